@@ -1,0 +1,225 @@
+"""Every error a user can meet, in one tree.
+
+Each error says **what** went wrong, **where** (the field, option, file or step) and **how to mend it**; a notebook shows
+just those one to three lines (`_render_traceback_`), `--debug` shows the whole traceback.
+
+::
+
+    AipError
+    ├── InputError                what the user wrote
+    │   ├── OptionError           a flag on the line (unknown, missing, malformed)
+    │   ├── CellError             the YAML body of a cell
+    │   ├── FieldError            a field of Model or Version
+    │   ├── ModelDirError         the model directory
+    │   └── InstancesError        the instances to predict
+    ├── SettingsError             project, region, bucket, target could not be settled
+    ├── CredentialsError          no Application Default Credentials, or they were refused locally
+    ├── ChecksFailed              preflight found errors; `.findings` has them all
+    ├── PredictionError           the model did not load or did not predict; `.kind`, `.code` as the service numbers them
+    │   └── WorkerError           the worker process died, hung or could not start
+    ├── StorageError              Cloud Storage (upload, bucket, object)
+    ├── ServerError               the embedded server could not start, or is gone
+    ├── ApiError                  an error answer of the REST API: `.code`, `.status`, `.details`
+    │   ├── InvalidArgument, FailedPrecondition        400
+    │   ├── Unauthenticated, PermissionDenied          401, 403
+    │   ├── NotFound, AlreadyExists                    404, 409
+    │   ├── ResourceExhausted, Unavailable             429, 503
+    │   └── ServiceEnded                               Google's own endpoint, after 2025-01-31
+    └── OperationFailed           a long-running operation ended with an error; `.operation` has it
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+
+class AipError(Exception):
+    """Base of all errors of this package.
+
+    `message` says what is wrong, `where` names the field, option, file or step, `fix` says how to mend it.
+    """
+
+    debug = False  # set by `--debug` on the error that leaves a command: show the whole traceback
+
+    def __init__(self, message: str, *, where: str = "", fix: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.fix = fix
+
+    def lines(self) -> list[str]:
+        """The error as one to three lines of plain text: what, where, fix."""
+        head = f"{type(self).__name__}: {self.message}"
+        return [
+            head,
+            *([f"  where: {self.where}"] if self.where else []),
+            *([f"  fix:   {self.fix}"] if self.fix else []),
+        ]
+
+    def __str__(self) -> str:
+        return "\n".join([self.message, *self.lines()[1:]])
+
+    def to_json(self) -> dict[str, Any]:
+        """The error as the JSON object that `--format json` prints."""
+        return {"type": type(self).__name__, "message": self.message, "where": self.where, "fix": self.fix}
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython calls this instead of formatting a traceback; nbclient still sees an `error` output.
+        if self.debug:
+            return "".join(traceback.format_exception(self)).splitlines()
+        return self.lines()
+
+
+class InputError(AipError):
+    """Something the user wrote cannot be taken."""
+
+
+class OptionError(InputError):
+    """A flag on the line is unknown, missing or malformed."""
+
+
+class CellError(InputError):
+    """The body of the cell is not the YAML that is asked for."""
+
+
+class FieldError(InputError):
+    """A field of a Model or Version is unknown or has a wrong value. `where` is the dotted field name."""
+
+
+class ModelDirError(InputError):
+    """The model directory is missing, empty or holds no model."""
+
+
+class InstancesError(InputError):
+    """The instances are not JSON, not a list, or empty."""
+
+
+class SettingsError(AipError):
+    """Project, region, bucket or target could not be settled."""
+
+
+class CredentialsError(AipError):
+    """No Application Default Credentials, or they cannot be refreshed."""
+
+
+class ChecksFailed(AipError):
+    """Preflight found at least one error. `findings` holds all findings, errors first."""
+
+    def __init__(self, message: str, *, findings: Sequence[Any] = (), where: str = "", fix: str = "") -> None:
+        super().__init__(message, where=where, fix=fix)
+        self.findings = tuple(findings)
+
+
+class PredictionError(AipError):
+    """The model failed to load or to predict.
+
+    `kind` and `code` are those of the service: 0 FAILED_TO_LOAD_MODEL, 1 INVALID_INPUTS, 2 FAILED_TO_RUN_MODEL,
+    3 INVALID_OUTPUTS, 4 INVALID_USER_CODE. `detail` is the service's text without the head; `log` what the model's
+    code printed.
+    """
+
+    HEADS: ClassVar[dict[str, tuple[int, str]]] = {
+        "FAILED_TO_LOAD_MODEL": (0, "Failed to load model"),
+        "INVALID_INPUTS": (1, "Invalid inputs"),
+        "FAILED_TO_RUN_MODEL": (2, "Failed to run the provided model"),
+        "INVALID_OUTPUTS": (3, "There was a problem processing the outputs"),
+        "INVALID_USER_CODE": (4, "There was a problem processing the user code"),
+    }
+
+    def __init__(self, kind: str, detail: str, *, where: str = "", fix: str = "", log: str = "") -> None:
+        self.kind = kind
+        self.detail = detail
+        self.log = log
+        self.code, head = self.HEADS.get(kind, (-1, kind))
+        super().__init__(f"{head}: {detail} (Error code: {self.code})", where=where, fix=fix)
+
+
+class WorkerError(PredictionError):
+    """The worker process that holds the model died, hung past its deadline or could not start."""
+
+    def __init__(self, detail: str, *, where: str = "", fix: str = "", log: str = "") -> None:
+        super().__init__("FAILED_TO_RUN_MODEL", detail, where=where, fix=fix, log=log)
+
+
+class StorageError(AipError):
+    """Cloud Storage refused or failed. `where` is the gs:// name."""
+
+
+class ServerError(AipError):
+    """The embedded server could not start, or does not answer."""
+
+
+class ApiError(AipError):
+    """An error answer of the REST API.
+
+    `code` is the HTTP status, `status` the google.rpc code name, `details` the list of the error object.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: int = 0,
+        status: str = "",
+        details: Sequence[Any] = (),
+        where: str = "",
+        fix: str = "",
+    ) -> None:
+        super().__init__(message, where=where, fix=fix)
+        self.code = code
+        self.status = status
+        self.details = tuple(details)
+
+    def lines(self) -> list[str]:
+        head, *rest = super().lines()
+        tag = " ".join(part for part in (str(self.code or ""), self.status) if part)
+        return [f"{head} ({tag})" if tag else head, *rest]
+
+    def to_json(self) -> dict[str, Any]:
+        return {**super().to_json(), "code": self.code, "status": self.status, "details": list(self.details)}
+
+
+class InvalidArgument(ApiError):
+    """400 INVALID_ARGUMENT."""
+
+
+class FailedPrecondition(ApiError):
+    """400 FAILED_PRECONDITION."""
+
+
+class Unauthenticated(ApiError):
+    """401 UNAUTHENTICATED."""
+
+
+class PermissionDenied(ApiError):
+    """403 PERMISSION_DENIED."""
+
+
+class NotFound(ApiError):
+    """404 NOT_FOUND."""
+
+
+class AlreadyExists(ApiError):
+    """409 ALREADY_EXISTS."""
+
+
+class ResourceExhausted(ApiError):
+    """429 RESOURCE_EXHAUSTED."""
+
+
+class Unavailable(ApiError):
+    """503 UNAVAILABLE, or no answer at all."""
+
+
+class ServiceEnded(ApiError):
+    """Google's own endpoint: AI Platform Prediction was shut down on 2025-01-31."""
+
+
+class OperationFailed(AipError):
+    """A long-running operation ended with an error. `operation` is the Operation."""
+
+    def __init__(self, message: str, *, operation: Any, where: str = "", fix: str = "") -> None:
+        super().__init__(message, where=where, fix=fix)
+        self.operation = operation

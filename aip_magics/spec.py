@@ -1,0 +1,337 @@
+"""The resources of the v1 API as values: Model, Version, Operation and what they contain.
+
+Field names are the API's, letter for letter (source: discovery document `ml` v1, revision 20251213). Every resource is
+a frozen dataclass; `from_json` reads the API's JSON (and the YAML body of a cell, which has the same fields) and
+`to_json` writes it, leaving out what is not set. int64 travels as a string, times as RFC 3339 with a `Z`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+
+from aip_magics.errors import FieldError
+
+T = TypeVar("T", bound="Resource")
+
+Framework = Literal["FRAMEWORK_UNSPECIFIED", "TENSORFLOW", "SCIKIT_LEARN", "XGBOOST"]
+State = Literal["UNKNOWN", "READY", "CREATING", "FAILED", "DELETING", "UPDATING"]
+OperationType = Literal[
+    "OPERATION_TYPE_UNSPECIFIED",
+    "CREATE_VERSION",
+    "DELETE_VERSION",
+    "DELETE_MODEL",
+    "UPDATE_MODEL",
+    "UPDATE_VERSION",
+    "UPDATE_CONFIG",
+]
+
+
+class Int64(int):
+    """An int64: a number here, a string of digits on the wire."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Resource:
+    """What all resources share: reading from and writing to the API's JSON."""
+
+    @classmethod
+    def from_json(cls: type[T], data: object, where: str = "", *, strict: bool = True) -> T:
+        """Read the API's JSON object.
+
+        `where` is the dotted name used in errors. With `strict`, an unknown field is a FieldError naming the nearest
+        known one; without (replies of a server, which may know more than we do) it is left out.
+        """
+        where = where or cls.__name__[0].lower() + cls.__name__[1:]
+        if not isinstance(data, Mapping):
+            raise FieldError(f"an object with the fields of {cls.__name__} is wanted, not {_kind(data)}", where=where)
+        hints = field_types(cls)
+        values: dict[str, Any] = {}
+        for name, value in data.items():
+            if name in hints:
+                if value is not None:
+                    values[name] = _read(hints[name], value, f"{where}.{name}", strict)
+            elif strict:
+                fix = nearest(str(name), list(hints)) or f"one of {', '.join(hints)}"
+                raise FieldError(f"{cls.__name__} has no field {name!r}", where=where, fix=fix)
+        return cls(**values)
+
+    def to_json(self) -> dict[str, Any]:
+        """The API's JSON object, without the fields that are not set."""
+        return {
+            field.name: _write(value)
+            for field in dataclasses.fields(self)
+            if (value := getattr(self, field.name)) is not None
+        }
+
+    def replace(self: T, **changes: Any) -> T:
+        """A copy with these fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    @property
+    def id(self) -> str:
+        """The last part of `name`: `v1` of `projects/p/models/m/versions/v1`."""
+        return str(getattr(self, "name", None) or "").rsplit("/", 1)[-1]
+
+
+@dataclasses.dataclass(frozen=True)
+class MetricSpec(Resource):
+    name: Literal["METRIC_NAME_UNSPECIFIED", "CPU_USAGE", "GPU_DUTY_CYCLE"] | None = None
+    target: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class AutoScaling(Resource):
+    minNodes: int | None = None
+    maxNodes: int | None = None
+    metrics: tuple[MetricSpec, ...] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ManualScaling(Resource):
+    nodes: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class AcceleratorConfig(Resource):
+    count: Int64 | None = None
+    type: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ContainerPort(Resource):
+    containerPort: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class EnvVar(Resource):
+    name: str | None = None
+    value: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ContainerSpec(Resource):
+    image: str | None = None
+    command: tuple[str, ...] | None = None
+    args: tuple[str, ...] | None = None
+    ports: tuple[ContainerPort, ...] | None = None
+    env: tuple[EnvVar, ...] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class RouteMap(Resource):
+    predict: str | None = None
+    health: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class IntegratedGradientsAttribution(Resource):
+    numIntegralSteps: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class SampledShapleyAttribution(Resource):
+    numPaths: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class XraiAttribution(Resource):
+    numIntegralSteps: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ExplanationConfig(Resource):
+    integratedGradientsAttribution: IntegratedGradientsAttribution | None = None
+    sampledShapleyAttribution: SampledShapleyAttribution | None = None
+    xraiAttribution: XraiAttribution | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class RequestLoggingConfig(Resource):
+    bigqueryTableName: str | None = None
+    samplingPercentage: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Version(Resource):
+    """One deployed model of a Model resource. `deploymentUri` is the gs:// directory of its files."""
+
+    name: str | None = None
+    description: str | None = None
+    isDefault: bool | None = None
+    deploymentUri: str | None = None
+    createTime: str | None = None
+    lastUseTime: str | None = None
+    runtimeVersion: str | None = None
+    pythonVersion: str | None = None
+    framework: Framework | None = None
+    machineType: str | None = None
+    acceleratorConfig: AcceleratorConfig | None = None
+    autoScaling: AutoScaling | None = None
+    manualScaling: ManualScaling | None = None
+    container: ContainerSpec | None = None
+    routes: RouteMap | None = None
+    packageUris: tuple[str, ...] | None = None
+    predictionClass: str | None = None
+    serviceAccount: str | None = None
+    explanationConfig: ExplanationConfig | None = None
+    requestLoggingConfig: RequestLoggingConfig | None = None
+    labels: Mapping[str, str] | None = None
+    etag: str | None = None
+    state: State | None = None
+    errorMessage: str | None = None
+    lastMigrationTime: str | None = None
+    lastMigrationModelId: str | None = None
+
+    OUTPUT_ONLY: typing.ClassVar = frozenset(
+        "isDefault createTime lastUseTime state errorMessage lastMigrationTime lastMigrationModelId".split()
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Model(Resource):
+    """A container of versions. `regions` holds exactly one region."""
+
+    name: str | None = None
+    description: str | None = None
+    defaultVersion: Version | None = None
+    regions: tuple[str, ...] | None = None
+    onlinePredictionLogging: bool | None = None
+    onlinePredictionConsoleLogging: bool | None = None
+    labels: Mapping[str, str] | None = None
+    etag: str | None = None
+
+    OUTPUT_ONLY: typing.ClassVar = frozenset({"defaultVersion"})
+
+
+@dataclasses.dataclass(frozen=True)
+class OperationMetadata(Resource):
+    createTime: str | None = None
+    startTime: str | None = None
+    endTime: str | None = None
+    isCancellationRequested: bool | None = None
+    operationType: OperationType | None = None
+    modelName: str | None = None
+    version: Version | None = None
+    projectNumber: Int64 | None = None
+    labels: Mapping[str, str] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Status(Resource):
+    """`google.rpc.Status`: `code` is the number of the google.rpc code (3 INVALID_ARGUMENT, 5 NOT_FOUND …)."""
+
+    code: int | None = None
+    message: str | None = None
+    details: tuple[Mapping[str, Any], ...] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Operation(Resource):
+    """A long-running operation; `done` with `error` or `response`."""
+
+    name: str | None = None
+    metadata: OperationMetadata | None = None
+    done: bool | None = None
+    error: Status | None = None
+    response: Mapping[str, Any] | None = None
+
+
+@functools.cache
+def field_types(cls: type[Resource]) -> dict[str, Any]:
+    """Field name → type, as the dataclass declares it, without the `| None`."""
+    hints = typing.get_type_hints(cls)
+    return {field.name: _without_none(hints[field.name]) for field in dataclasses.fields(cls)}
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """`did you mean 'X'?` for the known word most like this one, or an empty string."""
+    folded = {name.lower().replace("-", "").replace("_", ""): name for name in known}
+    found = difflib.get_close_matches(word.lower().replace("-", "").replace("_", ""), folded, n=1)
+    return f"did you mean {folded[found[0]]!r}?" if found else ""
+
+
+def _without_none(hint: Any) -> Any:
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        return next(arg for arg in typing.get_args(hint) if arg is not types.NoneType)
+    return hint
+
+
+def _read(hint: Any, value: Any, where: str, strict: bool) -> Any:
+    origin = typing.get_origin(hint)
+    if origin is Literal:
+        return _read_enum(typing.get_args(hint), value, where, strict)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise FieldError(f"a list is wanted, not {_kind(value)}", where=where, fix="put it in [ ]")
+        return tuple(_read(typing.get_args(hint)[0], item, f"{where}[{i}]", strict) for i, item in enumerate(value))
+    if origin is not None and issubclass(origin, Mapping):
+        if not isinstance(value, Mapping):
+            raise FieldError(f"an object (key: value) is wanted, not {_kind(value)}", where=where)
+        if strict and typing.get_args(hint)[1] is str:
+            for key, item in value.items():
+                if not isinstance(item, str):
+                    at = f"{where}.{key}"
+                    raise FieldError(f"text is wanted, not {_kind(item)}", where=at, fix=f'write "{item}"')
+        return dict(value)
+    if issubclass(hint, Resource):
+        return hint.from_json(value, where, strict=strict)
+    return _read_scalar(hint, value, where)
+
+
+def _read_enum(choices: tuple[str, ...], value: Any, where: str, strict: bool) -> str:
+    # gcloud takes `scikit-learn`, the API SCIKIT_LEARN: both are taken here, in any case.
+    if isinstance(value, str):
+        name = value.upper().replace("-", "_")
+        if name in choices:
+            return name
+        if not strict:
+            return value
+    shown = [choice for choice in choices if not choice.endswith("_UNSPECIFIED") and choice != "UNKNOWN"]
+    fix = nearest(str(value), shown) or f"one of {', '.join(shown)}"
+    raise FieldError(f"{value!r} is not a value of this field", where=where, fix=fix)
+
+
+def _read_scalar(hint: Any, value: Any, where: str) -> Any:
+    if hint is bool and isinstance(value, bool):
+        return value
+    if hint in (int, Int64) and not isinstance(value, bool):
+        if isinstance(value, int):
+            return hint(value)
+        if isinstance(value, str) and value.lstrip("-").isdecimal():
+            return hint(int(value))
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if hint is str:
+        if isinstance(value, str):
+            return value
+        if isinstance(written := getattr(value, "written", None), str):
+            return written  # a YAML number of a cell: `runtimeVersion: 2.10` means the text, not the number 2.1
+    wanted = {bool: "true or false", int: "a whole number", Int64: "a whole number", float: "a number", str: "text"}
+    quoted = f'put it in quotes: "{value}"' if hint is str and isinstance(value, (int, float)) else ""
+    raise FieldError(f"{wanted[hint]} is wanted, not {_kind(value)}", where=where, fix=quoted)
+
+
+def _write(value: Any) -> Any:
+    if isinstance(value, Resource):
+        return value.to_json()
+    if isinstance(value, tuple):
+        return [_write(item) for item in value]
+    if isinstance(value, Int64):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "the text", bool: "", int: "the number", float: "the number"}
+    if value is None:
+        return "nothing"
+    name = names.get(type(value), type(value).__name__)
+    return name if isinstance(value, (dict, list)) else f"{name} {value!r}".strip()
