@@ -1,7 +1,7 @@
 """Every error a user can meet, in one tree.
 
-Each error says **what** went wrong, **where** (the field, option, file or step) and **how to mend it**; a notebook shows
-just those one to three lines (`_render_traceback_`), `--debug` shows the whole traceback.
+Each error says **what** went wrong, **where** (the field, option, file or step) and **how to mend it**; a notebook
+shows just those one to three lines (`_render_traceback_`), `--debug` shows the whole traceback.
 
 ::
 
@@ -15,7 +15,7 @@ just those one to three lines (`_render_traceback_`), `--debug` shows the whole 
     ├── SettingsError             project, region, bucket, target could not be settled
     ├── CredentialsError          no Application Default Credentials, or they were refused locally
     ├── ChecksFailed              preflight found errors; `.findings` has them all
-    ├── PredictionError           the model did not load or did not predict; `.kind`, `.code` as the service numbers them
+    ├── PredictionError           did not load or did not predict; `.kind`, `.code` as the service numbers them
     │   └── WorkerError           the worker process died, hung or could not start
     ├── StorageError              Cloud Storage (upload, bucket, object)
     ├── ServerError               the embedded server could not start, or is gone
@@ -25,7 +25,8 @@ just those one to three lines (`_render_traceback_`), `--debug` shows the whole 
     │   ├── NotFound, AlreadyExists                    404, 409
     │   ├── ResourceExhausted, Unavailable             429, 503
     │   └── ServiceEnded                               Google's own endpoint, after 2025-01-31
-    └── OperationFailed           a long-running operation ended with an error; `.operation` has it
+    ├── OperationFailed           a long-running operation ended with an error; `.operation` has it
+    └── Interrupted               the user stopped a step; running the same again continues
 """
 
 from __future__ import annotations
@@ -223,3 +224,7 @@ class OperationFailed(AipError):
     def __init__(self, message: str, *, operation: Any, where: str = "", fix: str = "") -> None:
         super().__init__(message, where=where, fix=fix)
         self.operation = operation
+
+
+class Interrupted(AipError):
+    """The user stopped a step (⏹, Ctrl-C). What was done stays; running the same again continues from there."""

@@ -44,6 +44,11 @@ class Note(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class Tick(Event):
+    """Nothing new, but the step goes on: a face may show the time that has passed."""
+
+
+@dataclasses.dataclass(frozen=True)
 class StepFinished(Event):
     """The step worked; `summary` is one short line, `value` what it made (Findings, Model, Version, predictions …)."""
 

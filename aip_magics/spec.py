@@ -12,7 +12,7 @@ import difflib
 import functools
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
 from aip_magics.errors import FieldError
@@ -50,7 +50,8 @@ class Resource:
         where = where or cls.__name__[0].lower() + cls.__name__[1:]
         if not isinstance(data, Mapping):
             raise FieldError(f"an object with the fields of {cls.__name__} is wanted, not {_kind(data)}", where=where)
-        hints = field_types(cls)
+        resource: Any = cls  # mypy takes a dataclass's type for unhashable
+        hints = field_types(resource)
         values: dict[str, Any] = {}
         for name, value in data.items():
             if name in hints:
@@ -189,7 +190,7 @@ class Version(Resource):
     lastMigrationModelId: str | None = None
 
     OUTPUT_ONLY: typing.ClassVar = frozenset(
-        "isDefault createTime lastUseTime state errorMessage lastMigrationTime lastMigrationModelId".split()
+        {"isDefault", "createTime", "lastUseTime", "state", "errorMessage", "lastMigrationTime", "lastMigrationModelId"}
     )
 
 
@@ -243,10 +244,10 @@ class Operation(Resource):
 
 
 @functools.cache
-def field_types(cls: type[Resource]) -> dict[str, Any]:
+def field_types(cls: Callable[..., Resource]) -> dict[str, Any]:
     """Field name → type, as the dataclass declares it, without the `| None`."""
     hints = typing.get_type_hints(cls)
-    return {field.name: _without_none(hints[field.name]) for field in dataclasses.fields(cls)}
+    return {name: _without_none(hints[name]) for name in cls.__dataclass_fields__}  # type: ignore[attr-defined]
 
 
 def nearest(word: str, known: list[str]) -> str:

@@ -1,0 +1,95 @@
+"""The command line: `aip-magics some-verb` is `%aip_some_verb`, with the same flags and `--format json`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import Literal
+
+from aip_magics import __version__
+from aip_magics.commands.base import Context
+from aip_magics.commands.parser import HelpAsked
+from aip_magics.commands.registry import COMMANDS, parser_of
+from aip_magics.errors import AipError, Interrupted, OptionError
+from aip_magics.render.json import to_json
+from aip_magics.render.terminal import TerminalFace
+from aip_magics.spec import nearest
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one verb. Returns 0, 1 for an error, 2 for a wrong command line, 130 for an interrupt.
+
+    Results go to stdout, progress and errors to stderr.
+    """
+    words = list(sys.argv[1:] if words is None else words)
+    verbs = {command.name: command for command in COMMANDS}
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if words[0] in ("-V", "--version"):
+        print(__version__)
+        return 0
+    if words[0] == "demo":
+        from aip_magics import demo
+
+        return demo.main(words[1:])
+    if words[0] not in verbs:
+        fix = nearest(words[0], [*verbs, "demo"]) or "aip-magics --help"
+        return _complain(OptionError(f"there is no command {words[0]!r}", where="aip-magics", fix=fix), "text")
+    return _run(words)
+
+
+def _run(words: list[str]) -> int:
+    command = next(command for command in COMMANDS if command.name == words[0])
+    parser = parser_of(command, f"aip-magics {command.name}")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="how results are written")
+    form: Literal["text", "json"] = "json" if "json" in words and "--format" in words else "text"
+    debug = "--debug" in words
+    try:
+        args = parser.parse(words[1:])
+        form = args.format
+        face = TerminalFace(_out, _err, time.monotonic, form=form, quiet=args.quiet)
+        command.run(args, None, Context(face))
+    except HelpAsked as asked:
+        _out(str(asked))
+    except AipError as error:
+        error.debug = debug
+        return _complain(error, form)
+    except KeyboardInterrupt:
+        return _complain(Interrupted("stopped by you"), form)
+    except BrokenPipeError:
+        return 1
+    return 0
+
+
+def _complain(error: AipError, form: Literal["text", "json"]) -> int:
+    for line in error._render_traceback_():
+        _err(line)
+    if form == "json":
+        _out(json.dumps({"error": to_json(error)}, ensure_ascii=False))
+    return 130 if isinstance(error, Interrupted) else 2 if isinstance(error, OptionError) else 1
+
+
+def _help() -> str:
+    width = max(len(command.name) for command in COMMANDS)
+    verbs = "\n".join(f"  {command.name:<{width}}  {command.help}" for command in COMMANDS)
+    return f"""usage: aip-magics COMMAND [options]
+
+{verbs}
+  {"demo":<{width}}  Train a small real model, deploy it to the embedded server and predict.
+
+aip-magics COMMAND --help tells the options; each command is also a magic: %aip_COMMAND."""
+
+
+def _out(text: str) -> None:
+    print(text, flush=True)
+
+
+def _err(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

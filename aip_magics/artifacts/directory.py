@@ -1,0 +1,213 @@
+"""A model directory as a value: what would be uploaded, which file is the model, what it says about itself.
+
+`look` runs nothing of the model and writes nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import itertools
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from aip_magics.artifacts import contents as _contents
+from aip_magics.artifacts.contents import Contents
+from aip_magics.artifacts.names import MODEL_FILES, NearMiss, near_misses
+from aip_magics.errors import ModelDirError
+from aip_magics.spec import Framework
+
+MAX_FILES = 20_000  # where the walk stops: twenty times what the service takes, so that `--origin /` ends soon
+_TIMESTAMP = re.compile(r"\d{4,}")
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """A file to upload. `name` is relative to the model directory, with `/`; `size` in bytes."""
+
+    name: str
+    path: Path
+    size: int
+    mtime_ns: int
+
+
+@dataclasses.dataclass(frozen=True)
+class LeftOut:
+    """A file or folder that is not uploaded, and why. `name` is relative to the model directory."""
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.reason})"
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelDir:
+    """What lies in a model directory.
+
+    `files` are to be uploaded, sorted by name, `left_out` are not. `model_files` are those of the names the service
+    knows, directly in the directory; `model_file` is the only one of them, else None. `framework` follows from it (None
+    where it cannot be told), `contents` is what it says about itself. `near_misses` are files that look like a model
+    under another name. `given_file` is set where the caller named a file of the directory. `newest_export` is the
+    newest timestamped folder of an export base. `truncated`: there are more than `MAX_FILES` files, the rest was not
+    looked at.
+    """
+
+    path: Path
+    files: tuple[File, ...]
+    left_out: tuple[LeftOut, ...]
+    model_files: tuple[File, ...]
+    framework: Framework | None
+    contents: Contents | None
+    near_misses: tuple[NearMiss, ...]
+    given_file: str | None = None
+    newest_export: str | None = None
+    truncated: bool = False
+
+    @property
+    def total_size(self) -> int:
+        """The size of all files to upload, in bytes."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def model_file(self) -> File | None:
+        return self.model_files[0] if len(self.model_files) == 1 else None
+
+    @property
+    def libraries(self) -> Mapping[str, str]:
+        """Library → version that wrote the model, as found in it: `{"scikit-learn": "1.9.1"}`."""
+        return self.contents.libraries if self.contents else {}
+
+
+def look(path: Path) -> ModelDir:
+    """Look into a model directory; a file stands for the directory it lies in, and `given_file` says so.
+
+    ModelDirError where it is missing (naming the most similar neighbour), neither file nor directory, or empty.
+    """
+    given_file = None
+    if path.is_file():
+        path, given_file = path.parent, path.name
+    elif not path.is_dir():
+        raise _not_a_directory(path)
+    left_out: list[LeftOut] = []
+    walk = _walk(path, "", left_out)
+    files = sorted(itertools.islice(walk, MAX_FILES), key=lambda file: file.name)
+    truncated = next(walk, None) is not None
+    if not files:
+        raise _empty(path, left_out)
+    model_files = tuple(file for file in files if file.name in MODEL_FILES)
+    model_file = model_files[0] if len(model_files) == 1 else None
+    found = _contents.read(model_file.path) if model_file and not _is_saved_model(model_file) else None
+    return ModelDir(
+        path=path,
+        files=tuple(files),
+        left_out=tuple(left_out),
+        model_files=model_files,
+        framework=_framework(model_file, found),
+        contents=found,
+        near_misses=() if model_files else near_misses(path, [file.name for file in files]),
+        given_file=given_file,
+        newest_export=None if model_files else _newest_export(files),
+        truncated=truncated,
+    )
+
+
+def _walk(folder: Path, prefix: str, left_out: list[LeftOut]) -> Iterator[File]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        where = prefix.rstrip("/") or str(folder)
+        raise ModelDirError(f"the folder cannot be read: {error.strerror}", where=where) from error
+    for entry in entries:
+        name = prefix + entry.name
+        if reason := _left_out(entry):
+            left_out.append(LeftOut(name, reason))
+        elif entry.is_dir():
+            yield from _walk(folder / entry.name, f"{name}/", left_out)
+        else:
+            status = entry.stat()
+            yield File(name, folder / entry.name, status.st_size, status.st_mtime_ns)
+
+
+def _left_out(entry: os.DirEntry[str]) -> str:
+    """Why an entry is not uploaded, or an empty string."""
+    if entry.name.startswith("."):
+        return "hidden"
+    if entry.name == "__pycache__":
+        return "compiled Python"
+    try:
+        mode = entry.stat().st_mode
+    except OSError:
+        return "a link to nothing" if entry.is_symlink() else "cannot be read"
+    if stat.S_ISDIR(mode):
+        return "a link to a folder; only links to files are followed" if entry.is_symlink() else ""
+    if not stat.S_ISREG(mode):
+        return "not a file"
+    # Object names are UTF-8 without line breaks; other names cannot be uploaded.
+    return "" if entry.name.isprintable() else "a name with characters that Cloud Storage does not take"
+
+
+def _framework(model_file: File | None, found: Contents | None) -> Framework | None:
+    if model_file is None:
+        return None
+    if known := MODEL_FILES[model_file.name]:
+        return known
+    # The service loads the object and looks for these words in the module of its class, in this order: the classes of
+    # xgboost.sklearn count as scikit-learn.
+    module = (found.top or "").rpartition(".")[0] if found else ""
+    if "sklearn" in module:
+        return "SCIKIT_LEARN"
+    if "xgboost" in module or (found and found.format.startswith("xgboost")):
+        return "XGBOOST"
+    return None
+
+
+def _is_saved_model(file: File) -> bool:
+    return MODEL_FILES[file.name] == "TENSORFLOW"
+
+
+def _newest_export(files: list[File]) -> str | None:
+    """The newest folder of an export base: folders named by a time, each with a SavedModel (`1487877383942/`)."""
+    folders = {folder for folder, _, name in (file.name.partition("/") for file in files) if name in _SAVED_MODEL}
+    return max((folder for folder in folders if _TIMESTAMP.fullmatch(folder)), key=int, default=None)
+
+
+_SAVED_MODEL = frozenset(name for name, framework in MODEL_FILES.items() if framework == "TENSORFLOW")
+
+
+def _not_a_directory(path: Path) -> ModelDirError:
+    if path.exists():
+        return ModelDirError(f"{path} is neither a directory nor a file", where=str(path))
+    if os.path.lexists(path):
+        return ModelDirError(f"{path} is a link to nothing", where=str(path))
+    parent = next((folder for folder in path.parents if folder.is_dir()), None)
+    if parent is None:
+        return ModelDirError(f"there is no {path}", where=str(path))
+    try:
+        names = [name for name in os.listdir(parent) if not name.startswith(".")]
+    except OSError:
+        names = []
+    missing = path.parts[len(parent.parts)] if len(path.parts) > len(parent.parts) else path.name
+    near = difflib.get_close_matches(missing, names, n=1)
+    folders = sorted(name for name in names if (parent / name).is_dir())
+    fix = f"folders in {parent.resolve()}: {_some(folders)}" if folders else "train and save the model first"
+    if near:
+        fix = f"did you mean {parent / near[0]}?"
+    return ModelDirError(f"there is no {path}", where=str(path), fix=fix)
+
+
+def _empty(path: Path, left_out: list[LeftOut]) -> ModelDirError:
+    fix = "save the model there first: joblib.dump(model, '" + str(path / "model.joblib") + "')"
+    if left_out:
+        why = _some([str(entry) for entry in left_out])
+        return ModelDirError(f"{path} has nothing to upload; left out: {why}", where=str(path), fix=fix)
+    return ModelDirError(f"{path} is empty", where=str(path), fix=fix)
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

@@ -1,0 +1,75 @@
+"""The file names the service looks for, and files that were meant to be one of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from aip_magics.artifacts import contents
+from aip_magics.spec import Framework
+
+# Exact names, directly in the model directory → framework; None where the object in the file decides.
+MODEL_FILES: Mapping[str, Framework | None] = {
+    "saved_model.pb": "TENSORFLOW",
+    "saved_model.pbtxt": "TENSORFLOW",
+    "model.bst": "XGBOOST",
+    "model.joblib": None,
+    "model.pkl": None,
+}
+# Suffix → the name the file would need.
+_BY_SUFFIX = {
+    ".joblib": "model.joblib",
+    ".jbl": "model.joblib",
+    ".pkl": "model.pkl",
+    ".pickle": "model.pkl",
+    ".bst": "model.bst",
+    ".ubj": "model.bst",
+    ".xgb": "model.bst",
+    ".pb": "saved_model.pb",
+    ".pbtxt": "saved_model.pbtxt",
+}
+_IF_BOOSTER = frozenset({".json", ".model", ".bin", ".txt"})  # anything may have these: the bytes decide
+_OTHER_FORMATS = {
+    ".h5": "a Keras file",
+    ".hdf5": "a Keras file",
+    ".keras": "a Keras file",
+    ".onnx": "an ONNX model",
+    ".pt": "a PyTorch model",
+    ".pth": "a PyTorch model",
+    ".ckpt": "a checkpoint",
+}
+_MOST = 10  # near misses shown
+
+
+@dataclasses.dataclass(frozen=True)
+class NearMiss:
+    """A file that looks like a model: `wanted` is the name it needs, None where no renaming helps; `why` says so."""
+
+    name: str
+    wanted: str | None
+    why: str
+
+
+def near_misses(folder: Path, names: Sequence[str]) -> tuple[NearMiss, ...]:
+    """Files of the directory (names relative to it) that look like a model but would not be found, likely first."""
+    found = [near for name in names if (near := _near(folder, name))]
+    return tuple(sorted(found, key=lambda near: (near.wanted is None, near.name.count("/"), near.name))[:_MOST])
+
+
+def _near(folder: Path, name: str) -> NearMiss | None:
+    base = name.rpartition("/")[2]
+    suffix = Path(base).suffix.lower()
+    if name != base:
+        # Only one level down, only under its right name: deeper there may be anything.
+        return NearMiss(name, base, "lies one folder down") if base in MODEL_FILES and name.count("/") == 1 else None
+    for known in MODEL_FILES:
+        if base.lower() == known:
+            return NearMiss(name, known, "is spelled with capitals")
+    if wanted := _BY_SUFFIX.get(suffix):
+        return NearMiss(name, wanted, "has another name")
+    if suffix in _IF_BOOSTER and contents.read(folder / name).format.startswith("xgboost"):
+        return NearMiss(name, "model.bst", "is an XGBoost model under another name")
+    if what := _OTHER_FORMATS.get(suffix):
+        return NearMiss(name, None, f"is {what}")
+    return None

@@ -1,0 +1,132 @@
+"""The bytes of a model file in pieces, decompressed where joblib compressed them, within bounds.
+
+A model file may be damaged or made to hurt (a small file that decompresses to terabytes): never more than `WINDOW`
+bytes are produced from the start, one piece is in memory at a time.
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+WINDOW = 64 * 1024 * 1024  # bytes looked at from the start, and from the end of a file that is not compressed
+CHUNK = 1024 * 1024
+OVERLAP = 512  # repeated at the start of the next piece, so that a short text on the seam is found
+_LZMA_MEMORY = 128 * 1024 * 1024  # dictionaries of xz presets need up to 65 MiB; a header may ask for 4 GiB
+
+Compression = Literal["zlib", "gzip", "bz2", "xz", "lzma", "lz4"]
+_MAGIC: tuple[tuple[bytes, Compression], ...] = (
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bz2"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\x5d\x00\x00", "lzma"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+)
+
+
+def compression_of(head: bytes) -> Compression | None:
+    """The compression of a file by its first bytes, as joblib writes it; None for plain bytes."""
+    for magic, name in _MAGIC:
+        if head.startswith(magic):
+            return name
+    # zlib has no magic: method 8 in the low bits of the first byte, and both bytes are a multiple of 31.
+    if len(head) > 1 and head[0] == 0x78 and (head[0] * 256 + head[1]) % 31 == 0:
+        return "zlib"
+    return None
+
+
+class Chunks(Iterator[bytes]):
+    """Iterator over the pieces; after the last one `unread` says what was left out and why, or is empty."""
+
+    def __init__(self, path: Path, compression: Compression | None) -> None:
+        self.unread = ""
+        self._pieces = self._overlapping(self._plain(path) if compression is None else self._packed(path, compression))
+
+    def __next__(self) -> bytes:
+        return next(self._pieces)
+
+    def _overlapping(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        tail = b""
+        for piece in pieces:
+            whole = tail + piece
+            yield whole
+            tail = whole[-OVERLAP:]
+
+    def _plain(self, path: Path) -> Iterator[bytes]:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            if size <= 2 * WINDOW:
+                yield from iter(lambda: file.read(CHUNK), b"")
+                return
+            # Versions stand in the state of the first estimator or at the very end: the middle is arrays.
+            self.unread = "only the first and last 64 MiB are looked at"
+            yield from (file.read(CHUNK) for _ in range(WINDOW // CHUNK))
+            file.seek(size - WINDOW)
+            yield from iter(lambda: file.read(CHUNK), b"")
+
+    def _packed(self, path: Path, compression: Compression) -> Iterator[bytes]:
+        if compression == "lz4":
+            self.unread = "lz4 data is not decompressed"
+            return
+        with path.open("rb") as file:
+            try:
+                yield from self._decompressed(file, compression)
+            except (zlib.error, OSError, EOFError, lzma.LZMAError) as error:
+                self.unread = f"damaged {compression} data: {error}"
+
+    def _decompressed(self, file: BinaryIO, compression: Compression) -> Iterator[bytes]:
+        unpack = _Unpacker(compression)
+        made = 0
+        while made < WINDOW:
+            piece = unpack.piece(file)
+            if not piece:
+                self.unread = "" if unpack.finished else f"truncated {compression} data"
+                return
+            made += len(piece)
+            yield piece
+        self.unread = "" if unpack.finished else "only the first 64 MiB of the decompressed data are looked at"
+
+
+def chunks(path: Path, compression: Compression | None) -> Chunks:
+    """The bytes of a file in pieces of about 1 MiB."""
+    return Chunks(path, compression)
+
+
+class _Unpacker:
+    """One face for the three decompressors: `piece(file)` gives the next bytes, at most CHUNK, or none at the end."""
+
+    def __init__(self, compression: Compression) -> None:
+        self._zlib = compression in ("zlib", "gzip")
+        self._stream: Any
+        if self._zlib:
+            self._stream = zlib.decompressobj(wbits=47)  # zlib or gzip, by the header
+        elif compression == "bz2":
+            self._stream = bz2.BZ2Decompressor()
+        else:
+            self._stream = lzma.LZMADecompressor(memlimit=_LZMA_MEMORY)
+        self._left = b""
+
+    @property
+    def finished(self) -> bool:
+        return bool(self._stream.eof)
+
+    def piece(self, file: BinaryIO) -> bytes:
+        while not self._stream.eof:
+            if self._zlib:
+                source = self._left or file.read(CHUNK)
+                out: bytes = self._stream.decompress(source, CHUNK)
+                self._left = self._stream.unconsumed_tail
+            else:
+                source = file.read(CHUNK) if self._stream.needs_input else b""
+                starved = self._stream.needs_input and not source
+                if starved:
+                    return b""
+                out = self._stream.decompress(source, CHUNK)
+                source = source or b"more"
+            if out or not source:
+                return out
+        return b""

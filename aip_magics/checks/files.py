@@ -1,0 +1,187 @@
+"""Rules about the model directory: which files are there, under which names, how many, how large."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection
+
+from aip_magics import catalog
+from aip_magics.artifacts import MODEL_FILES, ModelDir
+from aip_magics.checks import links
+from aip_magics.checks.base import Outcomes, Subject, advice, error, on_directory, rule
+
+_FILE_SUFFIXES = (".pb", ".pbtxt", ".pkl", ".joblib", ".bst", ".h5", ".keras")
+_WANTED = {
+    "TENSORFLOW": ("saved_model.pb", "saved_model.pbtxt"),
+    "SCIKIT_LEARN": ("model.joblib", "model.pkl"),
+    "XGBOOST": ("model.bst", "model.joblib", "model.pkl"),
+}
+
+
+@rule("A06", link=links.EXPORTING)
+@on_directory
+def several_models(subject: Subject, directory: ModelDir) -> Outcomes:
+    """With several model files in the directory, the framework cannot be told unless it is given."""
+    if _asked(subject) or subject.is_custom or len(directory.model_files) < 2:
+        return []
+    text = f"there are several model files: {_names(directory)}"
+    return [error(str(directory.path), text, "keep one, or say which with --framework")]
+
+
+@rule("S02", link=links.WRONG_LEVEL)
+@on_directory
+def saved_model(subject: Subject, directory: ModelDir) -> Outcomes:
+    """A TensorFlow model is the directory that directly holds exactly one of saved_model.pb and saved_model.pbtxt.
+
+    An export base (folders named by a time) is one level too high.
+    """
+    asked = _asked(subject)
+    if subject.is_custom or asked not in (None, "TENSORFLOW"):
+        return []
+    wanted = _WANTED["TENSORFLOW"]
+    count = len(_present(directory, wanted))
+    if newest := directory.newest_export:
+        text = "this is an export base; the model lies in a folder of it"
+        return [error(str(directory.path), text, f"--origin {shlex.quote(str(directory.path / newest))} is the newest")]
+    if asked is None or count == 1:
+        return []
+    text = f"exactly one of {', '.join(wanted)} is expected, not {count or 'none'}"
+    return [error(str(directory.path), text, _rename(directory, wanted) or "export the model as a SavedModel")]
+
+
+@rule("S03", link=links.WRONG_NAME)
+@on_directory
+def file_names(subject: Subject, directory: ModelDir) -> Outcomes:
+    """The model file is called exactly model.joblib, model.pkl or model.bst and there is one of them."""
+    asked = _asked(subject)
+    if subject.is_custom or asked == "TENSORFLOW" or directory.newest_export:
+        return []
+    wanted = _WANTED.get(asked or "", tuple(MODEL_FILES))
+    present = _present(directory, wanted)
+    if asked and len(present) > 1:
+        text = f"exactly one of {', '.join(wanted)} is expected, not {' and '.join(present)}"
+        return [error(str(directory.path), text, f"remove {present[1]}")]
+    if present or not directory.near_misses:
+        return []
+    near = directory.near_misses[0]
+    fix = _rename(directory, wanted) or f"export it as one of {', '.join(wanted)}"
+    return [error(near.name, f"{near.name} {near.why}: the model would not be found", fix)]
+
+
+@rule("A05", link=links.EXPORTING)
+@on_directory
+def no_model(subject: Subject, directory: ModelDir) -> Outcomes:
+    """There is a model file in the directory, and it is one of the framework asked for."""
+    asked = _asked(subject)
+    if subject.is_custom or asked == "TENSORFLOW" or directory.newest_export:
+        return []
+    wanted = _WANTED.get(asked or "", tuple(MODEL_FILES))
+    if _present(directory, wanted) or directory.near_misses:
+        return []
+    where = str(directory.path)
+    if directory.model_files:
+        other = directory.model_files[0].name
+        fix = f"--framework {_spelled(directory.framework)}" if directory.framework else f"save {wanted[0]}"
+        return [error(where, f"could not find {' or '.join(wanted)}; there is {other}", fix)]
+    text = f"could not find {', '.join(wanted)} among {len(directory.files)} file(s)"
+    return [error(where, text, f"joblib.dump(model, {str(directory.path / 'model.joblib')!r})")]
+
+
+@rule("S04", link=links.DEPLOYING)
+def origin_is_directory(subject: Subject) -> Outcomes:
+    """The origin is the model's directory, not the file in it, and its name in Cloud Storage has no empty part.
+
+    A local file stands for its directory: all files beside it are uploaded too.
+    """
+    found = []
+    directory, uri = subject.model_dir, subject.version.deploymentUri
+    if directory and directory.given_file:
+        text = f"{directory.given_file} is a file: its directory is taken, with {_count(len(directory.files))}"
+        found.append(advice("origin", text, f"--origin {shlex.quote(str(directory.path))}"))
+    if uri is None:
+        return found
+    bucket, _, path = uri.removeprefix("gs://").partition("/")
+    if not uri.startswith("gs://") or not bucket:
+        found.append(
+            error("version.deploymentUri", f"{uri!r} does not begin with gs://BUCKET", "gs://BUCKET/DIRECTORY")
+        )
+    elif path.endswith(_FILE_SUFFIXES):
+        parent = uri.rpartition("/")[0] + "/"
+        found.append(error("version.deploymentUri", f"{uri} names a file, not its directory", f"use {parent}"))
+    elif "//" in path or path.startswith("/"):
+        clean = f"gs://{bucket}/" + "/".join(part for part in path.split("/") if part)
+        found.append(error("version.deploymentUri", f"{uri} has an empty part between two slashes", f"use {clean}"))
+    return found
+
+
+@rule("S05", link=links.TOO_LARGE)
+@on_directory
+def total_size(subject: Subject, directory: ModelDir) -> Outcomes:
+    """The model directory has at most 500 MB on MLS1 machines (global endpoint), 10 GB on N1 (regional endpoints)."""
+    most = catalog.limits().model_dir_bytes(subject.family)
+    if directory.total_size <= most:
+        return []
+    text = (
+        f"the total size of the files is {directory.total_size} bytes; the maximum on {subject.family} is {most} bytes"
+    )
+    largest = max(directory.files, key=lambda file: file.size)
+    fix = f"leave out what is not the model; the largest is {largest.name} ({largest.size} bytes)"
+    if subject.family == "MLS1" and directory.total_size <= catalog.limits().model_dir_bytes("N1"):
+        fix += "; a regional endpoint (--region) takes 10 GB"
+    return [error(str(directory.path), text, fix)]
+
+
+@rule("S06", link=links.API)
+@on_directory
+def file_count(_subject: Subject, directory: ModelDir) -> Outcomes:
+    """The model directory has at most 1000 files."""
+    most = catalog.limits().model_dir_files
+    if len(directory.files) <= most:
+        return []
+    count = f"more than {len(directory.files)}" if directory.truncated else str(len(directory.files))
+    fix = "name the directory of the export alone, not the one of the training"
+    return [error(str(directory.path), f"there are {count} files; {most} are allowed", fix)]
+
+
+@rule("D04", link=links.DEPLOYING)
+@on_directory
+def left_out(_subject: Subject, directory: ModelDir) -> Outcomes:
+    """Links to folders, broken links and what is no file are not uploaded.
+
+    Hidden files and compiled Python are left out without a word.
+    """
+    told = [entry for entry in directory.left_out if entry.reason not in ("hidden", "compiled Python")]
+    fix = "copy it into the directory if the model needs it"
+    return [advice(entry.name, f"not uploaded: {entry.reason}", fix) for entry in told[:10]]
+
+
+def _asked(subject: Subject) -> str | None:
+    asked = subject.version.framework
+    return asked if asked in _WANTED else None
+
+
+def _present(directory: ModelDir, wanted: Collection[str]) -> list[str]:
+    return [file.name for file in directory.model_files if file.name in wanted]
+
+
+def _names(directory: ModelDir) -> str:
+    return ", ".join(file.name for file in directory.model_files)
+
+
+def _rename(directory: ModelDir, wanted: Collection[str]) -> str:
+    """The line that gives the nearest miss its right name, or an empty string."""
+    for near in directory.near_misses:
+        if near.wanted in wanted:
+            if "/" in near.name:
+                return f"--origin {shlex.quote(str((directory.path / near.name).parent))}"
+            old, new = directory.path / near.name, directory.path / str(near.wanted)
+            return f"mv {shlex.quote(str(old))} {shlex.quote(str(new))}"
+    return ""
+
+
+def _spelled(framework: str) -> str:
+    return framework.lower().replace("_", "-")
+
+
+def _count(files: int) -> str:
+    return "1 file" if files == 1 else f"all {files} files in it"

@@ -1,0 +1,79 @@
+"""Rules about names and labels."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from aip_magics import catalog
+from aip_magics.checks import links
+from aip_magics.checks.base import Finding, Outcomes, Subject, error, rule, warning
+
+_LEGAL = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+@rule("M02", link=links.NAMES)
+def resource_names(subject: Subject) -> Outcomes:
+    """Names of models and versions start with a letter and have letters, digits and underscores only.
+
+    At most 128 characters (remembered, so longer ones only warn).
+    """
+    names = (("model.name", subject.model.name, "m"), ("version.name", subject.version.name, "v"))
+    return [finding for field, name, prefix in names if name for finding in _name(field, _last(name), prefix)]
+
+
+@rule("F02", link=links.LABELS)
+def labels(subject: Subject) -> Outcomes:
+    """Labels are at most 64; keys and values have at most 63 lower-case letters, digits, `_` and `-`.
+
+    A key starts with a letter. The rule is that of all Google Cloud labels; it only warns.
+    """
+    resources = (("model.labels", subject.model.labels), ("version.labels", subject.version.labels))
+    found: list[Finding] = []
+    for field, given in resources:
+        most = catalog.limits().labels
+        if given and len(given) > most:
+            found.append(warning(field, f"there are {len(given)} labels; {most} are allowed", "leave some out"))
+        for key, value in (given or {}).items():
+            found += _label(field, key, str(value))
+    return found
+
+
+def legal_name(text: str, prefix: str = "m") -> str:
+    """A legal name like this one: `iris-model` becomes `iris_model`, `1` becomes `v1` (with the prefix `v`)."""
+    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^A-Za-z0-9]+", "_", ascii_text).strip("_")
+    if not name:
+        return "model" if prefix == "m" else "v1"
+    if not name[0].isalpha():
+        name = prefix + ("" if prefix == "v" else "_") + name
+    return name[: catalog.limits().name_chars]
+
+
+def _last(name: str) -> str:
+    return name.rsplit("/", 1)[-1] if name.startswith("projects/") else name
+
+
+def _name(field: str, name: str, prefix: str) -> Iterator[Finding]:
+    most = catalog.limits().name_chars
+    if not _LEGAL.fullmatch(name):
+        text = (
+            f"{name!r} is not a name: it should start with a letter and contain only letters, numbers and underscores"
+        )
+        yield error(field, text, f"use {legal_name(name, prefix)}")
+    elif len(name) > most:
+        yield warning(field, f"the name has {len(name)} characters; {most} are known to work", "shorten it")
+
+
+def _label(field: str, key: str, value: str) -> Iterator[Finding]:
+    most = catalog.limits().label_chars
+    for what, text in (("key", key), ("value", value)):
+        if len(text) > most:
+            yield warning(f"{field}.{key}", f"the {what} has {len(text)} characters; {most} are allowed", "shorten it")
+        elif not all(char in "_-" or char.isdigit() or (char.isalpha() and not char.isupper()) for char in text):
+            allowed = "lower-case letters, digits, `_` and `-`"
+            fix = f"use {re.sub(r'[^a-z0-9_-]+', '-', text.lower())}"
+            yield warning(f"{field}.{key}", f"the {what} {text!r} has more than {allowed}", fix)
+    if not key[:1].isalpha():
+        yield warning(f"{field}.{key}", f"the key {key!r} does not start with a letter", "put a letter first")

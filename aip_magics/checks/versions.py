@@ -1,0 +1,108 @@
+"""Rules about runtimeVersion, pythonVersion and framework."""
+
+from __future__ import annotations
+
+import re
+from typing import get_args
+
+from aip_magics import catalog
+from aip_magics.checks import links
+from aip_magics.checks.base import Outcomes, Subject, error, rule
+from aip_magics.spec import Framework, nearest
+
+_FRAMEWORKS = [name for name in get_args(Framework) if name != "FRAMEWORK_UNSPECIFIED"]
+_FIRST_WITH_SKLEARN = (1, 4)
+
+
+@rule("F01", link=links.API)
+def runtime_named(subject: Subject) -> Outcomes:
+    """runtimeVersion and pythonVersion are required; the local target serves with its own Python without them."""
+    version = subject.version
+    if not subject.target.is_cloud or version.container is not None:
+        return []
+    missing = [name for name in ("runtimeVersion", "pythonVersion") if getattr(version, name) is None]
+    libraries = subject.model_dir.libraries if subject.model_dir else {}
+    fit = catalog.fit_all(subject.framework or "", libraries)
+    if fit.runtime is None:
+        fix = f"{fit.reason}; retrain first"
+        return [error(f"version.{name}", f"{name} is required", fix) for name in missing]
+    values = {"runtimeVersion": fit.runtime, "pythonVersion": fit.python}
+    known = catalog.runtime(version.runtimeVersion or "")
+    if known:
+        values["pythonVersion"] = known.python[0]
+    return [error(f"version.{name}", f"{name} is required", f"{name}: '{values[name]}'") for name in missing]
+
+
+@rule("S09", link=links.PATCH_LEVEL)
+def runtime_format(subject: Subject) -> Outcomes:
+    """runtimeVersion is MAJOR.MINOR; a patch level is not part of it."""
+    asked = subject.version.runtimeVersion
+    if asked is None or _is_runtime_format(asked):
+        return []
+    match = re.match(r"(\d+\.\d+)\.", asked)
+    fix = f"runtimeVersion: '{match[1]}'" if match else f"runtimeVersion: '{catalog.runtimes()[0].version}'"
+    return [error("version.runtimeVersion", f"{asked!r} is not of the form MAJOR.MINOR", fix)]
+
+
+@rule("S10", link=links.RUNTIMES)
+def runtime_known(subject: Subject) -> Outcomes:
+    """The runtime version exists. 2.0, 2.10, 2.12 and later were never offered."""
+    asked = subject.version.runtimeVersion
+    if asked is None or not _is_runtime_format(asked) or catalog.runtime(asked):
+        return []
+    fix = f"runtimeVersion: '{_nearest_runtime(asked)}'"
+    return [error("version.runtimeVersion", f"there is no runtime version {asked}", fix)]
+
+
+@rule("S11", link=links.RUNTIMES)
+def python_of_runtime(subject: Subject) -> Outcomes:
+    """pythonVersion is one of the runtime's: 3.7 from 1.15 on, 3.5 for 1.4 to 1.14, 2.7 up to 1.15."""
+    asked = subject.version.pythonVersion
+    if asked is None:
+        return []
+    known = catalog.runtime(subject.version.runtimeVersion or "")
+    offered = known.python if known else tuple(row.python for row in catalog.ceilings())
+    if asked in offered:
+        return []
+    where = f"runtime {known.version}" if known else "any runtime"
+    return [error("version.pythonVersion", f"Python {asked} is not in {where}", f"pythonVersion: '{offered[0]}'")]
+
+
+@rule("S12", link=links.API)
+def framework_known(subject: Subject) -> Outcomes:
+    """framework is TENSORFLOW, SCIKIT_LEARN or XGBOOST."""
+    asked = subject.version.framework
+    if asked in (None, "FRAMEWORK_UNSPECIFIED", *_FRAMEWORKS):
+        return []
+    near = {"SKLEARN": "did you mean 'SCIKIT_LEARN'?", "TF": "did you mean 'TENSORFLOW'?"}.get(str(asked).upper())
+    fix = near or nearest(str(asked), _FRAMEWORKS) or f"one of {', '.join(_FRAMEWORKS)}"
+    return [error("version.framework", f"there is no framework {asked!r}", fix)]
+
+
+@rule("S13", link=links.API)
+def runtime_has_framework(subject: Subject) -> Outcomes:
+    """scikit-learn, XGBoost and custom code need runtime version 1.4 or later."""
+    asked = subject.version.runtimeVersion
+    custom = bool(subject.version.packageUris or subject.version.predictionClass)
+    if asked is None or not _is_runtime_format(asked) or catalog.parse_version(asked) >= _FIRST_WITH_SKLEARN:
+        return []
+    if subject.framework not in ("SCIKIT_LEARN", "XGBOOST") and not custom:
+        return []
+    what = "custom code" if custom else subject.framework
+    text = f"{what} needs runtime version 1.4 or later, not {asked}"
+    return [error("version.runtimeVersion", text, f"runtimeVersion: '{catalog.runtimes()[0].version}'")]
+
+
+def _is_runtime_format(text: str) -> bool:
+    return re.fullmatch(r"\d+\.\d+", text, re.ASCII) is not None
+
+
+def _nearest_runtime(asked: str) -> str:
+    major, minor = catalog.parse_version(asked)
+
+    def distance(version: str) -> tuple[int, int]:
+        their_major, their_minor = catalog.parse_version(version)
+        return abs(their_major - major), abs(their_minor - minor)
+
+    # Newest first, so that of two equally near the newer is taken.
+    return min((row.version for row in catalog.runtimes()), key=distance)

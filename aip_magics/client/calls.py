@@ -1,0 +1,90 @@
+"""Every call of the v1 API that we make, as a value: what `--dry-run` shows is what `Client` sends.
+
+Paths and bodies follow the discovery document `ml` v1, revision 20251213.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from aip_magics.spec import Model, Version
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """One call: `path` is below the endpoint (`v1/projects/…`); `body` a JSON object or the raw bytes of a predict."""
+
+    method: str
+    path: str
+    body: Mapping[str, Any] | bytes | None = None
+    params: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def safe(self) -> bool:
+        """Whether the call may simply be sent again: it changes nothing."""
+        return self.method == "GET"
+
+
+def model_name(project: str, model: str) -> str:
+    """`projects/P/models/M`; a full name is taken as it is, as gcloud does."""
+    return model if model.startswith("projects/") else f"projects/{project}/models/{model}"
+
+
+def version_name(project: str, model: str, version: str) -> str:
+    """`projects/P/models/M/versions/V`; a full name is taken as it is."""
+    return version if version.startswith("projects/") else f"{model_name(project, model)}/versions/{version}"
+
+
+def operation_name(project: str, operation: str) -> str:
+    """`projects/P/operations/O`; a full name is taken as it is."""
+    return operation if operation.startswith("projects/") else f"projects/{project}/operations/{operation}"
+
+
+def create_model(project: str, model: Model) -> Request:
+    return Request("POST", f"v1/projects/{project}/models", model.to_json())
+
+
+def get(name: str) -> Request:
+    """A model, version or operation by its full name."""
+    return Request("GET", f"v1/{name}")
+
+
+def list_models(project: str, page_token: str = "") -> Request:
+    return _list(f"v1/projects/{project}/models", page_token)
+
+
+def list_versions(model: str, page_token: str = "") -> Request:
+    return _list(f"v1/{model}/versions", page_token)
+
+
+def list_operations(project: str, page_token: str = "") -> Request:
+    return _list(f"v1/projects/{project}/operations", page_token)
+
+
+def delete(name: str) -> Request:
+    """Delete a model or version; the answer is an Operation."""
+    return Request("DELETE", f"v1/{name}")
+
+
+def create_version(model: str, version: Version) -> Request:
+    return Request("POST", f"v1/{model}/versions", version.to_json())
+
+
+def set_default(version: str) -> Request:
+    return Request("POST", f"v1/{version}:setDefault", {})
+
+
+def cancel(operation: str) -> Request:
+    return Request("POST", f"v1/{operation}:cancel", {})
+
+
+def predict(name: str, body: bytes) -> Request:
+    """Online prediction by a version, or by a model's default version; the body goes through untouched."""
+    return Request("POST", f"v1/{name}:predict", body)
+
+
+def _list(path: str, page_token: str) -> Request:
+    # 100 is the most the API gives in one page.
+    return Request("GET", path, params={"pageSize": "100", **({"pageToken": page_token} if page_token else {})})

@@ -1,0 +1,138 @@
+"""The v1 API as Python calls: models, versions, operations, predict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from aip_magics.client import calls
+from aip_magics.client.calls import Request
+from aip_magics.client.transport import Transport
+from aip_magics.errors import ApiError, NotFound, OperationFailed
+from aip_magics.spec import Model, Operation, Version
+
+
+class Client:
+    """Calls for one project at one endpoint. Model, version and operation are given by id or by full name."""
+
+    def __init__(self, transport: Transport, project: str, *, poll_seconds: float = 2.0) -> None:
+        self.transport = transport
+        self.project = project
+        self._poll_seconds = poll_seconds
+
+    # models
+    def create_model(self, model: Model) -> Model:
+        return self._model(self.transport.send(calls.create_model(self.project, model)))
+
+    def get_model(self, model: str) -> Model:
+        return self._model(self.transport.send(calls.get(calls.model_name(self.project, model))))
+
+    def find_model(self, model: str) -> Model | None:
+        """The model, or None where there is none of that name."""
+        try:
+            return self.get_model(model)
+        except NotFound:
+            return None
+
+    def list_models(self) -> list[Model]:
+        items = self._pages("models", lambda token: calls.list_models(self.project, token))
+        return [self._model(item) for item in items]
+
+    def delete_model(self, model: str) -> Operation:
+        """Delete a model that has no versions."""
+        return self._operation(self.transport.send(calls.delete(calls.model_name(self.project, model))))
+
+    # versions
+    def create_version(self, model: str, version: Version) -> Operation:
+        request = calls.create_version(calls.model_name(self.project, model), version)
+        return self._operation(self.transport.send(request))
+
+    def get_version(self, model: str, version: str) -> Version:
+        name = calls.version_name(self.project, model, version)
+        return self._version(self.transport.send(calls.get(name)))
+
+    def list_versions(self, model: str) -> list[Version]:
+        name = calls.model_name(self.project, model)
+        items = self._pages("versions", lambda token: calls.list_versions(name, token))
+        return [self._version(item) for item in items]
+
+    def delete_version(self, model: str, version: str) -> Operation:
+        name = calls.version_name(self.project, model, version)
+        return self._operation(self.transport.send(calls.delete(name)))
+
+    def set_default(self, model: str, version: str) -> Version:
+        name = calls.version_name(self.project, model, version)
+        return self._version(self.transport.send(calls.set_default(name)))
+
+    # predictions
+    def predict(self, model: str, body: bytes, version: str | None = None) -> dict[str, Any]:
+        """Online prediction. `body` is the JSON request; the answer has `predictions`, one per instance.
+
+        Without `version` the model's default version answers. PredictionError where the model refuses.
+        """
+        name = calls.version_name(self.project, model, version) if version else ""
+        name = name or calls.model_name(self.project, model)
+        answer: dict[str, Any] = self.transport.send(calls.predict(name, body))
+        return answer
+
+    # operations
+    def get_operation(self, operation: str) -> Operation:
+        return self._operation(self.transport.send(calls.get(calls.operation_name(self.project, operation))))
+
+    def list_operations(self) -> list[Operation]:
+        items = self._pages("operations", lambda token: calls.list_operations(self.project, token))
+        return [self._operation(item) for item in items]
+
+    def cancel(self, operation: str) -> None:
+        self.transport.send(calls.cancel(calls.operation_name(self.project, operation)))
+
+    def wait(
+        self,
+        operation: Operation,
+        *,
+        on_poll: Callable[[Operation], None] = lambda _: None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Operation:
+        """Poll until the operation is done; OperationFailed where it ended with an error.
+
+        The first polls follow each other quickly, so that a version that is up in 0.3 s is not waited for longer.
+        """
+        pause = 0.03
+        while not operation.done:
+            sleep(pause)
+            pause = min(pause * 1.5, self._poll_seconds)
+            operation = self.get_operation(operation.name or "")
+            on_poll(operation)
+        if operation.error is not None:
+            raise OperationFailed(
+                operation.error.message or "the operation failed without a message",
+                operation=operation,
+                where=operation.name or "",
+            )
+        return operation
+
+    def request_url(self, request: Request) -> str:
+        return self.transport.url(request)
+
+    def _pages(self, key: str, request: Callable[[str], Request]) -> Iterator[Any]:
+        token = ""
+        while True:
+            page = self.transport.send(request(token))
+            yield from page.get(key) or ()
+            following = str(page.get("nextPageToken") or "")
+            if not following:
+                return
+            if following == token:
+                raise ApiError("the list does not end: the same page token came twice", where=key)
+            token = following
+
+    # Replies may have fields that we do not know: they are left out rather than refused.
+    def _model(self, data: Any) -> Model:
+        return Model.from_json(data, strict=False)
+
+    def _version(self, data: Any) -> Version:
+        return Version.from_json(data, strict=False)
+
+    def _operation(self, data: Any) -> Operation:
+        return Operation.from_json(data, strict=False)

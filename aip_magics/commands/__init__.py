@@ -1,0 +1,1 @@
+"""The verbs: what magics and the command line have in common."""

@@ -1,0 +1,65 @@
+"""A command: one verb with its options, its body and what it does. Magics and the command line are its two faces."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from aip_magics import settings
+from aip_magics.commands.verbs import VERBS
+from aip_magics.events import Event
+from aip_magics.targets import Target, choose
+
+
+class Face(Protocol):
+    """Where a command shows what happens: a terminal, a notebook, nothing."""
+
+    def emit(self, event: Event) -> None:
+        """An event of a run."""
+
+    def show(self, value: Any) -> None:
+        """A result: a Version, a list of Models, predictions, a plan …"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """What a command runs with. `names` are the variables of the notebook, `session` its configuration."""
+
+    face: Face
+    names: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    session: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    environment: settings.Environment | None = None
+
+    def settings(self, args: argparse.Namespace) -> settings.Settings:
+        """The settings for these arguments. `--regions` means the global endpoint, as gcloud has it."""
+        return settings.resolve(
+            target=args.target,
+            project=args.project,
+            region="global" if getattr(args, "regions", None) else args.region,
+            endpoint=args.endpoint,
+            storage_endpoint=args.storage_endpoint,
+            session=self.session,
+            environment=self.environment,
+        )
+
+    def target(self, args: argparse.Namespace) -> Target:
+        return choose(self.settings(args))
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """What a verb does: its options, and `run(args, body, context)`, which does the work and returns the value.
+
+    `name` is a key of VERBS: `local-predict` is `%aip_local_predict` and `aip-magics local-predict`.
+    """
+
+    name: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace, str | None, Context], Any]
+    example: str = ""
+
+    @property
+    def help(self) -> str:
+        return VERBS[self.name].help

@@ -1,0 +1,86 @@
+"""`aip-magics demo`: the main job on a small real model, in the terminal.
+
+This is the user's side of the story, so it trains with scikit-learn in its own process, as a notebook would.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from aip_magics import settings
+from aip_magics.commands.base import Context
+from aip_magics.commands.parser import HelpAsked, Parser
+from aip_magics.commands.registry import COMMANDS, parser_of
+from aip_magics.errors import AipError, SettingsError
+from aip_magics.render.terminal import TerminalFace
+from aip_magics.targets import local
+
+ROWS = ("[5.1, 3.5, 1.4, 0.2]", "[6.7, 3.0, 5.2, 2.3]")
+CELL = "test:\n  instances:\n" + "".join(f"  - {row}\n" for row in ROWS)
+
+
+def main(words: Sequence[str]) -> int:
+    """Train, deploy, predict; 0 when the version is READY and its predictions are those of the model here."""
+    parser = Parser("aip-magics demo", "Train a small real model, deploy it to the embedded server and predict.")
+    parser.add_argument("--keep-server", action="store_true", help="leave the embedded server running")
+    try:
+        args = parser.parse(words)
+        directory = settings.data_dir(settings.Environment.read().variables)
+        was_running = local.running(directory) is not None
+        try:
+            _demo()
+        finally:
+            if not was_running and not args.keep_server:
+                local.stop(directory)
+                print("\nThe embedded server is stopped; it comes back, with the version READY, at the next command.")
+    except HelpAsked as asked:
+        print(asked)
+    except AipError as error:
+        print(*error.lines(), sep="\n", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _demo() -> None:
+    with tempfile.TemporaryDirectory(prefix="aip-magics-demo-") as directory:
+        export = Path(directory) / "iris"
+        export.mkdir()
+        print("Training a scikit-learn model on the iris data …", flush=True)
+        _train(export)
+        print(f"\n%%aip_deploy --model iris --origin {export}\n{CELL}", flush=True)
+        _command("deploy", ["--target", "local", "--model", "iris", "--origin", str(export)], CELL)
+        print("\n%%aip_predict --model iris\n- " + ROWS[0], flush=True)
+        _command("predict", ["--target", "local", "--model", "iris"], f"- {ROWS[0]}")
+
+
+def _command(name: str, words: list[str], body: str) -> None:
+    command = next(command for command in COMMANDS if command.name == name)
+    args = parser_of(command, name).parse(words)
+    face = TerminalFace(_print, _print, time.monotonic)
+    command.run(args, body, Context(face))
+
+
+def _train(directory: Path) -> None:
+    try:
+        import joblib
+        from sklearn.datasets import load_iris
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+    except ImportError as error:
+        raise SettingsError(
+            f"the demo trains with scikit-learn, which is not installed ({error})",
+            where="aip-magics demo",
+            fix="pip install 'aip-magics[sklearn]'",
+        ) from None
+    features, species = load_iris(return_X_y=True)
+    model = make_pipeline(StandardScaler(), LogisticRegression(random_state=0)).fit(features, species)
+    joblib.dump(model, directory / "model.joblib")
+
+
+def _print(text: str) -> None:
+    print(text, flush=True)

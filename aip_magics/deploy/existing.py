@@ -1,0 +1,120 @@
+"""What is already there: an identical version is kept, an unfinished one is waited for, a failed one is made anew."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Literal
+
+from aip_magics.deploy.plan import Plan, name_version
+from aip_magics.errors import AlreadyExists
+from aip_magics.spec import Operation, Version
+from aip_magics.storage import GsUri, listing, plan_upload
+from aip_magics.targets import Target
+
+# Fields that make two versions different ones; description and labels can be changed in place.
+COMPARED = (
+    "runtimeVersion",
+    "pythonVersion",
+    "framework",
+    "machineType",
+    "acceleratorConfig",
+    "autoScaling",
+    "manualScaling",
+    "container",
+    "routes",
+    "packageUris",
+    "predictionClass",
+    "serviceAccount",
+    "explanationConfig",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What to do about the version of this name: `create` it, `keep` it, `wait` for it, or `replace` it."""
+
+    action: Literal["create", "keep", "wait", "replace"]
+    plan: Plan
+    version: Version | None = None
+    operation: Operation | None = None
+    reason: str = ""
+
+
+def settle_version(plan: Plan, target: Target, versions: list[Version]) -> Found:
+    """Name the version if it has no name, and compare it with what the target already has."""
+    known = {version.id: version for version in versions}
+    if plan.version.name:
+        return _compare(name_version(plan, target, plan.version.name, ""), target, known.get(plan.version.name))
+    newest = max((number for number in map(_number, known) if number), default=0)
+    for name in [f"v{newest}"] if newest else []:
+        # The newest of our numbered versions, when it is the same or was never finished: running a cell twice is one
+        # deployment, not two.
+        found = _compare(name_version(plan, target, name, ""), target, known[name], strict=False)
+        if found.action != "create":
+            named = found.plan.choose("name", name, f"the newest version is {found.reason}")
+            return dataclasses.replace(found, plan=named)
+    source = f"next free name after v{newest}" if newest else "first version of this model"
+    return Found("create", name_version(plan, target, f"v{newest + 1}", source))
+
+
+def _compare(plan: Plan, target: Target, there: Version | None, *, strict: bool = True) -> Found:
+    if there is None:
+        return Found("create", plan)
+    if there.state == "CREATING":
+        operation = _operation(target, there)
+        if operation is not None:
+            return Found("wait", plan, there, operation, "still being created")
+    if there.state == "FAILED":
+        return Found("replace", plan, there, None, "failed before")
+    difference = _difference(plan, target, there)
+    if difference is None and there.state == "READY":
+        return Found("keep", plan, there, None, "the same")
+    if not strict:
+        return Found("create", plan)
+    if plan.deployment.replace:
+        return Found("replace", plan, there, None, f"different ({difference or there.state})")
+    raise AlreadyExists(
+        f"version {there.id} of model {plan.model.id} exists and is different: {difference or f'state {there.state}'}",
+        code=409,
+        status="ALREADY_EXISTS",
+        where="version.name",
+        fix="add --replace, or leave the version's name out for the next free one",
+    )
+
+
+def _difference(plan: Plan, target: Target, there: Version) -> str | None:
+    """The first thing in which the planned version differs from the one that is there; None if in nothing."""
+    for field in COMPARED:
+        ours, theirs = getattr(plan.version, field), getattr(there, field)
+        if ours != theirs and not (ours is None and field in ("framework", "machineType")):
+            return f"{field} is {_shown(theirs)} there and {_shown(ours)} here"
+    if plan.model_dir is None:
+        same = str(GsUri.parse(there.deploymentUri or "gs://none")) == str(GsUri.parse(plan.deployment.origin))
+        return None if same else f"deploymentUri is {there.deploymentUri}"
+    directory = GsUri.parse(there.deploymentUri or "")
+    changes = plan_upload(plan.model_dir.files, directory, listing(target.storage, directory))
+    if changes.send:
+        return f"{changes.send[0].name} has changed"
+    return f"{changes.remove[0].name} is there only" if changes.remove else None
+
+
+def _operation(target: Target, version: Version) -> Operation | None:
+    """The running operation that creates this version."""
+    for operation in target.client.list_operations():
+        metadata = operation.metadata
+        if operation.done or metadata is None or metadata.operationType != "CREATE_VERSION":
+            continue
+        if metadata.version is not None and metadata.version.name == version.name:
+            return operation
+    return None
+
+
+def _number(name: str) -> int:
+    found = re.fullmatch(r"v([1-9]\d{0,8})", name)
+    return int(found[1]) if found else 0
+
+
+def _shown(value: object) -> str:
+    to_json = getattr(value, "to_json", None)
+    return "not set" if value is None else str(to_json() if to_json else value)

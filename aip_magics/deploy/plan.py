@@ -1,0 +1,211 @@
+"""From what was asked for to a plan: every value that was left out is chosen here, with the source of the choice."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from aip_magics import catalog
+from aip_magics.artifacts import ModelDir
+from aip_magics.checks import legal_name
+from aip_magics.client import calls
+from aip_magics.client.calls import Request
+from aip_magics.deploy.deployment import Deployment
+from aip_magics.spec import Model, Version
+from aip_magics.storage import GsUri
+from aip_magics.targets import Target
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """A value that was not given, and where it comes from."""
+
+    field: str
+    value: str
+    source: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanStep:
+    id: str
+    title: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedRequest:
+    """A call that the run will make. `body` is JSON; None where there is none."""
+
+    method: str
+    url: str
+    body: Any = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a run will do. `version` and `model` are complete but for what only the target can fill in."""
+
+    deployment: Deployment
+    model: Model
+    version: Version
+    model_dir: ModelDir | None
+    upload_to: GsUri | None
+    choices: tuple[Choice, ...] = ()
+    steps: tuple[PlanStep, ...] = ()
+    requests: tuple[PlannedRequest, ...] = ()
+
+    def choose(self, field: str, value: str, source: str) -> Plan:
+        """The plan with one more choice recorded."""
+        return dataclasses.replace(self, choices=(*self.choices, Choice(field, value, source)))
+
+
+STEPS = (
+    PlanStep("look", "Look at the model files"),
+    PlanStep("checks", "Check before anything is sent"),
+    PlanStep("try", "Predict the test instances locally"),
+    PlanStep("target", "Connect to the target"),
+    PlanStep("bucket", "Bucket"),
+    PlanStep("upload", "Upload"),
+    PlanStep("model", "Model resource"),
+    PlanStep("version", "Version resource"),
+    PlanStep("wait", "Wait for the operation"),
+    PlanStep("describe", "Describe"),
+    PlanStep("predict", "Predict the test instances online"),
+)
+
+
+def make_plan(deployment: Deployment, target: Target, model_dir: ModelDir | None) -> Plan:
+    """Choose what can be chosen from the files, the catalog and the target's settings. Contacts nothing."""
+    version = deployment.version
+    if deployment.is_remote:
+        version = version.replace(deploymentUri=deployment.origin)
+    plan = Plan(deployment, deployment.model, version, model_dir, None, steps=STEPS)
+    for settle in (_settings, _model_name, _region, _framework, _runtime, _machine_type):
+        plan = settle(plan, target)
+    return plan
+
+
+def name_version(plan: Plan, target: Target, name: str, source: str) -> Plan:
+    """The plan with its version named, and with the upload's destination that follows from it."""
+    version = plan.version.replace(name=name)
+    if source:
+        plan = plan.choose("name", name, source)
+    if plan.deployment.is_remote:
+        return dataclasses.replace(plan, version=version)
+    bucket, bucket_source = _bucket(plan, target)
+    if bucket_source:
+        plan = plan.choose("bucket", bucket, bucket_source)
+    destination = GsUri.parse(f"gs://{bucket}").child(plan.model.id, name)
+    version = version.replace(deploymentUri=str(destination))
+    return dataclasses.replace(plan, version=version, upload_to=destination)
+
+
+def with_requests(plan: Plan, target: Target) -> Plan:
+    """The plan with the calls a first run would make, as `--dry-run` shows them."""
+    model = calls.model_name(target.project, plan.model.id)
+    version = calls.version_name(target.project, plan.model.id, plan.version.id)
+    requests = [
+        *_storage_requests(plan, target),
+        _planned(target, calls.create_model(target.project, plan.model)),
+        _planned(target, calls.create_version(model, plan.version)),
+        PlannedRequest("GET", f"{target.endpoint}/v1/projects/{target.project}/operations/OPERATION"),
+        _planned(target, calls.get(version)),
+    ]
+    if plan.deployment.test is not None:
+        requests.append(PlannedRequest("POST", f"{target.endpoint}/v1/{version}:predict", plan.deployment.test))
+    return dataclasses.replace(plan, requests=tuple(requests))
+
+
+def _settings(plan: Plan, target: Target) -> Plan:
+    settings = target.settings
+    for field, found in (("target", settings.target), ("project", settings.project), ("region", settings.region)):
+        if found is not None and found.source != "argument":
+            plan = plan.choose(field, found.value, found.source)
+    return plan
+
+
+def _model_name(plan: Plan, _target: Target) -> Plan:
+    if plan.model.name:
+        return plan
+    # resolved: `.` and `model.joblib` have no directory name of their own
+    directory = plan.model_dir.path.resolve() if plan.model_dir else Path(plan.deployment.origin)
+    name = legal_name(directory.name)
+    plan = plan.choose("model", name, f"name of the directory {directory.name}")
+    return dataclasses.replace(plan, model=plan.model.replace(name=name))
+
+
+def _region(plan: Plan, target: Target) -> Plan:
+    if plan.model.regions:
+        return plan
+    region = target.default_region
+    if target.region is None:
+        plan = plan.choose("regions", region, "default of the global endpoint")
+    return dataclasses.replace(plan, model=plan.model.replace(regions=(region,)))
+
+
+def _framework(plan: Plan, _target: Target) -> Plan:
+    found = plan.model_dir.framework if plan.model_dir else None
+    if plan.version.framework or plan.version.predictionClass or plan.version.container or not found:
+        return plan
+    assert plan.model_dir is not None
+    source = f"found in {plan.model_dir.model_file.name}" if plan.model_dir.model_file else "the model files"
+    plan = plan.choose("framework", found, source)
+    return dataclasses.replace(plan, version=plan.version.replace(framework=found))
+
+
+def _runtime(plan: Plan, target: Target) -> Plan:
+    version = plan.version
+    if version.container is not None:
+        return plan
+    if version.runtimeVersion is None and plan.model_dir is not None and version.framework:
+        fit = catalog.fit_all(version.framework, plan.model_dir.libraries)
+        if fit.runtime is None:
+            kept = "this Python serves it instead" if target.kind == "local" else "and this target needs one"
+            return plan.choose("runtimeVersion", "none", f"{fit.reason}; {kept}")
+        plan = plan.choose("runtimeVersion", fit.runtime, fit.reason)
+        version = version.replace(runtimeVersion=fit.runtime)
+    if version.pythonVersion is None and version.runtimeVersion:
+        runtime = catalog.runtime(version.runtimeVersion)
+        if runtime is not None:
+            plan = plan.choose("pythonVersion", runtime.python[0], f"Python of runtime {runtime.version}")
+            version = version.replace(pythonVersion=runtime.python[0])
+    return dataclasses.replace(plan, version=version)
+
+
+def _machine_type(plan: Plan, target: Target) -> Plan:
+    if plan.version.machineType:
+        return plan
+    regional = target.region is not None
+    machine = catalog.default_machine_type(regional).name
+    plan = plan.choose("machineType", machine, f"default of the {'regional' if regional else 'global'} endpoint")
+    return dataclasses.replace(plan, version=plan.version.replace(machineType=machine))
+
+
+def _bucket(plan: Plan, target: Target) -> tuple[str, str]:
+    if plan.deployment.staging_bucket:
+        return GsUri.parse(plan.deployment.staging_bucket).bucket, ""
+    return f"{target.project.replace(':', '-').replace('.', '-')}-aiplatform", "PROJECT_ID-aiplatform"
+
+
+def _storage_requests(plan: Plan, target: Target) -> list[PlannedRequest]:
+    if plan.upload_to is None or plan.model_dir is None:
+        return []
+    base = target.storage_url
+    bucket = {"name": plan.upload_to.bucket, "location": (plan.model.regions or (target.default_region,))[0]}
+    upload = f"{base}/upload/storage/v1/b/{plan.upload_to.bucket}/o"
+    return [
+        PlannedRequest("POST", f"{base}/storage/v1/b?project={target.project}", bucket),
+        *(
+            PlannedRequest("POST", upload, {"name": plan.upload_to.prefix + file.name, "size": str(file.size)})
+            for file in plan.model_dir.files
+        ),
+    ]
+
+
+def _planned(target: Target, request: Request) -> PlannedRequest:
+    return PlannedRequest(request.method, f"{target.endpoint}/{request.path}", request.body)
+
+
+def local_origin(deployment: Deployment) -> Path:
+    """The local path of the model, with `~` expanded."""
+    return Path(deployment.origin).expanduser()

@@ -1,0 +1,40 @@
+"""Predict with a model that is loaded in a worker process, never here.
+
+::
+
+    local_predict ─► WorkerPool (warm workers) ─► start ─► Worker ─┐   forked from a ParentPool's preloaded parent,
+    the server ────────────────────────────────► AsyncWorker ──────┤   or spawned
+                                                                   └─► worker/  (its own process, any Python)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aip_magics.prediction.aio import AsyncWorker
+    from aip_magics.prediction.launch import Loaded, Worker, WorkerSpec, start
+    from aip_magics.prediction.local import local_predict
+    from aip_magics.prediction.parents import ParentPool
+    from aip_magics.prediction.pool import WorkerPool
+
+__all__ = ["AsyncWorker", "Loaded", "ParentPool", "Worker", "WorkerPool", "WorkerSpec", "local_predict", "start"]
+
+_HOMES = {
+    "AsyncWorker": "aio",
+    "Loaded": "launch",
+    "ParentPool": "parents",
+    "Worker": "launch",
+    "WorkerPool": "pool",
+    "WorkerSpec": "launch",
+    "local_predict": "local",
+    "start": "launch",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # asyncio, subprocess and socket cost more than the whole of `%load_ext` may.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,160 @@
+"""Instances in: from gcloud's three kinds of text and from Python values to the body of a predict request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+from aip_magics.errors import InstancesError
+
+_SHAPE = 'send an object: {"instances": [[5.1, 3.5, 1.4, 0.2]]}'
+
+
+def parse_json_instances(data: str | bytes, where: str = "--json-instances") -> list[Any]:
+    """One JSON value per line. InstancesError with the line's number; an empty line is an error, as with gcloud."""
+    return [
+        _loads(line, f"{where}, line {number}", "each line is one JSON value") for number, line in _lines(data, where)
+    ]
+
+
+def parse_text_instances(data: str | bytes, where: str = "--text-instances") -> list[str]:
+    """One text per line: each instance is a string, also if it looks like numbers. InstancesError as above."""
+    return [line for _, line in _lines(data, where)]
+
+
+def parse_json_request(data: str | bytes, where: str = "--json-request") -> dict[str, Any]:
+    """A JSON object with a list `instances`. Unlike gcloud, its other keys are kept."""
+    request = _loads(_text(data, where), where, _SHAPE, whole=True)
+    if not isinstance(request, dict):
+        raise InstancesError(f"a JSON object is wanted, not {_kind(request)}", where=where, fix=_SHAPE)
+    if "instances" not in request:
+        raise InstancesError('the request has no "instances"', where=where, fix=_SHAPE)
+    instances = request["instances"]
+    if not isinstance(instances, list):
+        raise InstancesError(f'"instances" must be a list, not {_kind(instances)}', where=where, fix=_SHAPE)
+    if not instances:
+        raise InstancesError('"instances" is empty', where=where, fix="one item per prediction that is wanted")
+    return request
+
+
+def from_value(value: object) -> list[Any]:
+    """Instances from a Python value: list, tuple, NumPy array (rows), DataFrame (rows as lists), Series.
+
+    NumPy and pandas are recognised by what they can do; nothing is imported. InstancesError for anything else.
+    """
+    if hasattr(value, "columns") and hasattr(value, "values"):
+        value = value.values  # the service's scikit-learn gets rows as lists, too
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, tuple):
+        value = list(value)
+    if isinstance(value, list):
+        if not value:
+            raise InstancesError("there are no instances", where="instances", fix="one item per prediction wanted")
+        return value
+    fix = "a list with one item per prediction that is wanted"
+    if isinstance(value, Mapping) and "instances" in value:
+        fix = 'pass its "instances"'
+    elif hasattr(value, "toarray"):
+        fix = "a sparse matrix has to be dense here: pass .toarray()"
+    raise InstancesError(f"instances must be a list, an array or a DataFrame, not {_kind(value)}", fix=fix)
+
+
+def request_body(instances: object, signature_name: str | None = None, extra: Mapping[str, Any] | None = None) -> bytes:
+    """The body of a predict request for these instances (see `from_value`); `extra` are further keys of the request.
+
+    InstancesError if JSON cannot hold an instance (NaN, Infinity, a date, bytes), naming it.
+    """
+    if extra and "instances" in extra:
+        raise InstancesError('"instances" are given twice', where="extra", fix="leave them out of the further keys")
+    request = {"instances": from_value(instances), **(extra or {})}
+    if signature_name is not None:
+        request["signature_name"] = signature_name
+    return encode(request)
+
+
+def encode(request: Mapping[str, Any]) -> bytes:
+    """A predict request as strict JSON. InstancesError naming the instance or key that JSON cannot hold."""
+    try:
+        return _dumps(request)
+    except (ValueError, TypeError, RecursionError) as error:
+        for place, part in _parts(request):
+            try:
+                _dumps(part)
+            except (ValueError, TypeError, RecursionError) as reason:
+                raise InstancesError(f"{place} cannot be written as JSON: {_why(reason)}", where=place) from None
+        raise InstancesError(f"the request cannot be written as JSON: {_why(error)}") from None
+
+
+def _parts(request: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in request.items():
+        if key == "instances" and isinstance(value, list):
+            yield from ((f"instances[{index}]", instance) for index, instance in enumerate(value))
+        else:
+            yield str(key), value
+
+
+def _dumps(value: Any) -> bytes:
+    return json.dumps(value, allow_nan=False, default=_plain).encode("ascii")
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):  # NumPy's scalars and arrays, as items of a list
+        return value.tolist()
+    raise TypeError(f"{_kind(value)} is no JSON type")
+
+
+def _why(error: BaseException) -> str:
+    text = str(error) or type(error).__name__
+    return "NaN and Infinity do not exist in JSON" if text.startswith("Out of range float") else text
+
+
+def _lines(data: str | bytes, where: str) -> Iterator[tuple[int, str]]:
+    """Numbered lines, from 1, without line ends and byte order marks (a file glued from several has one per part)."""
+    lines = _text(data, where).split("\n")  # not splitlines: it breaks at U+2028 too, which JSON allows in a string
+    if not lines[-1]:
+        lines.pop()
+    if not lines:
+        raise InstancesError("there are no instances", where=where, fix="write one instance per line")
+    for number, line in enumerate(lines, 1):
+        line = line.removesuffix("\r").removeprefix("\ufeff")
+        if not line:
+            raise InstancesError("the line is empty", where=f"{where}, line {number}", fix="remove the line")
+        yield number, line
+
+
+def _text(data: str | bytes, where: str) -> str:
+    if isinstance(data, str):
+        return data.removeprefix("\ufeff")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise InstancesError(
+            f"byte 0x{data[error.start]:02x} is not UTF-8", where=f"{where}, line {line}", fix="save the file as UTF-8"
+        ) from None
+
+
+def _loads(text: str, where: str, fix: str, *, whole: bool = False) -> Any:
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}" if whole else f"column {error.colno}"
+        raise InstancesError(f"this is not JSON: {error.msg} at {place}", where=where, fix=fix) from None
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise InstancesError(f"this is not JSON: {reason}", where=where, fix=fix) from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} does not exist in JSON")
+
+
+def _kind(value: object) -> str:
+    names: dict[type, str] = {dict: "an object", list: "a list", str: "a text", bool: "a truth value"}
+    if value is None:
+        return "nothing"
+    if type(value) in (int, float):
+        return f"the number {value}"
+    return names.get(type(value), type(value).__name__)

@@ -1,0 +1,65 @@
+"""Local prediction: what the service would answer, from a model directory on this machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from aip_magics.errors import InstancesError, ModelDirError
+from aip_magics.prediction import instances as forms
+from aip_magics.prediction.launch import WorkerSpec
+from aip_magics.prediction.pool import WorkerPool, shared
+
+
+def local_predict(
+    model_dir: Path | str,
+    instances: object = None,
+    *,
+    body: bytes | None = None,
+    framework: str | None = None,
+    signature_name: str | None = None,
+    python: str = sys.executable,
+    deadline: float = 60.0,
+    pool: WorkerPool | None = None,
+) -> dict[str, Any]:
+    """Predict with the model in a directory, in a worker process of the interpreter `python`.
+
+    Give `instances` (a list, array or DataFrame) or `body` (the bytes of a whole request). `framework` is the API's
+    name or gcloud's; None lets the files decide. `deadline` is in seconds. The worker stays loaded in `pool`
+    (this process's own if None) for the next call.
+
+    Returns `{"predictions": [...]}`, one for each instance, in order. Errors: ModelDirError, InstancesError,
+    PredictionError (the model's or the request's fault), WorkerError (its process died or passed the deadline).
+    """
+    if (body is None) == (instances is None):
+        raise InstancesError("give either instances or a body", where="instances", fix="one of the two")
+    if body is None:
+        body = forms.request_body(instances, signature_name)
+    elif signature_name is not None:
+        body = forms.encode({**forms.parse_json_request(body, "body"), "signature_name": signature_name})
+    spec = WorkerSpec(directory(model_dir), framework_name(framework), python)
+    answer = (pool or shared()).predict(spec, body, deadline)
+    predictions: dict[str, Any] = json.loads(answer)
+    return predictions
+
+
+def directory(model_dir: Path | str) -> Path:
+    """The local directory that is meant: a model's file stands for its directory. ModelDirError if there is none."""
+    if str(model_dir).startswith("gs:"):
+        raise ModelDirError(
+            "a model in Cloud Storage cannot be tried here", where=str(model_dir), fix="download the directory first"
+        )
+    path = Path(model_dir)
+    if path.is_file():
+        path = path.parent
+    if not path.is_dir():
+        raise ModelDirError("the model directory does not exist", where=str(path), fix="name an existing directory")
+    return path
+
+
+def framework_name(framework: str | None) -> str | None:
+    """The API's name of a framework: scikit-learn is SCIKIT_LEARN. None for one that is not specified."""
+    name = (framework or "").upper().replace("-", "_")
+    return None if name in ("", "FRAMEWORK_UNSPECIFIED") else name

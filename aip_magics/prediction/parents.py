@@ -1,0 +1,175 @@
+"""Parents: processes that have imported a framework and fork workers from themselves in milliseconds."""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import dataclasses
+import os
+import socket
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from aip_magics.errors import WorkerError
+from aip_magics.prediction.process import kill_group, launched
+from aip_magics.prediction.surroundings import environment
+
+CAN_FORK = hasattr(os, "fork") and hasattr(socket, "CMSG_SPACE")
+Key = tuple[str, str, int]  # interpreter, framework, threads (read by OpenMP and BLAS when they are imported)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Parent:
+    popen: subprocess.Popen[bytes]
+    control: socket.socket
+
+    def fork(self, data: socket.socket, log_fd: int) -> socket.socket | None:
+        """The lifeline of a new worker that serves `data`; None if the parent is gone."""
+        ours, theirs = socket.socketpair()
+        descriptors = array.array("i", [data.fileno(), log_fd, theirs.fileno()])
+        with theirs:
+            try:
+                self.control.sendmsg([b"F"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)])
+            except OSError:
+                ours.close()
+                return None
+        return ours
+
+
+class ParentPool:
+    """Preloaded parents, one for each (interpreter, framework, threads), at most `limit`. Thread-safe.
+
+    `environ` is the environment the workers' own is made from; None takes this process's. What importing writes goes
+    to files in `log_dir`, nowhere without it.
+    """
+
+    def __init__(
+        self, *, limit: int = 3, log_dir: Path | None = None, environ: Mapping[str, str] | None = None
+    ) -> None:
+        self._limit = limit
+        self._log_dir = log_dir
+        self._environ = environ
+        self._parents: dict[Key, _Parent] = {}  # the least recently used first
+        self._retired: list[_Parent] = []  # they end with their last worker
+        self._lock = threading.Lock()
+        self._finalizer = weakref.finalize(self, _end_all, self._parents, self._retired, os.getpid())
+        _pools.add(self)
+
+    def warm(self, python: str = sys.executable, framework: str = "SCIKIT_LEARN", threads: int = 1) -> bool:
+        """Start the parent if it is not there yet; returns at once, before it has imported anything.
+
+        False where there is no fork or the interpreter cannot be run: workers are spawned then.
+        """
+        with self._lock:
+            return self._get((python, framework, threads)) is not None
+
+    def fork(self, key: Key, data: socket.socket, log_fd: int) -> socket.socket | None:
+        """Fork a worker that serves `data` and logs to `log_fd`: its lifeline, or None if it has to be spawned."""
+        with self._lock:
+            for _ in range(2):  # a parent that died since is replaced once
+                parent = self._get(key)
+                lifeline = parent.fork(data, log_fd) if parent is not None else None
+                if lifeline is not None:
+                    return lifeline
+                self._forget(key)
+        return None
+
+    def pids(self) -> list[int]:
+        """The processes of this pool."""
+        with self._lock:
+            return [parent.popen.pid for parent in [*self._parents.values(), *self._retired]]
+
+    def close(self) -> None:
+        """End the parents. Workers that are still held go on."""
+        with self._lock:
+            _end_all(self._parents, self._retired, os.getpid())
+
+    def __enter__(self) -> ParentPool:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _get(self, key: Key) -> _Parent | None:
+        self._retired[:] = [parent for parent in self._retired if not _reaped(parent)]
+        parent = self._parents.pop(key, None)
+        if parent is not None and _reaped(parent):
+            parent = None
+        if parent is None:
+            while len(self._parents) >= max(self._limit, 1):
+                self._forget(next(iter(self._parents)))
+            parent = _started(key, self._log_dir, self._environ)
+        if parent is not None:
+            self._parents[key] = parent
+        return parent
+
+    def _forget(self, key: Key) -> None:
+        parent = self._parents.pop(key, None)
+        if parent is not None:
+            parent.control.close()
+            self._retired.append(parent)
+
+    def _drop(self) -> None:
+        # In a fork of this process: the parents are not ours, and a lock may be held by a thread that is not here.
+        self._lock = threading.Lock()
+        for parent in [*self._parents.values(), *self._retired]:
+            parent.control.close()
+            parent.popen.returncode = 0  # not our child: do not wait for it
+        self._parents.clear()
+        self._retired.clear()
+
+
+def _started(key: Key, log_dir: Path | None, environ: Mapping[str, str] | None) -> _Parent | None:
+    if not CAN_FORK:
+        return None
+    python, framework, threads = key
+    variables = environment(os.environ if environ is None else environ, python, threads)
+    ours, theirs = socket.socketpair()
+    with theirs, _log(log_dir, framework) as log:
+        try:
+            popen = launched(python, ["parent", str(theirs.fileno()), framework], log.fileno(), None, variables, theirs)
+        except WorkerError:
+            ours.close()
+            return None
+    return _Parent(popen, ours)
+
+
+def _log(log_dir: Path | None, framework: str) -> BinaryIO:
+    return Path(os.devnull).open("wb") if log_dir is None else (log_dir / f"parent-{framework}.log").open("ab")
+
+
+def _reaped(parent: _Parent) -> bool:
+    if parent.popen.poll() is None:
+        return False
+    parent.control.close()
+    return True
+
+
+def _end_all(parents: dict[Key, _Parent], retired: list[_Parent], owner: int) -> None:
+    if os.getpid() != owner:
+        return
+    for parent in [*parents.values(), *retired]:
+        parent.control.close()
+        if parent.popen.poll() is None:
+            kill_group(parent.popen.pid)  # it holds nothing worth waiting for; its workers have groups of their own
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            parent.popen.wait(5.0)
+    parents.clear()
+    retired.clear()
+
+
+_pools: weakref.WeakSet[ParentPool] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for pool in list(_pools):
+        pool._drop()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

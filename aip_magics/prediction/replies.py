@@ -1,0 +1,73 @@
+"""What a worker answers, or does instead of answering, as values and errors of this package."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+from aip_magics.errors import PredictionError, WorkerError
+from aip_magics.prediction.frames import Frame
+
+
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """A model that was loaded.
+
+    `framework` is the API's name, `class_name` the model's class with its module, `libraries` the versions really
+    imported ("scikit-learn", "numpy", "python", …), `load_seconds` includes importing what was not preloaded.
+    """
+
+    framework: str
+    class_name: str
+    libraries: Mapping[str, str]
+    load_seconds: float
+
+    @classmethod
+    def from_header(cls, header: Mapping[str, object]) -> Loaded:
+        libraries = header.get("libraries")
+        return cls(
+            framework=str(header.get("framework")),
+            class_name=str(header.get("class")),
+            libraries=dict(libraries) if isinstance(libraries, Mapping) else {},
+            load_seconds=float(str(header.get("load_seconds"))),
+        )
+
+
+def refused(frame: Frame, model_dir: Path, log: str) -> PredictionError | None:
+    """The error in an answer, None if there is none."""
+    if frame.header.get("ok"):
+        return None
+    error = frame.header.get("error") or {}
+    return PredictionError(
+        str(error.get("kind")), str(error.get("detail")), where=str(model_dir), fix=str(error.get("fix") or ""), log=log
+    )
+
+
+def died(code: int | None, doing: str, model_dir: Path, log: str) -> WorkerError:
+    """The worker ended in the middle. `code` is the exit code, minus the signal, None if nobody knows."""
+    fix = "the log of the model's code is in `.log`"
+    if code is None:
+        how = "ended"
+    elif code >= 0:
+        how = f"exited with code {code}"
+    else:
+        how = f"was ended by signal {-code} ({_signal_name(-code)})"
+        if -code == getattr(signal, "SIGKILL", 9):
+            fix = "somebody killed it, or the machine ran out of memory: try a smaller model or fewer instances"
+    return WorkerError(f"the worker process {how} while {doing}", where=str(model_dir), fix=fix, log=log)
+
+
+def overdue(seconds: float, doing: str, model_dir: Path, log: str) -> WorkerError:
+    """The worker passed its deadline and was killed."""
+    detail = f"the worker process gave no answer within {seconds:g} s while {doing}, and was ended"
+    fix = "allow more time, or send fewer instances; `.log` shows where the model's code was"
+    return WorkerError(detail, where=str(model_dir), fix=fix, log=log)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"

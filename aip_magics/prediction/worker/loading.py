@@ -1,0 +1,139 @@
+"""From a model directory to a model that predicts: which file, which framework, what can go wrong."""
+
+# ruff: noqa: UP032
+
+import importlib
+import os
+import pickle
+import sys
+from typing import Any
+
+from .models import SklearnModel, XgboostModel
+from .refusal import Refusal, said
+
+PROTOCOL_ADVICE = (
+    " Please make sure the model was exported using python {}."
+    " Otherwise, please specify the correct 'python_version' parameter when deploying the model."
+)
+MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt", "model.bst", "model.joblib", "model.pkl")
+
+
+def open_model(model_dir: str, framework: "str | None") -> "Any":
+    """The model of a directory, ready to predict. `framework` None: decided by the files and the object in them."""
+    if framework is None:
+        framework = detect(model_dir)
+    if framework == "XGBOOST":
+        found = load_pickled(model_dir)
+        booster = load_bst(model_dir) if found is None else found
+        if booster is None:
+            raise missing("Could not find model.joblib, model.pkl, or model.bst in " + model_dir)
+        return XgboostModel(checked(booster, "xgboost", "xgboost model"))
+    if framework not in ("SCIKIT_LEARN", "EITHER"):
+        text = "Framework {} is not served by this version of aip-magics.".format(framework)
+        raise Refusal("FAILED_TO_LOAD_MODEL", text, "scikit-learn (model.joblib, model.pkl) or XGBoost (model.bst)")
+    model = load_pickled(model_dir)
+    if model is None:
+        raise missing("Could not find either model.joblib or model.pkl in " + model_dir)
+    module = type(model).__module__
+    if framework == "EITHER" and "sklearn" not in module and "xgboost" in module:
+        return XgboostModel(model)
+    kinds = "sklearn model or pipeline" if framework == "SCIKIT_LEARN" else "sklearn model, xgboost model or pipeline"
+    return SklearnModel(checked(model, "sklearn", kinds))
+
+
+def detect(model_dir: str) -> str:
+    """The framework the file names tell; EITHER for a pickle, whose object decides."""
+    found = [name for name in MODEL_FILES if os.path.exists(os.path.join(model_dir, name))]
+    if len(found) > 1:
+        text = "Multiple model files are found in the model_path: " + model_dir
+        raise Refusal("FAILED_TO_LOAD_MODEL", text, "keep one of " + ", ".join(found))
+    if not found:
+        raise missing("Could not find any of {} in {}".format(", ".join(MODEL_FILES), model_dir))
+    return {"model.bst": "XGBOOST", "model.joblib": "EITHER", "model.pkl": "EITHER"}.get(found[0], "TENSORFLOW")
+
+
+def missing(text: str) -> Refusal:
+    return Refusal(
+        "FAILED_TO_LOAD_MODEL", text, "the file must lie directly in the directory and have exactly that name"
+    )
+
+
+def checked(model: "Any", library: str, kinds: str) -> "Any":
+    """The model, if its class comes from the library: the service looks for the name in the class's module."""
+    cls = type(model)
+    if library in cls.__module__:
+        return model
+    text = "Invalid model type detected: {}.{}. Please make sure the model file is an exported {}."
+    raise Refusal("FAILED_TO_LOAD_MODEL", text.format(cls.__module__, cls.__name__, kinds))
+
+
+def load_pickled(model_dir: str) -> "Any":
+    """The object in model.joblib or else model.pkl; None without either."""
+    for name, load in (("model.joblib", load_joblib), ("model.pkl", load_pickle)):
+        path = os.path.join(model_dir, name)
+        if os.path.exists(path):
+            try:
+                return load(path)
+            except Refusal:
+                raise
+            except BaseException as error:  # a pickle can raise anything, SystemExit too
+                raise unloadable(path, error) from error
+    return None
+
+
+def load_joblib(path: str) -> "Any":
+    try:
+        return import_joblib().load(path)
+    except KeyError:
+        # As the service: a raw booster file that was named model.joblib ends here.
+        import xgboost
+
+        booster = xgboost.Booster()
+        booster.load_model(path)
+        return booster
+
+
+def import_joblib() -> "Any":
+    for name in ("joblib", "sklearn.externals.joblib"):  # the second: scikit-learn before 0.23
+        try:
+            return importlib.import_module(name)
+        except ImportError as error:
+            cause = error
+    fix = "install joblib for " + sys.executable
+    raise Refusal("FAILED_TO_LOAD_MODEL", "Could not import joblib module.", fix) from cause
+
+
+def load_pickle(path: str) -> "Any":
+    with open(path, "rb") as file:
+        return pickle.load(file)
+
+
+def load_bst(model_dir: str) -> "Any":
+    path = os.path.join(model_dir, "model.bst")
+    if not os.path.exists(path):
+        return None
+    try:
+        import xgboost
+
+        return xgboost.Booster(model_file=path)
+    except Exception as error:
+        raise unloadable(path, error) from error
+
+
+def unloadable(path: str, error: BaseException) -> Refusal:
+    text = "Could not load the model: {}. {}.".format(path, said(error))
+    if "unsupported pickle protocol" in str(error):
+        text += PROTOCOL_ADVICE.format(sys.version_info[0])
+    return Refusal("FAILED_TO_LOAD_MODEL", text, advice(error))
+
+
+def advice(error: BaseException) -> str:
+    """How to mend the commonest reasons why a pickle does not load."""
+    text = str(error)
+    if isinstance(error, ImportError) and "numpy._core" in text:
+        return "the model was saved with NumPy 2; serve it with a Python that has NumPy 2, or train it with NumPy 1"
+    if isinstance(error, ImportError) and error.name:
+        return "install the package of {} for {}, or save the model without it".format(error.name, sys.executable)
+    if isinstance(error, AttributeError) and "__main__" in text:
+        return "the class or function was defined in the notebook: put it into a module that is installed for the model"
+    return ""

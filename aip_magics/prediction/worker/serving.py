@@ -1,0 +1,197 @@
+"""One worker on one socket: frames, operations, and its end when the owner hangs up."""
+
+# ruff: noqa: UP032, SIM105, ARG002
+
+import faulthandler
+import json
+import os
+import platform
+import select
+import shutil
+import signal
+import socket
+import struct
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import types
+from typing import Any
+
+from .loading import open_model
+from .predicting import predict
+from .refusal import Refusal, said
+
+HEAD = struct.Struct(">II")
+TRACEBACK_LIMIT = 8000  # characters of a traceback that travel
+LIBRARIES = (
+    ("scikit-learn", "sklearn"),
+    ("xgboost", "xgboost"),
+    ("numpy", "numpy"),
+    ("scipy", "scipy"),
+    ("joblib", "joblib"),
+    ("pandas", "pandas"),
+)
+
+
+class Channel:
+    """Frames over a stream socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+
+    def send(self, header: "dict[str, Any]", payload: bytes = b"") -> None:
+        head = json.dumps(header).encode("utf-8")
+        self.sock.sendall(HEAD.pack(len(head), len(payload)) + head + payload)
+
+    def receive(self) -> "tuple[dict[str, Any], bytes] | None":
+        """The next frame, None at the end of the connection."""
+        sizes = self.exactly(HEAD.size)
+        if sizes is None:
+            return None
+        head, payload = [self.exactly(size) for size in HEAD.unpack(sizes)]
+        return None if head is None or payload is None else (json.loads(head.decode("utf-8")), payload)
+
+    def exactly(self, size: int) -> "bytes | None":
+        data = bytearray(size)
+        view = memoryview(data)
+        while len(view):
+            count = self.sock.recv_into(view)
+            if not count:
+                return None
+            view = view[count:]
+        return bytes(data)
+
+
+class Session:
+    """One worker: its model and its own temporary directory."""
+
+    def __init__(self) -> None:
+        self.model = None  # type: Any
+        self.temp_dir = ""
+
+    def load(self, header: "dict[str, Any]", payload: bytes) -> "tuple[dict[str, Any], bytes]":
+        start = time.perf_counter()
+        self.settle(header.get("temp_dir") or "")
+        self.model = open_model(header["model_dir"], header.get("framework"))
+        cls = type(self.model.model)
+        return {
+            "framework": self.model.framework,
+            "class": "{}.{}".format(cls.__module__, cls.__name__),
+            "libraries": libraries(),
+            "load_seconds": time.perf_counter() - start,
+        }, b""
+
+    def settle(self, temp_dir: str) -> None:
+        """Work in the directory the owner made for us: temporary files end with us."""
+        if temp_dir:
+            self.temp_dir = tempfile.tempdir = temp_dir
+            for name in ("TMPDIR", "TEMP", "TMP"):
+                os.environ[name] = temp_dir
+            os.chdir(temp_dir)
+
+    def predict(self, header: "dict[str, Any]", payload: bytes) -> "tuple[dict[str, Any], bytes]":
+        if self.model is None:
+            raise Refusal("FAILED_TO_LOAD_MODEL", "no model is loaded", "send load before predict")
+        stats = {}  # type: dict[str, Any]
+        answer = predict(self.model, payload, stats)
+        return {"stats": stats}, answer
+
+    def ping(self, header: "dict[str, Any]", payload: bytes) -> "tuple[dict[str, Any], bytes]":
+        return {"python": platform.python_version()}, b""
+
+    def answer(self, header: "dict[str, Any]", payload: bytes) -> "tuple[dict[str, Any], bytes]":
+        """Do what a request says. Whatever is raised becomes an answer: only a death ends the worker."""
+        op = header.get("op")
+        operations = {"load": self.load, "predict": self.predict, "ping": self.ping, "stop": self.ping}
+        try:
+            if op not in operations:
+                raise Refusal("INVALID_INPUTS", "the worker has no operation {!r}".format(op))
+            fields, payload = operations[op](header, payload)
+            return dict(fields, id=header.get("id"), ok=True), payload
+        except BaseException as error:  # noqa: BLE001
+            report()
+            return {"id": header.get("id"), "ok": False, "error": told(error, op)}, b""
+
+
+def report() -> None:
+    """The current exception into the log."""
+    try:
+        traceback.print_exc()
+    except Exception:  # noqa: BLE001, S110 (the model's code may have closed or replaced the stream)
+        pass
+
+
+def told(error: BaseException, op: "Any") -> "dict[str, str]":
+    text = traceback.format_exc()[-TRACEBACK_LIMIT:]
+    if isinstance(error, Refusal):
+        return {"kind": error.kind, "detail": error.detail, "fix": error.fix, "traceback": text}
+    kind = "FAILED_TO_LOAD_MODEL" if op == "load" else "FAILED_TO_RUN_MODEL"
+    detail = "{}: {}".format(type(error).__name__, said(error))
+    return {"kind": kind, "detail": detail, "fix": "", "traceback": text}
+
+
+def libraries() -> "dict[str, str]":
+    """The libraries this process really imported, with their versions."""
+    loaded = [(name, sys.modules.get(module)) for name, module in LIBRARIES]
+    versions = {name: str(getattr(module, "__version__", "")) for name, module in loaded if module is not None}
+    return dict(versions, python=platform.python_version())
+
+
+def serve(sock: socket.socket, lifeline: "int | None" = None) -> None:
+    """Answer requests until the owner hangs up. Does not return."""
+    # A pickle's `__main__.Name` must not find this file's names, nor a child of the model's run it again.
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    faulthandler.enable()
+    if hasattr(faulthandler, "register"):
+        faulthandler.register(signal.SIGUSR1, all_threads=False)  # the owner asks where we hang before it kills us
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    session, channel = Session(), Channel(sock)
+    watcher = threading.Thread(target=watch, args=(sock, lifeline, session), name="aip-owner", daemon=True)
+    watcher.start()
+    try:
+        channel.send({"id": 0, "ok": True, "pid": os.getpid(), "python": platform.python_version()})
+        while True:
+            frame = channel.receive()
+            if frame is None:
+                break
+            answer, payload = session.answer(*frame)
+            flush()
+            channel.send(answer, payload)
+            if frame[0].get("op") == "stop":
+                break
+    except OSError:
+        pass  # the owner is gone
+    leave(session)
+
+
+def watch(sock: socket.socket, lifeline: "int | None", session: Session) -> None:
+    """End the process when the owner hangs up, even while the model's code does not come back."""
+    if lifeline is not None:
+        while os.read(lifeline, 1):
+            pass
+    else:
+        poll = select.poll()
+        poll.register(sock.fileno(), 0)  # asks for nothing: what is always reported is hanging up
+        while not poll.poll():
+            pass
+    leave(session)
+
+
+def leave(session: Session) -> None:
+    """End this process and those the model's code started."""
+    flush()
+    if session.temp_dir:
+        shutil.rmtree(session.temp_dir, ignore_errors=True)
+    if hasattr(os, "getpgrp") and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(0)
+
+
+def flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:  # noqa: BLE001, S110 (the model's code may have closed or replaced it)
+            pass

@@ -1,0 +1,51 @@
+"""HTML elements as text: everything that is not an Html already is escaped."""
+
+from __future__ import annotations
+
+import html
+
+from aip_magics.render import words
+
+
+class Html(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def escape(text: str) -> Html:
+    """The text as HTML between tags (quotes stay: JSON is full of them); what is Html already stays."""
+    return text if isinstance(text, Html) else Html(html.escape(words.clean(text), quote=False))
+
+
+def el(tag: str, *children: str, **attributes: str | int | None) -> Html:
+    """One element. `aria_label` becomes `aria-label`; an attribute that is None is left out."""
+    shown = "".join(
+        f' {name.replace("_", "-")}="{html.escape(words.clean(str(value)))}"'
+        for name, value in attributes.items()
+        if value is not None
+    )
+    return Html(f"<{tag}{shown}>{join(*children)}</{tag}>")
+
+
+def join(*children: str) -> Html:
+    """These pieces one after another."""
+    return Html("".join(escape(child) for child in children))
+
+
+def size(text: str) -> int:
+    """Bytes that the text takes as HTML in UTF-8."""
+    return len(escape(text).encode())
+
+
+def clip(text: str, most: int) -> str:
+    """The text, cut so that it takes about `most` bytes as HTML; says how many characters are missing."""
+    if len(text) <= most and size(text) <= most:
+        return text
+    kept = 0
+    for char in text[:most]:
+        most -= size(char)
+        if most < 0:
+            break
+        kept += 1
+    return f"{text[:kept]}… (+{words.plural(len(text) - kept, 'character')})"

@@ -1,0 +1,43 @@
+"""An error: what, where and how to mend it; and what it carries (findings, the log of the model)."""
+
+from __future__ import annotations
+
+from aip_magics.errors import AipError, ChecksFailed, OperationFailed, PredictionError
+from aip_magics.render.blocks import Block, Code, Details, Mark, Panel, line, strong
+from aip_magics.render.panels.findings import finding_blocks
+
+MOST_LOG_LINES = 40
+
+
+def error(value: AipError) -> Panel:
+    """The panel of an error."""
+    return Panel("error", "bad", error_blocks(value))
+
+
+def error_blocks(value: AipError) -> tuple[Block, ...]:
+    """What the error says, as lines."""
+    first, *more = _head(value).splitlines() or [""]
+    if isinstance(value, ChecksFailed) and value.findings:  # they say it all, each with its place and fix
+        return (line(Mark("bad", "ChecksFailed:"), strong(first)), *finding_blocks(value.findings))
+    blocks: list[Block] = [line(Mark("bad", f"{type(value).__name__}:"), strong(first))]
+    blocks += [Code("\n".join(more))] if more else []
+    blocks += [line("where:", value.where)] if value.where else []
+    blocks += [line("fix:", value.fix)] if value.fix else []
+    return (*blocks, *_carried(value))
+
+
+def _head(value: AipError) -> str:
+    # The error's own first line adds what its class knows, as an API error its code; where and fix come below.
+    return value.lines()[0].removeprefix(f"{type(value).__name__}: ")
+
+
+def _carried(value: AipError) -> tuple[Block, ...]:
+    if isinstance(value, OperationFailed):
+        name = getattr(value.operation, "name", None)
+        return (line("operation:", name),) if name else ()
+    if isinstance(value, PredictionError) and value.log.strip():
+        lines = value.log.strip("\n").splitlines()
+        shown = Code("\n".join(lines[-MOST_LOG_LINES:]))
+        cut = f", last {MOST_LOG_LINES} of {len(lines)} lines" if len(lines) > MOST_LOG_LINES else ""
+        return (Details(f"What the model printed{cut}", shown),)
+    return ()

@@ -1,0 +1,45 @@
+"""Predictions, each beside its instance when the instances are known."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aip_magics.render import json as as_json
+from aip_magics.render import words
+from aip_magics.render.blocks import Panel, Row, Table, row
+
+
+def predictions(reply: Mapping[str, Any], *, most: int | None = None) -> Panel:
+    """The panel of a reply `{"predictions": [...]}`; `instances` beside them are shown when there are as many.
+
+    Predictions that are all objects get a column per key.
+    """
+    values: Sequence[Any] = reply["predictions"]
+    instances = reply.get("instances")
+    known = isinstance(instances, (list, tuple)) and len(instances) == len(values)
+    shown = values[:most]
+    keys = _keys(shown)
+    heads = ("#", *(("instance",) if known else ()), *(keys if keys else ("prediction",)))
+    rows = tuple(
+        _row(index, [instances[index]] if known and instances else [], value, keys) for index, value in enumerate(shown)
+    )
+    table = Table(words.plural(len(values), "prediction"), heads, rows, total=len(values))
+    return Panel("predictions", "good" if values else "idle", (table,))
+
+
+def _row(index: int, instance: list[Any], prediction: Any, keys: tuple[str, ...]) -> Row:
+    outputs = [prediction.get(key, "") for key in keys] if keys else [prediction]
+    return row(str(index), *(_short(value) for value in (*instance, *outputs)))
+
+
+def _keys(values: Sequence[Any]) -> tuple[str, ...]:
+    if not values or not all(isinstance(value, Mapping) for value in values):
+        return ()
+    return tuple(dict.fromkeys(itertools.chain.from_iterable(values)))
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(as_json.to_json(value), ensure_ascii=False)

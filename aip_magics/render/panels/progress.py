@@ -1,0 +1,65 @@
+"""A run: a row per step with its state, time and what it is doing."""
+
+from __future__ import annotations
+
+from aip_magics.render import words
+from aip_magics.render.blocks import Block, Line, Mark, Meter, Panel, Row, Table, Tone, code, line, muted, row, strong
+from aip_magics.render.panels.error import error_blocks
+from aip_magics.render.state import RunState, StepRow
+
+TONES: dict[str, Tone] = {"running": "busy", "done": "good", "skipped": "idle", "failed": "bad", "detached": "away"}
+
+
+def progress(state: RunState) -> Panel:
+    """The panel of a run: its head, the steps, and how it ended."""
+    tone = TONES[state.status]
+    head = line(
+        *([strong(state.title)] if state.title else []), Mark(tone, state.status), words.duration(state.elapsed)
+    )
+    blocks: tuple[Block, ...] = (head,)
+    if state.rows:
+        rows = tuple(_row(state, step) for step in state.rows)
+        blocks += (Table("", ("Step", "State", "Time", "What"), rows, tail=True),)
+    return Panel(state.title or "progress", tone, (*blocks, *_ending(state)))
+
+
+def _row(state: RunState, step: StepRow) -> Row:
+    return row(
+        step.title,
+        Mark(TONES[step.status], step.status),
+        words.duration(state.seconds(step)),
+        _what(step),
+        below=_notes(step),
+    )
+
+
+def _what(step: StepRow) -> Line:
+    current = step.progress
+    if current is None:
+        return line(step.summary)
+    told = words.amount(current.done, current.total, current.unit)
+    if current.total <= 0:  # unknown: no bar that only pretends
+        return line(told, muted(current.note) if current.note else "")
+    return line(Meter(current.done, current.total, step.title, told), muted(current.note) if current.note else "")
+
+
+def _notes(step: StepRow) -> tuple[Line, ...]:
+    # Warnings last: where there is little room the last lines are kept.
+    notes = sorted(step.notes, key=lambda note: note.level == "warning")
+    lines = [
+        line(Mark("warn", "warning:"), note.text) if note.level == "warning" else line(note.text) for note in notes
+    ]
+    dropped = [line(muted(f"… {words.plural(step.dropped_notes, 'earlier note')}"))] if step.dropped_notes else []
+    return (*dropped, *lines)
+
+
+def _ending(state: RunState) -> tuple[Block, ...]:
+    if state.error is not None:
+        return error_blocks(state.error)
+    if state.status != "detached":
+        return ()
+    return (
+        line("No longer waiting. The operation goes on by itself, even when this notebook is closed:"),
+        line(code(state.operation)),
+        *([line("To wait for it again:", code(state.reattach))] if state.reattach else []),
+    )

@@ -1,0 +1,125 @@
+"""Which kind of thing a value is, for all three renderers.
+
+What this package cannot import without looking upwards or sideways (findings, plans) is known by its shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from aip_magics.errors import AipError
+from aip_magics.render.state import RunState
+from aip_magics.spec import Model, Operation, Version
+
+Kind = Literal[
+    "version", "model", "operation", "versions", "models", "operations", "empty", "predictions", "error", "run",
+    "report", "finding", "findings", "plan", "other",
+]  # fmt: skip
+
+
+@runtime_checkable
+class Finding(Protocol):
+    """What a check found. `severity` is `error`, `warning` or `advice`; `subject` the field or file it is about."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def severity(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def fix(self) -> str: ...
+    @property
+    def link(self) -> str: ...
+
+
+@runtime_checkable
+class Report(Protocol):
+    """All findings of a preflight; `skipped` maps the ids of rules that could not decide to what has a `reason`."""
+
+    @property
+    def findings(self) -> Sequence[Finding]: ...
+    @property
+    def skipped(self) -> Mapping[str, Any]: ...
+    @property
+    def passed(self) -> Sequence[str]: ...
+
+
+class PlanStep(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+
+
+class Choice(Protocol):
+    """A value that was settled, and what settled it."""
+
+    @property
+    def field(self) -> str: ...
+    @property
+    def value(self) -> Any: ...
+    @property
+    def source(self) -> str: ...
+
+
+class PlannedRequest(Protocol):
+    @property
+    def method(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def body(self) -> Any: ...
+
+
+@runtime_checkable
+class Plan(Protocol):
+    """What a deployment would do."""
+
+    @property
+    def steps(self) -> Sequence[PlanStep]: ...
+    @property
+    def choices(self) -> Sequence[Choice]: ...
+    @property
+    def requests(self) -> Sequence[PlannedRequest]: ...
+
+
+_ONE: tuple[tuple[type[Any], Kind], ...] = (
+    (Version, "version"),
+    (Model, "model"),
+    (Operation, "operation"),
+    (AipError, "error"),
+    (RunState, "run"),
+    (Plan, "plan"),
+    (Report, "report"),
+    (Finding, "finding"),
+)
+_MANY: dict[Kind, Kind] = {
+    "version": "versions",
+    "model": "models",
+    "operation": "operations",
+    "finding": "findings",
+}
+
+
+def kind(value: Any) -> Kind:
+    """The kind of the value; `other` when there is no panel made for it."""
+    if isinstance(value, Mapping):
+        return "predictions" if _is_list(value.get("predictions")) else "other"
+    if _is_list(value):
+        return _kind_of_all(value)
+    return next((kind for wanted, kind in _ONE if isinstance(value, wanted)), "other")
+
+
+def _kind_of_all(values: Sequence[Any]) -> Kind:
+    if not values:
+        return "empty"
+    many = _MANY.get(kind(values[0]), "other")
+    return many if all(_MANY.get(kind(value)) == many for value in values) else "other"
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple))

@@ -1,0 +1,128 @@
+"""Events and values as plain text: for terminals, and as the `text/plain` beside each HTML panel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aip_magics.events import Detached, Event, Failed, Note, StepFinished, StepSkipped, StepStarted
+from aip_magics.render import panels, shapes, words
+from aip_magics.render.blocks import (
+    SIGNS,
+    Block,
+    Code,
+    Details,
+    Inline,
+    Line,
+    Link,
+    Mark,
+    Meter,
+    Panel,
+    Row,
+    Span,
+    Table,
+)
+from aip_magics.render.state import RunState
+
+BAR_WIDTH = 20
+GAP = "  "
+
+
+def of(value: Any, *, now: float | None = None, rows: int | None = None) -> str:
+    """The value as plain text without a line end at its end; takes what `html.of` takes.
+
+    A Version, Model or Operation is YAML, line for line as gcloud describes it. `rows` bounds the rows of a table.
+    """
+    if shapes.kind(value) in ("version", "model", "operation"):
+        return describe(value)
+    return draw(panels.panel(value, now=now, most=rows))
+
+
+def describe(resource: Any) -> str:
+    """The resource as YAML with sorted keys, as `gcloud ai-platform … describe` prints it."""
+    from aip_magics.render import yaml  # PyYAML is loaded by whoever describes something
+
+    return yaml.dump(resource).rstrip("\n")
+
+
+def progress_text(state: RunState) -> str:
+    """The run as it stands, one line per step: the plain twin of the progress panel."""
+    return of(state)
+
+
+def event_line(event: Event, elapsed: float) -> str | None:
+    """One line for a change of state, `elapsed` seconds into the run; None for what changes too often (Progress)."""
+    told = _told(event)
+    return None if told is None else f"[{words.duration(elapsed):>8}] {words.one_line(told)}"
+
+
+def _told(event: Event) -> str | None:
+    if isinstance(event, StepStarted):
+        return f"{SIGNS['busy']} {event.title}"
+    if isinstance(event, StepFinished):
+        return f"{SIGNS['good']} {event.step}: {event.summary or 'done'}"
+    if isinstance(event, StepSkipped):
+        return f"{SIGNS['idle']} {event.step}: skipped, {event.reason}"
+    if isinstance(event, Note):
+        return f"{SIGNS['warn']} {event.step}: warning: {event.text}" if event.level == "warning" else f"  {event.text}"
+    if isinstance(event, Failed):
+        return f"{SIGNS['bad']} {event.step}: failed: {words.first_line(event.error.message)}"
+    if isinstance(event, Detached):
+        return f"{SIGNS['away']} {event.operation} goes on by itself; wait for it again: {event.reattach}"
+    return None
+
+
+def draw(panel: Panel) -> str:
+    """The panel as plain text."""
+    return "\n".join("\n".join(_block(block)) for block in panel.blocks)
+
+
+def _block(block: Block) -> list[str]:
+    if isinstance(block, Line):
+        return [_line(block)]
+    if isinstance(block, Table):
+        return _table(block)
+    if isinstance(block, Details):
+        return [f"{words.one_line(block.summary)}:", *_code(block.code)]
+    return _code(block)
+
+
+def _line(line: Line) -> str:
+    return " ".join(_inline(part) for part in line.parts)
+
+
+def _inline(part: Inline) -> str:
+    if isinstance(part, Mark):
+        return f"{SIGNS[part.tone]} {words.one_line(part.word)}"
+    if isinstance(part, Link):
+        return words.one_line(f"{part.text} {part.address}")
+    if isinstance(part, Meter):
+        done = min(max(part.done, 0), part.total) * BAR_WIDTH // part.total
+        return f"[{'#' * done}{'-' * (BAR_WIDTH - done)}] {words.one_line(part.text)}"
+    return words.one_line(part.text if isinstance(part, Span) else part)
+
+
+def _code(code: Code) -> list[str]:
+    lines = [f"  {words.clean(line)}" for line in code.text.splitlines()]
+    return [*lines, f"  … {words.plural(code.more, 'more line')}"] if code.more else lines
+
+
+def _table(table: Table) -> list[str]:
+    heads = [words.one_line(head).upper() for head in table.heads]
+    drawn = [[_line(cell) for cell in row.cells] for row in table.rows]
+    widths = [max(map(words.width, column)) for column in zip(heads, *drawn, strict=True)]
+    lines = [_columns(heads, widths)]
+    for row, cells in zip(table.rows, drawn, strict=True):
+        lines += [_columns(cells, widths), *_below(row)]
+    if table.more:
+        told = f"… {words.plural(table.more, 'earlier row' if table.tail else 'more row')}"
+        lines.insert(1 if table.tail else len(lines), told)
+    return [words.one_line(table.caption), *lines] if table.caption else lines
+
+
+def _columns(cells: list[str], widths: list[int]) -> str:
+    padded = [cell + " " * (width - words.width(cell)) for cell, width in zip(cells, widths, strict=True)]
+    return GAP.join(padded).rstrip()
+
+
+def _below(row: Row) -> list[str]:
+    return [f"    {_line(line)}" for line in row.below]

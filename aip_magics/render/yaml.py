@@ -1,0 +1,102 @@
+"""YAML line for line as gcloud prints it (`gcloud ai-platform versions describe`).
+
+gcloud writes with ruamel in YAML 1.2: keys sorted, lists not indented, long text folded at 80 columns, text of several
+lines as a literal block, `'3.7'` quoted because it reads as a number, but `yes` and `1:30` not. Source: gcloud's
+core/resource/yaml_printer.py; compared with its output in tests/render/test_render_yaml.py. Unlike gcloud, text with control
+characters is always quoted: theirs reaches the terminal raw.
+
+Import this module where it is used: it loads PyYAML.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from aip_magics.render import json as as_json
+from aip_magics.spec import Int64, Resource
+
+_RESOLVERS = [  # YAML 1.2, as in ruamel: what plain text would be read as
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    (
+        "float",
+        r"[-+]?[0-9][0-9_]*\.[0-9_]*([eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+"
+        r"|[-+]?\.[0-9_]+([eE][-+][0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+0123456789.",
+    ),
+    ("int", r"[-+]?0b[0-1_]+|[-+]?0o?[0-7_]+|[-+]?[0-9_]+|[-+]?0x[0-9a-fA-F_]+", "-+0123456789"),
+    ("merge", r"<<", "<"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    (
+        "timestamp",
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt]|[ \t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}"
+        r"(\.[0-9]*)?([ \t]*(Z|[-+][0-9]{1,2}(:[0-9]{2})?))?",
+        "0123456789",
+    ),
+    ("value", r"=", "="),
+]
+_NOT_LITERAL = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+
+
+class _Dumper(yaml.SafeDumper):
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own form
+
+    def ignore_aliases(self, _: Any) -> bool:  # the same labels twice are written twice, not as `&id001`
+        return True
+
+    def choose_scalar_style(self) -> Any:
+        event = self.event
+        if not isinstance(event, yaml.ScalarEvent):
+            return super().choose_scalar_style()
+        # `_text` has decided what is a literal block; PyYAML alone would refuse spaces before a line end, and tabs.
+        if event.style == "|" and not self.flow_level and not self.simple_key_context:
+            return "|"
+        style = super().choose_scalar_style()
+        # ruamel doubles no apostrophe: it takes the other quotes.
+        return '"' if style == "'" and "'" in event.value else style
+
+
+for _tag, _pattern, _first in _RESOLVERS:
+    _Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), list(_first))
+
+
+def dump(value: Any) -> str:
+    """The value as gcloud prints it, ending with a line end. A Resource is written as the API's object."""
+    return yaml.dump(
+        tree(value), Dumper=_Dumper, default_flow_style=False, allow_unicode=True, sort_keys=True, width=80
+    )
+
+
+def tree(value: Any) -> Any:
+    """The value as objects, lists and scalars. Empty lists of a resource are left out: the API does not have them."""
+    if isinstance(value, Resource):
+        return {name: tree(getattr(value, name)) for name in value.to_json() if getattr(value, name) != ()}
+    if isinstance(value, Mapping):
+        return {str(key): tree(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return [tree(item) for item in value]
+    return str(int(value)) if isinstance(value, Int64) else as_json.to_json(value)
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    literal = "\n" in value and not _NOT_LITERAL.search(value.replace("\r\n", "\n"))
+    text = value.replace("\r\n", "\n") if literal else value
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if literal else None)
+
+
+def _float(_: yaml.SafeDumper, value: float) -> yaml.ScalarNode:
+    return yaml.ScalarNode("tag:yaml.org,2002:float", _six_digits(value))
+
+
+def _six_digits(value: float) -> str:
+    # gcloud's TransformFloat: six digits, no exponent below 1e9.
+    text = f"{value:.6}"
+    _, sign, exponent = text.partition("e+")
+    return f"{value:.1f}" if sign and int(exponent) < 9 else text
+
+
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(float, _float)

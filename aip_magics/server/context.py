@@ -1,0 +1,49 @@
+"""What a handler works with: the parts of the running server, and the names in the request's path."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, cast
+
+from starlette.requests import Request
+
+from aip_magics.server.names import ModelKey, VersionKey
+
+if TYPE_CHECKING:
+    from aip_magics.server.copies import Copies
+    from aip_magics.server.creation import Creations
+    from aip_magics.server.nodes import Nodes
+    from aip_magics.server.objects import ObjectStore
+    from aip_magics.server.store import Store
+
+
+@dataclasses.dataclass(frozen=True)
+class Service:
+    """The parts of one running server. `python` serves the versions of callers that name no interpreter."""
+
+    store: Store
+    objects: ObjectStore
+    copies: Copies
+    nodes: Nodes
+    creations: Creations
+    clock: Callable[[], datetime]
+    python: str
+    version: str
+    pid: int
+    warm: Callable[[str, str | None], None]  # import a framework ahead of the first worker that needs it
+    stop: Callable[[], None]
+
+
+def service_of(request: Request) -> Service:
+    return cast(Service, request.scope["service"])
+
+
+def model_key(request: Request) -> ModelKey:
+    path = request.path_params
+    return ModelKey(request.scope["location"], path["project"], path["model"])
+
+
+def version_key(request: Request) -> VersionKey:
+    return model_key(request).child(request.path_params["version"])

@@ -1,0 +1,159 @@
+"""CREATE_VERSION: copy the model directory, start a worker, load the model; the version ends READY or FAILED.
+
+Every step can be done again, so that an operation which a killed server had begun is simply run once more by the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from aip_magics.errors import AipError, PredictionError
+from aip_magics.server import show
+from aip_magics.server.copies import Copies, files_of
+from aip_magics.server.nodes import Nodes, Recipe
+from aip_magics.server.store import OperationRow, Store, VersionRow
+from aip_magics.server.wire import timestamp
+from aip_magics.spec import Framework, Status
+
+if TYPE_CHECKING:
+    from aip_magics.server.objects import ObjectStore
+
+log = logging.getLogger(__name__)
+
+CANCELLED, INVALID_ARGUMENT, FAILED_PRECONDITION, ABORTED, INTERNAL = 1, 3, 9, 10, 13  # google.rpc.Code
+LOG_LINES = 30
+COPY_ATTEMPTS = 3
+
+
+class Creations:
+    """The running CREATE_VERSION operations, each an asyncio task."""
+
+    def __init__(
+        self, store: Store, objects: ObjectStore, copies: Copies, nodes: Nodes, clock: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._objects = objects
+        self._copies = copies
+        self._nodes = nodes
+        self._clock = clock
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._cancelled: set[int] = set()
+        self._copying = asyncio.Lock()  # a copy must not be removed between being made and being written down
+
+    @property
+    def running(self) -> int:
+        return len(self._tasks)
+
+    def begin(self, operation: OperationRow) -> None:
+        """Run the operation in the background. It is in the store already, as is its version."""
+        task = asyncio.get_running_loop().create_task(self._run(operation))
+        self._tasks[operation.number] = task
+        task.add_done_callback(lambda _: self._tasks.pop(operation.number, None))
+
+    def resume(self) -> None:
+        """At start: what an earlier server had begun is done again, or ABORTED where its version is gone."""
+        for operation in self._store.running_operations():
+            if self._store.version(operation.version_key):
+                self.begin(operation)
+            else:
+                error = Status(ABORTED, "The server was restarted while the operation ran.")
+                self._store.update_operation(self._done(operation, error=error))
+
+    def cancel(self, operation: OperationRow) -> None:
+        """Ask the operation to stop; its version becomes FAILED. Nothing happens when it is done."""
+        if task := self._tasks.get(operation.number):
+            self._cancelled.add(operation.number)
+            task.cancel()
+
+    async def close(self) -> None:
+        """Stop without an outcome: the next server runs the operations again."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def release(self, artifact: str | None) -> None:
+        """Remove a copy that no version needs any more."""
+        if artifact:
+            async with self._copying:
+                if artifact not in self._store.artifacts():
+                    await asyncio.to_thread(self._copies.remove, artifact)
+
+    async def _run(self, operation: OperationRow) -> None:
+        key = operation.version_key
+        try:
+            await self._create(operation)
+        except asyncio.CancelledError:
+            if operation.number not in self._cancelled:
+                raise
+            await self._fail(operation, Status(CANCELLED, "Create Version was cancelled."))
+        except PredictionError as error:
+            await self._fail(operation, _bad_model(error))
+        except AipError as error:
+            await self._fail(operation, Status(FAILED_PRECONDITION, f"Create Version failed. {error.message}"))
+        except Exception:
+            log.exception("%s: creating the version failed", key.name)
+            text = "Create Version failed. Internal error encountered; the server's log has the details."
+            await self._fail(operation, Status(INTERNAL, text))
+        finally:
+            self._cancelled.discard(operation.number)
+
+    async def _create(self, operation: OperationRow) -> None:
+        row = self._store.version(operation.version_key)
+        assert row is not None  # versions.delete refuses a version that is CREATING
+        artifact = row.artifact or await self._copy(row)
+        recipe = Recipe(row.key, self._copies.path(artifact), row.version.framework, row.python)
+        loaded = await self._nodes.group(recipe).start()
+        framework = row.version.framework or cast(Framework, loaded.framework)
+        ready = row.version.replace(state="READY", framework=framework)
+        first = self._store.model(row.key.parent)
+        is_default = first is not None and first.default_version is None
+        shown = show.version(VersionRow(row.key, ready, row.python, is_default=is_default))
+        self._store.finish_version(row.key, ready, self._done(operation, response=show.response(shown)))
+        log.info("%s is READY (%s, %.3f s to load)", row.key.name, loaded.class_name, loaded.load_seconds)
+
+    async def _copy(self, row: VersionRow) -> str:
+        async with self._copying:
+            for attempt in range(COPY_ATTEMPTS):
+                files = files_of(self._objects, row.version.deploymentUri or "")
+                try:
+                    artifact = await asyncio.to_thread(self._copies.make, self._objects, files)
+                except FileNotFoundError:  # an object was replaced after it was listed
+                    if attempt + 1 == COPY_ATTEMPTS:
+                        raise
+                else:
+                    break
+            self._store.set_artifact(row.key, artifact)
+            return artifact
+
+    async def _fail(self, operation: OperationRow, error: Status) -> None:
+        key = operation.version_key
+        await self._nodes.close(key)
+        row = self._store.version(key)
+        assert row is not None
+        failed = row.version.replace(state="FAILED", errorMessage=error.message)
+        self._store.set_artifact(key, None)
+        self._store.finish_version(key, failed, self._done(operation, error=error))
+        await self.release(row.artifact)
+        log.warning("%s is FAILED: %s", key.name, error.message)
+
+    def _done(self, row: OperationRow, *, error: Status | None = None, response: Any = None) -> OperationRow:
+        assert row.operation.metadata is not None
+        metadata = row.operation.metadata.replace(endTime=timestamp(self._clock()))
+        if row.number in self._cancelled:
+            metadata = metadata.replace(isCancellationRequested=True)
+        done = row.operation.replace(done=True, error=error, response=response, metadata=metadata)
+        return OperationRow(row.location, row.project, row.model, row.version, done, row.number)
+
+
+def _bad_model(error: PredictionError) -> Status:
+    """The error of the operation as the service worded it (two blanks after `error:`), with the end of the log."""
+    reason = f"Failed to load model: {error.detail} (Error code: 0)"
+    lines = error.log.splitlines()[-LOG_LINES:]
+    info = {"@type": "type.googleapis.com/google.rpc.DebugInfo", "stackEntries": lines, "detail": error.detail}
+    text = f'Create Version failed. Bad model detected with error:  "{reason}"'
+    return Status(INVALID_ARGUMENT, text, (info,) if lines else None)

@@ -1,0 +1,117 @@
+"""Through here goes every request: who may ask, which endpoint was meant, and what an error looks like.
+
+The server listens on the loopback interface only, but other users of the machine and web pages in the user's browser
+reach that too. Hence a token on every route, a list of host names, and no answer to anything that a page has sent.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import secrets
+from urllib.parse import unquote, urlsplit
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from aip_magics.errors import AipError, ApiError, PermissionDenied, Unauthenticated
+from aip_magics.server.api import HEALTH
+from aip_magics.server.context import Service
+from aip_magics.server.names import location_of
+from aip_magics.server.wire import error_response
+
+log = logging.getLogger(__name__)
+
+
+class Gate:
+    """ASGI middleware. `busy` counts the requests in progress, `served` those that came."""
+
+    def __init__(self, app: ASGIApp, service: Service, token: str) -> None:
+        self._app = app
+        self._service = service
+        self._expected = f"Bearer {token}".encode()
+        self.busy = 0
+        self.served = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return  # neither websockets nor anything else
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        self.busy += 1
+        self.served += 1
+        try:
+            self._admit(scope)
+            await self._app(scope, receive, watched)
+        except AipError as error:
+            await self._fail(error, started, scope, receive, send)
+        except ClientDisconnect:
+            pass  # nobody is left to answer
+        except HTTPException as error:
+            await self._fail(ApiError(error.detail, code=error.status_code), started, scope, receive, send)
+        except Exception:
+            reference = secrets.token_hex(4)
+            log.exception("internal error %s in %s %s", reference, scope["method"], scope["path"])
+            text = f"Internal error encountered; the server's log has it under {reference}."
+            await self._fail(ApiError(text, code=500, status="INTERNAL"), started, scope, receive, send)
+        finally:
+            self.busy -= 1
+
+    def _admit(self, scope: Scope) -> None:
+        """Set `service` and `location` in the scope; PermissionDenied or Unauthenticated for who may not pass."""
+        headers: dict[bytes, list[bytes]] = {}
+        for name, value in scope["headers"]:
+            headers.setdefault(name, []).append(value)
+        hosts = headers.get(b"host", [])
+        host = _absolute_form(scope) or (hosts[0].decode("latin-1") if len(hosts) == 1 else "")
+        location = location_of(host)
+        if location is None:
+            raise PermissionDenied(f"This server does not answer for the host {host!r}.")
+        if b"origin" in headers:
+            raise PermissionDenied("This server does not answer web pages.")
+        if scope["path"] != HEALTH:
+            self._authenticate(headers.get(b"authorization", []))
+        scope["location"] = location
+        scope["service"] = self._service
+
+    def _authenticate(self, given: list[bytes]) -> None:
+        if len(given) == 1:
+            scheme, _, credential = given[0].partition(b" ")
+            if hmac.compare_digest(scheme.title() + b" " + credential.strip(), self._expected):
+                return
+        raise Unauthenticated(
+            "Request had invalid authentication credentials. Expected the access token of this server in the header "
+            "'Authorization: Bearer TOKEN'; the file server.json in its data directory holds it."
+        )
+
+    async def _fail(self, error: AipError, started: bool, scope: Scope, receive: Receive, send: Send) -> None:
+        if started:  # too late for another answer: cut this one off, so that it is not taken for whole
+            raise ConnectionError(error.message)
+        response = error_response(error)
+        if isinstance(error, Unauthenticated):
+            response.headers["www-authenticate"] = "Bearer"
+        await response(scope, receive, send)
+
+
+def _absolute_form(scope: Scope) -> str | None:
+    """The host of a request target like `http://us-east1-ml.googleapis.com/v1/…`, as a client of a proxy sends it.
+
+    gcloud does, when this server is set as its proxy: that is how it reaches the regional endpoints here. The path in
+    the scope becomes that of the origin form.
+    """
+    raw: str = scope["raw_path"].decode("ascii", "replace")
+    if not raw.startswith(("http://", "https://")):
+        return None
+    try:
+        target = urlsplit(raw)
+    except ValueError:
+        return ""
+    scope["raw_path"] = (target.path or "/").encode("ascii", "replace")
+    scope["path"] = unquote(target.path) or "/"
+    return target.netloc

@@ -1,0 +1,34 @@
+"""The server's own log: `<data>/server.log`, rotated by size. The access token is never in it."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+from pathlib import Path
+
+LOG_FILE = "server.log"
+LOG_BYTES, LOG_FILES = 2_000_000, 3
+
+
+class _WithoutToken(logging.Formatter):
+    # Nothing of ours logs a header, but a traceback of a library may quote one.
+    def __init__(self, token: str) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        self._token = token
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record).replace(self._token, "[token]")
+
+
+def to_file(data_dir: Path, token: str) -> None:
+    """Send the log of this process to the file: what we and uvicorn have to say from INFO on, others from WARNING."""
+    handler = logging.handlers.RotatingFileHandler(
+        data_dir / LOG_FILE, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"
+    )
+    handler.setFormatter(_WithoutToken(token))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+    for name in ("aip_magics", "uvicorn"):
+        logging.getLogger(name).setLevel(logging.INFO)

@@ -1,0 +1,117 @@
+"""CRC32C and MD5 as Cloud Storage writes them: base64, CRC32C of its four big-endian bytes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Mapping
+
+import google_crc32c
+
+from aip_magics.server.objects.failures import bad_digest, invalid
+
+_POLYNOMIAL = 0x82F63B78  # CRC32C (Castagnoli), reflected
+
+
+class Digest:
+    """Both checksums of bytes that come one block after the other."""
+
+    def __init__(self) -> None:
+        self._crc = 0
+        self._md5 = hashlib.md5(usedforsecurity=False)
+
+    def update(self, block: bytes) -> None:
+        self._crc = google_crc32c.extend(self._crc, block)
+        self._md5.update(block)
+
+    @property
+    def crc32c(self) -> str:
+        return encode_crc32c(self._crc)
+
+    @property
+    def md5(self) -> str:
+        return base64.b64encode(self._md5.digest()).decode()
+
+
+@dataclasses.dataclass(frozen=True)
+class Claims:
+    """The checksums a caller says its bytes have (base64); None = not said."""
+
+    crc32c: str | None = None
+    md5: str | None = None
+
+    @classmethod
+    def read(cls, metadata: Mapping[str, object], headers: Mapping[str, str]) -> Claims:
+        """From `crc32c`/`md5Hash` of the metadata, `X-Goog-Hash: crc32c=…,md5=…` and `Content-MD5`."""
+        found: dict[str, set[str]] = {"crc32c": set(), "md5": set()}
+        for key, value in (("crc32c", metadata.get("crc32c")), ("md5", metadata.get("md5Hash"))):
+            if value:
+                found[key].add(_canonical(key, value))
+        for item in headers.get("x-goog-hash", "").split(","):
+            key, _, value = item.strip().partition("=")
+            if key in found:
+                found[key].add(_canonical(key, value))
+        if sent := headers.get("content-md5"):
+            found["md5"].add(_canonical("md5", sent))
+        for key, values in found.items():
+            if len(values) > 1:
+                raise invalid(f"The request gives two different {key} values.")
+        return cls(**{key: next(iter(values), None) for key, values in found.items()})
+
+    def check(self, crc32c: str, md5: str) -> None:
+        """InvalidArgument (400) when the bytes that arrived have other checksums."""
+        for name, said, is_ in (("CRC32C", self.crc32c, crc32c), ("MD5", self.md5, md5)):
+            if said is not None and said != is_:
+                raise bad_digest(f'Provided {name} "{said}" doesn\'t match calculated {name} "{is_}".')
+
+
+def encode_crc32c(value: int) -> str:
+    return base64.b64encode(value.to_bytes(4, "big")).decode()
+
+
+def decode_crc32c(text: str) -> int:
+    return int.from_bytes(base64.b64decode(text), "big")
+
+
+def combine_crc32c(pieces: Iterable[tuple[str, int]]) -> str:
+    """CRC32C of pieces put together, from each piece's (CRC32C, size in bytes), without reading them again."""
+    whole = 0
+    for crc, size in pieces:
+        whole = _multiply(_power(size), whole) ^ decode_crc32c(crc)
+    return encode_crc32c(whole)
+
+
+def _canonical(key: str, value: object) -> str:
+    try:
+        raw = base64.b64decode(str(value).strip(), validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != {"crc32c": 4, "md5": 16}[key]:
+        raise invalid(f"Invalid {key}: base64 of {'4' if key == 'crc32c' else '16'} bytes is wanted.")
+    return base64.b64encode(raw).decode()
+
+
+# Appending n bytes multiplies a CRC, seen as a polynomial over GF(2), by x^(8n) modulo the CRC's polynomial.
+# The same method as crc32_combine of zlib.
+
+
+def _multiply(a: int, b: int) -> int:
+    product, bit = 0, 1 << 31
+    while bit:
+        if a & bit:
+            product ^= b
+        bit >>= 1
+        b = (b >> 1) ^ _POLYNOMIAL if b & 1 else b >> 1
+    return product
+
+
+def _power(size: int) -> int:
+    result, square = 1 << 31, 1 << 23  # x^0 and x^8: the highest bit is the lowest power
+    while size:
+        if size & 1:
+            result = _multiply(square, result)
+        square = _multiply(square, square)
+        size >>= 1
+    return result

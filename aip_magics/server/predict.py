@@ -1,0 +1,63 @@
+"""projects.predict: the body goes to a worker as it came, the worker's answer to the caller as it came."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from aip_magics import catalog
+from aip_magics.errors import FailedPrecondition, PredictionError
+from aip_magics.server import models, problems, wire
+from aip_magics.server.context import Service, model_key, service_of, version_key
+from aip_magics.server.names import ModelKey, VersionKey
+from aip_magics.server.nodes import NodeGroup, Recipe
+from aip_magics.server.problems import violation
+
+
+async def by_version(request: Request) -> Response:
+    return await _predict(request, version_key(request))
+
+
+async def by_model(request: Request) -> Response:
+    """By the model's default version."""
+    return await _predict(request, _default(service_of(request), model_key(request)))
+
+
+async def _predict(request: Request, key: VersionKey) -> Response:
+    limits = catalog.limits()
+    group = _group(service_of(request), key)
+    body = await wire.read_body(request, limits.predict_body_bytes)
+    try:
+        answer = await group.predict(body, limits.predict_seconds)
+    except PredictionError as error:
+        # The one place where the service's `error` is a text and not an object.
+        return JSONResponse({"error": f"Prediction failed: {error.detail}"}, 400)
+    return Response(answer, media_type="application/json")
+
+
+def _default(service: Service, key: ModelKey) -> VersionKey:
+    version = models.existing(service.store, key).default_version
+    if version is None:
+        text = f'The model "{key.model}" has no default version; name a version.'
+        raise violation(FailedPrecondition, "name", text)
+    return key.child(version)
+
+
+def _group(service: Service, key: VersionKey) -> NodeGroup:
+    group = service.nodes.find(key)
+    if group is not None and group.ready:
+        return group  # no look into the store on the path of most requests
+    row = service.store.version(key)
+    if row is None:
+        models.existing(service.store, key.parent)
+        raise problems.no_version(key.version, key.model)
+    if row.version.state != "READY" or row.artifact is None:
+        text = (
+            "Online prediction is unavailable for this version. Please verify that CreateVersion has completed "
+            "successfully."
+        )
+        raise violation(FailedPrecondition, "name", text)
+    recipe = Recipe(key, service.copies.path(row.artifact), row.version.framework, row.python)
+    group = service.nodes.group(recipe)
+    group.ready = True
+    return group

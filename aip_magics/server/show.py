@@ -1,0 +1,36 @@
+"""Rows as the resources that callers see: full names, the default version embedded, etags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aip_magics.server.store import ModelRow, OperationRow, Store, VersionRow
+from aip_magics.server.wire import TYPE, etag
+from aip_magics.spec import Model, Version
+
+
+def version(row: VersionRow) -> Version:
+    """The Version as `versions.get` gives it; `isDefault` only where it is true."""
+    shown = row.version.replace(name=row.key.name, isDefault=row.is_default or None)
+    return shown.replace(etag=etag([shown.to_json()]))
+
+
+def model(row: ModelRow, store: Store) -> Model:
+    """The Model as `models.get` gives it, with the whole default version where there is one."""
+    default = None
+    if row.default_version:
+        found = store.version(row.key.child(row.default_version))
+        default = version(found) if found else None
+    shown = row.model.replace(name=row.key.name)
+    return shown.replace(defaultVersion=default, etag=etag([shown.to_json(), row.default_version]))
+
+
+def operation(row: OperationRow) -> dict[str, Any]:
+    """The Operation's JSON; its metadata is an Any, so that it carries its type."""
+    data = row.operation.to_json()
+    return {**data, "metadata": {"@type": f"{TYPE}OperationMetadata", **data.get("metadata", {})}}
+
+
+def response(shown: Version) -> dict[str, Any]:
+    """A Version as the `response` of an operation."""
+    return {"@type": f"{TYPE}Version", **shown.to_json()}

@@ -1,0 +1,139 @@
+"""Google's JSON conventions: error object, bodies, paging, times, etags."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timezone
+from typing import Any, NoReturn, TypeVar
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from aip_magics.errors import (
+    AipError,
+    AlreadyExists,
+    ApiError,
+    FailedPrecondition,
+    FieldError,
+    InputError,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    ResourceExhausted,
+    Unauthenticated,
+    Unavailable,
+)
+from aip_magics.server.problems import violation
+
+T = TypeVar("T")
+
+TYPE = "type.googleapis.com/google.cloud.ml.v1."
+EMPTY = {"@type": "type.googleapis.com/google.protobuf.Empty"}
+JSON_LIMIT = 1 << 20  # bytes of a management request; the largest real one is a Version of a few kB
+PAGE_DEFAULT, PAGE_MAX = 20, 100
+
+HTTP_STATUS: dict[type[ApiError], tuple[int, str]] = {
+    InvalidArgument: (400, "INVALID_ARGUMENT"),
+    FailedPrecondition: (400, "FAILED_PRECONDITION"),
+    Unauthenticated: (401, "UNAUTHENTICATED"),
+    PermissionDenied: (403, "PERMISSION_DENIED"),
+    NotFound: (404, "NOT_FOUND"),
+    AlreadyExists: (409, "ALREADY_EXISTS"),
+    ResourceExhausted: (429, "RESOURCE_EXHAUSTED"),
+    Unavailable: (503, "UNAVAILABLE"),
+}
+
+
+def error_response(error: AipError) -> Response:
+    """Google's error object with the HTTP status that belongs to the error."""
+    error = _as_api_error(error)
+    code, status = HTTP_STATUS.get(type(error), (500, "INTERNAL"))
+    code, status = error.code or code, error.status or status
+    body: dict[str, Any] = {"code": code, "message": error.message, "status": status}
+    if error.details:
+        body["details"] = list(error.details)
+    return JSONResponse({"error": body}, code)
+
+
+def _as_api_error(error: AipError) -> ApiError:
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, FieldError):
+        return violation(InvalidArgument, error.where, "; ".join(filter(None, (error.message, error.fix))))
+    if isinstance(error, InputError):
+        return InvalidArgument(error.message)
+    return ApiError(error.message)
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body; InvalidArgument with the service's own text when it is larger than `limit` bytes."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= limit:
+            chunks.append(chunk)
+        elif size > 16 * limit:
+            break  # a client that only listens after sending gets its answer for anything but a flood
+    if size > limit:
+        raise InvalidArgument(f"Request payload size exceeds the limit: {limit} bytes.")
+    return b"".join(chunks)
+
+
+async def read_json(request: Request) -> dict[str, Any]:
+    """The JSON object of a management request; an empty body is an empty object, as at Google."""
+    body = await read_body(request, JSON_LIMIT)
+    if not body.strip():
+        return {}
+    try:
+        data = json.loads(body, parse_constant=_refuse_constant)
+        json.dumps(data, ensure_ascii=False).encode()  # lone surrogates are legal JSON but no text to store
+    except (ValueError, RecursionError) as error:
+        raise InvalidArgument(f"Invalid JSON payload received. {error}") from None
+    if not isinstance(data, dict):
+        raise InvalidArgument("Invalid JSON payload received. The body must be a JSON object.")
+    return data
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def page(request: Request) -> tuple[int, str]:
+    """`pageSize` (default 20, at most 100) and the key after which the page begins, from `pageToken`."""
+    if request.query_params.get("filter"):
+        raise violation(InvalidArgument, "filter", "Filters are not supported; leave the filter out.")
+    text = request.query_params.get("pageSize") or "0"
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise violation(InvalidArgument, "page_size", f"A number of items is wanted, not {text!r}.")
+    token = request.query_params.get("pageToken") or ""
+    try:
+        after = base64.urlsafe_b64decode(token.encode("ascii")).decode("utf-8")
+    except (ValueError, binascii.Error):
+        raise violation(InvalidArgument, "page_token", "The page token is not one that a list has given.") from None
+    return min(int(text) or PAGE_DEFAULT, PAGE_MAX), after
+
+
+def paged(field: str, rows: Sequence[T], size: int, key: Callable[[T], str], show: Callable[[T], Any]) -> JSONResponse:
+    """A list answer; `rows` holds one more than `size` where there is a next page. Nothing found is `{}`."""
+    answer: dict[str, Any] = {}
+    if rows:
+        answer[field] = [show(row) for row in rows[:size]]
+    if len(rows) > size:
+        answer["nextPageToken"] = base64.urlsafe_b64encode(key(rows[size - 1]).encode("utf-8")).decode("ascii")
+    return JSONResponse(answer)
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with second precision, `2020-12-14T01:47:55Z`, as the service writes times."""
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def etag(parts: Iterable[object]) -> str:
+    """Eight bytes in base64 that change whenever one of `parts` does."""
+    text = json.dumps(list(parts), sort_keys=True, default=str)
+    return base64.b64encode(hashlib.blake2b(text.encode(), digest_size=8).digest()).decode("ascii")

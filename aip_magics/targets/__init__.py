@@ -1,0 +1,6 @@
+"""Targets: where a deployment goes. A target is an endpoint, a storage, credentials and what it accepts."""
+
+from aip_magics.targets.base import Target
+from aip_magics.targets.choose import choose
+
+__all__ = ["Target", "choose"]

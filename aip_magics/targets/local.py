@@ -1,0 +1,165 @@
+"""The embedded server: found through its state file, started when it is not there."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from aip_magics.client import Transport
+from aip_magics.errors import ServerError
+from aip_magics.targets.base import Target
+from aip_magics.targets.state import ServerState
+
+START_SECONDS = 20.0
+_children: list[subprocess.Popen[bytes]] = []  # servers that this process started; reaped when they end
+# `-m` would put the working directory first on the path; PYTHONPATH would reach the workers of other Pythons too. So
+# the place of this very package (installed or not) goes to the end of the path, and nothing else changes.
+_ROOT = str(Path(__file__).resolve().parents[2])
+_BOOT = """import runpy, sys
+sys.path[:1] = []
+sys.path.append(sys.argv.pop(1))
+runpy.run_module("aip_magics.server", run_name="__main__", alter_sys=True)"""
+PYTHON_HEADER = "X-Aip-Magics-Python"
+
+
+class LocalTarget(Target):
+    kind = "local"
+    poll_seconds = 0.25
+    _state: ServerState | None = None
+
+    @property
+    def endpoint(self) -> str:
+        state = self._state or ServerState.read(self.settings.data_dir)
+        return state.url if state else "http://127.0.0.1:PORT"
+
+    @property
+    def storage_url(self) -> str:
+        return self.endpoint
+
+    def connect(self) -> str:
+        self._state = running(self.settings.data_dir)
+        found = "found" if self._state else "started"
+        self._state = self._state or start(self.settings.data_dir)
+        return f"embedded server {found} at {self._state.url} (project {self.project})"
+
+    def _transport(self) -> Transport:
+        state = self._connected()
+        # The embedded server is global and regional at once: as at Google, the host name decides which.
+        host = {"Host": f"{self.region}-ml.googleapis.com"} if self.region else {}
+        # A version is served by the Python that deploys it, so that a model trained here loads there.
+        return Transport(state.url, self._session(), headers={PYTHON_HEADER: sys.executable, **host})
+
+    def _connected(self) -> ServerState:
+        if self._state is None:
+            self.connect()
+        assert self._state is not None
+        return self._state
+
+    def _session(self) -> Any:
+        from google.auth.transport.requests import AuthorizedSession
+        from google.oauth2.credentials import Credentials
+
+        session = AuthorizedSession(Credentials(token=self._connected().token), refresh_status_codes=())
+        # A proxy or a .netrc of the user's must neither see nor replace what goes to our own loopback server.
+        session.trust_env = False
+        return session
+
+
+def running(data_dir: Path) -> ServerState | None:
+    """The server of this data directory, if it is alive: the file alone may be from before a crash."""
+    state = ServerState.read(data_dir)
+    return state if state and _healthy(state) else None
+
+
+def start(data_dir: Path, *options: str) -> ServerState:
+    """Start a detached server (it outlives this process) and wait until it answers.
+
+    Two starters at once are fine: the server holds a lock, and the second one finds the first one's server.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    log = data_dir / "start.log"
+    command = [sys.executable, "-c", _BOOT, _ROOT, "--data-dir", str(data_dir), *options]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=data_dir,
+            start_new_session=True,  # an interrupted cell or a restarted kernel must not take the server along
+        )
+    _children.append(process)
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if state := running(data_dir):
+            return state
+        if process.poll() not in (None, 3):  # 3: another server holds the lock; it will answer soon
+            break
+        time.sleep(0.02)
+    tail = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["it printed nothing"]
+    raise ServerError(
+        f"the embedded server did not start: {tail[0]}",
+        where=str(log),
+        fix="read that log; `aip-magics server start --foreground` shows the start in the terminal",
+    )
+
+
+def stop(data_dir: Path, seconds: float = 15.0) -> bool:
+    """Stop the server of this data directory; False where none was running."""
+    state = running(data_dir)
+    if state is None:
+        return False
+    with contextlib.suppress(OSError, http.client.HTTPException):  # it may be gone before its answer is
+        _call(state, "POST", "/aip-magics/stop", seconds)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not _healthy(state) and not exists(state.pid):
+            return True
+        time.sleep(0.02)
+    raise ServerError("the embedded server does not stop", where=f"process {state.pid}", fix=f"kill {state.pid}")
+
+
+def exists(pid: int) -> bool:
+    """Whether the process is there; one that has ended and only waits for its parent to notice is not."""
+    for child in [child for child in _children if child.poll() is not None]:
+        _children.remove(child)
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        if Path("/proc/self").exists() or os.name == "nt":  # on Windows the answer to /healthz has to do
+            return False
+    else:
+        return stat.rpartition(")")[2].split()[0] != "Z"
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return True
+
+
+def _healthy(state: ServerState) -> bool:
+    try:
+        answer = json.loads(_call(state, "GET", "/healthz", 2.0))
+    except (OSError, ValueError, http.client.HTTPException):
+        return False
+    return isinstance(answer, dict) and answer.get("pid") == state.pid
+
+
+def _call(state: ServerState, method: str, path: str, seconds: float) -> str:
+    # urllib, not requests: this is asked before every command and importing requests costs 0.2 s.
+    request = urllib.request.Request(
+        state.url + path, method=method, headers={"Authorization": f"Bearer {state.token}"}
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=seconds) as response:
+        text: str = response.read().decode("utf-8", "replace")
+        return text

@@ -1,0 +1,63 @@
+"""The state file by which clients find the embedded server: written by the server, read by everyone else."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import tempfile
+from pathlib import Path
+
+STATE_FILE = "server.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class ServerState:
+    """A running server, as it wrote itself down. `token` never leaves this object but in an Authorization header."""
+
+    pid: int
+    start_time: float
+    host: str
+    port: int
+    token: str = dataclasses.field(repr=False)
+    version: str
+    python: str
+    data_dir: Path
+
+    @property
+    def url(self) -> str:
+        """Base URL without a trailing slash, e.g. `http://127.0.0.1:41873`."""
+        return f"http://{self.host}:{self.port}"
+
+    @classmethod
+    def read(cls, data_dir: Path) -> ServerState | None:
+        """The state written in `data_dir`, or None where there is none or it cannot be read whole."""
+        try:
+            data = json.loads((data_dir / STATE_FILE).read_text(encoding="utf-8"))
+            return cls(
+                pid=int(data["pid"]),
+                start_time=float(data["start_time"]),
+                host=str(data["host"]),
+                port=int(data["port"]),
+                token=str(data["token"]),
+                version=str(data["version"]),
+                python=str(data["python"]),
+                data_dir=data_dir,
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self) -> None:
+        """Write the file for its owner only (0600), whole or not at all."""
+        data = {**dataclasses.asdict(self), "data_dir": str(self.data_dir), "url": self.url}
+        # mkstemp makes the file 0600 from its first byte; the rename makes it visible at once and whole.
+        handle, temporary = tempfile.mkstemp(dir=self.data_dir, prefix=STATE_FILE)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(data, file, indent=1)
+            os.replace(temporary, self.data_dir / STATE_FILE)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise

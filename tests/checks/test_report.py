@@ -1,0 +1,119 @@
+import dataclasses
+import sys
+import time
+
+import pytest
+
+from aip_magics import artifacts, checks
+from aip_magics.checks import base
+from aip_magics.errors import ChecksFailed, OptionError
+
+
+def test_report_has_findings_errors_first(deployment):
+    subject = deployment(
+        deployment.folder(model_pkl=deployment.models.sklearn), model={"name": "a-b"}, labels={"A": "x"}
+    )
+    report = checks.run(subject)
+    assert [finding.severity for finding in report.findings] == ["error", "warning", "advice"]
+    assert [finding.id for finding in report.findings] == ["M02", "F02", "A02"]
+    assert report.errors == report.findings[:1]
+    assert report.findings[0].subject == "model.name"
+    assert set(report.passed) | set(report.skipped) | {"M02", "F02", "A02"} == set(checks.RULES)
+
+
+def test_rules_that_cannot_decide_say_why(deployment):
+    report = checks.run(deployment())
+    assert report.skipped["R01"].reason == "no test instances were given"
+    remote = checks.run(dataclasses.replace(deployment(), model_dir=None))
+    assert remote.skipped["S05"].reason == "the model directory is not on this machine"
+    assert remote.errors == ()
+
+
+def test_version_that_cannot_be_read_is_skipped_with_the_reason(deployment):
+    report = checks.run(deployment(deployment.folder(model_joblib=b"\x04\x22\x4d\x18" + bytes(50))))
+    assert report.skipped["A02"].reason == "lz4 data is not decompressed"
+
+
+def test_one_error_is_raised_with_its_where_and_fix(deployment):
+    with pytest.raises(ChecksFailed) as caught:
+        checks.run(deployment(model={"name": "a-b"})).raise_on_errors()
+    assert (caught.value.where, caught.value.fix) == ("model.name", "use a_b")
+    assert "(M02)" in caught.value.message
+    assert caught.value.findings[0].id == "M02"
+
+
+def test_all_errors_are_raised_at_once(deployment):
+    report = checks.run(deployment(model={"name": "a-b"}, runtimeVersion="2.10", pythonVersion="3.11"))
+    with pytest.raises(ChecksFailed) as caught:
+        report.raise_on_errors()
+    first, *lines = caught.value.message.splitlines()
+    assert first == "3 checks failed"
+    assert [line.split()[0] for line in lines] == ["M02", "S10", "S11"]
+
+
+def test_warnings_do_not_raise(deployment):
+    report = checks.run(deployment(labels={"A": "x"}))
+    report.raise_on_errors()
+    assert [finding.severity for finding in report.findings] == ["warning"]
+
+
+def test_skip_leaves_a_rule_out_and_says_so(deployment):
+    report = checks.run(deployment(model={"name": "a-b"}), skip=["M02"])
+    assert report.findings == ()
+    assert report.skipped["M02"].reason == "left out with --skip"
+
+
+def test_skip_of_an_unknown_rule(deployment):
+    with pytest.raises(OptionError, match="no check 'M99'"):
+        checks.run(deployment(), skip=["M99"])
+
+
+def test_rules_are_documented():
+    for rule in checks.RULES.values():
+        assert rule.title.endswith("."), rule.id
+        assert rule.link.startswith("https://"), rule.id
+
+
+def test_two_rules_cannot_share_an_id():
+    with pytest.raises(ValueError, match="M02"):
+        base.rule("M02", link="https://example.org")(lambda subject: [])
+
+
+def test_outcomes_are_types(deployment):
+    subject = deployment(model={"name": "a-b"})
+    assert isinstance(checks.RULES["M02"].apply(subject), checks.Failed)
+    assert isinstance(checks.RULES["S21"].apply(subject), checks.Passed)
+    assert isinstance(checks.RULES["R01"].apply(subject), checks.Skipped)
+
+
+def test_no_framework_is_imported_for_looking(deployment, tmp_path):
+    """In a process of its own: the tests themselves import the frameworks."""
+    import subprocess
+
+    code = (
+        "import pathlib, sys\n"
+        "from aip_magics import artifacts, checks\n"
+        "from aip_magics.spec import Model, Version\n"
+        "found = artifacts.look(pathlib.Path(sys.argv[1]))\n"
+        "assert checks.run(checks.Subject(Model(name='a'), Version(name='v1'), found)).passed\n"
+        "print([name for name in ('sklearn', 'xgboost', 'numpy', 'joblib', 'requests', 'yaml') if name in sys.modules])"
+    )
+    env = {"PYTHONPATH": str(base.__file__).split("aip_magics")[0]}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(deployment.folder())], env=env, capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+@pytest.mark.benchmark
+def test_benchmark_checks_of_a_model(deployment, record_property):
+    folder = deployment.folder(model_pkl=deployment.models.sklearn)
+    subject = deployment(folder)
+    times = []
+    for _ in range(20):
+        start = time.perf_counter()
+        report = checks.run(dataclasses.replace(subject, model_dir=artifacts.look(folder)))
+        times.append(time.perf_counter() - start)
+    median = sorted(times)[10]
+    record_property("median_ms", median * 1000)
+    assert report.findings

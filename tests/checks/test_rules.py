@@ -1,0 +1,437 @@
+"""Each rule: a real artifact or request that triggers it, and its nearest innocent neighbour that does not."""
+
+import json
+import pickle
+
+import pytest
+
+from aip_magics import checks
+from aip_magics.spec import Version
+
+GLOBAL, REGIONAL = {}, {"region": "us-central1"}
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a21\nsize 132735\n"
+BIG = 1572864
+
+
+def request(size):
+    """A request body of exactly this many bytes."""
+    empty = json.dumps({"instances": [""]})
+    return json.dumps({"instances": ["x" * (size - len(empty))]}).encode()
+
+
+def tree(d, *names):
+    folder = d.folder()
+    (folder / "model.pkl").unlink()
+    for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(d.models.sklearn)
+    return folder
+
+
+def with_link(d, to_folder):
+    folder = d.folder()
+    target = d.root / ("elsewhere" if to_folder else "elsewhere.txt")
+    target.mkdir(exist_ok=True) if to_folder else target.write_text("x")
+    (folder / "link").symlink_to(target)
+    return folder
+
+
+def with_files(d, count):
+    folder = d.folder()
+    for number in range(count - 1):
+        (folder / f"part{number}").touch()
+    return folder
+
+
+def of_size(d, size):
+    folder = d.folder()
+    with (folder / "variables").open("wb") as file:
+        file.truncate(size - (folder / "model.pkl").stat().st_size)  # sparse: takes no room on the disk
+    return folder
+
+
+def two_models(d):
+    return d.folder(model_pkl=d.models.sklearn, model_bst=d.models.booster)
+
+
+MB500, GB10 = 500 * 1024**2, 10 * 1024**3
+CASES = [
+    # id, severity, text of the fix, what triggers it, its innocent neighbour
+    (
+        "M02",
+        "error",
+        "use iris_model",
+        lambda d: d(model={"name": "iris-model"}),
+        lambda d: d(model={"name": "iris_2"}),
+    ),
+    ("M02", "error", "use v1", lambda d: d(name="1"), lambda d: d(name="v1")),
+    ("M02", "error", "use m_2024", lambda d: d(model={"name": "2024"}), lambda d: d(model={"name": "a" * 128})),
+    (
+        "M02",
+        "warning",
+        "shorten",
+        lambda d: d(name="v" * 129),
+        lambda d: d(name="projects/p-1/models/iris/versions/v1"),
+    ),
+    ("F02", "warning", "use team", lambda d: d(labels={"Team": "a"}), lambda d: d(labels={"team": "가-나_1"})),
+    ("F02", "warning", "shorten", lambda d: d(labels={"a": "x" * 64}), lambda d: d(labels={"a": "x" * 63})),
+    ("F02", "warning", "letter first", lambda d: d(labels={"1a": "x"}), lambda d: d(labels={"a1": ""})),
+    (
+        "F02",
+        "warning",
+        "leave some out",
+        lambda d: d(model={"labels": {f"k{n}": "" for n in range(65)}}),
+        lambda d: d(model={"labels": {f"k{n}": "" for n in range(64)}}),
+    ),
+    (
+        "E01",
+        "warning",
+        "--target local",
+        lambda d: d.cloud(endpoint="https://us-central1-ml.googleapis.com"),
+        lambda d: d.cloud(endpoint="https://ml.googleapis.com.example.org"),
+    ),
+    ("E01", "warning", "--target local", lambda d: d.cloud(endpoint="ml.googleapis.com"), lambda d: d()),
+    (
+        "M03",
+        "error",
+        "--region us-west1",
+        lambda d: d(model={"regions": ["us-west1"]}),
+        lambda d: d(model={"regions": ["us-east1"]}),
+    ),
+    (
+        "M03",
+        "error",
+        "regions: [us-west1]",
+        lambda d: d(model={"regions": ["us-east1"]}, region="us-west1"),
+        lambda d: d(model={"regions": ["us-west1"]}, region="us-west1"),
+    ),
+    ("M03", "error", "'us-central1'", lambda d: d(region="us-centrall1"), lambda d: d(region="us-central1")),
+    ("M03", "warning", "one of", lambda d: d.cloud(region="here", endpoint="http://mine"), lambda d: d.cloud()),
+    (
+        "M04",
+        "error",
+        "regions: [us-east1]",
+        lambda d: d(model={"regions": ["us-east1", "us-central1"]}),
+        lambda d: d(model={"regions": ["us-east1"]}),
+    ),
+    ("M04", "error", "us-central1", lambda d: d(model={"regions": []}), lambda d: d()),
+    (
+        "S02",
+        "error",
+        "1587877383942",
+        lambda d: d(tree(d, "1487877383942/saved_model.pb", "1587877383942/saved_model.pb")),
+        lambda d: d(tree(d, "saved_model.pb", "1587877383942/x")),
+    ),
+    (
+        "S02",
+        "error",
+        "SavedModel",
+        lambda d: d(tree(d, "weights.h5"), framework="TENSORFLOW"),
+        lambda d: d(tree(d, "saved_model.pb", "model.pkl"), framework="TENSORFLOW"),
+    ),
+    (
+        "S03",
+        "error",
+        "mv ",
+        lambda d: d(d.folder(iris_joblib=d.models.sklearn)),
+        lambda d: d(d.folder(iris_joblib=d.models.sklearn, model_joblib=d.models.sklearn)),
+    ),
+    ("S03", "error", "/export1/sub", lambda d: d(tree(d, "sub/model.pkl")), lambda d: d(tree(d, "sub/x", "model.pkl"))),
+    (
+        "S03",
+        "error",
+        "remove model.pkl",
+        lambda d: d(tree(d, "model.joblib", "model.pkl"), framework="SCIKIT_LEARN"),
+        lambda d: d(two_models(d), framework="SCIKIT_LEARN"),
+    ),
+    ("A05", "error", "joblib.dump", lambda d: d(d.folder(notes_txt=b"x")), lambda d: d()),
+    (
+        "A05",
+        "error",
+        "--framework xgboost",
+        lambda d: d(d.folder(model_bst=d.models.booster), framework="SCIKIT_LEARN"),
+        lambda d: d(d.folder(model_bst=d.models.booster), framework="XGBOOST"),
+    ),
+    ("A06", "error", "keep one", lambda d: d(two_models(d)), lambda d: d(two_models(d), framework="SCIKIT_LEARN")),
+    ("S04", "advice", "--origin", lambda d: d(d.folder() / "model.pkl"), lambda d: d(d.folder())),
+    (
+        "S04",
+        "error",
+        "gs://b/m/",
+        lambda d: d(deploymentUri="gs://b/m/model.pkl"),
+        lambda d: d(deploymentUri="gs://b/m"),
+    ),
+    (
+        "S04",
+        "error",
+        "use gs://b/m/v",
+        lambda d: d(deploymentUri="gs://b/m//v"),
+        lambda d: d(deploymentUri="gs://b/m/v/"),
+    ),
+    ("S04", "error", "gs://BUCKET", lambda d: d(deploymentUri="/m"), lambda d: d(deploymentUri="gs://b")),
+    ("S05", "error", "--region", lambda d: d(of_size(d, MB500 + 1)), lambda d: d(of_size(d, MB500))),
+    (
+        "S05",
+        "error",
+        "variables",
+        lambda d: d(of_size(d, GB10 + 1), **REGIONAL),
+        lambda d: d(of_size(d, MB500 + 1), **REGIONAL),
+    ),
+    ("S06", "error", "export alone", lambda d: d(with_files(d, 1001)), lambda d: d(with_files(d, 1000))),
+    ("D01", "error", "git lfs pull", lambda d: d(d.folder(model_joblib=LFS)), lambda d: d()),
+    ("D02", "error", "download", lambda d: d(d.folder(model_pkl=b"<!DOCTYPE html><html>")), lambda d: d()),
+    ("D03", "error", "save the model", lambda d: d(d.folder(model_bst=b"")), lambda d: d()),
+    ("D04", "advice", "copy it", lambda d: d(with_link(d, True)), lambda d: d(with_link(d, False))),
+    (
+        "A04",
+        "error",
+        "dump the estimator",
+        lambda d: d(d.folder(model_pkl=pickle.dumps(["model.joblib"]))),
+        lambda d: d(d.folder(model_pkl=d.models.sklearn)),
+    ),
+    (
+        "A04",
+        "warning",
+        "pipeline",
+        lambda d: d(d.folder(model_pkl=pickle.dumps(Version()))),
+        lambda d: d(d.folder(model_pkl=d.models.pickled_booster)),
+    ),
+    (
+        "A04",
+        "error",
+        "--framework scikit-learn",
+        lambda d: d(d.folder(model_pkl=d.models.sklearn), framework="XGBOOST"),
+        lambda d: d(d.folder(model_pkl=d.models.pickled_booster), framework="XGBOOST"),
+    ),
+    (
+        "A07",
+        "error",
+        "get_booster",
+        lambda d: d(d.folder(model_pkl=d.models.wrapper), framework="XGBOOST"),
+        lambda d: d(d.folder(model_pkl=d.models.wrapper), framework="SCIKIT_LEARN"),
+    ),
+    ("F01", "error", "'2.11'", lambda d: d.cloud(runtimeVersion=None), lambda d: d(runtimeVersion=None)),
+    (
+        "F01",
+        "error",
+        "pythonVersion: '3.5'",
+        lambda d: d.cloud(runtimeVersion="1.14", pythonVersion=None),
+        lambda d: d.cloud(runtimeVersion="1.14", pythonVersion="3.5"),
+    ),
+    ("S09", "error", "'1.12'", lambda d: d(runtimeVersion="1.12.1"), lambda d: d(runtimeVersion="1.12")),
+    ("S09", "error", "'2.11'", lambda d: d(runtimeVersion="newest"), lambda d: d(runtimeVersion="2.10")),
+    ("S10", "error", "'2.11'", lambda d: d(runtimeVersion="2.10"), lambda d: d(runtimeVersion="2.11")),
+    ("S10", "error", "'2.1'", lambda d: d(runtimeVersion="2.0"), lambda d: d(runtimeVersion="2.1")),
+    (
+        "S11",
+        "error",
+        "'3.7'",
+        lambda d: d(runtimeVersion="2.11", pythonVersion="3.10"),
+        lambda d: d(runtimeVersion="2.11", pythonVersion="3.7"),
+    ),
+    ("S11", "error", "'3.7'", lambda d: d(pythonVersion="3.11"), lambda d: d(pythonVersion="2.7")),
+    ("S12", "error", "SCIKIT_LEARN", lambda d: d(framework="sklearn"), lambda d: d(framework="scikit-learn")),
+    ("S12", "error", "one of", lambda d: d(framework="PYTORCH"), lambda d: d(framework="FRAMEWORK_UNSPECIFIED")),
+    ("S13", "error", "'2.11'", lambda d: d(runtimeVersion="1.2"), lambda d: d(runtimeVersion="1.4")),
+    ("S14", "error", "n1-standard-2", lambda d: d(machineType="n1-standrad-2", **REGIONAL), lambda d: d(**REGIONAL)),
+    (
+        "S14",
+        "error",
+        "mls1-c1-m2",
+        lambda d: d(machineType="n1-standard-4"),
+        lambda d: d(machineType="n1-standard-4", **REGIONAL),
+    ),
+    (
+        "S14",
+        "error",
+        "use n1-standard-2",
+        lambda d: d(machineType="mls1-c4-m2", **REGIONAL),
+        lambda d: d(machineType="mls1-c4-m2"),
+    ),
+    ("S14", "error", "mls1-c1-m2", lambda d: d(machineType="mls1-highmem-1"), lambda d: d(machineType="mls1-c1-m2")),
+    ("S14", "error", "one of", lambda d: d(machineType="e2-micro"), lambda d: d()),
+    (
+        "S15",
+        "error",
+        "leave it out",
+        lambda d: d(acceleratorConfig={"type": "NVIDIA_TESLA_T4", "count": 1}),
+        lambda d: d(),
+    ),
+    (
+        "S15",
+        "error",
+        "'NVIDIA_TESLA_T4'",
+        lambda d: d(
+            tree(d, "saved_model.pb"), acceleratorConfig={"type": "NVIDIA_TESLA_T44", "count": "1"}, **REGIONAL
+        ),
+        lambda d: d(tree(d, "saved_model.pb"), acceleratorConfig={"type": "NVIDIA_TESLA_T4", "count": "1"}, **REGIONAL),
+    ),
+    (
+        "S15",
+        "error",
+        "count: 1",
+        lambda d: d(tree(d, "saved_model.pb"), acceleratorConfig={"count": 0}, **REGIONAL),
+        lambda d: d(tree(d, "saved_model.pb"), acceleratorConfig={"count": 2}, **REGIONAL),
+    ),
+    (
+        "S08",
+        "error",
+        "leave framework out",
+        lambda d: d(predictionClass="m.C", framework="SCIKIT_LEARN"),
+        lambda d: d(predictionClass="m.C"),
+    ),
+    (
+        "S20",
+        "error",
+        "leave it out",
+        lambda d: d(serviceAccount="a@b.iam.gserviceaccount.com"),
+        lambda d: d(serviceAccount="a@b.iam.gserviceaccount.com", predictionClass="m.C"),
+    ),
+    (
+        "S21",
+        "error",
+        "keep one",
+        lambda d: d(autoScaling={"minNodes": 1}, manualScaling={"nodes": 1}),
+        lambda d: d(autoScaling={"minNodes": 1}),
+    ),
+    (
+        "S22",
+        "error",
+        "minNodes: 1",
+        lambda d: d(autoScaling={"minNodes": 0}, **REGIONAL),
+        lambda d: d(autoScaling={"minNodes": 0}),
+    ),
+    (
+        "S22",
+        "error",
+        "minNodes: 1",
+        lambda d: d(autoScaling={"minNodes": -1}),
+        lambda d: d(autoScaling={"minNodes": 1}),
+    ),
+    ("P01", "error", "alone", lambda d: d(packageUris=["gs://b/a.tar.gz"]), lambda d: d(packageUris=[])),
+    ("P01", "error", "alone", lambda d: d(predictionClass="m.C"), lambda d: d()),
+    ("P02", "error", "model.joblib", lambda d: d(tree(d, "saved_model.pb")), lambda d: d(tree(d, "model.pkl"))),
+    ("P03", "error", "--origin", lambda d: d(container={"image": "x"}), lambda d: d()),
+    (
+        "A01",
+        "error",
+        "protocol=4",
+        lambda d: d.cloud(d.folder(model_pkl=pickle.dumps(pickle.loads(d.models.sklearn), protocol=5))),
+        lambda d: d.cloud(d.folder(model_pkl=pickle.dumps(pickle.loads(d.models.sklearn), protocol=4))),
+    ),
+    (
+        "A01",
+        "error",
+        "protocol=2",
+        lambda d: d.cloud(runtimeVersion="1.15", pythonVersion="2.7"),
+        lambda d: d.cloud(runtimeVersion="1.15", pythonVersion="3.7"),
+    ),
+    (
+        "A02",
+        "error",
+        "scikit-learn==1.0.2 numpy==1.21.6",
+        lambda d: d.cloud(d.folder(model_pkl=d.models.sklearn_of("1.1.0"))),
+        lambda d: d.cloud(d.folder(model_pkl=d.models.sklearn_of("1.0.2"))),
+    ),
+    (
+        "A02",
+        "warning",
+        "'2.11'",
+        lambda d: d.cloud(runtimeVersion="2.3"),
+        lambda d: d.cloud(d.folder(model_pkl=d.models.sklearn_of("0.23.2")), runtimeVersion="2.3"),
+    ),
+    (
+        "A02",
+        "error",
+        "xgboost==1.6.2",
+        lambda d: d.cloud(d.folder(model_bst=d.models.booster_of(2, 1, 4))),
+        lambda d: d.cloud(d.folder(model_bst=d.models.booster_of(1, 6, 2))),
+    ),
+    (
+        "A02",
+        "warning",
+        "retrain on Python 3.7",
+        lambda d: d(d.folder(model_pkl=d.models.sklearn), runtimeVersion="2.11"),
+        lambda d: d(runtimeVersion="2.11"),
+    ),
+    ("A02", "advice", "retrain", lambda d: d(d.folder(model_pkl=d.models.sklearn)), lambda d: d()),
+    (
+        "R07",
+        "error",
+        "xgboost==1.6.2",
+        lambda d: d.cloud(d.folder(model_bst=d.models.booster_of(3, 0, 0))),
+        lambda d: d.cloud(d.folder(model_bst=d.models.booster_of(2, 1, 4))),
+    ),
+    (
+        "R07",
+        "warning",
+        "xgboost==1.6.2",
+        lambda d: d(d.folder(model_bst=d.models.booster_of(3, 2, 0)), runtimeVersion="2.11"),
+        lambda d: d(d.folder(model_bst=d.models.booster_of(3, 2, 0))),
+    ),
+    ("R01", "error", "fewer", lambda d: d(test=request(BIG + 1)), lambda d: d(test=request(BIG))),
+    ("R16", "error", "instances:", lambda d: d(test=b'{"instances": []}'), lambda d: d(test=b'{"instances": [[1]]}')),
+    ("R16", "error", "instances:", lambda d: d(test=b'{"instances": 1}'), lambda d: d(test=b'{"instances": [1]}')),
+    ("R16", "error", "instances:", lambda d: d(test=b"[[1]]"), lambda d: d()),
+    ("R16", "error", "instances:", lambda d: d(test=b'{"instances": [1]'), lambda d: d(test=b'{"instances": [null]}')),
+]
+
+
+@pytest.mark.parametrize(("id", "severity", "fix", "bad", "good"), CASES, ids=[case[0] for case in CASES])
+def test_rule(deployment, found, id, severity, fix, bad, good):
+    findings = found(bad(deployment), id)
+    assert findings, "the rule did not see it"
+    assert findings[0].severity == severity
+    assert fix in findings[0].fix
+    assert findings[0].message
+    assert findings[0].link.startswith("https://")
+    assert found(good(deployment), id) == [], "a false alarm"
+
+
+def test_every_rule_has_a_case():
+    assert {case[0] for case in CASES} == set(checks.RULES)
+
+
+def test_good_deployments_have_no_finding(deployment):
+    for subject in (deployment(), deployment(**REGIONAL), deployment.cloud(), deployment.cloud(**REGIONAL)):
+        assert checks.run(subject).findings == ()
+
+
+def test_unknown_n1_type_only_warns(deployment, found):
+    """The list of N1 types is remembered."""
+    (finding,) = found(deployment(machineType="n1-standard-64", **REGIONAL), "S14")
+    assert finding.severity == "warning"
+
+
+def test_local_findings_about_the_cloud_say_so(deployment, found):
+    folder = deployment.folder(model_pkl=deployment.models.sklearn)
+    (finding,) = found(deployment(folder), "A02")
+    assert finding.message.startswith("served by this Python locally; in the cloud: scikit-learn")
+
+
+def test_wrong_answers_are_found_in_pickles_too(deployment, found):
+    folder = deployment.folder(model_pkl=deployment.models.wrapper)
+    (finding,) = found(deployment.cloud(folder), "R07")
+    assert "answers wrong" in finding.message
+    assert found(deployment.cloud(folder), "A02") == []  # said once
+
+
+def test_renamed_machine_type_says_its_new_name(deployment, found):
+    assert "called mls1-c1-m2 now" in found(deployment(machineType="mls1-highmem-1"), "S14")[0].fix
+
+
+@pytest.mark.parametrize(
+    ("text", "prefix", "name"),
+    [
+        ("iris-model", "m", "iris_model"),
+        ("my model.v2", "m", "my_model_v2"),
+        ("1", "v", "v1"),
+        ("2024-01", "m", "m_2024_01"),
+        ("모델", "m", "model"),
+        ("_x_", "m", "x"),
+        ("café", "m", "cafe"),
+        ("a" * 200, "m", "a" * 128),
+    ],
+)
+def test_proposed_names_are_legal(text, prefix, name):
+    assert checks.legal_name(text, prefix) == name

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aip_magics.commands.base import Context
+from aip_magics.commands.deploy import deployment_of
+from aip_magics.commands.parser import HelpAsked
+from aip_magics.commands.registry import COMMANDS, parser_of
+from aip_magics.commands.verbs import VERBS
+from aip_magics.deploy import Deployment
+from aip_magics.errors import AipError, CellError, FieldError, InstancesError, OptionError
+from aip_magics.events import Event
+
+
+class Silent:
+    def emit(self, event: Event) -> None: ...
+    def show(self, value: Any) -> None: ...
+
+
+def deployment(line: str, body: str = "", **names: Any) -> Deployment:
+    command = next(command for command in COMMANDS if command.name == "deploy")
+    args = parser_of(command, "%aip_deploy").parse(line.split())
+    return deployment_of(args, body, Context(Silent(), names))
+
+
+def version(line: str, body: str = "") -> dict[str, Any]:
+    return deployment(f"--origin x {line}", body).version.to_json()
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        ("v1 --framework scikit-learn", {"name": "v1", "framework": "SCIKIT_LEARN"}),
+        ("--framework SCIKIT_LEARN", {"framework": "SCIKIT_LEARN"}),
+        ("--runtime-version 2.11 --python-version 3.7", {"runtimeVersion": "2.11", "pythonVersion": "3.7"}),
+        ("--machine-type=n1-standard-4", {"machineType": "n1-standard-4"}),
+        ("--labels a=b,c=d", {"labels": {"a": "b", "c": "d"}}),
+        ("--min-nodes 0 --max-nodes 3", {"autoScaling": {"minNodes": 0, "maxNodes": 3}}),
+        (
+            "--metric-targets cpu-usage=60",
+            {"autoScaling": {"metrics": [{"name": "CPU_USAGE", "target": 60}]}},
+        ),
+        (
+            "--accelerator type=nvidia-tesla-t4",
+            {"acceleratorConfig": {"count": "1", "type": "NVIDIA_TESLA_T4"}},
+        ),
+        ("--package-uris gs://b/a.tar.gz,gs://b/b.tar.gz", {"packageUris": ["gs://b/a.tar.gz", "gs://b/b.tar.gz"]}),
+        ("--prediction-class m.C --service-account a@b", {"predictionClass": "m.C", "serviceAccount": "a@b"}),
+        (
+            "--image r/i --ports 8080 --env-vars A=b --predict-route /p",
+            {
+                "container": {
+                    "image": "r/i",
+                    "ports": [{"containerPort": 8080}],
+                    "env": [{"name": "A", "value": "b"}],
+                },
+                "routes": {"predict": "/p"},
+            },
+        ),
+        (
+            "--explanation-method sampled-shapley --num-paths 9",
+            {"explanationConfig": {"sampledShapleyAttribution": {"numPaths": 9}}},
+        ),
+    ],
+)
+def test_gcloud_flags_are_fields(line: str, fields: dict[str, Any]) -> None:
+    assert version(line) == fields
+
+
+def test_the_line_overrides_the_body() -> None:
+    assert version("--runtime-version 2.11", "runtimeVersion: '1.15'\ndescription: mine\n") == {
+        "runtimeVersion": "2.11",
+        "description": "mine",
+    }
+
+
+def test_the_body_overrides_the_config_file(tmp_path: Any) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("runtimeVersion: 2.1\ndescription: from the file\n")
+    assert version(f"--config {config}", "description: from the cell") == {
+        "runtimeVersion": "2.1",
+        "description": "from the cell",
+    }
+
+
+def test_a_yaml_number_keeps_its_writing() -> None:
+    assert version("", "runtimeVersion: 2.10")["runtimeVersion"] == "2.10"
+
+
+def test_model_flags() -> None:
+    model = deployment("--origin x --model iris --regions europe-west1 --enable-logging").model
+    assert model.to_json() == {"name": "iris", "regions": ["europe-west1"], "onlinePredictionLogging": True}
+
+
+def test_variables_keep_their_type() -> None:
+    import numpy
+
+    rows = numpy.array([[1, 2.5]])
+    found = deployment("--origin x", "description: $text\ntest:\n  instances: $rows\n", rows=rows, text="hello")
+    assert found.test == {"instances": [[1.0, 2.5]]}
+    assert found.version.description == "hello"
+
+
+@pytest.mark.parametrize(
+    ("line", "body", "kind", "text"),
+    [
+        ("--origin x --modle iris", "", OptionError, "did you mean '--model'"),
+        ("", "", OptionError, "--origin"),
+        ("--origin x v1 v2", "", OptionError, "one word too many"),
+        ("--origin x --framework pytorch", "", OptionError, "--framework"),
+        ("--origin x --region mars", "", OptionError, "mars"),
+        ("--origin x --labels a", "", OptionError, "KEY=VALUE"),
+        ("--origin x --accelerator count=1", "", OptionError, "--accelerator"),
+        ("--origin x --args a", "", OptionError, "--image"),
+        ("--origin x --min-nodes many", "", OptionError, "--min-nodes"),
+        ("--origin x", "framewrok: XGBOOST", FieldError, "did you mean 'framework'"),
+        ("--origin x", "state: READY", FieldError, "set by the service"),
+        ("--origin x", "- a\n- b\n", CellError, "field: value"),
+        ("--origin x", "a: [", CellError, "line"),
+        ("--origin x", "description:\n\t- x", CellError, "tabs"),
+        ("--origin x", "test: 5", InstancesError, "test"),
+        ("--origin x", "test:\n  instance: []", InstancesError, "instances"),
+        ("--origin x", "test:\n  instances: []", InstancesError, "no instances"),
+        ("--origin x", "test:\n  instances: $rosw", CellError, "did you mean 'rows'"),
+        ("--origin x --config nowhere.yaml", "", OptionError, "nowhere.yaml"),
+    ],
+)
+def test_bad_input_names_place_and_fix(line: str, body: str, kind: type[AipError], text: str) -> None:
+    with pytest.raises(kind) as caught:
+        deployment(line, body, rows=[[1]])
+    shown = caught.value.lines()
+    assert text in "\n".join(shown)
+    assert 1 <= len(shown) <= 3
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_command_has_help(command: Any) -> None:
+    with pytest.raises(HelpAsked) as caught:
+        parser_of(command, command.name).parse(["--help"])
+    assert command.help in str(caught.value)
+
+
+def test_every_verb_has_a_command() -> None:
+    assert [command.name for command in COMMANDS] == list(VERBS)

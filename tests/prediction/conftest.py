@@ -1,0 +1,144 @@
+"""Real models, real processes. Whatever a test started must be gone when it ends."""
+
+from __future__ import annotations
+
+import pickle
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import joblib
+import pytest
+import xgboost
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from aip_magics.prediction import ParentPool, Worker, WorkerSpec, start
+
+
+class Built:
+    """Pickles as an object that is built by running `source` (which has a class Model) where it is unpickled."""
+
+    def __init__(self, source: str, module: str) -> None:
+        self.source = source
+        self.module = module
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        code = f"(lambda space: (exec({self.source!r}, space), space['Model']())[1])({{'__name__': {self.module!r}}})"
+        return eval, (code,)
+
+
+def is_gone(pid: int, seconds: float = 5.0) -> bool:
+    """Whether a process has ended (a zombie, in a container whose init reaps nothing, has)."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.fixture
+def gone() -> Callable[..., bool]:
+    return is_gone
+
+
+@pytest.fixture(scope="session")
+def iris() -> tuple[Any, Any]:
+    x, y = load_iris(return_X_y=True)
+    return x, y
+
+
+@pytest.fixture(scope="session")
+def classifier(iris: Any) -> Any:
+    x, y = iris
+    return make_pipeline(StandardScaler(), LogisticRegression()).fit(x, y)
+
+
+@pytest.fixture(scope="session")
+def booster(iris: Any) -> Any:
+    x, y = iris
+    settings = {"objective": "multi:softprob", "num_class": 3, "nthread": 1}
+    return xgboost.train(settings, xgboost.DMatrix(x, label=y), num_boost_round=5)
+
+
+@pytest.fixture(scope="session")
+def sklearn_dir(classifier: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("sklearn")
+    joblib.dump(classifier, directory / "model.joblib")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def xgboost_dir(booster: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("xgboost")
+    booster.save_model(directory / "model.ubj")
+    (directory / "model.ubj").rename(directory / "model.bst")
+    return directory
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Callable[..., Path]:
+    """A model directory whose model.pkl runs the given source when it is loaded; its `Model()` is the model."""
+
+    def build(source: str, *, module: str = "sklearn_test", name: str = "built") -> Path:
+        directory = tmp_path / name
+        directory.mkdir(exist_ok=True)
+        (directory / "model.pkl").write_bytes(pickle.dumps(Built(textwrap.dedent(source), module), protocol=2))
+        return directory
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def parents() -> Iterator[ParentPool]:
+    with ParentPool() as pool:
+        pool.warm(framework="SCIKIT_LEARN")
+        yield pool
+        pids = pool.pids()
+    assert all(is_gone(pid) for pid in pids)
+
+
+@pytest.fixture
+def spawned(tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+    """Spawn workers; they must be gone afterwards."""
+    yield from _starter(tmp_path, None)
+
+
+@pytest.fixture(params=["forked", "spawned"])
+def started(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+    """Start workers both ways; they must be gone afterwards."""
+    yield from _starter(tmp_path, request.getfixturevalue("parents") if request.param == "forked" else None)
+
+
+def _starter(tmp_path: Path, parents: ParentPool | None) -> Iterator[Callable[..., Worker]]:
+    workers: list[tuple[Worker, Path]] = []
+
+    def make(model_dir: Path, framework: str | None = None, **options: Any) -> Worker:
+        environ = options.pop("environ", None)
+        spec = WorkerSpec(model_dir, framework, **options)
+        worker = start(spec, log_dir=tmp_path / "logs", parents=parents, environ=environ)
+        assert worker.forked == (parents is not None)
+        workers.append((worker, worker._process.temp_dir))
+        return worker
+
+    yield make
+    for worker, temp_dir in workers:
+        worker.close()
+        assert is_gone(worker.pid)
+        assert not temp_dir.exists()
+
+
+@pytest.fixture(scope="session")
+def rows(iris: Any) -> list[list[float]]:
+    return [list(map(float, row)) for row in iris[0][::15]]
+
+

@@ -1,0 +1,322 @@
+"""How workers are born, isolated, and how they end: no death takes its owner or the next call with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import aip_magics
+from aip_magics.errors import PredictionError, WorkerError
+from aip_magics.prediction import Worker, WorkerSpec
+from aip_magics.prediction.launch import WorkerProcess
+from aip_magics.prediction.process import Surroundings, spawn_connecting
+from aip_magics.prediction.surroundings import environment
+
+Start = Callable[..., Worker]
+BODY = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
+
+
+def model(predict: str, load: str = "pass") -> str:
+    """The source of a model whose `predict` runs some code, for `built`."""
+    predict = textwrap.indent(textwrap.dedent(predict), " " * 8)
+    head = "import ctypes, os, sys, tempfile, time, subprocess\n"
+    return f"{head}{load}\nclass Model:\n    def predict(self, instances):\n{predict}\n        return [1] * len(instances)\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("os._exit(7)", "exited with code 7 while predicting"),
+        ("os.kill(os.getpid(), 9)", "was ended by signal 9 (SIGKILL) while predicting"),
+        ("ctypes.string_at(0)", "was ended by signal 11 (SIGSEGV) while predicting"),
+        ("os.abort()", "was ended by signal 6 (SIGABRT) while predicting"),
+    ],
+)
+def test_a_death_is_told_and_the_next_worker_works(
+    started: Start, built: Callable[..., Path], sklearn_dir: Path, code: str, says: str
+) -> None:
+    worker = started(built(model(f"print('last words'); {code}")))
+    worker.load()
+    with pytest.raises(WorkerError) as caught:
+        worker.predict(BODY, 30.0)
+    assert says in caught.value.detail
+    assert "last words" in caught.value.log
+    assert not worker.alive()
+    with pytest.raises(WorkerError, match="ended before this request"):
+        worker.predict(BODY, 30.0)
+    second = started(sklearn_dir)
+    second.load()
+    assert json.loads(second.predict(BODY, 30.0)) == {"predictions": [0]}
+
+
+def test_dying_while_loading(started: Start, built: Callable[..., Path]) -> None:
+    worker = started(built(model("pass", load="os._exit(3)")))
+    with pytest.raises(WorkerError, match="exited with code 3 while loading the model"):
+        worker.load()
+
+
+def test_a_killed_idle_worker_is_not_alive(started: Start, sklearn_dir: Path) -> None:
+    worker = started(sklearn_dir)
+    assert worker.alive()
+    os.kill(worker.pid, signal.SIGKILL)
+    with pytest.raises(WorkerError, match="SIGKILL"):
+        worker.load()
+    assert not worker.alive()
+
+
+def test_a_hang_ends_at_its_deadline_and_says_where(
+    started: Start, built: Callable[..., Path], gone: Callable[..., bool]
+) -> None:
+    worker = started(built(model("while True: time.sleep(0.01)")))
+    worker.load()
+    start = time.monotonic()
+    with pytest.raises(WorkerError, match=r"gave no answer within 0.3 s while predicting") as caught:
+        worker.predict(BODY, 0.3)
+    assert time.monotonic() - start < 5
+    assert "in predict" in caught.value.log  # where it was
+    assert gone(worker.pid)
+
+
+def test_what_the_models_code_started_ends_too(
+    started: Start, built: Callable[..., Path], gone: Callable[..., bool]
+) -> None:
+    worker = started(built(model("print(subprocess.Popen(['sleep', '600']).pid); sys.stdout.flush()")))
+    worker.load()
+    worker.predict(BODY, 30.0)
+    child = int(worker.log_tail(1))
+    worker.close()
+    assert gone(child)
+
+
+def test_an_interrupt_ends_the_worker(started: Start, built: Callable[..., Path], gone: Callable[..., bool]) -> None:
+    worker = started(built(model("time.sleep(600)")))
+    worker.load()
+    timer = threading.Timer(0.2, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        worker.predict(BODY, 60.0)
+    timer.join()
+    assert gone(worker.pid)
+
+
+def test_printing_does_not_disturb_the_answer_and_is_kept(started: Start, built: Callable[..., Path]) -> None:
+    worker = started(
+        built(
+            model(
+                """
+                print("to stdout 한글 \\udc80")
+                os.write(1, b"raw bytes \\x00\\xff to 1\\n")
+                os.system("echo from a child")
+                sys.stderr.write("to stderr\\n")
+                """,
+                load="print('loading')",
+            )
+        )
+    )
+    worker.load()
+    assert json.loads(worker.predict(BODY, 30.0)) == {"predictions": [1]}
+    for line in ("loading", "to stdout 한글", "raw bytes", "from a child", "to stderr"):
+        assert line in worker.log_tail()
+
+
+def test_closing_the_standard_streams_does_not_matter(started: Start, built: Callable[..., Path]) -> None:
+    worker = started(built(model("sys.stdout.close(); sys.stderr.close(); instances[1]")))
+    worker.load()
+    with pytest.raises(PredictionError, match="list index out of range"):
+        worker.predict(BODY, 30.0)
+    assert json.loads(worker.predict(b'{"instances": [0, 0]}', 30.0)) == {"predictions": [1, 1]}
+
+
+@pytest.mark.parametrize("code", ["sys.exit(2)", "raise KeyboardInterrupt", "raise MemoryError"])
+def test_exceptions_that_end_programs_do_not_end_the_worker(
+    started: Start, built: Callable[..., Path], code: str
+) -> None:
+    worker = started(built(model(f"if instances[0]: {code}")))
+    worker.load()
+    with pytest.raises(PredictionError) as caught:
+        worker.predict(BODY, 30.0)
+    assert caught.value.kind == "FAILED_TO_RUN_MODEL"
+    assert json.loads(worker.predict(b'{"instances": [0]}', 30.0)) == {"predictions": [1]}
+
+
+def test_a_pickle_runs_in_the_worker_only(started: Start, built: Callable[..., Path], tmp_path: Path) -> None:
+    witness = tmp_path / "witness"
+    worker = started(built(model("pass", load=f"open({str(witness)!r}, 'w').write(str(os.getpid()))")))
+    assert not witness.exists()
+    worker.load()
+    assert int(witness.read_text()) == worker.pid != os.getpid()
+
+
+def test_secrets_are_not_inherited(spawned: Start, built: Callable[..., Path]) -> None:
+    secrets = {
+        "GOOGLE_APPLICATION_CREDENTIALS": "x", "AWS_PROFILE": "x", "CLOUDSDK_CORE_PROJECT": "x", "MY_TOKEN": "x",
+        "CLIENT_SECRET": "x", "API_KEY": "x", "DB_PASSWORD": "x", "SSH_AUTH_SOCK": "x", "JUPYTER_TOKEN": "x",
+        "DATABASE_URL": "postgres://me:hunter2@db/x", "MPLBACKEND": "inline",
+    }  # fmt: skip
+    harmless = {"LANG": "C.UTF-8", "MY_SETTING": "kept", "HTTP_PROXY": "http://proxy:3128"}
+    worker = spawned(built(model("print(dict(os.environ))")), environ={**os.environ, **secrets, **harmless}, threads=2)
+    worker.load()
+    worker.predict(BODY, 30.0)
+    seen = eval(worker.log_tail(1))
+    assert not set(secrets) & set(seen)
+    assert harmless.items() <= seen.items()
+    assert (seen["OMP_NUM_THREADS"], seen["OPENBLAS_NUM_THREADS"], seen["MKL_NUM_THREADS"]) == ("2", "2", "2")
+
+
+def test_a_parents_workers_have_no_secrets_either(
+    monkeypatch: pytest.MonkeyPatch, built: Callable[..., Path], tmp_path: Path
+) -> None:
+    from aip_magics.prediction import ParentPool, start
+
+    monkeypatch.setenv("MY_TOKEN", "x")
+    with (
+        ParentPool() as pool,
+        start(WorkerSpec(built(model("print(sorted(os.environ))")), "XGBOOST"), log_dir=tmp_path, parents=pool) as worker,
+    ):
+        assert worker.forked
+        worker.spec = WorkerSpec(worker.spec.model_dir, "SCIKIT_LEARN")
+        worker.load()
+        worker.predict(BODY, 30.0)
+        assert "MY_TOKEN" not in eval(worker.log_tail(1))
+
+
+def test_python_path_is_for_our_own_interpreter() -> None:
+    variables = {"PYTHONPATH": "x", "PYTHONHOME": "y"}
+    assert environment(variables, sys.executable, 1)["PYTHONPATH"] == "x"
+    assert "PYTHONPATH" not in environment(variables, "/another/python", 1)
+    assert "PYTHONHOME" not in environment(variables, sys.executable, 1)
+
+
+def test_each_worker_has_its_own_directory_for_temporary_files(started: Start, built: Callable[..., Path]) -> None:
+    code = "print(tempfile.mkdtemp()); print(os.getcwd())"
+    workers = [started(built(model(code), name=name)) for name in ("one", "two")]
+    for worker in workers:
+        worker.load()
+        worker.predict(BODY, 30.0)
+    places = [worker.log_tail().splitlines() for worker in workers]
+    assert all(Path(made).parent == Path(here) for made, here in places)
+    assert places[0][1] != places[1][1]
+    for worker in workers:
+        worker.close()
+    assert not any(Path(made).exists() for made, _ in places)
+
+
+def test_the_models_code_sees_no_file_of_ours(started: Start, built: Callable[..., Path]) -> None:
+    worker = started(built(model("import __main__; print(sorted(vars(__main__)), [p for p in sys.path if 'worker' in p])")))
+    worker.load()
+    worker.predict(BODY, 30.0)
+    assert worker.log_tail(1).endswith("[]")
+    assert "main'" not in worker.log_tail(1)
+
+
+def test_forked_workers_hold_no_sockets_of_others(started: Start, sklearn_dir: Path) -> None:
+    workers = [started(sklearn_dir) for _ in range(3)]
+    counts = []
+    for worker in workers:
+        names = [os.readlink(entry.path) for entry in os.scandir(f"/proc/{worker.pid}/fd")]
+        counts.append(sum(name.startswith(("socket:", "pipe:")) for name in names))
+    assert counts == [1, 1, 1]
+
+
+def test_forked_workers_do_not_draw_the_same_numbers(
+    tmp_path: Path, built: Callable[..., Path], parents: object
+) -> None:
+    from aip_magics.prediction import start
+
+    directory = built("import numpy\nclass Model:\n    def predict(self, x):\n        return numpy.random.random(len(x))")
+    answers = []
+    for _ in range(2):
+        with start(WorkerSpec(directory), log_dir=tmp_path, parents=parents) as worker:  # type: ignore[arg-type]
+            worker.load()
+            answers.append(worker.predict(BODY, 30.0))
+    assert answers[0] != answers[1]
+
+
+def test_connecting_instead_of_inheriting(sklearn_dir: Path, tmp_path: Path, gone: Callable[..., bool]) -> None:
+    """The way of Windows."""
+    surroundings = Surroundings.make(tmp_path)
+    sock, handle = spawn_connecting(sys.executable, surroundings, environment(os.environ, sys.executable, 1))
+    os.close(surroundings.log_fd)
+    worker = Worker(WorkerSpec(sklearn_dir), WorkerProcess(sock, handle, surroundings))
+    worker.hello()
+    worker.load()
+    assert json.loads(worker.predict(BODY, 30.0)) == {"predictions": [0]}
+    worker.close()
+    assert gone(worker.pid)
+
+
+def test_no_interpreter(tmp_path: Path, sklearn_dir: Path) -> None:
+    from aip_magics.prediction import ParentPool, start
+
+    spec = WorkerSpec(sklearn_dir, python=str(tmp_path / "python9"))
+    with ParentPool() as pool, pytest.raises(WorkerError, match="python9 cannot be run: No such file"):
+        start(spec, log_dir=tmp_path / "logs", parents=pool)
+
+
+def test_an_interpreter_that_is_none(tmp_path: Path, sklearn_dir: Path) -> None:
+    from aip_magics.prediction import start
+
+    fake = tmp_path / "python"
+    fake.write_text("#!/bin/sh\necho I am no Python >&2\nexit 5\n")
+    fake.chmod(0o755)
+    with pytest.raises(WorkerError, match="exited with code 5 while it started") as caught:
+        start(WorkerSpec(sklearn_dir, python=str(fake)), log_dir=tmp_path / "logs")
+    assert "I am no Python" in caught.value.log
+
+
+OWNER = """
+    import sys, threading, time
+    from pathlib import Path
+    from aip_magics.prediction import ParentPool, WorkerSpec, start
+    pool = ParentPool() if sys.argv[2] == "forked" else None
+    worker = start(WorkerSpec(Path(sys.argv[1])), log_dir=Path(sys.argv[3]), parents=pool)
+    worker.load()
+    threading.Thread(target=worker.predict, args=(b'{"instances": [1]}', 600.0), daemon=True).start()
+    time.sleep(0.3)
+    print(worker.pid, *(pool.pids() if pool else []), worker._process.temp_dir, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("way", ["forked", "spawned"])
+def test_nothing_outlives_a_killed_owner(
+    way: str, built: Callable[..., Path], tmp_path: Path, gone: Callable[..., bool]
+) -> None:
+    directory = built(model("time.sleep(600)"))
+    home = str(Path(aip_magics.__file__).parents[1])
+    owner = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(OWNER), str(directory), way, str(tmp_path / "logs")],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": home},
+    )
+    assert owner.stdout is not None
+    with owner:
+        *pids, temp_dir = owner.stdout.readline().decode().split()
+        owner.kill()
+    assert len(pids) == (2 if way == "forked" else 1)
+    assert all(gone(int(pid)) for pid in pids)
+    if way == "spawned":
+        assert not Path(temp_dir).exists()
+
+
+def test_a_fork_of_the_owner_neither_ends_nor_keeps_its_workers(started: Start, sklearn_dir: Path) -> None:
+    worker = started(sklearn_dir)
+    worker.load()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            worker.close()
+        finally:
+            os._exit(0 if worker._process.sock.fileno() == -1 else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert json.loads(worker.predict(BODY, 30.0)) == {"predictions": [0]}

@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import html.parser
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from render_samples import MAKERS, finding, model, operation, predictions, report, run, running, version
+
+from aip_magics.errors import CellError, ChecksFailed, PredictionError
+from aip_magics.events import Note, Progress, StepFinished, StepStarted
+from aip_magics.render import html as render
+from aip_magics.render.blocks import Code, Link, Panel, Table, line, row
+from aip_magics.render.elements import Html, clip, el, size
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=y>\"'&\x00\x1b[31m</td>\u202e"
+TEXTS = {"plain": "iris", "hostile": HOSTILE, "Korean": "붓꽃 분류기", "long": "x" * 5000, "quotes": "\"'&<" * 2000}
+TAGS = set(re.findall(r"\w+", "div p b i a span code pre table caption thead tbody tr th td progress details summary"))
+ATTRIBUTES = set(
+    re.findall(r"[\w-]+", "style role aria-label aria-hidden scope colspan cellpadding value max href rel target")
+)
+
+
+class Page(html.parser.HTMLParser):
+    """The elements and the text of a panel; complains about what is not balanced."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.pieces: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.open.append(tag)
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.pieces.append(data)
+
+    def handle_comment(self, data):
+        raise AssertionError(f"a comment: {data}")
+
+    handle_decl = handle_pi = unknown_decl = handle_comment
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.pieces).split())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def check(panel: str) -> Page:
+    """What holds for every panel."""
+    assert len(panel.encode()) <= render.MOST_BYTES
+    page = Page(panel)
+    for tag, attributes in page.tags:
+        assert tag in TAGS
+        assert set(attributes) <= ATTRIBUTES
+        assert "url(" not in (attributes.get("style") or "")
+        assert (attributes.get("href") or "https://").startswith("https://")
+    for colour in re.findall(r"(?<![\w-])(?:color|background|border[\w-]*):([^;\"]*)", panel):
+        assert "var(--jp-" in colour or "collapse" in colour
+    assert all("scope" in attributes for attributes in page.all("th"))
+    assert all(attributes["aria-label"] for attributes in page.all("progress"))
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", panel)
+    return page
+
+
+@pytest.mark.parametrize("count", [1, 40, 3000])
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+@pytest.mark.parametrize("kind", MAKERS)
+def test_every_panel_is_well_formed_harmless_and_small(kind, text, count):
+    if kind in ("failed run", "running", "detached"):
+        count = min(count, 60)  # each step has as many notes again
+    page = check(render.of(MAKERS[kind](text, count), now=1.8e9))
+    assert page.text
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.sampled_from(sorted(MAKERS)), st.text(max_size=80), st.integers(1, 5))
+def test_whatever_the_texts_the_page_holds(kind, text, count):
+    check(render.of(MAKERS[kind](text, count)))
+
+
+@given(st.text())
+def test_text_comes_back_from_html_as_it_was_but_for_control_characters(text):
+    page = Page(el("p", text, aria_label=text))
+    shown = "".join(page.pieces)
+    assert "<" not in el("p", text)[3:].removesuffix("</p>").split(">", 1)[1]
+    if text.isprintable():
+        assert shown == text
+        assert page.all("p")[0]["aria-label"] == text
+
+
+@given(st.text(), st.integers(0, 40))
+def test_clip_keeps_within_its_bytes_and_says_what_is_missing(text, most):
+    cut = clip(text, most)
+    if cut != text:
+        kept, _, missing = cut.rpartition("… (+")
+        assert text.startswith(kept)
+        assert size(kept) <= most
+        assert int(missing.split()[0].replace(",", "")) == len(text) - len(kept)
+    else:
+        assert size(text) <= most
+
+
+def test_html_is_not_escaped_twice():
+    assert el("b", Html("<i>x</i>"), " < ") == "<b><i>x</i> &lt; </b>"
+
+
+def test_progress_has_a_bar_with_a_name_and_its_numbers_beside_it():
+    page = check(render.of(run([StepStarted("up", "Upload"), Progress("up", 34, 100, "files", "model.joblib")])))
+    assert page.all("progress") == [{"value": "34", "max": "100", "aria-label": "Upload", "style": render.BAR}]
+    assert "34 of 100 files model.joblib" in page.text
+    assert page.all("tr")
+
+
+def test_progress_of_an_unknown_total_shows_no_bar():
+    page = check(render.of(run([Progress("up", 3, 0, "files")])))
+    assert page.all("progress") == []
+    assert "3 files" in page.text
+
+
+def test_a_run_tells_states_times_summaries_and_notes():
+    happened = [StepStarted("a", "Look"), Note("a", "old library", "warning"), StepFinished("a", "sklearn")]
+    page = check(render.of(run(happened, "Deploy iris").finished(65)))
+    assert "Deploy iris ✔ done 1 min 05 s" in page.text
+    assert "Look ✔ done 2.0 s sklearn" in page.text
+    assert "⚠ warning: old library" in page.text
+
+
+def test_of_a_long_run_the_last_steps_are_kept():
+    happened = [StepFinished(f"step{n}", "y" * 30) for n in range(100)]
+    text = check(render.of(run(list(happened)))).text
+    assert "step99" in text
+    assert "step0 " not in text
+    assert "earlier rows" in text
+
+
+def test_a_detached_run_says_that_it_goes_on_and_how_to_come_back():
+    text = check(render.of(MAKERS["detached"]("create_iris", 1))).text
+    assert "The operation goes on by itself" in text
+    assert "projects/p/operations/create_iris" in text
+    assert "To wait for it again: create_iris" in text
+
+
+def test_describe_has_all_set_fields_and_the_yaml():
+    page = check(render.of(version("v1")))
+    assert "Version v1 ✖ FAILED default version" in page.text
+    assert "labels.v10 v1" in page.text
+    assert "runtimeVersion 2.11" in page.text
+    assert "runtimeVersion: '2.11'" in page.text
+    assert len(page.all("details")) == 1
+
+
+def test_describe_of_a_model_and_an_operation():
+    assert "Model iris default version iris" in check(render.of(model("iris"))).text
+    text = check(render.of(operation("op1"))).text
+    assert "Operation op1 ✖ failed" in text
+    assert "error.code 9" in text
+
+
+@pytest.mark.parametrize(
+    ("of", "wanted"),
+    [
+        (version, "v1 ✔ default ✖ FAILED SCIKIT_LEARN 2.11 3.7 n1-standard-2 gs://p/v1/ 2 hours"),
+        (model, "v1 v1 ✖ FAILED SCIKIT_LEARN n1-standard-2 2 hours"),
+        (operation, "v1 CREATE_VERSION ✖ failed v1 v1 v1"),
+    ],
+)
+def test_lists_have_a_row_each_with_ages(of, wanted):
+    now = 1709618828 + 7300  # 2024-03-05T06:07:08Z, and two hours
+    page = check(render.of([of("v1"), of("v2")], now=now))
+    assert wanted in page.text
+    assert len(page.all("tr")) == 3
+
+
+def test_lists_without_now_tell_the_time_of_creation():
+    assert "2024-03-05T06:07:08Z" in check(render.of([version("v1")])).text
+
+
+def test_predictions_stand_beside_their_instances_and_in_columns():
+    page = check(render.of({"predictions": [{"class": 1, "scores": [0.1, 0.9]}], "instances": [[5.1, 3.5]]}))
+    assert page.text.endswith("# instance class scores 0 [5.1, 3.5] 1 [0.1, 0.9]")
+
+
+def test_instances_that_do_not_match_are_not_shown():
+    assert "instance" not in check(render.of({"predictions": [1, 2], "instances": [[5.1]]})).text
+
+
+def test_many_predictions_are_counted():
+    page = check(render.of({"predictions": list(range(10_000))}))
+    assert "10,000 predictions" in page.text
+    shown = len(page.all("tr")) - 2
+    assert f"{10_000 - shown:,} more rows" in page.text
+
+
+def test_many_columns_are_counted():
+    text = check(render.of({"predictions": [{f"k{n}": n for n in range(500)}] * 20})).text
+    assert re.search(r"\d+ more columns", text)
+
+
+def test_findings_are_grouped_worst_first_with_the_fix_as_code():
+    panel = render.of(report("x"))
+    text = check(panel).text
+    assert text.index("1 error") < text.index("1 warning") < text.index("1 advice")
+    assert "fix: x" in text
+    assert panel.count("<code>x</code>") == 3
+    assert 'href="https://example.test/x"' in panel
+    assert "1 check skipped" in text
+    assert "✔ 2 checks passed" in text
+
+
+def test_a_finding_alone_and_checks_that_failed():
+    assert "1 error" in check(render.of(finding("bad"))).text
+    error = ChecksFailed("1 check failed\n  S21 …", findings=[finding("bad")])
+    assert "ChecksFailed: 1 check failed" in check(render.of(error)).text
+    assert "version.bad" in check(render.of(error)).text
+
+
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "http://x.test", "https://x.test/" + "y" * 9000, ""])
+def test_what_is_no_short_https_address_is_not_a_link(address):
+    panel = render.draw(Panel("x", "idle", (line(Link("S1", address)),)))
+    assert check(panel).all("a") == []
+    assert "S1" in panel
+
+
+def test_a_plan_tells_choices_steps_and_requests():
+    text = check(render.of(MAKERS["plan"]("iris", 2))).text
+    assert "nothing was sent" in text
+    assert "field1 iris iris" in text
+    assert "1 iris 2 iris" in text
+    assert 'POST http://h/iris {"name": "iris", "n": 0}' in text
+
+
+def test_an_error_tells_what_where_and_how_to_mend_it():
+    text = check(render.of(CellError("no field 'x'\nsecond line", where="version.x", fix="did you mean 'y'?"))).text
+    assert text == "✖ CellError: no field 'x' second line where: version.x fix: did you mean 'y'?"
+
+
+def test_the_log_of_a_model_is_the_end_of_it():
+    error = PredictionError("FAILED_TO_LOAD_MODEL", "x", log="\n".join(f"line {n}" for n in range(100)))
+    text = check(render.of(error)).text
+    assert "last 40 of 100 lines" in text
+    assert "line 59" not in text
+    assert "line 99" in text
+
+
+def test_values_without_a_panel_are_shown_as_json():
+    assert '{"a": [1, "<b>"]}' in check(render.of({"a": [1, "<b>"]})).text
+
+
+def test_what_does_not_fit_says_so():
+    wide = Table("c" * 900, tuple("h" * 900 for _ in range(50)), (row(*["v" * 900] * 50),) * 50)
+    panel = Panel("all", "good", tuple([wide, Code("line\n" * 500)] * 30))
+    text = check(render.draw(panel)).text
+    assert "too large" in text or "more part" in text
+
+
+def test_a_realistic_panel_is_whole():
+    for value in (version("iris"), model("iris"), running("iris"), predictions("iris")):
+        assert "more row" not in render.of(value)
+        assert "(+" not in render.of(value)

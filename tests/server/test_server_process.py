@@ -1,0 +1,106 @@
+"""How a server starts, is found, ends and starts again."""
+
+import json
+import socket
+import stat
+import subprocess
+import sys
+import time
+
+import requests
+from conftest import ROOT, wait_until
+
+from aip_magics.targets.state import ServerState
+
+
+def test_the_state_file_is_the_owners_and_the_log_knows_no_token(server):
+    path = server.data_dir / "server.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(server.data_dir.stat().st_mode) == 0o700
+    assert stat.S_IMODE((server.data_dir / "identity.json").stat().st_mode) == 0o600
+    data = json.loads(path.read_text())
+    assert data["url"] == f"http://127.0.0.1:{data['port']}"
+    assert data["pid"] == server.process.pid
+    server.call("GET", "/v1/projects/p/models")
+    server.call("GET", "/v1/projects/p/models", Authorization="Bearer x")
+    token = server.state.token
+    assert len(token) >= 32
+    assert server.stop() == 0
+    assert "serving" in server.log()
+    assert token not in server.log()
+
+
+def test_a_second_server_is_told_of_the_first(server):
+    command = [sys.executable, "-m", "aip_magics.server", "--data-dir", str(server.data_dir)]
+    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert second.returncode == 3
+    assert f"a server is already running at {server.url}, process {server.state.pid}" in second.stderr
+    assert server.state.token not in second.stderr
+    assert server.call("GET", "/healthz").status == 200
+
+
+def test_stop_route_ends_it_cleanly_and_the_next_keeps_token_and_port(server, new_server):
+    server.ok("POST", "/v1/projects/p/models", {"name": "kept"})
+    assert server.ok("POST", "/aip-magics/stop") == {}
+    again = new_server(data_dir=server.data_dir).start()  # waits for the lock of the one that is ending
+    assert server.process.wait(10) == 0
+    assert (again.state.token, again.state.port) == (server.state.token, server.state.port)
+    assert again.ok("GET", "/v1/projects/p/models/kept")["name"].endswith("/kept")
+    again.stop()
+    assert ServerState.read(server.data_dir) is None
+
+
+def test_another_port_is_taken_when_the_last_one_is_in_use(server, new_server):
+    server.stop()
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", server.state.port))
+        other.listen()
+        again = new_server(data_dir=server.data_dir).start()
+        assert again.state.port != server.state.port
+        assert again.state.token == server.state.token
+        command = [sys.executable, "-m", "aip_magics.server", "--data-dir", str(server.data_dir / "other")]
+        command += ["--port", str(server.state.port)]
+        refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert refused.returncode == 1
+        assert f"port {server.state.port} on 127.0.0.1 cannot be used" in refused.stderr
+
+
+def test_a_token_of_the_users_own(new_server, tmp_path):
+    (tmp_path / "token").write_text("a-token-of-my-own-choice\n")
+    server = new_server("--token-file", str(tmp_path / "token")).start()
+    assert server.state.token == "a-token-of-my-own-choice"
+    assert server.call("GET", "/v1/projects/p/models", Authorization="Bearer a-token-of-my-own-choice").status == 200
+
+
+def test_it_ends_when_idle(new_server):
+    server = new_server("--idle-exit", "0.5").start()
+    family = server.processes()
+    begun = time.monotonic()
+    while time.monotonic() < begun + 1.2:  # requests keep it up
+        assert server.call("GET", "/healthz").status == 200
+        time.sleep(0.1)
+    wait_until(lambda: server.process.poll() is not None)
+    assert server.process.returncode == 0
+    assert family
+    assert ServerState.read(server.data_dir) is None
+
+
+def test_a_request_in_progress_is_answered_before_the_end(server, sklearn_dir):
+    server.deploy(sklearn_dir)
+    connection = socket.create_connection(("127.0.0.1", server.state.port))
+    body = b'{"instances": [[3, 3]]}'
+    head = (
+        "POST /v1/projects/proj/models/m:predict HTTP/1.1\r\nHost: localhost\r\n"
+        f"Authorization: Bearer {server.state.token}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with connection:
+        connection.sendall(head.encode() + body[:5])
+        time.sleep(0.1)  # the server has begun to read it
+        assert requests.post(
+            f"{server.url}/aip-magics/stop", headers={"Authorization": f"Bearer {server.state.token}"}, timeout=10
+        ).ok
+        connection.sendall(body[5:])
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.endswith(b'{"predictions": [1]}')
+    assert server.process.wait(20) == 0

@@ -1,0 +1,155 @@
+"""Predict over HTTP against real workers: errors of the model, dying workers, limits."""
+
+import os
+import pickle
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from conftest import descendants, wait_until
+
+P = "/v1/projects/proj"
+PREDICT = f"{P}/models/m:predict"
+LIMIT = 1_572_864
+
+
+class Trap:
+    """A model that does what the first value of the first instance says."""
+
+    CODE = """
+import os, signal, time
+from sklearn.base import BaseEstimator
+class Trap(BaseEstimator):
+    def predict(self, rows):
+        act, value = rows[0]
+        if act == 'pid':
+            return [os.getpid()]
+        if act == 'die':
+            os.kill(os.getpid(), signal.SIGKILL)
+        if act == 'die once':
+            if not os.path.exists(value):
+                open(value, 'w').close()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return [value]
+        if act == 'wait for':
+            open(value + '.here', 'w').close()
+            while not os.path.exists(value):
+                time.sleep(0.01)
+            return [os.getpid()]
+        raise ValueError(act)
+Trap.__module__ = 'sklearn.trap'
+"""
+
+    def __reduce__(self):
+        return eval, (f"[exec({self.CODE!r}, space), space['Trap']()][1]", {"space": {}})
+
+
+@pytest.fixture
+def trap(server, tmp_path):
+    folder = tmp_path / "trap"
+    folder.mkdir()
+    (folder / "model.pkl").write_bytes(pickle.dumps(Trap()))
+    assert server.deploy(folder, framework="SCIKIT_LEARN")["response"]["state"] == "READY"
+    return server
+
+
+def act(server, *row):
+    return server.call("POST", PREDICT, {"instances": [list(row)]})
+
+
+def test_errors_of_the_model_are_texts_with_status_400(trap):
+    answer = act(trap, "nonsense", "")
+    assert answer.status == 400
+    assert answer.body == {"error": "Prediction failed: Exception during sklearn prediction: nonsense"}
+    pid = act(trap, "pid", "").body["predictions"]
+    assert act(trap, "pid", "").body["predictions"] == pid  # the worker goes on
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b"\xff", b'{"instances": 3}'])
+def test_bodies_that_are_no_request(trap, body):
+    answer = trap.call("POST", PREDICT, body)
+    assert answer.status == 400
+    assert answer.body["error"].startswith("Prediction failed: ")
+
+
+def test_the_body_has_the_limit_of_the_service(trap):
+    frame = b'{"instances": [["pid", "%s"]]}'
+    fits = frame % (b"x" * (LIMIT - len(frame) + 2))
+    assert len(fits) == LIMIT
+    assert trap.call("POST", PREDICT, fits).status == 200
+    for size in (LIMIT + 1, 8 * LIMIT):
+        answer = trap.call("POST", PREDICT, b"x" * size)
+        assert answer.status == 400
+        assert answer.body["error"]["message"] == "Request payload size exceeds the limit: 1572864 bytes."
+
+
+def test_a_worker_that_dies_in_the_middle_costs_no_request(trap, tmp_path):
+    first = act(trap, "pid", "").body["predictions"]
+    path = str(tmp_path / "died")
+    assert act(trap, "die once", path).body == {"predictions": [path]}
+    assert act(trap, "pid", "").body["predictions"] != first
+
+
+def test_a_request_that_ends_two_workers_is_told_so(trap):
+    answer = act(trap, "die", "")
+    assert answer.status == 500
+    assert answer.body["error"]["status"] == "INTERNAL"
+    message = answer.body["error"]["message"]
+    assert message.startswith("This request ended 2 nodes, one after the other: ")
+    assert "SIGKILL" in message
+    assert act(trap, "pid", "").status == 200
+
+
+def test_a_worker_that_was_killed_while_idle_is_replaced(trap):
+    (pid,) = act(trap, "pid", "").body["predictions"]
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: pid not in descendants(trap.process.pid))
+    (new,) = act(trap, "pid", "").body["predictions"]
+    assert new != pid
+
+
+def test_requests_wait_for_the_one_node_and_are_all_answered(trap, tmp_path):
+    gate = tmp_path / "gate"
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(act, trap, "wait for", str(gate))
+        wait_until((tmp_path / "gate.here").exists)
+        rest = [pool.submit(act, trap, "pid", "") for _ in range(7)]
+        assert trap.call("GET", "/healthz").status == 200  # the server itself does not wait
+        gate.touch()
+        answers = [future.result() for future in (first, *rest)]
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.body["predictions"][0] for answer in answers}) == 1
+
+
+def test_first_requests_after_a_restart_share_one_new_worker(trap, new_server):
+    trap.stop()
+    again = new_server(data_dir=trap.data_dir).start()
+    assert descendants(again.process.pid) == set()  # nothing is started before it is asked for
+    barrier = threading.Barrier(6)
+
+    def ask(_):
+        barrier.wait()
+        return act(again, "pid", "").body["predictions"][0]
+
+    with ThreadPoolExecutor(6) as pool:
+        assert len(set(pool.map(ask, range(6)))) == 1
+
+
+def test_a_version_that_cannot_be_started_again_says_why(trap, new_server):
+    trap.stop()
+    (copy,) = (trap.data_dir / "artifacts").iterdir()
+    (copy / "model.pkl").unlink()
+    (copy / "model.pkl").write_bytes(b"\x80\x04")
+    again = new_server(data_dir=trap.data_dir).start()
+    answer = act(again, "pid", "")
+    assert answer.status == 500
+    message = answer.body["error"]["message"]
+    assert message.startswith("No node could be started for this version: Could not load the model: ")
+
+
+def test_deleting_a_version_ends_its_worker(trap):
+    (pid,) = act(trap, "pid", "").body["predictions"]
+    trap.ok("DELETE", f"{P}/models/m/versions/v1")
+    wait_until(lambda: pid not in descendants(trap.process.pid))
+    assert trap.call("POST", f"{P}/models/m/versions/v1:predict", {"instances": []}).status == 404
