@@ -50,8 +50,10 @@ def _run(words: list[str]) -> int:
     try:
         args = parser.parse(words[1:])
         form = args.format
-        face = TerminalFace(_out, _err, time.monotonic, form=form, quiet=args.quiet)
-        command.run(args, None, Context(face))
+        face = TerminalFace(None if form == "json" else _out, _err, time.monotonic, quiet=args.quiet)
+        value = command.run(args, None, Context(face))
+        if form == "json" and value is not None:
+            _out(json.dumps(to_json(value), ensure_ascii=False, indent=2))
     except HelpAsked as asked:
         _out(str(asked))
     except AipError as error:

@@ -136,7 +136,7 @@ class Worker:
 
     def alive(self) -> bool:
         """Whether it can be asked."""
-        return not self._ended and self._process.handle.wait(0.0) is None
+        return not self._ended and not self._process.hung_up() and self._process.handle.wait(0.0) is None
 
     def log_tail(self, lines: int = 30) -> str:
         """The last lines that the model's code wrote to standard output and error."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import select
 import shutil
 import signal
 import socket
@@ -176,6 +177,16 @@ class WorkerProcess:
         if sys.platform != "win32" and self.handle.pid > 0:
             with contextlib.suppress(OSError):
                 os.kill(self.handle.pid, signal.SIGUSR1)
+
+    def hung_up(self) -> bool:
+        """Whether the process closed the socket: it is seen here before anyone has reaped the process."""
+        if self.sock.fileno() < 0:
+            return True
+        if sys.platform == "win32":
+            return False
+        poll = select.poll()
+        poll.register(self.sock, 0)
+        return bool(poll.poll(0))
 
     def log_size(self) -> int:
         with contextlib.suppress(OSError):

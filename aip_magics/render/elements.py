@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import html
 
 from aip_magics.render import words
@@ -42,10 +43,5 @@ def clip(text: str, most: int) -> str:
     """The text, cut so that it takes about `most` bytes as HTML; says how many characters are missing."""
     if len(text) <= most and size(text) <= most:
         return text
-    kept = 0
-    for char in text[:most]:
-        most -= size(char)
-        if most < 0:
-            break
-        kept += 1
+    kept = bisect.bisect_right(range(min(len(text), most) + 1), most, key=lambda end: size(text[:end])) - 1
     return f"{text[:kept]}… (+{words.plural(len(text) - kept, 'character')})"

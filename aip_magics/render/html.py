@@ -127,7 +127,7 @@ def _inline(part: Inline, limit: _Limit) -> Html:
         sign = el("span", SIGNS[part.tone], aria_hidden="true", style=f"color:{COLOURS[part.tone]}")
         return join(sign, " ", part.word)
     if isinstance(part, Meter):
-        label = clip(part.label, limit.bytes)
+        label = clip(part.label, limit.bytes) or "progress"
         done = min(max(part.done, 0), part.total)
         return join(el("progress", value=done, max=part.total, aria_label=label, style=BAR), " ", part.text)
     return _link(part, limit) if isinstance(part, Link) else _span(part, limit)

@@ -1,36 +1,32 @@
-"""The face of a terminal: a readable line per change of state, results as text or as JSON."""
+"""The face of a terminal: a readable line per change of state, results as text."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 from aip_magics.events import Event, Tick
-from aip_magics.render import json as as_json
 from aip_magics.render import text
 from aip_magics.render.state import RunState
 
 
 class TerminalFace:
-    """Writes events by `report` and results by `write`, one call per line or block.
+    """Writes events by `report` and results by `write` (None: not at all), one call per line or block.
 
-    `clock` gives seconds on a clock that does not go back. With `form` json a result is one JSON document.
+    `clock` gives seconds on a clock that does not go back.
     """
 
     def __init__(
         self,
-        write: Callable[[str], None],
+        write: Callable[[str], None] | None,
         report: Callable[[str], None],
         clock: Callable[[], float],
         *,
-        form: Literal["text", "json"] = "text",
         quiet: bool = False,
     ) -> None:
         self._write = write
         self._report = report
         self._clock = clock
-        self._form = form
         self._quiet = quiet
         self._state = RunState()
 
@@ -43,7 +39,5 @@ class TerminalFace:
             self._report(line)
 
     def show(self, value: Any) -> None:
-        if self._form == "json":
-            self._write(json.dumps(as_json.to_json(value), ensure_ascii=False, indent=2))
-        elif not self._quiet:
+        if self._write is not None and not self._quiet:
             self._write(text.of(value))

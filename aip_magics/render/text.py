@@ -32,6 +32,8 @@ def of(value: Any, *, now: float | None = None, rows: int | None = None) -> str:
 
     A Version, Model or Operation is YAML, line for line as gcloud describes it. `rows` bounds the rows of a table.
     """
+    if isinstance(value, str):
+        return value
     if shapes.kind(value) in ("version", "model", "operation"):
         return describe(value)
     return draw(panels.panel(value, now=now, most=rows))

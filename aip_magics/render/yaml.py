@@ -2,8 +2,8 @@
 
 gcloud writes with ruamel in YAML 1.2: keys sorted, lists not indented, long text folded at 80 columns, text of several
 lines as a literal block, `'3.7'` quoted because it reads as a number, but `yes` and `1:30` not. Source: gcloud's
-core/resource/yaml_printer.py; compared with its output in tests/render/test_render_yaml.py. Unlike gcloud, text with control
-characters is always quoted: theirs reaches the terminal raw.
+core/resource/yaml_printer.py; compared with its output in tests/render/test_render_yaml.py. Unlike gcloud, text with
+control characters is always quoted: theirs reaches the terminal raw.
 
 Import this module where it is used: it loads PyYAML.
 """
@@ -38,7 +38,7 @@ _RESOLVERS = [  # YAML 1.2, as in ruamel: what plain text would be read as
     ),
     ("value", r"=", "="),
 ]
-_NOT_LITERAL = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
 class _Dumper(yaml.SafeDumper):
@@ -82,9 +82,9 @@ def tree(value: Any) -> Any:
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    literal = "\n" in value and not _NOT_LITERAL.search(value.replace("\r\n", "\n"))
-    text = value.replace("\r\n", "\n") if literal else value
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if literal else None)
+    text = value.replace("\r\n", "\n") if "\n" in value else value
+    style = '"' if _UNPRINTABLE.search(text) else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 def _float(_: yaml.SafeDumper, value: float) -> yaml.ScalarNode:

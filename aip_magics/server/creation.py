@@ -119,7 +119,7 @@ class Creations:
     async def _copy(self, row: VersionRow) -> str:
         async with self._copying:
             for attempt in range(COPY_ATTEMPTS):
-                files = files_of(self._objects, row.version.deploymentUri or "")
+                files = await asyncio.to_thread(files_of, self._objects, row.version.deploymentUri or "")
                 try:
                     artifact = await asyncio.to_thread(self._copies.make, self._objects, files)
                 except FileNotFoundError:  # an object was replaced after it was listed

@@ -36,8 +36,9 @@ async def _predict(request: Request, key: VersionKey) -> Response:
 
 
 def _default(service: Service, key: ModelKey) -> VersionKey:
-    version = models.existing(service.store, key).default_version
+    version = service.store.default_version(key)
     if version is None:
+        models.existing(service.store, key)
         text = f'The model "{key.model}" has no default version; name a version.'
         raise violation(FailedPrecondition, "name", text)
     return key.child(version)

@@ -86,6 +86,11 @@ class Store:
         row = self._db.execute(f"SELECT * FROM models WHERE {_MODEL}", _of(key)).fetchone()
         return _model_row(row) if row else None
 
+    def default_version(self, key: ModelKey) -> str | None:
+        """None where there is no default, or no such model."""
+        row = self._db.execute(f"SELECT default_version FROM models WHERE {_MODEL}", _of(key)).fetchone()
+        return row["default_version"] if row else None
+
     def models(self, location: str, project: str, after: str, count: int) -> list[ModelRow]:
         """At most `count` models in the order of their names, those after the name `after`."""
         query = "SELECT * FROM models WHERE location = ? AND project = ? AND model > ? ORDER BY model LIMIT ?"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
+from urllib.parse import unquote
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -31,8 +33,8 @@ async def create(request: Request) -> Response:
     version = validate.version(given, model)
     python = _python(request, service)
     if service.store.version(key) is None:  # else the store says that the name is taken; the files do not matter
-        version = _look_at_files(service, version)
-        service.warm(python, version.framework)
+        version = await asyncio.to_thread(_look_at_files, service, version)
+        await asyncio.to_thread(service.warm, python, version.framework)
     version = version.replace(state="CREATING", createTime=wire.timestamp(service.clock()))
     row = VersionRow(key, version, python)
     operation = begun(service, "CREATE_VERSION", key, show.version(row).replace(state=None))
@@ -105,9 +107,10 @@ def _look_at_files(service: Service, version: Version) -> Version:
 
 def _python(request: Request, service: Service) -> str:
     """The interpreter that shall serve the version: the caller's own, or the server's for callers that name none."""
-    given = request.headers.get(PYTHON_HEADER)
-    if given is None:
+    header = request.headers.get(PYTHON_HEADER)
+    if header is None:
         return service.python
+    given = unquote(header)  # a header carries ASCII only; a home directory may be named otherwise
     path = Path(given)
     if not (path.is_absolute() and path.is_file() and os.access(path, os.X_OK)):
         raise InvalidArgument(f"{PYTHON_HEADER}: {given!r} is not the absolute path of a Python interpreter.")

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ class LocalTarget(Target):
         # The embedded server is global and regional at once: as at Google, the host name decides which.
         host = {"Host": f"{self.region}-ml.googleapis.com"} if self.region else {}
         # A version is served by the Python that deploys it, so that a model trained here loads there.
-        return Transport(state.url, self._session(), headers={PYTHON_HEADER: sys.executable, **host})
+        return Transport(state.url, self._session(), headers={PYTHON_HEADER: urllib.parse.quote(sys.executable), **host})
 
     def _connected(self) -> ServerState:
         if self._state is None:

@@ -113,6 +113,12 @@ def spawned(tmp_path: Path) -> Iterator[Callable[..., Worker]]:
     yield from _starter(tmp_path, None)
 
 
+@pytest.fixture
+def forked(tmp_path: Path, parents: ParentPool) -> Iterator[Callable[..., Worker]]:
+    """Fork workers from preloaded parents; they must be gone afterwards."""
+    yield from _starter(tmp_path, parents)
+
+
 @pytest.fixture(params=["forked", "spawned"])
 def started(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
     """Start workers both ways; they must be gone afterwards."""
@@ -140,5 +146,3 @@ def _starter(tmp_path: Path, parents: ParentPool | None) -> Iterator[Callable[..
 @pytest.fixture(scope="session")
 def rows(iris: Any) -> list[list[float]]:
     return [list(map(float, row)) for row in iris[0][::15]]
-
-

@@ -68,7 +68,7 @@ def test_scikit_learn_texts_and_text_labels(started: Start, tmp_path: Path) -> N
 @pytest.mark.parametrize("framework", [None, "XGBOOST"])
 @pytest.mark.parametrize("form", ["model.bst", "model.pkl", "model.joblib"])
 def test_xgboost_booster(
-    spawned: Start, booster: Any, xgboost_dir: Path, rows: Any, tmp_path: Path, form: str, framework: str | None
+    forked: Start, booster: Any, xgboost_dir: Path, rows: Any, tmp_path: Path, form: str, framework: str | None
 ) -> None:
     if form == "model.bst":
         shutil.copy(xgboost_dir / form, tmp_path)
@@ -76,19 +76,19 @@ def test_xgboost_booster(
         (tmp_path / form).write_bytes(pickle.dumps(booster))
     else:
         joblib.dump(booster, tmp_path / form)
-    worker = spawned(tmp_path, framework)
+    worker = forked(tmp_path, framework)
     loaded = worker.load()
     assert (loaded.framework, loaded.class_name) == ("XGBOOST", "xgboost.core.Booster")
     assert loaded.libraries["xgboost"] == xgboost.__version__
     assert asked(worker, rows) == booster.predict(xgboost.DMatrix(numpy.array(rows))).tolist()
 
 
-def test_xgboost_reads_nan_as_missing_and_keeps_binary_probabilities(spawned: Start, iris: Any, tmp_path: Path) -> None:
+def test_xgboost_reads_nan_as_missing_and_keeps_binary_probabilities(forked: Start, iris: Any, tmp_path: Path) -> None:
     x, y = iris
     model = xgboost.train({"objective": "binary:logistic"}, xgboost.DMatrix(x, label=y > 0), num_boost_round=3)
     model.save_model(tmp_path / "model.ubj")
     (tmp_path / "model.ubj").rename(tmp_path / "model.bst")
-    worker = spawned(tmp_path)
+    worker = forked(tmp_path)
     worker.load()
     row = [5.1, float("nan"), 1.4, 0.2]
     assert asked(worker, [row]) == model.predict(xgboost.DMatrix(numpy.array([row]))).tolist()
@@ -96,22 +96,22 @@ def test_xgboost_reads_nan_as_missing_and_keeps_binary_probabilities(spawned: St
 
 @pytest.mark.parametrize("framework", [None, "SCIKIT_LEARN"])
 def test_xgboost_estimator_is_a_scikit_learn_model(
-    spawned: Start, iris: Any, tmp_path: Path, framework: str | None
+    forked: Start, iris: Any, tmp_path: Path, framework: str | None
 ) -> None:
     x, y = iris
     model = xgboost.XGBClassifier(n_estimators=3, n_jobs=1).fit(x, y)
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(model))
-    worker = spawned(tmp_path, framework)
+    worker = forked(tmp_path, framework)
     assert worker.load().framework == "SCIKIT_LEARN"
     assert asked(worker, x[::20].tolist()) == model.predict(x[::20]).tolist()
 
 
 def test_joblib_comes_before_pickle_when_the_framework_is_named(
-    spawned: Start, classifier: Any, rows: Any, tmp_path: Path
+    forked: Start, classifier: Any, rows: Any, tmp_path: Path
 ) -> None:
     joblib.dump(classifier, tmp_path / "model.joblib")
     (tmp_path / "model.pkl").write_bytes(b"not looked at")
-    worker = spawned(tmp_path, "SCIKIT_LEARN")
+    worker = forked(tmp_path, "SCIKIT_LEARN")
     worker.load()
     assert asked(worker, rows) == classifier.predict(rows).tolist()
 
@@ -124,14 +124,14 @@ BODIES = [
     (b'{"instances": 3}', "INVALID_INPUTS", "'instances' must be a list, not 3"),
     (b'{"instances": []}', "FAILED_TO_RUN_MODEL", "Exception during sklearn prediction: Expected 2D array"),
     (b'{"instances": [[1, 2]]}', "FAILED_TO_RUN_MODEL", "Exception during sklearn prediction: X has 2 features"),
-    (b'{"instances": [["a", 1, 1, 1]]}', "FAILED_TO_RUN_MODEL", "Exception during sklearn prediction: could not convert"),
-    (b'{"instances": [[1, 2, 3, 4]], "parameters": {}}', "FAILED_TO_RUN_MODEL", "unexpected keyword argument 'parameters'"),
+    (b'{"instances": [["a", 1, 1, 1]]}', "FAILED_TO_RUN_MODEL", "Exception during sklearn prediction: could not"),
+    (b'{"instances": [[1, 2, 3, 4]], "parameters": {}}', "FAILED_TO_RUN_MODEL", "unexpected keyword argument"),
     (b"[" * 100_000, "INVALID_INPUTS", "the request is not JSON: "),
 ]  # fmt: skip
 
 
-def test_bad_requests_are_named_and_the_worker_goes_on(spawned: Start, sklearn_dir: Path, rows: Any) -> None:
-    worker = spawned(sklearn_dir)
+def test_bad_requests_are_named_and_the_worker_goes_on(forked: Start, sklearn_dir: Path, rows: Any) -> None:
+    worker = forked(sklearn_dir)
     worker.load()
     for body, kind, text in BODIES:
         with pytest.raises(PredictionError) as caught:
@@ -143,8 +143,8 @@ def test_bad_requests_are_named_and_the_worker_goes_on(spawned: Start, sklearn_d
     assert asked(worker, rows[:1]) == [0]
 
 
-def test_bad_xgboost_requests(spawned: Start, xgboost_dir: Path) -> None:
-    worker = spawned(xgboost_dir)
+def test_bad_xgboost_requests(forked: Start, xgboost_dir: Path) -> None:
+    worker = forked(xgboost_dir)
     worker.load()
     for instances, kind, text in [
         ([[1, 2, 3, 4], [1, 2]], "INVALID_INPUTS", "instance 1 is a list of 2, but instance 0 is a list of 4"),
@@ -159,9 +159,9 @@ def test_bad_xgboost_requests(spawned: Start, xgboost_dir: Path) -> None:
 
 
 OUTPUTS = [
-    ("numpy.array([1.0, float('nan')])", "the prediction for instance 1 cannot be written as JSON: it is or contains NaN"),
+    ("numpy.array([1.0, float('nan')])", "the prediction for instance 1 cannot be written as JSON: it is or"),
     ("[1.0, [2.0, {'a': numpy.float32('inf')}]]", "the prediction for instance 1 cannot be written as JSON: it is or"),
-    ("numpy.array([b'a', b'b'])", "the prediction for instance 0 cannot be written as JSON: builtins.bytes is no JSON type"),
+    ("numpy.array([b'a', b'b'])", "the prediction for instance 0 cannot be written as JSON: builtins.bytes is no"),
     ("[1, {2}]", "the prediction for instance 1 cannot be written as JSON: builtins.set is no JSON type"),
     ("(x for x in instances)", "a numpy ndarray or a list. It returned generator."),
     ("(1, 2)", "a numpy ndarray or a list. It returned tuple."),
@@ -173,8 +173,8 @@ OUTPUTS = [
 ]  # fmt: skip
 
 
-def test_bad_outputs_name_the_instance(spawned: Start, built: Callable[..., Path]) -> None:
-    worker = spawned(
+def test_bad_outputs_name_the_instance(forked: Start, built: Callable[..., Path]) -> None:
+    worker = forked(
         built("""
             import numpy
             class Model:
@@ -214,12 +214,12 @@ def directories(base: Path, classifier: Any) -> dict[str, tuple[str | None, str]
     put("protocol", model_pkl=b"\x80\x63.")
     put("bst", model_bst=b"nothing")
     return {
-        "empty": (None, "Could not find any of saved_model.pb, saved_model.pbtxt, model.bst, model.joblib, model.pkl in"),
+        "empty": (None, "Could not find any of saved_model.pb, saved_model.pbtxt, model.bst, model.joblib, model.pkl"),
         "both": (None, "Multiple model files are found in the model_path: "),
         "savedmodel": (None, "Framework TENSORFLOW is not served by this version of aip-magics."),
         "broken": (None, "model.pkl. "),
         "text": ("SCIKIT_LEARN", "Could not load the model: "),
-        "number": (None, "Invalid model type detected: builtins.int. Please make sure the model file is an exported sklearn"),
+        "number": (None, "Invalid model type detected: builtins.int. Please make sure the model file is"),
         "nomodule": (None, "model.pkl. No module named 'no_such_module'."),
         "main": (None, "Can't get attribute 'MyTransformer' on <module '__main__'"),
         "exits": (None, "Invalid model type detected: builtins.SystemExit"),
@@ -228,9 +228,9 @@ def directories(base: Path, classifier: Any) -> dict[str, tuple[str | None, str]
     }  # fmt: skip
 
 
-def test_bad_models_are_refused_with_the_services_text(spawned: Start, classifier: Any, tmp_path: Path) -> None:
+def test_bad_models_are_refused_with_the_services_text(forked: Start, classifier: Any, tmp_path: Path) -> None:
     table = directories(tmp_path, classifier)
-    worker = spawned(tmp_path)
+    worker = forked(tmp_path)
     for name, (framework, text) in table.items():
         worker.spec = WorkerSpec(tmp_path / name, framework)  # a refusal leaves the worker as it was
         with pytest.raises(PredictionError) as caught:
@@ -249,9 +249,9 @@ def test_bad_models_are_refused_with_the_services_text(spawned: Start, classifie
             worker.load()
 
 
-def test_advice_names_the_missing_package_and_the_notebook(spawned: Start, classifier: Any, tmp_path: Path) -> None:
+def test_advice_names_the_missing_package_and_the_notebook(forked: Start, classifier: Any, tmp_path: Path) -> None:
     directories(tmp_path, classifier)
-    worker = spawned(tmp_path)
+    worker = forked(tmp_path)
     for name, fix in [("nomodule", "install the package of no_such_module for "), ("main", "defined in the notebook")]:
         worker.spec = WorkerSpec(tmp_path / name)
         with pytest.raises(PredictionError) as caught:

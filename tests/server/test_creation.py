@@ -5,12 +5,13 @@ import pickle
 import shutil
 import sqlite3
 import sys
+from urllib.parse import quote
 
 import joblib
 import numpy
 import pytest
 import xgboost
-from conftest import LABELS, ROWS, wait_until
+from server_process import LABELS, ROWS, wait_until
 from sklearn.linear_model import LogisticRegression
 
 P = "/v1/projects/proj"
@@ -88,11 +89,11 @@ def test_the_python_of_the_caller_serves_the_version(server, tmp_path, sklearn_d
         answer = server.call("POST", path, body, X_Aip_Magics_Python=wrong)
         assert answer.status == 400
         assert "is not the absolute path of a Python interpreter" in answer.body["error"]["message"]
-    link = tmp_path / "bin" / "python"
+    link = tmp_path / "파이썬" / "python"
     link.parent.mkdir()
     link.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     link.chmod(0o700)
-    server.wait(server.ok("POST", path, body, X_Aip_Magics_Python=str(link)))
+    server.wait(server.ok("POST", path, body, X_Aip_Magics_Python=quote(str(link))))
     assert server.ok("GET", f"{path}/v1:runtime")["python"] == str(link)
     assert server.ok("POST", f"{P}/models/m:predict", {"instances": [[3, 3]]}) == {"predictions": [1]}
 

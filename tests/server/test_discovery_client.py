@@ -1,10 +1,10 @@
 """google-api-python-client, unchanged, through a whole life cycle."""
 
 import pytest
-from conftest import wait_until
 from google.oauth2.credentials import Credentials
 from googleapiclient import discovery
 from googleapiclient.errors import HttpError
+from server_process import wait_until
 
 PARENT = "projects/proj"
 

@@ -8,7 +8,7 @@ import sys
 import time
 
 import requests
-from conftest import ROOT, wait_until
+from server_process import ROOT, wait_until
 
 from aip_magics.targets.state import ServerState
 
@@ -104,3 +104,20 @@ def test_a_request_in_progress_is_answered_before_the_end(server, sklearn_dir):
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert answer.endswith(b'{"predictions": [1]}')
     assert server.process.wait(20) == 0
+
+
+def test_of_three_that_start_at_once_one_serves(tmp_path):
+    command = [sys.executable, "-m", "aip_magics.server", "--data-dir", str(tmp_path / "data")]
+    racing = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) for _ in range(3)]
+    try:
+        wait_until(lambda: sum(process.poll() is None for process in racing) == 1)
+        (winner,) = (process for process in racing if process.poll() is None)
+        assert sorted(process.returncode for process in racing if process is not winner) == [3, 3]
+        wait_until(lambda: ServerState.read(tmp_path / "data"))
+        state = ServerState.read(tmp_path / "data")
+        assert state.pid == winner.pid
+        assert requests.get(f"{state.url}/healthz", timeout=10).json()["pid"] == winner.pid
+    finally:
+        for process in racing:
+            process.terminate()
+            process.wait(30)

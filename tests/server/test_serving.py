@@ -7,7 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import descendants, wait_until
+from server_process import descendants, wait_until
 
 P = "/v1/projects/proj"
 PREDICT = f"{P}/models/m:predict"
@@ -45,12 +45,24 @@ Trap.__module__ = 'sklearn.trap'
         return eval, (f"[exec({self.CODE!r}, space), space['Trap']()][1]", {"space": {}})
 
 
-@pytest.fixture
-def trap(server, tmp_path):
-    folder = tmp_path / "trap"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def trap_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trap")
     (folder / "model.pkl").write_bytes(pickle.dumps(Trap()))
-    assert server.deploy(folder, framework="SCIKIT_LEARN")["response"]["state"] == "READY"
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trap(shared_server, trap_dir):
+    """The server of this module, which serves the trap."""
+    assert shared_server.deploy(trap_dir, framework="SCIKIT_LEARN")["response"]["state"] == "READY"
+    return shared_server
+
+
+@pytest.fixture
+def own_trap(server, trap_dir):
+    """A server of the test's own, which serves the trap."""
+    server.deploy(trap_dir, framework="SCIKIT_LEARN")
     return server
 
 
@@ -122,9 +134,9 @@ def test_requests_wait_for_the_one_node_and_are_all_answered(trap, tmp_path):
     assert len({answer.body["predictions"][0] for answer in answers}) == 1
 
 
-def test_first_requests_after_a_restart_share_one_new_worker(trap, new_server):
-    trap.stop()
-    again = new_server(data_dir=trap.data_dir).start()
+def test_first_requests_after_a_restart_share_one_new_worker(own_trap, new_server):
+    own_trap.stop()
+    again = new_server(data_dir=own_trap.data_dir).start()
     assert descendants(again.process.pid) == set()  # nothing is started before it is asked for
     barrier = threading.Barrier(6)
 
@@ -136,20 +148,20 @@ def test_first_requests_after_a_restart_share_one_new_worker(trap, new_server):
         assert len(set(pool.map(ask, range(6)))) == 1
 
 
-def test_a_version_that_cannot_be_started_again_says_why(trap, new_server):
-    trap.stop()
-    (copy,) = (trap.data_dir / "artifacts").iterdir()
+def test_a_version_that_cannot_be_started_again_says_why(own_trap, new_server):
+    own_trap.stop()
+    (copy,) = (own_trap.data_dir / "artifacts").iterdir()
     (copy / "model.pkl").unlink()
     (copy / "model.pkl").write_bytes(b"\x80\x04")
-    again = new_server(data_dir=trap.data_dir).start()
+    again = new_server(data_dir=own_trap.data_dir).start()
     answer = act(again, "pid", "")
     assert answer.status == 500
     message = answer.body["error"]["message"]
     assert message.startswith("No node could be started for this version: Could not load the model: ")
 
 
-def test_deleting_a_version_ends_its_worker(trap):
-    (pid,) = act(trap, "pid", "").body["predictions"]
-    trap.ok("DELETE", f"{P}/models/m/versions/v1")
-    wait_until(lambda: pid not in descendants(trap.process.pid))
-    assert trap.call("POST", f"{P}/models/m/versions/v1:predict", {"instances": []}).status == 404
+def test_deleting_a_version_ends_its_worker(own_trap):
+    (pid,) = act(own_trap, "pid", "").body["predictions"]
+    own_trap.ok("DELETE", f"{P}/models/m/versions/v1")
+    wait_until(lambda: pid not in descendants(own_trap.process.pid))
+    assert own_trap.call("POST", f"{P}/models/m/versions/v1:predict", {"instances": []}).status == 404

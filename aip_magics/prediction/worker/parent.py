@@ -11,6 +11,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 import traceback
 import warnings
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from .serving import serve
 
 STATUS = struct.Struct(">i")
+GRACE = 1.0  # seconds a worker has to tidy up when its owner hung up
 # What a parent imports. scikit-learn's own import is cheap; its submodules are what a pickle then waits for.
 SKLEARN = (
     "pipeline compose preprocessing impute linear_model ensemble svm neighbors naive_bayes cluster decomposition"
@@ -37,6 +39,7 @@ class Parent:
     def __init__(self, control: socket.socket) -> None:
         self.control = control
         self.children = {}  # type: dict[int, socket.socket]
+        self.doomed = {}  # type: dict[int, float]
         self.wake, self.waker = os.pipe()
         for end in (self.wake, self.waker):
             os.set_blocking(end, False)
@@ -50,12 +53,12 @@ class Parent:
             poll.register(end, select.POLLIN)
         listening = True
         while listening or self.children:
-            ready = [end for end, _ in poll.poll()]
+            ready = [end for end, _ in poll.poll(self.patience())]
             lifelines = {sock.fileno(): pid for pid, sock in self.children.items()}
             for end in ready:
                 if end in lifelines:
                     poll.unregister(end)
-                    kill(lifelines[end])
+                    self.end(lifelines[end])
             if self.wake in ready:
                 self.reap(poll)
             if listening and self.control.fileno() in ready:
@@ -65,6 +68,25 @@ class Parent:
                     poll.unregister(self.control.fileno())
                 elif lifeline.fileno() >= 0:
                     poll.register(lifeline.fileno(), select.POLLIN)
+
+    def end(self, pid: int) -> None:
+        """The owner wants a worker killed, or has hung up: then the worker leaves by itself, if it can."""
+        try:
+            asked = self.children[pid].recv(1)
+        except OSError:
+            asked = b""
+        if asked:
+            kill(pid)
+        else:
+            self.doomed[pid] = time.monotonic() + GRACE
+
+    def patience(self) -> "float | None":
+        """Kill the workers that did not leave in time; milliseconds until the next may have to be."""
+        now = time.monotonic()
+        for pid in [pid for pid, until in self.doomed.items() if until <= now]:
+            del self.doomed[pid]
+            kill(pid)
+        return max(min(self.doomed.values()) - now, 0) * 1000 + 1 if self.doomed else None
 
     def fork(self) -> "socket.socket | None":
         """The lifeline of a new worker (closed if it could not be made), None when the owner hung up."""
@@ -122,6 +144,7 @@ class Parent:
             if not done:
                 continue
             lifeline = self.children.pop(pid)
+            self.doomed.pop(pid, None)
             kill(pid)  # what the model's code started and left behind
             try:
                 poll.unregister(lifeline.fileno())

@@ -131,11 +131,11 @@ class BlobWriter:
             path = self._blobs.incoming(self.file)
             self._handle = path.open("ab") if self._made else open_new(path)
             self._made = True
-        for block in blocks:
-            self._handle.write(block)
-            self._digest.update(block)
-            self.size += len(block)
+        data = b"".join(blocks)  # few big calls: after each of them a thread has to wait for its turn (GIL)
+        self._handle.write(data)
         self._handle.flush()
+        self._digest.update(data)
+        self.size += len(data)
 
     def pause(self) -> None:
         """Close the file; the next `write` opens it again. An upload that is abandoned must not hold a file open."""

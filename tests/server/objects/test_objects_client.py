@@ -221,10 +221,14 @@ def test_batch(client: Any, bucket: Any) -> None:
         bucket.blob("a/b").delete()
         bucket.blob("c d").delete()
     assert [blob.name for blob in bucket.list_blobs()] == ["e"]
-    calls = client.batch()
-    with calls:  # what goes wrong is raised at the end of the block
-        bucket.blob("e").delete()
-        bucket.blob("e").exists()
+
+    def delete_two() -> None:
+        with client.batch():
+            bucket.blob("e").delete()
+            bucket.blob("missing").delete()
+
+    with pytest.raises(NotFound, match="missing"):
+        delete_two()
     assert list(bucket.list_blobs()) == []
     bucket.blob("e").upload_from_string("e", content_type="text/plain")
     with client.batch():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import google_crc32c
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aip_magics import errors
@@ -15,6 +15,7 @@ from aip_magics.server.objects.web.multipart import Related, boundary
 from aip_magics.server.objects.web.uploads import ContentRange
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=300), max_size=6))
 def test_combined_checksums_are_those_of_the_whole(pieces: list[bytes]) -> None:
     parts = [(encode_crc32c(google_crc32c.value(piece)), len(piece)) for piece in pieces]
@@ -51,6 +52,7 @@ def related(content: bytes, newline: bytes, cut: int, quotes: str, tail: bytes =
     return parser, found + parser.close()
 
 
+@settings(deadline=None)
 @given(
     content=st.lists(st.sampled_from([b"\r", b"\n", b"--==b==", b"--", b"\x85", b"x", b" ", b"\0"]), max_size=12),
     newline=st.sampled_from([b"\n", b"\r\n"]),
@@ -85,6 +87,7 @@ def test_malformed_multipart_bodies(body: bytes) -> None:
         parser.feed(body) + parser.close()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.integers(1, 60))
 def test_any_bytes_are_a_content_or_a_clear_error(body: bytes, cut: int) -> None:
     parser = Related("multipart/related; boundary=b")

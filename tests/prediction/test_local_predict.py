@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aip_magics.errors import InstancesError, ModelDirError, PredictionError
+from aip_magics.prediction import ParentPool, WorkerPool, local_predict
+
+
+@pytest.fixture(scope="module")
+def pool(parents: ParentPool) -> Iterator[WorkerPool]:
+    with WorkerPool(parents=parents) as made:
+        yield made
+
+
+@pytest.mark.parametrize("framework", [None, "scikit-learn", "SCIKIT_LEARN", "FRAMEWORK_UNSPECIFIED"])
+def test_scikit_learn(
+    pool: WorkerPool, sklearn_dir: Path, classifier: Any, iris: Any, rows: Any, framework: str | None
+) -> None:
+    wanted = {"predictions": classifier.predict(rows).tolist()}
+    assert local_predict(sklearn_dir, rows, framework=framework, pool=pool) == wanted
+    assert local_predict(str(sklearn_dir), iris[0][::15], pool=pool) == wanted
+    assert local_predict(sklearn_dir / "model.joblib", tuple(rows), signature_name="s", pool=pool) == wanted
+
+
+def test_a_whole_body(pool: WorkerPool, sklearn_dir: Path, rows: Any) -> None:
+    body = json.dumps({"instances": rows[:1]}).encode()
+    assert local_predict(sklearn_dir, body=body, pool=pool) == {"predictions": [0]}
+    assert local_predict(sklearn_dir, body=body, signature_name="s", pool=pool) == {"predictions": [0]}
+
+
+def test_xgboost(pool: WorkerPool, xgboost_dir: Path, booster: Any, rows: Any) -> None:
+    import numpy
+    import xgboost
+
+    wanted = booster.predict(xgboost.DMatrix(numpy.array(rows))).tolist()
+    assert local_predict(xgboost_dir, rows, framework="xgboost", pool=pool) == {"predictions": wanted}
+
+
+def test_errors(pool: WorkerPool, sklearn_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelDirError, match="does not exist"):
+        local_predict(tmp_path / "nowhere", [1], pool=pool)
+    with pytest.raises(ModelDirError, match="Cloud Storage"):
+        local_predict("gs://bucket/model", [1], pool=pool)
+    with pytest.raises(InstancesError, match="either instances or a body"):
+        local_predict(sklearn_dir, pool=pool)
+    with pytest.raises(InstancesError, match="either instances or a body"):
+        local_predict(sklearn_dir, [1], body=b"{}", pool=pool)
+    with pytest.raises(InstancesError, match=r"instances\[0\]"):
+        local_predict(sklearn_dir, [float("nan")], pool=pool)
+    with pytest.raises(PredictionError, match="TENSORFLOW is not served"):
+        local_predict(sklearn_dir, [1], framework="tensorflow", pool=pool)
+
+
+def test_nothing_heavy_is_imported_before_it_is_used() -> None:
+    code = (
+        "import sys, aip_magics.prediction as p; print({'asyncio', 'subprocess', 'numpy'} & set(sys.modules));"
+        "p.local_predict; print({'sklearn', 'xgboost', 'numpy', 'joblib'} & set(sys.modules));"
+        "print(all(getattr(p, name) for name in p.__all__))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["set()", "set()", "True"]
+
+
+def test_an_unknown_member() -> None:
+    import aip_magics.prediction
+
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = aip_magics.prediction.nothing

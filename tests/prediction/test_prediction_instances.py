@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import datetime
+import json
+from typing import Any
+
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aip_magics.errors import InstancesError
+from aip_magics.prediction.instances import (
+    encode,
+    from_value,
+    parse_json_instances,
+    parse_json_request,
+    parse_text_instances,
+    request_body,
+)
+
+BOM = "\ufeff".encode()
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(st.lists(values, min_size=1, max_size=5), st.booleans(), st.sampled_from(["\n", "\r\n"]), st.booleans())
+def test_json_lines_give_back_what_was_written(items: list[Any], bom: bool, end: str, last: bool) -> None:
+    text = end.join(json.dumps(item, ensure_ascii=False) for item in items) + (end if last else "")
+    data = (BOM if bom else b"") + text.encode("utf-8", "surrogatepass")
+    assert parse_json_instances(data) == items
+    assert parse_json_instances(text) == items
+
+
+def test_a_mark_on_every_line_and_u2028_within_one() -> None:
+    assert parse_json_instances(BOM + b"1\n" + BOM + '"a\u2028b"\n'.encode()) == [1, "a\u2028b"]
+
+
+def test_text_lines_stay_texts() -> None:
+    assert parse_text_instances(BOM + "1,2,3\r\n 한글 \n".encode()) == ["1,2,3", " 한글 "]
+
+
+def test_a_request_keeps_its_other_keys() -> None:
+    request = {"instances": [1], "signature_name": "s", "params": {"a": None}}
+    assert parse_json_request(BOM + json.dumps(request).encode()) == request
+
+
+@pytest.mark.parametrize(
+    ("parse", "data", "message", "where"),
+    [
+        (parse_json_instances, b"", "there are no instances", "--json-instances"),
+        (parse_json_instances, b"1\n\n2\n", "the line is empty", "--json-instances, line 2"),
+        (parse_json_instances, b"1\n\n", "the line is empty", "--json-instances, line 2"),
+        (parse_json_instances, b"[1]\n[1,]\n", "this is not JSON: ", "--json-instances, line 2"),
+        (parse_json_instances, b"[1]\n5.1, 3.5\n", "not JSON: Extra data at column 4", "--json-instances, line 2"),
+        (parse_json_instances, b"[NaN]\n", "this is not JSON: NaN does not exist in JSON", "--json-instances, line 1"),
+        (parse_json_instances, b"1\n2\n\"\xe9\"\n", "byte 0xe9 is not UTF-8", "--json-instances, line 3"),
+        (parse_json_instances, b"[" * 100_000, "nested too deeply", "--json-instances, line 1"),
+        (parse_text_instances, b"a\n\nb", "the line is empty", "--text-instances, line 2"),
+        (parse_text_instances, b"", "there are no instances", "--text-instances"),
+        (parse_text_instances, b"a\n\xff", "byte 0xff is not UTF-8", "--text-instances, line 2"),
+        (parse_json_request, b'{"instances":\n [1,]}', "line 2, column", "--json-request"),
+        (parse_json_request, b"[1]", "a JSON object is wanted, not a list", "--json-request"),
+        (parse_json_request, b"null", "a JSON object is wanted, not nothing", "--json-request"),
+        (parse_json_request, b"7", "a JSON object is wanted, not the number 7", "--json-request"),
+        (parse_json_request, b'{"instance": []}', 'the request has no "instances"', "--json-request"),
+        (parse_json_request, b'{"instances": {}}', '"instances" must be a list, not an object', "--json-request"),
+        (parse_json_request, b'{"instances": []}', '"instances" is empty', "--json-request"),
+    ],
+)  # fmt: skip
+def test_bad_text_says_where(parse: Any, data: bytes, message: str, where: str) -> None:
+    with pytest.raises(InstancesError) as caught:
+        parse(data)
+    assert message in caught.value.message
+    assert caught.value.where == where
+    assert caught.value.fix
+
+
+class Frame:
+    """What pandas's DataFrame has of what is asked for."""
+
+    columns = ("a", "b")
+    values = numpy.array([[1, 2.5], [3, 4.5]])
+
+
+def test_values_of_python() -> None:
+    rows = [[1.0, 2.5], [3.0, 4.5]]
+    assert from_value(rows) is rows
+    assert from_value(tuple(rows)) == rows
+    assert from_value(Frame.values) == rows
+    assert from_value(Frame()) == rows
+    assert json.loads(request_body([numpy.float32(0.5), numpy.array([1, 2]), (3,)])) == {
+        "instances": [0.5, [1, 2], [3]]
+    }
+    assert json.loads(request_body(Frame(), "s", {"params": 1})) == {
+        "instances": rows,
+        "signature_name": "s",
+        "params": 1,
+    }
+
+
+class Sparse:
+    def toarray(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("value", "message", "fix"),
+    [
+        ([], "there are no instances", "one item per prediction"),
+        (None, "not nothing", "a list"),
+        ("text", "not a text", "a list"),
+        (b"x", "not bytes", "a list"),
+        ({"instances": [1]}, "not an object", 'pass its "instances"'),
+        ({"a": 1}, "not an object", "a list"),
+        (numpy.float64(3), "not the number 3.0", "a list"),
+        (Sparse(), "not Sparse", "pass .toarray()"),
+        ((x for x in [1]), "not generator", "a list"),
+    ],
+)
+def test_values_that_are_no_instances(value: object, message: str, fix: str) -> None:
+    with pytest.raises(InstancesError) as caught:
+        from_value(value)
+    assert message in caught.value.message
+    assert fix in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("instances", "message"),
+    [
+        ([[1.0], [float("nan")]], "instances[1] cannot be written as JSON: NaN and Infinity do not exist in JSON"),
+        (numpy.array([1, numpy.inf]), "instances[1] cannot be written as JSON: NaN and Infinity"),
+        ([1, datetime.date(2020, 1, 1)], "instances[1] cannot be written as JSON: date is no JSON type"),
+        ([b"x"], "instances[0] cannot be written as JSON: bytes is no JSON type"),
+    ],
+)
+def test_what_json_cannot_hold_is_named(instances: object, message: str) -> None:
+    with pytest.raises(InstancesError) as caught:
+        request_body(instances)
+    assert message in caught.value.message
+
+
+def test_further_keys() -> None:
+    with pytest.raises(InstancesError, match="given twice"):
+        request_body([1], extra={"instances": [2]})
+    with pytest.raises(InstancesError, match="params cannot be written"):
+        encode({"instances": [1], "params": {1, 2}})
