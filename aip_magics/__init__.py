@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+__all__ = ["__version__", "load_ipython_extension"]
+
 __version__ = "0.1.0"
 
 

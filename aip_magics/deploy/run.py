@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from aip_magics import checks
 from aip_magics.artifacts import ModelDir, look
@@ -130,9 +130,10 @@ class _Run:
             for choice in plan.choices:
                 step.note(f"{choice.field}: {choice.value} ({choice.source})")
             report = checks.run(_subject(plan, self.target), skip=self.deployment.skip)
-            for finding in report.findings:
-                step.note(f"{finding.severity} {finding.id}: {finding.message}", "warning")
             report.raise_on_errors()
+            for finding in report.findings:
+                level: Literal["info", "warning"] = "warning" if finding.severity == "warning" else "info"
+                step.note(f"{finding.severity} {finding.id}: {finding.message}", level)
             warnings = len(report.findings)
             step.done(f"passed{f', {warnings} to read' if warnings else ''}", report)
         return plan

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from aip_magics.events import Event, Progress, Tick
+from aip_magics.events import Event
 from aip_magics.render import html, text
 from aip_magics.render.state import RunState
 
@@ -14,41 +15,51 @@ UPDATE_SECONDS = 0.5  # at most two updates a second: more floods the front end 
 
 
 class NotebookFace:
-    """Draws a run into one display that is updated in place; what is saved is its last state."""
+    """Draws a run into one display that is updated in place; what is saved is its last state.
+
+    A thread redraws twice a second while the run goes on, so that the time passes on the screen during a long step too,
+    and a hundred quick events make one update. Updating a display by its id is safe from any thread and always meets
+    the right output; nothing else is done there.
+    """
 
     def __init__(self, title: str, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self._state = RunState(title)
         self._quiet = quiet
         self._clock = clock
         self._handle: Any = None
-        self._drawn = 0.0
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def emit(self, event: Event) -> None:
-        now = self._clock()
-        self._state = self._state.apply(event, now)
-        often = isinstance(event, (Progress, Tick))
-        if not (often and now - self._drawn < UPDATE_SECONDS):
-            self._draw(now)
+        with self._lock:
+            self._state = self._state.apply(event, self._clock())
+        if self._quiet or self._handle is not None:
+            return
+        self._handle = _display(_bundle(self._state), display_id=True)
+        self._thread = threading.Thread(target=self._redraw, name="aip_magics panel", daemon=True)
+        self._thread.start()
 
     def finish(self) -> None:
-        """Draw the last state."""
-        if self._state.rows:
-            self._state = self._state.finished(self._clock())
-            self._draw(self._clock())
+        """Draw the last state and stop redrawing."""
+        self._over.set()
+        if self._thread is None:
+            return
+        self._thread.join()
+        self._thread = None
+        self._state = self._state.finished(self._clock())
+        self._handle.update(_bundle(self._state), raw=True)
 
     def show(self, value: Any) -> None:
         if not self._quiet:
             self.finish()
             _display(_bundle(value))
 
-    def _draw(self, now: float) -> None:
-        if self._quiet:
-            return
-        self._drawn = now
-        if self._handle is None:
-            self._handle = _display(_bundle(self._state), display_id=True)
-        else:
-            self._handle.update(_bundle(self._state), raw=True)
+    def _redraw(self) -> None:
+        while not self._over.wait(UPDATE_SECONDS):
+            with self._lock:
+                state = self._state.at(self._clock())
+            self._handle.update(_bundle(state), raw=True)
 
 
 def _bundle(value: Any) -> dict[str, str]:
