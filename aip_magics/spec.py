@@ -246,8 +246,9 @@ class Operation(Resource):
 @functools.cache
 def field_types(cls: Callable[..., Resource]) -> dict[str, Any]:
     """Field name → type, as the dataclass declares it, without the `| None`."""
-    hints = typing.get_type_hints(cls)
-    return {name: _without_none(hints[name]) for name in cls.__dataclass_fields__}  # type: ignore[attr-defined]
+    resource: Any = cls  # mypy takes a function for no dataclass
+    hints = typing.get_type_hints(resource)
+    return {field.name: _without_none(hints[field.name]) for field in dataclasses.fields(resource)}
 
 
 def nearest(word: str, known: list[str]) -> str:
@@ -304,7 +305,7 @@ def _read_scalar(hint: Any, value: Any, where: str) -> Any:
     if hint in (int, Int64) and not isinstance(value, bool):
         if isinstance(value, int):
             return hint(value)
-        if isinstance(value, str) and value.lstrip("-").isdecimal():
+        if isinstance(value, str) and value.removeprefix("-").isdecimal():
             return hint(int(value))
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)

@@ -11,6 +11,7 @@ from aip_magics.events import Event
 from aip_magics.render import html, text
 from aip_magics.render.state import RunState
 
+MOST_ROWS = 60  # of the text twin: a notebook is no place for 100,000 predictions; the value that is returned has all
 UPDATE_SECONDS = 0.5  # at most two updates a second: more floods the front end and the saved file
 
 
@@ -63,7 +64,7 @@ class NotebookFace:
 
 
 def _bundle(value: Any) -> dict[str, str]:
-    return {"text/html": html.of(value), "text/plain": text.of(value)}
+    return {"text/html": html.of(value), "text/plain": text.of(value, rows=MOST_ROWS)}
 
 
 def _display(bundle: dict[str, str], **options: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import functools
 import html
 
 from aip_magics.render import words
@@ -21,17 +22,18 @@ def escape(text: str) -> Html:
 
 def el(tag: str, *children: str, **attributes: str | int | None) -> Html:
     """One element. `aria_label` becomes `aria-label`; an attribute that is None is left out."""
-    shown = "".join(
-        f' {name.replace("_", "-")}="{html.escape(words.clean(str(value)))}"'
-        for name, value in attributes.items()
-        if value is not None
-    )
+    shown = "".join([_attribute(name, value) for name, value in attributes.items() if value is not None])
     return Html(f"<{tag}{shown}>{join(*children)}</{tag}>")
 
 
 def join(*children: str) -> Html:
     """These pieces one after another."""
-    return Html("".join(escape(child) for child in children))
+    return Html("".join([escape(child) for child in children]))
+
+
+@functools.lru_cache(maxsize=256)  # nearly all are the same few styles, hundreds of times a panel
+def _attribute(name: str, value: str | int) -> str:
+    return f' {name.replace("_", "-")}="{html.escape(words.clean(str(value)))}"'
 
 
 def size(text: str) -> int:

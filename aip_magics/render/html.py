@@ -44,6 +44,7 @@ COLOURS: dict[Tone, str] = {
     "away": "var(--jp-info-color0,#1a8a9a)",
 }
 BAR = "width:10em;vertical-align:middle;accent-color:" + COLOURS["busy"]
+LINK = "color:var(--jp-content-link-color,inherit)"  # a browser's own blue cannot be read on black
 MUTED = "color:var(--jp-ui-font-color2,inherit)"
 FRAME = "border-left:3px solid {};padding-left:.8em;overflow-wrap:anywhere"
 # JupyterLab centres tables and gives them a margin below; `fixed` would cut the columns to equal widths.
@@ -64,14 +65,14 @@ class _Limit:
 
 # From all to nearly nothing: the first that fits in MOST_BYTES is taken.
 _LIMITS = (
-    _Limit(blocks=40, rows=60, columns=40, bytes=1200, lines=80, below=8),
-    _Limit(blocks=40, rows=40, columns=24, bytes=600, lines=50, below=8),
-    _Limit(blocks=24, rows=30, columns=12, bytes=400, lines=40, below=6),
-    _Limit(blocks=24, rows=24, columns=10, bytes=240, lines=30, below=4),
-    _Limit(blocks=16, rows=16, columns=8, bytes=160, lines=20, below=3),
-    _Limit(blocks=12, rows=12, columns=7, bytes=110, lines=14, below=2),
-    _Limit(blocks=10, rows=8, columns=6, bytes=80, lines=9, below=2),
-    _Limit(blocks=8, rows=5, columns=5, bytes=60, lines=6, below=1),
+    _Limit(blocks=80, rows=60, columns=40, bytes=1200, lines=80, below=8),
+    _Limit(blocks=60, rows=40, columns=24, bytes=600, lines=50, below=8),
+    _Limit(blocks=48, rows=30, columns=12, bytes=400, lines=40, below=6),
+    _Limit(blocks=40, rows=24, columns=10, bytes=240, lines=30, below=4),
+    _Limit(blocks=30, rows=16, columns=8, bytes=160, lines=20, below=3),
+    _Limit(blocks=22, rows=12, columns=7, bytes=110, lines=14, below=2),
+    _Limit(blocks=16, rows=8, columns=6, bytes=80, lines=9, below=2),
+    _Limit(blocks=12, rows=5, columns=5, bytes=60, lines=6, below=1),
     _Limit(blocks=6, rows=3, columns=3, bytes=40, lines=4, below=1),
 )
 
@@ -136,9 +137,11 @@ def _inline(part: Inline, limit: _Limit) -> Html:
 def _link(link: Link, limit: _Limit) -> Html:
     text = clip(link.text, limit.bytes)
     address = words.clean(link.address)
-    if not address.startswith("https://") or size(address) > MOST_ADDRESS:  # half an address leads nowhere
+    if not address.startswith("https://") or size(address) > min(
+        MOST_ADDRESS, 2 * limit.bytes
+    ):  # half an address leads nowhere
         return escape(text)
-    return el("a", text, href=address, rel="noopener noreferrer", target="_blank")
+    return el("a", text, href=address, style=LINK)
 
 
 def _span(span: Span, limit: _Limit) -> Html:
@@ -177,9 +180,10 @@ def _row(row: Row, columns: int, limit: _Limit) -> Html:
     drawn = el("tr", *cells)
     if not row.below:
         return drawn
-    below = [el("div", _line(line, limit)) for line in row.below[-limit.below :]]
-    if left := len(row.below) - len(below):
-        below.insert(0, el("div", _more(left, "earlier line")))
+    lines = [_line(line, limit) for line in row.below[-limit.below :]]
+    if left := len(row.below) - len(lines):
+        lines.insert(0, _more(left, "earlier line"))
+    below = [el("div", line) for line in lines] if len(lines) > 1 else lines
     return join(drawn, el("tr", el("td", *below, colspan=columns, style=LEFT + ";padding-left:2em")))
 
 

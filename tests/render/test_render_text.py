@@ -88,11 +88,18 @@ def test_an_empty_list():
 
 
 def test_findings_as_text():
-    assert text.of(report("x")).splitlines()[:4] == [
+    assert text.of(report("x")).splitlines() == [
         "✖ 1 error",
-        "SUBJECT    FINDING  CHECK",
-        "version.x  x        S21 https://example.test/x",
-        "    fix: x",
+        "version.x: x S21 https://example.test/x",
+        "fix: x",
+        "⚠ 1 warning",
+        "version.x: x S21 https://example.test/x",
+        "fix: x",
+        "○ 1 advice",
+        "version.x: x S21 https://example.test/x",
+        "fix: x",
+        "○ 1 check skipped, x: x0",
+        "✔ 2 checks passed",
     ]
 
 

@@ -40,4 +40,6 @@ def panel(value: Any, *, now: float | None = None, most: int | None = None) -> P
         case "empty":
             return Panel("list", "idle", (line("Listed 0 items."),))
         case "other":
-            return Panel(type(value).__name__, "idle", (Code(value if isinstance(value, str) else as_json.pretty(value)),))
+            return Panel(
+                type(value).__name__, "idle", (Code(value if isinstance(value, str) else as_json.pretty(value)),)
+            )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aip_magics.render import words
-from aip_magics.render.blocks import Block, Link, Mark, Panel, Row, Table, Tone, code, line, muted, row
+from aip_magics.render.blocks import Block, Line, Link, Mark, Panel, Tone, code, line, muted, strong
 from aip_magics.render.shapes import Finding, Report
 
 SEVERITIES: dict[str, Tone] = {"error": "bad", "warning": "warn", "advice": "idle"}
@@ -13,12 +13,9 @@ SEVERITIES: dict[str, Tone] = {"error": "bad", "warning": "warn", "advice": "idl
 
 def report(value: Report) -> Panel:
     """The panel of a preflight: the findings, then what was skipped and what passed."""
-    skipped: tuple[Block, ...] = ()
-    if value.skipped:
-        rows = tuple(row(id, outcome.reason) for id, outcome in value.skipped.items())
-        skipped = (Table(f"{words.plural(len(rows), 'check')} skipped", ("Check", "Reason"), rows),)
     passed = line(Mark("good" if value.passed else "idle", f"{words.plural(len(value.passed), 'check')} passed"))
-    return Panel("checks", _worst(value.findings), (*finding_blocks(value.findings), *skipped, passed))
+    blocks = (*finding_blocks(value.findings), *_skipped(value), passed)
+    return Panel("checks", _worst(value.findings), blocks)
 
 
 def findings(values: Sequence[Finding]) -> Panel:
@@ -27,22 +24,35 @@ def findings(values: Sequence[Finding]) -> Panel:
 
 
 def finding_blocks(values: Sequence[Finding]) -> tuple[Block, ...]:
-    """A table per severity, the worst first; a severity that is not known comes last."""
+    """The findings of each severity under their number, the worst first; a severity that is not known comes last."""
     groups: dict[str, list[Finding]] = {severity: [] for severity in SEVERITIES}
     for finding in values:
         groups.setdefault(finding.severity, []).append(finding)
-    return tuple(block for severity, group in groups.items() if group for block in _group(severity, group))
+    return tuple(each for severity, group in groups.items() if group for each in _group(severity, group))
 
 
-def _group(severity: str, group: Sequence[Finding]) -> tuple[Block, ...]:
+def _group(severity: str, group: Sequence[Finding]) -> tuple[Line, ...]:
     count = f"{len(group):,} advice" if severity == "advice" else words.plural(len(group), severity)
-    rows = tuple(_row(finding) for finding in group)
-    return line(Mark(SEVERITIES.get(severity, "idle"), count)), Table("", ("Subject", "Finding", "Check"), rows)
+    head = line(Mark(SEVERITIES.get(severity, "idle"), count))
+    return (head, *(each for finding in group for each in _lines(finding)))
 
 
-def _row(finding: Finding) -> Row:
+def _lines(finding: Finding) -> tuple[Line, ...]:
+    # Lines, not a table: messages are sentences, and the styles of table cells would eat the room of the panel.
     check = Link(finding.id, finding.link) if finding.link else muted(finding.id)
-    return row(finding.subject, finding.message, check, below=(line("fix:", code(finding.fix)),) if finding.fix else ())
+    what = line(strong(f"{finding.subject}:") if finding.subject else "", finding.message, check)
+    return (what, line("fix:", code(finding.fix))) if finding.fix else (what,)
+
+
+def _skipped(value: Report) -> tuple[Line, ...]:
+    """A line per reason: many rules are skipped for the same one."""
+    by_reason: dict[str, list[str]] = {}
+    for id, outcome in value.skipped.items():
+        by_reason.setdefault(outcome.reason, []).append(id)
+    return tuple(
+        line(Mark("idle", f"{words.plural(len(ids), 'check')} skipped,"), f"{reason}:", muted(", ".join(ids)))
+        for reason, ids in by_reason.items()
+    )
 
 
 def _worst(values: Sequence[Finding]) -> Tone:

@@ -6,6 +6,7 @@ import itertools
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,6 +17,11 @@ import requests
 
 import aip_magics
 from aip_magics.server.objects import ObjectStore
+
+with warnings.catch_warnings():
+    # Where TensorFlow brought grpcio without grpcio-status, google.api_core warns once, at its import. We use no gRPC.
+    warnings.filterwarnings("ignore", "Please install grpcio-status", ImportWarning)
+    import google.api_core.exceptions  # noqa: F401
 
 PACKAGE_ROOT = Path(aip_magics.__file__).parents[1]
 

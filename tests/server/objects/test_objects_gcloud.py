@@ -40,7 +40,7 @@ def gcloud(object_server: Any, tmp_path: Path) -> Callable[..., str]:
     return run
 
 
-def test_up_and_down(gcloud: Callable[..., str], tmp_path: Path) -> None:
+def test_up_and_down(gcloud: Callable[..., str], bucket_name: str, tmp_path: Path) -> None:
     model = tmp_path / "model"
     files = {
         "small.txt": b"hello\n",
@@ -70,4 +70,6 @@ def test_up_and_down(gcloud: Callable[..., str], tmp_path: Path) -> None:
     assert "empty" not in gcloud("ls", "gs://gcloud-bucket/models/")
 
     gcloud("rm", "-r", "gs://gcloud-bucket")
-    assert "gcloud-bucket" not in gcloud("ls")
+    left = gcloud("ls").split()  # an empty list would be an error to gcloud: the fixture's bucket is still there
+    assert f"gs://{bucket_name}/" in left
+    assert "gs://gcloud-bucket/" not in left
