@@ -221,6 +221,22 @@ class OperationMetadata(Resource):
     version: Version | None = None
     projectNumber: Int64 | None = None
     labels: Mapping[str, str] | None = None
+    # The API has it as a map of anything: `@type`, and what a server adds (the embedded one: `progress`) is kept here.
+    other: Mapping[str, Any] | None = dataclasses.field(default=None, metadata={"api": False})
+
+    @classmethod
+    def from_json(cls, data: object, where: str = "", *, strict: bool = True) -> OperationMetadata:
+        if not isinstance(data, Mapping):
+            return super().from_json(data, where, strict=strict)
+        resource: Any = cls  # mypy takes a dataclass's type for unhashable
+        names = field_types(resource)
+        other = {name: value for name, value in data.items() if name not in names}
+        known = {name: value for name, value in data.items() if name in names}
+        return super().from_json(known, where, strict=strict).replace(other=other or None)
+
+    def to_json(self) -> dict[str, Any]:
+        data = super().to_json()
+        return {**data.pop("other", {}), **data}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -248,7 +264,8 @@ def field_types(cls: Callable[..., Resource]) -> dict[str, Any]:
     """Field name → type, as the dataclass declares it, without the `| None`."""
     resource: Any = cls  # mypy takes a function for no dataclass
     hints = typing.get_type_hints(resource)
-    return {field.name: _without_none(hints[field.name]) for field in dataclasses.fields(resource)}
+    fields = [field.name for field in dataclasses.fields(resource) if field.metadata.get("api", True)]
+    return {name: _without_none(hints[name]) for name in fields}
 
 
 def nearest(word: str, known: list[str]) -> str:
@@ -305,7 +322,7 @@ def _read_scalar(hint: Any, value: Any, where: str) -> Any:
     if hint in (int, Int64) and not isinstance(value, bool):
         if isinstance(value, int):
             return hint(value)
-        if isinstance(value, str) and value.removeprefix("-").isdecimal():
+        if isinstance(value, str) and len(value) <= 20 and value.removeprefix("-").isdecimal():
             return hint(int(value))
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aip_magics.artifacts.contents import Contents
 from aip_magics.artifacts.directory import File, LeftOut, ModelDir, look
+from aip_magics.artifacts.exports import Resolved, resolve_export
 from aip_magics.artifacts.names import MODEL_FILES, NearMiss
 
-__all__ = ["MODEL_FILES", "Contents", "File", "LeftOut", "ModelDir", "NearMiss", "look"]
+__all__ = ["MODEL_FILES", "Contents", "File", "LeftOut", "ModelDir", "NearMiss", "Resolved", "look", "resolve_export"]

@@ -9,19 +9,18 @@ import dataclasses
 import difflib
 import itertools
 import os
-import re
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from aip_magics.artifacts import contents as _contents
 from aip_magics.artifacts.contents import Contents
+from aip_magics.artifacts.exports import newest_export
 from aip_magics.artifacts.names import MODEL_FILES, NearMiss, near_misses
 from aip_magics.errors import ModelDirError
 from aip_magics.spec import Framework
 
 MAX_FILES = 20_000  # where the walk stops: twenty times what the service takes, so that `--origin /` ends soon
-_TIMESTAMP = re.compile(r"\d{4,}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +52,7 @@ class ModelDir:
     knows, directly in the directory; `model_file` is the only one of them, else None. `framework` follows from it (None
     where it cannot be told), `contents` is what it says about itself. `near_misses` are files that look like a model
     under another name. `given_file` is set where the caller named a file of the directory. `newest_export` is the
-    newest timestamped folder of an export base. `truncated`: there are more than `MAX_FILES` files, the rest was not
+    newest complete folder of an export base. `truncated`: there are more than `MAX_FILES` files, the rest was not
     looked at.
     """
 
@@ -111,7 +110,7 @@ def look(path: Path) -> ModelDir:
         contents=found,
         near_misses=() if model_files else near_misses(path, [file.name for file in files]),
         given_file=given_file,
-        newest_export=None if model_files else _newest_export(files),
+        newest_export=newest_export(path),
         truncated=truncated,
     )
 
@@ -168,15 +167,6 @@ def _framework(model_file: File | None, found: Contents | None) -> Framework | N
 
 def _is_saved_model(file: File) -> bool:
     return MODEL_FILES[file.name] == "TENSORFLOW"
-
-
-def _newest_export(files: list[File]) -> str | None:
-    """The newest folder of an export base: folders named by a time, each with a SavedModel (`1487877383942/`)."""
-    folders = {folder for folder, _, name in (file.name.partition("/") for file in files) if name in _SAVED_MODEL}
-    return max((folder for folder in folders if _TIMESTAMP.fullmatch(folder)), key=int, default=None)
-
-
-_SAVED_MODEL = frozenset(name for name, framework in MODEL_FILES.items() if framework == "TENSORFLOW")
 
 
 def _not_a_directory(path: Path) -> ModelDirError:

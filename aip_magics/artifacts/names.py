@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -30,25 +31,34 @@ _BY_SUFFIX = {
     ".pbtxt": "saved_model.pbtxt",
 }
 _IF_BOOSTER = frozenset({".json", ".model", ".bin", ".txt"})  # anything may have these: the bytes decide
-_OTHER_FORMATS = {
+# What TensorFlow and Keras write besides a SavedModel; none of it can be served.
+_NOT_SAVED_MODEL = {
     ".h5": "a Keras file",
     ".hdf5": "a Keras file",
     ".keras": "a Keras file",
+    ".ckpt": "a checkpoint",
+    ".tflite": "a TensorFlow Lite model",
+}
+_OTHER_FORMATS = {
     ".onnx": "an ONNX model",
     ".pt": "a PyTorch model",
     ".pth": "a PyTorch model",
-    ".ckpt": "a checkpoint",
 }
+_CHECKPOINT = re.compile(r"checkpoint|.+\.ckpt.*|.+\.index|.+\.data-\d{5}-of-\d{5}")
 _MOST = 10  # near misses shown
 
 
 @dataclasses.dataclass(frozen=True)
 class NearMiss:
-    """A file that looks like a model: `wanted` is the name it needs, None where no renaming helps; `why` says so."""
+    """A file that looks like a model: `wanted` is the name it needs, None where no renaming helps; `why` says so.
+
+    `framework` is TENSORFLOW for what has to be exported as a SavedModel first.
+    """
 
     name: str
     wanted: str | None
     why: str
+    framework: Framework | None = None
 
 
 def near_misses(folder: Path, names: Sequence[str]) -> tuple[NearMiss, ...]:
@@ -70,6 +80,8 @@ def _near(folder: Path, name: str) -> NearMiss | None:
         return NearMiss(name, wanted, "has another name")
     if suffix in _IF_BOOSTER and contents.read(folder / name).format.startswith("xgboost"):
         return NearMiss(name, "model.bst", "is an XGBoost model under another name")
+    if what := "a checkpoint" if _CHECKPOINT.fullmatch(base) else _NOT_SAVED_MODEL.get(suffix):
+        return NearMiss(name, None, f"is {what}", "TENSORFLOW")
     if what := _OTHER_FORMATS.get(suffix):
         return NearMiss(name, None, f"is {what}")
     return None

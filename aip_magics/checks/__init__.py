@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from aip_magics.checks import (  # noqa: F401 - importing a module registers its rules
+    custom_code,
     endpoint,
     files,
     libraries,

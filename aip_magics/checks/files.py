@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Collection
 
 from aip_magics import catalog
-from aip_magics.artifacts import MODEL_FILES, ModelDir
+from aip_magics.artifacts import MODEL_FILES, ModelDir, NearMiss
 from aip_magics.checks import links
 from aip_magics.checks.base import Outcomes, Subject, advice, error, on_directory, rule
 
@@ -43,10 +43,25 @@ def saved_model(subject: Subject, directory: ModelDir) -> Outcomes:
     if newest := directory.newest_export:
         text = "this is an export base; the model lies in a folder of it"
         return [error(str(directory.path), text, f"--origin {shlex.quote(str(directory.path / newest))} is the newest")]
-    if asked is None or count == 1:
+    if asked is None or count == 1 or (not count and _needs_export(subject, directory)):
         return []
     text = f"exactly one of {', '.join(wanted)} is expected, not {count or 'none'}"
     return [error(str(directory.path), text, _rename(directory, wanted) or "export the model as a SavedModel")]
+
+
+@rule("A19", link=links.EXPORTING)
+@on_directory
+def needs_export(subject: Subject, directory: ModelDir) -> Outcomes:
+    """A Keras file, a checkpoint or a TensorFlow Lite model is no SavedModel: it has to be exported first."""
+    near = _needs_export(subject, directory)
+    if near is None:
+        return []
+    target = str(directory.path / "export")
+    line = f"tf.saved_model.save(model, {target!r})"
+    if near.why == "is a Keras file":
+        line = f"keras.models.load_model({str(directory.path / near.name)!r}).export({target!r})"
+    text = f"{near.name} {near.why}; only a SavedModel can be served"
+    return [error(near.name, text, f"{line}, then deploy {target}")]
 
 
 @rule("S03", link=links.WRONG_NAME)
@@ -61,7 +76,7 @@ def file_names(subject: Subject, directory: ModelDir) -> Outcomes:
     if asked and len(present) > 1:
         text = f"exactly one of {', '.join(wanted)} is expected, not {' and '.join(present)}"
         return [error(str(directory.path), text, f"remove {present[1]}")]
-    if present or not directory.near_misses:
+    if present or not directory.near_misses or _needs_export(subject, directory):
         return []
     near = directory.near_misses[0]
     fix = _rename(directory, wanted) or f"export it as one of {', '.join(wanted)}"
@@ -153,6 +168,16 @@ def left_out(_subject: Subject, directory: ModelDir) -> Outcomes:
     told = [entry for entry in directory.left_out if entry.reason not in ("hidden", "compiled Python")]
     fix = "copy it into the directory if the model needs it"
     return [advice(entry.name, f"not uploaded: {entry.reason}", fix) for entry in told[:10]]
+
+
+def _needs_export(subject: Subject, directory: ModelDir) -> NearMiss | None:
+    """What TensorFlow wrote where a SavedModel is wanted, if nothing there is nearer to a model."""
+    if subject.is_custom or directory.newest_export or not directory.near_misses:
+        return None
+    if _asked(subject) == "TENSORFLOW":
+        return next((near for near in directory.near_misses if near.framework == "TENSORFLOW"), None)
+    near = directory.near_misses[0]
+    return near if near.framework == "TENSORFLOW" and _asked(subject) is None else None
 
 
 def _asked(subject: Subject) -> str | None:

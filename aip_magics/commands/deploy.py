@@ -12,6 +12,8 @@ from aip_magics.commands import options
 from aip_magics.commands.base import Command, Context
 from aip_magics.commands.cell import read_mapping, substitute
 from aip_magics.commands.instances import from_value
+from aip_magics.commands.origins import origin as origin_of
+from aip_magics.commands.origins import package_names
 from aip_magics.deploy import Deployment
 from aip_magics.errors import AipError, FieldError, OperationFailed, OptionError
 from aip_magics.spec import Operation, Version
@@ -44,9 +46,7 @@ def run(args: argparse.Namespace, body: str | None, context: Context) -> Version
         context.face.show(plan)
         return plan
     try:
-        result = deploy.run(
-            deployment, target, context.face.emit, local_predict=_local_predict, wait=not args.asynchronous
-        )
+        result = deploy.run(deployment, target, context.face.emit, wait=not args.asynchronous)
     except OperationFailed as error:
         _explain(error, result_of=target)
         raise
@@ -63,16 +63,16 @@ def deployment_of(args: argparse.Namespace, body: str | None, context: Context) 
     cell = substitute(read_mapping(body or ""), context.names)
     fields = {**_config(args.config), **cell}
     test = fields.pop("test", None)
-    origin = args.origin or fields.pop("deploymentUri", None)
-    fields.pop("deploymentUri", None)
-    if not isinstance(origin, (str, Path)):
+    in_body = fields.pop("deploymentUri", None)
+    origin = origin_of(args.origin or in_body, args, context)
+    if not origin:
         raise OptionError("the model's directory is missing", where="--origin", fix="add --origin DIR")
     for name in sorted(Version.OUTPUT_ONLY & fields.keys()):
         raise FieldError(f"{name} is set by the service", where=f"version.{name}", fix="leave it out")
     return Deployment(
-        origin=str(origin),
+        origin=origin,
         model=options.model_of(args),
-        version=_with_line(fields, args),
+        version=_with_line(fields, args, context),
         staging_bucket=args.staging_bucket,
         test=None if test is None else from_value(test, "test"),
         replace=args.replace,
@@ -80,10 +80,13 @@ def deployment_of(args: argparse.Namespace, body: str | None, context: Context) 
     )
 
 
-def _with_line(fields: dict[str, Any], args: argparse.Namespace) -> Version:
+def _with_line(fields: dict[str, Any], args: argparse.Namespace, context: Context) -> Version:
     line = options.version_fields(args)
     if "autoScaling" in line:
         fields.pop("manualScaling", None)
+    for given in (fields, line):
+        if "packageUris" in given:
+            given["packageUris"] = list(package_names(given["packageUris"], context))
     from_body = Version.from_json(fields)
     return dataclasses.replace(from_body, **_fields_of(options.version_of(line)))
 
@@ -103,12 +106,6 @@ def _config(name: str | None) -> dict[str, Any]:
         raise OptionError(f"the file cannot be read ({error.strerror or error})", where=f"--config {name}") from None
     except UnicodeDecodeError:
         raise OptionError("the file is not UTF-8 text", where=f"--config {name}") from None
-
-
-def _local_predict(model_dir: Path, body: bytes, framework: str | None) -> dict[str, Any]:
-    from aip_magics.prediction.local import local_predict
-
-    return local_predict(model_dir, body=body, framework=framework)
 
 
 def _explain(error: OperationFailed, result_of: Target) -> None:

@@ -67,7 +67,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 def add_version(parser: argparse.ArgumentParser) -> None:
     """Options of `versions create`."""
     group = parser.add_argument_group("version")
-    group.add_argument("--origin", metavar="DIR", help="local directory or gs:// directory of the model")
+    group.add_argument("--origin", metavar="DIR", help="directory of the model, local or gs://, or $model")
     group.add_argument("--staging-bucket", metavar="gs://BUCKET", help="where a local model goes")
     group.add_argument("--framework", type=framework, choices=FRAMEWORKS, help="left out: found in the files")
     group.add_argument("--runtime-version", metavar="X.Y")
@@ -79,8 +79,8 @@ def add_version(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--min-nodes", type=int, metavar="N")
     group.add_argument("--max-nodes", type=int, metavar="N")
     group.add_argument("--metric-targets", type=pairs, metavar="cpu-usage=60,…")
-    group.add_argument("--package-uris", type=words, metavar="URI,…")
-    group.add_argument("--prediction-class", metavar="MODULE.CLASS")
+    group.add_argument("--package-uris", type=words, metavar="URI,…", help="own code: local files or gs:// objects")
+    group.add_argument("--prediction-class", metavar="MODULE.CLASS", help="a custom prediction routine in a package")
     group.add_argument("--service-account", metavar="EMAIL")
     group.add_argument(
         "--explanation-method", choices=("integrated-gradients", "sampled-shapley", "xrai"), metavar="METHOD"

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from aip_magics import settings
 from aip_magics.commands import options
-from aip_magics.commands.base import Command, Context
+from aip_magics.commands.base import Command, Context, Face
 from aip_magics.commands.instances import add_instances, request
+from aip_magics.commands.origins import local_directory, local_packages
+from aip_magics.errors import AipError, OptionError
+from aip_magics.events import Failed, Note, StepFinished, StepSkipped, StepStarted
+
+if TYPE_CHECKING:
+    from aip_magics.prediction.surround import Surround
 
 
 def add_predict(parser: argparse.ArgumentParser) -> None:
@@ -30,20 +40,86 @@ def predict(args: argparse.Namespace, body: str | None, context: Context) -> dic
 
 
 def add_local_predict(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model-dir", required=True, metavar="DIR", help="directory of the model, or its file")
+    parser.add_argument(
+        "--model-dir", required=True, metavar="DIR", help="directory of the model (local, gs://), its file, or $model"
+    )
     parser.add_argument("--framework", type=options.framework, choices=options.FRAMEWORKS)
+    parser.add_argument("--package-uris", type=options.words, default=[], metavar="FILE,…", help="the model's own code")
+    parser.add_argument("--prediction-class", metavar="MODULE.CLASS", help="the custom prediction routine")
+    group = parser.add_argument_group("where it runs")
+    group.add_argument(
+        "--env",
+        choices=("current", "runtime"),
+        default="current",
+        help="current: this Python; runtime: the Python and libraries of a runtime version",
+    )
+    group.add_argument("--runtime-version", metavar="X.Y", help="with --env runtime; left out: the one that fits")
+    group.add_argument("--python-version", metavar="X.Y", help="with --env runtime; left out: the runtime's newest")
     add_instances(parser)
+    options.add_target(parser)
     options.add_output(parser)
 
 
 def local_predict(args: argparse.Namespace, body: str | None, context: Context) -> dict[str, Any]:
-    """Prediction in a process of this machine, with this Python; returns `{"predictions": […]}`."""
+    """Prediction in a process of this machine; returns `{"predictions": […]}` and tells which Python it was."""
+    from aip_magics.prediction.local import directory
     from aip_magics.prediction.local import local_predict as predict_here
 
+    if args.env == "current" and (args.runtime_version or args.python_version):
+        flag = "--runtime-version" if args.runtime_version else "--python-version"
+        raise OptionError("this Python is taken, whatever the version says", where=flag, fix="add --env runtime")
     asked = request(args, body, context)
-    answer = predict_here(Path(args.model_dir).expanduser(), body=asked, framework=args.framework)
+    model_dir = directory(local_directory(args.model_dir, args, context))
+    place = _surround(args, model_dir, context)
+    with _step(context.face, "predict", "Predict here") as told:
+        answer = predict_here(
+            model_dir,
+            body=asked,
+            framework=args.framework,
+            python=place.python,
+            packages=place.packages,
+            prediction_class=args.prediction_class,
+        )
+        count = len(answer["predictions"])
+        told.append(f"{count} prediction{'s' if count != 1 else ''}")
     context.face.show(answer)
     return answer
+
+
+def _surround(args: argparse.Namespace, model_dir: Path, context: Context) -> Surround:
+    from aip_magics.prediction import surround
+
+    variables = (context.environment.variables if context.environment else None) or os.environ
+    with _step(context.face, "environment", "Prepare the environment") as told:
+        found = surround.surround(
+            model_dir,
+            settings.data_dir(variables),
+            env=args.env,
+            framework=args.framework,
+            runtime_version=args.runtime_version,
+            python_version=args.python_version,
+            packages=local_packages(args.package_uris, args, context),
+            on_line=lambda line: context.face.emit(Note("environment", line)),
+        )
+        if isinstance(found, surround.Surround):
+            told.append(found.told)
+            return found
+        context.face.emit(StepSkipped("environment", found.reason))
+    raise surround.skipped_error(found)
+
+
+@contextlib.contextmanager
+def _step(face: Face, step: str, title: str) -> Iterator[list[str]]:
+    """A step of a run. What is put into the list is what it finished with; nothing, where it did not."""
+    told: list[str] = []
+    face.emit(StepStarted(step, title))
+    try:
+        yield told
+    except AipError as error:
+        face.emit(Failed(step, error))
+        raise
+    if told:
+        face.emit(StepFinished(step, told[0]))
 
 
 PREDICT = Command(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aip_magics.commands import deploy, predict, resources, server
+from aip_magics.commands import deploy, package, predict, resources, server
 from aip_magics.commands.base import Command
 from aip_magics.commands.parser import Parser
 
@@ -10,6 +10,7 @@ COMMANDS: tuple[Command, ...] = (
     deploy.COMMAND,
     predict.PREDICT,
     predict.LOCAL_PREDICT,
+    package.COMMAND,
     resources.DESCRIBE,
     resources.LIST,
     resources.DELETE,

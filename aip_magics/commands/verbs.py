@@ -16,6 +16,7 @@ VERBS = {
     "deploy": Verb("Check a model, upload it, try it, make model and version, wait, describe, predict.", "yaml"),
     "predict": Verb("Online prediction by a deployed version.", "instances"),
     "local-predict": Verb("Predict with a model directory on this machine, as the service would.", "instances"),
+    "package": Verb("Make a package of your own code, for pipelines and custom prediction routines."),
     "describe": Verb("Describe a version, a model or an operation."),
     "list": Verb("List the models, the versions of a model, or the operations."),
     "delete": Verb("Delete a version or a model."),

@@ -12,6 +12,7 @@ from aip_magics.checks import legal_name
 from aip_magics.client import calls
 from aip_magics.client.calls import Request
 from aip_magics.deploy.deployment import Deployment
+from aip_magics.deploy.packages import PackageFile, in_bucket, is_remote
 from aip_magics.spec import Model, Version
 from aip_magics.storage import GsUri
 from aip_magics.targets import Target
@@ -50,9 +51,16 @@ class Plan:
     version: Version
     model_dir: ModelDir | None
     upload_to: GsUri | None
+    packages: tuple[PackageFile, ...] = ()  # those of this machine; known when the version has its name
     choices: tuple[Choice, ...] = ()
     steps: tuple[PlanStep, ...] = ()
     requests: tuple[PlannedRequest, ...] = ()
+
+    @property
+    def bucket(self) -> str | None:
+        """The bucket that something is uploaded to; None where all lies in Cloud Storage already."""
+        destinations = [*([self.upload_to] if self.upload_to else []), *(file.destination for file in self.packages)]
+        return destinations[0].bucket if destinations else None
 
     def choose(self, field: str, value: str, source: str) -> Plan:
         """The plan with one more choice recorded."""
@@ -62,8 +70,8 @@ class Plan:
 STEPS = (
     PlanStep("look", "Look at the model files"),
     PlanStep("checks", "Check before anything is sent"),
-    PlanStep("try", "Predict the test instances locally"),
     PlanStep("target", "Connect to the target"),
+    PlanStep("try", "Predict the test instances locally"),
     PlanStep("bucket", "Bucket"),
     PlanStep("upload", "Upload"),
     PlanStep("model", "Model resource"),
@@ -90,14 +98,19 @@ def name_version(plan: Plan, target: Target, name: str, source: str) -> Plan:
     version = plan.version.replace(name=name)
     if source:
         plan = plan.choose("name", name, source)
-    if plan.deployment.is_remote:
+    packages = version.packageUris or ()
+    if plan.deployment.is_remote and all(map(is_remote, packages)):
         return dataclasses.replace(plan, version=version)
     bucket, bucket_source = _bucket(plan, target)
     if bucket_source:
         plan = plan.choose("bucket", bucket, bucket_source)
+    uris, files = in_bucket(packages, bucket)
+    version = version.replace(packageUris=uris or None)
+    if plan.deployment.is_remote:
+        return dataclasses.replace(plan, version=version, packages=files)
     destination = GsUri.parse(f"gs://{bucket}").child(plan.model.id, name)
     version = version.replace(deploymentUri=str(destination))
-    return dataclasses.replace(plan, version=version, upload_to=destination)
+    return dataclasses.replace(plan, version=version, upload_to=destination, packages=files)
 
 
 def with_requests(plan: Plan, target: Target) -> Plan:
@@ -127,8 +140,9 @@ def _settings(plan: Plan, target: Target) -> Plan:
 def _model_name(plan: Plan, _target: Target) -> Plan:
     if plan.model.name:
         return plan
-    # resolved: `.` and `model.joblib` have no directory name of their own
-    directory = plan.model_dir.path.resolve() if plan.model_dir else Path(plan.deployment.origin)
+    # The directory as it was named, not the export that was found in it; resolved, as `.` has no name of its own.
+    origin = Path(plan.deployment.origin) if plan.deployment.is_remote else local_origin(plan.deployment).resolve()
+    directory = origin.parent if origin.is_file() else origin
     name = legal_name(directory.name)
     plan = plan.choose("model", name, f"name of the directory {directory.name}")
     return dataclasses.replace(plan, model=plan.model.replace(name=name))
@@ -188,17 +202,17 @@ def _bucket(plan: Plan, target: Target) -> tuple[str, str]:
 
 
 def _storage_requests(plan: Plan, target: Target) -> list[PlannedRequest]:
-    if plan.upload_to is None or plan.model_dir is None:
+    if plan.bucket is None:
         return []
     base = target.storage_url
-    bucket = {"name": plan.upload_to.bucket, "location": (plan.model.regions or (target.default_region,))[0]}
-    upload = f"{base}/upload/storage/v1/b/{plan.upload_to.bucket}/o"
+    bucket = {"name": plan.bucket, "location": (plan.model.regions or (target.default_region,))[0]}
+    upload = f"{base}/upload/storage/v1/b/{plan.bucket}/o"
+    objects = [(file.destination.prefix + file.name, file.size) for file in plan.packages]
+    if plan.upload_to is not None and plan.model_dir is not None:
+        objects = [(plan.upload_to.prefix + file.name, file.size) for file in plan.model_dir.files] + objects
     return [
         PlannedRequest("POST", f"{base}/storage/v1/b?project={target.project}", bucket),
-        *(
-            PlannedRequest("POST", upload, {"name": plan.upload_to.prefix + file.name, "size": str(file.size)})
-            for file in plan.model_dir.files
-        ),
+        *(PlannedRequest("POST", upload, {"name": name, "size": str(size)}) for name, size in objects),
     ]
 
 

@@ -6,24 +6,23 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal
 
 from aip_magics import checks
-from aip_magics.artifacts import ModelDir, look
+from aip_magics.artifacts import ModelDir, Resolved, look, resolve_export
 from aip_magics.deploy.compare import difference
 from aip_magics.deploy.deployment import Deployment
 from aip_magics.deploy.existing import Found, settle_version
 from aip_magics.deploy.plan import Plan, local_origin, make_plan, name_version, with_requests
 from aip_magics.deploy.steps import Emit, Steps, file_summary, size
+from aip_magics.deploy.trial import Trial, predict_here, trial_of, warm_here
 from aip_magics.errors import AipError, Interrupted, OperationFailed, PredictionError
 from aip_magics.events import Detached, Progress, Tick
 from aip_magics.spec import Model, Operation, Version
-from aip_magics.storage import ensure_bucket, listing, plan_upload, upload
+from aip_magics.storage import UploadPlan, ensure_bucket, listing, plan_upload, upload
 from aip_magics.targets import Target
 
-# (model_dir, body, framework) -> {"predictions": [...]}
-LocalPredict = Callable[[Path, bytes, "str | None"], "dict[str, Any]"]
+LocalPredict = Callable[[Trial], "dict[str, Any]"]  # -> {"predictions": [...]}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +42,7 @@ def dry_run(deployment: Deployment, target: Target) -> Plan:
     ChecksFailed where the checks find an error. A version name that was left out is shown as `v1`: which one is free
     is known only to the target.
     """
-    model_dir = None if deployment.is_remote else look(local_origin(deployment))
+    model_dir = None if deployment.is_remote else look(_resolved(deployment).path)
     plan = make_plan(deployment, target, model_dir)
     checks.run(_subject(plan, target), skip=deployment.skip).raise_on_errors()
     source = "" if plan.version.name else "first version (a dry run does not ask the target)"
@@ -55,7 +54,7 @@ def run(
     target: Target,
     emit: Emit,
     *,
-    local_predict: LocalPredict,
+    local_predict: LocalPredict = predict_here,
     wait: bool = True,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Result:
@@ -96,8 +95,9 @@ class _Run:
     def all(self, wait: bool) -> Result:
         model_dir = self.look()
         plan = self.check(make_plan(self.deployment, self.target, model_dir))
-        local = self.try_locally(plan)
+        # Before the try: the embedded server imports the framework while the local worker does.
         found = self.connect(plan)
+        local = self.try_locally(plan)
         plan = found.plan
         result = Result(plan, local=local)
         if found.action in ("create", "replace"):
@@ -119,7 +119,12 @@ class _Run:
             if self.deployment.is_remote:
                 step.skip(f"the model lies at {self.deployment.origin} already")
                 return None
-            model_dir = look(local_origin(self.deployment))
+            resolved = _resolved(self.deployment)
+            if resolved.note:
+                step.note(resolved.note)
+            model_dir = look(resolved.path)
+            if self.body is not None and not self.deployment.version.predictionClass:
+                warm_here(self.deployment.version.framework or model_dir.framework)
             for left_out in model_dir.left_out[:5]:
                 step.note(f"left out: {left_out}")
             step.done(file_summary(model_dir), model_dir)
@@ -142,19 +147,22 @@ class _Run:
         with self.steps("try") as step:
             if self.body is None:
                 step.skip("no test: instances were given")
-            elif plan.model_dir is None:
-                step.skip("the model lies in Cloud Storage")
-            else:
-                answer = self.local_predict(plan.model_dir.path, self.body, plan.version.framework)
-                step.done(_predictions(answer), answer)
-                return answer
-        return None
+                return None
+            trial = trial_of(plan, self.target, self.body)
+            if isinstance(trial, str):
+                step.skip(trial)
+                return None
+            answer = self.local_predict(trial)
+            step.done(_predictions(answer), answer)
+            return answer
 
     def connect(self, plan: Plan) -> Found:
         with self.steps("target") as step:
             about = self.target.connect()
             versions = self.target.client.list_versions(plan.model.id) if self.find_model(plan) else []
             found = settle_version(plan, self.target, versions)
+            if found.action != "keep" and plan.version.framework:
+                self.target.warm(plan.version.framework)
             for choice in found.plan.choices[len(plan.choices) :]:
                 step.note(f"{choice.field}: {choice.value} ({choice.source})")
             step.done(about)
@@ -165,32 +173,45 @@ class _Run:
 
     def bucket(self, plan: Plan) -> None:
         with self.steps("bucket") as step:
-            if plan.upload_to is None:
+            if plan.bucket is None:
                 step.skip(f"the model lies at {self.deployment.origin} already")
                 return
             location = (plan.model.regions or (self.target.default_region,))[0]
-            made, place = ensure_bucket(self.target.storage, plan.upload_to.bucket, location)
+            made, place = ensure_bucket(self.target.storage, plan.bucket, location)
             if place and place != location:
                 step.note(f"the bucket is in {place}, the model's region is {location}", "warning")
-            step.done(f"gs://{plan.upload_to.bucket} {'made' if made else 'is there'} ({place})")
+            step.done(f"gs://{plan.bucket} {'made' if made else 'is there'} ({place})")
 
     def upload(self, plan: Plan) -> None:
         with self.steps("upload") as step:
-            if plan.upload_to is None or plan.model_dir is None:
+            works = self.uploads(plan)
+            if not works:
                 step.skip(f"the model lies at {self.deployment.origin} already")
                 return
-            there = listing(self.target.storage, plan.upload_to)
-            work = plan_upload(plan.model_dir.files, plan.upload_to, there)
+            total = sum(work.bytes_to_send for work in works)
             sent = 0
 
             def on_bytes(count: int, name: str) -> None:
                 nonlocal sent
                 sent += count
-                step.emit(Progress("upload", sent, work.bytes_to_send, "bytes", name))
+                step.emit(Progress("upload", sent, total, "bytes", name))
 
-            upload(self.target.storage, work, on_bytes)
-            kept = f", {len(work.keep)} unchanged" if work.keep else ""
-            step.done(f"{len(work.send)} sent ({size(work.bytes_to_send)}){kept} → {plan.upload_to}", work)
+            for work in works:
+                upload(self.target.storage, work, on_bytes)
+            kept = sum(len(work.keep) for work in works)
+            unchanged = f", {kept} unchanged" if kept else ""
+            count = sum(len(work.send) for work in works)
+            step.done(f"{count} sent ({size(total)}){unchanged} → {works[0].destination}", works[0])
+
+    def uploads(self, plan: Plan) -> list[UploadPlan]:
+        """What is to be sent: the model directory, and each package under its content."""
+        storage, works = self.target.storage, []
+        if plan.upload_to is not None and plan.model_dir is not None:
+            works.append(plan_upload(plan.model_dir.files, plan.upload_to, listing(storage, plan.upload_to)))
+        for file in plan.packages:
+            work = plan_upload([file], file.destination, listing(storage, file.destination))
+            works.append(dataclasses.replace(work, remove=()))  # what else lies there is not ours
+        return works
 
     def model(self, plan: Plan) -> None:
         with self.steps("model") as step:
@@ -263,6 +284,14 @@ class _Run:
             same = ", equal to the local ones" if local is not None else ""
             step.done(_predictions(online) + same, online)
             return online
+
+
+def _resolved(deployment: Deployment) -> Resolved:
+    """The local directory that is deployed: of an export base its newest export."""
+    origin, version = local_origin(deployment), deployment.version
+    if version.predictionClass or version.container:  # own code may want any directory
+        return Resolved(origin)
+    return resolve_export(origin)
 
 
 def _subject(plan: Plan, target: Target) -> checks.Subject:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+import os
 import shlex
 import time
 from typing import Any
@@ -60,7 +62,7 @@ def _face(command: Command, shell: Any, quiet: bool) -> Face:
 
 
 def _words(line: str, names: dict[str, Any]) -> list[str]:
-    """The line's words; a word that is wholly `$name` (also after `--flag=`) becomes the value of that variable."""
+    """The line's words; a word that is wholly `$name` (also after `--flag=`) becomes that variable's text."""
     try:
         words = shlex.split(line)
     except ValueError as error:
@@ -71,5 +73,7 @@ def _words(line: str, names: dict[str, Any]) -> list[str]:
 def _variable(word: str, names: dict[str, Any]) -> str:
     flag, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
     if VARIABLE.fullmatch(value) or value.startswith("$$"):
-        return f"{flag}{equals}{substitute(value, names, flag or 'line')}"
+        found = substitute(value, names, flag or "line")
+        # A model, an array, a list: it has no place in a line, the command takes it by its name.
+        return f"{flag}{equals}{found}" if isinstance(found, (str, os.PathLike, numbers.Number)) else word
     return word

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from aip_magics.prediction.aio import AsyncWorker
     from aip_magics.prediction.launch import Loaded, Worker, WorkerSpec, start
-    from aip_magics.prediction.local import local_predict
+    from aip_magics.prediction.local import local_predict, warm, worker_spec
     from aip_magics.prediction.parents import ParentPool
     from aip_magics.prediction.pool import WorkerPool
 
-__all__ = ["AsyncWorker", "Loaded", "ParentPool", "Worker", "WorkerPool", "WorkerSpec", "local_predict", "start"]
+__all__ = [
+    "AsyncWorker", "Loaded", "ParentPool", "Worker", "WorkerPool", "WorkerSpec", "local_predict", "start", "warm",
+    "worker_spec",
+]  # fmt: skip
 
 _HOMES = {
     "AsyncWorker": "aio",
@@ -30,6 +33,8 @@ _HOMES = {
     "WorkerSpec": "launch",
     "local_predict": "local",
     "start": "launch",
+    "warm": "local",
+    "worker_spec": "local",
 }
 
 

@@ -24,6 +24,8 @@ from aip_magics.prediction.surroundings import environment
 
 START_SECONDS = 60.0  # for a parent that is still importing, on a busy machine
 CHUNK = 1 << 18  # bytes read at once
+BARE = "NOTHING"  # what a parent imports that no framework fits
+IMPORTED = ("numpy", "scipy", "sklearn", "joblib", "pandas", "xgboost", "tensorflow", "keras")  # by parents
 LAST_WORDS = 0.1  # seconds a hanging worker has to write down where it is, before it is killed
 
 STARTING, LOADING, PREDICTING = "it started", "loading the model", "predicting"
@@ -33,24 +35,50 @@ STARTING, LOADING, PREDICTING = "it started", "loading the model", "predicting"
 class WorkerSpec:
     """What a worker is to hold.
 
-    `framework` is the API's name (SCIKIT_LEARN, XGBOOST); None lets the files and the object in them decide. `python`
-    is the interpreter that runs it, `threads` bounds the threads of OpenMP and BLAS.
+    `framework` is the API's name (TENSORFLOW, SCIKIT_LEARN, XGBOOST); None lets the files and the object in them
+    decide. `python` is the interpreter that runs it, `threads` bounds the threads of OpenMP, BLAS and TensorFlow.
+    `packages` are directories of installed packages that come first on the model's path. `prediction_class` is the
+    routine `module.Class` that predicts instead of a framework; `package_uris` are only named when it is not found.
     """
 
     model_dir: Path
     framework: str | None = None
     python: str = sys.executable
     threads: int = 1
+    packages: tuple[Path, ...] = ()
+    prediction_class: str | None = None
+    package_uris: tuple[str, ...] = ()
 
     @property
     def preload(self) -> str:
-        """The framework to have imported before the model is looked at."""
-        return self.framework or ("XGBOOST" if (self.model_dir / "model.bst").exists() else "SCIKIT_LEARN")
+        """The framework to have imported before the model is looked at; BARE if none may be."""
+        if self.prediction_class or _brings_its_own(self.packages):
+            return BARE
+        return self.framework or _framework_of(self.model_dir)
 
     def load_header(self, temp_dir: Path) -> dict[str, Any]:
         """The header of the `load` request."""
-        model_dir = str(self.model_dir.absolute())
-        return {"op": "load", "model_dir": model_dir, "framework": self.framework, "temp_dir": str(temp_dir)}
+        return {
+            "op": "load",
+            "model_dir": str(self.model_dir.absolute()),
+            "framework": self.framework,
+            "threads": self.threads,
+            "packages": [str(directory.absolute()) for directory in self.packages],
+            "prediction_class": self.prediction_class,
+            "package_uris": list(self.package_uris),
+            "temp_dir": str(temp_dir),
+        }
+
+
+def _framework_of(model_dir: Path) -> str:
+    if any((model_dir / name).exists() for name in ("saved_model.pb", "saved_model.pbtxt")):
+        return "TENSORFLOW"
+    return "XGBOOST" if (model_dir / "model.bst").exists() else "SCIKIT_LEARN"
+
+
+def _brings_its_own(packages: tuple[Path, ...]) -> bool:
+    # What a parent has imported already would win over what the packages bring, and the two would be mixed.
+    return any((directory / name).exists() for directory in packages for name in IMPORTED)
 
 
 def begin(

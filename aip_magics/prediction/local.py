@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from aip_magics.errors import InstancesError, ModelDirError
+from aip_magics.artifacts import resolve_export
+from aip_magics.errors import FieldError, InstancesError, ModelDirError
 from aip_magics.prediction import instances as forms
-from aip_magics.prediction.launch import WorkerSpec
+from aip_magics.prediction.launch import BARE, WorkerSpec
 from aip_magics.prediction.pool import WorkerPool, shared
 
 
@@ -21,17 +23,22 @@ def local_predict(
     framework: str | None = None,
     signature_name: str | None = None,
     python: str = sys.executable,
+    packages: Sequence[Path | str] = (),
+    prediction_class: str | None = None,
     deadline: float = 60.0,
     pool: WorkerPool | None = None,
 ) -> dict[str, Any]:
     """Predict with the model in a directory, in a worker process of the interpreter `python`.
 
     Give `instances` (a list, array or DataFrame) or `body` (the bytes of a whole request). `framework` is the API's
-    name or gcloud's; None lets the files decide. `deadline` is in seconds. The worker stays loaded in `pool`
-    (this process's own if None) for the next call.
+    name or gcloud's; None lets the files decide. An export base with folders named by a time stands for the newest
+    complete one. `packages` are directories of installed packages with the model's own code; `prediction_class` is the
+    routine `module.Class` that predicts (no `framework` then). `deadline` is in seconds. The worker stays loaded in
+    `pool` (this process's own if None) for the next call.
 
     Returns `{"predictions": [...]}`, one for each instance, in order. Errors: ModelDirError, InstancesError,
-    PredictionError (the model's or the request's fault), WorkerError (its process died or passed the deadline).
+    FieldError, PredictionError (the model's or the request's fault), WorkerError (its process died or passed the
+    deadline).
     """
     if (body is None) == (instances is None):
         raise InstancesError("give either instances or a body", where="instances", fix="one of the two")
@@ -39,10 +46,46 @@ def local_predict(
         body = forms.request_body(instances, signature_name)
     elif signature_name is not None:
         body = forms.encode({**forms.parse_json_request(body, "body"), "signature_name": signature_name})
-    spec = WorkerSpec(directory(model_dir), framework_name(framework), python)
+    spec = worker_spec(model_dir, framework, python, packages, prediction_class)
     answer = (pool or shared()).predict(spec, body, deadline)
     predictions: dict[str, Any] = json.loads(answer)
     return predictions
+
+
+def worker_spec(
+    model_dir: Path | str,
+    framework: str | None = None,
+    python: str = sys.executable,
+    packages: Sequence[Path | str] = (),
+    prediction_class: str | None = None,
+) -> WorkerSpec:
+    """What is to predict. ModelDirError; FieldError for a framework beside a routine, as the API has it."""
+    path, name = directory(model_dir), framework_name(framework)
+    if prediction_class and name:
+        text = f"a routine ({prediction_class}) has no framework, but {name} is given"
+        raise FieldError(text, where="framework", fix="leave framework out")
+    if not prediction_class and name in (None, "TENSORFLOW"):
+        path = resolve_export(path).path
+    directories = tuple(Path(package).resolve() for package in packages)
+    for place in directories:
+        if not place.is_dir():
+            raise FieldError("this is no directory of installed packages", where=str(place), fix="install it first")
+    return WorkerSpec(path, name, python, packages=directories, prediction_class=prediction_class or None)
+
+
+def warm(
+    framework: str | None,
+    python: str = sys.executable,
+    *,
+    prediction_class: str | None = None,
+    pool: WorkerPool | None = None,
+) -> bool:
+    """Have `framework` imported by the time a model is to be loaded. Returns at once; nothing of a model is run.
+
+    False if there is nothing to import, or where processes cannot be forked.
+    """
+    name = BARE if prediction_class else framework_name(framework)
+    return name is not None and (pool or shared()).parents.warm(python, name)
 
 
 def directory(model_dir: Path | str) -> Path:

@@ -36,14 +36,27 @@ def _entries(directory: Path, prefix: str) -> Iterator[tuple[str, int, int]]:
                     yield f"{prefix}{entry.name}", status.st_size, status.st_mtime_ns
 
 
+def memory_of(pid: int) -> int:
+    """The bytes of memory a process adds: pages it shares with others (its parent's framework) count in parts.
+
+    0 where the system does not tell.
+    """
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+            return sum(int(line.split()[1]) * 1024 for line in file if line.startswith("Pss:"))
+    except (OSError, ValueError):
+        return 0
+
+
 @dataclasses.dataclass
 class _Place:
-    """Where the worker for one spec is kept. `lock` is held while it is made or asked."""
+    """Where the worker for one spec is kept. `lock` is held while it is made or asked; a `retired` one is not used."""
 
     lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
     worker: Worker | None = None
     files: Fingerprint = ()
     used: float = 0.0
+    retired: bool = False
 
     def end(self) -> None:
         worker, self.worker = self.worker, None
@@ -54,8 +67,9 @@ class _Place:
 class WorkerPool:
     """At most `limit` warm workers, each ended after `idle_seconds` without a request. Thread-safe.
 
-    The least recently used one makes room; one whose files changed, or that died, is replaced. Closed at exit; a fork
-    of this process starts with an empty pool. `clock` tells seconds.
+    The least recently used one makes room, also when all together hold more than `memory` bytes, as far as the system
+    tells; the one that was just loaded stays. One whose files changed, or that died, is replaced. Closed at exit; a
+    fork of this process starts with an empty pool. `clock` tells seconds.
     """
 
     def __init__(
@@ -63,11 +77,13 @@ class WorkerPool:
         *,
         limit: int = 4,
         idle_seconds: float = 600.0,
+        memory: int = 4 << 30,
         parents: ParentPool | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limit = limit
         self._idle_seconds = idle_seconds
+        self._memory = memory
         self._clock = clock
         self._own_parents = parents is None
         self.parents = parents or ParentPool()
@@ -86,12 +102,20 @@ class WorkerPool:
         `deadline` counts for loading and for predicting each. Errors as `Worker.load` and `Worker.predict`.
         """
         spec = dataclasses.replace(spec, model_dir=spec.model_dir.resolve())
-        place = self._place(spec)
-        with place.lock:
-            try:
-                return self._ready(place, spec, deadline).predict(body, deadline)
-            finally:
-                place.used = self._clock()
+        while True:
+            place = self._place(spec)
+            with place.lock:
+                if not place.retired:  # while we waited for it
+                    return self._predict(place, spec, body, deadline)
+
+    def _predict(self, place: _Place, spec: WorkerSpec, body: bytes, deadline: float) -> bytes:
+        before = place.worker
+        try:
+            return self._ready(place, spec, deadline).predict(body, deadline)
+        finally:
+            place.used = self._clock()
+            if place.worker is not before:
+                self._make_room(spec)
 
     def workers(self) -> list[Worker]:
         """The warm workers, the least recently used first."""
@@ -99,14 +123,11 @@ class WorkerPool:
             return [place.worker for place in self._places.values() if place.worker is not None]
 
     def sweep(self) -> None:
-        """End what was idle too long. Runs by itself."""
+        """End what was idle too long, or holds too much memory by now. Runs by itself."""
         for spec, place in list(self._places.items()):
-            idle = self._clock() - place.used >= self._idle_seconds
-            if idle and place.lock.acquire(blocking=False):  # a busy one is not idle
-                with self._lock:
-                    self._places.pop(spec, None)
-                place.end()
-                place.lock.release()
+            if self._clock() - place.used >= self._idle_seconds:
+                self._retire(spec, place)
+        self._make_room(None)
         with self._lock:
             self._timer = None
             if self._places:
@@ -143,12 +164,37 @@ class WorkerPool:
                 self._watch()
         for old in surplus:
             with old.lock:
+                old.retired = True
                 old.end()
         return place
 
     def _surplus(self, wanted: WorkerSpec) -> list[WorkerSpec]:
         others = [key for key, place in self._places.items() if key != wanted and not place.lock.locked()]
         return others[: max(len(self._places) - self._limit, 0)]
+
+    def _retire(self, spec: WorkerSpec, place: _Place) -> bool:
+        """End a worker, unless it is busy."""
+        if not place.lock.acquire(blocking=False):
+            return False
+        try:
+            with self._lock:
+                if self._places.get(spec) is place:
+                    del self._places[spec]
+            place.retired = True
+            place.end()
+        finally:
+            place.lock.release()
+        return True
+
+    def _make_room(self, kept: WorkerSpec | None) -> None:
+        """End the least recently used workers until all hold at most `memory` bytes. Measured only where it changes."""
+        with self._lock:
+            places = list(self._places.items())
+        sizes = {spec: memory_of(worker.pid) for spec, place in places if (worker := place.worker) is not None}
+        total = sum(sizes.values())
+        for spec, place in places:
+            if total > self._memory and spec != kept and spec in sizes and self._retire(spec, place):
+                total -= sizes[spec]
 
     def _ready(self, place: _Place, spec: WorkerSpec, deadline: float) -> Worker:
         files = fingerprint(spec.model_dir) if spec.model_dir.is_dir() else ()

@@ -33,6 +33,7 @@ def environment(variables: Mapping[str, str], python: str, threads: int) -> dict
     if python != sys.executable:
         kept.pop("PYTHONPATH", None)
     kept.update(dict.fromkeys(_THREADS, str(threads)))
+    kept.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # what TensorFlow tells about itself would bury the model's own log
     kept["PYTHONIOENCODING"] = "utf-8:backslashreplace"  # printing must not be able to fail
     return kept
 

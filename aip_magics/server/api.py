@@ -58,6 +58,7 @@ def routes() -> list[BaseRoute]:
         Route(f"{_OPERATION}:cancel", operations.cancel, methods=["POST"]),
         Route(_OPERATION, operations.get, methods=["GET"]),
         Route(HEALTH, health, methods=["GET"]),
+        Route("/aip-magics/warm", versions.warm, methods=["POST"]),
         Route("/aip-magics/stop", stop, methods=["POST"]),
         Route("/v1/{rest:path}", unknown, methods=_EVERY_METHOD),
     ]

@@ -13,6 +13,7 @@ from pathlib import Path
 from starlette.routing import Router
 
 from aip_magics.prediction import AsyncWorker, Loaded, ParentPool, WorkerSpec
+from aip_magics.prediction.packages import install
 from aip_magics.server import api
 from aip_magics.server.context import Service
 from aip_magics.server.copies import Copies
@@ -39,11 +40,12 @@ class App:
         stop: Callable[[], None],
     ) -> None:
         self._parents = ParentPool()
+        self._data_dir = data_dir
         self._logs = data_dir / "logs"
         self._store = Store(data_dir / "service.sqlite")
         self._objects = ObjectStore(data_dir, clock)
         copies = Copies(data_dir / "artifacts")
-        copies.keep_only(self._store.artifacts())
+        copies.keep_only(self._store.copies())
         nodes = Nodes(self._start_worker, self._note_runtime)
         creations = Creations(self._store, self._objects, copies, nodes, clock)
         self.service = Service(
@@ -81,8 +83,20 @@ class App:
         return not self.gate.busy and not self.service.creations.running
 
     async def _start_worker(self, recipe: Recipe) -> AsyncWorker:
-        spec = WorkerSpec(recipe.model_dir, recipe.framework, recipe.python)
+        packages = await asyncio.to_thread(self._install, recipe)
+        spec = WorkerSpec(
+            recipe.model_dir,
+            recipe.framework,
+            recipe.python,
+            packages=packages,
+            prediction_class=recipe.prediction_class,
+            package_uris=recipe.package_uris,
+        )
         return await AsyncWorker.start(spec, log_dir=_made(self._logs / _folder(recipe.key)), parents=self._parents)
+
+    def _install(self, recipe: Recipe) -> tuple[Path, ...]:
+        # Again for every worker: it is a look where it was done before, and mends a cache that was emptied.
+        return (install(recipe.packages, recipe.python, self._data_dir),) if recipe.packages else ()
 
     def _warm(self, python: str, framework: str | None) -> None:
         self._parents.warm(python, framework or "SCIKIT_LEARN")

@@ -1,4 +1,4 @@
-"""CREATE_VERSION: copy the model directory, start a worker, load the model; the version ends READY or FAILED.
+"""CREATE_VERSION: copy model directory and packages, start a worker, load the model; the version ends READY or FAILED.
 
 Every step can be done again, so that an operation which a killed server had begun is simply run once more by the next.
 """
@@ -6,14 +6,15 @@ Every step can be done again, so that an operation which a killed server had beg
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from aip_magics.errors import AipError, PredictionError
-from aip_magics.server import show
-from aip_magics.server.copies import Copies, files_of
+from aip_magics.server import packages, show
+from aip_magics.server.copies import Copies, Files, files_of
 from aip_magics.server.nodes import Nodes, Recipe
 from aip_magics.server.store import OperationRow, Store, VersionRow
 from aip_magics.server.wire import timestamp
@@ -76,12 +77,12 @@ class Creations:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def release(self, artifact: str | None) -> None:
-        """Remove a copy that no version needs any more."""
-        if artifact:
+    async def release(self, row: VersionRow) -> None:
+        """Remove those copies of a version that no other needs any more."""
+        if row.copies:
             async with self._copying:
-                if artifact not in self._store.artifacts():
-                    await asyncio.to_thread(self._copies.remove, artifact)
+                for name in row.copies - self._store.copies():
+                    await asyncio.to_thread(self._copies.remove, name)
 
     async def _run(self, operation: OperationRow) -> None:
         key = operation.version_key
@@ -105,10 +106,11 @@ class Creations:
     async def _create(self, operation: OperationRow) -> None:
         row = self._store.version(operation.version_key)
         assert row is not None  # versions.delete refuses a version that is CREATING
-        artifact = row.artifact or await self._copy(row)
-        recipe = Recipe(row.key, self._copies.path(artifact), row.version.framework, row.python)
-        loaded = await self._nodes.group(recipe).start()
-        framework = row.version.framework or cast(Framework, loaded.framework)
+        row = await self._copy(row)
+        loaded = await self._nodes.group(recipe(row, self._copies)).start()
+        framework = row.version.framework
+        if framework is None and row.version.predictionClass is None:  # a routine has none, whatever it imports
+            framework = cast(Framework, loaded.framework)
         ready = row.version.replace(state="READY", framework=framework)
         first = self._store.model(row.key.parent)
         is_default = first is not None and first.default_version is None
@@ -116,19 +118,29 @@ class Creations:
         self._store.finish_version(row.key, ready, self._done(operation, response=show.response(shown)))
         log.info("%s is READY (%s, %.3f s to load)", row.key.name, loaded.class_name, loaded.load_seconds)
 
-    async def _copy(self, row: VersionRow) -> str:
+    async def _copy(self, row: VersionRow) -> VersionRow:
+        """The row with its copies made, as far as an earlier server has not made them."""
         async with self._copying:
-            for attempt in range(COPY_ATTEMPTS):
-                files = await asyncio.to_thread(files_of, self._objects, row.version.deploymentUri or "")
-                try:
-                    artifact = await asyncio.to_thread(self._copies.make, self._objects, files)
-                except FileNotFoundError:  # an object was replaced after it was listed
-                    if attempt + 1 == COPY_ATTEMPTS:
-                        raise
-                else:
-                    break
-            self._store.set_artifact(row.key, artifact)
-            return artifact
+            if not row.artifact:
+                uri = row.version.deploymentUri or ""
+                row = dataclasses.replace(row, artifact=await self._copied(lambda: files_of(self._objects, uri)))
+                self._store.set_copies(row.key, row.artifact, None)
+            if row.version.packageUris and not row.packages:
+                version = row.version
+                found = await self._copied(lambda: packages.files_of(self._objects, version))
+                row = dataclasses.replace(row, packages=found)
+                self._store.set_copies(row.key, row.artifact, row.packages)
+            return row
+
+    async def _copied(self, find: Callable[[], Files]) -> str:
+        for attempt in range(COPY_ATTEMPTS):
+            files = await asyncio.to_thread(find)
+            try:
+                return await asyncio.to_thread(self._copies.make, self._objects, files)
+            except FileNotFoundError:  # an object was replaced after it was listed
+                if attempt + 1 == COPY_ATTEMPTS:
+                    raise
+        raise AssertionError("unreachable")
 
     async def _fail(self, operation: OperationRow, error: Status) -> None:
         key = operation.version_key
@@ -136,9 +148,9 @@ class Creations:
         row = self._store.version(key)
         assert row is not None
         failed = row.version.replace(state="FAILED", errorMessage=error.message)
-        self._store.set_artifact(key, None)
+        self._store.set_copies(key, None, None)
         self._store.finish_version(key, failed, self._done(operation, error=error))
-        await self.release(row.artifact)
+        await self.release(row)
         log.warning("%s is FAILED: %s", key.name, error.message)
 
     def _done(self, row: OperationRow, *, error: Status | None = None, response: Any = None) -> OperationRow:
@@ -150,9 +162,26 @@ class Creations:
         return OperationRow(row.location, row.project, row.model, row.version, done, row.number)
 
 
+def recipe(row: VersionRow, copies: Copies) -> Recipe:
+    """What serves a version whose files are copied."""
+    assert row.artifact is not None
+    return Recipe(
+        row.key,
+        copies.path(row.artifact),
+        row.version.framework,
+        row.python,
+        packages.in_copy(copies.path(row.packages)) if row.packages else (),
+        row.version.predictionClass,
+        row.version.packageUris or (),
+    )
+
+
 def _bad_model(error: PredictionError) -> Status:
     """The error of the operation as the service worded it (two blanks after `error:`), with the end of the log."""
+    # Whatever ends a load is a model that failed to load, but for what the service says of a routine's class.
     reason = f"Failed to load model: {error.detail} (Error code: 0)"
+    if error.kind == "INVALID_USER_CODE":
+        reason = error.message
     lines = error.log.splitlines()[-LOG_LINES:]
     info = {"@type": "type.googleapis.com/google.rpc.DebugInfo", "stackEntries": lines, "detail": error.detail}
     text = f'Create Version failed. Bad model detected with error:  "{reason}"'

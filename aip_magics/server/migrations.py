@@ -40,4 +40,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX running_operations ON operations (state) WHERE state = 'RUNNING'",
         "CREATE INDEX versions_of_artifact ON versions (artifact)",
     ),
+    (
+        # name of the copy of the version's custom code, as `artifact` names that of its model
+        "ALTER TABLE versions ADD COLUMN packages TEXT",
+    ),
 )

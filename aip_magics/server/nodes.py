@@ -29,12 +29,15 @@ ATTEMPTS = 2
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What a node is made of."""
+    """What a node is made of. `packages` are the archives to install before, in this order."""
 
     key: VersionKey
     model_dir: Path
     framework: str | None
     python: str
+    packages: tuple[Path, ...] = ()
+    prediction_class: str | None = None
+    package_uris: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass

@@ -9,8 +9,9 @@ from aip_magics import catalog
 from aip_magics.errors import FailedPrecondition, PredictionError
 from aip_magics.server import models, problems, wire
 from aip_magics.server.context import Service, model_key, service_of, version_key
+from aip_magics.server.creation import recipe
 from aip_magics.server.names import ModelKey, VersionKey
-from aip_magics.server.nodes import NodeGroup, Recipe
+from aip_magics.server.nodes import NodeGroup
 from aip_magics.server.problems import violation
 
 
@@ -58,7 +59,6 @@ def _group(service: Service, key: VersionKey) -> NodeGroup:
             "successfully."
         )
         raise violation(FailedPrecondition, "name", text)
-    recipe = Recipe(key, service.copies.path(row.artifact), row.version.framework, row.python)
-    group = service.nodes.group(recipe)
+    group = service.nodes.group(recipe(row, service.copies))
     group.ready = True
     return group

@@ -33,7 +33,10 @@ class ModelRow:
 
 @dataclasses.dataclass(frozen=True)
 class VersionRow:
-    """`python` is the interpreter that serves it, `artifact` names its copied files, `runtime` what was imported."""
+    """`python` is the interpreter that serves it, `runtime` what it imported.
+
+    `artifact` names the copy of its model directory, `packages` that of its custom code.
+    """
 
     key: VersionKey
     version: Version  # without name, isDefault and etag
@@ -41,6 +44,12 @@ class VersionRow:
     artifact: str | None = None
     runtime: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     is_default: bool = False
+    packages: str | None = None
+
+    @property
+    def copies(self) -> frozenset[str]:
+        """The copies that it needs."""
+        return frozenset(name for name in (self.artifact, self.packages) if name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,9 +120,9 @@ class Store:
         """The version and its operation, both or none. AlreadyExists when the name is taken."""
         with self._transaction():
             with _taken("version.name", "A version with the same name already exists."):
+                columns = (row.version.state, row.artifact, row.python, "{}", _dump(row.version), row.packages)
                 self._db.execute(
-                    "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (*_of(row.key), row.version.state, row.artifact, row.python, "{}", _dump(row.version)),
+                    "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*_of(row.key), *columns)
                 )
             self._insert_operation(operation)
 
@@ -130,18 +139,19 @@ class Store:
         query = f"SELECT 1 FROM versions WHERE {_MODEL} AND version <> ? LIMIT 1"
         return self._db.execute(query, (*_of(key), besides)).fetchone() is not None
 
-    def set_artifact(self, key: VersionKey, artifact: str | None) -> None:
+    def set_copies(self, key: VersionKey, artifact: str | None, packages: str | None) -> None:
         with self._transaction():
-            self._db.execute(f"UPDATE versions SET artifact = ? WHERE {_VERSION}", (artifact, *_of(key)))
+            query = f"UPDATE versions SET artifact = ?, packages = ? WHERE {_VERSION}"
+            self._db.execute(query, (artifact, packages, *_of(key)))
 
     def set_runtime(self, key: VersionKey, runtime: Mapping[str, Any]) -> None:
         with self._transaction():
             self._db.execute(f"UPDATE versions SET runtime = ? WHERE {_VERSION}", (json.dumps(runtime), *_of(key)))
 
-    def artifacts(self) -> set[str]:
-        """The copies of model directories that some version needs."""
-        rows = self._db.execute("SELECT DISTINCT artifact FROM versions WHERE artifact IS NOT NULL")
-        return {row["artifact"] for row in rows}
+    def copies(self) -> set[str]:
+        """The copies of model directories and packages that some version needs."""
+        rows = self._db.execute("SELECT artifact FROM versions UNION SELECT packages FROM versions")
+        return {row["artifact"] for row in rows if row["artifact"]}
 
     def delete_version(self, key: VersionKey, operation: OperationRow) -> None:
         with self._transaction():
@@ -280,6 +290,7 @@ def _version_row(row: sqlite3.Row) -> VersionRow:
         artifact=row["artifact"],
         runtime=json.loads(row["runtime"]),
         is_default=bool(row["is_default"]),
+        packages=row["packages"],
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from aip_magics import catalog
 from aip_magics.errors import FailedPrecondition, InvalidArgument
+from aip_magics.server import packages
 from aip_magics.server.names import ModelKey, is_resource_id
 from aip_magics.server.problems import violation
 from aip_magics.spec import Framework, Model, Version
@@ -72,27 +73,14 @@ def version(given: Version, key: ModelKey) -> Version:
 
 def _pending(given: Version) -> None:
     refused = {
-        "version.container": given.container,
-        "prediction_class": given.predictionClass,
-        "version.package_uris": given.packageUris,
-        "version.explanation_config": given.explanationConfig,
-        "version.accelerator_config": given.acceleratorConfig,
-        "version.framework": given.framework if given.framework == "TENSORFLOW" else None,
+        "version.container": (given.container, "custom containers"),
+        "version.explanation_config": (given.explanationConfig, "explanations"),
+        "version.accelerator_config": (given.acceleratorConfig, "accelerators"),
     }
-    for field, value in refused.items():
+    for field, (value, what) in refused.items():
         if value:
-            text = "The embedded server serves scikit-learn and XGBoost models on CPUs; it cannot serve this version."
+            text = f"The embedded server has no {what}; it cannot serve this version."
             raise violation(FailedPrecondition, field, text)
-
-
-def _prediction_class(given: Version) -> None:
-    if given.predictionClass and given.framework:
-        raise violation(
-            FailedPrecondition,
-            "prediction_class",
-            'Exactly one of "prediction_class" and "framework" may be provided. In order to use a custom prediction '
-            'class, "framework" should be left unspecified.',
-        )
 
 
 def _deployment_uri(given: Version) -> None:
@@ -114,15 +102,17 @@ def _runtime(given: Version) -> None:
     python_fits = known is None or not given.pythonVersion or given.pythonVersion in known.python
     if (given.runtimeVersion and known is None) or not python_fits:
         offered = known.python if known else [row.version for row in catalog.runtimes()[:5]]
-        what = f"Python versions of runtime {known.version}" if known else "Newest runtime versions"
+        options = f"Python versions of runtime {known.version}" if known else "Newest runtime versions"
         raise violation(
             InvalidArgument,
             "runtime_version",
             f"The specified runtime version '{given.runtimeVersion}' with the Python version "
-            f"'{given.pythonVersion or ''}' is not supported or is deprecated. {what}: {', '.join(offered)}.",
+            f"'{given.pythonVersion or ''}' is not supported or is deprecated. {options}: {', '.join(offered)}.",
         )
-    if known and given.framework in ("SCIKIT_LEARN", "XGBOOST") and catalog.parse_version(known.version) < (1, 4):
-        text = f"{given.framework} needs runtime version 1.4 or later."
+    custom = "Custom code" if given.packageUris or given.predictionClass else None
+    what = custom or (given.framework if given.framework in ("SCIKIT_LEARN", "XGBOOST") else None)
+    if known and what and catalog.parse_version(known.version) < (1, 4):
+        text = f"{what} needs runtime version 1.4 or later."
         raise violation(InvalidArgument, "runtime_version", text)
 
 
@@ -169,32 +159,34 @@ def _routes(given: Version) -> None:
 
 
 _RULES: tuple[Callable[[Version], None], ...] = (
-    _prediction_class,
+    packages.prediction_class,
+    packages.uris,
     _pending,
     _deployment_uri,
     _runtime,
     _service_account,
     _routes,
 )
-_ENDPOINT_RULES: tuple[Callable[[Version, bool], None], ...] = (_machine_type, _scaling)
+_ENDPOINT_RULES: tuple[Callable[[Version, bool], None], ...] = (_machine_type, packages.machine, _scaling)
 
 
 def framework_of(version: Version, names: list[str], sizes: list[int]) -> Framework | None:
     """The framework by the names of the files in the deployment directory, where it is not given.
 
-    None means a pickled model of which only the worker can tell. FailedPrecondition when there is not exactly one
-    model file, or too many or too large files (`sizes` in bytes).
+    None means a pickled model of which only the worker can tell, or a custom prediction routine, which may have any
+    files. FailedPrecondition when there is not exactly one model file, or too many or too large files (`sizes` in
+    bytes).
     """
     uri, wanted = version.deploymentUri or "", _MODEL_FILES[version.framework]
     found = [name for name in names if name in wanted]
-    if len(found) != 1:
+    if len(found) != 1 and not version.predictionClass:
         text = f"Deployment directory {uri} is expected to contain exactly one of: [{', '.join(wanted)}]."
         raise violation(FailedPrecondition, "version.deployment_uri", text)
     _check_size(uri, sizes, version.machineType or "")
-    if found[0] in _TENSORFLOW_FILES:
-        text = "The embedded server serves scikit-learn and XGBoost models; this directory holds a SavedModel."
-        raise violation(FailedPrecondition, "version.framework", text)
-    return version.framework or ("XGBOOST" if found[0] == "model.bst" else None)
+    if version.predictionClass:
+        return None
+    known: dict[str, Framework] = {**dict.fromkeys(_TENSORFLOW_FILES, "TENSORFLOW"), "model.bst": "XGBOOST"}
+    return version.framework or known.get(found[0])
 
 
 def _check_size(uri: str, sizes: list[int], machine_type: str) -> None:

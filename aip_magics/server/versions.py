@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from aip_magics.errors import FailedPrecondition, InvalidArgument
-from aip_magics.server import models, problems, show, validate, wire
+from aip_magics.server import models, packages, problems, show, validate, wire
 from aip_magics.server.context import Service, model_key, service_of, version_key
 from aip_magics.server.copies import files_of
 from aip_magics.server.names import VersionKey
@@ -21,6 +21,7 @@ from aip_magics.server.store import VersionRow
 from aip_magics.spec import Version
 
 PYTHON_HEADER = "X-Aip-Magics-Python"
+FRAMEWORKS = ("TENSORFLOW", "SCIKIT_LEARN", "XGBOOST")
 BUSY = ("CREATING", "DELETING", "UPDATING")
 
 
@@ -34,7 +35,8 @@ async def create(request: Request) -> Response:
     python = _python(request, service)
     if service.store.version(key) is None:  # else the store says that the name is taken; the files do not matter
         version = await asyncio.to_thread(_look_at_files, service, version)
-        await asyncio.to_thread(service.warm, python, version.framework)
+        if not version.predictionClass:
+            await asyncio.to_thread(service.warm, python, version.framework)
     version = version.replace(state="CREATING", createTime=wire.timestamp(service.clock()))
     row = VersionRow(key, version, python)
     operation = begun(service, "CREATE_VERSION", key, show.version(row).replace(state=None))
@@ -69,7 +71,7 @@ async def delete(request: Request) -> Response:
     operation = finished(service, "DELETE_VERSION", row.key, show.version(row), row.version.labels)
     service.store.delete_version(row.key, operation)
     await service.nodes.close(row.key)
-    await service.creations.release(row.artifact)
+    await service.creations.release(row)
     return JSONResponse(show.operation(operation))
 
 
@@ -90,6 +92,16 @@ async def runtime(request: Request) -> Response:
     return JSONResponse({"python": row.python, **row.runtime})
 
 
+async def warm(request: Request) -> Response:
+    """Our own extension: have a framework imported while the caller still uploads the model that needs it."""
+    service = service_of(request)
+    framework = (await wire.read_json(request)).get("framework")
+    if framework not in FRAMEWORKS:
+        raise violation(InvalidArgument, "framework", f"One of {', '.join(FRAMEWORKS)} is wanted, not {framework!r}.")
+    await asyncio.to_thread(service.warm, _python(request, service), framework)
+    return JSONResponse({})
+
+
 def _existing(service: Service, key: VersionKey) -> VersionRow:
     row = service.store.version(key)
     if row is None:
@@ -99,7 +111,8 @@ def _existing(service: Service, key: VersionKey) -> VersionRow:
 
 
 def _look_at_files(service: Service, version: Version) -> Version:
-    """The framework from the files' names; refuses a directory that is missing or holds no single model."""
+    """The framework from the files' names; refuses a missing package, a directory that holds no single model."""
+    packages.files_of(service.objects, version)
     files = files_of(service.objects, version.deploymentUri or "")
     names, sizes = [name for name, _ in files], [obj.size for _, obj in files]
     return version.replace(framework=validate.framework_of(version, names, sizes))

@@ -34,6 +34,9 @@ class Target(abc.ABC):
     def connect(self) -> str:
         """Make sure that the other end is there; returns one line about it for people."""
 
+    def warm(self, framework: str) -> None:  # noqa: B027 - most targets have nothing to prepare
+        """Tell the other end that a version of this framework (as the API names it) will come. Returns at once."""
+
     @abc.abstractmethod
     def _transport(self) -> Transport: ...
 

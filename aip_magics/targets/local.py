@@ -11,7 +11,9 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from aip_magics.client import Transport
@@ -51,12 +53,18 @@ class LocalTarget(Target):
         self._state = self._state or start(self.settings.data_dir)
         return f"embedded server {found} at {self._state.url} (project {self.project})"
 
+    def warm(self, framework: str) -> None:
+        # Only a hint: whatever is wrong with the server is told by the next call, which needs it.
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            body = json.dumps({"framework": framework}).encode()
+            _call(self._connected(), "POST", "/aip-magics/warm", 5.0, body, {PYTHON_HEADER: _python()})
+
     def _transport(self) -> Transport:
         state = self._connected()
         # The embedded server is global and regional at once: as at Google, the host name decides which.
         host = {"Host": f"{self.region}-ml.googleapis.com"} if self.region else {}
         # A version is served by the Python that deploys it, so that a model trained here loads there.
-        return Transport(state.url, self._session(), headers={PYTHON_HEADER: urllib.parse.quote(sys.executable), **host})
+        return Transport(state.url, self._session(), headers={PYTHON_HEADER: _python(), **host})
 
     def _connected(self) -> ServerState:
         if self._state is None:
@@ -154,11 +162,22 @@ def _healthy(state: ServerState) -> bool:
     return isinstance(answer, dict) and answer.get("pid") == state.pid
 
 
-def _call(state: ServerState, method: str, path: str, seconds: float) -> str:
+def _python() -> str:
+    """This interpreter as a header's value, which carries ASCII only."""
+    return urllib.parse.quote(sys.executable)
+
+
+def _call(
+    state: ServerState,
+    method: str,
+    path: str,
+    seconds: float,
+    body: bytes | None = None,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     # urllib, not requests: this is asked before every command and importing requests costs 0.2 s.
-    request = urllib.request.Request(
-        state.url + path, method=method, headers={"Authorization": f"Bearer {state.token}"}
-    )
+    sent = {"Authorization": f"Bearer {state.token}", **headers}
+    request = urllib.request.Request(state.url + path, method=method, data=body, headers=sent)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=seconds) as response:
         text: str = response.read().decode("utf-8", "replace")

@@ -50,6 +50,17 @@ def of_size(d, size):
     return folder
 
 
+def package(d, version=1):
+    """The name of `my_code-0.VERSION.tar.gz`, of which only 0.1 is there."""
+    (d.root / "my_code-0.1.tar.gz").touch()
+    return str(d.root / f"my_code-0.{version}.tar.gz")
+
+
+def folder_named(d, name):
+    (d.root / name).mkdir(exist_ok=True)
+    return str(d.root / name)
+
+
 def two_models(d):
     return d.folder(model_pkl=d.models.sklearn, model_bst=d.models.booster)
 
@@ -126,7 +137,7 @@ CASES = [
         "S02",
         "error",
         "SavedModel",
-        lambda d: d(tree(d, "weights.h5"), framework="TENSORFLOW"),
+        lambda d: d(tree(d, "weights.onnx"), framework="TENSORFLOW"),
         lambda d: d(tree(d, "saved_model.pb", "model.pkl"), framework="TENSORFLOW"),
     ),
     (
@@ -308,10 +319,75 @@ CASES = [
         lambda d: d(autoScaling={"minNodes": -1}),
         lambda d: d(autoScaling={"minNodes": 1}),
     ),
-    ("P01", "error", "alone", lambda d: d(packageUris=["gs://b/a.tar.gz"]), lambda d: d(packageUris=[])),
-    ("P01", "error", "alone", lambda d: d(predictionClass="m.C"), lambda d: d()),
-    ("P02", "error", "model.joblib", lambda d: d(tree(d, "saved_model.pb")), lambda d: d(tree(d, "model.pkl"))),
+    (
+        "C01",
+        "error",
+        "%aip_package",
+        lambda d: d(packageUris=["gs://b/a.egg"]),
+        lambda d: d(packageUris=["gs://b/a.whl"]),
+    ),
+    ("C01", "error", "gs://BUCKET", lambda d: d(packageUris=["gs://a.zip"]), lambda d: d(packageUris=["gs://b/a.zip"])),
+    (
+        "C02",
+        "error",
+        "my_code-0.1.tar.gz",
+        lambda d: d(packageUris=[package(d, 2)]),
+        lambda d: d(packageUris=[package(d)]),
+    ),
+    ("C02", "error", "%aip_package", lambda d: d(packageUris=[folder_named(d, "a.zip")]), lambda d: d()),
+    (
+        "C03",
+        "error",
+        "--package-uris",
+        lambda d: d(predictionClass="m.C"),
+        lambda d: d(predictionClass="m.C", packageUris=["gs://b/a.zip"]),
+    ),
+    ("C04", "error", "my_module.Mine", lambda d: d(predictionClass="Mine"), lambda d: d(predictionClass="a.b.Mine")),
+    ("C04", "error", "module.Class", lambda d: d(predictionClass="a-b.C"), lambda d: d(predictionClass="모듈.C")),
+    (
+        "S17",
+        "error",
+        "mls1-c1-m2",
+        lambda d: d(predictionClass="m.C", **REGIONAL),
+        lambda d: d(predictionClass="m.C"),
+    ),
+    ("S17", "warning", "--region", lambda d: d(packageUris=["gs://b/a.zip"], **REGIONAL), lambda d: d(**REGIONAL)),
+    (
+        "A19",
+        "error",
+        ".export(",
+        lambda d: d(tree(d, "flowers.keras")),
+        lambda d: d(tree(d, "flowers.keras", "saved_model.pb")),
+    ),
+    (
+        "A19",
+        "error",
+        "tf.saved_model.save",
+        lambda d: d(tree(d, "model.ckpt-1.index", "model.ckpt-1.data-00000-of-00001"), framework="TENSORFLOW"),
+        lambda d: d(tree(d, "weights.h5"), framework="SCIKIT_LEARN"),
+    ),
+    (
+        "A19",
+        "error",
+        "tf.saved_model.save",
+        lambda d: d(tree(d, "checkpoint")),
+        lambda d: d(tree(d, "iris.pkl", "x.h5")),
+    ),
     ("P03", "error", "--origin", lambda d: d(container={"image": "x"}), lambda d: d()),
+    (
+        "P04",
+        "error",
+        "leave it out",
+        lambda d: d(tree(d, "saved_model.pb"), acceleratorConfig={"type": "NVIDIA_TESLA_T4"}, **REGIONAL),
+        lambda d: d.cloud(acceleratorConfig={"type": "NVIDIA_TESLA_T4"}),
+    ),
+    (
+        "P05",
+        "error",
+        "leave it out",
+        lambda d: d(explanationConfig={"xraiAttribution": {}}),
+        lambda d: d.cloud(explanationConfig={"xraiAttribution": {}}),
+    ),
     (
         "A01",
         "error",
@@ -414,6 +490,17 @@ def test_wrong_answers_are_found_in_pickles_too(deployment, found):
     (finding,) = found(deployment.cloud(folder), "R07")
     assert "answers wrong" in finding.message
     assert found(deployment.cloud(folder), "A02") == []  # said once
+
+
+def test_what_has_to_be_exported_is_said_once(deployment):
+    for framework in (None, "TENSORFLOW"):
+        report = checks.run(deployment(tree(deployment, "flowers.h5"), framework=framework))
+        assert [finding.id for finding in report.errors] == ["A19"]
+
+
+def test_a_routine_may_have_any_files(deployment):
+    subject = deployment(tree(deployment, "weights.h5"), predictionClass="m.C", packageUris=["gs://b/p-1.tar.gz"])
+    assert checks.run(subject).findings == ()
 
 
 def test_renamed_machine_type_says_its_new_name(deployment, found):

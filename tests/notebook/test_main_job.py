@@ -28,7 +28,7 @@ def test_one_cell_deploys_a_real_model(shell: Any, iris_export: Path, capsys: py
     assert isinstance(version, Version)
     assert (version.id, version.state, version.framework, version.isDefault) == ("v1", "READY", "SCIKIT_LEARN", True)
     shown = capsys.readouterr().out
-    order = ["look", "checks", "try", "target", "bucket", "upload", "model", "version", "wait", "describe", "predict"]
+    order = ["look", "checks", "target", "try", "bucket", "upload", "model", "version", "wait", "describe", "predict"]
     places = [shown.index(f"✔ {step}: ") for step in order]
     assert places == sorted(places)
     assert "state: READY" in shown

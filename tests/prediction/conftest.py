@@ -37,10 +37,11 @@ def is_gone(pid: int, seconds: float = 5.0) -> bool:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            tasks = [entry.joinpath("stat").read_text() for entry in Path(f"/proc/{pid}/task").iterdir()]
         except (FileNotFoundError, ProcessLookupError):
-            return True
-        if state == "Z":
+            tasks = [] if not Path(f"/proc/{pid}").exists() else [")R"]  # a thread ended while we looked
+        # Its files are closed when the last of its threads has ended, not with the first.
+        if all(task.rpartition(")")[2].split()[0] == "Z" for task in tasks):
             return True
         time.sleep(0.02)
     return False

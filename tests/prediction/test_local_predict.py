@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aip_magics.errors import InstancesError, ModelDirError, PredictionError
+from aip_magics.errors import FieldError, InstancesError, ModelDirError, PredictionError
 from aip_magics.prediction import ParentPool, WorkerPool, local_predict
 
 
@@ -54,7 +54,7 @@ def test_errors(pool: WorkerPool, sklearn_dir: Path, tmp_path: Path) -> None:
         local_predict(sklearn_dir, [1], body=b"{}", pool=pool)
     with pytest.raises(InstancesError, match=r"instances\[0\]"):
         local_predict(sklearn_dir, [float("nan")], pool=pool)
-    with pytest.raises(PredictionError, match="TENSORFLOW is not served"):
+    with pytest.raises(PredictionError, match="models saved in SavedModel format"):
         local_predict(sklearn_dir, [1], framework="tensorflow", pool=pool)
 
 
@@ -73,3 +73,19 @@ def test_an_unknown_member() -> None:
 
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = aip_magics.prediction.nothing
+
+
+def test_an_export_base_and_directories_at_the_wrong_level(pool: WorkerPool, tmp_path: Path) -> None:
+    export = tmp_path / "base" / "export"
+    (export / "variables").mkdir(parents=True)
+    (export / "saved_model.pb").touch()
+    for path, fix in [(tmp_path / "base", f"name {export}"), (export / "variables", f"name {export}")]:
+        with pytest.raises(ModelDirError) as caught:
+            local_predict(path, [1], pool=pool)
+        assert caught.value.fix == fix
+
+
+def test_packages_must_be_installed_first(pool: WorkerPool, sklearn_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "code-0.1.tar.gz").touch()
+    with pytest.raises(FieldError, match="no directory of installed packages"):
+        local_predict(sklearn_dir, [1], packages=[tmp_path / "code-0.1.tar.gz"], pool=pool)

@@ -16,7 +16,7 @@ import pytest
 import aip_magics
 from aip_magics.errors import PredictionError, WorkerError
 from aip_magics.prediction import ParentPool, WorkerPool, WorkerSpec
-from aip_magics.prediction.pool import fingerprint
+from aip_magics.prediction.pool import fingerprint, memory_of
 
 BODY = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 
@@ -201,3 +201,55 @@ def test_the_fingerprint_sees_every_file(tmp_path: Path) -> None:
     assert [name for name, _, _ in before] == ["a", "sub/b"]
     os.utime(tmp_path / "sub" / "b", ns=(1, 1))
     assert fingerprint(tmp_path) != before
+
+
+HEAVY = "held = bytearray(b'x') * (120 << 20)\n"
+
+
+def test_memory_is_bounded_and_the_oldest_goes(
+    parents: ParentPool, built: Callable[..., Path], gone: Callable[..., bool]
+) -> None:
+    first, second, third = (built(HEAVY + answering(n), name=str(n)) for n in range(3))
+    with WorkerPool(parents=parents) as pool:
+        predictions(pool, first)
+        size = memory_of(pids_of(pool)[0])
+    with WorkerPool(parents=parents, memory=size * 5 // 2) as pool:
+        predictions(pool, first)
+        predictions(pool, second)
+        predictions(pool, first)
+        assert all(memory_of(pid) > 120 << 20 for pid in pids_of(pool))
+        oldest, kept = pids_of(pool)
+        predictions(pool, third)
+        assert gone(oldest)
+        assert pids_of(pool)[0] == kept
+        assert len(pids_of(pool)) == 2
+
+
+def test_one_worker_alone_may_be_large(parents: ParentPool, built: Callable[..., Path]) -> None:
+    with WorkerPool(parents=parents, memory=1) as pool:
+        assert predictions(pool, built(answering(1))) == [1]
+        assert predictions(pool, built(answering(1))) == [1]
+        (pid,) = pids_of(pool)
+        pool.sweep()
+        assert pids_of(pool) == []
+    assert memory_of(pid) == 0
+
+
+def test_a_thread_that_waited_for_an_evicted_worker_gets_a_new_one(
+    parents: ParentPool, built: Callable[..., Path], gone: Callable[..., bool]
+) -> None:
+    directories = [built(answering(n), name=str(n)) for n in range(3)]
+    with WorkerPool(parents=parents, limit=1) as pool:
+        answers: list[object] = []
+        work = [(directory, number) for number, directory in enumerate(directories)] * 4
+        threads = [
+            threading.Thread(target=lambda d=d, n=n: answers.append((predictions(pool, d), n)))  # type: ignore[misc]
+            for d, n in work
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(answers, key=str) == sorted((([n], n) for _, n in work), key=str)
+        pids = pids_of(pool)
+    assert all(gone(pid) for pid in pids)

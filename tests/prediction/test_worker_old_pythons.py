@@ -15,7 +15,7 @@ from aip_magics.prediction import ParentPool, Worker, WorkerSpec, start
 from aip_magics.prediction.process import FOLDER
 
 SOURCES = sorted(FOLDER.glob("*.py"))
-FRAMEWORKS = {"joblib", "numpy", "xgboost"}  # imported inside functions only
+FRAMEWORKS = {"joblib", "numpy", "xgboost", "tensorflow"}  # imported inside functions only
 MODEL = """
     class Model:
         def predict(self, instances):

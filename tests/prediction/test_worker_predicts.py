@@ -149,6 +149,7 @@ def test_bad_xgboost_requests(forked: Start, xgboost_dir: Path) -> None:
     for instances, kind, text in [
         ([[1, 2, 3, 4], [1, 2]], "INVALID_INPUTS", "instance 1 is a list of 2, but instance 0 is a list of 4"),
         ([[1, 2, 3, 4], 5], "INVALID_INPUTS", "instance 1 is one value, but instance 0 is a list of 4"),
+        ([[1, 2, 3, [4]]], "INVALID_INPUTS", "instance 0 is a list whose items differ in length or depth"),
         ([["a", "b", "c", "d"]], "FAILED_TO_RUN_MODEL", "Could not initialize DMatrix from inputs: "),
         ([[1, 2, 3, 4, 5]], "FAILED_TO_RUN_MODEL", "Exception during xgboost prediction: "),
     ]:
@@ -160,14 +161,16 @@ def test_bad_xgboost_requests(forked: Start, xgboost_dir: Path) -> None:
 
 OUTPUTS = [
     ("numpy.array([1.0, float('nan')])", "the prediction for instance 1 cannot be written as JSON: it is or"),
-    ("[1.0, [2.0, {'a': numpy.float32('inf')}]]", "the prediction for instance 1 cannot be written as JSON: it is or"),
-    ("numpy.array([b'a', b'b'])", "the prediction for instance 0 cannot be written as JSON: builtins.bytes is no"),
-    ("[1, {2}]", "the prediction for instance 1 cannot be written as JSON: builtins.set is no JSON type"),
+    ("[1.0, [2.0, {'a': numpy.float64('inf')}]]", "the prediction for instance 1 cannot be written as JSON: it is or"),
+    ("numpy.array([b'a', b'b'])", "the prediction for instance 0 cannot be written as JSON: Object of type bytes"),
+    ("[1, {2}]", "the prediction for instance 1 cannot be written as JSON: Object of type set is not"),
     ("(x for x in instances)", "a numpy ndarray or a list. It returned generator."),
     ("(1, 2)", "a numpy ndarray or a list. It returned tuple."),
     ("None", "a numpy ndarray or a list. It returned NoneType."),
     ("numpy.float64(3)", "a numpy ndarray or a list. It returned float64."),
     ("numpy.array(3)", "a numpy ndarray or a list. It returned ndarray."),
+    ("[1, numpy.int64(3)]", "the prediction for instance 1 cannot be written as JSON: Object of type int64 is not"),
+    ("[numpy.zeros(2), 1]", "the prediction for instance 0 cannot be written as JSON: Object of type ndarray is not"),
     ("[1]", "the model returned 1 predictions for 2 instances"),
     ("numpy.zeros(3)", "the model returned 3 predictions for 2 instances"),
 ]  # fmt: skip
@@ -188,8 +191,23 @@ def test_bad_outputs_name_the_instance(forked: Start, built: Callable[..., Path]
             asked(worker, [output, None])
         assert caught.value.kind == "INVALID_OUTPUTS"
         assert text in caught.value.detail
-    good = "[numpy.float32(0.5), numpy.array([True, False])]"
+    good = "[numpy.float64(0.5), numpy.array([True, False]).tolist()]"
     assert asked(worker, [good, None]) == [0.5, [True, False]]
+
+
+def test_numpy_in_a_list_is_refused_as_in_the_cloud_with_its_fix(forked: Start, built: Callable[..., Path]) -> None:
+    worker = forked(
+        built("""
+            import numpy
+            class Model:
+                def predict(self, instances):
+                    return [{"labels": [1, (numpy.int32(2),)]} for _ in instances]
+        """)
+    )
+    worker.load()
+    with pytest.raises(PredictionError) as caught:
+        asked(worker, [1])
+    assert caught.value.fix == "return one NumPy array, or call .tolist() on what is in the list"
 
 
 def directories(base: Path, classifier: Any) -> dict[str, tuple[str | None, str]]:
@@ -203,8 +221,6 @@ def directories(base: Path, classifier: Any) -> dict[str, tuple[str | None, str]
     good = pickle.dumps(classifier)
     put("empty")
     put("both", model_joblib=good, model_pkl=good)
-    put("savedmodel", saved_model_pb=b"")
-    (base / "savedmodel" / "saved.model_pb").rename(base / "savedmodel" / "saved_model.pb")
     put("broken", model_pkl=b"broken")
     put("text", model_joblib=b"<html>")
     put("number", model_pkl=pickle.dumps(7))
@@ -216,7 +232,6 @@ def directories(base: Path, classifier: Any) -> dict[str, tuple[str | None, str]
     return {
         "empty": (None, "Could not find any of saved_model.pb, saved_model.pbtxt, model.bst, model.joblib, model.pkl"),
         "both": (None, "Multiple model files are found in the model_path: "),
-        "savedmodel": (None, "Framework TENSORFLOW is not served by this version of aip-magics."),
         "broken": (None, "model.pkl. "),
         "text": ("SCIKIT_LEARN", "Could not load the model: "),
         "number": (None, "Invalid model type detected: builtins.int. Please make sure the model file is"),
@@ -242,7 +257,8 @@ def test_bad_models_are_refused_with_the_services_text(forked: Start, classifier
     for framework, text in [
         ("SCIKIT_LEARN", "Could not find either model.joblib or model.pkl in "),
         ("XGBOOST", "Could not find model.joblib, model.pkl, or model.bst in "),
-        ("TENSORFLOW", "Framework TENSORFLOW is not served"),
+        ("TENSORFLOW", "Cloud ML only supports TF 1.0 or above and models saved in SavedModel format."),
+        ("PYTORCH", "Framework PYTORCH is not known."),
     ]:
         worker.spec = WorkerSpec(tmp_path / "empty", framework)
         with pytest.raises(PredictionError, match=text):
@@ -252,11 +268,15 @@ def test_bad_models_are_refused_with_the_services_text(forked: Start, classifier
 def test_advice_names_the_missing_package_and_the_notebook(forked: Start, classifier: Any, tmp_path: Path) -> None:
     directories(tmp_path, classifier)
     worker = forked(tmp_path)
-    for name, fix in [("nomodule", "install the package of no_such_module for "), ("main", "defined in the notebook")]:
+    for name, fix in [
+        ("nomodule", "install the package of no_such_module for "),
+        ("main", "MyTransformer was defined in the notebook: "),
+    ]:
         worker.spec = WorkerSpec(tmp_path / name)
         with pytest.raises(PredictionError) as caught:
             worker.load()
         assert fix in caught.value.fix
+        assert "%aip_package" in caught.value.fix
 
 
 def test_predicting_before_loading_is_refused(spawned: Start, sklearn_dir: Path) -> None:

@@ -73,14 +73,14 @@ def test_everything_is_there_after_opening_it_again(tmp_path):
     first = Store(path)
     first.create_model(ModelRow(MODEL, Model(description="Modell für später", labels={"a": "b"}), None))
     first.create_version(version("v1"), operation("op"))
-    first.set_artifact(MODEL.child("v1"), "abc")
+    first.set_copies(MODEL.child("v1"), "abc", "def")
     first.set_runtime(MODEL.child("v1"), {"libraries": {"numpy": "2"}})
     first.close()
     second = Store(path)
     assert second.model(MODEL).model == Model(description="Modell für später", labels={"a": "b"})
     row = second.version(MODEL.child("v1"))
     assert (row.artifact, row.runtime, row.python) == ("abc", {"libraries": {"numpy": "2"}}, "/usr/bin/python3")
-    assert second.artifacts() == {"abc"}
+    assert second.copies() == {"abc", "def"}
     second.close()
 
 
@@ -111,3 +111,21 @@ def test_rows_are_paged_by_name(store):
     assert [row.key.version for row in store.versions(MODEL, "", 2)] == ["a", "b"]
     assert [row.key.version for row in store.versions(MODEL, "b", 2)] == ["c"]
     assert store.has_versions(MODEL, besides="a")
+
+
+def test_a_database_of_the_first_release_is_brought_up_to_date(tmp_path):
+    with sqlite3.connect(tmp_path / "db") as database:
+        for statement in MIGRATIONS[0]:
+            database.execute(statement)
+        database.execute("PRAGMA user_version = 1")
+        database.execute("INSERT INTO models VALUES ('global', 'proj', 'm', 'v1', '{}')")
+        row = ("global", "proj", "m", "v1", "READY", "abc", "/usr/bin/python3", "{}", '{"state": "READY"}')
+        database.execute("INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    database.close()
+    store = Store(tmp_path / "db")
+    found = store.version(MODEL.child("v1"))
+    assert (found.artifact, found.packages, found.is_default) == ("abc", None, True)
+    store.create_version(version("v2"), operation("op", "v2"))
+    store.set_copies(MODEL.child("v2"), "abc", "def")
+    assert store.version(MODEL.child("v2")).copies == {"abc", "def"}
+    store.close()

@@ -9,6 +9,7 @@ from aip_magics.spec import Model, Version
 
 GLOBAL = ModelKey("global", "p", "m")
 REGIONAL = ModelKey("us-central1", "p", "m")
+ROUTINE = {"predictionClass": "m.C", "packageUris": ["gs://b/p.tar.gz"]}
 GOOD = {"deploymentUri": "gs://b/dir"}
 
 
@@ -25,6 +26,10 @@ def check(key, **fields):
         (GLOBAL, {"machineType": "mls1-c4-m2"}),
         (GLOBAL, {"autoScaling": {"minNodes": 0}}),
         (GLOBAL, {"manualScaling": {"nodes": 2}}),
+        (GLOBAL, {"framework": "TENSORFLOW", "runtimeVersion": "1.2"}),
+        (GLOBAL, ROUTINE),
+        (GLOBAL, {"packageUris": ["gs://b/a/p-1.0-py3-none-any.whl", "gs://b/q.zip"], "framework": "SCIKIT_LEARN"}),
+        (REGIONAL, {"packageUris": ["gs://b/p.tar.gz"]}),
         (REGIONAL, {"machineType": "n1-standard-4"}),
         (REGIONAL, {"autoScaling": {"minNodes": 1, "maxNodes": 3}}),
     ],
@@ -47,6 +52,11 @@ def test_versions_that_are_accepted(key, fields):
         (GLOBAL, {"runtimeVersion": "1.2", "framework": "SCIKIT_LEARN"}, "needs runtime version 1.4"),
         (GLOBAL, {"machineType": "n1-standard-4"}, "'n1-standard-4' is only available on the regional endpoint."),
         (REGIONAL, {"machineType": "mls1-c1-m2"}, "'mls1-c1-m2' is only available on the global endpoint."),
+        (GLOBAL, {**ROUTINE, "runtimeVersion": "1.2"}, "Custom code needs runtime version 1.4"),
+        (GLOBAL, {**ROUTINE, "predictionClass": "Mine"}, "'Mine' is not the fully qualified name"),
+        (GLOBAL, {"packageUris": ["gs://b"]}, "version.package_uris Error: 'gs://b' is not the URI of a package"),
+        (GLOBAL, {"packageUris": ["/home/p.tar.gz"]}, "'/home/p.tar.gz' is not the URI of a package"),
+        (GLOBAL, {"packageUris": ["gs://b/p.egg"]}, "'gs://b/p.egg' is not the URI of a package"),
         (GLOBAL, {"machineType": "e2-micro"}, "Unsupported machine type 'e2-micro'"),
         (GLOBAL, {"autoScaling": {}, "manualScaling": {"nodes": 1}}, "Only one of autoScaling and manualScaling"),
         (GLOBAL, {"manualScaling": {"nodes": 0}}, "At least one node"),
@@ -65,18 +75,28 @@ def test_versions_that_are_refused(key, fields, text):
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
-        ({"framework": "TENSORFLOW"}, "version.framework"),
         ({"container": {"image": "x"}}, "version.container"),
-        ({"packageUris": ["gs://b/p.tar.gz"]}, "version.package_uris"),
-        ({"predictionClass": "m.C"}, "Field: prediction_class Error: The embedded server"),
         ({"predictionClass": "m.C", "framework": "XGBOOST"}, 'Exactly one of "prediction_class" and "framework"'),
         ({"acceleratorConfig": {"type": "NVIDIA_TESLA_T4", "count": "1"}}, "version.accelerator_config"),
         ({"explanationConfig": {"xraiAttribution": {"numIntegralSteps": 50}}}, "version.explanation_config"),
     ],
 )
-def test_what_is_not_served_here_is_refused_clearly(fields, text):
+def test_what_is_not_served_is_refused_clearly(fields, text):
     with pytest.raises(FailedPrecondition, match=re.escape(text)):
         check(GLOBAL, **fields)
+
+
+@pytest.mark.parametrize(
+    ("key", "fields", "text"),
+    [
+        (GLOBAL, {"predictionClass": "m.C"}, "The package that holds m.C should be provided in package_uris."),
+        (REGIONAL, ROUTINE, "needs a legacy (MLS1) machine type, on the global endpoint."),
+        (REGIONAL, {**ROUTINE, "machineType": "n1-standard-4"}, "Field: prediction_class Error: A custom prediction"),
+    ],
+)
+def test_what_a_routine_needs(key, fields, text):
+    with pytest.raises(FailedPrecondition, match=re.escape(text)):
+        check(key, **fields)
 
 
 def test_defaults_follow_the_endpoint_and_output_only_fields_are_dropped():
@@ -90,6 +110,9 @@ def test_defaults_follow_the_endpoint_and_output_only_fields_are_dropped():
     ("framework", "names", "found"),
     [
         (None, ["model.bst"], "XGBOOST"),
+        (None, ["saved_model.pb", "variables/variables.index"], "TENSORFLOW"),
+        (None, ["saved_model.pbtxt"], "TENSORFLOW"),
+        ("TENSORFLOW", ["saved_model.pb", "model.pkl"], "TENSORFLOW"),
         (None, ["model.joblib", "README", "sub/model.pkl"], None),
         ("SCIKIT_LEARN", ["model.pkl"], "SCIKIT_LEARN"),
         ("SCIKIT_LEARN", ["model.pkl", "model.bst"], "SCIKIT_LEARN"),
@@ -108,12 +131,20 @@ def test_the_framework_of_a_directory(framework, names, found):
         ("SCIKIT_LEARN", ["dir/model.pkl"], "Deployment directory gs://b/dir is expected to contain exactly one of"),
         ("XGBOOST", ["model.pkl", "model.bst"], "exactly one of: [model.bst, model.joblib, model.pkl]."),
         (None, ["model.PKL"], "exactly one of: [saved_model.pb, saved_model.pbtxt, model.bst"),
-        (None, ["saved_model.pb"], "this directory holds a SavedModel"),
+        ("TENSORFLOW", ["saved_model.pb", "saved_model.pbtxt"], "exactly one of: [saved_model.pb, saved_model.pbtxt]."),
+        ("TENSORFLOW", ["1587877383942/saved_model.pb"], "exactly one of: [saved_model.pb, saved_model.pbtxt]."),
+        (None, ["saved_model.pb", "model.pkl"], "is expected to contain exactly one of"),
     ],
 )
 def test_directories_that_are_refused(framework, names, text):
     with pytest.raises(FailedPrecondition, match=re.escape(text)):
         validate.framework_of(check(GLOBAL).replace(framework=framework), names, [1] * len(names))
+
+
+def test_a_routine_may_have_any_files():
+    assert validate.framework_of(check(GLOBAL, **ROUTINE), ["weights.h5", "model.pkl", "model.bst"], [1] * 3) is None
+    with pytest.raises(FailedPrecondition, match="holds 1001 files"):
+        validate.framework_of(check(GLOBAL, **ROUTINE), ["x"], [1] * 1001)
 
 
 def test_limits_of_a_directory():

@@ -8,8 +8,11 @@ import pickle
 import sys
 from typing import Any
 
+from .advice import advice
 from .models import SklearnModel, XgboostModel
-from .refusal import Refusal, said
+from .refusal import Refusal, class_name, said
+from .routine import open_routine
+from .tensorflow_model import open_saved_model
 
 PROTOCOL_ADVICE = (
     " Please make sure the model was exported using python {}."
@@ -18,19 +21,33 @@ PROTOCOL_ADVICE = (
 MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt", "model.bst", "model.joblib", "model.pkl")
 
 
-def open_model(model_dir: str, framework: "str | None") -> "Any":
-    """The model of a directory, ready to predict. `framework` None: decided by the files and the object in them."""
-    if framework is None:
-        framework = detect(model_dir)
-    if framework == "XGBOOST":
-        found = load_pickled(model_dir)
-        booster = load_bst(model_dir) if found is None else found
-        if booster is None:
-            raise missing("Could not find model.joblib, model.pkl, or model.bst in " + model_dir)
-        return XgboostModel(checked(booster, "xgboost", "xgboost model"))
+def open_model(wanted: "dict[str, Any]") -> "Any":
+    """The model that a `load` request wants, ready to predict: a routine, or a model of a framework."""
+    sys.path[:0] = wanted.get("packages") or []
+    importlib.invalidate_caches()
+    model_dir, framework = wanted["model_dir"], wanted.get("framework")
+    if wanted.get("prediction_class"):
+        decodes = framework == "TENSORFLOW"
+        return open_routine(wanted["prediction_class"], model_dir, wanted.get("package_uris") or [], decodes)
+    framework = framework or detect(model_dir)
+    if framework == "TENSORFLOW":
+        return open_saved_model(model_dir, wanted.get("threads") or 1)
+    return open_booster(model_dir) if framework == "XGBOOST" else open_estimator(model_dir, framework)
+
+
+def open_booster(model_dir: str) -> XgboostModel:
+    found = load_pickled(model_dir)
+    booster = load_bst(model_dir) if found is None else found
+    if booster is None:
+        raise missing("Could not find model.joblib, model.pkl, or model.bst in " + model_dir)
+    return XgboostModel(checked(booster, "xgboost", "xgboost model"))
+
+
+def open_estimator(model_dir: str, framework: str) -> SklearnModel:
+    """`framework` SCIKIT_LEARN, or EITHER: the object decides between it and XGBoost."""
     if framework not in ("SCIKIT_LEARN", "EITHER"):
-        text = "Framework {} is not served by this version of aip-magics.".format(framework)
-        raise Refusal("FAILED_TO_LOAD_MODEL", text, "scikit-learn (model.joblib, model.pkl) or XGBoost (model.bst)")
+        text = "Framework {} is not known.".format(framework)
+        raise Refusal("FAILED_TO_LOAD_MODEL", text, "one of TENSORFLOW, SCIKIT_LEARN, XGBOOST")
     model = load_pickled(model_dir)
     if model is None:
         raise missing("Could not find either model.joblib or model.pkl in " + model_dir)
@@ -60,11 +77,10 @@ def missing(text: str) -> Refusal:
 
 def checked(model: "Any", library: str, kinds: str) -> "Any":
     """The model, if its class comes from the library: the service looks for the name in the class's module."""
-    cls = type(model)
-    if library in cls.__module__:
+    if library in type(model).__module__:
         return model
-    text = "Invalid model type detected: {}.{}. Please make sure the model file is an exported {}."
-    raise Refusal("FAILED_TO_LOAD_MODEL", text.format(cls.__module__, cls.__name__, kinds))
+    text = "Invalid model type detected: {}. Please make sure the model file is an exported {}."
+    raise Refusal("FAILED_TO_LOAD_MODEL", text.format(class_name(model), kinds))
 
 
 def load_pickled(model_dir: str) -> "Any":
@@ -125,15 +141,3 @@ def unloadable(path: str, error: BaseException) -> Refusal:
     if "unsupported pickle protocol" in str(error):
         text += PROTOCOL_ADVICE.format(sys.version_info[0])
     return Refusal("FAILED_TO_LOAD_MODEL", text, advice(error))
-
-
-def advice(error: BaseException) -> str:
-    """How to mend the commonest reasons why a pickle does not load."""
-    text = str(error)
-    if isinstance(error, ImportError) and "numpy._core" in text:
-        return "the model was saved with NumPy 2; serve it with a Python that has NumPy 2, or train it with NumPy 1"
-    if isinstance(error, ImportError) and error.name:
-        return "install the package of {} for {}, or save the model without it".format(error.name, sys.executable)
-    if isinstance(error, AttributeError) and "__main__" in text:
-        return "the class or function was defined in the notebook: put it into a module that is installed for the model"
-    return ""

@@ -1,11 +1,10 @@
-"""What each framework's model is fed with, and what becomes of its result."""
-
-# ruff: noqa: UP032
+"""What scikit-learn and XGBoost are fed with, and what becomes of their results."""
 
 import sys
 from typing import Any
 
-from .refusal import Refusal, said
+from .inputs import as_list, uneven
+from .refusal import Refusal, class_name, said
 
 BAD_OUTPUT = (
     "Bad output type returned. The predict function should return either a numpy ndarray or a list. It returned {}."
@@ -16,13 +15,15 @@ class SklearnModel:
     """A scikit-learn estimator: gets the list as it was parsed, always by `predict`."""
 
     framework = "SCIKIT_LEARN"
-    engine = "scikit_learn"
+    label = engine = "scikit_learn"
 
     def __init__(self, model: "Any") -> None:
         self.model = model
+        self.class_name = class_name(model)
 
-    def preprocess(self, instances: "list[Any]") -> "Any":
-        return instances
+    def preprocess(self, instances: "Any", options: "dict[str, Any]") -> "Any":
+        options.pop("signature_name", None)
+        return as_list(instances)
 
     def run(self, inputs: "Any", options: "dict[str, Any]") -> "Any":
         try:
@@ -44,16 +45,17 @@ class XgboostModel(SklearnModel):
     """An XGBoost booster: gets a DMatrix without feature names, NaN is a missing value."""
 
     framework = "XGBOOST"
-    engine = "xgboost"
+    label = engine = "xgboost"
 
-    def preprocess(self, instances: "list[Any]") -> "Any":
+    def preprocess(self, instances: "Any", options: "dict[str, Any]") -> "Any":
         import numpy
         import xgboost
 
+        rows = SklearnModel.preprocess(self, instances, options)
         try:
-            array = numpy.array(instances)
+            array = numpy.array(rows)
         except Exception as error:
-            raise Refusal("INVALID_INPUTS", uneven(instances) or said(error)) from error
+            raise Refusal("INVALID_INPUTS", uneven(rows) or said(error)) from error
         try:
             return xgboost.DMatrix(array)
         except Exception as error:
@@ -65,13 +67,3 @@ class XgboostModel(SklearnModel):
             return self.model.predict(inputs, **options)
         except Exception as error:
             raise Refusal("FAILED_TO_RUN_MODEL", "Exception during xgboost prediction: " + said(error)) from error
-
-
-def uneven(instances: "list[Any]") -> str:
-    """Which instance is not as long as the first; empty if all are."""
-    sizes = [len(row) if isinstance(row, list) else None for row in instances]
-    for index, size in enumerate(sizes):
-        if size != sizes[0]:
-            numbers = ["one value" if n is None else "a list of {}".format(n) for n in (size, sizes[0])]
-            return "instance {} is {}, but instance 0 is {}".format(index, *numbers)
-    return ""

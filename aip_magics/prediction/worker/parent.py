@@ -28,6 +28,7 @@ SKLEARN = (
 PRELOAD = {
     "SCIKIT_LEARN": ["joblib"] + ["sklearn." + name for name in SKLEARN.split()],
     "XGBOOST": ["xgboost"],
+    "TENSORFLOW": ["tensorflow.compat.v1"],  # import only: no session, no device; a fork after one of those hangs
 }
 
 

@@ -1,4 +1,10 @@
-"""The one exception of the worker, and how exceptions of others are put into words."""
+"""The one exception of the worker, and how exceptions and values of others are put into words."""
+
+# ruff: noqa: UP032
+
+from typing import Any
+
+QUOTE_LIMIT = 200  # characters of a request that an error repeats
 
 
 class Refusal(Exception):
@@ -14,3 +20,14 @@ class Refusal(Exception):
 def said(error: BaseException) -> str:
     """The exception's text; its type where it has none, so that no message ends in a colon."""
     return str(error) or type(error).__name__
+
+
+def shortened(value: "Any") -> str:
+    """A value as it may be repeated in an error."""
+    text = repr(value)
+    return text if len(text) <= QUOTE_LIMIT else text[:QUOTE_LIMIT] + "…"
+
+
+def class_name(value: "Any") -> str:
+    """The class of an object, with its module."""
+    return "{}.{}".format(type(value).__module__, type(value).__name__)

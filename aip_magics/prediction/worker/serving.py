@@ -22,6 +22,7 @@ from typing import Any
 from .loading import open_model
 from .predicting import predict
 from .refusal import Refusal, said
+from .stats import Stats
 
 HEAD = struct.Struct(">II")
 TRACEBACK_LIMIT = 8000  # characters of a traceback that travel
@@ -32,6 +33,7 @@ LIBRARIES = (
     ("scipy", "scipy"),
     ("joblib", "joblib"),
     ("pandas", "pandas"),
+    ("tensorflow", "tensorflow"),
 )
 
 
@@ -74,11 +76,10 @@ class Session:
     def load(self, header: "dict[str, Any]", payload: bytes) -> "tuple[dict[str, Any], bytes]":
         start = time.perf_counter()
         self.settle(header.get("temp_dir") or "")
-        self.model = open_model(header["model_dir"], header.get("framework"))
-        cls = type(self.model.model)
+        self.model = open_model(header)
         return {
             "framework": self.model.framework,
-            "class": "{}.{}".format(cls.__module__, cls.__name__),
+            "class": self.model.class_name,
             "libraries": libraries(),
             "load_seconds": time.perf_counter() - start,
         }, b""
@@ -94,7 +95,7 @@ class Session:
     def predict(self, header: "dict[str, Any]", payload: bytes) -> "tuple[dict[str, Any], bytes]":
         if self.model is None:
             raise Refusal("FAILED_TO_LOAD_MODEL", "no model is loaded", "send load before predict")
-        stats = {}  # type: dict[str, Any]
+        stats = Stats()
         answer = predict(self.model, payload, stats)
         return {"stats": stats}, answer
 

@@ -1,0 +1,87 @@
+"""Where the SavedModel lies that is meant: exporters write each into a folder named by the time."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+from aip_magics.artifacts.names import MODEL_FILES
+from aip_magics.errors import ModelDirError
+
+SAVED_MODEL = tuple(name for name, framework in MODEL_FILES.items() if framework == "TENSORFLOW")
+_TIMESTAMP = re.compile(r"\d{4,}")
+_SHARD = re.compile(r"variables\.data-(\d{5})-of-(\d{5})")
+_PARTS = frozenset({"variables", "assets", "assets.extra"})  # folders inside a SavedModel
+
+
+@dataclasses.dataclass(frozen=True)
+class Resolved:
+    """The directory of a model. `note` says what was chosen where another directory was named; else it is empty."""
+
+    path: Path
+    note: str = ""
+
+
+def resolve_export(path: Path) -> Resolved:
+    """The directory that holds the model: `path` itself, or the newest complete folder of an export base.
+
+    ModelDirError if `path` is one level too high or too low, or no export in it is complete.
+    """
+    if not path.is_dir() or any((path / name).exists() for name in MODEL_FILES):
+        return Resolved(path)
+    if path.name in _PARTS and _is_export(path.parent):
+        fix = f"name {path.parent}"
+        raise ModelDirError(f"{path.name}/ is only a part of a SavedModel", where=str(path), fix=fix)
+    exports = [folder for folder in path.iterdir() if folder.is_dir() and _is_export(folder)]
+    stamped = sorted((folder for folder in exports if _TIMESTAMP.fullmatch(folder.name)), key=lambda f: int(f.name))
+    if stamped:
+        return _newest(path, stamped)
+    if exports:
+        names = sorted(folder.name for folder in exports)
+        fix = f"name {path / names[0]}" if len(names) == 1 else f"name one of {', '.join(names)} in it"
+        raise ModelDirError("the SavedModel lies one level deeper", where=str(path), fix=fix)
+    return Resolved(path)
+
+
+def newest_export(path: Path) -> str | None:
+    """The name of the newest complete export in an export base; None if `path` is no such base."""
+    try:
+        found = resolve_export(path).path
+    except (ModelDirError, OSError):
+        return None
+    return found.name if found != path else None
+
+
+def _newest(path: Path, stamped: list[Path]) -> Resolved:
+    left_out: list[str] = []
+    for folder in reversed(stamped):
+        lack = missing_part(folder)
+        if not lack:
+            older = len(stamped) - 1 - len(left_out)
+            rest = f", older ones: {older}" if older else ""
+            broken = f"; incomplete: {', '.join(left_out)}" if left_out else ""
+            return Resolved(folder, f"the newest export of {path.name or path} is {folder.name}{rest}{broken}")
+        left_out.append(f"{folder.name} (no {lack})")
+    text = f"no export is complete: {', '.join(left_out)}"
+    raise ModelDirError(text, where=str(path), fix="export the model again, or copy all of its files")
+
+
+def missing_part(folder: Path) -> str:
+    """What a SavedModel lacks of its variables, empty if nothing: exports are copied while others look."""
+    variables = folder / "variables"
+    names = {entry.name for entry in variables.iterdir()} if variables.is_dir() else set()
+    shards = [found for found in map(_SHARD.fullmatch, names) if found]
+    if not names:
+        return ""  # a model without variables
+    if "variables.index" not in names:
+        return "variables/variables.index"
+    for number in range(int(shards[0][2]) if shards else 1):
+        name = f"variables.data-{number:05d}-of-{shards[0][2] if shards else '00001'}"
+        if name not in names:
+            return f"variables/{name}"
+    return ""
+
+
+def _is_export(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in SAVED_MODEL)

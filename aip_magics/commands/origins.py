@@ -1,0 +1,78 @@
+"""What a user names as a model or a package: a path, a gs:// name, a `$name` of the notebook."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from aip_magics import catalog
+from aip_magics.commands.base import Context
+from aip_magics.commands.staging import stage
+from aip_magics.deploy.trial import DOWNLOADS
+from aip_magics.errors import ModelDirError
+from aip_magics.storage import Cache, GsUri, fetch_directory, fetch_file
+
+STAGING = "staging"  # below the data directory
+
+
+def origin(value: Any, args: argparse.Namespace, context: Context) -> str | None:
+    """An `--origin` or `--model-dir` as text, a path or gs:// name; a model, by `$name` or itself, is saved first.
+
+    None where nothing is given. OptionError where the variable is no model.
+    """
+    name, value = _named(value, context)
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, os.PathLike):
+        return str(os.fspath(value))
+    return str(stage(value, context.settings(args).data_dir / STAGING, name))
+
+
+def local_directory(value: Any, args: argparse.Namespace, context: Context) -> Path:
+    """A `--model-dir` as a path of this machine: what lies in Cloud Storage is downloaded, a model saved.
+
+    ModelDirError where there is nothing at the gs:// name, or more than the service takes.
+    """
+    found = origin(value, args, context) or ""
+    if not found.startswith("gs://"):
+        return Path(found).expanduser()
+    most = catalog.limits().model_dir_bytes_n1
+    downloaded = fetch_directory(context.target(args).storage, GsUri.parse(found), _downloads(args, context), most)
+    if isinstance(downloaded, str):
+        raise ModelDirError(downloaded, where="--model-dir", fix="name the model's directory: gs://BUCKET/DIRECTORY")
+    return downloaded
+
+
+def package_names(given: Any, context: Context) -> Iterator[Any]:
+    """packageUris as texts: a `$name`, a path, what %aip_package returned (it has a `path`), and lists of these."""
+    _, given = _named(given, context)
+    given = getattr(given, "path", given)
+    if isinstance(given, (list, tuple)):
+        for item in given:
+            yield from package_names(item, context)
+    else:
+        yield os.fspath(given) if isinstance(given, os.PathLike) else given
+
+
+def local_packages(given: Any, args: argparse.Namespace, context: Context) -> list[Path]:
+    """packageUris as files of this machine: those in Cloud Storage are downloaded."""
+    return [
+        fetch_file(context.target(args).storage, name, _downloads(args, context))
+        if name.startswith("gs://")
+        else Path(name).expanduser()
+        for name in map(str, package_names(given, context))
+    ]
+
+
+def _named(value: Any, context: Context) -> tuple[str, Any]:
+    """The variable's name and value where a text is wholly `$name`; else no name, and the value as it is."""
+    if isinstance(value, str) and value.startswith("$") and value[1:] in context.names:
+        return value[1:], context.names[value[1:]]
+    return "", value
+
+
+def _downloads(args: argparse.Namespace, context: Context) -> Cache:
+    return Cache(context.settings(args).data_dir / DOWNLOADS)

@@ -1,0 +1,64 @@
+"""A package that does not install, told as the service told it, with what to do about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from pathlib import PurePosixPath
+
+from aip_magics.errors import PredictionError
+
+SHOWN_LINES = 6  # of the output, in the error itself; `log` has more
+_NO_NEWS = ("Using CPython", "Using Python", "Resolved ", "hint: Build failures")
+_EXCEPTION = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt)\b.*")
+_MISSING_FILE = re.compile(r"No such file or directory: (['\"])(.+?)\1")
+_NO_NETWORK = re.compile(
+    r"failed to fetch|error sending request|dns error|network is unreachable|network was disabled|connection refused"
+    r"|could not connect|timed out",
+    re.IGNORECASE,
+)
+
+
+def failed(name: str, reason: str, *, fix: str = "", log: str = "") -> PredictionError:
+    """The package `name` was refused or did not build."""
+    detail = f"User-provided package {name} failed to install: {reason}"
+    return PredictionError("FAILED_TO_LOAD_MODEL", detail, where=f"packageUris: {name}", fix=fix, log=log)
+
+
+def not_built(name: str, members: Collection[str], lines: Sequence[str]) -> PredictionError:
+    """The build of a package with these members ended with an error; `lines` are its output."""
+    told = [line.strip() for line in lines if line.strip(" ^~|")]
+    reason = reason_of(told)
+    # What stands before the last exception shows where it was raised.
+    last = [line for line in told[-SHOWN_LINES:] if reason not in line and not line.startswith(_NO_NEWS)]
+    shown = "\n".join([reason, *(f"    {line}" for line in last)])
+    return failed(name, shown, fix=_fix(name, members, "\n".join(told)), log="\n".join(lines))
+
+
+def reason_of(lines: Sequence[str]) -> str:
+    """The line of an output that says why: of the last exception, else of the last error."""
+    exceptions = [line for line in lines if _EXCEPTION.fullmatch(line)]
+    if exceptions:
+        return exceptions[-1]
+    errors = [line for line in lines if line.startswith(("error:", "cause:", "ERROR:"))]
+    return errors[-1].partition(":")[2].strip() if errors else (lines[-1] if lines else "it ended without a word")
+
+
+def no_network(text: str) -> bool:
+    """Whether an output says that the package index was not reached."""
+    return _NO_NETWORK.search(text) is not None
+
+
+def _fix(name: str, members: Collection[str], text: str) -> str:
+    if missing := _MISSING_FILE.search(text):
+        wanted = PurePosixPath(missing[2].replace("\\", "/")).name
+        if not any(PurePosixPath(member).name == wanted for member in members):
+            return (
+                f"setup.py wants {wanted}, which {name} does not have: write `include {wanted}` into MANIFEST.in and "
+                "build the archive again"
+            )
+    if no_network(text):
+        return "what it is built with has to be fetched: connect to the network, or install setuptools and wheel here"
+    if "does not satisfy Python" in text or "not compatible with" in text or "no wheels with a matching" in text:
+        return f"build {name} for the Python that predicts, or give its source distribution"
+    return "`.log` has the whole output; a package of plain modules is made by %aip_package"

@@ -1,0 +1,72 @@
+"""What installed packages require and the interpreter lacks.
+
+A package is installed without its requirements where the interpreter is the user's own: nothing of theirs is changed
+or shadowed behind their back. So what is missing has to be told.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+from aip_magics.errors import PredictionError
+from aip_magics.prediction.interpreters import Interpreter
+
+
+class Lacking(NamedTuple):
+    """A requirement that is not met: the distribution that has it, its text, the version there is (None: none)."""
+
+    package: str
+    requirement: str
+    found: str | None
+
+
+def check(target: Path, interpreter: Interpreter) -> None:
+    """PredictionError (INVALID_USER_CODE) where `interpreter` lacks what the packages in `target` require."""
+    lacking = list(lacking_of(target, interpreter))
+    if not lacking:
+        return
+    told = "; ".join(
+        f"{package} requires {requirement}, there is {found or 'none'}" for package, requirement, found in lacking
+    )
+    wanted = dict.fromkeys(requirement for _, requirement, _ in lacking)
+    raise PredictionError(
+        "INVALID_USER_CODE",
+        f"{told} in Python {interpreter.version}",
+        where=interpreter.python,
+        fix=shlex.join([interpreter.python, "-m", "pip", "install", *wanted]),
+    )
+
+
+def lacking_of(target: Path, interpreter: Interpreter) -> Iterator[Lacking]:
+    """The requirements of the distributions in `target` that neither they themselves nor the interpreter meet."""
+    from packaging.utils import canonicalize_name
+
+    there: dict[str, str] = {canonicalize_name(name): version for name, version in interpreter.installed.items()}
+    distributions = list(metadata.distributions(path=[str(target)]))
+    there.update({canonicalize_name(dist.name): dist.version for dist in distributions})
+    for dist in sorted(distributions, key=lambda dist: dist.name):
+        for text in dist.requires or ():
+            found = _unmet(text, there, interpreter.markers)
+            if found is not None:
+                yield Lacking(dist.name, *found)
+
+
+def _unmet(text: str, there: Mapping[str, str], markers: Mapping[str, str]) -> tuple[str, str | None] | None:
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement:
+        return text, None
+    if requirement.marker is not None and not requirement.marker.evaluate({**markers, "extra": ""}):
+        return None
+    requirement.marker = None
+    found = there.get(canonicalize_name(requirement.name))
+    if found is not None and requirement.specifier.contains(found, prereleases=True):
+        return None
+    return str(requirement), found

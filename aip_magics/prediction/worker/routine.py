@@ -1,0 +1,117 @@
+"""A custom prediction routine: the user's class loads and predicts by itself."""
+
+# ruff: noqa: UP032
+
+import inspect
+import pydoc
+from typing import Any
+
+from .advice import advice
+from .inputs import decoded
+from .refusal import Refusal, class_name, said
+from .stats import Stats
+
+NOT_FOUND = (
+    "{} cannot be found. Please make sure (1) prediction_class is the fully qualified function name, and"
+    " (2) it uses the correct package name as provided by the package_uris: {}"
+)
+NO_FROM_PATH = "User provided model class {} must implement the from_path method."
+NO_PREDICT = "The provided model class, {}, is missing the required predict method."
+BAD_SIGNATURE = (
+    "The provided model class, {}, has a predict method with an invalid signature."
+    " Expected signature: ['self', 'instances'] User signature: {}"
+)
+SHOWN = "def predict(self, instances, **kwargs)"
+
+
+def open_routine(prediction_class: str, model_dir: str, package_uris: "list[str]", decodes: bool) -> "Routine":
+    """An instance of the class, made by its `from_path`. `decodes`: it gets bytes for objects with the key b64."""
+    cls = find(prediction_class, package_uris)
+    check(cls, getattr(cls, "__name__", prediction_class))
+    try:
+        made = cls.from_path(model_dir)
+    except Exception as error:
+        raise unexpected(error) from error
+    if not hasattr(made, "predict"):
+        text = "from_path of {} returned {}, which has no predict method".format(prediction_class, class_name(made))
+        raise Refusal("INVALID_USER_CODE", text, "end from_path with: return cls(...)")
+    return Routine(made, decodes)
+
+
+def find(prediction_class: str, package_uris: "list[str]") -> "Any":
+    try:
+        found = pydoc.locate(prediction_class)
+    except pydoc.ErrorDuringImport as error:
+        raise unexpected(error) from error
+    if not found:
+        fix = "write package.module.Class, and list the package in setup() (packages= or py_modules=)"
+        raise Refusal("INVALID_USER_CODE", NOT_FOUND.format(prediction_class, package_uris), fix)
+    return found
+
+
+def unexpected(error: BaseException) -> Refusal:
+    cause = getattr(error, "value", error) if isinstance(error, pydoc.ErrorDuringImport) else error
+    text = "Unexpected error when loading the model: {}: {}".format(type(cause).__name__, said(cause))
+    return Refusal("FAILED_TO_LOAD_MODEL", text, advice(cause))
+
+
+def check(cls: "Any", name: str) -> None:
+    """The interface that the service checks before it makes an instance."""
+    if not hasattr(cls, "from_path"):
+        fix = "add to the class: @classmethod def from_path(cls, model_dir)"
+        raise Refusal("INVALID_USER_CODE", NO_FROM_PATH.format(name), fix)
+    if not hasattr(cls, "predict"):
+        raise Refusal("INVALID_USER_CODE", NO_PREDICT.format(name), "add to the class: " + SHOWN)
+    try:
+        names = inspect.getfullargspec(cls.predict).args
+    except TypeError as error:  # not a function of Python
+        raise Refusal("INVALID_USER_CODE", BAD_SIGNATURE.format(name, said(error)), SHOWN) from error
+    if len(names) != 2:
+        raise Refusal("INVALID_USER_CODE", BAD_SIGNATURE.format(name, names), SHOWN + ": read the rest from kwargs")
+
+
+class Routine:
+    """Gets the instances as they were parsed, the request's other keys and `stats` as keywords."""
+
+    framework = ""
+    label = engine = "custom"
+
+    def __init__(self, model: "Any", decodes: bool) -> None:
+        self.model = model
+        self.class_name = class_name(model)
+        self.decodes = decodes
+
+    def preprocess(self, instances: "Any", options: "dict[str, Any]") -> "Any":
+        if "stats" in options:
+            text = "the request has a key 'stats', which the service uses itself to call predict(instances, stats=...)"
+            raise Refusal("INVALID_INPUTS", text, "give the key another name")
+        return decoded(instances) if self.decodes and isinstance(instances, list) else instances
+
+    def run(self, inputs: "Any", options: "dict[str, Any]") -> "Any":
+        try:
+            return self.model.predict(inputs, stats=Stats(), **options)
+        except Exception as error:
+            # The service says "unknown error" only, and has the reason in a log.
+            text = "unknown error: {}: {}".format(type(error).__name__, said(error))
+            raise Refusal("FAILED_TO_RUN_MODEL", text, self.advice(error, options)) from error
+
+    def advice(self, error: BaseException, options: "dict[str, Any]") -> str:
+        if not isinstance(error, TypeError) or "unexpected keyword argument" not in str(error):
+            return ""
+        spec = inspect.getfullargspec(self.model.predict)
+        passed = ["stats", *sorted(options)]
+        lost = [name for name in passed if name not in spec.args + spec.kwonlyargs]
+        if spec.varkw or not lost:
+            return ""
+        return "write {}: the service passes {}=".format(SHOWN, "=, ".join(lost))
+
+    def postprocess(self, output: "Any") -> "list[Any]":
+        made = type(output).__name__
+        if isinstance(output, (dict, str, bytes)):
+            text = "predict returned a {}, of which list() makes its keys or letters".format(made)
+            raise Refusal("INVALID_OUTPUTS", text, "return a list with one prediction per instance")
+        try:
+            return list(output)
+        except Exception as error:
+            text = "predict returned {}, which list() cannot take: {}".format(made, said(error))
+            raise Refusal("INVALID_OUTPUTS", text, "return a list with one prediction per instance") from error

@@ -1,0 +1,66 @@
+"""How much later a notebook is ready for loading the extension."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rounds import Goal, in_turns, seconds
+
+pytestmark = pytest.mark.benchmark
+
+BARE, LOADED, INSIDE, EMPTY = (
+    "ipython", "ipython with %load_ext aip_magics", "%load_ext aip_magics in a fresh one",
+    "floor: %load_ext of an empty extension",
+)  # fmt: skip
+LIMIT = 50  # milliseconds
+ROUNDS = 9
+CODE = """
+import sys, time
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+start = time.perf_counter()
+shell.run_line_magic("load_ext", sys.argv[1])
+print(time.perf_counter() - start)
+print(sorted(name for name in shell.magics_manager.magics["cell"] if name.startswith("aip_")))
+"""
+
+
+def test_loading_the_extension(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tell: Any) -> None:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "empty_extension.py").write_text("def load_ipython_extension(shell):\n    pass\n")
+    magics: dict[str, str] = {}
+
+    def ipython(code: str) -> float:
+        words = [sys.executable, "-m", "IPython", "--no-banner", "-c", code]
+        return seconds(lambda: subprocess.run(words, check=True, capture_output=True, timeout=120))
+
+    def inside(extension: str) -> float:
+        words = [sys.executable, "-c", CODE, extension]
+        done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=120)
+        taken, magics[extension] = done.stdout.splitlines()
+        return float(taken)
+
+    measured = in_turns(
+        {
+            BARE: lambda: ipython("pass"),
+            LOADED: lambda: ipython("%load_ext aip_magics"),
+            INSIDE: lambda: inside("aip_magics"),
+            EMPTY: lambda: inside("empty_extension"),
+        },
+        ROUNDS,
+    )
+    added = sorted(loaded - bare for loaded, bare in zip(measured[LOADED].seconds, measured[BARE].seconds, strict=True))
+    tell("loading the extension:", *measured.values())
+    for name, value in (("whole process, loaded - bare", added[ROUNDS // 2]), (INSIDE, _median(measured[INSIDE]))):
+        tell(f"  {name}: {value * 1000:.1f} ms; {Goal(most=LIMIT).told(value * 1000)}")
+    assert "'aip_deploy'" in magics["aip_magics"]
+    assert magics["empty_extension"] == "[]"
+
+
+def _median(way: Any) -> float:
+    return float(sorted(way.seconds)[ROUNDS // 2])

@@ -1,0 +1,162 @@
+"""`package` and the options that say where a local prediction runs, as commands."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aip_magics.commands.base import Context
+from aip_magics.commands.package import PickledFromMain
+from aip_magics.commands.registry import COMMANDS, parser_of
+from aip_magics.errors import EnvironmentFailed, InputError, ModelDirError, OptionError
+from aip_magics.events import Event, Failed, StepFinished, StepSkipped
+from aip_magics.prediction.sdist import Package
+from aip_magics.settings import Environment
+
+TRAIN = """
+import joblib
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+
+class Scale(BaseEstimator, TransformerMixin):
+    def fit(self, rows, labels=None):
+        return self
+
+    def transform(self, rows):
+        return [[value * 3 for value in row] for row in rows]
+
+model = make_pipeline(Scale(), LinearRegression()).fit([[0.0], [1.0], [2.0]], [0.0, 2.0, 4.0])
+"""
+SAVE = "joblib.dump(model, 'export/model.joblib')\n"
+
+
+class Recording:
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.shown: list[Any] = []
+
+    def emit(self, event: Event) -> None:
+        self.events.append(event)
+
+    def show(self, value: Any) -> None:
+        self.shown.append(value)
+
+    def of(self, kind: type[Event]) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+def run(face: Recording, verb: str, *words: str, body: str | None = None, **variables: str) -> Any:
+    command = next(command for command in COMMANDS if command.name == verb)
+    args = parser_of(command, verb).parse(words)
+    environment = Environment(variables, {}) if variables else None
+    return command.run(args, body, Context(face, environment=environment))
+
+
+def python(code: str, folder: Path) -> None:
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
+
+
+@pytest.fixture
+def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a model whose class was defined where it was trained."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "export").mkdir()
+    python(TRAIN + SAVE, tmp_path)
+    return tmp_path
+
+
+def test_from_a_notebooks_class_to_a_prediction(notebook: Path) -> None:
+    face = Recording()
+    found = run(face, "package", "--model-dir", "export")
+    assert isinstance(found, PickledFromMain)
+    assert (found.names, found.complete) == (("Scale",), True)
+    assert "from my_code import Scale" in found.advice
+    assert face.shown == [found]
+    assert json.dumps(found.to_json())
+
+    (notebook / "my_code.py").write_text(TRAIN.partition("model =")[0])
+    made = run(face, "package", "my_code.py", "--model-dir", "export")
+    assert isinstance(made, Package)
+    assert made.path == Path("dist/my_code-0.1.tar.gz")
+    assert "`from my_code import Scale` in the notebook, then save the model again" in made.notes[0]
+
+    python(
+        "from my_code import *\n" + TRAIN.partition("\n\n\n")[0] + "\nmodel =" + TRAIN.partition("model =")[2] + SAVE,
+        notebook,
+    )
+    assert run(face, "package", "--model-dir", "export").names == ("Scale",)
+
+
+def test_the_class_in_a_module_predicts_with_the_package(notebook: Path) -> None:
+    (notebook / "my_code.py").write_text(TRAIN)
+    python("from my_code import joblib, model\n" + SAVE, notebook)
+    face = Recording()
+    assert run(face, "package", "--model-dir", "export").names == ()
+    made = run(face, "package", "my_code.py", "--version", "2.0", "--output", "out", "--name", "mine")
+    assert made.path == Path("out/mine-2.0.tar.gz")
+    answer = run(
+        face, "local-predict", "--model-dir", "export", "--package-uris", str(made.path), body="[[3.0], [4.0]]"
+    )
+    assert answer == {"predictions": pytest.approx([6.0, 8.0])}
+    environment, predict = face.of(StepFinished)
+    assert environment.summary == f"Python {sys.version.split()[0]} at {sys.executable}, the one that runs this"
+    assert predict.summary == "2 predictions"
+
+
+def test_a_definition_that_is_not_in_the_package(notebook: Path) -> None:
+    (notebook / "other.py").write_text("X = 1")
+    notes = run(Recording(), "package", "other.py", "--model-dir", "export").notes
+    assert "model.joblib has Scale from the notebook" in notes[0]
+    assert "it is not in this package: move it into other" in notes[0]
+
+
+def test_mistakes(tmp_path: Path, booster_export: Path) -> None:
+    with pytest.raises(OptionError, match="a module or a directory is wanted"):
+        run(Recording(), "package")
+    with pytest.raises(InputError, match="no such module"):
+        run(Recording(), "package", str(tmp_path / "nothing.py"))
+    with pytest.raises(ModelDirError, match="no pickled model"):
+        run(Recording(), "package", "--model-dir", str(booster_export))
+
+
+def test_the_python_is_always_told(iris_export: Path) -> None:
+    face = Recording()
+    run(face, "local-predict", "--model-dir", str(iris_export), body="[[5.1, 3.5, 1.4, 0.2]]")
+    assert sys.executable in face.of(StepFinished)[0].summary
+
+
+def test_a_runtime_that_cannot_be_had_is_skipped_and_never_passes(iris_export: Path, tmp_path: Path) -> None:
+    face = Recording()
+    words = ("--model-dir", str(iris_export), "--env", "runtime", "--runtime-version", "1.14")
+    with pytest.raises(EnvironmentFailed, match=r"nothing was predicted: runtime 1\.14 has Python 3\.5"):
+        run(face, "local-predict", *words, body="[[5.1, 3.5, 1.4, 0.2]]", AIP_MAGICS_HOME=str(tmp_path))
+    [skipped] = face.of(StepSkipped)
+    assert (skipped.step, face.of(StepFinished), face.of(Failed), face.shown) == ("environment", [], [], [])
+
+
+def test_a_version_without_the_environment_is_refused(iris_export: Path) -> None:
+    with pytest.raises(OptionError) as caught:
+        run(Recording(), "local-predict", "--model-dir", str(iris_export), "--runtime-version", "2.11", body="[[1]]")
+    assert caught.value.fix == "add --env runtime"
+
+
+def test_a_failure_is_a_failed_step(iris_export: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.tar.gz").write_bytes(b"nothing")
+    face = Recording()
+    with pytest.raises(Exception, match="failed to install"):
+        run(
+            face,
+            "local-predict",
+            "--model-dir",
+            str(iris_export),
+            "--package-uris",
+            str(tmp_path / "bad.tar.gz"),
+            body="[[1]]",
+        )
+    assert [event.step for event in face.of(Failed)] == ["environment"]

@@ -1,0 +1,102 @@
+"""Models that are variables: saved in the form that the service takes, under their content."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import joblib
+import numpy
+import pytest
+import xgboost
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+
+from aip_magics.artifacts import look
+from aip_magics.commands.staging import stage
+from aip_magics.errors import OptionError
+
+ROWS, LABELS = [[0.0, 1.0], [1.0, 0.0], [2.0, 2.0], [3.0, 1.0]], [0, 0, 1, 1]
+
+
+def test_an_estimator_becomes_a_joblib_file(tmp_path: Path) -> None:
+    model = LogisticRegression().fit(ROWS, LABELS)
+    folder = stage(model, tmp_path, "flowers")
+    assert folder.name == "flowers"
+    assert [file.name for file in look(folder).files] == ["model.joblib"]
+    assert look(folder).framework == "SCIKIT_LEARN"
+    assert joblib.load(folder / "model.joblib").predict(ROWS).tolist() == model.predict(ROWS).tolist()
+
+
+def test_the_same_model_is_the_same_directory(tmp_path: Path) -> None:
+    model = LogisticRegression().fit(ROWS, LABELS)
+    first = stage(model, tmp_path, "m")
+    assert stage(model, tmp_path, "m") == first
+    assert stage(LogisticRegression(C=0.1).fit(ROWS, LABELS), tmp_path, "m") != first
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_only_the_last_ones_are_kept(tmp_path: Path) -> None:
+    folders = [stage(LogisticRegression(C=number), tmp_path) for number in range(1, 14)]
+    assert [folder.is_dir() for folder in folders] == [False] * 3 + [True] * 10
+
+
+def test_a_booster_becomes_model_bst(tmp_path: Path) -> None:
+    matrix = xgboost.DMatrix(numpy.array(ROWS), label=LABELS)
+    booster = xgboost.train({"objective": "binary:logistic", "nthread": 1}, matrix, 2)
+    expected = booster.predict(matrix).tolist()
+    folder = stage(booster, tmp_path)
+    assert folder.name == "Booster"
+    assert look(folder).framework == "XGBOOST"
+    again = xgboost.Booster(model_file=bytearray((folder / "model.bst").read_bytes()))
+    assert again.predict(matrix).tolist() == expected
+    wrapped = stage(xgboost.XGBClassifier(n_estimators=2).fit(ROWS, LABELS), tmp_path)
+    assert look(wrapped).framework == "SCIKIT_LEARN"
+
+
+def test_an_unfitted_ensemble_has_no_truth_value_and_is_staged_all_the_same(tmp_path: Path) -> None:
+    assert (stage(RandomForestClassifier(), tmp_path) / "model.joblib").is_file()
+
+
+def test_without_joblib_it_is_a_pickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "joblib")
+    assert (stage(LogisticRegression(), tmp_path) / "model.pkl").is_file()
+
+
+@pytest.mark.parametrize(
+    ("obj", "text"),
+    [
+        ({"a": 1}, "thing is a dict, not a model"),
+        (LogisticRegression, "thing is a class, not a model"),
+        (SimpleNamespace(fit=len, predict=lambda rows: rows), "thing cannot be saved"),
+    ],
+)
+def test_what_is_no_model_is_refused(tmp_path: Path, obj: Any, text: str) -> None:
+    with pytest.raises(OptionError, match=text):
+        stage(obj, tmp_path, "thing")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed")
+def test_keras_and_tensorflow_models_become_saved_models(tmp_path: Path) -> None:
+    code = """
+import json, sys
+from pathlib import Path
+import keras, tensorflow as tf
+from aip_magics.commands.staging import stage
+class Twice(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+    def __call__(self, x):
+        return 2 * x
+models = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), Twice()
+print(json.dumps([str(stage(model, Path(sys.argv[1]))) for model in models]))
+"""
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    sequential, module = map(Path, json.loads(done.stdout))  # nothing else was printed
+    assert [look(folder).framework for folder in (sequential, module)] == ["TENSORFLOW"] * 2

@@ -1,0 +1,211 @@
+"""Environments are really built (from local wheels: the tests fetch nothing), cached, and run a worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from archives import wheel
+
+from aip_magics import catalog
+from aip_magics.errors import EnvironmentFailed, FieldError, ModelDirError, PredictionError
+from aip_magics.prediction import WorkerSpec, local_predict, start
+from aip_magics.prediction.environments import Environment, Skipped, environment, find_python, pins_of
+from aip_magics.prediction.environments.building import build
+from aip_magics.prediction.surround import Surround, skipped_error, surround
+
+PYTHON = ".".join(map(str, sys.version_info[:2]))
+MODEL = """
+    import own
+
+    class Model:
+        def predict(self, instances):
+            return [own.VALUE] * len(instances)
+"""
+
+
+@pytest.mark.parametrize(
+    ("version", "framework", "extra", "pins"),
+    [
+        ("2.11", "SCIKIT_LEARN", (), "joblib numpy==1.21.6 pandas==1.3.5 scikit-learn==1.0.2"),
+        ("2.11", None, ("xgboost",), "joblib numpy==1.21.6 pandas==1.3.5 scikit-learn==1.0.2 xgboost==1.6.2"),
+        ("2.11", None, ("lightgbm<4",), "joblib lightgbm<4 numpy==1.21.6 pandas==1.3.5 scikit-learn==1.0.2"),
+        ("2.8", "XGBOOST", (), "joblib numpy==1.21.* pandas==1.3.* scikit-learn==1.0.2 xgboost==1.5.*"),
+        ("2.11", "TENSORFLOW", (), "joblib numpy==1.21.6 pandas==1.3.5 protobuf<3.21 tensorflow==2.11.*"),
+    ],
+)
+def test_pins(version: str, framework: str | None, extra: tuple[str, ...], pins: str) -> None:
+    runtime = catalog.runtime(version)
+    assert runtime is not None
+    assert pins_of(runtime, framework, extra) == tuple(sorted([*pins.split(), "setuptools<60", "wheel"]))
+
+
+def test_what_the_service_never_had(tmp_path: Path) -> None:
+    with pytest.raises(FieldError, match=r"no runtime version '2\.10'") as caught:
+        environment("2.10", None, tmp_path)
+    assert "2.11, 2.9" in caught.value.fix
+    with pytest.raises(FieldError, match=r"runtime 2\.11 has no Python 3\.10"):
+        environment("2.11", "3.10", tmp_path)
+    with pytest.raises(FieldError, match="has no xgboost"):
+        environment("1.2", None, tmp_path, framework="XGBOOST")
+
+
+def test_an_absent_python_is_skipped_with_the_command_that_gets_it(tmp_path: Path) -> None:
+    nothing = {"HOME": str(tmp_path), "PATH": str(tmp_path), "PYENV_ROOT": str(tmp_path)}
+    found = environment("2.11", None, tmp_path, environ=nothing)
+    assert isinstance(found, Skipped)
+    assert "Python 3.7, which runtime 2.11 has, is not on this machine" in found.reason
+    assert found.fix.startswith(f"{sys.executable} -m uv python install 3.7")
+    assert "3.7" in skipped_error(found).fix
+    assert not (tmp_path / "environments").exists()
+    old = environment("1.14", None, tmp_path)
+    assert isinstance(old, Skipped)
+    assert "Python 3.5" in old.reason
+
+
+def test_find_python(tmp_path: Path) -> None:
+    assert find_python(PYTHON) == Path(sys.executable)
+    assert find_python("3.99") is None
+    # A shim that leads nowhere, as pyenv leaves for every version that is installed but not chosen.
+    (tmp_path / "shims").mkdir()
+    shim = tmp_path / "shims" / "python3.98"
+    shim.write_text("#!/bin/sh\necho 'command not found' >&2\nexit 127\n")
+    shim.chmod(0o755)
+    variables = {"PATH": str(shim.parent), "HOME": str(tmp_path)}
+    assert find_python("3.98", variables) is None
+    fake = tmp_path / ".pyenv" / "versions" / "3.98.1" / "bin" / "python"
+    fake.parent.mkdir(parents=True)
+    fake.write_text("#!/bin/sh\necho aip-magics:3.98.1\n")
+    fake.chmod(0o755)
+    assert find_python("3.98", variables) == fake
+    assert find_python("3.9", variables) != fake
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    return wheel(tmp_path, "own", {"own": "VALUE = 'of the environment'"})
+
+
+def test_an_environment_is_built_once_and_runs_a_worker(
+    own: Path, tmp_path: Path, built: Callable[..., Path], gone: Callable[..., bool]
+) -> None:
+    lines: list[str] = []
+    made: list[Environment] = []
+
+    def work() -> None:
+        made.append(build(Path(sys.executable), [str(own)], tmp_path, on_line=lines.append))
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 3
+    assert made[0] == made[1] == made[2]
+    assert len([line for line in lines if "+ own==0.1" in line]) == 1
+    assert made[0].libraries == {"own": "0.1"}
+    assert made[0].python_version.startswith(PYTHON)
+    spec = WorkerSpec(built(MODEL), python=str(made[0].python))
+    with start(spec, log_dir=tmp_path / "logs") as worker:
+        worker.load()
+        answer = json.loads(worker.predict(b'{"instances": [1, 2]}'))
+    assert answer == {"predictions": ["of the environment"] * 2}
+    assert gone(worker.pid)
+
+
+def test_an_environment_whose_python_went_away_is_built_again(own: Path, tmp_path: Path) -> None:
+    made = build(Path(sys.executable), [str(own)], tmp_path)
+    made.python.unlink()
+    again = build(Path(sys.executable), [str(own)], tmp_path)
+    assert again == made
+    assert subprocess.run([again.python, "-c", "import own"], check=True).returncode == 0
+    assert [name for name in os.listdir(tmp_path / "environments") if not name.endswith(".lock")] == [
+        made.python.parent.parent.name
+    ]
+
+
+def test_without_a_network_the_error_says_so(tmp_path: Path) -> None:
+    offline = {**os.environ, "UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "uv")}
+    with pytest.raises(EnvironmentFailed, match="could not be fetched") as caught:
+        build(Path(sys.executable), ["scikit-learn==1.0.2"], tmp_path, environ=offline)
+    assert "connect to the network" in caught.value.fix
+    assert [name for name in os.listdir(tmp_path / "environments") if not name.endswith(".lock")] == []
+
+
+def test_what_cannot_be_built_is_told(own: Path, tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentFailed, match="it could not be built"):
+        build(Path(sys.executable), ["this is no requirement"], tmp_path)
+    with pytest.raises(EnvironmentFailed, match=r"not done within 0\.01 s"):
+        build(Path(sys.executable), [str(own)], tmp_path, deadline=0.01)
+
+
+def test_the_current_python(sklearn_dir: Path, own: Path, tmp_path: Path) -> None:
+    found = surround(sklearn_dir, tmp_path)
+    assert found == Surround(
+        sys.executable, (), f"Python {sys.version.split()[0]} at {sys.executable}, the one that runs this"
+    )
+    assert not any(tmp_path.glob("packages"))
+    with_code = surround(sklearn_dir, tmp_path, packages=[own])
+    assert isinstance(with_code, Surround)
+    assert (with_code.packages[0] / "own.py").exists()
+
+
+def test_the_runtime_that_is_asked_for(sklearn_dir: Path, tmp_path: Path) -> None:
+    old = surround(sklearn_dir, tmp_path, env="runtime", runtime_version="1.14", framework="scikit-learn")
+    assert isinstance(old, Skipped)
+    with pytest.raises(ModelDirError, match="does not exist"):
+        surround(tmp_path / "nowhere", tmp_path, env="runtime")
+
+
+TRAIN = """
+import joblib, sys
+from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+x, y = load_iris(return_X_y=True)
+model = make_pipeline(StandardScaler(), RandomForestClassifier(5, random_state=0)).fit(x, y)
+joblib.dump(model, sys.argv[1] + "/model.joblib")
+print(model.predict(x[::15].tolist()).tolist())
+"""
+
+
+@pytest.mark.network
+def test_runtime_2_11_for_real(sklearn_dir: Path, rows: Any, tmp_path: Path) -> None:
+    """Python 3.7 and scikit-learn 1.0.2: a model of today fails there as in the cloud, one trained there predicts."""
+    if find_python("3.7") is None:
+        pytest.skip("Python 3.7 is not on this machine")
+    found = surround(sklearn_dir, tmp_path, env="runtime")
+    assert isinstance(found, Surround)
+    assert "the environment of runtime 2.11 (scikit-learn " in found.told
+    made = environment("2.11", "3.7", tmp_path, framework="SCIKIT_LEARN", extra_packages=["scikit-learn"])
+    assert isinstance(made, Environment)
+    assert str(made.python) == found.python  # the same list of libraries is the same environment
+    assert made.python_version.startswith("3.7.")
+    assert (made.libraries["scikit-learn"], made.libraries["numpy"]) == ("1.0.2", "1.21.6")
+    with pytest.raises(PredictionError, match=r"No module named 'numpy\._core'"):
+        local_predict(sklearn_dir, rows, python=found.python)
+
+    export = tmp_path / "export"
+    export.mkdir()
+    trained = subprocess.run([found.python, "-c", TRAIN, str(export)], capture_output=True, text=True, check=True)
+    predictions = json.loads(trained.stdout)
+    fitting = surround(export, tmp_path, env="runtime")
+    assert isinstance(fitting, Surround)
+    assert fitting.python == found.python
+    assert local_predict(export, rows, python=fitting.python) == {"predictions": predictions}
+
+    # With their requirements, as the service installs packages.
+    code = wheel(tmp_path, "needy", {"needy": "import six; VALUE = six.PY3"}, requires="six")
+    with_code = surround(export, tmp_path, env="runtime", packages=[code])
+    assert isinstance(with_code, Surround)
+    assert {"needy.py", "six.py"} <= {path.name for path in with_code.packages[0].iterdir()}
+    shutil.rmtree(tmp_path / "environments")
