@@ -189,7 +189,7 @@ class Version(Resource):
     lastMigrationTime: str | None = None
     lastMigrationModelId: str | None = None
 
-    OUTPUT_ONLY: typing.ClassVar = frozenset(
+    OUTPUT_ONLY: typing.ClassVar[frozenset[str]] = frozenset(
         {"isDefault", "createTime", "lastUseTime", "state", "errorMessage", "lastMigrationTime", "lastMigrationModelId"}
     )
 
@@ -207,7 +207,7 @@ class Model(Resource):
     labels: Mapping[str, str] | None = None
     etag: str | None = None
 
-    OUTPUT_ONLY: typing.ClassVar = frozenset({"defaultVersion"})
+    OUTPUT_ONLY: typing.ClassVar[frozenset[str]] = frozenset({"defaultVersion"})
 
 
 @dataclasses.dataclass(frozen=True)
