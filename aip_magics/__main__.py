@@ -11,11 +11,11 @@ from typing import Literal
 from aip_magics import __version__
 from aip_magics.commands.base import Context
 from aip_magics.commands.parser import HelpAsked
-from aip_magics.commands.registry import COMMANDS, parser_of
+from aip_magics.commands.registry import command_of, parser_of
+from aip_magics.commands.verbs import VERBS
 from aip_magics.errors import AipError, Interrupted, OptionError
 from aip_magics.render.json import to_json
 from aip_magics.render.terminal import TerminalFace
-from aip_magics.spec import nearest
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -24,7 +24,6 @@ def main(words: Sequence[str] | None = None) -> int:
     Results go to stdout, progress and errors to stderr.
     """
     words = list(sys.argv[1:] if words is None else words)
-    verbs = {command.name: command for command in COMMANDS}
     if not words or words[0] in ("-h", "--help", "help"):
         print(_help())
         return 0
@@ -35,14 +34,16 @@ def main(words: Sequence[str] | None = None) -> int:
         from aip_magics import demo
 
         return demo.main(words[1:])
-    if words[0] not in verbs:
-        fix = nearest(words[0], [*verbs, "demo"]) or "aip-magics --help"
+    if words[0] not in VERBS:
+        from aip_magics.spec import nearest
+
+        fix = nearest(words[0], [*VERBS, "demo"]) or "aip-magics --help"
         return _complain(OptionError(f"there is no command {words[0]!r}", where="aip-magics", fix=fix), "text")
     return _run(words)
 
 
 def _run(words: list[str]) -> int:
-    command = next(command for command in COMMANDS if command.name == words[0])
+    command = command_of(words[0])
     parser = parser_of(command, f"aip-magics {command.name}")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how results are written")
     form: Literal["text", "json"] = "json" if "json" in words and "--format" in words else "text"
@@ -75,8 +76,8 @@ def _complain(error: AipError, form: Literal["text", "json"]) -> int:
 
 
 def _help() -> str:
-    width = max(len(command.name) for command in COMMANDS)
-    verbs = "\n".join(f"  {command.name:<{width}}  {command.help}" for command in COMMANDS)
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {name:<{width}}  {verb.help}" for name, verb in VERBS.items())
     return f"""usage: aip-magics COMMAND [options]
 
 {verbs}

@@ -14,7 +14,7 @@ from pathlib import Path
 from aip_magics import settings
 from aip_magics.commands.base import Context
 from aip_magics.commands.parser import HelpAsked, Parser
-from aip_magics.commands.registry import COMMANDS, parser_of
+from aip_magics.commands.registry import command_of, parser_of
 from aip_magics.errors import AipError, SettingsError
 from aip_magics.render.terminal import TerminalFace
 from aip_magics.targets import local
@@ -58,7 +58,7 @@ def _demo() -> None:
 
 
 def _command(name: str, words: list[str], body: str) -> None:
-    command = next(command for command in COMMANDS if command.name == name)
+    command = command_of(name)
     args = parser_of(command, name).parse(words)
     face = TerminalFace(_print, _print, time.monotonic)
     command.run(args, body, Context(face))

@@ -85,6 +85,16 @@ def predict(name: str, body: bytes) -> Request:
     return Request("POST", f"v1/{name}:predict", body)
 
 
+def version_stats(version: str) -> Request:
+    """Counters and latencies of a version: an extension of the embedded server."""
+    return Request("GET", f"v1/{version}:stats")
+
+
+def version_logs(version: str, lines: int) -> Request:
+    """The last lines of a version's logs: an extension of the embedded server."""
+    return Request("GET", f"v1/{version}:logs", params={"lines": str(lines)})
+
+
 def _list(path: str, page_token: str) -> Request:
     # 100 is the most the API gives in one page.
     return Request("GET", path, params={"pageSize": "100", **({"pageToken": page_token} if page_token else {})})

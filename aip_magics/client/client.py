@@ -65,6 +65,19 @@ class Client:
         name = calls.version_name(self.project, model, version)
         return self._version(self.transport.send(calls.set_default(name)))
 
+    # extensions of the embedded server
+    def version_stats(self, model: str, version: str) -> dict[str, Any]:
+        """Counters, latencies (ms) and nodes of a version, since the server started."""
+        request = calls.version_stats(calls.version_name(self.project, model, version))
+        found: dict[str, Any] = self.transport.send(request)
+        return found
+
+    def version_logs(self, model: str, version: str, lines: int) -> dict[str, Any]:
+        """The last lines of `access`, `nodes` and `requests`, each a list of texts."""
+        request = calls.version_logs(calls.version_name(self.project, model, version), lines)
+        found: dict[str, Any] = self.transport.send(request)
+        return found
+
     # predictions
     def predict(self, model: str, body: bytes, version: str | None = None) -> dict[str, Any]:
         """Online prediction. `body` is the JSON request; the answer has `predictions`, one per instance.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from aip_magics import settings
 from aip_magics.commands.verbs import VERBS
-from aip_magics.events import Event
-from aip_magics.targets import Target, choose
+
+if TYPE_CHECKING:
+    from aip_magics import settings
+    from aip_magics.events import Event
+    from aip_magics.targets import Target
 
 
 class Face(Protocol):
@@ -34,6 +36,8 @@ class Context:
 
     def settings(self, args: argparse.Namespace) -> settings.Settings:
         """The settings for these arguments. `--regions` means the global endpoint, as gcloud has it."""
+        from aip_magics import settings
+
         return settings.resolve(
             target=args.target,
             project=args.project,
@@ -45,6 +49,8 @@ class Context:
         )
 
     def target(self, args: argparse.Namespace) -> Target:
+        from aip_magics.targets import choose
+
         return choose(self.settings(args))
 
 

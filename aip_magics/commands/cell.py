@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from aip_magics.errors import CellError
-from aip_magics.spec import nearest
 
 VARIABLE = re.compile(r"\$([A-Za-z_]\w*)")
 
@@ -70,6 +69,8 @@ def substitute(value: Any, names: Mapping[str, Any], where: str = "cell") -> Any
         return value
     name = found[1]
     if name not in names:
+        from aip_magics.spec import nearest
+
         known = [known for known in names if not known.startswith("_")]
         raise CellError(f"there is no variable {name!r}", where=where, fix=nearest(name, known) or "define it first")
     return names[name]

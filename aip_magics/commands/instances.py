@@ -13,7 +13,6 @@ from aip_magics.commands.base import Context
 from aip_magics.commands.cell import read_yaml, substitute
 from aip_magics.errors import InstancesError
 from aip_magics.prediction import instances as forms
-from aip_magics.spec import nearest
 
 
 def add_instances(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +60,8 @@ def from_value(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         value = {"instances": value}
     if "instances" not in value:
+        from aip_magics.spec import nearest
+
         fix = nearest("instances", list(value)) and "rename it to instances"
         raise InstancesError("`instances` is missing", where=where, fix=fix or "instances: [[5.1, 3.5, 1.4, 0.2]]")
     try:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aip_magics import catalog
 from aip_magics.errors import OptionError
-from aip_magics.spec import Model, Version
+
+if TYPE_CHECKING:
+    from aip_magics.spec import Model, Version
 
 FRAMEWORKS = ("scikit-learn", "tensorflow", "xgboost")
 
@@ -133,10 +135,14 @@ def version_fields(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def model_of(args: argparse.Namespace) -> Model:
+    from aip_magics.spec import Model
+
     return Model.from_json(model_fields(args))
 
 
 def version_of(fields: dict[str, Any]) -> Version:
+    from aip_magics.spec import Version
+
     return Version.from_json(fields)
 
 

@@ -6,14 +6,13 @@ import argparse
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aip_magics import catalog
 from aip_magics.commands.base import Context
-from aip_magics.commands.staging import stage
-from aip_magics.deploy.trial import DOWNLOADS
 from aip_magics.errors import ModelDirError
-from aip_magics.storage import Cache, GsUri, fetch_directory, fetch_file
+
+if TYPE_CHECKING:  # a path of this machine, as most are, needs none of it
+    from aip_magics.storage import Cache
 
 STAGING = "staging"  # below the data directory
 
@@ -28,6 +27,8 @@ def origin(value: Any, args: argparse.Namespace, context: Context) -> str | None
         return value
     if isinstance(value, os.PathLike):
         return str(os.fspath(value))
+    from aip_magics.commands.staging import stage
+
     return str(stage(value, context.settings(args).data_dir / STAGING, name))
 
 
@@ -39,6 +40,9 @@ def local_directory(value: Any, args: argparse.Namespace, context: Context) -> P
     found = origin(value, args, context) or ""
     if not found.startswith("gs://"):
         return Path(found).expanduser()
+    from aip_magics import catalog
+    from aip_magics.storage import GsUri, fetch_directory
+
     most = catalog.limits().model_dir_bytes_n1
     downloaded = fetch_directory(context.target(args).storage, GsUri.parse(found), _downloads(args, context), most)
     if isinstance(downloaded, str):
@@ -59,6 +63,8 @@ def package_names(given: Any, context: Context) -> Iterator[Any]:
 
 def local_packages(given: Any, args: argparse.Namespace, context: Context) -> list[Path]:
     """packageUris as files of this machine: those in Cloud Storage are downloaded."""
+    from aip_magics.storage import fetch_file
+
     return [
         fetch_file(context.target(args).storage, name, _downloads(args, context))
         if name.startswith("gs://")
@@ -75,4 +81,7 @@ def _named(value: Any, context: Context) -> tuple[str, Any]:
 
 
 def _downloads(args: argparse.Namespace, context: Context) -> Cache:
+    from aip_magics.deploy.trial import DOWNLOADS
+    from aip_magics.storage import Cache
+
     return Cache(context.settings(args).data_dir / DOWNLOADS)

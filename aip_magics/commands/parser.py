@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from aip_magics.errors import OptionError
-from aip_magics.spec import nearest
 
 
 class HelpAsked(Exception):
@@ -40,6 +39,8 @@ class Parser(argparse.ArgumentParser):
             word = unknown[0]
             if not word.startswith("-"):
                 raise OptionError(f"{word!r} is one word too many", where=self.prog, fix=self._usage())
+            from aip_magics.spec import nearest
+
             flag = word.split("=", 1)[0]
             raise OptionError(
                 f"there is no option {flag}", where=self.prog, fix=nearest(flag, self.flags()) or "--help"
@@ -66,6 +67,8 @@ class Parser(argparse.ArgumentParser):
         where, text = (f"{self.prog} {found[1]}", found[2]) if found else (self.prog, message)
         choice = re.match(r"invalid choice: '(.*)' \(choose from (.*)\)", text)
         if choice:
+            from aip_magics.spec import nearest
+
             fix = nearest(choice[1], re.findall(r"[\w.-]+", choice[2])) or f"one of {choice[2]}"
             return OptionError(f"{choice[1]!r} is not a choice", where=where, fix=fix)
         return OptionError(text, where=where, fix=self._usage())

@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aip_magics import settings
 from aip_magics.commands import options
 from aip_magics.commands.base import Command, Context, Face
 from aip_magics.commands.instances import add_instances, request
-from aip_magics.commands.origins import local_directory, local_packages
 from aip_magics.errors import AipError, OptionError
 from aip_magics.events import Failed, Note, StepFinished, StepSkipped, StepStarted
 
@@ -65,6 +63,9 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
     from aip_magics.prediction.local import directory
     from aip_magics.prediction.local import local_predict as predict_here
 
+    _warm(args)
+    from aip_magics.commands.origins import local_directory
+
     if args.env == "current" and (args.runtime_version or args.python_version):
         flag = "--runtime-version" if args.runtime_version else "--python-version"
         raise OptionError("this Python is taken, whatever the version says", where=flag, fix="add --env runtime")
@@ -86,7 +87,19 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
     return answer
 
 
+def _warm(args: argparse.Namespace) -> None:
+    """Have the framework imported while this process reads the rest of itself and the instances."""
+    from aip_magics.prediction.local import warm, worker_spec
+
+    if args.env == "current" and not args.package_uris:
+        with contextlib.suppress(AipError):  # told where the model is really looked for
+            framework = args.framework or worker_spec(args.model_dir).preload
+            warm(framework, prediction_class=args.prediction_class)
+
+
 def _surround(args: argparse.Namespace, model_dir: Path, context: Context) -> Surround:
+    from aip_magics import settings
+    from aip_magics.commands.origins import local_packages
     from aip_magics.prediction import surround
 
     variables = (context.environment.variables if context.environment else None) or os.environ

@@ -1,22 +1,31 @@
-"""All commands. A new one is a Command in a file of its own and a line here."""
+"""Where each command is. A new one is a Command in a file of its own, its verb in `verbs` and a line here."""
 
 from __future__ import annotations
 
-from aip_magics.commands import deploy, package, predict, resources, server
+import importlib
+
 from aip_magics.commands.base import Command
 from aip_magics.commands.parser import Parser
 
-COMMANDS: tuple[Command, ...] = (
-    deploy.COMMAND,
-    predict.PREDICT,
-    predict.LOCAL_PREDICT,
-    package.COMMAND,
-    resources.DESCRIBE,
-    resources.LIST,
-    resources.DELETE,
-    resources.ATTACH,
-    server.COMMAND,
-)
+PLACES = {
+    "deploy": "deploy.COMMAND",
+    "predict": "predict.PREDICT",
+    "local-predict": "predict.LOCAL_PREDICT",
+    "package": "package.COMMAND",
+    "describe": "resources.DESCRIBE",
+    "list": "resources.LIST",
+    "delete": "resources.DELETE",
+    "attach": "resources.ATTACH",
+    "logs": "logs.COMMAND",
+    "server": "server.COMMAND",
+}
+
+
+def command_of(verb: str) -> Command:
+    """The command of one of VERBS. Only the file it is in is imported: a local prediction waits for no upload code."""
+    module, name = PLACES[verb].split(".")
+    command: Command = getattr(importlib.import_module(f"aip_magics.commands.{module}"), name)
+    return command
 
 
 def parser_of(command: Command, prog: str) -> Parser:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aip_magics.commands import options
 from aip_magics.commands.base import Command, Context
+from aip_magics.commands.logs import embedded
 from aip_magics.errors import OptionError
 from aip_magics.events import Detached, StepFinished, StepStarted, Tick
 from aip_magics.spec import Model, Operation, Version
@@ -17,17 +19,24 @@ def add_describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("version", nargs="?", metavar="VERSION", help="left out: the model itself")
     parser.add_argument("--model", metavar="NAME")
     parser.add_argument("--operation", metavar="NAME", help="describe a long-running operation")
+    parser.add_argument("--stats", action="store_true", help="of a version: requests, errors, latencies and nodes")
     options.add_target(parser)
     options.add_output(parser)
 
 
-def describe(args: argparse.Namespace, _body: str | None, context: Context) -> Model | Version | Operation:
-    """The Version, Model or Operation as the service describes it."""
+def describe(
+    args: argparse.Namespace, _body: str | None, context: Context
+) -> Model | Version | Operation | Mapping[str, Any]:
+    """The Version, Model or Operation as the service describes it; with `--stats` how a version is served."""
     if bool(args.operation) == bool(args.model):
         raise OptionError("a model or an operation is wanted", where="--model", fix="%aip_describe v1 --model iris")
-    target = _connected(args, context)
-    found: Model | Version | Operation
-    if args.operation:
+    if args.stats and not args.version:
+        raise OptionError("a version is wanted", where="--stats", fix="%aip_describe v1 --model iris --stats")
+    target = embedded(context.target(args), "statistics") if args.stats else _connected(args, context)
+    found: Model | Version | Operation | Mapping[str, Any]
+    if args.stats:
+        found = target.client.version_stats(args.model, args.version)
+    elif args.operation:
         found = target.client.get_operation(args.operation)
     elif args.version:
         found = target.client.get_version(args.model, args.version)

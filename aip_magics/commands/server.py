@@ -11,6 +11,7 @@ from pathlib import Path
 from aip_magics import settings
 from aip_magics.commands import options
 from aip_magics.commands.base import Command, Context
+from aip_magics.errors import ServerError
 from aip_magics.targets import local
 from aip_magics.targets.state import ServerState
 
@@ -34,7 +35,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=("start", "status", "stop", "env", "logs"))
     parser.add_argument("--data-dir", metavar="DIR", help="where its state lies (AIP_MAGICS_HOME)")
     parser.add_argument("--port", type=int, metavar="PORT", help="start: this port instead of a free one")
+    parser.add_argument("--token", metavar="TOKEN", help="start: this access token instead of one of its own making")
+    parser.add_argument("--foreground", action="store_true", help="start: serve here until Ctrl-C, with the log")
     parser.add_argument("--idle-exit", type=float, metavar="SECONDS", help="start: end after this long without a call")
+    parser.add_argument(
+        "--idle-nodes", type=float, metavar="SECONDS", help="start: end idle nodes of minNodes 0 after this long (900)"
+    )
+    parser.add_argument(
+        "--coalesce", action="store_true", help="start: predict requests that wait together, but for custom code"
+    )
     parser.add_argument("--lines", type=int, default=50, metavar="N", help="logs: how many lines")
     options.add_output(parser)
 
@@ -44,10 +53,13 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Server
     variables = (context.environment.variables if context.environment else None) or os.environ
     directory = Path(args.data_dir).expanduser().absolute() if args.data_dir else settings.data_dir(variables)
     result: ServerStatus | str
-    if args.action == "start":
-        given = {"--port": args.port, "--idle-exit": args.idle_exit}
-        extra = [word for flag, value in given.items() if value is not None for word in (flag, str(value))]
-        result = _status(directory, local.running(directory) or local.start(directory, *extra))
+    if args.action == "start" and args.foreground:
+        local.serve(directory, *_start_options(args, directory))
+        result = _status(directory, None)
+    elif args.action == "start":
+        result = _status(
+            directory, _attached(args, directory) or local.start(directory, *_start_options(args, directory))
+        )
     elif args.action == "stop":
         local.stop(directory)
         result = _status(directory, None)
@@ -59,6 +71,35 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Server
         result = _status(directory, local.running(directory))
     context.face.show(result)
     return result
+
+
+def _attached(args: argparse.Namespace, directory: Path) -> ServerState | None:
+    """The server that runs, if it is what the line asks for."""
+    state = local.running(directory)
+    if state and ((args.port or state.port) != state.port or (args.token or state.token) != state.token):
+        fix = f"aip-magics server stop --data-dir {shlex.quote(str(directory))}"
+        raise ServerError("a server is running already, with another port or token", where=state.url, fix=fix)
+    return state
+
+
+def _start_options(args: argparse.Namespace, directory: Path) -> list[str]:
+    """The options for the server process. The token goes by a file: command lines are seen by everyone."""
+    given = {"--port": args.port, "--idle-exit": args.idle_exit, "--idle-nodes": args.idle_nodes}
+    words = [word for flag, value in given.items() if value is not None for word in (flag, str(value))]
+    if args.coalesce:
+        words.append("--coalesce")
+    if args.token:
+        words += ["--token-file", str(_token_file(directory, args.token))]
+    return words
+
+
+def _token_file(directory: Path, token: str) -> Path:
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = directory / "token"
+    if not path.exists() or path.read_text("utf-8") != token:
+        path.touch(mode=0o600)
+        path.write_text(token, "utf-8")
+    return path
 
 
 def _status(directory: Path, state: ServerState | None) -> ServerStatus:
@@ -76,10 +117,7 @@ def _tail(log: Path, lines: int) -> str:
 
 def _env(state: ServerState) -> str:
     """Shell lines for gcloud and google-cloud-storage. The token is named by its file, never printed."""
-    token_file = state.data_dir / "token"
-    if not token_file.exists() or token_file.read_text("utf-8") != state.token:
-        token_file.touch(mode=0o600)
-        token_file.write_text(state.token, "utf-8")
+    token_file = _token_file(state.data_dir, state.token)
     values = {
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_ML": f"{state.url}/",
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{state.url}/",

@@ -21,6 +21,7 @@ VERBS = {
     "list": Verb("List the models, the versions of a model, or the operations."),
     "delete": Verb("Delete a version or a model."),
     "attach": Verb("Wait for an operation that was left running."),
+    "logs": Verb("Show what was asked of a version and what its model's code printed."),
     "server": Verb("Start, stop or look at the embedded server."),
 }
 

@@ -11,7 +11,7 @@ from typing import Any
 from aip_magics.commands.base import Command, Context, Face
 from aip_magics.commands.cell import VARIABLE, substitute
 from aip_magics.commands.parser import HelpAsked, Parser
-from aip_magics.commands.registry import COMMANDS, parser_of
+from aip_magics.commands.registry import command_of, parser_of
 from aip_magics.commands.verbs import magic_name
 from aip_magics.errors import AipError, OperationFailed, OptionError
 from aip_magics.notebook.face import NotebookFace
@@ -29,7 +29,7 @@ def magic_parser(command: Command) -> Parser:
 
 def run(verb: str, shell: Any, line: str, cell: str | None) -> Any:
     """Run the magic of this verb in this shell; returns its value (None where `-o` takes it)."""
-    command = next(command for command in COMMANDS if command.name == verb)
+    command = command_of(verb)
     words = _words(line, shell.user_ns)
     try:
         args = magic_parser(command).parse(words)

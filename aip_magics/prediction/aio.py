@@ -91,6 +91,11 @@ class AsyncWorker:
         return self._process.handle.pid
 
     @property
+    def log(self) -> Path:
+        """The file with what the model's code writes to standard output and error."""
+        return self._process.log
+
+    @property
     def forked(self) -> bool:
         """Whether it was forked from a preloaded parent."""
         return self._process.forked
@@ -155,8 +160,10 @@ class AsyncWorker:
         raise error
 
     async def _answered(self, number: int, answer: asyncio.Future[Frame], deadline: float, doing: str) -> Frame:
+        # Not asyncio.wait_for: a timer costs a third of it, and this is on the way of every request.
+        timer = asyncio.get_running_loop().call_later(deadline, _expire, answer)
         try:
-            return await asyncio.wait_for(answer, deadline)
+            return await answer
         except asyncio.TimeoutError:
             self._process.ask_where()
             await asyncio.sleep(LAST_WORDS)
@@ -167,6 +174,7 @@ class AsyncWorker:
             await self._kill()
             raise replies.died(code, doing, self.spec.model_dir, self.log_tail()) from None
         finally:
+            timer.cancel()
             self._channel.forget(number)
 
     async def _kill(self) -> None:
@@ -174,6 +182,11 @@ class AsyncWorker:
         await asyncio.to_thread(self._process.kill)
         with contextlib.suppress(OSError):
             await self.close()
+
+
+def _expire(answer: asyncio.Future[Frame]) -> None:
+    if not answer.done():
+        answer.set_exception(asyncio.TimeoutError())
 
 
 async def _begun(

@@ -115,7 +115,8 @@ def begin(
 def _fork(spec: WorkerSpec, parents: ParentPool, surroundings: Surroundings) -> WorkerProcess | None:
     ours, theirs = socket.socketpair()
     with theirs:
-        lifeline = parents.fork((spec.python, spec.preload, spec.threads), theirs, surroundings.log_fd)
+        # One parent for workers with any number of threads: each is told its own when it loads.
+        lifeline = parents.fork((spec.python, spec.preload, 1), theirs, surroundings.log_fd)
     if lifeline is None:
         ours.close()
         return None

@@ -143,7 +143,10 @@ class Surroundings:
     @classmethod
     def make(cls, log_dir: Path) -> Surroundings:
         log_dir.mkdir(parents=True, exist_ok=True)
-        log_fd, log = tempfile.mkstemp(prefix="worker-", suffix=".log", dir=log_dir)
+        made, log = tempfile.mkstemp(prefix="worker-", suffix=".log", dir=log_dir)
+        os.close(made)
+        # For appending, so that a log which grows too large can be cut while it is written to.
+        log_fd = os.open(log, os.O_WRONLY | os.O_APPEND)
         return cls(Path(log), log_fd, Path(tempfile.mkdtemp(prefix="aip-worker-")))
 
 

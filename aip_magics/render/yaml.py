@@ -73,7 +73,9 @@ def dump(value: Any) -> str:
 def tree(value: Any) -> Any:
     """The value as objects, lists and scalars. Empty lists of a resource are left out: the API does not have them."""
     if isinstance(value, Resource):
-        return {name: tree(getattr(value, name)) for name in value.to_json() if getattr(value, name) != ()}
+        # What is written but no attribute came with the reply: members that the API leaves open, like `@type`.
+        members = {name: getattr(value, name, written) for name, written in value.to_json().items()}
+        return {name: tree(member) for name, member in members.items() if member != ()}
     if isinstance(value, Mapping):
         return {str(key): tree(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):

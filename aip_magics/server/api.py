@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
 from aip_magics.errors import NotFound
-from aip_magics.server import models, operations, predict, versions
+from aip_magics.server import explain, iam, insight, jobs, locations, models, operations, predict, projects, versions
+from aip_magics.server.answers import Handler, answered
 from aip_magics.server.context import service_of
 
 NAME = "aip-magics"
@@ -20,6 +24,10 @@ _VERSIONS = f"{_MODEL}/versions"
 _VERSION = f"{_VERSIONS}/{{version}}"
 _OPERATIONS = f"{_PROJECT}/operations"
 _OPERATION = f"{_OPERATIONS}/{{operation}}"
+_LOCATIONS = f"{_PROJECT}/locations"
+_LOCATION = f"{_LOCATIONS}/{{location}}"
+_JOBS = f"{_PROJECT}/jobs"
+_JOB = f"{_JOBS}/{{job}}"
 _EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -29,13 +37,22 @@ async def health(request: Request) -> Response:
     return JSONResponse({"name": NAME, "version": service.version, "pid": service.pid})
 
 
-async def stop(request: Request) -> Response:
+async def stop(request: Request) -> dict[str, Any]:
     service_of(request).stop()
-    return JSONResponse({})
+    return {}
 
 
 async def unknown(request: Request) -> Response:
-    raise NotFound(f"The requested URL {request.url.path} with method {request.method} was not found on this server.")
+    raise _nowhere(request.scope)
+
+
+async def nowhere(scope: Scope, _receive: Receive, _send: Send) -> None:
+    """The ASGI application for what no route takes, be it the object store's."""
+    raise _nowhere(scope)
+
+
+def _nowhere(scope: Scope) -> NotFound:
+    return NotFound(f"The requested URL {scope['path']} with method {scope['method']} was not found on this server.")
 
 
 def routes() -> list[BaseRoute]:
@@ -44,21 +61,48 @@ def routes() -> list[BaseRoute]:
         # predict first: it is what is called often
         Route(f"{_VERSION}:predict", predict.by_version, methods=["POST"]),
         Route(f"{_MODEL}:predict", predict.by_model, methods=["POST"]),
-        Route(_MODELS, models.create, methods=["POST"]),
-        Route(_MODELS, models.list_, methods=["GET"]),
-        Route(_MODEL, models.get, methods=["GET"]),
-        Route(_MODEL, models.delete, methods=["DELETE"]),
-        Route(_VERSIONS, versions.create, methods=["POST"]),
-        Route(_VERSIONS, versions.list_, methods=["GET"]),
-        Route(f"{_VERSION}:setDefault", versions.set_default, methods=["POST"]),
-        Route(f"{_VERSION}:runtime", versions.runtime, methods=["GET"]),
-        Route(_VERSION, versions.get, methods=["GET"]),
-        Route(_VERSION, versions.delete, methods=["DELETE"]),
-        Route(_OPERATIONS, operations.list_, methods=["GET"]),
-        Route(f"{_OPERATION}:cancel", operations.cancel, methods=["POST"]),
-        Route(_OPERATION, operations.get, methods=["GET"]),
+        *(Route(path, answered(handler), methods=[verb]) for verb, path, handler in _METHODS),
         Route(HEALTH, health, methods=["GET"]),
-        Route("/aip-magics/warm", versions.warm, methods=["POST"]),
-        Route("/aip-magics/stop", stop, methods=["POST"]),
         Route("/v1/{rest:path}", unknown, methods=_EVERY_METHOD),
     ]
+
+
+_METHODS: tuple[tuple[str, str, Handler], ...] = (
+    ("POST", f"{_VERSION}:explain", explain.by_version),
+    ("POST", f"{_MODEL}:explain", explain.by_model),
+    ("GET", f"{_PROJECT}:getConfig", projects.get_config),
+    ("POST", _MODELS, models.create),
+    ("GET", _MODELS, models.list_),
+    ("GET", f"{_MODEL}:getIamPolicy", iam.get),
+    ("POST", f"{_MODEL}:setIamPolicy", iam.set_),
+    ("POST", f"{_MODEL}:testIamPermissions", iam.test),
+    ("GET", _MODEL, models.get),
+    ("PATCH", _MODEL, models.patch),
+    ("DELETE", _MODEL, models.delete),
+    ("POST", _VERSIONS, versions.create),
+    ("GET", _VERSIONS, versions.list_),
+    ("POST", f"{_VERSION}:setDefault", versions.set_default),
+    ("GET", f"{_VERSION}:runtime", versions.runtime),  # our own, as are the next two
+    ("GET", f"{_VERSION}:stats", insight.stats),
+    ("GET", f"{_VERSION}:logs", insight.logs),
+    ("GET", _VERSION, versions.get),
+    ("PATCH", _VERSION, versions.patch),
+    ("DELETE", _VERSION, versions.delete),
+    ("GET", _OPERATIONS, operations.list_),
+    ("POST", f"{_OPERATION}:cancel", operations.cancel),
+    ("GET", _OPERATION, operations.get),
+    ("GET", _LOCATIONS, locations.list_),
+    ("POST", f"{_LOCATION}/operations/{{operation}}:cancel", operations.cancel),
+    ("GET", f"{_LOCATION}/operations/{{operation}}", operations.get),
+    ("GET", _LOCATION, locations.get),
+    ("POST", _JOBS, jobs.create),
+    ("GET", _JOBS, jobs.list_),
+    ("POST", f"{_JOB}:cancel", jobs.missing),
+    ("GET", f"{_JOB}:getIamPolicy", jobs.missing),
+    ("POST", f"{_JOB}:setIamPolicy", jobs.missing),
+    ("POST", f"{_JOB}:testIamPermissions", iam.test_job),
+    ("GET", _JOB, jobs.missing),
+    ("PATCH", _JOB, jobs.missing),
+    ("POST", "/aip-magics/warm", versions.warm),  # our own, as is the next
+    ("POST", "/aip-magics/stop", stop),
+)

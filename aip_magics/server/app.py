@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
+import dataclasses
 import os
+import weakref
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
@@ -19,11 +20,23 @@ from aip_magics.server.context import Service
 from aip_magics.server.copies import Copies
 from aip_magics.server.creation import Creations
 from aip_magics.server.gate import Gate
+from aip_magics.server.last_use import LastUse
 from aip_magics.server.names import VersionKey
 from aip_magics.server.nodes import Nodes, Recipe
 from aip_magics.server.objects import ObjectStore
 from aip_magics.server.objects import routes as object_routes
+from aip_magics.server.serving.journals import Journals
+from aip_magics.server.serving.scaling import IDLE_SECONDS
 from aip_magics.server.store import Store
+
+
+@dataclasses.dataclass(frozen=True)
+class Serving:
+    """How versions are served: on how many processors, `idle_seconds` until their nodes are ended, merged or not."""
+
+    cores: int = 1
+    idle_seconds: float = IDLE_SECONDS
+    merge: bool = False
 
 
 class App:
@@ -38,22 +51,35 @@ class App:
         version: str,
         clock: Callable[[], datetime],
         stop: Callable[[], None],
+        serving: Serving,
     ) -> None:
         self._parents = ParentPool()
+        self._workers: weakref.WeakSet[AsyncWorker] = weakref.WeakSet()
         self._data_dir = data_dir
-        self._logs = data_dir / "logs"
         self._store = Store(data_dir / "service.sqlite")
         self._objects = ObjectStore(data_dir, clock)
         copies = Copies(data_dir / "artifacts")
         copies.keep_only(self._store.copies())
-        nodes = Nodes(self._start_worker, self._note_runtime)
-        creations = Creations(self._store, self._objects, copies, nodes, clock)
+        journals = Journals(data_dir / "logs", clock)
+        journals.keep_only(self._store.version_keys())
+        nodes = Nodes(
+            self._start_worker,
+            self._note_runtime,
+            journals=journals,
+            on_closed=self._forget_gone,
+            cores=serving.cores,
+            idle_seconds=serving.idle_seconds,
+            merge=serving.merge,
+        )
+        creations = Creations(self._store, self._objects, copies, nodes, clock, self._install)
         self.service = Service(
             self._store,
             self._objects,
             copies,
             nodes,
             creations,
+            LastUse(self._store, clock),
+            journals,
             clock=clock,
             python=python,
             version=version,
@@ -61,7 +87,7 @@ class App:
             warm=self._warm,
             stop=stop,
         )
-        router = Router([*api.routes(), *object_routes(self._objects)], redirect_slashes=False)
+        router = Router([*api.routes(), *object_routes(self._objects)], redirect_slashes=False, default=api.nowhere)
         self.gate = Gate(router, self.service, token)
 
     @contextlib.asynccontextmanager
@@ -73,6 +99,8 @@ class App:
         finally:
             await self.service.creations.close()
             await self.service.nodes.close_all()
+            self.service.last_use.write()
+            self.service.journals.flush()
             await asyncio.to_thread(self._parents.close)
             self._objects.close()
             self._store.close()
@@ -88,11 +116,16 @@ class App:
             recipe.model_dir,
             recipe.framework,
             recipe.python,
+            threads=self.service.nodes.threads(recipe),
             packages=packages,
             prediction_class=recipe.prediction_class,
             package_uris=recipe.package_uris,
         )
-        return await AsyncWorker.start(spec, log_dir=_made(self._logs / _folder(recipe.key)), parents=self._parents)
+        journals = self.service.journals.of(recipe.key)
+        journals.prune({worker.log for worker in self._workers if worker.alive})
+        worker = await AsyncWorker.start(spec, log_dir=journals.folder, parents=self._parents)
+        self._workers.add(worker)
+        return worker
 
     def _install(self, recipe: Recipe) -> tuple[Path, ...]:
         # Again for every worker: it is a look where it was done before, and mends a cache that was emptied.
@@ -105,12 +138,6 @@ class App:
         runtime = {"libraries": dict(loaded.libraries), "class": loaded.class_name}
         self._store.set_runtime(key, runtime)
 
-
-def _folder(key: VersionKey) -> str:
-    # A digest: no path comes from what a request says.
-    return hashlib.sha256(f"{key.location}/{key.name}".encode()).hexdigest()[:16]
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    def _forget_gone(self, key: VersionKey) -> None:
+        if self._store.version(key) is None:
+            self.service.journals.remove(key)

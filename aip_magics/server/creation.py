@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from aip_magics.errors import AipError, PredictionError
 from aip_magics.server import packages, show
 from aip_magics.server.copies import Copies, Files, files_of
 from aip_magics.server.nodes import Nodes, Recipe
+from aip_magics.server.serving.scaling import Scale
 from aip_magics.server.store import OperationRow, Store, VersionRow
 from aip_magics.server.wire import timestamp
 from aip_magics.spec import Framework, Status
@@ -29,20 +30,34 @@ CANCELLED, INVALID_ARGUMENT, FAILED_PRECONDITION, ABORTED, INTERNAL = 1, 3, 9, 1
 LOG_LINES = 30
 COPY_ATTEMPTS = 3
 
+Stage = Literal["copying", "installing", "loading", "ready"]
+
 
 class Creations:
-    """The running CREATE_VERSION operations, each an asyncio task."""
+    """The running CREATE_VERSION operations, each an asyncio task.
+
+    `install` puts a recipe's packages in place, blocking, where that has not been done: a stage of its own to callers.
+    """
 
     def __init__(
-        self, store: Store, objects: ObjectStore, copies: Copies, nodes: Nodes, clock: Callable[[], datetime]
+        self,
+        store: Store,
+        objects: ObjectStore,
+        copies: Copies,
+        nodes: Nodes,
+        clock: Callable[[], datetime],
+        install: Callable[[Recipe], object],
     ) -> None:
         self._store = store
         self._objects = objects
         self._copies = copies
         self._nodes = nodes
         self._clock = clock
+        self._install = install
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._cancelled: set[int] = set()
+        self._failing: set[int] = set()
+        self._stages: dict[int, Stage] = {}
         self._copying = asyncio.Lock()  # a copy must not be removed between being made and being written down
 
     @property
@@ -53,7 +68,18 @@ class Creations:
         """Run the operation in the background. It is in the store already, as is its version."""
         task = asyncio.get_running_loop().create_task(self._run(operation))
         self._tasks[operation.number] = task
-        task.add_done_callback(lambda _: self._tasks.pop(operation.number, None))
+        self._stages[operation.number] = "copying"
+        task.add_done_callback(lambda _: self._forget(operation.number))
+
+    def progress(self, operation: OperationRow) -> Mapping[str, Any] | None:
+        """Where an operation that runs has got to."""
+        stage = self._stages.get(operation.number)
+        return {"stage": stage} if stage else None
+
+    async def settled(self, operation: OperationRow, seconds: float) -> None:
+        """Wait until the operation is done, but not longer than this."""
+        if task := self._tasks.get(operation.number):
+            await asyncio.wait({task}, timeout=seconds)
 
     def resume(self) -> None:
         """At start: what an earlier server had begun is done again, or ABORTED where its version is gone."""
@@ -66,7 +92,8 @@ class Creations:
 
     def cancel(self, operation: OperationRow) -> None:
         """Ask the operation to stop; its version becomes FAILED. Nothing happens when it is done."""
-        if task := self._tasks.get(operation.number):
+        task = self._tasks.get(operation.number)
+        if task and operation.number not in self._failing:  # what writes the failure down must not be cut off
             self._cancelled.add(operation.number)
             task.cancel()
 
@@ -100,14 +127,23 @@ class Creations:
             log.exception("%s: creating the version failed", key.name)
             text = "Create Version failed. Internal error encountered; the server's log has the details."
             await self._fail(operation, Status(INTERNAL, text))
-        finally:
-            self._cancelled.discard(operation.number)
+
+    def _forget(self, number: int) -> None:
+        for kept in (self._cancelled, self._failing):
+            kept.discard(number)
+        self._tasks.pop(number, None)
+        self._stages.pop(number, None)
 
     async def _create(self, operation: OperationRow) -> None:
         row = self._store.version(operation.version_key)
         assert row is not None  # versions.delete refuses a version that is CREATING
         row = await self._copy(row)
-        loaded = await self._nodes.group(recipe(row, self._copies)).start()
+        made = recipe(row, self._copies)
+        if made.packages:
+            self._stages[operation.number] = "installing"
+            await asyncio.to_thread(self._install, made)
+        self._stages[operation.number] = "loading"
+        loaded = await self._nodes.group(made).start()
         framework = row.version.framework
         if framework is None and row.version.predictionClass is None:  # a routine has none, whatever it imports
             framework = cast(Framework, loaded.framework)
@@ -115,6 +151,7 @@ class Creations:
         first = self._store.model(row.key.parent)
         is_default = first is not None and first.default_version is None
         shown = show.version(VersionRow(row.key, ready, row.python, is_default=is_default))
+        self._stages[operation.number] = "ready"
         self._store.finish_version(row.key, ready, self._done(operation, response=show.response(shown)))
         log.info("%s is READY (%s, %.3f s to load)", row.key.name, loaded.class_name, loaded.load_seconds)
 
@@ -144,6 +181,7 @@ class Creations:
 
     async def _fail(self, operation: OperationRow, error: Status) -> None:
         key = operation.version_key
+        self._failing.add(operation.number)
         await self._nodes.close(key)
         row = self._store.version(key)
         assert row is not None
@@ -156,6 +194,8 @@ class Creations:
     def _done(self, row: OperationRow, *, error: Status | None = None, response: Any = None) -> OperationRow:
         assert row.operation.metadata is not None
         metadata = row.operation.metadata.replace(endTime=timestamp(self._clock()))
+        if progress := self.progress(row):  # of one that failed: where
+            metadata = metadata.replace(other={"progress": progress})
         if row.number in self._cancelled:
             metadata = metadata.replace(isCancellationRequested=True)
         done = row.operation.replace(done=True, error=error, response=response, metadata=metadata)
@@ -173,6 +213,7 @@ def recipe(row: VersionRow, copies: Copies) -> Recipe:
         packages.in_copy(copies.path(row.packages)) if row.packages else (),
         row.version.predictionClass,
         row.version.packageUris or (),
+        Scale.of(row.version),
     )
 
 

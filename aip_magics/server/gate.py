@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import logging
 import secrets
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -105,13 +105,11 @@ def _absolute_form(scope: Scope) -> str | None:
     gcloud does, when this server is set as its proxy: that is how it reaches the regional endpoints here. The path in
     the scope becomes that of the origin form.
     """
-    raw: str = scope["raw_path"].decode("ascii", "replace")
-    if not raw.startswith(("http://", "https://")):
+    raw: str = scope["raw_path"].decode("latin-1")
+    scheme, separator, rest = raw.partition("://")
+    if not separator or scheme.lower() not in ("http", "https"):
         return None
-    try:
-        target = urlsplit(raw)
-    except ValueError:
-        return ""
-    scope["raw_path"] = (target.path or "/").encode("ascii", "replace")
-    scope["path"] = unquote(target.path) or "/"
-    return target.netloc
+    host, _, path = rest.partition("/")
+    scope["raw_path"] = f"/{path}".encode("latin-1")  # as it was sent: names of objects have an encoded `/`
+    scope["path"] = unquote(f"/{path}")
+    return host

@@ -26,6 +26,17 @@ def to_file(data_dir: Path, token: str) -> None:
         data_dir / LOG_FILE, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"
     )
     handler.setFormatter(_WithoutToken(token))
+    _attach(handler)
+
+
+def to_terminal(token: str) -> None:
+    """Send it to standard error as well."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_WithoutToken(token))
+    _attach(handler)
+
+
+def _attach(handler: logging.Handler) -> None:
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.WARNING)

@@ -44,4 +44,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # name of the copy of the version's custom code, as `artifact` names that of its model
         "ALTER TABLE versions ADD COLUMN packages TEXT",
     ),
+    (
+        # the IAM policy of a model as JSON, once one was set
+        "ALTER TABLE models ADD COLUMN policy TEXT",
+    ),
 )

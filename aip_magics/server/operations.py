@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 
-from aip_magics.errors import InvalidArgument
-from aip_magics.server import problems, show, wire
+from aip_magics.server import listing, problems, show, wire
 from aip_magics.server.context import Service, service_of
 from aip_magics.server.names import ModelKey, VersionKey
-from aip_magics.server.problems import violation
+from aip_magics.server.projects import number_of
 from aip_magics.server.store import OperationRow
 from aip_magics.spec import Operation, OperationMetadata, OperationType, Version
 
-
-async def get(request: Request) -> Response:
-    return JSONResponse(show.operation(_existing(request)))
-
-
-async def list_(request: Request) -> Response:
-    size, after = wire.page(request)
-    if not (after or "0").isdecimal():
-        raise violation(InvalidArgument, "page_token", "The page token is not one that a list has given.")
-    location, project = request.scope["location"], request.path_params["project"]
-    rows = service_of(request).store.operations(location, project, int(after or 0), size + 1)
-    return wire.paged("operations", rows, size, lambda row: str(row.number), show.operation)
+GCLOUD = "google-cloud-sdk"
+GCLOUD_SECONDS = 10.0
 
 
-async def cancel(request: Request) -> Response:
+async def get(request: Request) -> dict[str, Any]:
+    row = _existing(request)
+    if request.headers.get("user-agent", "").startswith(GCLOUD) and not row.operation.done:
+        # gcloud asks at once and then every 5 s: a version that is up in half a second would take it five.
+        await service_of(request).creations.settled(row, GCLOUD_SECONDS)
+        row = _existing(request)
+    return _shown(service_of(request), row)
+
+
+async def list_(request: Request) -> dict[str, Any]:
+    service, location, project = service_of(request), request.scope["location"], request.path_params["project"]
+
+    def fetch(after: str, count: int) -> list[OperationRow]:
+        if after and not (after.isascii() and after.isdecimal() and len(after) < 19):
+            raise listing.bad_token()
+        return service.store.operations(location, project, int(after or 0), count)
+
+    return listing.listed(request, "operations", fetch, lambda row: str(row.number), lambda row: _shown(service, row))
+
+
+async def cancel(request: Request) -> dict[str, Any]:
     """Best effort, as at the service: a done operation stays as it is."""
     service_of(request).creations.cancel(_existing(request))
-    return JSONResponse({})
+    return {}
 
 
 def begun(service: Service, kind: OperationType, key: VersionKey, version: Version) -> OperationRow:
@@ -46,9 +56,11 @@ def finished(
     key: ModelKey,
     version: Version | None = None,
     labels: Mapping[str, str] | None = None,
+    response: Mapping[str, Any] = wire.EMPTY,
 ) -> OperationRow:
-    """An Operation whose work is done with the transaction that stores it; its response is Empty."""
-    return _new(service, kind, key, version, labels, done=True)
+    """An Operation whose work is done with the transaction that stores it."""
+    row = _new(service, kind, key, version, labels, done=True)
+    return dataclasses.replace(row, operation=row.operation.replace(done=True, response=response))
 
 
 def _new(
@@ -72,17 +84,23 @@ def _new(
         operationType=kind,
         modelName=ModelKey(key.location, key.project, key.model).name,
         version=version,
+        projectNumber=number_of(key.project),
         labels=labels,
     )
     operation = Operation(f"projects/{key.project}/operations/{name}", metadata)
-    if done:
-        operation = operation.replace(done=True, response=wire.EMPTY)
     return OperationRow(key.location, key.project, key.model, version_id, operation)
 
 
 def _existing(request: Request) -> OperationRow:
-    project, operation = request.path_params["project"], request.path_params["operation"]
-    row = service_of(request).store.operation(request.scope["location"], project, operation)
+    path = request.path_params
+    operation = path["operation"]
+    # `projects/P/locations/L/operations/O` names the endpoint itself; else it is the one that was asked.
+    location: str = path.get("location") or request.scope["location"]
+    row = service_of(request).store.operation(location, path["project"], operation)
     if row is None:
         raise problems.no_operation(operation)
     return row
+
+
+def _shown(service: Service, row: OperationRow) -> dict[str, Any]:
+    return show.operation(row, service.creations.progress(row))

@@ -7,24 +7,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from datetime import datetime, timezone
+from email.utils import formatdate
 from pathlib import Path
+from types import FrameType
 
 import filelock
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import aip_magics
 from aip_magics.errors import ServerError
 from aip_magics.server import logs
-from aip_magics.server.app import App
+from aip_magics.server.app import App, Serving
 from aip_magics.server.identity import HOST, Identity, listen, token_from
+from aip_magics.server.serving.scaling import IDLE_SECONDS
 from aip_magics.targets.state import STATE_FILE, ServerState
 
 log = logging.getLogger(__name__)
@@ -38,18 +43,32 @@ class AlreadyRunning(ServerError):
     """Another server holds the data directory."""
 
 
-def run(data_dir: Path, *, port: int | None, token_file: Path | None, idle_exit: float | None) -> None:
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What the command line says. None leaves it to us; times are in seconds."""
+
+    port: int | None = None
+    token_file: Path | None = None
+    idle_exit: float | None = None
+    idle_nodes: float = IDLE_SECONDS
+    merge: bool = False
+    foreground: bool = False
+
+
+def run(data_dir: Path, options: Options) -> None:
     """Serve until told to stop. AlreadyRunning or ServerError when it cannot start."""
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     if os.name == "posix":
         data_dir.chmod(0o700)
     with _locked(data_dir):
         identity = Identity.read(data_dir)
-        token = token_from(token_file) if token_file else identity.token
-        listener = listen(port, identity.port)
+        token = token_from(options.token_file) if options.token_file else identity.token
+        listener = listen(options.port, identity.port)
         used: int = listener.getsockname()[1]
         Identity(token, used).write(data_dir)
         logs.to_file(data_dir, token)
+        if options.foreground:
+            logs.to_terminal(token)
         state = ServerState(
             pid=os.getpid(),
             start_time=time.time(),
@@ -61,10 +80,10 @@ def run(data_dir: Path, *, port: int | None, token_file: Path | None, idle_exit:
             data_dir=data_dir,
         )
         with contextlib.closing(listener):
-            asyncio.run(_serve(state, listener, idle_exit))
+            asyncio.run(_serve(state, listener, options))
 
 
-async def _serve(state: ServerState, listener: socket.socket, idle_exit: float | None) -> None:
+async def _serve(state: ServerState, listener: socket.socket, options: Options) -> None:
     server = _Server(state)
     app = App(
         state.data_dir,
@@ -73,11 +92,13 @@ async def _serve(state: ServerState, listener: socket.socket, idle_exit: float |
         version=state.version,
         clock=lambda: datetime.now(timezone.utc),
         stop=server.end,
+        serving=Serving(_processors(), options.idle_nodes, options.merge),
     )
-    server.config.app = app.gate
+    server.config.app = server.dated(app.gate)
     async with app.running():
         state.write()
         log.info("serving %s at %s, process %d, version %s", state.data_dir, state.url, state.pid, state.version)
+        idle_exit = options.idle_exit
         watch = asyncio.create_task(_end_when_idle(app, server, idle_exit)) if idle_exit else None
         try:
             await server.serve(sockets=[listener])
@@ -89,6 +110,8 @@ async def _serve(state: ServerState, listener: socket.socket, idle_exit: float |
 
 
 class _Server(uvicorn.Server):
+    """uvicorn's, but asleep while nothing happens: its own looks ten times a second whether it shall end."""
+
     def __init__(self, state: ServerState) -> None:
         config = uvicorn.Config(
             app="",
@@ -97,14 +120,41 @@ class _Server(uvicorn.Server):
             lifespan="off",
             ws="none",
             server_header=False,
+            date_header=False,
+            interface="asgi3",
             proxy_headers=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
         super().__init__(config)
         self._state = state
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        self._dated_at = 0.0
 
     def end(self) -> None:
         self.should_exit = True
+        self._ended.set()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self._loop.call_soon_threadsafe(self._ended.set)  # a signal handler must wake the loop that sleeps
+
+    async def main_loop(self) -> None:
+        if not self.should_exit:
+            await self._ended.wait()
+
+    def dated(self, app: ASGIApp) -> ASGIApp:
+        """The application, with the Date header kept right when requests come, as no tick does it."""
+
+        def call(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+            now = time.time()
+            if now - self._dated_at >= 1.0:
+                self._dated_at = now
+                # In place: the request that is being answered holds this very list.
+                self.server_state.default_headers[:] = [(b"date", formatdate(now, usegmt=True).encode())]
+            return app(scope, receive, send)
+
+        return call
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.forget()  # from now on a client that looks for a server finds none, rather than one that is going
@@ -125,6 +175,13 @@ class _Server(uvicorn.Server):
         finally:
             for sig, handler in previous.items():
                 signal.signal(sig, handler)
+
+
+def _processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 async def _end_when_idle(app: App, server: _Server, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aip_magics.server.store import ModelRow, OperationRow, Store, VersionRow
@@ -12,7 +13,8 @@ from aip_magics.spec import Model, Version
 def version(row: VersionRow) -> Version:
     """The Version as `versions.get` gives it; `isDefault` only where it is true."""
     shown = row.version.replace(name=row.key.name, isDefault=row.is_default or None)
-    return shown.replace(etag=etag([shown.to_json()]))
+    # A prediction is no change: whoever reads, predicts and then patches has lost nothing.
+    return shown.replace(etag=etag([shown.replace(lastUseTime=None).to_json()]))
 
 
 def model(row: ModelRow, store: Store) -> Model:
@@ -25,12 +27,16 @@ def model(row: ModelRow, store: Store) -> Model:
     return shown.replace(defaultVersion=default, etag=etag([shown.to_json(), row.default_version]))
 
 
-def operation(row: OperationRow) -> dict[str, Any]:
-    """The Operation's JSON; its metadata is an Any, so that it carries its type."""
+def operation(row: OperationRow, progress: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The Operation's JSON; its metadata is an Any, so that it carries its type.
+
+    `progress` is our own addition: where an operation that runs has got to.
+    """
     data = row.operation.to_json()
-    return {**data, "metadata": {"@type": f"{TYPE}OperationMetadata", **data.get("metadata", {})}}
+    metadata = {"@type": f"{TYPE}OperationMetadata", **data.get("metadata", {})}
+    return {**data, "metadata": {**metadata, "progress": progress} if progress else metadata}
 
 
-def response(shown: Version) -> dict[str, Any]:
-    """A Version as the `response` of an operation."""
-    return {"@type": f"{TYPE}Version", **shown.to_json()}
+def response(shown: Version | Model) -> dict[str, Any]:
+    """A Version or Model as the `response` of an operation."""
+    return {"@type": f"{TYPE}{type(shown).__name__}", **shown.to_json()}

@@ -29,6 +29,7 @@ class ModelRow:
     key: ModelKey
     model: Model  # without name, defaultVersion and etag: those are made when it is shown
     default_version: str | None
+    policy: str | None = None  # JSON
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +90,8 @@ class Store:
     def create_model(self, row: ModelRow) -> None:
         """AlreadyExists when the name is taken."""
         with self._transaction(), _taken("model.name", "A model with the same name already exists."):
-            self._db.execute("INSERT INTO models VALUES (?, ?, ?, NULL, ?)", (*_of(row.key), _dump(row.model)))
+            query = "INSERT INTO models (location, project, model, document) VALUES (?, ?, ?, ?)"
+            self._db.execute(query, (*_of(row.key), _dump(row.model)))
 
     def model(self, key: ModelKey) -> ModelRow | None:
         row = self._db.execute(f"SELECT * FROM models WHERE {_MODEL}", _of(key)).fetchone()
@@ -114,6 +116,21 @@ class Store:
         with self._transaction():
             self._db.execute(f"UPDATE models SET default_version = ? WHERE {_MODEL}", (key.version, *_of(key.parent)))
 
+    def update_model(self, row: ModelRow, operation: OperationRow) -> None:
+        """The model's document and default version as in `row`."""
+        with self._transaction():
+            query = f"UPDATE models SET document = ?, default_version = ? WHERE {_MODEL}"
+            self._db.execute(query, (_dump(row.model), row.default_version, *_of(row.key)))
+            self._insert_operation(operation)
+
+    def set_policy(self, key: ModelKey, policy: str) -> None:
+        with self._transaction():
+            self._db.execute(f"UPDATE models SET policy = ? WHERE {_MODEL}", (policy, *_of(key)))
+
+    def count_models(self, project: str) -> int:
+        """Of the project, over all endpoints."""
+        return self._count("SELECT count(*) FROM models WHERE project = ?", project)
+
     # --- versions
 
     def create_version(self, row: VersionRow, operation: OperationRow) -> None:
@@ -135,6 +152,11 @@ class Store:
         query = f"{_SELECT_VERSIONS} WHERE {_MODEL} AND version > ? ORDER BY version LIMIT ?"
         return [_version_row(row) for row in self._db.execute(query, (*_of(key), after, count))]
 
+    def version_keys(self) -> list[VersionKey]:
+        """Those of all versions at all endpoints."""
+        rows = self._db.execute("SELECT location, project, model, version FROM versions")
+        return [VersionKey(*row) for row in rows]
+
     def has_versions(self, key: ModelKey, besides: str = "") -> bool:
         query = f"SELECT 1 FROM versions WHERE {_MODEL} AND version <> ? LIMIT 1"
         return self._db.execute(query, (*_of(key), besides)).fetchone() is not None
@@ -147,6 +169,23 @@ class Store:
     def set_runtime(self, key: VersionKey, runtime: Mapping[str, Any]) -> None:
         with self._transaction():
             self._db.execute(f"UPDATE versions SET runtime = ? WHERE {_VERSION}", (json.dumps(runtime), *_of(key)))
+
+    def update_version(self, key: VersionKey, version: Version, operation: OperationRow) -> None:
+        with self._transaction():
+            self._db.execute(f"UPDATE versions SET document = ? WHERE {_VERSION}", (_dump(version), *_of(key)))
+            self._insert_operation(operation)
+
+    def set_last_use(self, key: VersionKey, time: str) -> None:
+        """Nothing happens where the version is gone."""
+        with self._transaction():
+            row = self._db.execute(f"SELECT document FROM versions WHERE {_VERSION}", _of(key)).fetchone()
+            if row:
+                document = json.dumps({**json.loads(row["document"]), "lastUseTime": time}, ensure_ascii=False)
+                self._db.execute(f"UPDATE versions SET document = ? WHERE {_VERSION}", (document, *_of(key)))
+
+    def count_versions(self, project: str) -> int:
+        """Of the project, over all models and endpoints."""
+        return self._count("SELECT count(*) FROM versions WHERE project = ?", project)
 
     def copies(self) -> set[str]:
         """The copies of model directories and packages that some version needs."""
@@ -178,6 +217,9 @@ class Store:
         """What a server that was killed had begun."""
         rows = self._db.execute("SELECT * FROM operations WHERE state = 'RUNNING' ORDER BY number")
         return [_operation_row(row) for row in rows]
+
+    def count_running(self, project: str) -> int:
+        return self._count("SELECT count(*) FROM operations WHERE state = 'RUNNING' AND project = ?", project)
 
     def update_operation(self, row: OperationRow) -> None:
         with self._transaction():
@@ -220,6 +262,10 @@ class Store:
             "UPDATE operations SET state = ?, document = ? WHERE number = ?",
             (_state(row), _dump(row.operation), row.number),
         )
+
+    def _count(self, query: str, project: str) -> int:
+        count: int = self._db.execute(query, (project,)).fetchone()[0]
+        return count
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -279,7 +325,8 @@ def _state(row: OperationRow) -> str:
 
 def _model_row(row: sqlite3.Row) -> ModelRow:
     key = ModelKey(row["location"], row["project"], row["model"])
-    return ModelRow(key, Model.from_json(json.loads(row["document"]), strict=False), row["default_version"])
+    model = Model.from_json(json.loads(row["document"]), strict=False)
+    return ModelRow(key, model, row["default_version"], row["policy"])
 
 
 def _version_row(row: sqlite3.Row) -> VersionRow:

@@ -1,19 +1,20 @@
 """What `models.create` and `versions.create` accept, by the rules of the service (endpoint, runtime, machine, files).
 
-Texts in quotes of the service are its own where reports of them exist; the rest follows their pattern.
+Texts are the service's own where reports of them exist; the rest follows their pattern. Where there is none, the rule
+and its text are those of the preflight (`aip_magics.checks`).
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
-from aip_magics import catalog
+from aip_magics import catalog, checks
 from aip_magics.errors import FailedPrecondition, InvalidArgument
-from aip_magics.server import packages
+from aip_magics.server import containers, node_counts, packages
 from aip_magics.server.names import ModelKey, is_resource_id
-from aip_magics.server.problems import violation
+from aip_magics.server.problems import snake, violation
 from aip_magics.spec import Framework, Model, Version
 
 _TENSORFLOW_FILES = ("saved_model.pb", "saved_model.pbtxt")
@@ -49,6 +50,7 @@ def model(given: Model, location: str) -> Model:
     if regions[0] not in available:
         text = f"The provided GCE region '{regions[0]}' is not available. Options are [{', '.join(available)}]."
         raise violation(InvalidArgument, "model.regions", text)
+    model_labels(given.labels)
     return Model(
         description=given.description or None,
         regions=regions,
@@ -64,14 +66,61 @@ def version(given: Version, key: ModelKey) -> Version:
         rule(given)
     for endpoint_rule in _ENDPOINT_RULES:
         endpoint_rule(given, key.regional)
+    containers.check(given, key)
     framework = None if given.framework == "FRAMEWORK_UNSPECIFIED" else given.framework
     machine_type = given.machineType or catalog.default_machine_type(key.regional).name
     # As at the service: requestLoggingConfig counts in a patch only, and output-only fields are not the caller's.
     dropped = dict.fromkeys([*Version.OUTPUT_ONLY, "name", "etag", "requestLoggingConfig"])
-    return given.replace(**dropped).replace(framework=framework, machineType=machine_type)
+    made = given.replace(**dropped).replace(framework=framework, machineType=machine_type, labels=given.labels or None)
+    node_counts.check(made)
+    _preflight(made, key, CREATE_CHECKS)
+    _not_here(given)
+    return made
 
 
-def _pending(given: Version) -> None:
+def patched(changed: Version, key: ModelKey, paths: Collection[str]) -> None:
+    """The rules for what a patch of these paths has made of a version."""
+    node_counts.check_patch(changed, paths)
+    node_counts.check(changed)
+    _preflight(changed, key, PATCH_CHECKS)
+    config = changed.requestLoggingConfig
+    if config is None:
+        return
+    if not _TABLE.fullmatch(config.bigqueryTableName or ""):
+        text = "The name of a BigQuery table is required: PROJECT.DATASET.TABLE."
+        raise violation(InvalidArgument, "version.request_logging_config.bigquery_table_name", text)
+    if not 0 <= (config.samplingPercentage or 0) <= 1:
+        text = "A fraction from 0 to 1 is required."
+        raise violation(InvalidArgument, "version.request_logging_config.sampling_percentage", text)
+
+
+def model_labels(given: Mapping[str, str] | None) -> None:
+    """InvalidArgument where labels break the rule common to Google Cloud."""
+    _raise_first(checks.Subject(Model(labels=given), Version()), ("F02",))
+
+
+# Checks of the preflight that are rules of the service, too: labels, what runtimes have, accelerators, service account,
+# the two kinds of scaling.
+CREATE_CHECKS = ("F02", "S11", "S13", "S15", "S20", "S21", "S22")
+PATCH_CHECKS = ("F02", "S21", "S22")
+_TABLE = re.compile(r"[\w.:-]+\.\w+\.[\w$-]+")
+
+
+def _preflight(made: Version, key: ModelKey, ids: Collection[str]) -> None:
+    target = checks.TargetKind("aiplatform", key.location if key.regional else None)
+    _raise_first(checks.Subject(Model(), made, target=target), ids)
+
+
+def _raise_first(subject: checks.Subject, ids: Collection[str]) -> None:
+    for id_ in ids:
+        outcome = checks.RULES[id_].apply(subject)
+        if isinstance(outcome, checks.Failed):
+            found = outcome.findings[0]
+            text = "; ".join(filter(None, (found.message, found.fix)))
+            raise violation(InvalidArgument, snake(found.subject), text)
+
+
+def _not_here(given: Version) -> None:
     refused = {
         "version.container": (given.container, "custom containers"),
         "version.explanation_config": (given.explanationConfig, "explanations"),
@@ -85,6 +134,8 @@ def _pending(given: Version) -> None:
 
 def _deployment_uri(given: Version) -> None:
     uri = given.deploymentUri
+    if not uri and given.container:
+        return
     if not uri:
         text = "A deployment directory in Cloud Storage is required."
         raise violation(InvalidArgument, "version.deployment_uri", text)
@@ -109,11 +160,6 @@ def _runtime(given: Version) -> None:
             f"The specified runtime version '{given.runtimeVersion}' with the Python version "
             f"'{given.pythonVersion or ''}' is not supported or is deprecated. {options}: {', '.join(offered)}.",
         )
-    custom = "Custom code" if given.packageUris or given.predictionClass else None
-    what = custom or (given.framework if given.framework in ("SCIKIT_LEARN", "XGBOOST") else None)
-    if known and what and catalog.parse_version(known.version) < (1, 4):
-        text = f"{what} needs runtime version 1.4 or later."
-        raise violation(InvalidArgument, "runtime_version", text)
 
 
 def _machine_type(given: Version, regional: bool) -> None:
@@ -129,45 +175,13 @@ def _machine_type(given: Version, regional: bool) -> None:
         raise InvalidArgument(f"The specified machine type '{name}' is only available on the global endpoint.")
 
 
-def _scaling(given: Version, regional: bool) -> None:
-    auto, manual = given.autoScaling, given.manualScaling
-    if auto and manual:
-        text = "Only one of autoScaling and manualScaling may be provided."
-        raise violation(InvalidArgument, "version.manual_scaling", text)
-    if manual and (manual.nodes or 0) < 1:
-        raise violation(InvalidArgument, "version.manual_scaling.nodes", "At least one node is required.")
-    if auto is None:
-        return
-    least = auto.minNodes
-    if least is not None and least < (1 if regional else 0):
-        text = f"At least {1 if regional else 0} nodes are required on this endpoint."
-        raise violation(InvalidArgument, "version.auto_scaling.min_nodes", text)
-    if auto.maxNodes is not None and auto.maxNodes < max(1, least or 0):
-        text = "It must be at least 1 and not below minNodes."
-        raise violation(InvalidArgument, "version.auto_scaling.max_nodes", text)
-
-
-def _service_account(given: Version) -> None:
-    if given.serviceAccount and not (given.container or given.predictionClass):
-        text = "It can be used with a custom container or a custom prediction class only."
-        raise violation(InvalidArgument, "version.service_account", text)
-
-
-def _routes(given: Version) -> None:
-    if given.routes and not given.container:
-        raise violation(InvalidArgument, "version.routes", "Routes can be used with a custom container only.")
-
-
 _RULES: tuple[Callable[[Version], None], ...] = (
     packages.prediction_class,
     packages.uris,
-    _pending,
     _deployment_uri,
     _runtime,
-    _service_account,
-    _routes,
 )
-_ENDPOINT_RULES: tuple[Callable[[Version, bool], None], ...] = (_machine_type, packages.machine, _scaling)
+_ENDPOINT_RULES: tuple[Callable[[Version, bool], None], ...] = (_machine_type, packages.machine)
 
 
 def framework_of(version: Version, names: list[str], sizes: list[int]) -> Framework | None:

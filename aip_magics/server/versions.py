@@ -1,17 +1,31 @@
-"""projects.models.versions: create, get, list, delete, setDefault, and what really serves a version."""
+"""projects.models.versions: create, get, list, patch, delete, setDefault, and what really serves a version."""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 
 from aip_magics.errors import FailedPrecondition, InvalidArgument
-from aip_magics.server import models, packages, problems, show, validate, wire
+from aip_magics.server import (
+    bodies,
+    etags,
+    listing,
+    masks,
+    models,
+    node_counts,
+    packages,
+    problems,
+    quotas,
+    show,
+    validate,
+    wire,
+)
 from aip_magics.server.context import Service, model_key, service_of, version_key
 from aip_magics.server.copies import files_of
 from aip_magics.server.names import VersionKey
@@ -24,11 +38,21 @@ PYTHON_HEADER = "X-Aip-Magics-Python"
 FRAMEWORKS = ("TENSORFLOW", "SCIKIT_LEARN", "XGBOOST")
 BUSY = ("CREATING", "DELETING", "UPDATING")
 
+# gcloud's `versions update` sends labels and maxNodes too.
+PATCHABLE = (
+    "description",
+    "labels",
+    *node_counts.PATCHABLE,
+    "requestLoggingConfig",
+    "requestLoggingConfig.bigqueryTableName",
+    "requestLoggingConfig.samplingPercentage",
+)
 
-async def create(request: Request) -> Response:
+
+async def create(request: Request) -> dict[str, Any]:
     """Answers with an Operation at once; the work is done in the background."""
     service = service_of(request)
-    given = Version.from_json(await wire.read_json(request))
+    given = await bodies.read(request, Version, "version")
     model = models.existing(service.store, model_key(request)).key
     key = model.child(validate.resource_id("version.name", given.name))
     version = validate.version(given, model)
@@ -37,6 +61,11 @@ async def create(request: Request) -> Response:
         version = await asyncio.to_thread(_look_at_files, service, version)
         if not version.predictionClass:
             await asyncio.to_thread(service.warm, python, version.framework)
+    # From here on nothing is awaited: what is counted is what is there.
+    models.existing(service.store, model)  # may have been deleted meanwhile
+    if service.store.version(key) is None:
+        quotas.one_more_version(service.store, key)
+        quotas.one_more_operation(service.store, key)
     version = version.replace(state="CREATING", createTime=wire.timestamp(service.clock()))
     row = VersionRow(key, version, python)
     operation = begun(service, "CREATE_VERSION", key, show.version(row).replace(state=None))
@@ -44,65 +73,95 @@ async def create(request: Request) -> Response:
     stored = service.store.operation(operation.location, operation.project, operation.id)
     assert stored is not None
     service.creations.begin(stored)
-    return JSONResponse(show.operation(stored))
+    return show.operation(stored, service.creations.progress(stored))
 
 
-async def get(request: Request) -> Response:
-    return JSONResponse(show.version(_existing(service_of(request), version_key(request))).to_json())
+async def get(request: Request) -> dict[str, Any]:
+    service = service_of(request)
+    service.last_use.write()
+    return show.version(existing(service, version_key(request))).to_json()
 
 
-async def list_(request: Request) -> Response:
-    store = service_of(request).store
-    model = models.existing(store, model_key(request))
-    size, after = wire.page(request)
-    rows = store.versions(model.key, after, size + 1)
-    return wire.paged("versions", rows, size, lambda row: row.key.version, lambda row: show.version(row).to_json())
+async def list_(request: Request) -> dict[str, Any]:
+    service = service_of(request)
+    service.last_use.write()
+    model = models.existing(service.store, model_key(request)).key
+    return listing.listed(
+        request,
+        "versions",
+        lambda after, count: service.store.versions(model, after, count),
+        lambda row: row.key.version,
+        lambda row: show.version(row).to_json(),
+    )
 
 
-async def delete(request: Request) -> Response:
+async def patch(request: Request) -> dict[str, Any]:
+    """The Operation is done when it is answered; nodes are started and ended after that."""
+    service = service_of(request)
+    given = await bodies.read(request, Version, "version")
+    paths = masks.of(request, PATCHABLE)
+    # From here on nothing is awaited: what is read is what is changed.
+    row = existing(service, version_key(request))
+    if row.version.state in BUSY:
+        raise problems.not_while(str(row.version.state), "updated")
+    etags.check("version.etag", given.etag, show.version(row).etag or "")
+    changed = node_counts.one_kind(masks.apply(row.version, given, paths), paths)
+    changed = changed.replace(description=changed.description or None, labels=changed.labels or None)
+    validate.patched(changed, row.key, paths)
+    shown = show.version(dataclasses.replace(row, version=changed))
+    operation = finished(service, "UPDATE_VERSION", row.key, shown, changed.labels, show.response(shown))
+    service.store.update_version(row.key, changed, operation)
+    if node_counts.differ(row.version, changed):
+        service.nodes.rescale(row.key, changed)
+    if changed.requestLoggingConfig != row.version.requestLoggingConfig:
+        service.journals.of(row.key).log_requests(changed.requestLoggingConfig)
+    return show.operation(operation)
+
+
+async def delete(request: Request) -> dict[str, Any]:
     """The default version goes only when it is the last one. The Operation is done when it is answered."""
     service = service_of(request)
-    row = _existing(service, version_key(request))
+    row = existing(service, version_key(request))
     if row.version.state in BUSY:
         raise problems.not_while(str(row.version.state), "deleted")
     if row.is_default and service.store.has_versions(row.key.parent, besides=row.key.version):
         text = "The default version cannot be deleted while the model has others. Please make another one the default."
         raise violation(FailedPrecondition, "name", text)
+    quotas.one_more_operation(service.store, row.key)
     operation = finished(service, "DELETE_VERSION", row.key, show.version(row), row.version.labels)
     service.store.delete_version(row.key, operation)
+    service.last_use.forget(row.key)
     await service.nodes.close(row.key)
     await service.creations.release(row)
-    return JSONResponse(show.operation(operation))
+    return show.operation(operation)
 
 
-async def set_default(request: Request) -> Response:
+async def set_default(request: Request) -> dict[str, Any]:
     service = service_of(request)
-    await wire.read_json(request)
-    row = _existing(service, version_key(request))
-    if row.version.state != "READY":
-        text = f"Only a version in state READY can be made the default; this one is {row.version.state}."
-        raise violation(FailedPrecondition, "name", text)
+    await bodies.read(request, bodies.Nothing)
+    row = existing(service, version_key(request))
+    problems.must_be_ready(row.version.state)
     service.store.set_default(row.key)
-    return JSONResponse(show.version(_existing(service, row.key)).to_json())
+    return show.version(existing(service, row.key)).to_json()
 
 
-async def runtime(request: Request) -> Response:
+async def runtime(request: Request) -> dict[str, Any]:
     """Our own extension: the Python that serves the version and the libraries it imported."""
-    row = _existing(service_of(request), version_key(request))
-    return JSONResponse({"python": row.python, **row.runtime})
+    row = existing(service_of(request), version_key(request))
+    return {"python": row.python, **row.runtime}
 
 
-async def warm(request: Request) -> Response:
+async def warm(request: Request) -> dict[str, Any]:
     """Our own extension: have a framework imported while the caller still uploads the model that needs it."""
     service = service_of(request)
     framework = (await wire.read_json(request)).get("framework")
     if framework not in FRAMEWORKS:
         raise violation(InvalidArgument, "framework", f"One of {', '.join(FRAMEWORKS)} is wanted, not {framework!r}.")
     await asyncio.to_thread(service.warm, _python(request, service), framework)
-    return JSONResponse({})
+    return {}
 
 
-def _existing(service: Service, key: VersionKey) -> VersionRow:
+def existing(service: Service, key: VersionKey) -> VersionRow:
     row = service.store.version(key)
     if row is None:
         models.existing(service.store, key.parent)

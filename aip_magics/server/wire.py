@@ -1,14 +1,13 @@
-"""Google's JSON conventions: error object, bodies, paging, times, etags."""
+"""Google's JSON conventions: error object, bodies, times, etags."""
 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timezone
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -29,12 +28,9 @@ from aip_magics.errors import (
 )
 from aip_magics.server.problems import violation
 
-T = TypeVar("T")
-
 TYPE = "type.googleapis.com/google.cloud.ml.v1."
 EMPTY = {"@type": "type.googleapis.com/google.protobuf.Empty"}
 JSON_LIMIT = 1 << 20  # bytes of a management request; the largest real one is a Version of a few kB
-PAGE_DEFAULT, PAGE_MAX = 20, 100
 
 HTTP_STATUS: dict[type[ApiError], tuple[int, str]] = {
     InvalidArgument: (400, "INVALID_ARGUMENT"),
@@ -101,31 +97,6 @@ async def read_json(request: Request) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
-
-
-def page(request: Request) -> tuple[int, str]:
-    """`pageSize` (default 20, at most 100) and the key after which the page begins, from `pageToken`."""
-    if request.query_params.get("filter"):
-        raise violation(InvalidArgument, "filter", "Filters are not supported; leave the filter out.")
-    text = request.query_params.get("pageSize") or "0"
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise violation(InvalidArgument, "page_size", f"A number of items is wanted, not {text!r}.")
-    token = request.query_params.get("pageToken") or ""
-    try:
-        after = base64.urlsafe_b64decode(token.encode("ascii")).decode("utf-8")
-    except (ValueError, binascii.Error):
-        raise violation(InvalidArgument, "page_token", "The page token is not one that a list has given.") from None
-    return min(int(text) or PAGE_DEFAULT, PAGE_MAX), after
-
-
-def paged(field: str, rows: Sequence[T], size: int, key: Callable[[T], str], show: Callable[[T], Any]) -> JSONResponse:
-    """A list answer; `rows` holds one more than `size` where there is a next page. Nothing found is `{}`."""
-    answer: dict[str, Any] = {}
-    if rows:
-        answer[field] = [show(row) for row in rows[:size]]
-    if len(rows) > size:
-        answer["nextPageToken"] = base64.urlsafe_b64encode(key(rows[size - 1]).encode("utf-8")).decode("ascii")
-    return JSONResponse(answer)
 
 
 def timestamp(moment: datetime) -> str:

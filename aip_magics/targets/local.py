@@ -95,7 +95,7 @@ def start(data_dir: Path, *options: str) -> ServerState:
     """
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = data_dir / "start.log"
-    command = [sys.executable, "-c", _BOOT, _ROOT, "--data-dir", str(data_dir), *options]
+    command = _command(data_dir, options)
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -119,6 +119,21 @@ def start(data_dir: Path, *options: str) -> ServerState:
         where=str(log),
         fix="read that log; `aip-magics server start --foreground` shows the start in the terminal",
     )
+
+
+def serve(data_dir: Path, *options: str) -> None:
+    """Run a server in the foreground, with its log in the terminal, until Ctrl-C. ServerError when it fails."""
+    process = subprocess.Popen([*_command(data_dir, options), "--foreground"], stdin=subprocess.DEVNULL)
+    while process.returncode is None:
+        # Ctrl-C reaches the server, too: it ends by itself, and is waited for.
+        with contextlib.suppress(KeyboardInterrupt):
+            process.wait()
+    if process.returncode:
+        raise ServerError("the embedded server ended with an error", where=str(data_dir), fix="its last lines say why")
+
+
+def _command(data_dir: Path, options: tuple[str, ...]) -> list[str]:
+    return [sys.executable, "-c", _BOOT, _ROOT, "--data-dir", str(data_dir), *options]
 
 
 def stop(data_dir: Path, seconds: float = 15.0) -> bool:

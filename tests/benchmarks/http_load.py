@@ -57,12 +57,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        head = self._buffer.find(b"\r\n\r\n")
-        if head < 0:
-            return
-        length = LENGTH.search(self._buffer, 0, head)
-        assert length, self._buffer
-        if len(self._buffer) < head + 4 + int(length[1]):
+        if not _whole(self._buffer):
             return
         status, self._buffer, self._busy = int(self._buffer[9:12]), b"", False
         self._load.answered(status, time.perf_counter() - self._begun)
@@ -78,6 +73,14 @@ class _Connection(asyncio.Protocol):
         self._load.begun += 1
         self._busy, self._begun = True, time.perf_counter()
         self._transport.write(self._load.request)
+
+
+def _whole(answer: bytes) -> bool:
+    head = answer.find(b"\r\n\r\n")
+    if head < 0:
+        return False
+    length = LENGTH.search(answer, 0, head)
+    return len(answer) >= head + 4 + int(length[1]) if length else answer.endswith(b"0\r\n\r\n")  # chunked
 
 
 class _Load:
@@ -128,4 +131,5 @@ def post(path: str, body: bytes, token: str = "") -> bytes:
 
 if __name__ == "__main__":
     port, connections, seconds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-    print(json.dumps(asyncio.run(load(port, sys.stdin.buffer.read(), connections, seconds=seconds)).to_json()))
+    found = asyncio.run(load(port, sys.stdin.buffer.read(), connections, seconds=seconds))
+    sys.stdout.write(json.dumps(found.to_json()) + "\n")

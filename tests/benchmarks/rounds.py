@@ -60,10 +60,15 @@ def in_turns(ways: Mapping[str, Callable[[], float]], rounds: int = 5) -> dict[s
     return {name: Way(name, values) for name, values in measured.items()}
 
 
-def ratio(over: Way, under: Way, goal: Goal) -> str:
-    """One line: the ratio in each round, as median (min - max), beside what it should be."""
-    ratios = [upper / lower for upper, lower in zip(over.seconds, under.seconds, strict=True)]
-    return f"  {over.name} / {under.name}: {spread(ratios, times)}; {goal.told(statistics.median(ratios))}"
+def ratio(over: Way, under: Way, goal: Goal, floor: Way | None = None) -> str:
+    """One line: the ratio in each round (min - median - max), what it should be, and what it were at the floor."""
+    found = ratios(over, under)
+    best = f"; {times(statistics.median(ratios(over, floor)))} at the floor" if floor else ""
+    return f"  {over.name} / {under.name}: {spread(found, times)}; {goal.told(statistics.median(found))}{best}"
+
+
+def ratios(over: Way, under: Way) -> list[float]:
+    return [upper / lower for upper, lower in zip(over.seconds, under.seconds, strict=True)]
 
 
 def spread(values: list[float], written: Callable[[float], str]) -> str:

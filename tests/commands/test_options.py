@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from aip_magics.commands.base import Context
 from aip_magics.commands.deploy import deployment_of
 from aip_magics.commands.parser import HelpAsked
-from aip_magics.commands.registry import COMMANDS, parser_of
+from aip_magics.commands.registry import PLACES, command_of, parser_of
 from aip_magics.commands.verbs import VERBS
 from aip_magics.deploy import Deployment
 from aip_magics.errors import AipError, CellError, FieldError, InstancesError, OptionError
@@ -20,7 +22,7 @@ class Silent:
 
 
 def deployment(line: str, body: str = "", **names: Any) -> Deployment:
-    command = next(command for command in COMMANDS if command.name == "deploy")
+    command = command_of("deploy")
     args = parser_of(command, "%aip_deploy").parse(line.split())
     return deployment_of(args, body, Context(Silent(), names))
 
@@ -135,12 +137,23 @@ def test_bad_input_names_place_and_fix(line: str, body: str, kind: type[AipError
     assert 1 <= len(shown) <= 3
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_every_command_has_help(command: Any) -> None:
+@pytest.mark.parametrize("verb", PLACES)
+def test_every_command_has_help(verb: str) -> None:
+    command = command_of(verb)
     with pytest.raises(HelpAsked) as caught:
         parser_of(command, command.name).parse(["--help"])
     assert command.help in str(caught.value)
 
 
 def test_every_verb_has_a_command() -> None:
-    assert [command.name for command in COMMANDS] == list(VERBS)
+    assert [command_of(verb).name for verb in PLACES] == list(VERBS)
+
+
+def test_a_local_prediction_starts_without_the_code_of_the_others() -> None:
+    code = (
+        "import sys; from aip_magics.commands.registry import command_of; command_of('local-predict');"
+        "others = {'aip_magics.deploy', 'aip_magics.targets', 'aip_magics.storage', 'aip_magics.spec', 'http.client'};"
+        "print(sorted(others & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

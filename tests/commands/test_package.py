@@ -12,7 +12,7 @@ import pytest
 
 from aip_magics.commands.base import Context
 from aip_magics.commands.package import PickledFromMain
-from aip_magics.commands.registry import COMMANDS, parser_of
+from aip_magics.commands.registry import command_of, parser_of
 from aip_magics.errors import EnvironmentFailed, InputError, ModelDirError, OptionError
 from aip_magics.events import Event, Failed, StepFinished, StepSkipped
 from aip_magics.prediction.sdist import Package
@@ -52,7 +52,7 @@ class Recording:
 
 
 def run(face: Recording, verb: str, *words: str, body: str | None = None, **variables: str) -> Any:
-    command = next(command for command in COMMANDS if command.name == verb)
+    command = command_of(verb)
     args = parser_of(command, verb).parse(words)
     environment = Environment(variables, {}) if variables else None
     return command.run(args, body, Context(face, environment=environment))

@@ -20,6 +20,7 @@ import pytest
 
 from aip_magics.errors import PredictionError, WorkerError
 from aip_magics.prediction import ParentPool, Worker, WorkerPool, WorkerSpec, local_predict, start
+from aip_magics.prediction.process import FOLDER
 
 pytestmark = pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="TensorFlow is not installed")
 Start = Callable[..., Worker]
@@ -283,3 +284,41 @@ def test_local_predict_takes_the_newest_complete_export(exports: Path, tmp_path:
     shutil.copytree(exports / "simple", base / "1587877383942")
     (shutil.copytree(exports / "text", base / "1687877383942") / "variables" / "variables.index").unlink()
     assert local_predict(base, [{"x": [1.0, 2.0], "bias": [0.0]}], pool=pool) == {"predictions": [{"y": [6.5]}]}
+
+
+IN_A_WORKER = """
+import json, runpy, sys
+part = runpy.run_path(sys.argv[1])["part"]
+model, parts, refusal = part("tensorflow_model"), part("tensorflow_parts"), part("refusal")
+wanted = b'{"instances": [[1.0, 2.0], [3.0, 4.0]]}'
+known, unknown = [{"model_dir": path, "framework": "TENSORFLOW"} for path in sys.argv[2:]]
+
+def seen():
+    opened = part("loading").open_model(known)
+    answer = json.loads(part("predicting").predict(opened, wanted, part("stats").Stats()))
+    return answer, isinstance(sys.modules["tensorflow"], parts.Parts), "keras" in sys.modules
+
+first = seen()
+try:
+    part("loading").open_model(unknown)
+except refusal.Refusal as error:
+    print(json.dumps([first, [error.detail, error.fix], seen(), sys.modules["tensorflow"].__version__]))
+"""
+
+
+def test_only_parts_are_imported_until_they_do_not_do(exports: Path, tmp_path: Path, answers: dict[str, Any]) -> None:
+    unknown = tmp_path / "unknown"
+    shutil.copytree(exports / "text", unknown)
+    graph = (unknown / "saved_model.pbtxt").read_text()
+    (unknown / "saved_model.pbtxt").write_text(graph.replace('op: "MatMul"', 'op: "MatrixMagic"'))
+    worker = str(FOLDER / "__main__.py")
+    words = [sys.executable, "-c", IN_A_WORKER, worker, str(exports / "text"), str(unknown)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    parts, (detail, fix), whole, version = json.loads(done.stdout)
+    wanted = {"predictions": [{"y": y} for y in answers["simple"]]}
+    assert parts[1:3] == [True, False]
+    assert whole[1:3] == [False, True]
+    assert parts[0] == whole[0] == wanted
+    assert "MatrixMagic" in detail
+    assert fix.startswith(f"TensorFlow {version} does not know this operation: ")

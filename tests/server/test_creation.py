@@ -167,7 +167,7 @@ def test_an_operation_that_the_server_did_not_finish_is_finished_by_the_next(ser
     uri = server.upload(folder, "gs://bucket/m")
     server.ok("POST", f"{P}/models", {"name": "m"})
     begun = server.ok("POST", f"{P}/models/m/versions", {"name": "v1", "deploymentUri": uri})
-    wait_until(mark.exists)
+    wait_until(lambda: mark.exists() and mark.read_text())  # the file is there a moment before what is in it
     getattr(server, how)()
     shutil.rmtree(tmp_path / "slow")
     again = new_server(data_dir=server.data_dir).start()

@@ -6,6 +6,9 @@ from googleapiclient import discovery
 from googleapiclient.errors import HttpError
 from server_process import wait_until
 
+from aip_magics.client import Client, Transport
+from aip_magics.render.text import describe
+
 PARENT = "projects/proj"
 
 
@@ -66,3 +69,81 @@ def test_life_cycle(ml, server, sklearn_dir):
     kinds = [item["metadata"]["operationType"] for item in operations]
     assert kinds == ["CREATE_VERSION", "DELETE_VERSION", "DELETE_MODEL"]
     assert ml.projects().operations().cancel(name=operation["name"]).execute() == {}
+
+
+def test_every_method_of_the_prediction_side(ml, server, sklearn_dir):
+    projects = ml.projects()
+    models, jobs, locations = projects.models(), projects.jobs(), projects.locations()
+    model = models.create(parent=PARENT, body={"name": "every", "labels": {"a": "b"}}).execute()
+    name = model["name"]
+    server.deploy(sklearn_dir, "every", "v1")
+    server.deploy(sklearn_dir, "every", "v2")
+    version = f"{name}/versions/v2"
+
+    patched = models.patch(name=name, updateMask="description", body={"description": "d"}).execute()
+    assert patched["response"]["description"] == "d"
+    default = {"defaultVersion": {"name": version}}
+    models.patch(name=name, updateMask="default_version.name", body=default).execute()
+    assert models.get(name=name).execute()["defaultVersion"]["name"] == version
+    etag = models.versions().get(name=version).execute()["etag"]
+    body = {"description": "v", "etag": etag}
+    assert models.versions().patch(name=version, updateMask="description", body=body).execute()["done"] is True
+    with pytest.raises(HttpError) as caught:
+        models.versions().patch(name=version, updateMask="description", body=body).execute()
+    assert caught.value.status_code == 409
+
+    policy = models.getIamPolicy(resource=name, options_requestedPolicyVersion=3).execute()
+    policy["bindings"] = [{"role": "roles/ml.viewer", "members": ["allUsers"]}]
+    policy = models.setIamPolicy(resource=name, body={"policy": policy, "updateMask": "bindings,etag"}).execute()
+    assert models.getIamPolicy(resource=name).execute() == policy
+    asked = {"permissions": ["ml.models.get"]}
+    assert models.testIamPermissions(resource=name, body=asked).execute() == asked
+    assert models.testIamPermissions(resource=f"{PARENT}/models/none", body=asked).execute() == {}
+
+    assert "cloud-ml" in projects.getConfig(name=PARENT).execute()["serviceAccount"]
+    request, regions = locations.list(parent=PARENT, pageSize=4), []
+    while request is not None:
+        page = request.execute()
+        regions += page["locations"]
+        request = locations.list_next(request, page)
+    assert locations.get(name=f"{PARENT}/locations/us-east1").execute() in regions
+    operation = (
+        projects.operations().list(name=PARENT, filter="metadata.operationType=UPDATE_MODEL", pageSize=1).execute()
+    )
+    assert len(operation["operations"]) == 1
+    assert operation["nextPageToken"]
+    for method in (locations.operations().get, locations.operations().cancel):
+        with pytest.raises(HttpError) as caught:
+            method(name=f"{PARENT}/locations/us-east1/operations/none").execute()
+        assert caught.value.status_code == 404
+
+    assert jobs.list(parent=PARENT).execute() == {}
+    assert jobs.testIamPermissions(resource=f"{PARENT}/jobs/j", body=asked).execute() == {}
+    job = {"jobId": "j", "predictionInput": {"modelName": name}}
+    calls = [
+        (jobs.create(parent=PARENT, body=job), 400),
+        (jobs.get(name=f"{PARENT}/jobs/j"), 404),
+        (jobs.cancel(name=f"{PARENT}/jobs/j", body={}), 404),
+        (jobs.patch(name=f"{PARENT}/jobs/j", updateMask="labels", body={}), 404),
+        (jobs.getIamPolicy(resource=f"{PARENT}/jobs/j"), 404),
+        (jobs.setIamPolicy(resource=f"{PARENT}/jobs/j", body={}), 404),
+        (projects.explain(name=name, body={"instances": []}), 400),
+        (projects.explain(name=version, body={"instances": []}), 400),
+    ]
+    for call, status in calls:
+        with pytest.raises(HttpError) as caught:
+            call.execute()
+        assert caught.value.status_code == status, call.uri
+        assert caught.value.reason.startswith("Field: ")
+
+
+def test_our_own_client_shows_an_operation_as_gcloud_does(server, sklearn_dir):
+    """All of it, also what the API leaves open: `@type` and our `progress`."""
+    reply = server.deploy(sklearn_dir)
+    client = Client(
+        Transport(server.url, server.http, headers={"Authorization": f"Bearer {server.state.token}"}), "proj"
+    )
+    assert client.get_operation(reply["name"]).to_json() == reply
+    text = describe(client.get_operation(reply["name"]))
+    assert "  '@type': type.googleapis.com/google.cloud.ml.v1.OperationMetadata\n" in text
+    assert "  progress:\n    stage: ready\n" in text

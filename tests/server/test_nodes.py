@@ -1,31 +1,44 @@
 """A group of nodes with real workers: deadlines, the queue, more than one node."""
 
 import asyncio
+import dataclasses
 import json
 import os
 import pickle
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
-from aip_magics.errors import ApiError, PredictionError, Unavailable
+from aip_magics.errors import ApiError, PredictionError, ResourceExhausted, Unavailable
 from aip_magics.prediction import AsyncWorker, ParentPool, WorkerSpec
 from aip_magics.server.names import VersionKey
 from aip_magics.server.nodes import NodeGroup, Nodes, Recipe
+from aip_magics.server.serving import group as module
+from aip_magics.server.serving.scaling import Scale
+from aip_magics.spec import ManualScaling, Version
 
 KEY = VersionKey("global", "p", "m", "v")
 
 
 class Act:
-    """A model: `sleep` seconds, then the process id."""
+    """A model: sleep that many seconds, then the process id; or give texts back, the number of calls for `calls`."""
 
     CODE = """
 import os, time
 class Act:
+    calls = 0
     def predict(self, rows):
-        time.sleep(rows[0][0])
-        return [os.getpid()]
+        Act.calls += 1
+        if isinstance(rows[0][0], (int, float)):
+            time.sleep(rows[0][0])
+            return [os.getpid()]
+        if any(row[0] == 'die' for row in rows):
+            os._exit(1)
+        if any(row[0] == 'fail' for row in rows):
+            raise ValueError('as wanted')
+        return [Act.calls if row[0] == 'calls' else row[0] for row in rows]
 Act.__module__ = 'sklearn.act'
 """
 
@@ -55,10 +68,11 @@ def with_group(recipe, parents, tmp_path):
         spec = WorkerSpec(recipe.model_dir, recipe.framework, recipe.python)
         return await AsyncWorker.start(spec, log_dir=tmp_path / "logs", parents=parents)
 
-    def run(test, size=1):
+    def run(test, size=1, scale=None, **options):
         async def whole():
             loaded = []
-            group = NodeGroup(recipe, start, loaded.append, size)
+            scaled = dataclasses.replace(recipe, scale=scale or (Scale(0, 1) if size == 1 else Scale(size, size)))
+            group = NodeGroup(scaled, start, loaded.append, **options)
             try:
                 await test(group, loaded)
             finally:
@@ -75,6 +89,21 @@ def body(seconds=0.0):
 
 async def pid(group, seconds=0.0, deadline=30.0):
     return json.loads(await group.predict(body(seconds), deadline))["predictions"][0]
+
+
+async def until(done):
+    end = time.monotonic() + 30
+    while not done():
+        assert time.monotonic() < end, "it takes too long"
+        await asyncio.sleep(0.01)
+
+
+def exists(number):
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_the_first_request_starts_the_node(with_group):
@@ -163,12 +192,140 @@ def test_closing_tells_those_who_wait(with_group):
 def test_what_the_model_refuses_is_not_tried_again(with_group):
     async def test(group, loaded):
         with pytest.raises(PredictionError) as caught:
-            await group.predict(b'{"instances": [["x"]]}', 30)
+            await group.predict(b'{"instances": [["fail"]]}', 30)
         assert caught.value.kind == "FAILED_TO_RUN_MODEL"
         await pid(group)
         assert len(loaded) == 1
 
     with_group(test)
+
+
+def test_nodes_come_with_the_queue_and_go_when_idle(with_group):
+    async def test(group, loaded):
+        await group.start()
+        assert len(group.to_json()["nodes"]["pids"]) == 1
+        pids = set(await asyncio.gather(*(pid(group, 0.2) for _ in range(12))))
+        assert len(pids) == len(loaded) == 3
+        await until(lambda: group.to_json()["nodes"]["running"] == 0)  # the look is of the group's own
+        await until(lambda: not any(map(exists, pids)))
+        assert await pid(group) not in pids
+
+    with_group(test, scale=Scale(0, 3), idle_seconds=0.5)
+
+
+def test_as_many_nodes_as_are_fixed_from_the_start(with_group):
+    async def test(group, loaded):
+        await group.start()
+        await until(lambda: group.to_json()["nodes"]["running"] == 3)
+        assert len(loaded) == 3
+        assert group.to_json()["nodes"]["least"] == 3
+
+    with_group(test, size=3)
+
+
+def test_a_change_of_the_scale_counts_at_once(with_group):
+    async def test(group, loaded):
+        group.rescale(Scale(2, 2))
+        assert not loaded  # a group that serves nobody stays asleep
+        await group.start()
+        await until(lambda: group.to_json()["nodes"]["running"] == 2)
+        group.rescale(Scale(3, 3))
+        await until(lambda: group.to_json()["nodes"]["running"] == 3)
+        busy = asyncio.gather(*(pid(group, 0.3) for _ in range(3)))
+        await asyncio.sleep(0.1)
+        group.rescale(Scale(1, 1))
+        assert len(set(await busy)) == 3  # what runs is finished first
+        await until(lambda: group.to_json()["nodes"]["running"] == 1)
+        assert len(loaded) == 3
+
+    with_group(test, size=1)
+
+
+def test_too_many_that_wait_are_turned_away(with_group, monkeypatch):
+    async def test(group, loaded):
+        await pid(group)
+        busy = [asyncio.ensure_future(pid(group, 0.5)) for _ in range(4)]
+        await asyncio.sleep(0.1)
+        with pytest.raises(ResourceExhausted, match="3 of them wait") as caught:
+            await pid(group)
+        assert caught.value.details[0]["retryDelay"] == "1s"
+        monkeypatch.setattr(module, "QUEUE_REQUESTS", 100)
+        monkeypatch.setattr(module, "QUEUE_BYTES", 3 * len(body(0.5)) + 10)
+        with pytest.raises(ResourceExhausted):
+            await pid(group)
+        assert len(await asyncio.gather(*busy)) == 4
+        await pid(group)
+
+    monkeypatch.setattr(module, "QUEUE_REQUESTS", 3)
+    with_group(test)
+
+
+def test_requests_that_wait_go_together_where_that_is_switched_on(with_group):
+    async def test(group, loaded):
+        await group.predict(b'{"instances": [["calls"]]}', 30)
+        waiting = [asyncio.ensure_future(group.predict(b'{"instances": [[0.2]]}', 30))]
+        await asyncio.sleep(0.05)
+        waiting += [
+            asyncio.ensure_future(group.predict(b'{"instances": [["echo %d"], ["x"]]}' % n, 30)) for n in range(5)
+        ]
+        waiting += [asyncio.ensure_future(group.predict(b'{"instances": [["echo"]], "a": 1}', 30))]  # goes alone
+        _, *answers, last = await asyncio.gather(*waiting, return_exceptions=True)
+        assert answers == [b'{"predictions": ["echo %d", "x"]}' % n for n in range(5)]
+        assert isinstance(last, PredictionError)  # it takes no `a`
+        assert json.loads(await group.predict(b'{"instances": [["calls"]]}', 30))["predictions"] == [4]
+
+    with_group(test, merge=True)
+
+
+def test_one_bad_request_spoils_none_of_those_it_went_with(with_group):
+    async def test(group, loaded):
+        waiting = [asyncio.ensure_future(group.predict(b'{"instances": [[0.3]]}', 30))]
+        await asyncio.sleep(0.1)
+        bodies = [b'{"instances": [["echo 1"]]}', b'{"instances": [["fail"]]}', b'{"instances": [["echo 2"]]}']
+        waiting += [asyncio.ensure_future(group.predict(one, 30)) for one in bodies]
+        _, first, bad, second = await asyncio.gather(*waiting, return_exceptions=True)
+        assert (first, second) == (b'{"predictions": ["echo 1"]}', b'{"predictions": ["echo 2"]}')
+        assert isinstance(bad, PredictionError)
+
+    with_group(test, merge=True)
+
+
+def test_a_request_that_ends_its_node_ends_no_other_request(with_group):
+    async def test(group, loaded):
+        waiting = [asyncio.ensure_future(group.predict(b'{"instances": [[0.3]]}', 30))]
+        await asyncio.sleep(0.1)
+        bodies = [b'{"instances": [["echo 1"]]}', b'{"instances": [["die"]]}', b'{"instances": [["echo 2"]]}']
+        waiting += [asyncio.ensure_future(group.predict(one, 30)) for one in bodies]
+        _, first, bad, second = await asyncio.gather(*waiting, return_exceptions=True)
+        assert (first, second) == (b'{"predictions": ["echo 1"]}', b'{"predictions": ["echo 2"]}')
+        assert isinstance(bad, ApiError)
+        assert bad.message.startswith("This request ended 2 nodes, one after the other: ")
+        assert group.to_json()["waiting"] == 0
+
+    with_group(test, merge=True)
+
+
+@pytest.mark.parametrize("custom", [{"prediction_class": "m.C"}, {"packages": (Path("x.tar.gz"),)}])
+def test_requests_to_custom_code_are_never_merged(recipe, custom):
+    assert recipe.mergeable
+    assert not dataclasses.replace(recipe, **custom).mergeable
+
+
+def test_the_threads_of_all_nodes_fit_the_processors(recipe):
+    nodes = Nodes(start_worker=None, on_loaded=None, cores=8)
+    shares = [nodes.threads(dataclasses.replace(recipe, scale=Scale(0, most))) for most in (1, 2, 3, 8, 30)]
+    assert shares == [8, 4, 2, 1, 1]
+
+
+def test_more_nodes_than_make_sense_are_not_started(recipe, caplog):
+    nodes = Nodes(start_worker=None, on_loaded=None, cores=2)
+    group = nodes.group(dataclasses.replace(recipe, scale=Scale(50, 50)))
+    assert group.recipe.scale == Scale(8, 8)
+    assert "at most 8 nodes serve on 2 processors, not 50" in caplog.text
+    nodes.rescale(KEY, Version(manualScaling=ManualScaling(3)))
+    assert group.recipe.scale == Scale(3, 3)
+    assert "up to 3 nodes share 2 processors" in caplog.text
+    nodes.rescale(VersionKey("global", "p", "m", "other"), Version())
 
 
 def test_a_version_has_one_group_until_it_is_closed(recipe):

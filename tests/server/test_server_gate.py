@@ -70,6 +70,28 @@ def test_a_proxy_request_reaches_the_region_in_its_target(shared_server):
     assert ask("evil.example").startswith(b"HTTP/1.1 403")
 
 
+def test_a_proxy_request_names_an_object_as_it_was_encoded(shared_server):
+    """`/` in an object's name travels as %2F: what is taken from the target must not be decoded on the way."""
+
+    def ask(method: str, target: str, body: bytes = b"") -> bytes:
+        request = (
+            f"{method} http://storage.googleapis.com{target} HTTP/1.1\r\nHost: storage.googleapis.com\r\n"
+            f"Authorization: Bearer {shared_server.state.token}\r\nContent-Length: {len(body)}\r\n"
+            "Connection: close\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", shared_server.state.port)) as connection:
+            connection.sendall(request.encode() + body)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+
+    shared_server.ok("POST", "/storage/v1/b?project=p", {"name": "proxied"})
+    for name in ("a%2F..%2Fb", "%2525", "a%3Fb%23c", "%2F%2F", "%ED%95%9C%EA%B8%80"):
+        query = f"uploadType=media&name={name}"
+        assert ask("POST", f"/upload/storage/v1/b/proxied/o?{query}", name.encode()).startswith(b"HTTP/1.1 200")
+        assert ask("GET", f"/storage/v1/b/proxied/o/{name}?alt=media").endswith(f"\r\n\r\n{name}".encode())
+        assert shared_server.call("GET", f"/storage/v1/b/proxied/o/{name}?alt=media").body == name
+    assert ask("GET", "").startswith(b"HTTP/1.1 4")
+
+
 def test_an_internal_error_shows_a_reference_and_no_more(server):
     server.ok("POST", MODELS, {"name": "m"})
     with sqlite3.connect(server.data_dir / "service.sqlite") as database:

@@ -110,11 +110,10 @@ def test_lists_are_paged(shared_server):
     project = "/v1/projects/paging"
     assert shared_server.ok("GET", f"{project}/models") == {}
     assert shared_server.ok("GET", f"{project}/operations") == {}
-    names = [f"m{number:03}" for number in range(101)]
+    names = [f"m{number:03}" for number in range(100)]
     for name in names:
         shared_server.ok("POST", f"{project}/models", {"name": name})
     assert len(shared_server.ok("GET", f"{project}/models")["models"]) == 20
-    assert len(shared_server.ok("GET", f"{project}/models?pageSize=1000")["models"]) == 100
     seen, token = [], ""
     while True:
         page = shared_server.ok("GET", f"{project}/models?pageSize=40&pageToken={token}")
@@ -123,9 +122,16 @@ def test_lists_are_paged(shared_server):
         if not token:
             break
     assert seen == names
+    for name in [*names, "m000"]:
+        shared_server.ok("PATCH", f"{project}/models/{name}?updateMask=description", {"description": name})
+    page = shared_server.ok("GET", f"{project}/operations?pageSize=1000&returnPartialSuccess=true")
+    assert len(page["operations"]) == 100  # the most of one page
+    page = shared_server.ok("GET", f"{project}/operations?pageToken={page['nextPageToken']}")
+    assert [item["metadata"]["modelName"] for item in page["operations"]] == ["projects/paging/models/m000"]
     for query in ("pageSize=x", "pageSize=-1", "pageToken=%FF", "pageToken=abc", "filter=a"):
         error(shared_server.call("GET", f"{project}/models?{query}"), 400, "INVALID_ARGUMENT")
-    error(shared_server.call("GET", f"{project}/operations?pageToken=YQ=="), 400, "INVALID_ARGUMENT")
+    for token in ("YQ==", "OTk5OTk5OTk5OTk5OTk5OTk5OTk="):  # no number, and one that no database can hold
+        error(shared_server.call("GET", f"{project}/operations?pageToken={token}"), 400, "INVALID_ARGUMENT")
 
 
 def test_sixteen_racing_creates_have_one_winner(shared_server):
@@ -153,7 +159,7 @@ def test_sixteen_racing_creates_have_one_winner(shared_server):
         ({"name": "1a"}, "A name should start with a letter and contain only letters, numbers and underscores"),
         ({}, "Field: model.name Error: A name should"),
         ({"name": "a" * 129}, "at most 128 characters"),
-        ({"name": "a", "regoins": []}, "Model has no field 'regoins'; did you mean 'regions'?"),
+        ({"name": "a", "regoins": []}, "Unknown name \"regoins\" at 'model': Cannot find field."),
         ({"name": 3}, "model.name"),
         ({"name": "a", "labels": {"a": 1}}, "model.labels.a"),
         ({"name": "a", "description": {}}, "model.description"),
@@ -187,6 +193,8 @@ def test_models_that_are_refused(shared_server, body, text):
         ("POST", f"{P}/operations/none:cancel", 'The operation: "none" was not found.'),
         ("GET", "/v1/nothing", "The requested URL /v1/nothing with method GET was not found"),
         ("PUT", f"{P}/models", "with method PUT was not found"),
+        ("GET", "/v1/x%0Ay", "was not found on this server"),
+        ("GET", "/nothing", "The requested URL /nothing with method GET was not found"),
     ],
 )
 def test_what_is_not_there(shared_server, method, path, text):
@@ -205,10 +213,18 @@ def test_unknown_and_wrong_fields_of_a_version_are_named(shared_server):
     shared_server.call("POST", f"{P}/models", {"name": "fields"})
     path = f"{P}/models/fields/versions"
     for field, value, text in (
-        ("frameworks", "X", "Field: version Error: Version has no field 'frameworks'; did you mean 'framework'?"),
+        ("frameworks", "X", "Invalid JSON payload received. Unknown name \"frameworks\" at 'version': Cannot find"),
         ("framework", "PYTORCH", "Field: version.framework Error: 'PYTORCH' is not a value of this field"),
-        ("autoScaling", {"minNode": 1}, "Field: version.autoScaling Error: AutoScaling has no field 'minNode'"),
+        ("autoScaling", {"minNode": 1}, "Unknown name \"minNode\" at 'version.auto_scaling': Cannot find field."),
+        ("autoScaling", {"metrics": [{}, {"x": 1}]}, "Unknown name \"x\" at 'version.auto_scaling.metrics[1]'"),
+        ("auto_scaling", {"min_nodes": "x"}, "Field: version.auto_scaling.min_nodes Error: a whole number is wanted"),
     ):
         answer = shared_server.call("POST", path, {"name": "v", "deploymentUri": "gs://b/d", field: value})
         assert text in error(answer, 400, "INVALID_ARGUMENT")
+    answer = shared_server.call("POST", path, {"name": "v", "frameworks": 1, "uri": 2})
+    first, second = error(answer, 400, "INVALID_ARGUMENT").split("\n")
+    (detail,) = answer.body["error"]["details"]
+    assert detail["@type"] == "type.googleapis.com/google.rpc.BadRequest"
+    assert detail["fieldViolations"][0] == {"field": "version", "description": f"{first} did you mean 'framework'?"}
+    assert detail["fieldViolations"][1]["description"].startswith(second)
     assert shared_server.ok("GET", path) == {}

@@ -17,10 +17,13 @@ import warnings
 from typing import Any
 
 from .serving import serve
+from .tensorflow_parts import parts
+from .threads import find
 
 STATUS = struct.Struct(">i")
 GRACE = 1.0  # seconds a worker has to tidy up when its owner hung up
-# What a parent imports. scikit-learn's own import is cheap; its submodules are what a pickle then waits for.
+# What a parent imports, and no more: a fork of a process that had a session or device of TensorFlow hangs.
+# scikit-learn's own import is cheap; its submodules are what a pickle then waits for.
 SKLEARN = (
     "pipeline compose preprocessing impute linear_model ensemble svm neighbors naive_bayes cluster decomposition"
     " feature_extraction.text feature_selection neural_network calibration discriminant_analysis"
@@ -28,7 +31,6 @@ SKLEARN = (
 PRELOAD = {
     "SCIKIT_LEARN": ["joblib"] + ["sklearn." + name for name in SKLEARN.split()],
     "XGBOOST": ["xgboost"],
-    "TENSORFLOW": ["tensorflow.compat.v1"],  # import only: no session, no device; a fork after one of those hangs
 }
 
 
@@ -175,11 +177,15 @@ def kill(pid: int) -> None:
 
 def preload(framework: str) -> None:
     """Import the framework. What cannot be imported is left to the workers, which tell their owner."""
-    for name in PRELOAD.get(framework, []):
+    names = PRELOAD.get(framework, [])
+    if framework == "TENSORFLOW" and parts() is None:
+        names = ["tensorflow.compat.v1"]
+    for name in names:
         try:
             importlib.import_module(name)
         except Exception:  # noqa: BLE001
             traceback.print_exc()
+    find()
     gc.collect()
     if hasattr(gc, "freeze"):
         gc.freeze()  # keeps the collector from touching, and so copying, the shared pages

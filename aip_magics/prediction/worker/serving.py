@@ -23,8 +23,10 @@ from .loading import open_model
 from .predicting import predict
 from .refusal import Refusal, said
 from .stats import Stats
+from .threads import allow
 
 HEAD = struct.Struct(">II")
+CHUNK = 1 << 16  # bytes received at once
 TRACEBACK_LIMIT = 8000  # characters of a traceback that travel
 LIBRARIES = (
     ("scikit-learn", "sklearn"),
@@ -42,6 +44,7 @@ class Channel:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
+        self.received = bytearray()
 
     def send(self, header: "dict[str, Any]", payload: bytes = b"") -> None:
         head = json.dumps(header).encode("utf-8")
@@ -56,14 +59,15 @@ class Channel:
         return None if head is None or payload is None else (json.loads(head.decode("utf-8")), payload)
 
     def exactly(self, size: int) -> "bytes | None":
-        data = bytearray(size)
-        view = memoryview(data)
-        while len(view):
-            count = self.sock.recv_into(view)
-            if not count:
+        while len(self.received) < size:
+            # As much as there is: a small request comes whole, by one system call.
+            data = self.sock.recv(max(CHUNK, size - len(self.received)))
+            if not data:
                 return None
-            view = view[count:]
-        return bytes(data)
+            self.received += data
+        data = bytes(self.received[:size])
+        del self.received[:size]
+        return data
 
 
 class Session:
@@ -76,6 +80,7 @@ class Session:
     def load(self, header: "dict[str, Any]", payload: bytes) -> "tuple[dict[str, Any], bytes]":
         start = time.perf_counter()
         self.settle(header.get("temp_dir") or "")
+        allow(header.get("threads") or 1)
         self.model = open_model(header)
         return {
             "framework": self.model.framework,

@@ -12,6 +12,7 @@ from typing import Any
 
 from .inputs import as_list, columns, decoded, uneven, unwrapped
 from .refusal import Refusal, said, shortened
+from .tensorflow_parts import forget, lacking, parts
 
 DEFAULT = "serving_default"
 INIT_OP = "__saved_model_init_op"  # in every export of TensorFlow 2: no tensor, so no signature to predict by
@@ -51,15 +52,10 @@ def open_saved_model(model_dir: str, threads: int) -> "TensorflowModel":
     """The SavedModel of a directory, in a session with so many threads."""
     if not any(os.path.exists(os.path.join(model_dir, name)) for name in ("saved_model.pb", "saved_model.pbtxt")):
         raise Refusal("FAILED_TO_LOAD_MODEL", NOT_A_SAVED_MODEL, elsewhere(model_dir))
-    tf = import_tensorflow()
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of its own age
+    tf = parts() or import_tensorflow()
     load_custom_ops(tf, model_dir)
-    config = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)
-    config.gpu_options.allow_growth = True  # other workers want some of it, too
-    try:
-        session = tf.Session(graph=tf.Graph(), config=config)
-        meta_graph = tf.saved_model.loader.load(session, ["serve"], model_dir)
-    except Exception as error:
-        raise Refusal("FAILED_TO_LOAD_MODEL", BAD_DATA + said(error), advice(error, tf)) from error
+    session, meta_graph = load(tf, model_dir, threads)
     if not meta_graph.signature_def:
         text = "MetaGraph must have at least one signature_def."
         raise Refusal("FAILED_TO_LOAD_MODEL", text, "export the model with signatures=...")
@@ -73,9 +69,22 @@ def open_saved_model(model_dir: str, threads: int) -> "TensorflowModel":
     return TensorflowModel(session, signatures)
 
 
+def load(tf: "Any", model_dir: str, threads: int) -> "tuple[Any, Any]":
+    """A session with the SavedModel, and the meta graph that was loaded."""
+    config = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)
+    config.gpu_options.allow_growth = True  # other workers want some of it, too
+    try:
+        session = tf.Session(graph=tf.Graph(), config=config)
+        return session, tf.saved_model.loader.load(session, ["serve"], model_dir)
+    except Exception as error:
+        if lacking(tf, error):
+            forget()
+            return load(import_tensorflow(), model_dir, threads)
+        raise Refusal("FAILED_TO_LOAD_MODEL", BAD_DATA + said(error), advice(error, tf)) from error
+
+
 def import_tensorflow() -> "Any":
     """TensorFlow as version 1 has it: the service runs every model in a session of a graph."""
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of its own age
     try:
         import tensorflow
     except ImportError as error:

@@ -1,0 +1,28 @@
+"""What a node is made of."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from aip_magics.server.names import VersionKey
+from aip_magics.server.serving.scaling import Scale
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What a node is made of. `packages` are the archives to install before, in this order."""
+
+    key: VersionKey
+    model_dir: Path
+    framework: str | None
+    python: str
+    packages: tuple[Path, ...] = ()
+    prediction_class: str | None = None
+    package_uris: tuple[str, ...] = ()
+    scale: Scale = dataclasses.field(default_factory=Scale)
+
+    @property
+    def mergeable(self) -> bool:
+        """Whether a prediction depends on its own instance only, as far as we can know: not where code is custom."""
+        return not (self.prediction_class or self.packages)

@@ -1,0 +1,114 @@
+"""The operations of versions.create while they run, when there are many, and when the server is killed under them."""
+
+import pickle
+import random
+import time
+
+import pytest
+from server_process import wait_until
+from test_creation import Sleeper, folder_with
+
+P = "/v1/projects/proj"
+ROUNDS = 7
+
+
+@pytest.fixture
+def slow(server, tmp_path):
+    """Begin a version whose model takes a minute to load; its operation."""
+    mark = tmp_path / "mark"
+    uri = server.upload(folder_with(tmp_path, "model.pkl", pickle.dumps(Sleeper(mark, 60))), "gs://bucket/slow")
+    server.ok("POST", f"{P}/models", {"name": "m"})
+
+    def begin(version):
+        return server.ok("POST", f"{P}/models/m/versions", {"name": version, "deploymentUri": uri})
+
+    begin.mark = mark
+    return begin
+
+
+def test_progress_is_seen_while_the_operation_runs(server, slow, sklearn_dir):
+    begun = slow("v1")
+    assert begun["metadata"]["progress"] == {"stage": "copying"}
+    wait_until(slow.mark.exists)
+    running = server.ok("GET", f"/v1/{begun['name']}")
+    assert running["metadata"]["progress"] == {"stage": "loading"}
+    assert running["metadata"]["startTime"]
+    assert not running.get("done")
+    assert server.ok("GET", f"{P}/operations?filter=-done%3Dtrue")["operations"] == [running]
+    server.ok("POST", f"/v1/{begun['name']}:cancel")
+    server.ok("POST", f"/v1/{begun['name']}:cancel")  # once more, while the first is still being carried out
+    failed = server.wait(begun)
+    assert failed["error"] == {"code": 1, "message": "Create Version was cancelled."}
+    assert failed["metadata"]["progress"] == {"stage": "loading"}  # so far it came
+    version = server.ok("GET", f"{P}/models/m/versions/v1")
+    assert (version["state"], version["errorMessage"]) == ("FAILED", "Create Version was cancelled.")
+    done = server.deploy(sklearn_dir, "m", "v2")
+    assert done["metadata"]["progress"] == {"stage": "ready"}
+
+
+def test_ten_operations_run_at_once_and_no_more(server, slow):
+    begun = [slow(f"v{number}") for number in range(10)]
+    body = {"name": "v10", "deploymentUri": "gs://bucket/slow"}
+    answer = server.call("POST", f"{P}/models/m/versions", body)
+    assert answer.status == 429
+    assert "At most 10 operations that create or delete a version" in answer.body["error"]["message"]
+    assert server.call("GET", f"{P}/models/m/versions/v10").status == 404
+    for operation in begun:
+        server.ok("POST", f"/v1/{operation['name']}:cancel")
+    for operation in begun:
+        assert server.wait(operation)["error"]["code"] == 1
+    server.ok("DELETE", f"{P}/models/m/versions/v0")
+
+
+def test_a_cancel_while_the_failure_is_written_down_loses_nothing(server, tmp_path):
+    uri = server.upload(folder_with(tmp_path, "model.pkl", b"\x80\x04broken"), "gs://bucket/broken")
+    server.ok("POST", f"{P}/models", {"name": "m"})
+    for number in range(15):
+        body = {"name": f"v{number}", "deploymentUri": uri, "framework": "SCIKIT_LEARN"}
+        begun = server.ok("POST", f"{P}/models/m/versions", body)
+        time.sleep(random.uniform(0, 0.1))
+        server.ok("POST", f"/v1/{begun['name']}:cancel")
+        assert server.wait(begun)["error"]["code"] in (1, 3)
+        assert server.ok("GET", f"{P}/models/m/versions/v{number}")["state"] == "FAILED"
+
+
+def test_gcloud_is_answered_when_the_operation_is_done_and_need_not_come_again(server, sklearn_dir):
+    uri = server.upload(sklearn_dir, "gs://bucket/quick")
+    server.ok("POST", f"{P}/models", {"name": "m"})
+    begun = server.ok("POST", f"{P}/models/m/versions", {"name": "v1", "deploymentUri": uri})
+    polled = server.ok("GET", f"/v1/{begun['name']}", User_Agent="google-cloud-sdk gcloud/528.0.0 command/x")
+    assert polled["done"] is True
+
+
+def test_kill_9_at_any_moment_of_a_create_loses_and_doubles_nothing(new_server, tmp_path, sklearn_dir):
+    """Each round kills the server a little later after the request was sent; the next server finishes its work."""
+    server = new_server(data_dir=tmp_path / "killed").start()
+    uri = server.upload(sklearn_dir, "gs://bucket/m")
+    server.ok("POST", f"{P}/models", {"name": "m"})
+    answered = []
+    for number in range(ROUNDS):
+        begun = server.ok("POST", f"{P}/models/m/versions", {"name": f"v{number}", "deploymentUri": uri})
+        answered.append(begun["name"])
+        time.sleep(0.06 * number * random.random())
+        server.kill()
+        server = new_server(data_dir=tmp_path / "killed").start()
+        for name in answered:
+            operation = server.ok("GET", f"/v1/{name}")
+            if operation.get("done"):
+                assert ("response" in operation) != ("error" in operation)
+    for name in answered:
+        assert server.wait({"name": name})["response"]["state"] == "READY"
+    names = [operation["name"] for operation in server.ok("GET", f"{P}/operations")["operations"]]
+    assert names == answered
+    versions = server.ok("GET", f"{P}/models/m/versions")["versions"]
+    assert [version["name"].rpartition("/")[2] for version in versions] == [f"v{number}" for number in range(ROUNDS)]
+    assert [version["name"] for version in versions if version.get("isDefault")] == [
+        "projects/proj/models/m/versions/v0"
+    ]
+    assert len(list((server.data_dir / "artifacts").iterdir())) == 1  # one copy, nothing half built
+    body = {"instances": [[0, 0], [3, 3]]}
+    for version in ("v0", f"v{ROUNDS - 1}"):
+        assert server.ok("POST", f"{P}/models/m/versions/{version}:predict", body) == {"predictions": [0, 1]}
+    for number in reversed(range(ROUNDS)):
+        server.ok("DELETE", f"{P}/models/m/versions/v{number}")
+    assert list((server.data_dir / "artifacts").iterdir()) == []
