@@ -67,10 +67,10 @@ def test_the_lines_of_a_version(chatty):
     assert len(last["nodes"]) == 1
 
 
-@pytest.mark.parametrize("lines", ["-1", "x", "1" * 20, "٣"])
-def test_a_number_of_lines_is_wanted(chatty, lines):
-    answer = chatty.call("GET", f"{V}:logs?lines={lines}")
-    assert (answer.status, answer.body["error"]["status"]) == (400, "INVALID_ARGUMENT")
+def test_a_number_of_lines_is_wanted(chatty):
+    for lines in ("-1", "x", "1" * 20, "٣"):
+        answer = chatty.call("GET", f"{V}:logs?lines={lines}")
+        assert (answer.status, answer.body["error"]["status"]) == (400, "INVALID_ARGUMENT")
 
 
 def test_what_is_not_there_has_neither(server):

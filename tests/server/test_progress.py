@@ -1,10 +1,13 @@
 """The operations of versions.create while they run, when there are many, and when the server is killed under them."""
 
+import contextlib
 import pickle
 import random
+import threading
 import time
 
 import pytest
+import requests
 from server_process import wait_until
 from test_creation import Sleeper, folder_with
 
@@ -81,34 +84,37 @@ def test_gcloud_is_answered_when_the_operation_is_done_and_need_not_come_again(s
 
 
 def test_kill_9_at_any_moment_of_a_create_loses_and_doubles_nothing(new_server, tmp_path, sklearn_dir):
-    """Each round kills the server a little later after the request was sent; the next server finishes its work."""
+    """The server is killed before, while and after it answers the request; the next one finishes what was begun."""
     server = new_server(data_dir=tmp_path / "killed").start()
     uri = server.upload(sklearn_dir, "gs://bucket/m")
     server.ok("POST", f"{P}/models", {"name": "m"})
     answered = []
+
+    def create(number):
+        with contextlib.suppress(requests.ConnectionError):  # killed before it answered
+            body = {"name": f"v{number}", "deploymentUri": uri}
+            answered.append(server.ok("POST", f"{P}/models/m/versions", body)["name"])
+
     for number in range(ROUNDS):
-        begun = server.ok("POST", f"{P}/models/m/versions", {"name": f"v{number}", "deploymentUri": uri})
-        answered.append(begun["name"])
-        time.sleep(0.06 * number * random.random())
+        client = threading.Thread(target=create, args=[number])
+        client.start()
+        time.sleep(random.uniform(0, 0.02 if number % 2 else 0.4))
         server.kill()
+        client.join()
         server = new_server(data_dir=tmp_path / "killed").start()
-        for name in answered:
-            operation = server.ok("GET", f"/v1/{name}")
-            if operation.get("done"):
-                assert ("response" in operation) != ("error" in operation)
-    for name in answered:
-        assert server.wait({"name": name})["response"]["state"] == "READY"
-    names = [operation["name"] for operation in server.ok("GET", f"{P}/operations")["operations"]]
-    assert names == answered
-    versions = server.ok("GET", f"{P}/models/m/versions")["versions"]
-    assert [version["name"].rpartition("/")[2] for version in versions] == [f"v{number}" for number in range(ROUNDS)]
-    assert [version["name"] for version in versions if version.get("isDefault")] == [
-        "projects/proj/models/m/versions/v0"
-    ]
+    operations = server.ok("GET", f"{P}/operations").get("operations", [])
+    names = [operation["name"] for operation in operations]
+    assert set(answered) <= set(names)  # nothing that was answered is lost
+    for operation in operations:
+        assert server.wait(operation)["response"]["state"] == "READY"
+    versions = server.ok("GET", f"{P}/models/m/versions").get("versions", [])
+    made = [operation["metadata"]["version"]["name"] for operation in operations]
+    assert sorted(made) == [version["name"] for version in versions]  # one operation each
+    assert sum(version.get("isDefault", False) for version in versions) == 1
     assert len(list((server.data_dir / "artifacts").iterdir())) == 1  # one copy, nothing half built
-    body = {"instances": [[0, 0], [3, 3]]}
-    for version in ("v0", f"v{ROUNDS - 1}"):
-        assert server.ok("POST", f"{P}/models/m/versions/{version}:predict", body) == {"predictions": [0, 1]}
-    for number in reversed(range(ROUNDS)):
-        server.ok("DELETE", f"{P}/models/m/versions/v{number}")
+    for version in versions[:1] + versions[-1:]:
+        answer = server.ok("POST", f"/v1/{version['name']}:predict", {"instances": [[0, 0], [3, 3]]})
+        assert answer == {"predictions": [0, 1]}
+    for version in sorted(versions, key=lambda version: version.get("isDefault", False)):
+        server.ok("DELETE", f"/v1/{version['name']}")
     assert list((server.data_dir / "artifacts").iterdir()) == []
