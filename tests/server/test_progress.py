@@ -12,7 +12,7 @@ from server_process import wait_until
 from test_creation import Sleeper, folder_with
 
 P = "/v1/projects/proj"
-ROUNDS = 7
+ROUNDS = 5
 
 
 @pytest.fixture

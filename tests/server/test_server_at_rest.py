@@ -9,7 +9,7 @@ import time
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from server_process import descendants
+from server_process import descendants, wait_until
 
 VERSIONS = 50
 READY_SECONDS = 5.0  # with room for a busy machine; the benchmarks print what it really takes
@@ -74,3 +74,13 @@ def _multiply(database: Path) -> None:
         db.execute(f"INSERT INTO versions SELECT {taken} FROM versions WHERE version = 'v1'", (f"v{number}",))
     db.commit()
     db.close()
+
+
+def test_nodes_of_an_idle_version_are_ended_and_come_back(new_server, sklearn_dir):
+    server = new_server("--idle-nodes", "0.5").start()
+    server.deploy(sklearn_dir, framework="SCIKIT_LEARN", autoScaling={"minNodes": 0, "maxNodes": 2})
+    version = "/v1/projects/proj/models/m/versions/v1"
+    assert server.ok("POST", f"{version}:predict", {"instances": [[3, 3]]}) == {"predictions": [1]}
+    wait_until(lambda: server.ok("GET", f"{version}:stats")["nodes"]["running"] == 0)
+    assert server.ok("POST", f"{version}:predict", {"instances": [[3, 3]]}) == {"predictions": [1]}
+    assert server.ok("GET", version)["state"] == "READY"

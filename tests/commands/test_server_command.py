@@ -1,0 +1,123 @@
+"""`server`, `logs` and `describe --stats` as a user types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from aip_magics.commands.base import Context
+from aip_magics.commands.registry import command_of, parser_of
+from aip_magics.errors import NotFound, OptionError, ServerError
+from aip_magics.targets import local
+
+ROOT = str(Path(__file__).parents[2])
+TOKEN = "a-token-of-my-own-choice"
+
+
+class Silent:
+    def emit(self, event: object) -> None: ...
+
+    def show(self, value: object) -> None: ...
+
+
+def aip(line: str) -> object:
+    verb, *words = line.split()
+    command = command_of(verb)
+    return command.run(parser_of(command, verb).parse(words), None, Context(Silent()))
+
+
+@pytest.fixture
+def iris(embedded: Path, iris_export: Path) -> Path:
+    """The embedded server with a version of iris; it has answered once and refused once."""
+    aip(f"deploy v1 --model iris --origin {iris_export} --quiet")
+    client = _client()
+    client.predict("iris", b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}')
+    return embedded
+
+
+def _client():
+    from aip_magics import settings
+    from aip_magics.targets import choose
+
+    target = choose(settings.resolve(target="local"))
+    target.connect()
+    return target.client
+
+
+def test_logs_and_statistics(iris: Path) -> None:
+    text = str(aip("logs --model iris"))
+    assert text.startswith("── requests\n")
+    assert [json.loads(line)["status"] for line in text.splitlines()[1:]][-1] == 200
+    assert len(str(aip("logs v1 --model iris --lines 1")).splitlines()) == 2
+    stats = aip("describe v1 --model iris --stats")
+    assert isinstance(stats, dict)
+    assert stats["requests"] >= 1
+    assert stats["latencyMs"]["p50"] > 0
+
+
+def test_what_cannot_be_shown_is_told(embedded: Path) -> None:
+    for line, text in (
+        ("logs --model iris --lines 0", "at least one line"),
+        ("logs v1 --model iris --target aiplatform --project some-project", "only the embedded server has logs"),
+        (
+            "describe v1 --model iris --stats --target aiplatform --project some-project",
+            "only the embedded server has statistics",
+        ),
+        ("describe --model iris --stats", "a version is wanted"),
+    ):
+        with pytest.raises(OptionError, match=text):
+            aip(line)
+    with pytest.raises(NotFound):
+        aip("logs --model none")
+
+
+def test_a_token_of_ones_own_and_a_second_start(embedded: Path) -> None:
+    started = aip(f"server start --token {TOKEN} --idle-exit 600 --idle-nodes 5 --coalesce")
+    state = local.running(embedded)
+    assert state is not None
+    assert state.token == TOKEN
+    assert TOKEN not in repr(started)
+    assert stat.S_IMODE((embedded / "token").stat().st_mode) == 0o600
+    command = Path(f"/proc/{state.pid}/cmdline").read_text()
+    assert TOKEN not in command
+    assert "--coalesce" in command
+    aip(f"server start --token {TOKEN} --port {state.port}")  # what is asked for runs already
+    for other in ("--token another-token-of-mine", f"--port {state.port - 1}"):
+        with pytest.raises(ServerError, match="with another port or token") as caught:
+            aip(f"server start {other}")
+        assert "another-token" not in str(caught.value)
+    assert local.running(embedded) == state
+
+
+def test_in_the_foreground_until_interrupted(embedded: Path) -> None:
+    command = [sys.executable, "-m", "aip_magics", "server", "start", "--foreground"]
+    process = subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": ROOT}, stderr=subprocess.PIPE, start_new_session=True, text=True
+    )
+    end = time.monotonic() + 30
+    while local.running(embedded) is None:
+        assert time.monotonic() < end
+        assert process.poll() is None
+        time.sleep(0.02)
+    state = local.running(embedded)
+    assert state is not None
+    again = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": ROOT}, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert again.returncode == 1
+    assert "a server is already running" in again.stderr
+    os.killpg(process.pid, signal.SIGINT)  # as the terminal does it
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    assert "serving" in errors
+    assert "stopped" in errors
+    assert state.token not in errors
+    assert not local.exists(state.pid)

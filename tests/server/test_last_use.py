@@ -1,0 +1,39 @@
+"""`lastUseTime`: written at the first use, then now and then, and whatever is left when it is asked for."""
+
+from datetime import datetime, timedelta, timezone
+
+from aip_magics.server.last_use import LastUse
+from aip_magics.server.names import ModelKey
+from aip_magics.server.store import ModelRow, OperationRow, Store, VersionRow
+from aip_magics.spec import Model, Operation, Version
+
+KEY = ModelKey("global", "proj", "m").child("v1")
+BEGIN = datetime(2024, 3, 5, 6, 7, 8, tzinfo=timezone.utc)
+
+
+def test_not_every_request_is_a_write(tmp_path):
+    store, now = Store(tmp_path / "db"), [BEGIN]
+    store.create_model(ModelRow(KEY.parent, Model(), None))
+    operation = OperationRow("global", "proj", "m", "v1", Operation("projects/proj/operations/o"))
+    store.create_version(VersionRow(KEY, Version(state="READY", description="한국어"), "/python"), operation)
+    uses = LastUse(store, lambda: now[0])
+
+    def written():
+        return store.version(KEY).version.lastUseTime
+
+    assert written() is None
+    uses.note(KEY)
+    assert written() == "2024-03-05T06:07:08Z"
+    now[0] += timedelta(seconds=10)
+    uses.note(KEY)
+    assert written() == "2024-03-05T06:07:08Z"
+    uses.write()
+    assert written() == "2024-03-05T06:07:18Z"
+    now[0] += timedelta(seconds=60)
+    uses.note(KEY)
+    assert written() == "2024-03-05T06:08:18Z"
+    assert store.version(KEY).version.description == "한국어"
+    uses.forget(KEY)
+    store.set_last_use(KEY.parent.child("gone"), "x")  # a version that is deleted while it predicts
+    assert written() == "2024-03-05T06:08:18Z"
+    store.close()
