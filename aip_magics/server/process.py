@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 LOCK_FILE = "server.lock"
 LOCK_SECONDS = 10.0
 GRACE_SECONDS = 5
+# As long as Google's own: a client that pauses between two requests must not find its connection closed under it.
+KEEP_ALIVE_SECONDS = 240
 
 
 class AlreadyRunning(ServerError):
@@ -123,6 +125,7 @@ class _Server(uvicorn.Server):
             date_header=False,
             interface="asgi3",
             proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
         super().__init__(config)
