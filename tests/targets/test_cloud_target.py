@@ -1,0 +1,71 @@
+"""The target aiplatform: Google's endpoints by name, and a whole deploy against any compatible one.
+
+Cloud credentials do not exist here: the embedded server is the other end, and its token what google-auth finds.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import google.auth
+import pytest
+from google.oauth2.credentials import Credentials
+
+from aip_magics import settings
+from aip_magics.commands.base import Context
+from aip_magics.commands.registry import command_of, parser_of
+from aip_magics.errors import ChecksFailed, CredentialsError
+from aip_magics.events import Event
+from aip_magics.targets import choose, local
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def emit(self, event: Event) -> None:
+        self.events.append(event)
+
+    def show(self, value: Any) -> None: ...
+
+
+def deploy(*words: str) -> Any:
+    command = command_of("deploy")
+    args = parser_of(command, "deploy").parse(list(words))
+    return command.run(args, "test:\n  instances:\n  - [5.1, 3.5, 1.4, 0.2]\n", Context(Heard()))
+
+
+@pytest.mark.parametrize(
+    ("region", "endpoint"),
+    [
+        (None, "https://ml.googleapis.com"),
+        ("global", "https://ml.googleapis.com"),
+        ("europe-west1", "https://europe-west1-ml.googleapis.com"),
+    ],
+)
+def test_googles_endpoints(region: str | None, endpoint: str) -> None:
+    target = choose(settings.resolve(target="aiplatform", project="my-project", region=region))
+    assert target.endpoint == endpoint
+    assert target.storage_url == "https://storage.googleapis.com"
+
+
+def test_without_credentials_the_fix_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NO_GCE_CHECK", "true")  # google-auth would ask the metadata server of a cloud machine
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(CredentialsError, match="no Application Default Credentials") as caught:
+        choose(settings.resolve(target="aiplatform", project="my-project")).connect()
+    assert "gcloud auth application-default login" in caught.value.fix
+
+
+def test_a_whole_deploy_at_a_compatible_endpoint(
+    embedded: Path, iris_export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = local.running(embedded) or local.start(embedded)
+    monkeypatch.setattr(google.auth, "default", lambda **_: (Credentials(token=state.token), None))  # type: ignore[no-untyped-call]
+    where = ["--endpoint", state.url, "--storage-endpoint", state.url, "--project", "my-project"]
+    with pytest.raises(ChecksFailed, match=r"scikit-learn .* cannot load on any runtime"):
+        deploy("--origin", str(iris_export), "--runtime-version", "2.11", *where)
+    version = deploy("--origin", str(iris_export), "--runtime-version", "2.11", "--skip", "A02", *where)
+    assert (version.state, version.runtimeVersion, version.pythonVersion) == ("READY", "2.11", "3.7")
+    assert version.deploymentUri == "gs://my-project-aiplatform/iris/v1/"
