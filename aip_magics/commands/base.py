@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aip_magics.commands.verbs import VERBS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aip_magics import settings
     from aip_magics.events import Event
     from aip_magics.targets import Target
@@ -47,6 +50,12 @@ class Context:
             session=self.session,
             environment=self.environment,
         )
+
+    def data_dir(self) -> Path:
+        """Where the embedded server and the caches of this user keep what they hold."""
+        from aip_magics import settings
+
+        return settings.data_dir(self.environment.variables if self.environment else os.environ)
 
     def target(self, args: argparse.Namespace) -> Target:
         from aip_magics.targets import choose

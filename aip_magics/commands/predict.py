@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,15 +97,13 @@ def _warm(args: argparse.Namespace) -> None:
 
 
 def _surround(args: argparse.Namespace, model_dir: Path, context: Context) -> Surround:
-    from aip_magics import settings
     from aip_magics.commands.origins import local_packages
     from aip_magics.prediction import surround
 
-    variables = (context.environment.variables if context.environment else None) or os.environ
     with _step(context.face, "environment", "Prepare the environment") as told:
         found = surround.surround(
             model_dir,
-            settings.data_dir(variables),
+            context.data_dir(),
             env=args.env,
             framework=args.framework,
             runtime_version=args.runtime_version,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 import shlex
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from aip_magics.commands import options
 from aip_magics.commands.base import Command, Context
 from aip_magics.errors import ServerError
 from aip_magics.targets import local
-from aip_magics.targets.state import ServerState
+from aip_magics.targets.state import ServerState, write_private
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,8 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, _body: str | None, context: Context) -> ServerStatus | str:
     """Start, stop or look at the embedded server; `env` returns shell lines that point other clients at it."""
-    variables = (context.environment.variables if context.environment else None) or os.environ
-    directory = Path(args.data_dir).expanduser().absolute() if args.data_dir else settings.data_dir(variables)
+    directory = Path(args.data_dir).expanduser().absolute() if args.data_dir else context.data_dir()
     result: ServerStatus | str
     if args.action == "start" and args.foreground:
         local.serve(directory, *_start_options(args, directory))
@@ -97,8 +95,7 @@ def _token_file(directory: Path, token: str) -> Path:
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = directory / "token"
     if not path.exists() or path.read_text("utf-8") != token:
-        path.touch(mode=0o600)
-        path.write_text(token, "utf-8")
+        write_private(path, token)
     return path
 
 

@@ -7,10 +7,10 @@ import json
 import os
 import secrets
 import socket
-import tempfile
 from pathlib import Path
 
 from aip_magics.errors import ServerError
+from aip_magics.targets.state import write_private
 
 HOST = "127.0.0.1"
 _FILE = "identity.json"
@@ -32,10 +32,7 @@ class Identity:
 
     def write(self, data_dir: Path) -> None:
         """For the owner only (0600), whole or not at all."""
-        handle, temporary = tempfile.mkstemp(dir=data_dir, prefix=_FILE)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(dataclasses.asdict(self), file)
-        os.replace(temporary, data_dir / _FILE)
+        write_private(data_dir / _FILE, json.dumps(dataclasses.asdict(self)))
 
 
 def token_from(path: Path) -> str:

@@ -51,13 +51,18 @@ class ServerState:
     def write(self) -> None:
         """Write the file for its owner only (0600), whole or not at all."""
         data = {**dataclasses.asdict(self), "data_dir": str(self.data_dir), "url": self.url}
-        # mkstemp makes the file 0600 from its first byte; the rename makes it visible at once and whole.
-        handle, temporary = tempfile.mkstemp(dir=self.data_dir, prefix=STATE_FILE)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(data, file, indent=1)
-            os.replace(temporary, self.data_dir / STATE_FILE)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+        write_private(self.data_dir / STATE_FILE, json.dumps(data, indent=1))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file for its owner only (0600), whole or not at all: for what holds a token."""
+    # mkstemp makes the file 0600 from its first byte; the rename makes it visible at once and whole.
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
