@@ -23,6 +23,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
             monkeypatch.delenv(name)
     monkeypatch.setenv("AIP_MAGICS_HOME", str(directory / "aip"))
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(directory / "gcloud"))
+    monkeypatch.setenv("AIP_MAGICS_LANG", "en")
     return directory / "aip"
 
 

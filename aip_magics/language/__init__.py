@@ -1,0 +1,64 @@
+"""The language of every text a user reads: English in the code, other languages as catalogues beside it.
+
+`say("{count} files", count=3)` looks its template up in the catalogue of the chosen language (`ko/*.toml`, English
+template = translated template) and fills in the values. Names of the API, flags, file names and values stay as they
+are, and so do the texts of the embedded server: they are the API's.
+
+Templates are literals at the place of use, so that a test finds them all and sees that no catalogue lacks one.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+LANGUAGES = ("en", "ko")
+
+_chosen = "en"
+
+
+def choose(variables: Mapping[str, str], configured: str | None = None) -> str:
+    """The language for this user: configuration ▸ AIP_MAGICS_LANG ▸ the locale's variables ▸ English."""
+    for value in (configured, *map(variables.get, ("AIP_MAGICS_LANG", "LC_ALL", "LC_MESSAGES", "LANG"))):
+        if value:
+            language = value.replace("-", "_").partition("_")[0].partition(".")[0].lower()
+            return language if language in LANGUAGES else "en"
+    return "en"
+
+
+def use(language: str) -> None:
+    """Speak this language (one of LANGUAGES) from now on, in this process."""
+    if language not in LANGUAGES:
+        raise ValueError(f"{language!r} is not one of {LANGUAGES}")
+    global _chosen
+    _chosen = language
+
+
+def spoken() -> str:
+    """The language in use."""
+    return _chosen
+
+
+def say(template: str, /, **values: Any) -> str:
+    """The template in the language in use, with its `{name}` filled in as `str.format` does."""
+    if _chosen != "en":
+        template = catalogue(_chosen).get(template, template)
+    return template.format(**values) if values else template
+
+
+@functools.cache
+def catalogue(language: str) -> Mapping[str, str]:
+    """All entries of a language, English template → translated template."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    entries: dict[str, str] = {}
+    folder = importlib.resources.files(__package__) / language
+    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if file.name.endswith(".toml"):
+            entries.update(tomllib.loads(file.read_text("utf-8")))
+    return entries
