@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,14 @@ class _Channel(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._frames = Unpacker()
-        self._waiting: dict[int, asyncio.Future[Frame]] = {}
+        self._waiting: dict[int, tuple[asyncio.Future[Frame], Callable[[Frame], None] | None]] = {}
         self.open = True
 
-    def expect(self, number: int) -> asyncio.Future[Frame]:
+    def expect(self, number: int, then: Callable[[Frame], None] | None = None) -> asyncio.Future[Frame]:
+        """The answer to come. A good one goes to `then` instead, if given: at once, past the event loop's queue."""
         future: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
         if self.open:
-            self._waiting[number] = future
+            self._waiting[number] = future, then
         else:
             future.set_exception(ConnectionResetError())
         return future
@@ -39,15 +40,19 @@ class _Channel(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             for frame in self._frames.feed(data):
-                future = self._waiting.pop(frame.header.get("id", -1), None)
-                if future is not None and not future.done():
+                future, then = self._waiting.pop(frame.header.get("id", -1), (None, None))
+                if future is None or future.done():
+                    continue
+                if then is not None and frame.header.get("ok"):
+                    then(frame)
+                else:
                     future.set_result(frame)
         except WorkerError:
             self.connection_lost(None)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self.open = False
-        for future in self._waiting.values():
+        for future, _ in self._waiting.values():
             if not future.done():
                 future.set_exception(ConnectionResetError())
         self._waiting.clear()
@@ -65,6 +70,7 @@ class AsyncWorker:
         self._lock = asyncio.Lock()
         self._number = 0
         self._ended = False
+        self._deadline = _Deadline()
 
     @classmethod
     async def start(
@@ -120,6 +126,31 @@ class AsyncWorker:
         self.stats = frame.header.get("stats") or {}
         return frame.payload
 
+    def predict_soon(
+        self,
+        body: bytes,
+        deadline: float,
+        then: Callable[[bytes], None],
+        otherwise: Callable[[Coroutine[Any, Any, bytes]], None],
+    ) -> None:
+        """As `predict`, without a task that waits; for who knows that nothing else is asked of this worker.
+
+        `then` gets the response's body as soon as it is there. When it is something else that comes, `otherwise` gets
+        the rest of `predict`, to be awaited.
+        """
+
+        def good(frame: Frame) -> None:
+            self._deadline.clear()
+            self.stats = frame.header.get("stats") or {}
+            then(frame.payload)
+
+        async def rest() -> bytes:
+            return (await self._good(number, answer, deadline, PREDICTING)).payload
+
+        number, answer = self._send({"op": "predict"}, body, good)
+        self._deadline.set(answer, deadline)
+        answer.add_done_callback(lambda _: otherwise(rest()))
+
     def log_tail(self, lines: int = 30) -> str:
         """The last lines that the model's code wrote to standard output and error."""
         return self._process.log_tail(lines)
@@ -127,6 +158,7 @@ class AsyncWorker:
     async def close(self) -> None:
         """End the process and remove its temporary files."""
         self._ended = True
+        self._deadline.stop()
         if self._transport is not None:
             self._transport.abort()
         await asyncio.to_thread(self._process.close)
@@ -145,23 +177,29 @@ class AsyncWorker:
 
     async def _ask(self, header: dict[str, Any], payload: bytes, deadline: float, doing: str) -> Frame:
         async with self._lock:
-            if self._ended or self._transport is None:
-                raise WorkerError("the worker was ended before this request", where=str(self.spec.model_dir))
-            self._number += 1
-            mark = self._process.log_size()
-            request = pack({**header, "id": self._number, "deadline": deadline}, payload)
-            answer = self._channel.expect(self._number)
-            self._transport.write(request)
-            frame = await self._answered(self._number, answer, deadline, doing)
+            return await self._good(*self._send(header, payload), deadline, doing)
+
+    def _send(
+        self, header: dict[str, Any], payload: bytes, then: Callable[[Frame], None] | None = None
+    ) -> tuple[int, asyncio.Future[Frame]]:
+        """Send a request; its number, and the answer to come."""
+        if self._ended or self._transport is None:
+            raise WorkerError("the worker was ended before this request", where=str(self.spec.model_dir))
+        self._number += 1
+        answer = self._channel.expect(self._number, then)
+        self._transport.write(pack({**header, "id": self._number}, payload))
+        return self._number, answer
+
+    async def _good(self, number: int, answer: asyncio.Future[Frame], deadline: float, doing: str) -> Frame:
+        frame = await self._answered(number, answer, deadline, doing)
         if frame.header.get("ok"):
             return frame
-        error = replies.refused(frame, self.spec.model_dir, self._process.log_since(mark))
+        error = replies.refused(frame, self.spec.model_dir, self.log_tail())
         assert error is not None
         raise error
 
     async def _answered(self, number: int, answer: asyncio.Future[Frame], deadline: float, doing: str) -> Frame:
-        # Not asyncio.wait_for: a timer costs a third of it, and this is on the way of every request.
-        timer = asyncio.get_running_loop().call_later(deadline, _expire, answer)
+        self._deadline.set(answer, deadline)
         try:
             return await answer
         except asyncio.TimeoutError:
@@ -174,7 +212,7 @@ class AsyncWorker:
             await self._kill()
             raise replies.died(code, doing, self.spec.model_dir, self.log_tail()) from None
         finally:
-            timer.cancel()
+            self._deadline.clear()
             self._channel.forget(number)
 
     async def _kill(self) -> None:
@@ -184,9 +222,44 @@ class AsyncWorker:
             await self.close()
 
 
-def _expire(answer: asyncio.Future[Frame]) -> None:
-    if not answer.done():
-        answer.set_exception(asyncio.TimeoutError())
+class _Deadline:
+    """Ends the one answer that is waited for when it is due.
+
+    Its timer stays for the next answer and looks then how long that one still has: to set and cancel one for each
+    request cost as much as asking the worker.
+    """
+
+    def __init__(self) -> None:
+        self._answer: asyncio.Future[Frame] | None = None
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self, answer: asyncio.Future[Frame], seconds: float) -> None:
+        loop = answer.get_loop()
+        self._answer, self._due = answer, loop.time() + seconds
+        if self._timer is not None and self._timer.when() > self._due:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = loop.call_at(self._due, self._look, loop)
+
+    def clear(self) -> None:
+        self._answer = None
+
+    def stop(self) -> None:
+        """Leave nothing in the event loop."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        if self._answer is None or self._answer.done():
+            return
+        if loop.time() >= self._due:
+            self._answer.set_exception(asyncio.TimeoutError())
+        else:
+            self._timer = loop.call_at(self._due, self._look, loop)
 
 
 async def _begun(

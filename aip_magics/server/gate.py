@@ -13,13 +13,14 @@ from urllib.parse import unquote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aip_magics.errors import AipError, ApiError, PermissionDenied, Unauthenticated
 from aip_magics.server.api import HEALTH
 from aip_magics.server.context import Service
 from aip_magics.server.names import location_of
-from aip_magics.server.wire import error_response
+from aip_magics.server.wire import error_answer
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, service: Service, token: str) -> None:
         self._app = app
-        self._service = service
+        self.service = service
         self._expected = f"Bearer {token}".encode()
         self.busy = 0
         self.served = 0
@@ -44,26 +45,41 @@ class Gate:
             started = started or message["type"] == "http.response.start"
             await send(message)
 
-        self.busy += 1
-        self.served += 1
+        self.begin()
         try:
-            self._admit(scope)
+            self.admit(scope)
             await self._app(scope, receive, watched)
-        except AipError as error:
-            await self._fail(error, started, scope, receive, send)
         except ClientDisconnect:
             pass  # nobody is left to answer
-        except HTTPException as error:
-            await self._fail(ApiError(error.detail, code=error.status_code), started, scope, receive, send)
-        except Exception:
-            reference = secrets.token_hex(4)
-            log.exception("internal error %s in %s %s", reference, scope["method"], scope["path"])
-            text = f"Internal error encountered; the server's log has it under {reference}."
-            await self._fail(ApiError(text, code=500, status="INTERNAL"), started, scope, receive, send)
+        except Exception as error:
+            if started:  # too late for another answer: cut this one off, so that it is not taken for whole
+                raise ConnectionError(str(error)) from error
+            status, body = self.failure(error, f"{scope['method']} {scope['path']}")
+            headers = {"www-authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
+            await Response(body, status, headers, "application/json")(scope, receive, send)
         finally:
-            self.busy -= 1
+            self.end()
 
-    def _admit(self, scope: Scope) -> None:
+    def begin(self) -> None:
+        """A request is in progress, until `end`."""
+        self.busy += 1
+        self.served += 1
+
+    def end(self) -> None:
+        self.busy -= 1
+
+    def failure(self, error: Exception, doing: str) -> tuple[int, bytes]:
+        """The HTTP status and the body of the answer; what nobody foresaw goes into the log, under a reference."""
+        if isinstance(error, HTTPException):
+            error = ApiError(error.detail, code=error.status_code)
+        elif not isinstance(error, AipError):
+            reference = secrets.token_hex(4)
+            log.error("internal error %s in %s", reference, doing, exc_info=error)
+            text = f"Internal error encountered; the server's log has it under {reference}."
+            error = ApiError(text, code=500, status="INTERNAL")
+        return error_answer(error)
+
+    def admit(self, scope: Scope) -> None:
         """Set `service` and `location` in the scope; PermissionDenied or Unauthenticated for who may not pass."""
         headers: dict[bytes, list[bytes]] = {}
         for name, value in scope["headers"]:
@@ -78,7 +94,7 @@ class Gate:
         if scope["path"] != HEALTH:
             self._authenticate(headers.get(b"authorization", []))
         scope["location"] = location
-        scope["service"] = self._service
+        scope["service"] = self.service
 
     def _authenticate(self, given: list[bytes]) -> None:
         if len(given) == 1:
@@ -89,14 +105,6 @@ class Gate:
             "Request had invalid authentication credentials. Expected the access token of this server in the header "
             "'Authorization: Bearer TOKEN'; the file server.json in its data directory holds it."
         )
-
-    async def _fail(self, error: AipError, started: bool, scope: Scope, receive: Receive, send: Send) -> None:
-        if started:  # too late for another answer: cut this one off, so that it is not taken for whole
-            raise ConnectionError(error.message)
-        response = error_response(error)
-        if isinstance(error, Unauthenticated):
-            response.headers["www-authenticate"] = "Bearer"
-        await response(scope, receive, send)
 
 
 def _absolute_form(scope: Scope) -> str | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from aip_magics import catalog
-from aip_magics.errors import ApiError, FailedPrecondition, PredictionError, ResourceExhausted
+from aip_magics.errors import ApiError, FailedPrecondition, PredictionError
 from aip_magics.server import models, problems, wire
 from aip_magics.server.context import Service, model_key, service_of, version_key
 from aip_magics.server.creation import recipe
@@ -17,6 +19,7 @@ from aip_magics.server.nodes import NodeGroup
 from aip_magics.server.problems import violation
 
 RETRY_SECONDS = "1"
+TOO_MANY = 429
 
 
 async def by_version(request: Request) -> Response:
@@ -31,32 +34,50 @@ async def by_model(request: Request) -> Response:
 async def _predict(request: Request, key: VersionKey) -> Response:
     service = service_of(request)
     group = _group(service, key)
-    limits = catalog.limits()
-    body, answer = b"", b""
-    said = ""
+    try:
+        body = await wire.read_body(request, catalog.limits().predict_body_bytes)
+    except ApiError as error:
+        note(service, key, group, wire.error_answer(error)[0], 0.0, b"", error.message)
+        raise
+    status, answer = await answered(service, key, group, body)
+    response = Response(answer, status, media_type="application/json")
+    if status == TOO_MANY:
+        response.headers["retry-after"] = RETRY_SECONDS
+    return response
+
+
+async def answered(
+    service: Service, key: VersionKey, group: NodeGroup, body: bytes, asked: Coroutine[Any, Any, bytes] | None = None
+) -> tuple[int, bytes]:
+    """The HTTP status and the body of the answer to a request's body, written down in the version's journals.
+
+    `asked` is what the group began already, if it did.
+    """
     clock = asyncio.get_running_loop().time
     begun = clock()
+    said = ""
     try:
-        body = await wire.read_body(request, limits.predict_body_bytes)
-        begun = clock()
-        answer = await group.predict(body, limits.predict_seconds)
-        response = Response(answer, media_type="application/json")
+        status, answer = 200, await (asked or group.predict(body, catalog.limits().predict_seconds))
     except PredictionError as error:
         # The one place where the service's `error` is a text and not an object.
         said = f"Prediction failed: {error.detail}"
-        response = JSONResponse({"error": said}, 400)
+        status, answer = 400, wire.dumped({"error": said})
     except ApiError as error:
         said = error.message
-        response = wire.error_response(error)
-        if isinstance(error, ResourceExhausted):
-            response.headers["retry-after"] = RETRY_SECONDS
+        status, answer = wire.error_answer(error)
+    note(service, key, group, status, clock() - begun, body, said or answer)
+    return status, answer
+
+
+def note(
+    service: Service, key: VersionKey, group: NodeGroup, status: int, seconds: float, body: bytes, answer: bytes | str
+) -> None:
+    """Write down a request and its answer's body, or the text of the error."""
     if service.nodes.find(key) is group:  # or the version was deleted meanwhile, and its logs with it
-        seconds = clock() - begun
-        group.statistics.record(response.status_code, seconds)
-        service.journals.of(key).request(response.status_code, seconds, body, said or answer)
-        if not said:
+        group.statistics.record(status, seconds)
+        service.journals.of(key).request(status, seconds, body, answer)
+        if isinstance(answer, bytes):
             service.last_use.note(key)
-    return response
 
 
 def _default(service: Service, key: ModelKey) -> VersionKey:

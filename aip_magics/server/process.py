@@ -28,6 +28,7 @@ import aip_magics
 from aip_magics.errors import ServerError
 from aip_magics.server import logs
 from aip_magics.server.app import App, Serving
+from aip_magics.server.express import Counter, protocol
 from aip_magics.server.identity import HOST, Identity, listen, token_from
 from aip_magics.server.serving.scaling import IDLE_SECONDS
 from aip_magics.targets.state import STATE_FILE, ServerState
@@ -97,6 +98,7 @@ async def _serve(state: ServerState, listener: socket.socket, options: Options) 
         serving=Serving(_processors(), options.idle_nodes, options.merge),
     )
     server.config.app = server.dated(app.gate)
+    server.config.http = protocol(Counter(app.gate, server.date))  # type: ignore[assignment]
     async with app.running():
         state.write()
         log.info("serving %s at %s, process %d, version %s", state.data_dir, state.url, state.pid, state.version)
@@ -150,14 +152,18 @@ class _Server(uvicorn.Server):
         """The application, with the Date header kept right when requests come, as no tick does it."""
 
         def call(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-            now = time.time()
-            if now - self._dated_at >= 1.0:
-                self._dated_at = now
-                # In place: the request that is being answered holds this very list.
-                self.server_state.default_headers[:] = [(b"date", formatdate(now, usegmt=True).encode())]
+            self.date()
             return app(scope, receive, send)
 
         return call
+
+    def date(self) -> None:
+        """Bring the Date header up to date."""
+        now = time.time()
+        if now - self._dated_at >= 1.0:
+            self._dated_at = now
+            # In place: the request that is being answered holds this very list.
+            self.server_state.default_headers[:] = [(b"date", formatdate(now, usegmt=True).encode())]
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.forget()  # from now on a client that looks for a server finds none, rather than one that is going

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from typing import Any, NoReturn
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from aip_magics.errors import (
     AipError,
@@ -46,13 +46,24 @@ HTTP_STATUS: dict[type[ApiError], tuple[int, str]] = {
 
 def error_response(error: AipError) -> Response:
     """Google's error object with the HTTP status that belongs to the error."""
+    status, body = error_answer(error)
+    return Response(body, status, media_type="application/json")
+
+
+def error_answer(error: AipError) -> tuple[int, bytes]:
+    """The HTTP status and the body of the answer that says this error."""
     error = _as_api_error(error)
     code, status = HTTP_STATUS.get(type(error), (500, "INTERNAL"))
     code, status = error.code or code, error.status or status
     body: dict[str, Any] = {"code": code, "message": error.message, "status": status}
     if error.details:
         body["details"] = list(error.details)
-    return JSONResponse({"error": body}, code)
+    return code, dumped({"error": body})
+
+
+def dumped(value: Any) -> bytes:
+    """JSON as every answer has it."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
 
 
 def _as_api_error(error: AipError) -> ApiError:

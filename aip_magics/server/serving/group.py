@@ -110,18 +110,56 @@ class NodeGroup:
         PredictionError for what the model made of the request; ApiError 500, 503 or 504 when the node is at fault,
         ResourceExhausted when too many requests wait.
         """
+        ticket = self._begun(body, seconds)
+        try:
+            return await self._answer(ticket)
+        finally:
+            self._done()
+
+    def predict_soon(
+        self,
+        body: bytes,
+        seconds: float,
+        then: Callable[[bytes], None],
+        otherwise: Callable[[Coroutine[Any, Any, bytes]], None],
+    ) -> bool:
+        """As `predict`, without a task that waits: False where no node is idle.
+
+        `then` gets the answer's body. When the node answers with anything else, `otherwise` gets the rest of `predict`,
+        to be awaited.
+        """
+        node = self._idle_node()
+        if node is None:
+            return False
+        ticket = self._begun(body, seconds)
+
+        def good(answer: bytes) -> None:
+            self._give(node)
+            self._done()
+            then(answer)
+
+        async def rest(asked: Coroutine[Any, Any, bytes]) -> bytes:
+            try:
+                return await self._answer(ticket, (node, asked))
+            finally:
+                self._done()
+
+        node.worker.predict_soon(body, seconds, good, lambda asked: otherwise(rest(asked)))
+        return True
+
+    def _begun(self, body: bytes, seconds: float) -> _Ticket:
         now = asyncio.get_running_loop().time()
         self._outstanding += 1
         self._used = now
         if scaling.enough(self._outstanding) >= len(self._nodes):
             self._needed = now
-        try:
-            return await self._answer(_Ticket(body, now + seconds))
-        finally:
-            self._outstanding -= 1
-            self._used = asyncio.get_running_loop().time()
-            if self._look is None and len(self._nodes) > self.recipe.scale.least:
-                self._look_later()
+        return _Ticket(body, now + seconds)
+
+    def _done(self) -> None:
+        self._outstanding -= 1
+        self._used = asyncio.get_running_loop().time()
+        if self._look is None and len(self._nodes) > self.recipe.scale.least:
+            self._look_later()
 
     def rescale(self, scale: Scale) -> None:
         """Use other bounds from now on; surplus nodes end when they are idle. A group without nodes stays so."""
@@ -160,20 +198,21 @@ class NodeGroup:
 
     # --- a request's way
 
-    async def _answer(self, ticket: _Ticket) -> bytes:
+    async def _answer(self, ticket: _Ticket, asked: tuple[Node, Coroutine[Any, Any, bytes]] | None = None) -> bytes:
+        """The answer's body; the first attempt is `asked` already, of this node, or is begun here."""
         time = asyncio.get_running_loop().time
         attempt, again = 0, False
         while True:
-            node = self._idle_node() or await self._turn(ticket, again=again)
+            node = asked[0] if asked else self._idle_node() or await self._turn(ticket, again=again)
             if isinstance(node, bytes):
                 return node
             was_alone = ticket.alone
             try:
-                return await self._ask(node, ticket)
+                return await (asked[1] if asked else self._ask(node, ticket))
             except WorkerError as error:
                 if time() >= ticket.end:
                     raise _too_late() from error
-                again = True
+                again, asked = True, None
                 attempt += was_alone == ticket.alone  # what went wrong with several at once is no request's fault
                 log.warning("%s: a worker failed (attempt %d): %s", self.recipe.key.name, attempt, error.detail)
                 if attempt == ATTEMPTS:
