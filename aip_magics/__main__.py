@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
 from typing import Literal
 
-from aip_magics import __version__
+from aip_magics import __version__, language
 from aip_magics.commands.base import Context
+from aip_magics.commands.journal import journal_of_directory
 from aip_magics.commands.parser import HelpAsked
 from aip_magics.commands.registry import command_of, parser_of
+from aip_magics.commands.running import execute
 from aip_magics.commands.verbs import VERBS
 from aip_magics.errors import AipError, Interrupted, OptionError
+from aip_magics.language import say
 from aip_magics.render.json import to_json
 from aip_magics.render.terminal import TerminalFace
 
@@ -24,6 +29,7 @@ def main(words: Sequence[str] | None = None) -> int:
     Results go to stdout, progress and errors to stderr.
     """
     words = list(sys.argv[1:] if words is None else words)
+    language.use(language.choose(os.environ))
     if not words or words[0] in ("-h", "--help", "help"):
         print(_help())
         return 0
@@ -38,32 +44,42 @@ def main(words: Sequence[str] | None = None) -> int:
         from aip_magics.spec import nearest
 
         fix = nearest(words[0], [*VERBS, "demo"]) or "aip-magics --help"
-        return _complain(OptionError(f"there is no command {words[0]!r}", where="aip-magics", fix=fix), "text")
+        return _complain(
+            OptionError(say("there is no command {word!r}", word=words[0]), where="aip-magics", fix=fix), "text"
+        )
     return _run(words)
 
 
 def _run(words: list[str]) -> int:
+    try:
+        return _answer(words)
+    except BrokenPipeError:  # whoever read the output wants no more of it
+        return 1
+
+
+def _answer(words: list[str]) -> int:
     command = command_of(words[0])
     parser = parser_of(command, f"aip-magics {command.name}")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="how results are written")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help=say("how results are written"))
     form: Literal["text", "json"] = "json" if "json" in words and "--format" in words else "text"
     debug = "--debug" in words
     try:
         args = parser.parse(words[1:])
         form = args.format
         face = TerminalFace(None if form == "json" else _out, _err, time.monotonic, quiet=args.quiet)
-        value = command.run(args, None, Context(face))
+        context = Context(face)
+        context = dataclasses.replace(context, journal=journal_of_directory(context.data_dir()))
+        value = execute(command, args, None, context)
         if form == "json" and value is not None:
             _out(json.dumps(to_json(value), ensure_ascii=False, indent=2))
+        return 1 if command.failed(value) else 0
     except HelpAsked as asked:
         _out(str(asked))
     except AipError as error:
         error.debug = debug
         return _complain(error, form)
     except KeyboardInterrupt:
-        return _complain(Interrupted("stopped by you"), form)
-    except BrokenPipeError:
-        return 1
+        return _complain(Interrupted(say("stopped by you")), form)
     return 0
 
 
@@ -77,13 +93,11 @@ def _complain(error: AipError, form: Literal["text", "json"]) -> int:
 
 def _help() -> str:
     width = max(map(len, VERBS))
-    verbs = "\n".join(f"  {name:<{width}}  {verb.help}" for name, verb in VERBS.items())
-    return f"""usage: aip-magics COMMAND [options]
-
-{verbs}
-  {"demo":<{width}}  Train a small real model, deploy it to the embedded server and predict.
-
-aip-magics COMMAND --help tells the options; each command is also a magic: %aip_COMMAND."""
+    verbs = "\n".join(f"  {name:<{width}}  {say(verb.help)}" for name, verb in VERBS.items())
+    demo = say("Train a small real model, deploy it to the embedded server and predict.")
+    more = say("aip-magics COMMAND --help tells the options; each command is also a magic: %aip_COMMAND.")
+    usage = say("usage:")
+    return f"{usage} aip-magics COMMAND [options]\n\n{verbs}\n  {'demo':<{width}}  {demo}\n\n{more}"
 
 
 def _out(text: str) -> None:

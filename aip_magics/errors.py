@@ -36,6 +36,8 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from aip_magics.language import say
+
 
 class AipError(Exception):
     """Base of all errors of this package.
@@ -56,8 +58,8 @@ class AipError(Exception):
         head = f"{type(self).__name__}: {self.message}"
         return [
             head,
-            *([f"  where: {self.where}"] if self.where else []),
-            *([f"  fix:   {self.fix}"] if self.fix else []),
+            *([say("  where: {where}", where=self.where)] if self.where else []),
+            *([say("  fix:   {fix}", fix=self.fix)] if self.fix else []),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """Where project, region, target and the data directory come from, and which source won.
 
-Order: argument ▸ configuration of this session (`%config`, `configure()`) ▸ gcloud's configuration ▸ environment.
+Order: argument ▸ last run ▸ configuration of this session (`%aip_config`, `%config`) ▸ gcloud's configuration ▸
+environment. The last run is the last command of the same notebook that was given the setting as an argument.
 gcloud's own environment variables count as gcloud's configuration, as gcloud itself has it.
 """
 
@@ -15,12 +16,15 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from aip_magics.errors import SettingsError
+from aip_magics.language import say
 from aip_magics.spec import nearest
 
 T = TypeVar("T")
 
 TARGETS = ("local", "aiplatform")
 LOCAL_PROJECT = "aip-local"
+LAST_RUN = "last run"
+SESSION = "configuration of this session"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +33,12 @@ class Sourced(Generic[T]):
 
     value: T
     source: str
+
+    @property
+    def told(self) -> str:
+        """The source as people read it: three of them are constants, which code compares."""
+        named = {"argument": say("argument"), LAST_RUN: say("last run"), SESSION: say("configuration of this session")}
+        return named.get(self.source, self.source)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,16 +57,16 @@ class Environment:
     def find(self, session: Mapping[str, str], name: str, gcloud: str, *variables: str) -> Sourced[str] | None:
         """The first source that has a value for the setting `name`."""
         if session.get(name):
-            return Sourced(session[name], "configuration of this session")
+            return Sourced(session[name], SESSION)
         section, _, key = gcloud.partition("/")
         variable = f"CLOUDSDK_{section}_{key}".upper()
         if self.variables.get(variable):
-            return Sourced(self.variables[variable], f"environment variable {variable}")
+            return Sourced(self.variables[variable], say("environment variable {name}", name=variable))
         if self.gcloud.get(gcloud):
-            return Sourced(self.gcloud[gcloud], f"gcloud's configuration ({gcloud})")
+            return Sourced(self.gcloud[gcloud], say("gcloud's configuration ({name})", name=gcloud))
         for variable in variables:
             if self.variables.get(variable):
-                return Sourced(self.variables[variable], f"environment variable {variable}")
+                return Sourced(self.variables[variable], say("environment variable {name}", name=variable))
         return None
 
 
@@ -70,6 +80,7 @@ class Settings:
     endpoint: Sourced[str] | None  # a base URL that replaces Google's
     storage_endpoint: Sourced[str] | None
     data_dir: Path  # of the embedded server
+    bucket: Sourced[str] | None = None  # where models are uploaded to; None: named after the project
 
 
 def resolve(
@@ -80,23 +91,35 @@ def resolve(
     endpoint: str | None = None,
     storage_endpoint: str | None = None,
     session: Mapping[str, str] | None = None,
+    last_run: Mapping[str, str] | None = None,
     environment: Environment | None = None,
 ) -> Settings:
     """Settle all settings; arguments win. SettingsError where one is missing or malformed."""
     env = environment or Environment.read()
     session = session or {}
+    # One run is one place: whoever names another target wants nothing else of the last one.
+    last_run = {} if target and last_run and last_run.get("target") != target else last_run
 
     def pick(value: str | None, name: str, gcloud: str, *variables: str) -> Sourced[str] | None:
-        return Sourced(value, "argument") if value else env.find(session, name, gcloud, *variables)
+        if value:
+            return Sourced(value, "argument")
+        if last_run and last_run.get(name):
+            return Sourced(last_run[name], LAST_RUN)
+        return env.find(session, name, gcloud, *variables)
 
     endpoint_setting = pick(endpoint, "endpoint", "api_endpoint_overrides/ml", "AIP_MAGICS_ENDPOINT")
     chosen = pick(target, "target", "aip_magics/target", "AIP_MAGICS_TARGET")
-    if chosen is None and endpoint:
-        chosen = Sourced("aiplatform", "an endpoint was given")
-    chosen = chosen or Sourced("local", "default: the embedded server")
+    named = endpoint_setting is not None and endpoint_setting.source in ("argument", LAST_RUN)
+    if named and (chosen is None or (endpoint and chosen.source == LAST_RUN)):
+        chosen = Sourced("aiplatform", say("an endpoint was given"))
+    chosen = chosen or Sourced("local", say("default: the embedded server"))
     if chosen.value not in TARGETS:
-        fix = nearest(chosen.value, list(TARGETS)) or f"one of {', '.join(TARGETS)}"
-        raise SettingsError(f"{chosen.value!r} is not a target", where=f"target, from {chosen.source}", fix=fix)
+        fix = nearest(chosen.value, list(TARGETS)) or say("one of {names}", names=", ".join(TARGETS))
+        raise SettingsError(
+            say("{value!r} is not a target", value=chosen.value),
+            where=say("target, from {source}", source=chosen.told),
+            fix=fix,
+        )
     region_setting = pick(region, "region", "ai_platform/region", "AIP_MAGICS_REGION")
     if region_setting and region_setting.value == "global":
         region_setting = None
@@ -110,7 +133,13 @@ def resolve(
         endpoint=None if local else endpoint_setting,
         storage_endpoint=None if local else storage,
         data_dir=data_dir(env.variables),
+        bucket=pick(None, "bucket", "aip_magics/bucket", "AIP_MAGICS_BUCKET"),
     )
+
+
+def default_bucket(project: str) -> str:
+    """The bucket of a project that models go to when none is named."""
+    return f"{project.replace(':', '-').replace('.', '-')}-aiplatform"
 
 
 def data_dir(variables: Mapping[str, str]) -> Path:
@@ -125,18 +154,20 @@ def data_dir(variables: Mapping[str, str]) -> Path:
 def _project(found: Sourced[str] | None, local: bool) -> Sourced[str]:
     if found is None:
         if local:
-            return Sourced(LOCAL_PROJECT, "default of the local target")
+            return Sourced(LOCAL_PROJECT, say("default of the local target"))
         raise SettingsError(
-            "no project is known",
+            say("no project is known"),
             where="project",
-            fix="add --project PROJECT_ID, or run `gcloud config set project PROJECT_ID`",
+            fix=say("add --project PROJECT_ID, or run `gcloud config set project PROJECT_ID`"),
         )
     if not re.fullmatch(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]", found.value):
-        number = "this is a project number; " if found.value.isdecimal() else ""
+        fix = say("a project ID has 6 to 30 lower-case letters, digits and hyphens and starts with a letter")
+        if found.value.isdecimal():
+            fix = say("this is a project number; {fix}", fix=fix)
         raise SettingsError(
-            f"{found.value!r} is not a project ID",
-            where=f"project, from {found.source}",
-            fix=f"{number}a project ID has 6 to 30 lower-case letters, digits and hyphens and starts with a letter",
+            say("{value!r} is not a project ID", value=found.value),
+            where=say("project, from {source}", source=found.told),
+            fix=fix,
         )
     return found
 

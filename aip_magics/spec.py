@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
 from aip_magics.errors import FieldError
+from aip_magics.language import say
 
 T = TypeVar("T", bound="Resource")
 
@@ -49,7 +50,10 @@ class Resource:
         """
         where = where or cls.__name__[0].lower() + cls.__name__[1:]
         if not isinstance(data, Mapping):
-            raise FieldError(f"an object with the fields of {cls.__name__} is wanted, not {_kind(data)}", where=where)
+            raise FieldError(
+                say("an object with the fields of {name} is wanted, not {kind}", name=cls.__name__, kind=_kind(data)),
+                where=where,
+            )
         resource: Any = cls  # mypy takes a dataclass's type for unhashable
         hints = field_types(resource)
         values: dict[str, Any] = {}
@@ -58,8 +62,10 @@ class Resource:
                 if value is not None:
                     values[name] = _read(hints[name], value, f"{where}.{name}", strict)
             elif strict:
-                fix = nearest(str(name), list(hints)) or f"one of {', '.join(hints)}"
-                raise FieldError(f"{cls.__name__} has no field {name!r}", where=where, fix=fix)
+                fix = nearest(str(name), list(hints)) or say("one of {names}", names=", ".join(hints))
+                raise FieldError(
+                    say("{resource} has no field {name!r}", resource=cls.__name__, name=name), where=where, fix=fix
+                )
         return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
@@ -272,7 +278,7 @@ def nearest(word: str, known: list[str]) -> str:
     """`did you mean 'X'?` for the known word most like this one, or an empty string."""
     folded = {name.lower().replace("-", "").replace("_", ""): name for name in known}
     found = difflib.get_close_matches(word.lower().replace("-", "").replace("_", ""), folded, n=1)
-    return f"did you mean {folded[found[0]]!r}?" if found else ""
+    return say("did you mean {name!r}?", name=folded[found[0]]) if found else ""
 
 
 def _without_none(hint: Any) -> Any:
@@ -287,16 +293,22 @@ def _read(hint: Any, value: Any, where: str, strict: bool) -> Any:
         return _read_enum(typing.get_args(hint), value, where, strict)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise FieldError(f"a list is wanted, not {_kind(value)}", where=where, fix="put it in [ ]")
+            raise FieldError(
+                say("a list is wanted, not {kind}", kind=_kind(value)), where=where, fix=say("put it in [ ]")
+            )
         return tuple(_read(typing.get_args(hint)[0], item, f"{where}[{i}]", strict) for i, item in enumerate(value))
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
-            raise FieldError(f"an object (key: value) is wanted, not {_kind(value)}", where=where)
+            raise FieldError(say("an object (key: value) is wanted, not {kind}", kind=_kind(value)), where=where)
         if strict and typing.get_args(hint)[1] is str:
             for key, item in value.items():
                 if not isinstance(item, str):
                     at = f"{where}.{key}"
-                    raise FieldError(f"text is wanted, not {_kind(item)}", where=at, fix=f'write "{item}"')
+                    raise FieldError(
+                        say("text is wanted, not {kind}", kind=_kind(item)),
+                        where=at,
+                        fix=say('write "{item}"', item=item),
+                    )
         return dict(value)
     if issubclass(hint, Resource):
         return hint.from_json(value, where, strict=strict)
@@ -312,8 +324,8 @@ def _read_enum(choices: tuple[str, ...], value: Any, where: str, strict: bool) -
         if not strict:
             return value
     shown = [choice for choice in choices if not choice.endswith("_UNSPECIFIED") and choice != "UNKNOWN"]
-    fix = nearest(str(value), shown) or f"one of {', '.join(shown)}"
-    raise FieldError(f"{value!r} is not a value of this field", where=where, fix=fix)
+    fix = nearest(str(value), shown) or say("one of {names}", names=", ".join(shown))
+    raise FieldError(say("{value!r} is not a value of this field", value=value), where=where, fix=fix)
 
 
 def _read_scalar(hint: Any, value: Any, where: str) -> Any:
@@ -331,9 +343,12 @@ def _read_scalar(hint: Any, value: Any, where: str) -> Any:
             return value
         if isinstance(written := getattr(value, "written", None), str):
             return written  # a YAML number of a cell: `runtimeVersion: 2.10` means the text, not the number 2.1
-    wanted = {bool: "true or false", int: "a whole number", Int64: "a whole number", float: "a number", str: "text"}
-    quoted = f'put it in quotes: "{value}"' if hint is str and isinstance(value, (int, float)) else ""
-    raise FieldError(f"{wanted[hint]} is wanted, not {_kind(value)}", where=where, fix=quoted)
+    whole = say("a whole number")
+    wanted = {bool: say("true or false"), int: whole, Int64: whole, float: say("a number"), str: say("text")}
+    quoted = say('put it in quotes: "{value}"', value=value) if hint is str and isinstance(value, (int, float)) else ""
+    raise FieldError(
+        say("{wanted} is wanted, not {kind}", wanted=wanted[hint], kind=_kind(value)), where=where, fix=quoted
+    )
 
 
 def _write(value: Any) -> Any:
@@ -349,8 +364,16 @@ def _write(value: Any) -> Any:
 
 
 def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "the text", bool: "", int: "the number", float: "the number"}
     if value is None:
-        return "nothing"
-    name = names.get(type(value), type(value).__name__)
-    return name if isinstance(value, (dict, list)) else f"{name} {value!r}".strip()
+        return say("nothing")
+    if isinstance(value, dict):
+        return say("an object")
+    if isinstance(value, list):
+        return say("a list")
+    if type(value) is bool:
+        return repr(value)
+    if type(value) is str:
+        return say("the text {value!r}", value=value)
+    if type(value) in (int, float):
+        return say("the number {value!r}", value=value)
+    return f"{type(value).__name__} {value!r}"

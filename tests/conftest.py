@@ -6,12 +6,18 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from aip_magics.targets import local
 
 # The Cloud Storage client asks for bucket metadata in a background thread; a test may be over before it is.
 os.environ["DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"] = "1"
+
+
+# A time never fails a test: the machine may be doing other things.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

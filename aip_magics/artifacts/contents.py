@@ -1,8 +1,8 @@
 """What a model file says about itself, read as bytes: nothing is unpickled, nothing of the model is imported.
 
-`read` looks at the first bytes for the format, then scans for what the libraries write into their files: scikit-learn
-puts `_sklearn_version` into the state of every estimator, XGBoost a `version` of three numbers into its JSON and UBJSON
-(also where a pickle holds a booster).
+`read` looks at the first bytes for the format, then lets the reader of that format tell the facts. A pickle that cannot
+be read to its end is searched for what the libraries write into it: scikit-learn puts `_sklearn_version` into the state
+of every estimator, XGBoost a `version` of three numbers into its JSON and UBJSON (also where a pickle holds a booster).
 """
 
 from __future__ import annotations
@@ -13,105 +13,162 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from aip_magics.artifacts import pickles
+from aip_magics.artifacts import boosters, globals, pickles
+from aip_magics.artifacts.facts import BoosterFacts, BoosterFormat, PickleFacts
+from aip_magics.artifacts.feeds import Feed, Unpacked
 from aip_magics.artifacts.streams import Compression, chunks, compression_of
+from aip_magics.language import say
 
 Format = Literal[
-    "pickle", "xgboost-ubjson", "xgboost-json", "xgboost-binary", "git-lfs-pointer", "html", "empty", "unknown"
-]
-_UBJSON_VERSION = re.compile(rb"L\0\0\0\0\0\0\0\x07version\[#L\0\0\0\0\0\0\0\x03((?:[iU].|I..|l....){3})", re.DOTALL)
-_JSON_VERSION = re.compile(rb'"version"\s*:\s*\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]')
+    "pickle", "xgboost-ubjson", "xgboost-json", "xgboost-binary",
+    "git-lfs-pointer", "html", "hdf5", "zip", "empty", "unknown",
+]  # fmt: skip
+_BOOSTERS: Mapping[Format, BoosterFormat] = {
+    "xgboost-ubjson": "ubjson",
+    "xgboost-json": "json",
+    "xgboost-binary": "binary",
+}
+_HEAD = 64 * 1024
 _HTML = re.compile(rb"\s*<(?:!doctype html|html|head|\?xml)", re.IGNORECASE)
-_INTEGER_BYTES = {b"i": 1, b"U": 1, b"I": 2, b"l": 4}
 
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
     """What is known of a model file without loading it.
 
-    `libraries` maps distribution to the version that wrote the file. `protocol` and `top` (dotted name of the class of
-    the pickled object, `builtins.dict` for a literal, None where it cannot be told) are of pickles. `complete` is False
-    where only a part was read: `unread` then says why.
+    `pickle` is set for a pickle or joblib file, `booster` for a file of XGBoost. `complete` is False where only a part
+    was read: `unread` then says why.
     """
 
     format: Format
     compression: Compression | None = None
-    libraries: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    protocol: int | None = None
-    top: str | None = None
+    pickle: PickleFacts | None = None
+    booster: BoosterFacts | None = None
     complete: bool = True
     unread: str = ""
 
+    @property
+    def libraries(self) -> Mapping[str, str]:
+        """Distribution → the version that wrote the file."""
+        if self.booster and self.booster.version:
+            return {"xgboost": self.booster.version}
+        return self.pickle.libraries if self.pickle else {}
+
+    @property
+    def protocol(self) -> int | None:
+        """Of a pickle: its protocol."""
+        return self.pickle.protocol if self.pickle else None
+
+    @property
+    def top(self) -> str | None:
+        """Of a pickle: the dotted name of the class of its object, None where it cannot be told."""
+        return self.pickle.top if self.pickle else None
+
 
 def read(path: Path) -> Contents:
-    """Look into a model file. Reads at most `streams.WINDOW` bytes from each end, of compressed data from the start.
+    """Look into a model file. Of large files only parts are read, of compressed ones no more than `streams.window`.
 
     A file that cannot be opened, or is damaged, is no error here: `complete` is False and `unread` says why.
     """
     try:
         with path.open("rb") as file:
-            head = file.read(4096)
+            head = file.read(_HEAD)
+        if not head:
+            return Contents("empty")
+        if compression := compression_of(head):
+            return _packed(path, compression)
+        format = format_of(head)
+        if format == "pickle":
+            return _plain_pickle(path, head)
     except OSError as error:
-        return Contents("unknown", complete=False, unread=f"cannot be read: {error.strerror}")
+        unread = say("it cannot be read: {reason}", reason=error.strerror or str(error))
+        return Contents("unknown", complete=False, unread=unread)
+    if format not in _BOOSTERS:
+        return Contents(format)
+    booster = boosters.read(path, _BOOSTERS[format])
+    return Contents(format, booster=booster, complete=booster.complete, unread=booster.unread)
+
+
+def format_of(head: bytes) -> Format:
+    """The format of a file by its first bytes, 200 of them at least; `unknown` for compressed ones, too."""
     if not head:
-        return Contents("empty")
-    compression = compression_of(head)
-    if compression is None and (known := _plain_format(head)) not in ("pickle", "unknown"):
-        return Contents(known, libraries=_scan(path, None)[0] if known.startswith("xgboost") else {})
-    return _read_pickle(path, compression)
-
-
-def _plain_format(head: bytes) -> Format:
+        return "empty"
     if head.startswith(b"version https://git-lfs.github.com/spec/"):
         return "git-lfs-pointer"
     if _HTML.match(head):
         return "html"
+    if head.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "hdf5"
+    if head.startswith(b"PK\x03\x04"):
+        return "zip"
     if head.startswith(b"{L"):
         return "xgboost-ubjson"
-    if re.match(rb'\{\s*"learner"', head):
+    if re.match(rb'\{\s*"learner"', head) or re.match(rb'\{\s*"version"\s*:\s*\[[\d,\s]+\],\s*"learner"', head):
         return "xgboost-json"
-    if head.startswith(b"binf"):
-        return "xgboost-binary"
-    return "pickle" if pickles.looks_like_pickle(head) else "unknown"
+    if pickles.looks_like_pickle(head):
+        return "pickle"
+    return "xgboost-binary" if head.startswith(b"binf") or boosters.looks_like_binary(head) else "unknown"
 
 
-def _read_pickle(path: Path, compression: Compression | None) -> Contents:
-    libraries, head, unread = _scan(path, compression)
-    if not pickles.looks_like_pickle(head):
-        return Contents("unknown", compression, complete=not unread, unread=unread)
-    top = pickles.top_of(head)
-    return Contents("pickle", compression, libraries, pickles.protocol_of(head), top, not unread, unread)
+def _plain_pickle(path: Path, head: bytes) -> Contents:
+    with path.open("rb") as file:
+        found = globals.read_from(Feed(file))
+    unread = ""
+    libraries = dict(found.libraries)
+    if not found.complete:
+        stream = chunks(path, None)
+        for chunk in stream:
+            _search(chunk, libraries)
+        unread = stream.unread
+    return _pickle(head, None, found, libraries, unread)
 
 
-def _scan(path: Path, compression: Compression | None) -> tuple[dict[str, str], bytes, str]:
-    """Versions found, the first 64 KiB of the (decompressed) data, and why it was not all read, if it was not."""
-    found: dict[str, str] = {}
+def _packed(path: Path, compression: Compression) -> Contents:
+    """The contents of a compressed file: all pieces are searched while the pickle is read, and what is left of them."""
+    libraries: dict[str, str] = {}
     head = b""
+
+    def see(chunk: bytes) -> None:
+        nonlocal head
+        head = head or chunk[:_HEAD]
+        _search(chunk, libraries)
+
     stream = chunks(path, compression)
-    for chunk in stream:
-        head = head or chunk[: 64 * 1024]
-        if "scikit-learn" not in found and (version := pickles.sklearn_version(chunk)):
-            found["scikit-learn"] = version
-        if "xgboost" not in found and (version := _xgboost_version(chunk)):
-            found["xgboost"] = version
-    return found, head, stream.unread
+    unpacked = Unpacked(stream, see)
+    found = globals.read_from(Feed(unpacked))
+    if not found.complete:
+        unpacked.drain()
+    if not pickles.looks_like_pickle(head):
+        return Contents("unknown", compression, complete=not stream.unread, unread=stream.unread)
+    return _pickle(head, compression, found, {**libraries, **found.libraries}, stream.unread)
 
 
-def _xgboost_version(data: bytes) -> str | None:
-    # find() is many times faster than a regular expression over megabytes that do not have it.
-    if b"version" not in data:
-        return None
-    if match := _UBJSON_VERSION.search(data):
-        return ".".join(str(number) for number in _ubjson_integers(match.group(1)))
-    if match := _JSON_VERSION.search(data):
-        return b".".join(match.groups()).decode()
-    return None
+def _pickle(
+    head: bytes,
+    compression: Compression | None,
+    found: globals.Globals,
+    libraries: Mapping[str, str],
+    unread: str,
+) -> Contents:
+    if found.complete:
+        unread = ""
+    elif not unread:
+        unread = say("the pickle is damaged, cut off, or has more in it than is looked at")
+    facts = PickleFacts(
+        protocol=pickles.protocol_of(head),
+        globals=found.found,
+        top=found.top if found.complete else pickles.top_of(head),
+        libraries=libraries,
+        main_names=found.of_main,
+        complete=found.complete,
+        unread=unread,
+    )
+    return Contents("pickle", compression, facts, complete=found.complete, unread=unread)
 
 
-def _ubjson_integers(data: bytes) -> list[int]:
-    numbers = []
-    while data:
-        size = _INTEGER_BYTES[data[:1]]
-        numbers.append(int.from_bytes(data[1 : 1 + size], "big"))
-        data = data[1 + size :]
-    return numbers
+def _search(chunk: bytes, libraries: dict[str, str]) -> None:
+    """Add the versions that this piece of a file is the first to mention."""
+    if "scikit-learn" not in libraries and (version := pickles.sklearn_version(chunk)):
+        libraries["scikit-learn"] = version
+    if "xgboost" not in libraries and (version := boosters.version_in(chunk)):
+        libraries["xgboost"] = version

@@ -12,33 +12,45 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
 from aip_magics.artifacts import contents as _contents
+from aip_magics.artifacts import saved_models
 from aip_magics.artifacts.contents import Contents
 from aip_magics.artifacts.exports import newest_export
-from aip_magics.artifacts.names import MODEL_FILES, NearMiss, near_misses
+from aip_magics.artifacts.facts import SavedModelFacts, StandIn
+from aip_magics.artifacts.names import KERAS_SUFFIXES, MODEL_FILES, NearMiss, near_misses
+from aip_magics.artifacts.stand_ins import stand_ins
 from aip_magics.errors import ModelDirError
+from aip_magics.language import say
 from aip_magics.spec import Framework
 
+_DEEPEST = 100  # folders in folders
 MAX_FILES = 20_000  # where the walk stops: twenty times what the service takes, so that `--origin /` ends soon
+LeftOutKind = Literal["hidden", "compiled", "link", "unreadable", "special", "name"]
 
 
 @dataclasses.dataclass(frozen=True)
 class File:
-    """A file to upload. `name` is relative to the model directory, with `/`; `size` in bytes."""
+    """A file to upload. `name` is relative to the model directory, with `/`; `size` in bytes; a `link` is followed."""
 
     name: str
     path: Path
     size: int
     mtime_ns: int
+    link: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class LeftOut:
-    """A file or folder that is not uploaded, and why. `name` is relative to the model directory."""
+    """A file or folder that is not uploaded, and why. `name` is relative to the model directory.
+
+    Rules ask for the `kind`, people read the `reason`.
+    """
 
     name: str
     reason: str
+    kind: LeftOutKind
 
     def __str__(self) -> str:
         return f"{self.name} ({self.reason})"
@@ -50,10 +62,11 @@ class ModelDir:
 
     `files` are to be uploaded, sorted by name, `left_out` are not. `model_files` are those of the names the service
     knows, directly in the directory; `model_file` is the only one of them, else None. `framework` follows from it (None
-    where it cannot be told), `contents` is what it says about itself. `near_misses` are files that look like a model
-    under another name. `given_file` is set where the caller named a file of the directory. `newest_export` is the
-    newest complete folder of an export base. `truncated`: there are more than `MAX_FILES` files, the rest was not
-    looked at.
+    where it cannot be told), `contents` is what it says about itself, of a SavedModel `saved_model` is. `near_misses`
+    are files that look like a model under another name. `given_file` is set where the caller named a file of the
+    directory. `newest_export` is the newest complete folder of an export base. `truncated`: there are more than
+    `MAX_FILES` files, the rest was not looked at. `stand_ins` are files that are not what they are named, `keras_files`
+    what Keras saves and the service does not serve.
     """
 
     path: Path
@@ -66,6 +79,12 @@ class ModelDir:
     given_file: str | None = None
     newest_export: str | None = None
     truncated: bool = False
+    saved_model: SavedModelFacts | None = None
+    stand_ins: tuple[StandIn, ...] = ()
+
+    @property
+    def keras_files(self) -> tuple[str, ...]:
+        return tuple(file.name for file in self.files if file.name.lower().endswith(KERAS_SUFFIXES))
 
     @property
     def total_size(self) -> int:
@@ -78,7 +97,10 @@ class ModelDir:
 
     @property
     def libraries(self) -> Mapping[str, str]:
-        """Library → version that wrote the model, as found in it: `{"scikit-learn": "1.9.1"}`."""
+        """Library → version that wrote the model, as found in it: `{"scikit-learn": "1.9.1"}`.
+
+        Not TensorFlow's: older ones read what newer ones write, where they have the operations.
+        """
         return self.contents.libraries if self.contents else {}
 
 
@@ -100,7 +122,8 @@ def look(path: Path) -> ModelDir:
         raise _empty(path, left_out)
     model_files = tuple(file for file in files if file.name in MODEL_FILES)
     model_file = model_files[0] if len(model_files) == 1 else None
-    found = _contents.read(model_file.path) if model_file and not _is_saved_model(model_file) else None
+    saved = model_file is not None and _is_saved_model(model_file)
+    found = _contents.read(model_file.path) if model_file and not saved else None
     return ModelDir(
         path=path,
         files=tuple(files),
@@ -112,6 +135,8 @@ def look(path: Path) -> ModelDir:
         given_file=given_file,
         newest_export=newest_export(path),
         truncated=truncated,
+        saved_model=saved_models.read(model_file.path) if model_file and saved else None,
+        stand_ins=stand_ins([(file.name, file.path, file.size) for file in files]),
     )
 
 
@@ -120,34 +145,40 @@ def _walk(folder: Path, prefix: str, left_out: list[LeftOut]) -> Iterator[File]:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         where = prefix.rstrip("/") or str(folder)
-        raise ModelDirError(f"the folder cannot be read: {error.strerror}", where=where) from error
+        text = say("the folder cannot be read: {reason}", reason=error.strerror)
+        raise ModelDirError(text, where=where) from error
     for entry in entries:
         name = prefix + entry.name
-        if reason := _left_out(entry):
-            left_out.append(LeftOut(name, reason))
+        if why := _left_out(entry):
+            left_out.append(LeftOut(name, *why))
+        elif entry.is_dir() and name.count("/") >= _DEEPEST:
+            text = say("folders in it lie more than {count} deep", count=_DEEPEST)
+            raise ModelDirError(text, where=f"{name[:100]}…", fix=say("name the directory that has the model alone"))
         elif entry.is_dir():
             yield from _walk(folder / entry.name, f"{name}/", left_out)
         else:
             status = entry.stat()
-            yield File(name, folder / entry.name, status.st_size, status.st_mtime_ns)
+            yield File(name, folder / entry.name, status.st_size, status.st_mtime_ns, entry.is_symlink())
 
 
-def _left_out(entry: os.DirEntry[str]) -> str:
-    """Why an entry is not uploaded, or an empty string."""
+def _left_out(entry: os.DirEntry[str]) -> tuple[str, LeftOutKind] | None:
+    """Why an entry is not uploaded, and the kind of reason; None where it is."""
     if entry.name.startswith("."):
-        return "hidden"
+        return say("hidden"), "hidden"
     if entry.name == "__pycache__":
-        return "compiled Python"
+        return say("compiled Python"), "compiled"
     try:
         mode = entry.stat().st_mode
     except OSError:
-        return "a link to nothing" if entry.is_symlink() else "cannot be read"
+        return (say("a link to nothing"), "link") if entry.is_symlink() else (say("cannot be read"), "unreadable")
     if stat.S_ISDIR(mode):
-        return "a link to a folder; only links to files are followed" if entry.is_symlink() else ""
+        return (say("a link to a folder; only links to files are followed"), "link") if entry.is_symlink() else None
     if not stat.S_ISREG(mode):
-        return "not a file"
+        return say("not a file"), "special"
+    if entry.name.isprintable():
+        return None
     # Object names are UTF-8 without line breaks; other names cannot be uploaded.
-    return "" if entry.name.isprintable() else "a name with characters that Cloud Storage does not take"
+    return say("a name with characters that Cloud Storage does not take"), "name"
 
 
 def _framework(model_file: File | None, found: Contents | None) -> Framework | None:
@@ -171,12 +202,12 @@ def _is_saved_model(file: File) -> bool:
 
 def _not_a_directory(path: Path) -> ModelDirError:
     if path.exists():
-        return ModelDirError(f"{path} is neither a directory nor a file", where=str(path))
+        return ModelDirError(say("{path} is neither a directory nor a file", path=path), where=str(path))
     if os.path.lexists(path):
-        return ModelDirError(f"{path} is a link to nothing", where=str(path))
+        return ModelDirError(say("{path} is a link to nothing", path=path), where=str(path))
     parent = next((folder for folder in path.parents if folder.is_dir()), None)
     if parent is None:
-        return ModelDirError(f"there is no {path}", where=str(path))
+        return ModelDirError(say("there is no {path}", path=path), where=str(path))
     try:
         names = [name for name in os.listdir(parent) if not name.startswith(".")]
     except OSError:
@@ -184,20 +215,23 @@ def _not_a_directory(path: Path) -> ModelDirError:
     missing = path.parts[len(parent.parts)] if len(path.parts) > len(parent.parts) else path.name
     near = difflib.get_close_matches(missing, names, n=1)
     folders = sorted(name for name in names if (parent / name).is_dir())
-    fix = f"folders in {parent.resolve()}: {_some(folders)}" if folders else "train and save the model first"
+    fix = say("train and save the model first")
     if near:
-        fix = f"did you mean {parent / near[0]}?"
-    return ModelDirError(f"there is no {path}", where=str(path), fix=fix)
+        fix = say("did you mean {name}?", name=parent / near[0])
+    elif folders:
+        fix = say("folders in {folder}: {names}", folder=parent.resolve(), names=_some(folders))
+    return ModelDirError(say("there is no {path}", path=path), where=str(path), fix=fix)
 
 
 def _empty(path: Path, left_out: list[LeftOut]) -> ModelDirError:
-    fix = "save the model there first: joblib.dump(model, '" + str(path / "model.joblib") + "')"
+    fix = say("save the model there first: joblib.dump(model, '{path}')", path=path / "model.joblib")
     if left_out:
         why = _some([str(entry) for entry in left_out])
-        return ModelDirError(f"{path} has nothing to upload; left out: {why}", where=str(path), fix=fix)
-    return ModelDirError(f"{path} is empty", where=str(path), fix=fix)
+        text = say("{path} has nothing to upload; left out: {why}", path=path, why=why)
+        return ModelDirError(text, where=str(path), fix=fix)
+    return ModelDirError(say("{path} is empty", path=path), where=str(path), fix=fix)
 
 
 def _some(names: list[str], most: int = 5) -> str:
     shown = ", ".join(names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+    return say("{names} and {count} more", names=shown, count=len(names) - most) if len(names) > most else shown

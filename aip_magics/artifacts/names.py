@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aip_magics.artifacts import contents
+from aip_magics.language import say
 from aip_magics.spec import Framework
 
 # Exact names, directly in the model directory → framework; None where the object in the file decides.
@@ -31,20 +32,9 @@ _BY_SUFFIX = {
     ".pbtxt": "saved_model.pbtxt",
 }
 _IF_BOOSTER = frozenset({".json", ".model", ".bin", ".txt"})  # anything may have these: the bytes decide
-# What TensorFlow and Keras write besides a SavedModel; none of it can be served.
-_NOT_SAVED_MODEL = {
-    ".h5": "a Keras file",
-    ".hdf5": "a Keras file",
-    ".keras": "a Keras file",
-    ".ckpt": "a checkpoint",
-    ".tflite": "a TensorFlow Lite model",
-}
-_OTHER_FORMATS = {
-    ".onnx": "an ONNX model",
-    ".pt": "a PyTorch model",
-    ".pth": "a PyTorch model",
-}
-_CHECKPOINT = re.compile(r"checkpoint|.+\.ckpt.*|.+\.index|.+\.data-\d{5}-of-\d{5}")
+KERAS_SUFFIXES = (".h5", ".hdf5", ".keras")
+_PYTORCH_SUFFIXES = (".pt", ".pth")
+_CHECKPOINT = re.compile(r"checkpoint|.+\.(?i:ckpt).*|.+\.index|.+\.data-\d{5}-of-\d{5}")
 _MOST = 10  # near misses shown
 
 
@@ -72,16 +62,26 @@ def _near(folder: Path, name: str) -> NearMiss | None:
     suffix = Path(base).suffix.lower()
     if name != base:
         # Only one level down, only under its right name: deeper there may be anything.
-        return NearMiss(name, base, "lies one folder down") if base in MODEL_FILES and name.count("/") == 1 else None
+        found = base in MODEL_FILES and name.count("/") == 1
+        return NearMiss(name, base, say("lies one folder down")) if found else None
     for known in MODEL_FILES:
         if base.lower() == known:
-            return NearMiss(name, known, "is spelled with capitals")
+            return NearMiss(name, known, say("is spelled with capitals"))
     if wanted := _BY_SUFFIX.get(suffix):
-        return NearMiss(name, wanted, "has another name")
+        return NearMiss(name, wanted, say("has another name"))
     if suffix in _IF_BOOSTER and contents.read(folder / name).format.startswith("xgboost"):
-        return NearMiss(name, "model.bst", "is an XGBoost model under another name")
-    if what := "a checkpoint" if _CHECKPOINT.fullmatch(base) else _NOT_SAVED_MODEL.get(suffix):
-        return NearMiss(name, None, f"is {what}", "TENSORFLOW")
-    if what := _OTHER_FORMATS.get(suffix):
-        return NearMiss(name, None, f"is {what}")
-    return None
+        return NearMiss(name, "model.bst", say("is an XGBoost model under another name"))
+    if why := _beside_saved_models(base, suffix):
+        return NearMiss(name, None, why, "TENSORFLOW")
+    if suffix == ".onnx":
+        return NearMiss(name, None, say("is an ONNX model"))
+    return NearMiss(name, None, say("is a PyTorch model")) if suffix in _PYTORCH_SUFFIXES else None
+
+
+def _beside_saved_models(base: str, suffix: str) -> str:
+    """What TensorFlow or Keras wrote here besides a SavedModel, or an empty string. None of it can be served."""
+    if _CHECKPOINT.fullmatch(base):
+        return say("is a checkpoint")
+    if suffix in KERAS_SUFFIXES:
+        return say("is a Keras file")
+    return say("is a TensorFlow Lite model") if suffix == ".tflite" else ""

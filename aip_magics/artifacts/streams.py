@@ -7,16 +7,20 @@ bytes are produced from the start, one piece is in memory at a time.
 from __future__ import annotations
 
 import bz2
+import importlib
 import lzma
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-WINDOW = 64 * 1024 * 1024  # bytes looked at from the start, and from the end of a file that is not compressed
-CHUNK = 1024 * 1024
+from aip_magics.language import say
+
+MB = 1024 * 1024
+WINDOW = 64 * MB  # bytes looked at from the start, and from the end of a file that is not compressed
+CHUNK = MB
 OVERLAP = 512  # repeated at the start of the next piece, so that a short text on the seam is found
-_LZMA_MEMORY = 128 * 1024 * 1024  # dictionaries of xz presets need up to 65 MiB; a header may ask for 4 GiB
+_LZMA_MEMORY = 72 * MB  # the dictionary of the highest preset needs 65 MiB; a header may ask for 4 GiB
 
 Compression = Literal["zlib", "gzip", "bz2", "xz", "lzma", "lz4"]
 _MAGIC: tuple[tuple[bytes, Compression], ...] = (
@@ -26,6 +30,8 @@ _MAGIC: tuple[tuple[bytes, Compression], ...] = (
     (b"\x5d\x00\x00", "lzma"),
     (b"\x04\x22\x4d\x18", "lz4"),
 )
+# What the slow ones make in well under a second: bz2 some 30 MB/s, lzma 100, the others 300 and more.
+_SLOW: dict[Compression, int] = {"bz2": 12 * MB, "xz": 32 * MB, "lzma": 32 * MB}
 
 
 def compression_of(head: bytes) -> Compression | None:
@@ -39,11 +45,20 @@ def compression_of(head: bytes) -> Compression | None:
     return None
 
 
+def window(compression: Compression | None) -> int:
+    """How many bytes are looked at from the start."""
+    return min(WINDOW, _SLOW.get(compression, WINDOW)) if compression else WINDOW
+
+
 class Chunks(Iterator[bytes]):
-    """Iterator over the pieces; after the last one `unread` says what was left out and why, or is empty."""
+    """Iterator over the pieces; after the last one `unread` says what was left out and why, or is empty.
+
+    Each piece repeats the last `OVERLAP` bytes of the one before: `fresh` is how many at its end are new.
+    """
 
     def __init__(self, path: Path, compression: Compression | None) -> None:
         self.unread = ""
+        self.fresh = 0
         self._pieces = self._overlapping(self._plain(path) if compression is None else self._packed(path, compression))
 
     def __next__(self) -> bytes:
@@ -52,6 +67,7 @@ class Chunks(Iterator[bytes]):
     def _overlapping(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         tail = b""
         for piece in pieces:
+            self.fresh = len(piece)
             whole = tail + piece
             yield whole
             tail = whole[-OVERLAP:]
@@ -63,32 +79,30 @@ class Chunks(Iterator[bytes]):
                 yield from iter(lambda: file.read(CHUNK), b"")
                 return
             # Versions stand in the state of the first estimator or at the very end: the middle is arrays.
-            self.unread = "only the first and last 64 MiB are looked at"
+            self.unread = say("only the first and last {size} MiB are looked at", size=WINDOW // MB)
             yield from (file.read(CHUNK) for _ in range(WINDOW // CHUNK))
             file.seek(size - WINDOW)
             yield from iter(lambda: file.read(CHUNK), b"")
 
     def _packed(self, path: Path, compression: Compression) -> Iterator[bytes]:
-        if compression == "lz4":
-            self.unread = "lz4 data is not decompressed"
-            return
         with path.open("rb") as file:
             try:
                 yield from self._decompressed(file, compression)
-            except (zlib.error, OSError, EOFError, lzma.LZMAError) as error:
-                self.unread = f"damaged {compression} data: {error}"
+            except (zlib.error, OSError, EOFError, lzma.LZMAError, RuntimeError) as error:  # RuntimeError: lz4's
+                self.unread = say("damaged {compression} data: {error}", compression=compression, error=error)
 
     def _decompressed(self, file: BinaryIO, compression: Compression) -> Iterator[bytes]:
         unpack = _Unpacker(compression)
-        made = 0
-        while made < WINDOW:
+        made, most = 0, window(compression)
+        while made < most:
             piece = unpack.piece(file)
             if not piece:
-                self.unread = "" if unpack.finished else f"truncated {compression} data"
+                self.unread = "" if unpack.finished else say("truncated {compression} data", compression=compression)
                 return
             made += len(piece)
             yield piece
-        self.unread = "" if unpack.finished else "only the first 64 MiB of the decompressed data are looked at"
+        if not unpack.finished:
+            self.unread = say("only the first {size} MiB of the decompressed data are looked at", size=most // MB)
 
 
 def chunks(path: Path, compression: Compression | None) -> Chunks:
@@ -97,7 +111,7 @@ def chunks(path: Path, compression: Compression | None) -> Chunks:
 
 
 class _Unpacker:
-    """One face for the three decompressors: `piece(file)` gives the next bytes, at most CHUNK, or none at the end."""
+    """One face for the decompressors: `piece(file)` gives the next bytes, at most CHUNK, or none at the end."""
 
     def __init__(self, compression: Compression) -> None:
         self._zlib = compression in ("zlib", "gzip")
@@ -106,6 +120,8 @@ class _Unpacker:
             self._stream = zlib.decompressobj(wbits=47)  # zlib or gzip, by the header
         elif compression == "bz2":
             self._stream = bz2.BZ2Decompressor()
+        elif compression == "lz4":
+            self._stream = importlib.import_module("lz4.frame").LZ4FrameDecompressor()
         else:
             self._stream = lzma.LZMADecompressor(memlimit=_LZMA_MEMORY)
         self._left = b""

@@ -16,6 +16,7 @@ from aip_magics.catalog.fit import (
     library_of,
     newer_than_runtime,
 )
+from aip_magics.catalog.modules import ModuleGone, module_gone, runtime_has
 from aip_magics.catalog.tables import (
     Ceiling,
     Certainty,
@@ -44,6 +45,7 @@ __all__ = [
     "Fit",
     "Limits",
     "MachineType",
+    "ModuleGone",
     "Runtime",
     "above_all_runtimes",
     "accelerators",
@@ -59,9 +61,11 @@ __all__ = [
     "limits",
     "machine_type",
     "machine_types",
+    "module_gone",
     "newer_than_runtime",
     "parse_version",
     "regional_regions",
     "runtime",
+    "runtime_has",
     "runtimes",
 ]

@@ -10,6 +10,7 @@ import functools
 from collections.abc import Mapping
 
 from aip_magics.catalog.tables import Certainty, Runtime, ceilings, parse_version, runtimes
+from aip_magics.language import say
 
 # framework → the column of the tables and the name of its distribution
 _COLUMNS = {
@@ -17,8 +18,7 @@ _COLUMNS = {
     "XGBOOST": ("xgboost", "xgboost"),
     "TENSORFLOW": ("tensorflow", "tensorflow"),
 }
-# What happens when a release newer than any runtime is read by the newest one.
-_WHY_NOT = {"sklearn": "cannot load on any runtime", "xgboost": "is read wrong, or not at all, by every runtime"}
+_OLDER_FAILS = ("sklearn", "xgboost")  # an older release does not read what a newer one wrote, or reads it wrong
 _BY_LIBRARY = {library: column for column, library in _COLUMNS.values()}
 
 
@@ -48,7 +48,10 @@ def fit(framework: str, library_version: str | None = None) -> Fit:
     column, library = _COLUMNS.get(framework, ("", ""))
     if library_version is None or not library:
         newest = runtimes()[0]
-        why = f"the newest runtime; the {library or 'library'} version of the model is not known"
+        if library:
+            why = say("the newest runtime; the {library} version of the model is not known", library=library)
+        else:
+            why = say("the newest runtime; the library version of the model is not known")
         return Fit(library, None, newest.version, newest.python[0], why, "remembered")
     if above_all_runtimes(library, library_version):
         return _no_fit(column, library, library_version)
@@ -83,7 +86,7 @@ def above_all_runtimes(library: str, version: str) -> bool:
     (a SavedModel of TensorFlow 2.21 was seen to answer the same under 2.11).
     """
     column = _BY_LIBRARY.get(library)
-    return column in _WHY_NOT and _newer(version, _highest(column))
+    return column in _OLDER_FAILS and _newer(version, _highest(column))
 
 
 def newer_than_runtime(library: str, version: str, runtime: Runtime, python: str | None = None) -> Certainty | None:
@@ -119,20 +122,37 @@ def _best(column: str, library: str, version: str) -> Fit:
     can = [row for row in having if not _newer(version, getattr(row, column))]
     if not can:
         newest = having[0].version
-        why = f"{library} {version} is newer than on any runtime; the newest, {newest}, may still read the model"
+        why = say(
+            "{library} {version} is newer than on any runtime; the newest, {newest}, may still read the model",
+            library=library,
+            version=version,
+            newest=newest,
+        )
         return Fit(library, version, having[0].version, having[0].python[0], why, "remembered")
     same = [row for row in can if parse_version(getattr(row, column))[:2] == series]
     # The newest of the same series; else the oldest that is newer than the model: the smallest step between the two.
     chosen = same[0] if same else can[-1]
     has = getattr(chosen, column)
-    why = f"{library} {version} is in the model, runtime {chosen.version} has {has}"
+    why = say(
+        "{library} {version} is in the model, runtime {runtime} has {has}",
+        library=library,
+        version=version,
+        runtime=chosen.version,
+        has=has,
+    )
     return Fit(library, version, chosen.version, chosen.python[0], why, chosen.certainty(column))
 
 
 def _no_fit(column: str, library: str, version: str) -> Fit:
     newest = runtimes()[0]
     top = getattr(newest, column)
-    why = f"{library} {version} {_WHY_NOT[column]}; the highest is {top} on {newest.version}"
+    if column == "sklearn":
+        why = say("{library} {version} cannot load on any runtime", library=library, version=version)
+    else:
+        why = say(
+            "{library} {version} is read wrong, or not at all, by every runtime", library=library, version=version
+        )
+    why += "; " + say("the highest is {highest} on {runtime}", highest=top, runtime=newest.version)
     pins = (f"{library}=={top}", f"numpy=={newest.numpy}", f"pandas=={newest.pandas}")
     return Fit(library, version, None, None, why, "certain", pins, newest.python[0])
 

@@ -103,26 +103,26 @@ def runtimes() -> tuple[Runtime, ...]:
     """All runtime versions, newest first."""
     return tuple(
         Runtime(**{**row, "python": tuple(row["python"]), "certain": frozenset(row["certain"])})
-        for row in _read("runtimes")["runtime"]
+        for row in read_table("runtimes")["runtime"]
     )
 
 
 @functools.cache
 def ceilings() -> tuple[Ceiling, ...]:
     """What each Python can hold at most, newest Python first."""
-    return tuple(Ceiling(**row) for row in _read("runtimes")["ceiling"])
+    return tuple(Ceiling(**row) for row in read_table("runtimes")["ceiling"])
 
 
 @functools.cache
 def machine_types() -> tuple[MachineType, ...]:
     """All machine types, MLS1 first, each family from small to large."""
-    return tuple(MachineType(**row) for row in _read("machine_types")["machine_type"])
+    return tuple(MachineType(**row) for row in read_table("machine_types")["machine_type"])
 
 
 @functools.cache
 def limits() -> Limits:
     """The limits of the service."""
-    rows = _read("limits")
+    rows = read_table("limits")
     remembered = frozenset(name for name, row in rows.items() if row["certainty"] == "remembered")
     return Limits(**{name: row["value"] for name, row in rows.items()}, remembered=remembered)
 
@@ -139,32 +139,33 @@ def machine_type(name: str) -> MachineType | None:
 
 def default_machine_type(regional: bool) -> MachineType:
     """What the service takes when `machineType` is left out: n1-standard-2 on a regional endpoint, else mls1-c1-m2."""
-    name = _read("machine_types")["default_regional" if regional else "default_global"]
+    name = read_table("machine_types")["default_regional" if regional else "default_global"]
     return next(row for row in machine_types() if row.name == name)
 
 
 def accelerators() -> tuple[str, ...]:
     """The values of `acceleratorConfig.type`."""
-    return tuple(_read("machine_types")["accelerators"])
+    return tuple(read_table("machine_types")["accelerators"])
 
 
 def regional_regions() -> tuple[str, ...]:
     """Regions with an endpoint of their own, `REGION-ml.googleapis.com`."""
-    return tuple(_read("regions")["regional"])
+    return tuple(read_table("regions")["regional"])
 
 
 def global_regions() -> tuple[str, ...]:
     """Regions of the global endpoint, `ml.googleapis.com`."""
-    return tuple(_read("regions")["global"])
+    return tuple(read_table("regions")["global"])
 
 
 def default_region() -> str:
     """The region the service takes when none is named."""
-    return str(_read("regions")["default"])
+    return str(read_table("regions")["default"])
 
 
 @functools.cache
-def _read(table: str) -> dict[str, Any]:
+def read_table(table: str) -> dict[str, Any]:
+    """A table of this folder by its name, as TOML has it."""
     # tomllib came with Python 3.11; tomli is the same parser for 3.10.
     parser = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     text = resources.files(__package__).joinpath(f"{table}.toml").read_text(encoding="utf-8")

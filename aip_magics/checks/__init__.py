@@ -9,15 +9,25 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from aip_magics.checks import (  # noqa: F401 - importing a module registers its rules
+    boosters,
+    containers,
     custom_code,
     endpoint,
     files,
+    instances,
     libraries,
+    memory,
     model_file,
     names,
+    nodes,
     options,
+    packages,
     pending,
+    pickled,
     requests,
+    saved_models,
+    tried,
+    trust,
     versions,
 )
 from aip_magics.checks.base import (
@@ -33,8 +43,10 @@ from aip_magics.checks.base import (
     TargetKind,
 )
 from aip_magics.checks.names import legal_name
+from aip_magics.checks.online import ONLINE_RULES, BucketView, OnlineRule, ServiceView
 from aip_magics.checks.report import Report
 from aip_magics.errors import OptionError
+from aip_magics.language import say
 from aip_magics.spec import nearest
 
 
@@ -43,26 +55,49 @@ def run(subject: Subject, *, skip: Collection[str] = ()) -> Report:
 
     OptionError where `skip` names a rule that does not exist.
     """
+    _known(skip)
+    left_out = _left_out()
+    return Report.of({id: left_out if id in skip else rule.apply(subject) for id, rule in RULES.items()})
+
+
+def run_online(subject: Subject, service: ServiceView, *, skip: Collection[str] = ()) -> Report:
+    """Apply all online rules but those in `skip`: they ask the connected service. OptionError as in `run`."""
+    _known(skip)
+    left_out = _left_out()
+    return Report.of(
+        {id: left_out if id in skip else rule.apply(subject, service) for id, rule in ONLINE_RULES.items()}
+    )
+
+
+def _known(skip: Collection[str]) -> None:
+    known = sorted([*RULES, *ONLINE_RULES])
     for id in skip:
-        if id not in RULES:
-            fix = nearest(id, list(RULES)) or f"one of {', '.join(sorted(RULES))}"
-            raise OptionError(f"there is no check {id!r}", where="--skip", fix=fix)
-    wanted_out = Skipped("left out with --skip")
-    return Report.of({id: wanted_out if id in skip else rule.apply(subject) for id, rule in RULES.items()})
+        if id not in known:
+            fix = nearest(id, known) or say("one of {names}", names=", ".join(known))
+            raise OptionError(say("there is no check {id!r}", id=id), where="--skip", fix=fix)
+
+
+def _left_out() -> Skipped:
+    return Skipped(say("left out with --skip"))
 
 
 __all__ = [
+    "ONLINE_RULES",
     "RULES",
+    "BucketView",
     "Failed",
     "Finding",
+    "OnlineRule",
     "Outcome",
     "Passed",
     "Report",
     "Rule",
+    "ServiceView",
     "Severity",
     "Skipped",
     "Subject",
     "TargetKind",
     "legal_name",
     "run",
+    "run_online",
 ]

@@ -16,13 +16,22 @@ that cannot decide returns `Skipped(reason)`: nothing passes silently.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
-from typing import Literal, TypeAlias
+import functools
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from aip_magics import catalog
 from aip_magics.artifacts import ModelDir
+from aip_magics.artifacts.packages import PackageFacts, read
+from aip_magics.language import say
 from aip_magics.spec import Model, Version
+
+if TYPE_CHECKING:  # both have rules of their own, which need what is here
+    from aip_magics.checks.tried import Tried
+    from aip_magics.checks.trust import Trust
 
 Severity = Literal["error", "warning", "advice"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "advice")
@@ -91,7 +100,8 @@ class Subject:
     """What is checked: the resources as they would be sent, the files, the target.
 
     `model_dir` is None where the model lies in Cloud Storage already. `test_request` is the body of the test
-    prediction.
+    prediction. `trust` is what the user said about code that loading runs (None: nothing); `tried` is how the model did
+    in a worker of this machine, or why it was not tried.
     """
 
     model: Model
@@ -99,6 +109,29 @@ class Subject:
     model_dir: ModelDir | None = None
     target: TargetKind = TargetKind("local")
     test_request: bytes | None = None
+    trust: Trust | None = None
+    tried: Tried | Skipped | None = None
+
+    @functools.cached_property
+    def test_keys(self) -> Mapping[str, Any]:
+        """The test request as a JSON object; empty where there is none, or it is no object."""
+        try:
+            body = json.loads(self.test_request or b"{}")
+        except ValueError:
+            return {}
+        return body if isinstance(body, dict) else {}
+
+    @property
+    def instances(self) -> list[Any] | None:
+        """The test instances; None where there are none, or they are no list (R16 says so)."""
+        found = self.test_keys.get("instances")
+        return found if isinstance(found, list) and found else None
+
+    @functools.cached_property
+    def packages(self) -> tuple[PackageFacts, ...]:
+        """What the packages of this machine say about themselves; those in Cloud Storage are left out."""
+        files = [Path(uri).expanduser() for uri in self.version.packageUris or () if not uri.startswith("gs://")]
+        return tuple(read(file) for file in files if file.is_file())
 
     @property
     def framework(self) -> str | None:
@@ -135,11 +168,23 @@ class Rule:
 
     def apply(self, subject: Subject) -> Outcome:
         """Run the rule; its findings get its id and, where they have none, its link."""
-        found = self.check(subject)
-        if isinstance(found, Skipped):
-            return found
-        stamped = tuple(dataclasses.replace(one, id=self.id, link=one.link or self.link) for one in found)
-        return Failed(stamped) if stamped else Passed()
+        return stamped(self.check(subject), self.id, self.link)
+
+
+def stamped(found: Outcomes, id: str, link: str) -> Outcome:
+    """What a rule returned as its outcome: the findings get the rule's id and, where they have none, its link."""
+    if isinstance(found, Skipped):
+        return found
+    findings = tuple(dataclasses.replace(one, id=id, link=one.link or link) for one in found)
+    return Failed(findings) if findings else Passed()
+
+
+def documentation(check: Callable[..., Outcomes], id: str) -> tuple[str, str]:
+    """Title and text of a rule, from the docstring of its function. ValueError where there is none."""
+    title, _, text = (check.__doc__ or "").strip().partition("\n")
+    if not title:
+        raise ValueError(f"rule {id} has no docstring")
+    return title, " ".join(text.split())
 
 
 RULES: dict[str, Rule] = {}
@@ -151,10 +196,7 @@ def rule(id: str, *, link: str) -> Callable[[Callable[[Subject], Outcomes]], Cal
     def register(check: Callable[[Subject], Outcomes]) -> Callable[[Subject], Outcomes]:
         if id in RULES:
             raise ValueError(f"two rules have the id {id}")
-        title, _, text = (check.__doc__ or "").strip().partition("\n")
-        if not title:
-            raise ValueError(f"rule {id} has no docstring")
-        RULES[id] = Rule(id, title, " ".join(text.split()), link, check)
+        RULES[id] = Rule(id, *documentation(check, id), link, check)
         return check
 
     return register
@@ -165,7 +207,7 @@ def on_directory(check: Callable[[Subject, ModelDir], Outcomes]) -> Callable[[Su
 
     def checked(subject: Subject) -> Outcomes:
         if subject.model_dir is None:
-            return Skipped("the model directory is not on this machine")
+            return Skipped(say("the model directory is not on this machine"))
         return check(subject, subject.model_dir)
 
     checked.__doc__ = check.__doc__
@@ -185,3 +227,17 @@ def warning(subject: str, message: str, fix: str, link: str = "") -> Finding:
 def advice(subject: str, message: str, fix: str, link: str = "") -> Finding:
     """A finding worth knowing."""
     return Finding("", "advice", subject, message, fix, link)
+
+
+def in_cloud(
+    subject: Subject, where: str, text: str, fix: str, severity: Severity = "error", link: str = ""
+) -> Finding:
+    """A finding about what the cloud would do: of this severity there.
+
+    On the local target, where the Python that deployed the model serves it, a warning, or advice where no runtime is
+    named.
+    """
+    if not subject.target.is_cloud:
+        severity = "warning" if subject.version.runtimeVersion else "advice"
+        text = say("served by this Python locally; in the cloud: {text}", text=text)
+    return Finding("", severity, where, text, fix, link)

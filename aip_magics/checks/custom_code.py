@@ -11,6 +11,7 @@ from pathlib import Path
 from aip_magics import catalog
 from aip_magics.checks import links
 from aip_magics.checks.base import Outcomes, Subject, error, rule, warning
+from aip_magics.language import say
 from aip_magics.spec import nearest
 
 SUFFIXES = (".tar.gz", ".zip", ".whl")
@@ -22,14 +23,18 @@ _CLASS_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 @rule("C01", link=links.API)
 def package_names(subject: Subject) -> Outcomes:
     """Every package is a source distribution (.tar.gz, .zip) or a wheel (.whl), in Cloud Storage or on this machine."""
-    fix = "name the file that `%aip_package` or `python -m build --sdist` makes"
+    fix = say("name the file that `%aip_package` or `python -m build --sdist` makes")
     found = []
     for uri in subject.version.packageUris or ():
         if not uri.endswith(SUFFIXES):
-            text = f"{uri} is not a package: its name does not end in {', '.join(SUFFIXES)}"
+            text = say(
+                "{uri} is not a package: its name does not end in {suffixes}", uri=uri, suffixes=", ".join(SUFFIXES)
+            )
             found.append(error(_PACKAGES, text, fix))
         elif uri.startswith("gs://") and not re.fullmatch(r"gs://[^/]+/(.*[^/])", uri):
-            found.append(error(_PACKAGES, f"{uri} is not the name of an object", "gs://BUCKET/PATH/NAME.tar.gz"))
+            found.append(
+                error(_PACKAGES, say("{uri} is not the name of an object", uri=uri), "gs://BUCKET/PATH/NAME.tar.gz")
+            )
     return found
 
 
@@ -41,8 +46,8 @@ def package_files(subject: Subject) -> Outcomes:
         path = Path(given).expanduser()
         if given.startswith("gs://") or path.is_file():
             continue
-        what = "is a directory" if path.is_dir() else "is not there"
-        found.append(error(_PACKAGES, f"{given} {what}", _package_fix(path)))
+        text = say("{file} is a directory", file=given) if path.is_dir() else say("{file} is not there", file=given)
+        found.append(error(_PACKAGES, text, _package_fix(path)))
     return found
 
 
@@ -52,8 +57,8 @@ def class_needs_package(subject: Subject) -> Outcomes:
     version = subject.version
     if version.predictionClass is None or version.packageUris:
         return []
-    text = f"{version.predictionClass} needs the package that holds it"
-    return [error(_PACKAGES, text, "%aip_package my_module.py makes one; add --package-uris dist/NAME.tar.gz")]
+    text = say("{predictionClass} needs the package that holds it", predictionClass=version.predictionClass)
+    return [error(_PACKAGES, text, say("%aip_package my_module.py makes one; add --package-uris dist/NAME.tar.gz"))]
 
 
 @rule("C04", link=links.API)
@@ -62,8 +67,8 @@ def class_name(subject: Subject) -> Outcomes:
     asked = subject.version.predictionClass
     if asked is None or _CLASS_NAME.fullmatch(asked):
         return []
-    fix = f"my_module.{asked}" if asked.isidentifier() else "write module.Class"
-    return [error(_CLASS, f"{asked!r} is not of the form module.Class", fix)]
+    fix = f"my_module.{asked}" if asked.isidentifier() else say("write module.Class")
+    return [error(_CLASS, say("{asked!r} is not of the form module.Class", asked=asked), fix)]
 
 
 @rule("S17", link=links.CUSTOM_ON_N1)
@@ -76,15 +81,30 @@ def custom_code_machine(subject: Subject) -> Outcomes:
     if not (version.predictionClass or version.packageUris) or subject.family == "MLS1":
         return []
     where = "version.machineType" if version.machineType and not subject.target.regional else "region"
-    fix = f"leave --region out and use {catalog.default_machine_type(False).name}"
+    fix = say("leave --region out and use {name}", name=catalog.default_machine_type(False).name)
     if version.predictionClass:
-        return [error(where, "custom prediction routines run on MLS1 machines of the global endpoint only", fix)]
-    return [warning(where, "custom code is documented for MLS1 machines of the global endpoint only", fix)]
+        return [error(where, say("custom prediction routines run on MLS1 machines of the global endpoint only"), fix)]
+    return [warning(where, say("custom code is documented for MLS1 machines of the global endpoint only"), fix)]
+
+
+@rule("C05", link=links.CUSTOM_ON_N1)
+def code_framework(subject: Subject) -> Outcomes:
+    """Packages without a predictionClass are for scikit-learn models: pipelines with steps of the user's own."""
+    version = subject.version
+    if not version.packageUris or version.predictionClass or subject.framework not in ("TENSORFLOW", "XGBOOST"):
+        return []
+    text = say(
+        "packages are documented for scikit-learn models and for a predictionClass, not for {framework}",
+        framework=subject.framework,
+    )
+    return [warning(_PACKAGES, text, say("leave {field} out, or give predictionClass", field="packageUris"))]
 
 
 def _package_fix(path: Path) -> str:
     if path.is_dir():
-        return f"%aip_package {path} makes a package of it"
+        return say("%aip_package {path} makes a package of it", path=path)
     folder = path.parent
     names = [one.name for one in folder.iterdir() if one.name.endswith(SUFFIXES)] if folder.is_dir() else []
-    return nearest(path.name, names) or (f"there is {', '.join(sorted(names)[:5])}" if names else "build it first")
+    if not names:
+        return say("build it first")
+    return nearest(path.name, names) or say("there is {names}", names=", ".join(sorted(names)[:5]))

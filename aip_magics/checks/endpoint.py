@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
 from aip_magics import catalog
 from aip_magics.checks import links
 from aip_magics.checks.base import Outcomes, Skipped, Subject, error, rule, warning
+from aip_magics.language import say
 from aip_magics.spec import nearest
 
 _N1 = re.compile(r"n1-(standard|highmem|highcpu)-\d+")
@@ -17,8 +19,8 @@ def service_ended(subject: Subject) -> Outcomes:
     """Google shut AI Platform Prediction down on 2025-01-31; only compatible endpoints still answer."""
     if not subject.target.is_google:
         return []
-    text = "Google shut AI Platform Prediction down on 2025-01-31: this endpoint takes no deployments any more"
-    return [warning("target", text, "deploy with --target local, or name a compatible endpoint")]
+    text = say("Google shut AI Platform Prediction down on 2025-01-31: this endpoint takes no deployments any more")
+    return [warning("target", text, say("deploy with --target local, or name a compatible endpoint"))]
 
 
 @rule("M03", link=links.REGIONAL)
@@ -29,9 +31,9 @@ def region_available(subject: Subject) -> Outcomes:
     """
     regions, own = subject.model.regions, subject.target.region
     if own is not None and own not in catalog.regional_regions():
-        fix = nearest(own, list(catalog.regional_regions())) or f"one of {', '.join(catalog.regional_regions())}"
+        fix = _nearest_of(own, catalog.regional_regions())
         level = warning if subject.target.is_cloud and not subject.target.is_google else error
-        return [level("region", f"there is no regional endpoint in {own!r}", fix)]
+        return [level("region", say("there is no regional endpoint in {region!r}", region=own), fix)]
     if not regions:
         return []
     available = (own,) if own else catalog.global_regions()
@@ -39,11 +41,19 @@ def region_available(subject: Subject) -> Outcomes:
     if region in available:
         return []
     if own:
-        return [error("model.regions", f"{region} is not the region of the endpoint {own}", f"regions: [{own}]")]
-    fix = f"--region {region} uses its own endpoint" if region in catalog.regional_regions() else ""
-    options = f"options are {', '.join(available)}"
+        return [
+            error(
+                "model.regions",
+                say("{region} is not the region of the endpoint {own}", region=region, own=own),
+                f"regions: [{own}]",
+            )
+        ]
+    fix = say("--region {region} uses its own endpoint", region=region) if region in catalog.regional_regions() else ""
+    options = say("options are {names}", names=", ".join(available))
     fix = "; ".join(part for part in (fix or nearest(region, list(available)), options) if part)
-    return [error("model.regions", f"the region {region!r} is not available on the global endpoint", fix)]
+    return [
+        error("model.regions", say("the region {region!r} is not available on the global endpoint", region=region), fix)
+    ]
 
 
 @rule("M04", link=links.API_MODEL)
@@ -53,7 +63,7 @@ def one_region(subject: Subject) -> Outcomes:
     if regions is None or len(regions) == 1:
         return []
     fix = f"regions: [{regions[0] if regions else catalog.default_region()}]"
-    return [error("model.regions", f"exactly one region is wanted, not {len(regions)}", fix)]
+    return [error("model.regions", say("exactly one region is wanted, not {count}", count=len(regions)), fix)]
 
 
 @rule("S14", link=links.REGIONAL)
@@ -68,13 +78,29 @@ def machine_type(subject: Subject) -> Outcomes:
     regional = subject.target.regional
     default = catalog.default_machine_type(regional).name
     if catalog.machine_type(name) is None and not _N1.fullmatch(name):
-        return [error("version.machineType", f"there is no machine type {name!r}", _machine_fix(name, regional))]
+        return [
+            error(
+                "version.machineType", say("there is no machine type {name!r}", name=name), _machine_fix(name, regional)
+            )
+        ]
     if (subject.family == "N1") != regional:
-        here = "regional endpoints have N1 machines only" if regional else "the global endpoint has MLS1 machines only"
-        other = "leave --region out for the global endpoint" if regional else "add --region for a regional endpoint"
-        return [error("version.machineType", f"{name} does not fit the endpoint: {here}", f"use {default}, or {other}")]
+        if regional:
+            here = say("regional endpoints have N1 machines only")
+            fix = say("use {name}, or leave --region out for the global endpoint", name=default)
+        else:
+            here = say("the global endpoint has MLS1 machines only")
+            fix = say("use {name}, or add --region for a regional endpoint", name=default)
+        return [
+            error("version.machineType", say("{name} does not fit the endpoint: {here}", name=name, here=here), fix)
+        ]
     if catalog.machine_type(name) is None:
-        return [warning("version.machineType", f"{name} is not a known machine type", _machine_fix(name, regional))]
+        return [
+            warning(
+                "version.machineType",
+                say("{name} is not a known machine type", name=name),
+                _machine_fix(name, regional),
+            )
+        ]
     return []
 
 
@@ -87,14 +113,20 @@ def accelerator(subject: Subject) -> Outcomes:
     found = []
     field = "version.acceleratorConfig"
     if subject.family == "MLS1":
-        found.append(error(field, "MLS1 machines take no accelerator", "leave it out, or use --region"))
+        found.append(error(field, say("MLS1 machines take no accelerator"), say("leave it out, or use --region")))
     if subject.framework in ("SCIKIT_LEARN", "XGBOOST") and subject.version.container is None:
-        found.append(error(field, f"{subject.framework} models are served without accelerators", "leave it out"))
+        found.append(
+            error(
+                field,
+                say("{framework} models are served without accelerators", framework=subject.framework),
+                say("leave it out"),
+            )
+        )
     if config.type is not None and config.type not in catalog.accelerators():
-        fix = nearest(config.type, list(catalog.accelerators())) or f"one of {', '.join(catalog.accelerators())}"
-        found.append(error(f"{field}.type", f"there is no accelerator {config.type!r}", fix))
+        fix = _nearest_of(config.type, catalog.accelerators())
+        found.append(error(f"{field}.type", say("there is no accelerator {type!r}", type=config.type), fix))
     if config.count is not None and config.count < 1:
-        found.append(error(f"{field}.count", f"the count is {config.count}", "count: 1"))
+        found.append(error(f"{field}.count", say("the count is {count}", count=config.count), "count: 1"))
     return found
 
 
@@ -105,11 +137,17 @@ def scale_to_zero(subject: Subject) -> Outcomes:
     if scaling is None or scaling.minNodes is None:
         return []
     if subject.version.machineType and catalog.machine_type(subject.version.machineType) is None:
-        return Skipped(f"the family of {subject.version.machineType} is not known")
+        return Skipped(say("the family of {machineType} is not known", machineType=subject.version.machineType))
     if scaling.minNodes < 0:
-        return [error("version.autoScaling.minNodes", f"minNodes is {scaling.minNodes}", "minNodes: 1")]
+        return [
+            error(
+                "version.autoScaling.minNodes",
+                say("minNodes is {minNodes}", minNodes=scaling.minNodes),
+                "minNodes: 1",
+            )
+        ]
     if scaling.minNodes == 0 and subject.family == "N1":
-        text = "N1 machines keep at least one node; only MLS1 machines of the global endpoint scale to zero"
+        text = say("N1 machines keep at least one node; only MLS1 machines of the global endpoint scale to zero")
         return [error("version.autoScaling.minNodes", text, "minNodes: 1")]
     return []
 
@@ -119,5 +157,15 @@ def _machine_fix(name: str, regional: bool) -> str:
     known = [row for row in catalog.machine_types() if row.family == family]
     for row in catalog.machine_types():
         if row.formerly == name:
-            return f"it is called {row.name} now" + (f"; this endpoint has {known[0].name}" if row not in known else "")
-    return nearest(name, [row.name for row in known]) or f"one of {', '.join(row.name for row in known[:5])}"
+            if row in known:
+                return say("it is called {name} now", name=row.name)
+            return say("it is called {name} now; this endpoint has {other}", name=row.name, other=known[0].name)
+    return nearest(name, [row.name for row in known]) or _one_of(row.name for row in known[:5])
+
+
+def _nearest_of(word: str, known: Sequence[str]) -> str:
+    return nearest(word, list(known)) or _one_of(known)
+
+
+def _one_of(names: Iterable[str]) -> str:
+    return say("one of {names}", names=", ".join(names))

@@ -9,6 +9,7 @@ from aip_magics import catalog
 from aip_magics.artifacts import MODEL_FILES, ModelDir, NearMiss
 from aip_magics.checks import links
 from aip_magics.checks.base import Outcomes, Subject, advice, error, on_directory, rule
+from aip_magics.language import say
 
 _FILE_SUFFIXES = (".pb", ".pbtxt", ".pkl", ".joblib", ".bst", ".h5", ".keras")
 _WANTED = {
@@ -24,8 +25,8 @@ def several_models(subject: Subject, directory: ModelDir) -> Outcomes:
     """With several model files in the directory, the framework cannot be told unless it is given."""
     if _asked(subject) or subject.is_custom or len(directory.model_files) < 2:
         return []
-    text = f"there are several model files: {_names(directory)}"
-    return [error(str(directory.path), text, "keep one, or say which with --framework")]
+    text = say("there are several model files: {names}", names=_names(directory))
+    return [error(str(directory.path), text, say("keep one, or say which with --framework"))]
 
 
 @rule("S02", link=links.WRONG_LEVEL)
@@ -41,12 +42,18 @@ def saved_model(subject: Subject, directory: ModelDir) -> Outcomes:
     wanted = _WANTED["TENSORFLOW"]
     count = len(_present(directory, wanted))
     if newest := directory.newest_export:
-        text = "this is an export base; the model lies in a folder of it"
-        return [error(str(directory.path), text, f"--origin {shlex.quote(str(directory.path / newest))} is the newest")]
+        text = say("this is an export base; the model lies in a folder of it")
+        return [
+            error(
+                str(directory.path),
+                text,
+                say("--origin {path} is the newest", path=shlex.quote(str(directory.path / newest))),
+            )
+        ]
     if asked is None or count == 1 or (not count and _needs_export(subject, directory)):
         return []
-    text = f"exactly one of {', '.join(wanted)} is expected, not {count or 'none'}"
-    return [error(str(directory.path), text, _rename(directory, wanted) or "export the model as a SavedModel")]
+    text = say("exactly one of {wanted} is expected, not {count}", wanted=", ".join(wanted), count=count or say("none"))
+    return [error(str(directory.path), text, _rename(directory, wanted) or say("export the model as a SavedModel"))]
 
 
 @rule("A19", link=links.EXPORTING)
@@ -58,10 +65,10 @@ def needs_export(subject: Subject, directory: ModelDir) -> Outcomes:
         return []
     target = str(directory.path / "export")
     line = f"tf.saved_model.save(model, {target!r})"
-    if near.why == "is a Keras file":
+    if near.name in directory.keras_files:
         line = f"keras.models.load_model({str(directory.path / near.name)!r}).export({target!r})"
-    text = f"{near.name} {near.why}; only a SavedModel can be served"
-    return [error(near.name, text, f"{line}, then deploy {target}")]
+    text = say("{name} {why}; only a SavedModel can be served", name=near.name, why=near.why)
+    return [error(near.name, text, say("{line}, then deploy {target}", line=line, target=target))]
 
 
 @rule("S03", link=links.WRONG_NAME)
@@ -74,13 +81,17 @@ def file_names(subject: Subject, directory: ModelDir) -> Outcomes:
     wanted = _WANTED.get(asked or "", tuple(MODEL_FILES))
     present = _present(directory, wanted)
     if asked and len(present) > 1:
-        text = f"exactly one of {', '.join(wanted)} is expected, not {' and '.join(present)}"
-        return [error(str(directory.path), text, f"remove {present[1]}")]
+        text = say(
+            "exactly one of {wanted} is expected, not {present}",
+            wanted=", ".join(wanted),
+            present=", ".join(present),
+        )
+        return [error(str(directory.path), text, say("remove {present}", present=present[1]))]
     if present or not directory.near_misses or _needs_export(subject, directory):
         return []
     near = directory.near_misses[0]
-    fix = _rename(directory, wanted) or f"export it as one of {', '.join(wanted)}"
-    return [error(near.name, f"{near.name} {near.why}: the model would not be found", fix)]
+    fix = _rename(directory, wanted) or say("export it as one of {names}", names=", ".join(wanted))
+    return [error(near.name, say("{name} {why}: the model would not be found", name=near.name, why=near.why), fix)]
 
 
 @rule("A05", link=links.EXPORTING)
@@ -96,9 +107,20 @@ def no_model(subject: Subject, directory: ModelDir) -> Outcomes:
     where = str(directory.path)
     if directory.model_files:
         other = directory.model_files[0].name
-        fix = f"--framework {_spelled(directory.framework)}" if directory.framework else f"save {wanted[0]}"
-        return [error(where, f"could not find {' or '.join(wanted)}; there is {other}", fix)]
-    text = f"could not find {', '.join(wanted)} among {len(directory.files)} file(s)"
+        fix = (
+            f"--framework {_spelled(directory.framework)}"
+            if directory.framework
+            else say("save {wanted}", wanted=wanted[0])
+        )
+        return [
+            error(where, say("could not find {wanted}; there is {other}", wanted=", ".join(wanted), other=other), fix)
+        ]
+    if len(directory.files) == 1:
+        text = say(
+            "could not find {wanted}; the only file is {name}", wanted=", ".join(wanted), name=directory.files[0].name
+        )
+    else:
+        text = say("could not find {wanted} among {count} files", wanted=", ".join(wanted), count=len(directory.files))
     return [error(where, text, f"joblib.dump(model, {str(directory.path / 'model.joblib')!r})")]
 
 
@@ -111,21 +133,37 @@ def origin_is_directory(subject: Subject) -> Outcomes:
     found = []
     directory, uri = subject.model_dir, subject.version.deploymentUri
     if directory and directory.given_file:
-        text = f"{directory.given_file} is a file: its directory is taken, with {_count(len(directory.files))}"
+        text = _with_its_directory(directory.given_file, len(directory.files))
         found.append(advice("origin", text, f"--origin {shlex.quote(str(directory.path))}"))
     if uri is None:
         return found
     bucket, _, path = uri.removeprefix("gs://").partition("/")
     if not uri.startswith("gs://") or not bucket:
         found.append(
-            error("version.deploymentUri", f"{uri!r} does not begin with gs://BUCKET", "gs://BUCKET/DIRECTORY")
+            error(
+                "version.deploymentUri",
+                say("{uri!r} does not begin with gs://BUCKET", uri=uri),
+                "gs://BUCKET/DIRECTORY",
+            )
         )
     elif path.endswith(_FILE_SUFFIXES):
         parent = uri.rpartition("/")[0] + "/"
-        found.append(error("version.deploymentUri", f"{uri} names a file, not its directory", f"use {parent}"))
+        found.append(
+            error(
+                "version.deploymentUri",
+                say("{uri} names a file, not its directory", uri=uri),
+                say("use {name}", name=parent),
+            )
+        )
     elif "//" in path or path.startswith("/"):
         clean = f"gs://{bucket}/" + "/".join(part for part in path.split("/") if part)
-        found.append(error("version.deploymentUri", f"{uri} has an empty part between two slashes", f"use {clean}"))
+        found.append(
+            error(
+                "version.deploymentUri",
+                say("{uri} has an empty part between two slashes", uri=uri),
+                say("use {name}", name=clean),
+            )
+        )
     return found
 
 
@@ -136,13 +174,18 @@ def total_size(subject: Subject, directory: ModelDir) -> Outcomes:
     most = catalog.limits().model_dir_bytes(subject.family)
     if directory.total_size <= most:
         return []
-    text = (
-        f"the total size of the files is {directory.total_size} bytes; the maximum on {subject.family} is {most} bytes"
+    text = say(
+        "the total size of the files is {total_size} bytes; the maximum on {family} is {most} bytes",
+        total_size=directory.total_size,
+        family=subject.family,
+        most=most,
     )
     largest = max(directory.files, key=lambda file: file.size)
-    fix = f"leave out what is not the model; the largest is {largest.name} ({largest.size} bytes)"
+    fix = say(
+        "leave out what is not the model; the largest is {name} ({size} bytes)", name=largest.name, size=largest.size
+    )
     if subject.family == "MLS1" and directory.total_size <= catalog.limits().model_dir_bytes("N1"):
-        fix += "; a regional endpoint (--region) takes 10 GB"
+        fix += "; " + say("a regional endpoint (--region) takes 10 GB")
     return [error(str(directory.path), text, fix)]
 
 
@@ -153,9 +196,13 @@ def file_count(_subject: Subject, directory: ModelDir) -> Outcomes:
     most = catalog.limits().model_dir_files
     if len(directory.files) <= most:
         return []
-    count = f"more than {len(directory.files)}" if directory.truncated else str(len(directory.files))
-    fix = "name the directory of the export alone, not the one of the training"
-    return [error(str(directory.path), f"there are {count} files; {most} are allowed", fix)]
+    count = len(directory.files)
+    if directory.truncated:
+        text = say("there are more than {count} files; {most} are allowed", count=count, most=most)
+    else:
+        text = say("there are {count} files; {most} are allowed", count=count, most=most)
+    fix = say("name the directory of the export alone, not the one of the training")
+    return [error(str(directory.path), text, fix)]
 
 
 @rule("D04", link=links.DEPLOYING)
@@ -165,9 +212,9 @@ def left_out(_subject: Subject, directory: ModelDir) -> Outcomes:
 
     Hidden files and compiled Python are left out without a word.
     """
-    told = [entry for entry in directory.left_out if entry.reason not in ("hidden", "compiled Python")]
-    fix = "copy it into the directory if the model needs it"
-    return [advice(entry.name, f"not uploaded: {entry.reason}", fix) for entry in told[:10]]
+    told = [entry for entry in directory.left_out if entry.kind not in ("hidden", "compiled")]
+    fix = say("copy it into the directory if the model needs it")
+    return [advice(entry.name, say("not uploaded: {reason}", reason=entry.reason), fix) for entry in told[:10]]
 
 
 def _needs_export(subject: Subject, directory: ModelDir) -> NearMiss | None:
@@ -208,5 +255,7 @@ def _spelled(framework: str) -> str:
     return framework.lower().replace("_", "-")
 
 
-def _count(files: int) -> str:
-    return "1 file" if files == 1 else f"all {files} files in it"
+def _with_its_directory(file: str, count: int) -> str:
+    if count == 1:
+        return say("{file} is a file: its directory is taken, with 1 file", file=file)
+    return say("{file} is a file: its directory is taken, with all {count} files in it", file=file, count=count)

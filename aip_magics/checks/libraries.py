@@ -6,11 +6,15 @@ louder where a runtime was named.
 
 from __future__ import annotations
 
+import dataclasses
+
 from aip_magics import catalog
 from aip_magics.artifacts import ModelDir
 from aip_magics.checks import links
-from aip_magics.checks.base import Finding, Outcomes, Severity, Skipped, Subject, on_directory, rule
+from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, in_cloud, on_directory, rule
+from aip_magics.language import say
 
+_FORMAT_SINCE = {"json": "1.0.0", "ubjson": "1.6.0"}  # the first XGBoost that reads a format
 _WRONG_ANSWERS = (3,)  # the first XGBoost whose files an older one reads wrong
 
 
@@ -25,10 +29,14 @@ def pickle_protocol(subject: Subject, directory: ModelDir) -> Outcomes:
     row = next((row for row in catalog.ceilings() if row.python == python), catalog.ceilings()[0])
     if contents.protocol <= row.pickle_protocol:
         return []
-    text = (
-        f"{file.name} is of pickle protocol {contents.protocol}; Python {row.python} reads up to {row.pickle_protocol}"
+    text = say(
+        "{name} is of pickle protocol {protocol}; Python {python} reads up to {pickle_protocol}",
+        name=file.name,
+        protocol=contents.protocol,
+        python=row.python,
+        pickle_protocol=row.pickle_protocol,
     )
-    return [_finding(subject, file.name, text, f"dump it with protocol={row.pickle_protocol}")]
+    return [in_cloud(subject, file.name, text, say("dump it with protocol={protocol}", protocol=row.pickle_protocol))]
 
 
 @rule("A02", link=links.VERSION_SKEW)
@@ -40,8 +48,7 @@ def library_version(subject: Subject, directory: ModelDir) -> Outcomes:
     """
     if not directory.libraries:
         return _unknown(directory)
-    found = [_newer(subject, name, version) for name, version in directory.libraries.items()]
-    return [finding for finding in found if finding]
+    return _newer_ones(subject, directory)
 
 
 @rule("R07", link=links.NULL_PREDICTIONS)
@@ -57,28 +64,109 @@ def wrong_answers(subject: Subject, directory: ModelDir) -> Outcomes:
     if not _is_wrong_answers(subject, "xgboost", version):
         return []
     runtime = catalog.runtime(subject.version.runtimeVersion or "")
-    older = f"XGBoost {runtime.xgboost} of runtime {runtime.version}" if runtime else "the XGBoost of every runtime"
-    text = f"the model is of XGBoost {version}: {older} loads it without an error and answers wrong"
-    return [_finding(subject, "version.runtimeVersion", text, _retrain(catalog.fit("XGBOOST", version)))]
+    if runtime:
+        text = say(
+            "the model is of XGBoost {version}: XGBoost {older} of runtime {runtime} loads it without an error "
+            "and answers wrong",
+            version=version,
+            older=runtime.xgboost,
+            runtime=runtime.version,
+        )
+    else:
+        text = say(
+            "the model is of XGBoost {version}: the XGBoost of every runtime loads it without an error "
+            "and answers wrong",
+            version=version,
+        )
+    return [in_cloud(subject, "version.runtimeVersion", text, _retrain(catalog.fit("XGBOOST", version)))]
+
+
+@rule("B01", link=links.RUNTIMES)
+@on_directory
+def better_runtime(subject: Subject, directory: ModelDir) -> Outcomes:
+    """The runtime named is the one whose libraries are nearest to those that wrote the model.
+
+    A newer library often reads an older model, but not always: what it makes of it is seen in the test only.
+    """
+    runtime, framework = catalog.runtime(subject.version.runtimeVersion or ""), subject.framework
+    library = catalog.library_name(framework or "")
+    wrote = directory.libraries.get(library)
+    if runtime is None or framework is None or wrote is None:
+        return Skipped(say("no runtime version is named")) if wrote else _unknown(directory)
+    has, fit = catalog.library_of(runtime, library), catalog.fit_all(framework, directory.libraries)
+    if has is None or fit.runtime in (None, runtime.version) or _series(has) <= _series(wrote):
+        return []  # an older library is told by A02
+    better = catalog.runtime(fit.runtime or "")
+    if better is None or _series(catalog.library_of(better, library) or "") >= _series(has):
+        return []
+    text = say(
+        "the model is of {library} {wrote}, runtime {runtime} has {has}, which may not load it",
+        library=library,
+        wrote=wrote,
+        runtime=runtime.version,
+        has=has,
+    )
+    fix = f"runtimeVersion: '{fit.runtime}', pythonVersion: '{fit.python}' ({fit.reason})"
+    return [in_cloud(subject, "version.runtimeVersion", text, fix, "warning")]
+
+
+def newer_libraries(subject: Subject, directory: ModelDir) -> bool:
+    """Whether A02 or R07 tells already that the runtime's libraries are too old for the model."""
+    libraries = directory.libraries.items()
+    return bool(_newer_ones(subject, directory)) or any(_is_wrong_answers(subject, *library) for library in libraries)
+
+
+@dataclasses.dataclass(frozen=True)
+class UnreadFormat:
+    """The XGBoost of a runtime that does not read a format, and how sure that is."""
+
+    version: str
+    runtime: str
+    certainty: catalog.Certainty
+
+
+def unread_format(subject: Subject, format: str) -> UnreadFormat | None:
+    """The runtime's XGBoost where it is too old for this format of booster files (`json`, `ubjson`); else None."""
+    runtime = catalog.runtime(subject.version.runtimeVersion or "")
+    since = _FORMAT_SINCE.get(format)
+    if runtime is None or runtime.xgboost is None or since is None:
+        return None
+    certainty = catalog.newer_than_runtime("xgboost", since, runtime, subject.version.pythonVersion)
+    return UnreadFormat(runtime.xgboost, runtime.version, certainty) if certainty else None
+
+
+def _newer_ones(subject: Subject, directory: ModelDir) -> list[Finding]:
+    found = [_newer(subject, name, version) for name, version in directory.libraries.items()]
+    return [finding for finding in found if finding]
+
+
+def _series(version: str) -> tuple[int, ...]:
+    return catalog.parse_version(version)[:2]
 
 
 def _newer(subject: Subject, name: str, version: str) -> Finding | None:
-    if _is_wrong_answers(subject, name, version):
-        return None  # R07 says it better
+    if name == "tensorflow" or _is_wrong_answers(subject, name, version):
+        return None  # A18 and R07 say it better
     if catalog.above_all_runtimes(name, version):
         fit = catalog.fit_library(name, version)
-        return _finding(subject, "version.runtimeVersion", fit.reason, _retrain(fit))
+        return in_cloud(subject, "version.runtimeVersion", fit.reason, _retrain(fit))
     runtime = catalog.runtime(subject.version.runtimeVersion or "")
     if runtime is None:
         return None
     certainty = catalog.newer_than_runtime(name, version, runtime, subject.version.pythonVersion)
     if certainty is None:
         return None
-    has = catalog.library_of(runtime, name) or "none"
+    has = catalog.library_of(runtime, name) or say("none")
     better = catalog.fit_library(name, version)
-    text = f"the model is of {name} {version}, runtime {runtime.version} has {has}"
+    text = say(
+        "the model is of {library} {version}, runtime {runtime} has {has}",
+        library=name,
+        version=version,
+        runtime=runtime.version,
+        has=has,
+    )
     fix = f"runtimeVersion: '{better.runtime}' ({better.reason})"
-    return _finding(subject, "version.runtimeVersion", text, fix, "error" if certainty == "certain" else "warning")
+    return in_cloud(subject, "version.runtimeVersion", text, fix, "error" if certainty == "certain" else "warning")
 
 
 def _is_wrong_answers(subject: Subject, name: str, version: str) -> bool:
@@ -87,18 +175,10 @@ def _is_wrong_answers(subject: Subject, name: str, version: str) -> bool:
     return named and name == "xgboost" and catalog.parse_version(version) >= _WRONG_ANSWERS
 
 
-def _finding(subject: Subject, where: str, text: str, fix: str, severity: Severity = "error") -> Finding:
-    """A finding about the cloud: of this severity there; locally a warning, or advice where no runtime is named."""
-    if not subject.target.is_cloud:
-        severity = "warning" if subject.version.runtimeVersion else "advice"
-        text = f"served by this Python locally; in the cloud: {text}"
-    return Finding("", severity, where, text, fix, "")
-
-
 def _retrain(fit: catalog.Fit) -> str:
-    return f"retrain on Python {fit.retrain_python} with pip install {' '.join(fit.pins)}"
+    return say("retrain on Python {python} with pip install {pins}", python=fit.retrain_python, pins=" ".join(fit.pins))
 
 
 def _unknown(directory: ModelDir) -> Skipped:
     unread = directory.contents.unread if directory.contents else ""
-    return Skipped(unread or "no library version was found in the model")
+    return Skipped(unread or say("no library version was found in the model"))

@@ -2,32 +2,84 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aip_magics.artifacts import ModelDir
 from aip_magics.checks import links
 from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, error, on_directory, rule, warning
+from aip_magics.language import say
+
+_SHOWN = 5
+_PARTS = ("variables/", "assets/")  # of a SavedModel
 
 
 @rule("D01", link=links.GIT_LFS)
 @on_directory
 def git_lfs_pointer(_subject: Subject, directory: ModelDir) -> Outcomes:
-    """The model file is not a Git LFS pointer: a small text in place of the file."""
-    fix = "git lfs pull"
-    return _of_format(directory, "git-lfs-pointer", "is a Git LFS pointer, not the model", fix)
+    """No file is a Git LFS pointer: a small text in place of the file. It is an error for files of the model."""
+    found = _stand_ins(directory, "git-lfs-pointer")
+    return [
+        level(name, say("{file} is a Git LFS pointer, not the file itself", file=name), "git lfs pull")
+        for name, level in found
+    ]
 
 
 @rule("D02", link=links.EXPORTING)
 @on_directory
 def web_page(_subject: Subject, directory: ModelDir) -> Outcomes:
-    """The model file is not a web page: a download that ended at a login or an error."""
-    fix = "download the model again, signed in"
-    return _of_format(directory, "html", "is a web page, not a model: a download that went wrong", fix)
+    """No file is a web page under another name: a download that ended at a login or an error."""
+    fix = say("download it again, signed in")
+    return [
+        level(name, say("{file}: it is a web page, not what its name says: a download that went wrong", file=name), fix)
+        for name, level in _stand_ins(directory, "html")
+    ]
 
 
 @rule("D03", link=links.EXPORTING)
 @on_directory
 def empty_file(_subject: Subject, directory: ModelDir) -> Outcomes:
     """The model file is not empty."""
-    return _of_format(directory, "empty", "is empty (0 bytes)", "save the model again, and close the file")
+    file = directory.model_file
+    if file is None:
+        return Skipped(say("there is no single model file to look into"))
+    if file.size:
+        return []
+    text = say("{file} is empty (0 bytes)", file=file.name)
+    return [error(file.name, text, say("save the model again, and close the file"))]
+
+
+@rule("D07", link=links.EXPORTING)
+@on_directory
+def readable_format(subject: Subject, directory: ModelDir) -> Outcomes:
+    """The model file is of the format that its name says: a pickle, a file of XGBoost, a SavedModel.
+
+    What is known to be another format is an error; bytes of no known format only warn.
+    """
+    file, contents = directory.model_file, directory.contents
+    if file is None or subject.is_custom:
+        return Skipped(say("there is no single model file to look into"))
+    if directory.saved_model is not None:
+        if directory.saved_model.complete:
+            return []
+        text = say("{file} cannot be read: {reason}", file=file.name, reason=directory.saved_model.unread)
+        return [warning(file.name, text, say("export the model again, and copy it whole"))]
+    if contents is None:
+        return []
+    if contents.format == "pickle" and file.name == "model.bst":
+        return [
+            error(
+                file.name,
+                say("{file} is a pickle, not a file of XGBoost", file=file.name),
+                "mv model.bst model.pkl",
+            )
+        ]
+    if contents.format in ("hdf5", "zip"):
+        text = say("{file} is of the format {format}, not a model", file=file.name, format=contents.format)
+        return [error(file.name, text, say("save the model with joblib.dump or booster.save_model"))]
+    if contents.format == "unknown" and contents.complete:
+        text = say("{file} is of no known format", file=file.name)
+        return [warning(file.name, text, say("save the model again, and copy it whole"))]
+    return []
 
 
 @rule("A04", link=links.WRONG_OBJECT)
@@ -42,7 +94,7 @@ def object_type(subject: Subject, directory: ModelDir) -> Outcomes:
     if subject.is_custom or contents is None or contents.format != "pickle":
         return []
     if contents.top is None:
-        return Skipped(contents.unread or "the class of the pickled object cannot be told without loading it")
+        return Skipped(contents.unread or say("the class of the pickled object cannot be told without loading it"))
     module = contents.top.rpartition(".")[0]
     word = {"SCIKIT_LEARN": "sklearn", "XGBOOST": "xgboost"}.get(subject.framework or "")
     if word in module if word else ("sklearn" in module or "xgboost" in module):
@@ -62,29 +114,38 @@ def wrapper_as_booster(subject: Subject, directory: ModelDir) -> Outcomes:
         return []
     if not contents.top.startswith("xgboost.sklearn."):
         return []
-    text = (
-        f"{contents.top.rpartition('.')[2]} is of XGBoost's scikit-learn interface; as XGBOOST every prediction fails"
+    text = say(
+        "{name} is of XGBoost's scikit-learn interface; as XGBOOST every prediction fails",
+        name=contents.top.rpartition(".")[2],
     )
-    fix = "--framework scikit-learn, or save model.get_booster()"
+    fix = say("--framework scikit-learn, or save model.get_booster()")
     return [error("version.framework", text, fix)]
 
 
-def _of_format(directory: ModelDir, format: str, what: str, fix: str) -> Outcomes:
-    file, contents = directory.model_file, directory.contents
-    if file is None or contents is None:
-        return Skipped("there is no single model file to look into")
-    return [error(file.name, f"{file.name} {what}", fix)] if contents.format == format else []
+def _stand_ins(directory: ModelDir, kind: str) -> list[tuple[str, Callable[[str, str, str], Finding]]]:
+    """The files that stand for others, the first few, and how bad that is: an error for what the model is made of."""
+    names = [one.name for one in directory.stand_ins if one.kind == kind][:_SHOWN]
+    parts = {file.name for file in directory.model_files}
+    return [(name, error if name in parts or name.startswith(_PARTS) else warning) for name in names]
 
 
 def _wrong_object(subject: Subject, directory: ModelDir, top: str) -> Finding:
     file = directory.model_file.name if directory.model_file else str(directory.path)
     if top.startswith("builtins."):
         kind = top.rpartition(".")[2]
-        return error(file, f"{file} holds a {kind}, not a model", "dump the estimator itself: joblib.dump(model, path)")
+        return error(
+            file,
+            say("{file} holds a {kind}, not a model", file=file, kind=kind),
+            say("dump the estimator itself: joblib.dump(model, path)"),
+        )
     if "sklearn" in top or "xgboost" in top:
         other = "scikit-learn" if "sklearn" in top else "xgboost"
         return error(
-            "version.framework", f"{file} holds a {top}, not a model of {subject.framework}", f"--framework {other}"
+            "version.framework",
+            say("{file} holds a {top}, not a model of {framework}", file=file, top=top, framework=subject.framework),
+            f"--framework {other}",
         )
-    text = f"{file} holds a {top}; only classes of scikit-learn and XGBoost are sure to be taken"
-    return warning(file, text, "dump a scikit-learn estimator or pipeline, or an XGBoost model")
+    text = say(
+        "{file} holds a {top}; only classes of scikit-learn and XGBoost are sure to be taken", file=file, top=top
+    )
+    return warning(file, text, say("dump a scikit-learn estimator or pipeline, or an XGBoost model"))

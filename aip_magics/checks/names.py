@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from aip_magics import catalog
 from aip_magics.checks import links
 from aip_magics.checks.base import Finding, Outcomes, Subject, error, rule, warning
+from aip_magics.language import say
 
 _LEGAL = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -34,7 +35,13 @@ def labels(subject: Subject) -> Outcomes:
     for field, given in resources:
         most = catalog.limits().labels
         if given and len(given) > most:
-            found.append(warning(field, f"there are {len(given)} labels; {most} are allowed", "leave some out"))
+            found.append(
+                warning(
+                    field,
+                    say("there are {count} labels; {most} are allowed", count=len(given), most=most),
+                    say("leave some out"),
+                )
+            )
         for key, value in (given or {}).items():
             found += _label(field, key, str(value))
     return found
@@ -58,22 +65,34 @@ def _last(name: str) -> str:
 def _name(field: str, name: str, prefix: str) -> Iterator[Finding]:
     most = catalog.limits().name_chars
     if not _LEGAL.fullmatch(name):
-        text = (
-            f"{name!r} is not a name: it should start with a letter and contain only letters, numbers and underscores"
+        text = say(
+            "{name!r} is not a name: it should start with a letter and contain only letters, numbers and underscores",
+            name=name,
         )
-        yield error(field, text, f"use {legal_name(name, prefix)}")
+        yield error(field, text, say("use {name}", name=legal_name(name, prefix)))
     elif len(name) > most:
-        yield warning(field, f"the name has {len(name)} characters; {most} are known to work", "shorten it")
+        yield warning(
+            field,
+            say("the name has {count} characters; {most} are known to work", count=len(name), most=most),
+            say("shorten it"),
+        )
 
 
 def _label(field: str, key: str, value: str) -> Iterator[Finding]:
     most = catalog.limits().label_chars
-    for what, text in (("key", key), ("value", value)):
+    for what, text in ((say("key"), key), (say("value"), value)):
         if len(text) > most:
-            yield warning(f"{field}.{key}", f"the {what} has {len(text)} characters; {most} are allowed", "shorten it")
+            yield warning(
+                f"{field}.{key}",
+                say("the {what} has {count} characters; {most} are allowed", what=what, count=len(text), most=most),
+                say("shorten it"),
+            )
         elif not all(char in "_-" or char.isdigit() or (char.isalpha() and not char.isupper()) for char in text):
-            allowed = "lower-case letters, digits, `_` and `-`"
-            fix = f"use {re.sub(r'[^a-z0-9_-]+', '-', text.lower())}"
-            yield warning(f"{field}.{key}", f"the {what} {text!r} has more than {allowed}", fix)
+            told = say(
+                "the {what} {text!r} has more than lower-case letters, digits, `_` and `-`", what=what, text=text
+            )
+            yield warning(f"{field}.{key}", told, say("use {name}", name=re.sub("[^a-z0-9_-]+", "-", text.lower())))
     if not key[:1].isalpha():
-        yield warning(f"{field}.{key}", f"the key {key!r} does not start with a letter", "put a letter first")
+        yield warning(
+            f"{field}.{key}", say("the key {key!r} does not start with a letter", key=key), say("put a letter first")
+        )

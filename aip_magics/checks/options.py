@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from aip_magics.checks import links
-from aip_magics.checks.base import Outcomes, Subject, error, rule
+from aip_magics.checks.base import Outcomes, Subject, error, rule, warning
+from aip_magics.language import say
 
 
 @rule("S08", link=links.BOTH_GIVEN)
@@ -12,8 +13,8 @@ def class_or_framework(subject: Subject) -> Outcomes:
     version = subject.version
     if version.predictionClass is None or version.framework in (None, "FRAMEWORK_UNSPECIFIED"):
         return []
-    text = 'exactly one of "predictionClass" and "framework" may be given'
-    return [error("version.framework", text, "leave framework out: a custom prediction routine has none")]
+    text = say('exactly one of "predictionClass" and "framework" may be given')
+    return [error("version.framework", text, say("leave framework out: a custom prediction routine has none"))]
 
 
 @rule("S20", link=links.API)
@@ -21,8 +22,8 @@ def service_account(subject: Subject) -> Outcomes:
     """A service account goes with a custom prediction routine or a container only."""
     if subject.version.serviceAccount is None or subject.is_custom:
         return []
-    text = "serviceAccount is only for a predictionClass or a container"
-    return [error("version.serviceAccount", text, "leave it out")]
+    text = say("serviceAccount is only for a predictionClass or a container")
+    return [error("version.serviceAccount", text, say("leave it out"))]
 
 
 @rule("S21", link=links.API)
@@ -30,5 +31,31 @@ def both_scalings(subject: Subject) -> Outcomes:
     """autoScaling and manualScaling exclude each other."""
     if subject.version.autoScaling is None or subject.version.manualScaling is None:
         return []
-    text = "autoScaling and manualScaling exclude each other"
-    return [error("version.manualScaling", text, "keep one: autoScaling follows the load, manualScaling does not")]
+    text = say("autoScaling and manualScaling exclude each other")
+    return [error("version.manualScaling", text, say("keep one: autoScaling follows the load, manualScaling does not"))]
+
+
+@rule("S27", link=links.API)
+def request_logging(subject: Subject) -> Outcomes:
+    """requestLoggingConfig is ignored when a version is made; it counts in a later update only."""
+    if subject.version.requestLoggingConfig is None:
+        return []
+    text = say("requestLoggingConfig is ignored when a version is made")
+    return [warning("version.requestLoggingConfig", text, say("set it with an update once the version is READY"))]
+
+
+@rule("F03", link=links.API)
+def explanations(subject: Subject) -> Outcomes:
+    """explanationConfig names one method, and is for N1 machines of regional endpoints."""
+    config = subject.version.explanationConfig
+    if config is None:
+        return []
+    field = "version.explanationConfig"
+    methods = list(config.to_json())
+    if len(methods) > 1:
+        text = say("{count} methods of explanation are given; one is wanted", count=len(methods))
+        return [error(field, text, say("keep {field}", field=methods[0]))]
+    if subject.family == "N1":
+        return []
+    text = say("MLS1 machines give no explanations: they are for N1 machines of regional endpoints")
+    return [error(field, text, say("add --region, or leave {field} out", field="explanationConfig"))]

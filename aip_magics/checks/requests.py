@@ -7,39 +7,50 @@ import json
 from aip_magics import catalog
 from aip_magics.checks import links
 from aip_magics.checks.base import Outcomes, Skipped, Subject, error, rule
+from aip_magics.language import say
 
-_NO_TEST = Skipped("no test instances were given")
+ROWS = "instances: [[5.1, 3.5, 1.4, 0.2]]"  # what well-formed instances look like
 
 
 @rule("R01", link=links.LARGE_REQUEST)
 def request_size(subject: Subject) -> Outcomes:
     """The body of a prediction has at most 1,572,864 bytes (1.5 MB)."""
     if subject.test_request is None:
-        return _NO_TEST
+        return no_test()
     size, most = len(subject.test_request), catalog.limits().predict_body_bytes
     if size <= most:
         return []
-    text = f"the request has {size} bytes; the payload size limit is {most} bytes"
-    return [error("test.instances", text, f"send fewer instances at once: about {_share(subject.test_request, most)}")]
+    text = say("the request has {size} bytes; the payload size limit is {most} bytes", size=size, most=most)
+    return [
+        error(
+            "test.instances",
+            text,
+            say("send fewer instances at once: about {share}", share=_share(subject.test_request, most)),
+        )
+    ]
 
 
 @rule("R16", link=links.API_PREDICT)
 def instances(subject: Subject) -> Outcomes:
     """The test request is a JSON object whose `instances` is a list that is not empty."""
     if subject.test_request is None:
-        return _NO_TEST
-    fix = "instances: [[5.1, 3.5, 1.4, 0.2]]"
+        return no_test()
     try:
         body = json.loads(subject.test_request)
     except ValueError as problem:
-        return [error("test", f"the request is not JSON: {problem}", fix)]
+        return [error("test", say("the request is not JSON: {problem}", problem=problem), ROWS)]
     if not isinstance(body, dict) or "instances" not in body:
-        return [error("test", "the request is not an object with `instances`", fix)]
+        return [error("test", say("the request is not an object with `instances`"), ROWS)]
     if not isinstance(body["instances"], list):
-        return [error("test.instances", "instances is not a list", fix)]
+        return [error("test.instances", say("instances is not a list"), ROWS)]
     if not body["instances"]:
-        return [error("test.instances", "instances is an empty list", fix)]
+        return [error("test.instances", say("instances is an empty list"), ROWS)]
     return []
+
+
+def no_test() -> Skipped:
+    """The outcome of a rule about test instances where there are none."""
+    return Skipped(say("no test instances were given"))
 
 
 def _share(body: bytes, most: int) -> int:

@@ -6,7 +6,7 @@ Paths and bodies follow the discovery document `ml` v1, revision 20251213.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aip_magics.spec import Model, Version
@@ -72,6 +72,11 @@ def create_version(model: str, version: Version) -> Request:
     return Request("POST", f"v1/{model}/versions", version.to_json())
 
 
+def patch(name: str, fields: Mapping[str, Any], mask: Sequence[str]) -> Request:
+    """Change the fields of `mask` (`autoScaling.minNodes`) of a model or version; the answer is an Operation."""
+    return Request("PATCH", f"v1/{name}", dict(fields), {"updateMask": ",".join(mask)})
+
+
 def set_default(version: str) -> Request:
     return Request("POST", f"v1/{version}:setDefault", {})
 
@@ -83,6 +88,11 @@ def cancel(operation: str) -> Request:
 def predict(name: str, body: bytes) -> Request:
     """Online prediction by a version, or by a model's default version; the body goes through untouched."""
     return Request("POST", f"v1/{name}:predict", body)
+
+
+def version_runtime(version: str) -> Request:
+    """The Python and the libraries that serve a version: an extension of the embedded server."""
+    return Request("GET", f"v1/{version}:runtime")
 
 
 def version_stats(version: str) -> Request:

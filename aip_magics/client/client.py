@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from aip_magics.client import calls
 from aip_magics.client.calls import Request
 from aip_magics.client.transport import Transport
 from aip_magics.errors import ApiError, NotFound, OperationFailed
+from aip_magics.language import say
 from aip_magics.spec import Model, Operation, Version
 
 
@@ -43,6 +44,10 @@ class Client:
         """Delete a model that has no versions."""
         return self._operation(self.transport.send(calls.delete(calls.model_name(self.project, model))))
 
+    def update_model(self, model: str, fields: Mapping[str, Any], mask: Sequence[str]) -> Operation:
+        """Change the fields of `mask`, which are in `fields` unless they are to be empty."""
+        return self._patch(calls.model_name(self.project, model), fields, mask)
+
     # versions
     def create_version(self, model: str, version: Version) -> Operation:
         request = calls.create_version(calls.model_name(self.project, model), version)
@@ -61,11 +66,21 @@ class Client:
         name = calls.version_name(self.project, model, version)
         return self._operation(self.transport.send(calls.delete(name)))
 
+    def update_version(self, model: str, version: str, fields: Mapping[str, Any], mask: Sequence[str]) -> Operation:
+        """Change the fields of `mask`, which are in `fields` unless they are to be empty."""
+        return self._patch(calls.version_name(self.project, model, version), fields, mask)
+
     def set_default(self, model: str, version: str) -> Version:
         name = calls.version_name(self.project, model, version)
         return self._version(self.transport.send(calls.set_default(name)))
 
     # extensions of the embedded server
+    def version_runtime(self, model: str, version: str) -> dict[str, Any]:
+        """The Python that serves a version and `libraries`, name → version, that its nodes really imported."""
+        request = calls.version_runtime(calls.version_name(self.project, model, version))
+        found: dict[str, Any] = self.transport.send(request)
+        return found
+
     def version_stats(self, model: str, version: str) -> dict[str, Any]:
         """Counters, latencies (ms) and nodes of a version, since the server started."""
         request = calls.version_stats(calls.version_name(self.project, model, version))
@@ -119,11 +134,14 @@ class Client:
             on_poll(operation)
         if operation.error is not None:
             raise OperationFailed(
-                operation.error.message or "the operation failed without a message",
+                operation.error.message or say("the operation failed without a message"),
                 operation=operation,
                 where=operation.name or "",
             )
         return operation
+
+    def _patch(self, name: str, fields: Mapping[str, Any], mask: Sequence[str]) -> Operation:
+        return self._operation(self.transport.send(calls.patch(name, fields, mask)))
 
     def request_url(self, request: Request) -> str:
         return self.transport.url(request)
@@ -137,7 +155,7 @@ class Client:
             if not following:
                 return
             if following == token:
-                raise ApiError("the list does not end: the same page token came twice", where=key)
+                raise ApiError(say("the list does not end: the same page token came twice"), where=key)
             token = following
 
     # Replies may have fields that we do not know: they are left out rather than refused.

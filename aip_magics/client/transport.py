@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from aip_magics import errors
 from aip_magics.client.calls import Request
 from aip_magics.errors import ApiError, CredentialsError, PredictionError
+from aip_magics.language import say
 
 if TYPE_CHECKING:
     import requests
@@ -106,15 +107,17 @@ class Transport:
             )
         except google.auth.exceptions.GoogleAuthError as error:
             raise CredentialsError(
-                f"the credentials were not accepted: {error}",
+                say("the credentials were not accepted: {error}", error=error),
                 where=self.base_url,
-                fix="run `gcloud auth application-default login`",
+                fix=say("run `gcloud auth application-default login`"),
             ) from None
         except http.Timeout as error:
-            raise errors.Unavailable(f"no answer within {self._timeout:g} s", where=self.base_url) from error
+            raise errors.Unavailable(
+                say("no answer within {timeout:g} s", timeout=self._timeout), where=self.base_url
+            ) from error
         except http.RequestException as error:
             raise errors.Unavailable(
-                f"the endpoint cannot be reached ({_reason(error)})", where=self.base_url
+                say("the endpoint cannot be reached ({reason})", reason=_reason(error)), where=self.base_url
             ) from error
 
     def _answer(self, response: requests.Response) -> Any:
@@ -133,7 +136,7 @@ def error_of(code: int, data: Any, text: str, endpoint: str) -> errors.AipError:
     if isinstance(found, str):
         return PredictionError("FAILED_TO_RUN_MODEL", found.removeprefix("Prediction failed: "), where=endpoint)
     details = found if isinstance(found, Mapping) else {}
-    message = str(details.get("message") or text.strip() or f"HTTP {code} without a message")
+    message = str(details.get("message") or text.strip() or say("HTTP {code} without a message", code=code))
     status = str(details.get("status") or "")
     if (urllib.parse.urlsplit(endpoint).hostname or "").endswith("ml.googleapis.com"):
         return errors.ServiceEnded(
@@ -142,7 +145,7 @@ def error_of(code: int, data: Any, text: str, endpoint: str) -> errors.AipError:
             status=status,
             details=details.get("details") or (),
             where=endpoint,
-            fix="AI Platform Prediction was shut down on 2025-01-31: use the embedded server (--target local)",
+            fix=say("AI Platform Prediction was shut down on 2025-01-31: use the embedded server (--target local)"),
         )
     kind = BY_STATUS.get(status) or BY_CODE.get(code, ApiError)
     return kind(message, code=code, status=status, details=details.get("details") or (), where=_violated(details))

@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aip_magics.commands.verbs import VERBS
+from aip_magics.language import say
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from aip_magics import settings
+    from aip_magics.commands.journal import Journal
     from aip_magics.events import Event
+    from aip_magics.spec import Operation
     from aip_magics.targets import Target
 
 
@@ -29,13 +32,35 @@ class Face(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
+class Pending:
+    """An operation that nobody waits for. `poll` asks how it stands (from any thread), best every `pause` seconds.
+
+    `ended` is to be told of the operation when it is done.
+    """
+
+    operation: Operation
+    poll: Callable[[], Operation]
+    pause: float
+    ended: Callable[[Operation], None]
+
+
+@dataclasses.dataclass(frozen=True)
 class Context:
-    """What a command runs with. `names` are the variables of the notebook, `session` its configuration."""
+    """What a command runs with. `names` are the variables of the notebook, `session` its configuration.
+
+    `last_run` are the settings that the notebook's last run was given as arguments. `follow` shows how a pending
+    operation goes on, and returns at once; `configure` changes the configuration of the session (None: no longer set).
+    Where there is no notebook there is neither; without `journal` nothing is written down.
+    """
 
     face: Face
     names: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     session: Mapping[str, str] = dataclasses.field(default_factory=dict)
     environment: settings.Environment | None = None
+    last_run: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    journal: Journal | None = None
+    follow: Callable[[Pending], None] | None = None
+    configure: Callable[[Mapping[str, str | None]], None] | None = None
 
     def settings(self, args: argparse.Namespace) -> settings.Settings:
         """The settings for these arguments. `--regions` means the global endpoint, as gcloud has it."""
@@ -48,6 +73,7 @@ class Context:
             endpoint=args.endpoint,
             storage_endpoint=args.storage_endpoint,
             session=self.session,
+            last_run=self.last_run,
             environment=self.environment,
         )
 
@@ -67,14 +93,17 @@ class Context:
 class Command:
     """What a verb does: its options, and `run(args, body, context)`, which does the work and returns the value.
 
-    `name` is a key of VERBS: `local-predict` is `%aip_local_predict` and `aip-magics local-predict`.
+    `name` is a key of VERBS: `local-predict` is `%aip_local_predict` and `aip-magics local-predict`. What `changes`
+    something goes into the journal. `failed` tells of the value whether the command line's exit code is 1.
     """
 
     name: str
     add_options: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace, str | None, Context], Any]
     example: str = ""
+    changes: bool = False
+    failed: Callable[[Any], bool] = lambda _value: False
 
     @property
     def help(self) -> str:
-        return VERBS[self.name].help
+        return say(VERBS[self.name].help)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aip_magics.errors import CellError
+from aip_magics.language import say
 
 VARIABLE = re.compile(r"\$([A-Za-z_]\w*)")
 
@@ -36,10 +37,14 @@ def read_yaml(text: str, where: str = "cell") -> Any:
         return yaml.load(text, Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        at = f"{where}, line {mark.line + 1}, column {mark.column + 1}" if mark else where
-        raise CellError(f"this is not YAML: {error.problem}", where=at, fix=_yaml_fix(text)) from None
+        at = where
+        if mark:
+            at = say("{where}, line {line}, column {column}", where=where, line=mark.line + 1, column=mark.column + 1)
+        raise CellError(
+            say("this is not YAML: {reason}", reason=error.problem), where=at, fix=_yaml_fix(text)
+        ) from None
     except yaml.YAMLError as error:
-        raise CellError(f"this is not YAML: {error}", where=where) from None
+        raise CellError(say("this is not YAML: {reason}", reason=error), where=where) from None
 
 
 def read_mapping(text: str, where: str = "cell") -> dict[str, Any]:
@@ -48,14 +53,16 @@ def read_mapping(text: str, where: str = "cell") -> dict[str, Any]:
     if found is None:
         return {}
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
-        raise CellError(
-            "the body has to be `field: value` lines", where=where, fix="e.g. test:\n           instances: […]"
-        )
+        text = say("the body has to be `field: value` lines")
+        raise CellError(text, where=where, fix=say("e.g. {example}", example="test:\n           instances: […]"))
     return found
 
 
 def substitute(value: Any, names: Mapping[str, Any], where: str = "cell") -> Any:
-    """Replace every text that is wholly `$name` by the value of that name, with its type; `$$x` means the text `$x`."""
+    """Replace every text that is wholly `$name` by the value of that name, with its type; `$$x` means the text `$x`.
+
+    A number of NumPy becomes Python's. CellError, with the nearest name, where there is no such variable.
+    """
     if isinstance(value, dict):
         return {key: substitute(item, names, f"{where}.{key}") for key, item in value.items()}
     if isinstance(value, list):
@@ -71,10 +78,16 @@ def substitute(value: Any, names: Mapping[str, Any], where: str = "cell") -> Any
     if name not in names:
         from aip_magics.spec import nearest
 
-        known = [known for known in names if not known.startswith("_")]
-        raise CellError(f"there is no variable {name!r}", where=where, fix=nearest(name, known) or "define it first")
-    return names[name]
+        fix = nearest(name, [known for known in names if not known.startswith("_")]) or say("define it first")
+        raise CellError(say("there is no variable {name!r}", name=name), where=where, fix=fix)
+    return _python_number(names[name])
+
+
+def _python_number(value: Any) -> Any:
+    """`numpy.int64(3)` is 3: the API's fields and JSON take numbers of Python."""
+    scalar = type(value).__module__ == "numpy" and getattr(value, "shape", None) == ()
+    return value.item() if scalar else value
 
 
 def _yaml_fix(text: str) -> str:
-    return "YAML is indented with blanks, not tabs" if "\t" in text else ""
+    return say("YAML is indented with blanks, not tabs") if "\t" in text else ""

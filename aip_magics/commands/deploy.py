@@ -8,48 +8,74 @@ from pathlib import Path
 from typing import Any
 
 from aip_magics import deploy
-from aip_magics.commands import options
+from aip_magics.commands import options, show
 from aip_magics.commands.base import Command, Context
 from aip_magics.commands.cell import read_mapping, substitute
 from aip_magics.commands.instances import from_value
+from aip_magics.commands.origins import is_live, package_names
 from aip_magics.commands.origins import origin as origin_of
-from aip_magics.commands.origins import package_names
+from aip_magics.commands.waiting import Watch, add_waiting
 from aip_magics.deploy import Deployment
-from aip_magics.errors import AipError, FieldError, OperationFailed, OptionError
+from aip_magics.errors import AipError, ChecksFailed, FieldError, OperationFailed, OptionError
+from aip_magics.events import Failed
+from aip_magics.language import say
 from aip_magics.spec import Operation, Version
 from aip_magics.targets import Target
+
+Deployed = Version | Operation | deploy.Plan | str | None
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "version", nargs="?", metavar="VERSION", help="name of the version; left out: the next free one"
+        "version", nargs="?", metavar="VERSION", help=say("name of the version; left out: the next free one")
     )
-    parser.add_argument("--model", metavar="NAME", help="model resource; left out: name of the directory")
-    options.add_version(parser)
-    options.add_model(parser)
-    run = parser.add_argument_group("run")
-    run.add_argument("--config", metavar="FILE", help="YAML file with Version fields, as gcloud takes it")
-    run.add_argument("--async", dest="asynchronous", action="store_true", help="do not wait for the operation")
-    run.add_argument("--replace", action="store_true", help="replace a different version of the same name")
-    run.add_argument("--dry-run", action="store_true", help="show plan and requests, send nothing")
-    run.add_argument("--skip", action="append", default=[], metavar="CHECK", help="leave this check out")
+    run = add_deployment(parser)
+    run.add_argument("--replace", action="store_true", help=say("replace a different version of the same name"))
+    run.add_argument("--dry-run", action="store_true", help=say("show plan and requests, send nothing"))
+    add_waiting(parser)
+    show.add_sending(parser, dry_run=False)
     options.add_target(parser)
     options.add_output(parser)
 
 
-def run(args: argparse.Namespace, body: str | None, context: Context) -> Version | Operation | deploy.Plan | None:
-    """Deploy; returns the Version, the Operation where it is not waited for, or the Plan of a dry run."""
-    deployment = deployment_of(args, body, context)
+def add_deployment(parser: argparse.ArgumentParser) -> Any:
+    """The options that say what is deployed; returns the group of those that say how."""
+    parser.add_argument("--model", metavar="NAME", help=say("model resource; left out: name of the directory"))
+    options.add_version(parser)
+    options.add_model(parser)
+    run = parser.add_argument_group(say("run"))
+    run.add_argument("--config", metavar="FILE", help=say("YAML file with Version fields, as gcloud takes it"))
+    run.add_argument("--skip", action="append", default=[], metavar="CHECK", help=say("leave this check out"))
+    run.add_argument("--strict", action="store_true", help=say("warnings of the checks count as errors"))
+    run.add_argument(
+        "--trust", action="store_true", help=say("trust what loading this model runs; asked once per content")
+    )
+    return run
+
+
+def run(args: argparse.Namespace, body: str | None, context: Context) -> Deployed:
+    """Deploy; returns the Version, the Operation where it is not waited for, or the Plan of a dry run.
+
+    With `--show` the text of what would be sent.
+    """
+    return perform(deployment_of(args, body, context), args, context)
+
+
+def perform(deployment: Deployment, args: argparse.Namespace, context: Context) -> Deployed:
+    """The same for a deployment that is settled already; `args` say where it goes and how it is run."""
     target = context.target(args)
-    if args.dry_run:
-        plan = deploy.dry_run(deployment, target)
-        context.face.show(plan)
-        return plan
+    if args.show or args.dry_run:
+        return _instead(deployment, args, context, target)
+    watch = Watch(args, context, target, "deploy")
     try:
-        result = deploy.run(deployment, target, context.face.emit, wait=not args.asynchronous)
+        result = deploy.run(deployment, target, watch.emit, wait=not args.asynchronous)
     except OperationFailed as error:
         _explain(error, result_of=target)
         raise
+    if watch.cancelled:
+        raise watch.cancelled
+    if args.asynchronous and result.operation is not None:
+        watch.leave(result.operation)
     if result.version is None:
         return result.operation
     context.face.show(result.version)
@@ -58,17 +84,29 @@ def run(args: argparse.Namespace, body: str | None, context: Context) -> Version
     return result.version
 
 
+def _instead(deployment: Deployment, args: argparse.Namespace, context: Context, target: Target) -> deploy.Plan | str:
+    """What `--dry-run` or `--show` asks for. Nothing is contacted."""
+    try:
+        plan = deploy.dry_run(deployment, target)
+    except ChecksFailed as error:
+        context.face.emit(Failed("checks", error))  # so that a notebook shows all findings, as in a real run
+        raise
+    result: deploy.Plan | str = plan
+    if args.show:
+        sent = show.deployment_calls(plan, target, deployment.test, wait=not args.asynchronous)
+        result = show.equivalent(args.show, sent, target)
+    context.face.show(result)
+    return result
+
+
 def deployment_of(args: argparse.Namespace, body: str | None, context: Context) -> Deployment:
     """The deployment that the command asks for: the line wins over the cell's body, the body over `--config`'s file."""
-    cell = substitute(read_mapping(body or ""), context.names)
-    fields = {**_config(args.config), **cell}
+    fields = _given(args, body, context)
     test = fields.pop("test", None)
     in_body = fields.pop("deploymentUri", None)
     origin = origin_of(args.origin or in_body, args, context)
     if not origin:
-        raise OptionError("the model's directory is missing", where="--origin", fix="add --origin DIR")
-    for name in sorted(Version.OUTPUT_ONLY & fields.keys()):
-        raise FieldError(f"{name} is set by the service", where=f"version.{name}", fix="leave it out")
+        raise OptionError(say("the model's directory is missing"), where="--origin", fix=say("add --origin DIR"))
     return Deployment(
         origin=origin,
         model=options.model_of(args),
@@ -77,7 +115,26 @@ def deployment_of(args: argparse.Namespace, body: str | None, context: Context) 
         test=None if test is None else from_value(test, "test"),
         replace=args.replace,
         skip=frozenset(args.skip),
+        strict=args.strict,
+        trust=args.trust or is_live(args.origin or in_body, context),
     )
+
+
+def version_asked(args: argparse.Namespace, body: str | None, context: Context) -> Version:
+    """The Version just as line, cell and `--config` say, with nothing derived."""
+    return _with_line(_given(args, body, context), args, context)
+
+
+def _given(args: argparse.Namespace, body: str | None, context: Context) -> dict[str, Any]:
+    """The fields of the cell, and those of `--config`'s file that it does not have."""
+    fields = {**read_config(args.config), **substitute(read_mapping(body or ""), context.names)}
+    for name in sorted(Version.OUTPUT_ONLY & fields.keys()):
+        raise FieldError(
+            say("{field} is set by the service", field=name),
+            where=f"version.{name}",
+            fix=say("leave it out"),
+        )
+    return fields
 
 
 def _with_line(fields: dict[str, Any], args: argparse.Namespace, context: Context) -> Version:
@@ -96,16 +153,20 @@ def _fields_of(version: Version) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _config(name: str | None) -> dict[str, Any]:
+def read_config(name: str | None) -> dict[str, Any]:
+    """The fields in the YAML file of `--config`; none without one. OptionError where it cannot be read."""
     if not name:
         return {}
     path = Path(name).expanduser()
     try:
         return read_mapping(path.read_text("utf-8-sig"), name)
     except OSError as error:
-        raise OptionError(f"the file cannot be read ({error.strerror or error})", where=f"--config {name}") from None
+        raise OptionError(
+            say("the file cannot be read ({reason})", reason=error.strerror or error),
+            where=f"--config {name}",
+        ) from None
     except UnicodeDecodeError:
-        raise OptionError("the file is not UTF-8 text", where=f"--config {name}") from None
+        raise OptionError(say("the file is not UTF-8 text"), where=f"--config {name}") from None
 
 
 def _explain(error: OperationFailed, result_of: Target) -> None:
@@ -118,7 +179,7 @@ def _explain(error: OperationFailed, result_of: Target) -> None:
         there = result_of.client.get_version("", version.name)
     except AipError:
         return
-    error.where = f"{there.name} is {there.state}"
+    error.where = say("{name} is {state}", name=there.name, state=there.state)
 
 
 COMMAND = Command(
@@ -129,4 +190,5 @@ COMMAND = Command(
 test:
   instances:
   - [5.1, 3.5, 1.4, 0.2]""",
+    changes=True,
 )

@@ -8,19 +8,14 @@ from typing import Any
 from aip_magics.commands import options
 from aip_magics.commands.base import Command, Context
 from aip_magics.errors import OptionError
+from aip_magics.language import say
 from aip_magics.targets import Target
-
-TITLES = {
-    "nodes": "printed by the nodes",
-    "access": "requests",
-    "requests": "bodies (requestLoggingConfig)",
-}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("version", nargs="?", metavar="VERSION", help="left out: the model's default version")
+    parser.add_argument("version", nargs="?", metavar="VERSION", help=say("left out: the model's default version"))
     parser.add_argument("--model", required=True, metavar="NAME")
-    parser.add_argument("--lines", type=int, default=50, metavar="N", help="the last N lines of each kind (50)")
+    parser.add_argument("--lines", type=int, default=50, metavar="N", help=say("the last N lines of each kind (50)"))
     options.add_target(parser)
     options.add_output(parser)
 
@@ -28,12 +23,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, _body: str | None, context: Context) -> str:
     """The last lines, as text: what the nodes printed, who asked what, and bodies where they are logged."""
     if args.lines < 1:
-        raise OptionError("at least one line is wanted", where="--lines", fix="--lines 50")
-    target = embedded(context.target(args), "logs")
+        raise OptionError(say("at least one line is wanted"), where="--lines", fix="--lines 50")
+    target = embedded(context.target(args), say("logs"))
     version = args.version or _default(target, args.model)
     found = target.client.version_logs(args.model, version, args.lines)
-    shown = [line for kind, title in TITLES.items() for line in _section(title, found.get(kind) or [])]
-    text = "\n".join(shown) or "nothing was logged yet"
+    titles = {
+        "nodes": say("printed by the nodes"),
+        "access": say("requests"),
+        "requests": say("bodies (requestLoggingConfig)"),
+    }
+    shown = [line for kind, title in titles.items() for line in _section(title, found.get(kind) or [])]
+    text = "\n".join(shown) or say("nothing was logged yet")
     context.face.show(text)
     return text
 
@@ -41,8 +41,8 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> str:
 def embedded(target: Target, what: str) -> Target:
     """The target, connected. OptionError where it is none of ours: only the embedded server keeps this."""
     if target.kind != "local":
-        fix = "--target local; the cloud's are in Cloud Logging and Cloud Monitoring"
-        raise OptionError(f"only the embedded server has {what}", where="--target", fix=fix)
+        fix = say("--target local; the cloud's are in Cloud Logging and Cloud Monitoring")
+        raise OptionError(say("only the embedded server has {what}", what=what), where="--target", fix=fix)
     target.connect()
     return target
 
@@ -50,7 +50,11 @@ def embedded(target: Target, what: str) -> Target:
 def _default(target: Target, model: str) -> str:
     default = target.client.get_model(model).defaultVersion
     if default is None:
-        raise OptionError(f"model {model} has no default version", where="VERSION", fix=f"%aip_list --model {model}")
+        raise OptionError(
+            say("model {model} has no default version", model=model),
+            where="VERSION",
+            fix=f"%aip_list --model {model}",
+        )
     return default.id
 
 

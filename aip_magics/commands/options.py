@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aip_magics import catalog
 from aip_magics.errors import OptionError
+from aip_magics.language import say
 
 if TYPE_CHECKING:
     from aip_magics.spec import Model, Version
@@ -29,7 +30,7 @@ def pairs(text: str) -> dict[str, str]:
     for word in words(text):
         key, equals, value = word.partition("=")
         if not equals or not key:
-            raise argparse.ArgumentTypeError(f"{word!r} is not KEY=VALUE")
+            raise argparse.ArgumentTypeError(say("{word!r} is not KEY=VALUE", word=word))
         found[key.strip()] = value.strip()
     return found
 
@@ -41,37 +42,42 @@ def framework(text: str) -> str:
 
 def add_target(parser: argparse.ArgumentParser) -> None:
     """Options of every command that talks to a target."""
-    group = parser.add_argument_group("target")
-    group.add_argument("--target", choices=("local", "aiplatform"), help="local: the embedded server (default)")
-    group.add_argument("--project", metavar="PROJECT_ID", help="project of the models")
+    group = parser.add_argument_group(say("target"))
+    group.add_argument("--target", choices=("local", "aiplatform"), help=say("local: the embedded server (default)"))
+    group.add_argument("--project", metavar="PROJECT_ID", help=say("project of the models"))
     group.add_argument(
-        "--region", choices=("global", *catalog.regional_regions()), metavar="REGION", help="use this regional endpoint"
+        "--region",
+        choices=("global", *catalog.regional_regions()),
+        metavar="REGION",
+        help=say("use this regional endpoint"),
     )
-    group.add_argument("--endpoint", metavar="URL", help="base URL of a compatible endpoint")
-    group.add_argument("--storage-endpoint", metavar="URL", help="base URL of its Cloud Storage")
+    group.add_argument("--endpoint", metavar="URL", help=say("base URL of a compatible endpoint"))
+    group.add_argument("--storage-endpoint", metavar="URL", help=say("base URL of its Cloud Storage"))
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Options of every command."""
-    group = parser.add_argument_group("output")
-    group.add_argument("--quiet", "-q", action="store_true", help="show nothing but errors")
-    group.add_argument("--debug", action="store_true", help="show whole tracebacks")
+    group = parser.add_argument_group(say("output"))
+    group.add_argument("--quiet", "-q", action="store_true", help=say("show nothing but errors"))
+    group.add_argument("--debug", action="store_true", help=say("show whole tracebacks"))
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Options of `models create`."""
-    group = parser.add_argument_group("model")
-    group.add_argument("--regions", type=words, metavar="REGION", help="region of the model on the global endpoint")
-    group.add_argument("--enable-logging", action="store_true", default=None, help="log accesses")
-    group.add_argument("--enable-console-logging", action="store_true", default=None, help="log stderr and stdout")
+    group = parser.add_argument_group(say("model"))
+    group.add_argument(
+        "--regions", type=words, metavar="REGION", help=say("region of the model on the global endpoint")
+    )
+    group.add_argument("--enable-logging", action="store_true", default=None, help=say("log accesses"))
+    group.add_argument("--enable-console-logging", action="store_true", default=None, help=say("log stderr and stdout"))
 
 
 def add_version(parser: argparse.ArgumentParser) -> None:
     """Options of `versions create`."""
-    group = parser.add_argument_group("version")
-    group.add_argument("--origin", metavar="DIR", help="directory of the model, local or gs://, or $model")
-    group.add_argument("--staging-bucket", metavar="gs://BUCKET", help="where a local model goes")
-    group.add_argument("--framework", type=framework, choices=FRAMEWORKS, help="left out: found in the files")
+    group = parser.add_argument_group(say("version"))
+    group.add_argument("--origin", metavar="DIR", help=say("directory of the model, local or gs://, or $model"))
+    group.add_argument("--staging-bucket", metavar="gs://BUCKET", help=say("where a local model goes"))
+    group.add_argument("--framework", type=framework, choices=FRAMEWORKS, help=say("left out: found in the files"))
     group.add_argument("--runtime-version", metavar="X.Y")
     group.add_argument("--python-version", metavar="X.Y")
     group.add_argument("--machine-type", metavar="TYPE")
@@ -81,15 +87,19 @@ def add_version(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--min-nodes", type=int, metavar="N")
     group.add_argument("--max-nodes", type=int, metavar="N")
     group.add_argument("--metric-targets", type=pairs, metavar="cpu-usage=60,…")
-    group.add_argument("--package-uris", type=words, metavar="URI,…", help="own code: local files or gs:// objects")
-    group.add_argument("--prediction-class", metavar="MODULE.CLASS", help="a custom prediction routine in a package")
+    group.add_argument(
+        "--package-uris", type=words, metavar="URI,…", help=say("own code: local files or gs:// objects")
+    )
+    group.add_argument(
+        "--prediction-class", metavar="MODULE.CLASS", help=say("a custom prediction routine in a package")
+    )
     group.add_argument("--service-account", metavar="EMAIL")
     group.add_argument(
         "--explanation-method", choices=("integrated-gradients", "sampled-shapley", "xrai"), metavar="METHOD"
     )
     group.add_argument("--num-integral-steps", type=int, default=50, metavar="N")
     group.add_argument("--num-paths", type=int, default=50, metavar="N")
-    container = parser.add_argument_group("custom container")
+    container = parser.add_argument_group(say("custom container"))
     container.add_argument("--image", metavar="URI")
     container.add_argument("--command", type=words, metavar="WORD,…")
     container.add_argument("--args", type=words, metavar="WORD,…")
@@ -159,7 +169,9 @@ def _accelerator(found: dict[str, str] | None) -> dict[str, Any] | None:
     if found is None:
         return None
     if "type" not in found or set(found) - {"type", "count"}:
-        raise OptionError("type=T and count=N are wanted", where="--accelerator", fix="type=nvidia-tesla-t4,count=1")
+        raise OptionError(
+            say("type=T and count=N are wanted"), where="--accelerator", fix="type=nvidia-tesla-t4,count=1"
+        )
     kind = found["type"].upper().replace("-", "_")
     return {"type": kind, "count": _number(found.get("count", "1"), "--accelerator count")}
 
@@ -178,7 +190,7 @@ def _container(args: argparse.Namespace) -> dict[str, Any] | None:
     given = {"command": args.command, "args": args.args, "ports": args.ports, "env": args.env_vars}
     if not args.image:
         if any(given.values()):
-            raise OptionError("container options need an image", where="--image", fix="add --image URI")
+            raise OptionError(say("container options need an image"), where="--image", fix=say("add --image URI"))
         return None
     ports = [{"containerPort": _number(port, "--ports")} for port in args.ports or ()]
     env = [{"name": name, "value": value} for name, value in (args.env_vars or {}).items()]
@@ -189,7 +201,7 @@ def _number(text: str, where: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise OptionError(f"{text!r} is not a whole number", where=where) from None
+        raise OptionError(say("{text!r} is not a whole number", text=text), where=where) from None
 
 
 def _set(fields: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aip_magics.commands.base import Context
+from aip_magics.commands.line import kept_name
 from aip_magics.errors import ModelDirError
+from aip_magics.language import say
 
 if TYPE_CHECKING:  # a path of this machine, as most are, needs none of it
     from aip_magics.storage import Cache
@@ -32,6 +34,12 @@ def origin(value: Any, args: argparse.Namespace, context: Context) -> str | None
     return str(stage(value, context.settings(args).data_dir / STAGING, name))
 
 
+def is_live(value: Any, context: Context) -> bool:
+    """Whether this is a model itself, not the place of one: nothing of it is of somebody else's making."""
+    _, value = _named(value, context)
+    return value is not None and not isinstance(value, (str, os.PathLike))
+
+
 def local_directory(value: Any, args: argparse.Namespace, context: Context) -> Path:
     """A `--model-dir` as a path of this machine: what lies in Cloud Storage is downloaded, a model saved.
 
@@ -44,9 +52,10 @@ def local_directory(value: Any, args: argparse.Namespace, context: Context) -> P
     from aip_magics.storage import GsUri, fetch_directory
 
     most = catalog.limits().model_dir_bytes_n1
-    downloaded = fetch_directory(context.target(args).storage, GsUri.parse(found), _downloads(args, context), most)
+    downloaded = fetch_directory(context.target(args).store, GsUri.parse(found), _downloads(args, context), most)
     if isinstance(downloaded, str):
-        raise ModelDirError(downloaded, where="--model-dir", fix="name the model's directory: gs://BUCKET/DIRECTORY")
+        fix = say("name the model's directory: {example}", example="gs://BUCKET/DIRECTORY")
+        raise ModelDirError(downloaded, where="--model-dir", fix=fix)
     return downloaded
 
 
@@ -66,7 +75,7 @@ def local_packages(given: Any, args: argparse.Namespace, context: Context) -> li
     from aip_magics.storage import fetch_file
 
     return [
-        fetch_file(context.target(args).storage, name, _downloads(args, context))
+        fetch_file(context.target(args).store, name, _downloads(args, context))
         if name.startswith("gs://")
         else Path(name).expanduser()
         for name in map(str, package_names(given, context))
@@ -74,10 +83,9 @@ def local_packages(given: Any, args: argparse.Namespace, context: Context) -> li
 
 
 def _named(value: Any, context: Context) -> tuple[str, Any]:
-    """The variable's name and value where a text is wholly `$name`; else no name, and the value as it is."""
-    if isinstance(value, str) and value.startswith("$") and value[1:] in context.names:
-        return value[1:], context.names[value[1:]]
-    return "", value
+    """The variable's name and value where a word of the line stands for one; else no name, and the value as it is."""
+    name = kept_name(value)
+    return (name, context.names[name]) if name else ("", value)
 
 
 def _downloads(args: argparse.Namespace, context: Context) -> Cache:

@@ -14,6 +14,7 @@ from aip_magics.artifacts import globals as pickled
 from aip_magics.commands import options
 from aip_magics.commands.base import Command, Context
 from aip_magics.errors import ModelDirError, OptionError
+from aip_magics.language import say
 
 if TYPE_CHECKING:
     from aip_magics.prediction.sdist import Package
@@ -38,12 +39,14 @@ class PickledFromMain:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", nargs="?", metavar="PATH", help="a module (my_code.py) or a directory with modules")
-    parser.add_argument("--name", metavar="NAME", help="name of the package; left out: that of the module")
-    parser.add_argument("--version", metavar="VERSION", help="left out: 0.1")
-    parser.add_argument("--output", metavar="DIR", default="dist", help="where it is written (dist)")
-    parser.add_argument("--runtime-version", metavar="X.Y", help="where it is to run; left out: the newest")
-    parser.add_argument("--model-dir", metavar="DIR", help="name what was pickled from the notebook in this model")
+    parser.add_argument(
+        "path", nargs="?", metavar="PATH", help=say("a module (my_code.py) or a directory with modules")
+    )
+    parser.add_argument("--name", metavar="NAME", help=say("name of the package; left out: that of the module"))
+    parser.add_argument("--version", metavar="VERSION", help=say("left out: 0.1"))
+    parser.add_argument("--output", metavar="DIR", default="dist", help=say("where it is written (dist)"))
+    parser.add_argument("--runtime-version", metavar="X.Y", help=say("where it is to run; left out: the newest"))
+    parser.add_argument("--model-dir", metavar="DIR", help=say("name what was pickled from the notebook in this model"))
     options.add_output(parser)
 
 
@@ -56,7 +59,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Packag
     elif found is not None:
         result = found
     else:
-        raise OptionError("a module or a directory is wanted", where="PATH", fix="%aip_package my_code.py")
+        raise OptionError(say("a module or a directory is wanted"), where="PATH", fix="%aip_package my_code.py")
     context.face.show(result)
     return result
 
@@ -80,17 +83,18 @@ def _package(args: argparse.Namespace, found: PickledFromMain | None) -> Package
 def _from_main(model_dir: Path) -> PickledFromMain:
     files = [file for file in artifacts.look(model_dir).model_files if file.name.endswith(_PICKLES)]
     if not files:
-        text = "there is no pickled model in this directory"
-        raise ModelDirError(text, where=str(model_dir), fix="name a directory with a model.joblib or model.pkl")
+        text = say("there is no pickled model in this directory")
+        raise ModelDirError(text, where=str(model_dir), fix=say("name a directory with a model.joblib or model.pkl"))
     found = pickled.read(files[0].path)
     names = ", ".join(found.of_main)
-    advice = "nothing in it was defined in a notebook"
+    advice = say("nothing in it was defined in a notebook")
     if not found.complete:
-        advice = "it could not be read to its end, there may be something of a notebook in it"
+        advice = say("it could not be read to its end, there may be something of a notebook in it")
     if found.of_main:
-        advice = (
-            f"move {names} into a module (my_code.py), import it in the notebook (from my_code import {names}), "
-            "train and save the model again, then %aip_package my_code.py and deploy with --package-uris"
+        advice = say(
+            "move {names} into a module (my_code.py), import it in the notebook (from my_code import {names}), "
+            "train and save the model again, then %aip_package my_code.py and deploy with --package-uris",
+            names=names,
         )
     return PickledFromMain(files[0].path, found.of_main, found.complete, advice)
 
@@ -101,10 +105,19 @@ def _moves(found: PickledFromMain, path: Path, modules: Sequence[str]) -> Iterat
     for name in found.names:
         head = name.partition(".")[0]
         if head in homes:
-            do = f"`from {homes[head]} import {head}` in the notebook, then save the model again"
+            line = f"from {homes[head]} import {head}"
+            do = say("`{line}` in the notebook, then save the model again", line=line)
         else:
-            do = f"it is not in this package: move it into {modules[0]}, import it from there, save the model again"
-        yield f"{found.file.name} has {name} from the notebook (__main__), which is nowhere else: {do}"
+            do = say(
+                "it is not in this package: move it into {module}, import it from there, save the model again",
+                module=modules[0],
+            )
+        yield say(
+            "{file} has {name} from the notebook (__main__), which is nowhere else: {do}",
+            file=found.file.name,
+            name=name,
+            do=do,
+        )
 
 
 def _definitions(path: Path) -> Iterator[tuple[str, str]]:

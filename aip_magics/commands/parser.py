@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from aip_magics.errors import OptionError
+from aip_magics.language import say
 
 
 class HelpAsked(Exception):
@@ -25,9 +26,10 @@ class Parser(argparse.ArgumentParser):
             add_help=False,
             allow_abbrev=False,  # a misspelt flag must not silently become another one
             exit_on_error=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Formatter,
         )
-        self.add_argument("-h", "--help", action=_Help, nargs=0, help="show this text")
+        self._positionals.title, self._optionals.title = say("positional arguments"), say("options")
+        self.add_argument("-h", "--help", action=_Help, nargs=0, help=say("show this text"))
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse the words of the line; OptionError (or HelpAsked)."""
@@ -38,12 +40,14 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             word = unknown[0]
             if not word.startswith("-"):
-                raise OptionError(f"{word!r} is one word too many", where=self.prog, fix=self._usage())
+                raise OptionError(say("{word!r} is one word too many", word=word), where=self.prog, fix=self._usage())
             from aip_magics.spec import nearest
 
             flag = word.split("=", 1)[0]
             raise OptionError(
-                f"there is no option {flag}", where=self.prog, fix=nearest(flag, self.flags()) or "--help"
+                say("there is no option {flag}", flag=flag),
+                where=self.prog,
+                fix=nearest(flag, self.flags()) or "--help",
             )
         return args
 
@@ -51,12 +55,13 @@ class Parser(argparse.ArgumentParser):
         """All long options, for completion and for the nearest one."""
         return [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
 
-    def choices_of(self, flag: str) -> list[str]:
-        """The values an option can have, where they are known."""
-        for action in self._actions:
-            if flag in action.option_strings and action.choices:
-                return [str(choice) for choice in action.choices]
-        return []
+    def option(self, flag: str) -> argparse.Action | None:
+        """What an option is, by its flag."""
+        return next((action for action in self._actions if flag in action.option_strings), None)
+
+    def positionals(self) -> list[argparse.Action]:
+        """The words without a flag, in their order."""
+        return [action for action in self._actions if not action.option_strings]
 
     def error(self, message: str) -> NoReturn:
         raise self._error(message)
@@ -69,12 +74,30 @@ class Parser(argparse.ArgumentParser):
         if choice:
             from aip_magics.spec import nearest
 
-            fix = nearest(choice[1], re.findall(r"[\w.-]+", choice[2])) or f"one of {choice[2]}"
-            return OptionError(f"{choice[1]!r} is not a choice", where=where, fix=fix)
-        return OptionError(text, where=where, fix=self._usage())
+            fix = nearest(choice[1], re.findall(r"[\w.-]+", choice[2])) or say("one of {names}", names=choice[2])
+            return OptionError(say("{choice!r} is not a choice", choice=choice[1]), where=where, fix=fix)
+        return OptionError(_said(text), where=where, fix=self._usage())
 
     def _usage(self) -> str:
-        return " ".join(self.format_usage().split()).removeprefix("usage: ")[:200]
+        return " ".join(self.format_usage().split()).removeprefix(say("usage:")).strip()[:200]
+
+
+def _said(text: str) -> str:
+    """What argparse found wrong, in the language of the user; what it says seldom stays as it is."""
+    if text == "expected one argument":
+        return say("expected one argument")
+    if found := re.fullmatch(r"the following arguments are required: (.*)", text, re.DOTALL):
+        return say("the following arguments are required: {names}", names=found[1])
+    if found := re.fullmatch(r"invalid (\w+) value: (.*)", text, re.DOTALL):
+        return say("invalid {type} value: {value}", type=found[1], value=found[2])
+    if found := re.fullmatch(r"not allowed with argument (.*)", text, re.DOTALL):
+        return say("not allowed with argument {flag}", flag=found[1])
+    return text
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        super().add_usage(usage, actions, groups, f"{say('usage:')} " if prefix is None else prefix)
 
 
 class _Help(argparse.Action):

@@ -13,23 +13,37 @@ from aip_magics.commands.base import Command, Context, Face
 from aip_magics.commands.instances import add_instances, request
 from aip_magics.errors import AipError, OptionError
 from aip_magics.events import Failed, Note, StepFinished, StepSkipped, StepStarted
+from aip_magics.language import say
 
 if TYPE_CHECKING:
+    from aip_magics.commands.show import DryRun
     from aip_magics.prediction.surround import Surround
 
 
 def add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="NAME")
-    parser.add_argument("--version", metavar="VERSION", help="left out: the model's default version")
+    parser.add_argument("--version", metavar="VERSION", help=say("left out: the model's default version"))
     add_instances(parser)
+    from aip_magics.commands import show  # here and below: a local prediction waits for none of it
+
+    show.add_sending(parser)
     options.add_target(parser)
     options.add_output(parser)
 
 
-def predict(args: argparse.Namespace, body: str | None, context: Context) -> dict[str, Any]:
+def predict(args: argparse.Namespace, body: str | None, context: Context) -> dict[str, Any] | DryRun | str:
     """Online prediction; returns `{"predictions": […]}`, one prediction per instance."""
+    from aip_magics.client import calls
+    from aip_magics.commands import show
+
     asked = request(args, body, context)
     target = context.target(args)
+    name = calls.model_name(target.project, args.model)
+    if args.version:
+        name = calls.version_name(target.project, args.model, args.version)
+    instead = show.preview(args, context, target, [calls.predict(name, asked)])
+    if instead is not None:
+        return instead
     target.connect()
     answer = target.client.predict(args.model, asked, args.version)
     context.face.show(answer)
@@ -38,20 +52,27 @@ def predict(args: argparse.Namespace, body: str | None, context: Context) -> dic
 
 def add_local_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--model-dir", required=True, metavar="DIR", help="directory of the model (local, gs://), its file, or $model"
+        "--model-dir",
+        required=True,
+        metavar="DIR",
+        help=say("directory of the model (local, gs://), its file, or $model"),
     )
     parser.add_argument("--framework", type=options.framework, choices=options.FRAMEWORKS)
-    parser.add_argument("--package-uris", type=options.words, default=[], metavar="FILE,…", help="the model's own code")
-    parser.add_argument("--prediction-class", metavar="MODULE.CLASS", help="the custom prediction routine")
-    group = parser.add_argument_group("where it runs")
+    parser.add_argument(
+        "--package-uris", type=options.words, default=[], metavar="FILE,…", help=say("the model's own code")
+    )
+    parser.add_argument("--prediction-class", metavar="MODULE.CLASS", help=say("the custom prediction routine"))
+    group = parser.add_argument_group(say("where it runs"))
     group.add_argument(
         "--env",
         choices=("current", "runtime"),
         default="current",
-        help="current: this Python; runtime: the Python and libraries of a runtime version",
+        help=say("current: this Python; runtime: the Python and libraries of a runtime version"),
     )
-    group.add_argument("--runtime-version", metavar="X.Y", help="with --env runtime; left out: the one that fits")
-    group.add_argument("--python-version", metavar="X.Y", help="with --env runtime; left out: the runtime's newest")
+    group.add_argument("--runtime-version", metavar="X.Y", help=say("with --env runtime; left out: the one that fits"))
+    group.add_argument(
+        "--python-version", metavar="X.Y", help=say("with --env runtime; left out: the runtime's newest")
+    )
     add_instances(parser)
     options.add_target(parser)
     options.add_output(parser)
@@ -67,11 +88,13 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
 
     if args.env == "current" and (args.runtime_version or args.python_version):
         flag = "--runtime-version" if args.runtime_version else "--python-version"
-        raise OptionError("this Python is taken, whatever the version says", where=flag, fix="add --env runtime")
+        raise OptionError(
+            say("this Python is taken, whatever the version says"), where=flag, fix=say("add --env runtime")
+        )
     asked = request(args, body, context)
     model_dir = directory(local_directory(args.model_dir, args, context))
     place = _surround(args, model_dir, context)
-    with _step(context.face, "predict", "Predict here") as told:
+    with _step(context.face, "predict", say("Predict here")) as told:
         answer = predict_here(
             model_dir,
             body=asked,
@@ -81,7 +104,7 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
             prediction_class=args.prediction_class,
         )
         count = len(answer["predictions"])
-        told.append(f"{count} prediction{'s' if count != 1 else ''}")
+        told.append(say("1 prediction") if count == 1 else say("{count} predictions", count=count))
     context.face.show(answer)
     return answer
 
@@ -100,7 +123,7 @@ def _surround(args: argparse.Namespace, model_dir: Path, context: Context) -> Su
     from aip_magics.commands.origins import local_packages
     from aip_magics.prediction import surround
 
-    with _step(context.face, "environment", "Prepare the environment") as told:
+    with _step(context.face, "environment", say("Prepare the environment")) as told:
         found = surround.surround(
             model_dir,
             context.data_dir(),

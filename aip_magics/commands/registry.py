@@ -6,18 +6,33 @@ import importlib
 
 from aip_magics.commands.base import Command
 from aip_magics.commands.parser import Parser
+from aip_magics.language import say
 
 PLACES = {
     "deploy": "deploy.COMMAND",
+    "form": "form.COMMAND",
+    "check": "check.COMMAND",
     "predict": "predict.PREDICT",
     "local-predict": "predict.LOCAL_PREDICT",
     "package": "package.COMMAND",
     "describe": "resources.DESCRIBE",
     "list": "resources.LIST",
     "delete": "resources.DELETE",
-    "attach": "resources.ATTACH",
+    "create-model": "create.CREATE_MODEL",
+    "create-version": "create.CREATE_VERSION",
+    "set-default": "update.SET_DEFAULT",
+    "update": "update.UPDATE",
+    "operations": "operations.OPERATIONS",
+    "wait": "operations.WAIT",
+    "cancel": "operations.CANCEL",
+    "history": "history.COMMAND",
+    "config": "config.COMMAND",
+    "attach": "operations.ATTACH",
+    "upload": "upload.COMMAND",
+    "pull": "pull.COMMAND",
     "logs": "logs.COMMAND",
     "server": "server.COMMAND",
+    "autoload": "autoload.COMMAND",
 }
 
 
@@ -30,7 +45,7 @@ def command_of(verb: str) -> Command:
 
 def parser_of(command: Command, prog: str) -> Parser:
     """The parser of a command, named as the user types it."""
-    epilog = f"example:\n{command.example}" if command.example else ""
+    epilog = f"{say('example:')}\n{command.example}" if command.example else ""
     parser = Parser(prog, command.help, epilog)
     command.add_options(parser)
     return parser

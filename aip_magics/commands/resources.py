@@ -1,133 +1,211 @@
-"""`describe`, `list`, `delete`, `attach`: what is there, and what happens to it."""
+"""`describe`, `list`, `delete`: what is there, and no longer."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aip_magics.commands import options
+from aip_magics.client import Request, calls
+from aip_magics.commands import options, show
 from aip_magics.commands.base import Command, Context
 from aip_magics.commands.logs import embedded
-from aip_magics.errors import OptionError
-from aip_magics.events import Detached, StepFinished, StepStarted, Tick
+from aip_magics.errors import ApiError, OptionError
+from aip_magics.events import StepFinished, StepStarted
+from aip_magics.language import say
 from aip_magics.spec import Model, Operation, Version
 from aip_magics.targets import Target
 
 
+@dataclasses.dataclass(frozen=True)
+class Served:
+    """A version and what the embedded server says of the Python that serves it: `python`, `libraries`."""
+
+    version: Version
+    runtime: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Two versions of a model, side by side, with the runtimes that serve them where they are known."""
+
+    left: Version
+    right: Version
+    left_runtime: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    right_runtime: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "versions": [self.left.to_json(), self.right.to_json()],
+            "runtimes": [dict(self.left_runtime), dict(self.right_runtime)],
+        }
+
+
+Described = Model | Version | Operation | Comparison | Mapping[str, Any]
+
+
 def add_describe(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("version", nargs="?", metavar="VERSION", help="left out: the model itself")
+    parser.add_argument("version", nargs="?", metavar="VERSION", help=say("left out: the model itself"))
     parser.add_argument("--model", metavar="NAME")
-    parser.add_argument("--operation", metavar="NAME", help="describe a long-running operation")
-    parser.add_argument("--stats", action="store_true", help="of a version: requests, errors, latencies and nodes")
+    parser.add_argument("--operation", metavar="NAME", help=say("describe a long-running operation"))
+    parser.add_argument(
+        "--compare", metavar="VERSION", help=say("another version of the model, to stand beside this one")
+    )
+    parser.add_argument("--stats", action="store_true", help=say("of a version: requests, errors, latencies and nodes"))
+    show.add_sending(parser)
     options.add_target(parser)
     options.add_output(parser)
 
 
-def describe(
-    args: argparse.Namespace, _body: str | None, context: Context
-) -> Model | Version | Operation | Mapping[str, Any]:
-    """The Version, Model or Operation as the service describes it; with `--stats` how a version is served."""
-    if bool(args.operation) == bool(args.model):
-        raise OptionError("a model or an operation is wanted", where="--model", fix="%aip_describe v1 --model iris")
-    if args.stats and not args.version:
-        raise OptionError("a version is wanted", where="--stats", fix="%aip_describe v1 --model iris --stats")
-    target = embedded(context.target(args), "statistics") if args.stats else _connected(args, context)
-    found: Model | Version | Operation | Mapping[str, Any]
-    if args.stats:
-        found = target.client.version_stats(args.model, args.version)
-    elif args.operation:
-        found = target.client.get_operation(args.operation)
-    elif args.version:
-        found = target.client.get_version(args.model, args.version)
-    else:
-        found = target.client.get_model(args.model)
-    context.face.show(found)
+def describe(args: argparse.Namespace, _body: str | None, context: Context) -> Described | show.DryRun | str:
+    """The Version, Model or Operation as the service describes it; with `--stats` how a version is served.
+
+    With `--compare` a Comparison.
+    """
+    _check_describe(args)
+    target = context.target(args)
+    instead = show.preview(args, context, target, _describe_calls(args, target))
+    if instead is not None:
+        return instead
+    embedded(target, say("statistics")) if args.stats else target.connect()
+    found = _described(args, target)
+    context.face.show(Served(found, _runtime(target, found)) if isinstance(found, Version) else found)
     return found
 
 
+def _check_describe(args: argparse.Namespace) -> None:
+    if bool(args.operation) == bool(args.model) and not _full(args.version):
+        raise OptionError(
+            say("a model or an operation is wanted"), where="--model", fix="%aip_describe v1 --model iris"
+        )
+    for flag, given in (("--stats", args.stats), ("--compare", args.compare)):
+        if given and not args.version:
+            fix = f"%aip_describe v1 --model iris {flag}"
+            raise OptionError(say("a version is wanted"), where=flag, fix=fix)
+
+
+def _full(name: str | None) -> bool:
+    """Whether it is a full name, which needs no `--model`: as with gcloud."""
+    return bool(name and name.startswith("projects/"))
+
+
+def _describe_calls(args: argparse.Namespace, target: Target) -> list[Request]:
+    if args.operation:
+        return [calls.get(calls.operation_name(target.project, args.operation))]
+    if not args.version:
+        return [calls.get(calls.model_name(target.project, args.model))]
+    names = [calls.version_name(target.project, args.model, name) for name in _versions(args)]
+    return [calls.version_stats(name) if args.stats else calls.get(name) for name in names]
+
+
+def _versions(args: argparse.Namespace) -> list[str]:
+    return [args.version, *([args.compare] if args.compare else [])]
+
+
+def _described(args: argparse.Namespace, target: Target) -> Described:
+    client = target.client
+    if args.stats:
+        return client.version_stats(args.model, args.version)
+    if args.operation:
+        return client.get_operation(args.operation)
+    if not args.version:
+        return client.get_model(args.model)
+    versions = [client.get_version(args.model, name) for name in _versions(args)]
+    if len(versions) == 1:
+        return versions[0]
+    left, right = versions
+    return Comparison(left, right, _runtime(target, left), _runtime(target, right))
+
+
+def _runtime(target: Target, version: Version) -> Mapping[str, Any]:
+    """What serves the version; nothing where the target does not tell."""
+    if target.kind == "local":
+        with contextlib.suppress(ApiError):  # a version that is just being made or deleted
+            return target.client.version_runtime("", version.name or "")
+    return {}
+
+
 def add_list(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", metavar="NAME", help="list its versions; left out: the models")
-    parser.add_argument("--operations", action="store_true", help="list the operations")
+    parser.add_argument("--model", metavar="NAME", help=say("list its versions; left out: the models"))
+    parser.add_argument("--operations", action="store_true", help=say("list the operations"))
+    show.add_sending(parser)
     options.add_target(parser)
     options.add_output(parser)
 
 
-def list_(args: argparse.Namespace, _body: str | None, context: Context) -> Sequence[Model | Version | Operation]:
+def list_(
+    args: argparse.Namespace, _body: str | None, context: Context
+) -> Sequence[Model | Version | Operation] | show.DryRun | str:
     """The models, the versions of a model, or the operations: a list."""
     if args.model and args.operations:
-        raise OptionError("versions or operations, not both", where="--operations", fix="leave --model out")
-    client = _connected(args, context).client
+        raise OptionError(say("versions or operations, not both"), where="--operations", fix=say("leave --model out"))
+    target = context.target(args)
+    project = target.project
+    if args.operations:
+        sent = calls.list_operations(project)
+    else:
+        model = calls.model_name(project, args.model) if args.model else ""
+        sent = calls.list_versions(model) if model else calls.list_models(project)
+    instead = show.preview(args, context, target, [sent])
+    if instead is not None:
+        return instead
+    target.connect()
     found: Sequence[Model | Version | Operation]
     if args.operations:
-        found = client.list_operations()
+        found = target.client.list_operations()
     else:
-        found = client.list_versions(args.model) if args.model else client.list_models()
+        found = target.client.list_versions(args.model) if args.model else target.client.list_models()
     context.face.show(found)
     return found
 
 
 def add_delete(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("version", nargs="?", metavar="VERSION", help="left out: the model itself")
+    parser.add_argument("version", nargs="?", metavar="VERSION", help=say("left out: the model itself"))
     parser.add_argument("--model", required=True, metavar="NAME")
-    parser.add_argument("--all-versions", action="store_true", help="delete the model with all its versions")
-    parser.add_argument("--yes", "-y", action="store_true", help="really delete; nothing is asked")
+    parser.add_argument("--all-versions", action="store_true", help=say("delete the model with all its versions"))
+    parser.add_argument("--yes", "-y", action="store_true", help=say("really delete; nothing is asked"))
+    show.add_sending(parser)
     options.add_target(parser)
     options.add_output(parser)
 
 
-def delete(args: argparse.Namespace, _body: str | None, context: Context) -> None:
+def delete(args: argparse.Namespace, _body: str | None, context: Context) -> show.DryRun | str | None:
     """Delete a version, or a model without (or with all) its versions; waits until it is done."""
-    what = f"version {args.version} of model {args.model}" if args.version else f"model {args.model}"
-    if not args.yes:
-        raise OptionError(f"this would delete {what}", where="--yes", fix="add --yes to really delete it")
-    client = _connected(args, context).client
-    context.face.emit(StepStarted("delete", f"Delete {what}"))
-    if args.version:
-        client.wait(client.delete_version(args.model, args.version))
-    else:
-        # The default version can be deleted only as the last one.
-        versions = client.list_versions(args.model) if args.all_versions else []
-        for version in sorted(versions, key=lambda version: bool(version.isDefault)):
-            client.wait(client.delete_version(args.model, version.id))
-        client.wait(client.delete_model(args.model))
-    context.face.emit(StepFinished("delete", f"{what} is deleted"))
-
-
-def add_attach(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("operation", metavar="OPERATION", help="projects/P/operations/ID, or its ID")
-    options.add_target(parser)
-    options.add_output(parser)
-
-
-def attach(args: argparse.Namespace, _body: str | None, context: Context) -> Version | Operation:
-    """Wait for an operation that goes on; returns the Version it made, or the Operation."""
-    target = _connected(args, context)
-    face = context.face
-    operation = target.client.get_operation(args.operation)
-    face.emit(StepStarted("wait", f"Wait for {operation.name}"))
-    try:
-        operation = target.client.wait(operation, on_poll=lambda _: face.emit(Tick("wait")))
-    except KeyboardInterrupt:
-        face.emit(Detached("wait", operation.name or "", f"%aip_attach {operation.name}"))
-        return operation
-    face.emit(StepFinished("wait", "done"))
-    metadata = operation.metadata
-    if metadata is None or metadata.operationType != "CREATE_VERSION" or metadata.version is None:
-        face.show(operation)
-        return operation
-    version = target.client.get_version("", metadata.version.name or "")
-    face.show(version)
-    return version
-
-
-def _connected(args: argparse.Namespace, context: Context) -> Target:
+    what = (
+        say("version {version} of model {model}", version=args.version, model=args.model)
+        if args.version
+        else say("model {model}", model=args.model)
+    )
     target = context.target(args)
+    asked_only = args.show or args.dry_run
+    if not (args.yes or asked_only):
+        raise OptionError(
+            say("this would delete {what}", what=what), where="--yes", fix=say("add --yes to really delete it")
+        )
+    versions: list[Version] = []
+    if args.all_versions and not args.version:
+        target.connect()  # which they are is asked for a dry run too
+        # The default version can be deleted only as the last one.
+        versions = sorted(target.client.list_versions(args.model), key=lambda version: bool(version.isDefault))
+    names = [version.name or "" for version in versions]
+    model = calls.model_name(target.project, args.model)
+    names.append(calls.version_name(target.project, args.model, args.version) if args.version else model)
+    sent = [call for name in names for call in (calls.delete(name), show.Wait())]
+    instead = show.preview(args, context, target, sent)
+    if instead is not None:
+        return instead
     target.connect()
-    return target
+    context.face.emit(StepStarted("delete", say("Delete {what}", what=what)))
+    for name in names:
+        version = "/versions/" in name
+        client = target.client
+        client.wait(client.delete_version("", name) if version else client.delete_model(name))
+    context.face.emit(StepFinished("delete", say("{what} is deleted", what=what)))
+    return None
 
 
-DESCRIBE = Command("describe", add_describe, describe)
-LIST = Command("list", add_list, list_)
-DELETE = Command("delete", add_delete, delete)
-ATTACH = Command("attach", add_attach, attach)
+DESCRIBE = Command("describe", add_describe, describe, example="%aip_describe v2 --model iris --compare v1")
+LIST = Command("list", add_list, list_, example="%aip_list --model iris")
+DELETE = Command("delete", add_delete, delete, example="%aip_delete v1 --model iris --yes", changes=True)

@@ -11,6 +11,7 @@ from aip_magics import settings
 from aip_magics.commands import options
 from aip_magics.commands.base import Command, Context
 from aip_magics.errors import ServerError
+from aip_magics.language import say
 from aip_magics.targets import local
 from aip_magics.targets.state import ServerState, write_private
 
@@ -32,18 +33,25 @@ class ServerStatus:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=("start", "status", "stop", "env", "logs"))
-    parser.add_argument("--data-dir", metavar="DIR", help="where its state lies (AIP_MAGICS_HOME)")
-    parser.add_argument("--port", type=int, metavar="PORT", help="start: this port instead of a free one")
-    parser.add_argument("--token", metavar="TOKEN", help="start: this access token instead of one of its own making")
-    parser.add_argument("--foreground", action="store_true", help="start: serve here until Ctrl-C, with the log")
-    parser.add_argument("--idle-exit", type=float, metavar="SECONDS", help="start: end after this long without a call")
+    parser.add_argument("--data-dir", metavar="DIR", help=say("where its state lies (AIP_MAGICS_HOME)"))
+    parser.add_argument("--port", type=int, metavar="PORT", help=say("start: this port instead of a free one"))
     parser.add_argument(
-        "--idle-nodes", type=float, metavar="SECONDS", help="start: end idle nodes of minNodes 0 after this long (900)"
+        "--token", metavar="TOKEN", help=say("start: this access token instead of one of its own making")
+    )
+    parser.add_argument("--foreground", action="store_true", help=say("start: serve here until Ctrl-C, with the log"))
+    parser.add_argument(
+        "--idle-exit", type=float, metavar="SECONDS", help=say("start: end after this long without a call")
     )
     parser.add_argument(
-        "--coalesce", action="store_true", help="start: predict requests that wait together, but for custom code"
+        "--idle-nodes",
+        type=float,
+        metavar="SECONDS",
+        help=say("start: end idle nodes of minNodes 0 after this long (900)"),
     )
-    parser.add_argument("--lines", type=int, default=50, metavar="N", help="logs: how many lines")
+    parser.add_argument(
+        "--coalesce", action="store_true", help=say("start: predict requests that wait together, but for custom code")
+    )
+    parser.add_argument("--lines", type=int, default=50, metavar="N", help=say("logs: how many lines"))
     options.add_output(parser)
 
 
@@ -76,7 +84,7 @@ def _attached(args: argparse.Namespace, directory: Path) -> ServerState | None:
     state = local.running(directory)
     if state and ((args.port or state.port) != state.port or (args.token or state.token) != state.token):
         fix = f"aip-magics server stop --data-dir {shlex.quote(str(directory))}"
-        raise ServerError("a server is running already, with another port or token", where=state.url, fix=fix)
+        raise ServerError(say("a server is running already, with another port or token"), where=state.url, fix=fix)
     return state
 
 
@@ -109,7 +117,7 @@ def _tail(log: Path, lines: int) -> str:
     try:
         return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:])
     except OSError:
-        return "there is no log yet"
+        return say("there is no log yet")
 
 
 def _env(state: ServerState) -> str:

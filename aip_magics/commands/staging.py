@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from aip_magics.errors import OptionError
+from aip_magics.language import say
 from aip_magics.storage import Cache
 from aip_magics.storage.cache import content_digest
 
@@ -24,39 +25,50 @@ def stage(obj: object, directory: Path, name: str = "") -> Path:
     """Save a model object below `directory` and return the model directory: the same content, the same directory.
 
     An xgboost.Booster becomes `model.bst`, a Keras model or tf.Module a SavedModel, any other object with `fit` and
-    `predict` (scikit-learn's interface) `model.joblib`, or `model.pkl` without joblib. `name` is the variable's, and
-    the name of the directory. OptionError where it is no model, or cannot be saved.
+    `predict` (scikit-learn's interface) `model.joblib`, or `model.pkl` without joblib; so does an XGBClassifier, whose
+    booster alone would answer with probabilities instead of classes. `name` is the variable's, and the name of the
+    directory. OptionError where it is no model, or cannot be saved: then with the line that saves it by hand.
     """
     name = name or type(obj).__name__
-    save = _saver(obj)
-    if save is None:
+    saver = _saver(obj)
+    if saver is None:
         raise OptionError(
-            f"{name} is a {_class_name(obj)}, not a model",
+            say("{name} is a {kind}, not a model", name=name, kind=class_name(obj)),
             where=f"${name}",
-            fix="give a directory, or a scikit-learn estimator, an xgboost.Booster, a Keras model or a tf.Module",
+            fix=say("give a directory, or a scikit-learn estimator, an xgboost.Booster, a Keras model or a tf.Module"),
         )
+    save, line = saver
 
     def fill(folder: Path) -> None:
         (folder / name).mkdir()
         try:
             save(folder / name)
         except Exception as error:
-            text = f"{name} cannot be saved: {type(error).__name__}: {error}"
-            raise OptionError(text, where=f"${name}", fix="save it yourself and give the directory") from error
+            text = say("{name} cannot be saved: {kind}: {reason}", name=name, kind=type(error).__name__, reason=error)
+            pasted = line.format(name=name)
+            fix = say("save it yourself, then give --origin export: {line}", line=pasted)
+            raise OptionError(text, where=f"${name}", fix=fix) from error
 
     return Cache(directory).put(fill, content_digest) / name
 
 
-def _saver(obj: Any) -> Save | None:
+def _saver(obj: Any) -> tuple[Save, str] | None:
+    """How the object is saved, and the line that does it by hand into the directory `export`."""
+    if isinstance(obj, type):
+        return None
     if _is(obj, "xgboost", "Booster"):
         # Not save_model: it chooses the format by the name of the file, and warns of `.bst`.
-        return lambda folder: _write(folder / "model.bst", bytes(obj.save_raw("ubj")))
+        return lambda folder: _write(folder / "model.bst", bytes(obj.save_raw("ubj"))), (
+            'open("export/model.bst", "wb").write({name}.save_raw("ubj"))'
+        )
     if _is(obj, "keras", "Model") and callable(getattr(obj, "export", None)):
-        return lambda folder: _export(obj, folder)
+        return lambda folder: _export(obj, folder), '{name}.export("export")'
     if _is(obj, "tensorflow", "Module"):
-        return lambda folder: sys.modules["tensorflow"].saved_model.save(obj, str(folder))
-    if not isinstance(obj, type) and all(callable(getattr(obj, method, None)) for method in ("fit", "predict")):
-        return lambda folder: _pickle(obj, folder)
+        return lambda folder: sys.modules["tensorflow"].saved_model.save(obj, str(folder)), (
+            'tf.saved_model.save({name}, "export")'
+        )
+    if all(callable(getattr(obj, method, None)) for method in ("fit", "predict")):
+        return lambda folder: _pickle(obj, folder), 'joblib.dump({name}, "export/model.joblib")'
     return None
 
 
@@ -85,7 +97,8 @@ def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def _class_name(obj: object) -> str:
+def class_name(obj: object) -> str:
+    """The class of an object with its module, as an error names it."""
     if isinstance(obj, type):
         return "class"
     return f"{type(obj).__module__}.{type(obj).__qualname__}".removeprefix("builtins.")

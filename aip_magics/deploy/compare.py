@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from aip_magics.language import say
+
 # Two builds of the same library differ in the last digits of a float32; a wrong model differs by more.
 RELATIVE = 1e-5
 ABSOLUTE = 1e-8
@@ -18,10 +20,14 @@ def difference(local: Any, online: Any, where: str = "") -> str | None:
         pairs = [(f"{where}[{i}]", a, b) for i, (a, b) in enumerate(zip(local, online, strict=True))]
     elif _number(local) and _number(online):
         same = math.isclose(local, online, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
-        return None if same else f"{where}: {local} locally, {online} online"
+        return None if same else _told(where, str(local), str(online))
     else:
-        return None if local == online else f"{where}: {local!r:.80} locally, {online!r:.80} online"
+        return None if local == online else _told(where, repr(local)[:80], repr(online)[:80])
     return next((found for at, a, b in pairs if (found := difference(a, b, at))), None)
+
+
+def _told(where: str, local: str, online: str) -> str:
+    return say("{where}: {local} locally, {online} online", where=where, local=local, online=online)
 
 
 def _number(value: Any) -> bool:

@@ -16,6 +16,8 @@ class Deployment:
 
     `origin` is a local directory (or model file) or a gs:// directory. `test` is a prediction request,
     `{"instances": […], "signature_name"?: …}`, tried locally before and online after. Fields left out are derived.
+    Checks in `skip` are left out; with `strict` their warnings count as errors. `trust`: whoever deploys vouches for
+    the code that loading the model runs.
     """
 
     origin: str
@@ -25,6 +27,8 @@ class Deployment:
     test: Mapping[str, Any] | None = None
     replace: bool = False
     skip: frozenset[str] = frozenset()
+    strict: bool = False
+    trust: bool = False
 
     @property
     def is_remote(self) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from aip_magics.errors import OptionError
+from aip_magics.language import say
 from aip_magics.storage import GsUri
 
 FOLDER = "packages"
@@ -58,7 +59,7 @@ def _file(path: Path, bucket: str) -> PackageFile:
     try:
         content = path.read_bytes()
     except OSError as error:
-        text = f"the package cannot be read ({error.strerror or error})"
-        raise OptionError(text, where=f"packageUris: {path}", fix="name a .tar.gz or .whl file") from None
+        text = say("the package cannot be read ({reason})", reason=error.strerror or error)
+        raise OptionError(text, where=f"packageUris: {path}", fix=say("name a .tar.gz or .whl file")) from None
     destination = GsUri(bucket).child(FOLDER, hashlib.sha256(content).hexdigest())
     return PackageFile(path.name, path, len(content), destination)

@@ -13,6 +13,8 @@ from aip_magics.client import calls
 from aip_magics.client.calls import Request
 from aip_magics.deploy.deployment import Deployment
 from aip_magics.deploy.packages import PackageFile, in_bucket, is_remote
+from aip_magics.language import say
+from aip_magics.settings import default_bucket
 from aip_magics.spec import Model, Version
 from aip_magics.storage import GsUri
 from aip_magics.targets import Target
@@ -67,19 +69,21 @@ class Plan:
         return dataclasses.replace(self, choices=(*self.choices, Choice(field, value, source)))
 
 
-STEPS = (
-    PlanStep("look", "Look at the model files"),
-    PlanStep("checks", "Check before anything is sent"),
-    PlanStep("target", "Connect to the target"),
-    PlanStep("try", "Predict the test instances locally"),
-    PlanStep("bucket", "Bucket"),
-    PlanStep("upload", "Upload"),
-    PlanStep("model", "Model resource"),
-    PlanStep("version", "Version resource"),
-    PlanStep("wait", "Wait for the operation"),
-    PlanStep("describe", "Describe"),
-    PlanStep("predict", "Predict the test instances online"),
-)
+def steps() -> tuple[PlanStep, ...]:
+    """The steps of every run, in their order."""
+    return (
+        PlanStep("look", say("Look at the model files")),
+        PlanStep("checks", say("Check before anything is sent")),
+        PlanStep("target", say("Connect to the target")),
+        PlanStep("try", say("Predict the test instances locally")),
+        PlanStep("bucket", say("Bucket")),
+        PlanStep("upload", say("Upload")),
+        PlanStep("model", say("Model resource")),
+        PlanStep("version", say("Version resource")),
+        PlanStep("wait", say("Wait for the operation")),
+        PlanStep("describe", say("Describe")),
+        PlanStep("predict", say("Predict the test instances online")),
+    )
 
 
 def make_plan(deployment: Deployment, target: Target, model_dir: ModelDir | None) -> Plan:
@@ -87,7 +91,7 @@ def make_plan(deployment: Deployment, target: Target, model_dir: ModelDir | None
     version = deployment.version
     if deployment.is_remote:
         version = version.replace(deploymentUri=deployment.origin)
-    plan = Plan(deployment, deployment.model, version, model_dir, None, steps=STEPS)
+    plan = Plan(deployment, deployment.model, version, model_dir, None, steps=steps())
     for settle in (_settings, _model_name, _region, _framework, _runtime, _machine_type):
         plan = settle(plan, target)
     return plan
@@ -133,7 +137,7 @@ def _settings(plan: Plan, target: Target) -> Plan:
     settings = target.settings
     for field, found in (("target", settings.target), ("project", settings.project), ("region", settings.region)):
         if found is not None and found.source != "argument":
-            plan = plan.choose(field, found.value, found.source)
+            plan = plan.choose(field, found.value, found.told)
     return plan
 
 
@@ -144,7 +148,7 @@ def _model_name(plan: Plan, _target: Target) -> Plan:
     origin = Path(plan.deployment.origin) if plan.deployment.is_remote else local_origin(plan.deployment).resolve()
     directory = origin.parent if origin.is_file() else origin
     name = legal_name(directory.name)
-    plan = plan.choose("model", name, f"name of the directory {directory.name}")
+    plan = plan.choose("model", name, say("name of the directory {name}", name=directory.name))
     return dataclasses.replace(plan, model=plan.model.replace(name=name))
 
 
@@ -153,7 +157,7 @@ def _region(plan: Plan, target: Target) -> Plan:
         return plan
     region = target.default_region
     if target.region is None:
-        plan = plan.choose("regions", region, "default of the global endpoint")
+        plan = plan.choose("regions", region, say("default of the global endpoint"))
     return dataclasses.replace(plan, model=plan.model.replace(regions=(region,)))
 
 
@@ -162,7 +166,8 @@ def _framework(plan: Plan, _target: Target) -> Plan:
     if plan.version.framework or plan.version.predictionClass or plan.version.container or not found:
         return plan
     assert plan.model_dir is not None
-    source = f"found in {plan.model_dir.model_file.name}" if plan.model_dir.model_file else "the model files"
+    file = plan.model_dir.model_file
+    source = say("found in {name}", name=file.name) if file else say("the model files")
     plan = plan.choose("framework", found, source)
     return dataclasses.replace(plan, version=plan.version.replace(framework=found))
 
@@ -174,14 +179,17 @@ def _runtime(plan: Plan, target: Target) -> Plan:
     if version.runtimeVersion is None and plan.model_dir is not None and version.framework:
         fit = catalog.fit_all(version.framework, plan.model_dir.libraries)
         if fit.runtime is None:
-            kept = "this Python serves it instead" if target.kind == "local" else "and this target needs one"
-            return plan.choose("runtimeVersion", "none", f"{fit.reason}; {kept}")
+            local = target.kind == "local"
+            kept = say("this Python serves it instead") if local else say("and this target needs one")
+            return plan.choose("runtimeVersion", say("none"), f"{fit.reason}; {kept}")
         plan = plan.choose("runtimeVersion", fit.runtime, fit.reason)
         version = version.replace(runtimeVersion=fit.runtime)
     if version.pythonVersion is None and version.runtimeVersion:
         runtime = catalog.runtime(version.runtimeVersion)
         if runtime is not None:
-            plan = plan.choose("pythonVersion", runtime.python[0], f"Python of runtime {runtime.version}")
+            plan = plan.choose(
+                "pythonVersion", runtime.python[0], say("Python of runtime {version}", version=runtime.version)
+            )
             version = version.replace(pythonVersion=runtime.python[0])
     return dataclasses.replace(plan, version=version)
 
@@ -191,14 +199,17 @@ def _machine_type(plan: Plan, target: Target) -> Plan:
         return plan
     regional = target.region is not None
     machine = catalog.default_machine_type(regional).name
-    plan = plan.choose("machineType", machine, f"default of the {'regional' if regional else 'global'} endpoint")
+    source = say("default of the regional endpoint") if regional else say("default of the global endpoint")
+    plan = plan.choose("machineType", machine, source)
     return dataclasses.replace(plan, version=plan.version.replace(machineType=machine))
 
 
 def _bucket(plan: Plan, target: Target) -> tuple[str, str]:
     if plan.deployment.staging_bucket:
         return GsUri.parse(plan.deployment.staging_bucket).bucket, ""
-    return f"{target.project.replace(':', '-').replace('.', '-')}-aiplatform", "PROJECT_ID-aiplatform"
+    if chosen := target.settings.bucket:
+        return GsUri.parse(f"gs://{chosen.value.removeprefix('gs://')}").bucket, chosen.told
+    return default_bucket(target.project), "PROJECT_ID-aiplatform"
 
 
 def _storage_requests(plan: Plan, target: Target) -> list[PlannedRequest]:

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
-from aip_magics import checks
-from aip_magics.artifacts import ModelDir, Resolved, look, resolve_export
+from aip_magics.artifacts import ModelDir, look
+from aip_magics.deploy.checking import check_plan, check_step, note_findings, plan_of, resolved, told, try_step
 from aip_magics.deploy.compare import difference
 from aip_magics.deploy.deployment import Deployment
 from aip_magics.deploy.existing import Found, settle_version
-from aip_magics.deploy.plan import Plan, local_origin, make_plan, name_version, with_requests
-from aip_magics.deploy.steps import Emit, Steps, file_summary, size
-from aip_magics.deploy.trial import Trial, predict_here, trial_of, warm_here
+from aip_magics.deploy.plan import Plan, make_plan, name_version, with_requests
+from aip_magics.deploy.service_view import check_online
+from aip_magics.deploy.steps import Emit, Steps, file_summary
+from aip_magics.deploy.trial import Try, try_here, warm_here
+from aip_magics.deploy.uploading import upload_step
 from aip_magics.errors import AipError, Interrupted, OperationFailed, PredictionError
-from aip_magics.events import Detached, Progress, Tick
+from aip_magics.events import Detached, Tick
+from aip_magics.language import say
 from aip_magics.spec import Model, Operation, Version
-from aip_magics.storage import UploadPlan, ensure_bucket, listing, plan_upload, upload
+from aip_magics.storage import ensure_bucket
 from aip_magics.targets import Target
-
-LocalPredict = Callable[[Trial], "dict[str, Any]"]  # -> {"predictions": [...]}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,10 +42,9 @@ def dry_run(deployment: Deployment, target: Target) -> Plan:
     ChecksFailed where the checks find an error. A version name that was left out is shown as `v1`: which one is free
     is known only to the target.
     """
-    model_dir = None if deployment.is_remote else look(_resolved(deployment).path)
-    plan = make_plan(deployment, target, model_dir)
-    checks.run(_subject(plan, target), skip=deployment.skip).raise_on_errors()
-    source = "" if plan.version.name else "first version (a dry run does not ask the target)"
+    plan = plan_of(deployment, target)
+    check_plan(plan, target).raise_on_errors()
+    source = "" if plan.version.name else say("first version (a dry run does not ask the target)")
     return with_requests(name_version(plan, target, plan.version.name or "v1", source), target)
 
 
@@ -54,7 +53,7 @@ def run(
     target: Target,
     emit: Emit,
     *,
-    local_predict: LocalPredict = predict_here,
+    attempt: Try = try_here,
     wait: bool = True,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Result:
@@ -66,9 +65,11 @@ def run(
     """
     steps = Steps(emit)
     try:
-        return _Run(deployment, target, steps, local_predict, sleep).all(wait)
+        return _Run(deployment, target, steps, attempt, sleep).all(wait)
     except KeyboardInterrupt:
-        error = Interrupted("stopped by you", where=steps.title, fix="run the same again: it continues from there")
+        error = Interrupted(
+            say("stopped by you"), where=steps.title, fix=say("run the same again: it continues from there")
+        )
         steps.fail(error)
         raise error from None
     except AipError as error:
@@ -82,27 +83,29 @@ class _Run:
         deployment: Deployment,
         target: Target,
         steps: Steps,
-        local_predict: LocalPredict,
+        attempt: Try,
         sleep: Callable[[float], None],
     ) -> None:
         self.deployment = deployment
         self.target = target
         self.steps = steps
-        self.local_predict = local_predict
+        self.attempt = attempt
         self.sleep = sleep
         self.body = deployment.test_request()
+        self.versions: list[Version] = []  # those the model has, once the target was asked
 
     def all(self, wait: bool) -> Result:
         model_dir = self.look()
-        plan = self.check(make_plan(self.deployment, self.target, model_dir))
+        plan = make_plan(self.deployment, self.target, model_dir)
+        check_step(self.steps, plan, self.target)
         # Before the try: the embedded server imports the framework while the local worker does.
         found = self.connect(plan)
-        local = self.try_locally(plan)
+        local = try_step(self.steps, plan, self.target, self.attempt)
         plan = found.plan
         result = Result(plan, local=local)
         if found.action in ("create", "replace"):
             self.bucket(plan)
-            self.upload(plan)
+            upload_step(self.steps, plan, self.target, self.versions)
             self.model(plan)
         operation = self.version(plan, found)
         if operation is not None:
@@ -117,50 +120,30 @@ class _Run:
     def look(self) -> ModelDir | None:
         with self.steps("look") as step:
             if self.deployment.is_remote:
-                step.skip(f"the model lies at {self.deployment.origin} already")
+                step.skip(say("the model lies at {origin} already", origin=self.deployment.origin))
                 return None
-            resolved = _resolved(self.deployment)
-            if resolved.note:
-                step.note(resolved.note)
-            model_dir = look(resolved.path)
+            place = resolved(self.deployment)
+            if place.note:
+                step.note(place.note)
+            model_dir = look(place.path)
             if self.body is not None and not self.deployment.version.predictionClass:
                 warm_here(self.deployment.version.framework or model_dir.framework)
             for left_out in model_dir.left_out[:5]:
-                step.note(f"left out: {left_out}")
+                step.note(say("left out: {file}", file=left_out))
             step.done(file_summary(model_dir), model_dir)
             return model_dir
-
-    def check(self, plan: Plan) -> Plan:
-        with self.steps("checks") as step:
-            for choice in plan.choices:
-                step.note(f"{choice.field}: {choice.value} ({choice.source})")
-            report = checks.run(_subject(plan, self.target), skip=self.deployment.skip)
-            report.raise_on_errors()
-            for finding in report.findings:
-                level: Literal["info", "warning"] = "warning" if finding.severity == "warning" else "info"
-                step.note(f"{finding.severity} {finding.id}: {finding.message}", level)
-            warnings = len(report.findings)
-            step.done(f"passed{f', {warnings} to read' if warnings else ''}", report)
-        return plan
-
-    def try_locally(self, plan: Plan) -> dict[str, Any] | None:
-        with self.steps("try") as step:
-            if self.body is None:
-                step.skip("no test: instances were given")
-                return None
-            trial = trial_of(plan, self.target, self.body)
-            if isinstance(trial, str):
-                step.skip(trial)
-                return None
-            answer = self.local_predict(trial)
-            step.done(_predictions(answer), answer)
-            return answer
 
     def connect(self, plan: Plan) -> Found:
         with self.steps("target") as step:
             about = self.target.connect()
-            versions = self.target.client.list_versions(plan.model.id) if self.find_model(plan) else []
+            model = self.find_model(plan)
+            versions = self.target.client.list_versions(plan.model.id) if model else []
+            self.versions = versions
             found = settle_version(plan, self.target, versions)
+            if found.action in ("create", "replace"):
+                report = check_online(found, self.target, model, versions)
+                report.raise_on_errors()
+                note_findings(step, report)
             if found.action != "keep" and plan.version.framework:
                 self.target.warm(plan.version.framework)
             for choice in found.plan.choices[len(plan.choices) :]:
@@ -174,67 +157,47 @@ class _Run:
     def bucket(self, plan: Plan) -> None:
         with self.steps("bucket") as step:
             if plan.bucket is None:
-                step.skip(f"the model lies at {self.deployment.origin} already")
+                step.skip(say("the model lies at {origin} already", origin=self.deployment.origin))
                 return
             location = (plan.model.regions or (self.target.default_region,))[0]
-            made, place = ensure_bucket(self.target.storage, plan.bucket, location)
-            if place and place != location:
-                step.note(f"the bucket is in {place}, the model's region is {location}", "warning")
-            step.done(f"gs://{plan.bucket} {'made' if made else 'is there'} ({place})")
-
-    def upload(self, plan: Plan) -> None:
-        with self.steps("upload") as step:
-            works = self.uploads(plan)
-            if not works:
-                step.skip(f"the model lies at {self.deployment.origin} already")
-                return
-            total = sum(work.bytes_to_send for work in works)
-            sent = 0
-
-            def on_bytes(count: int, name: str) -> None:
-                nonlocal sent
-                sent += count
-                step.emit(Progress("upload", sent, total, "bytes", name))
-
-            for work in works:
-                upload(self.target.storage, work, on_bytes)
-            kept = sum(len(work.keep) for work in works)
-            unchanged = f", {kept} unchanged" if kept else ""
-            count = sum(len(work.send) for work in works)
-            step.done(f"{count} sent ({size(total)}){unchanged} → {works[0].destination}", works[0])
-
-    def uploads(self, plan: Plan) -> list[UploadPlan]:
-        """What is to be sent: the model directory, and each package under its content."""
-        storage, works = self.target.storage, []
-        if plan.upload_to is not None and plan.model_dir is not None:
-            works.append(plan_upload(plan.model_dir.files, plan.upload_to, listing(storage, plan.upload_to)))
-        for file in plan.packages:
-            work = plan_upload([file], file.destination, listing(storage, file.destination))
-            works.append(dataclasses.replace(work, remove=()))  # what else lies there is not ours
-        return works
+            found = ensure_bucket(self.target.store, plan.bucket, project=self.target.project, location=location)
+            step.done(found.told, found)
 
     def model(self, plan: Plan) -> None:
         with self.steps("model") as step:
             model = self.find_model(plan)
-            made = model is None
-            model = model or self.target.client.create_model(plan.model)
-            step.done(f"{model.name} {'made' if made else 'is there'}", model)
+            if model is not None:
+                step.done(say("{name} is there", name=model.name), model)
+            else:
+                model = self.target.client.create_model(plan.model)
+                step.done(say("{name} is made", name=model.name), model)
 
     def version(self, plan: Plan, found: Found) -> Operation | None:
         with self.steps("version") as step:
             if found.action == "keep":
-                step.skip(f"{plan.version.id} is READY and the same: nothing to do")
+                step.skip(say("{version} is READY and the same: nothing to do", version=plan.version.id))
                 return None
             if found.action == "wait":
-                step.done(f"{plan.version.id} is being created already", found.version)
+                step.done(say("{version} is being created already", version=plan.version.id), found.version)
                 return found.operation
             if found.action == "replace":
-                step.note(f"{plan.version.id} {found.reason}: deleted, to be made anew", "warning")
+                step.note(
+                    say("{version} {reason}: deleted, to be made anew", version=plan.version.id, reason=found.reason),
+                    "warning",
+                )
                 self.target.client.wait(
                     self.target.client.delete_version(plan.model.id, plan.version.id), sleep=self.sleep
                 )
             operation = self.target.client.create_version(plan.model.id, plan.version)
-            step.done(f"{plan.model.id}/{plan.version.id} is being created: {operation.name}", operation)
+            step.done(
+                say(
+                    "{model}/{version} is being created: {operation}",
+                    model=plan.model.id,
+                    version=plan.version.id,
+                    operation=operation.name,
+                ),
+                operation,
+            )
             return operation
 
     def wait(self, operation: Operation) -> bool:
@@ -248,7 +211,7 @@ class _Run:
                 state = now.metadata.version.state if now.metadata and now.metadata.version else None
                 if state and state != shown:
                     shown = state
-                    step.note(f"state: {state}")
+                    step.note(say("state: {state}", state=state))
 
             try:
                 self.target.client.wait(operation, on_poll=on_poll, sleep=self.sleep)
@@ -256,9 +219,10 @@ class _Run:
                 step.detach(Detached("wait", operation.name or "", _reattach(operation)))
                 return False
             except OperationFailed as error:
-                error.fix = error.fix or "mend the model and run the same again: the failed version is made anew"
+                fix = say("mend the model and run the same again: the failed version is made anew")
+                error.fix = error.fix or fix
                 raise
-            step.done("done")
+            step.done(say("done"))
             return True
 
     def describe(self, plan: Plan) -> Version:
@@ -270,45 +234,22 @@ class _Run:
     def predict(self, plan: Plan, local: dict[str, Any] | None) -> dict[str, Any] | None:
         with self.steps("predict") as step:
             if self.body is None:
-                step.skip("no test: instances were given")
+                step.skip(say("no test: instances were given"))
                 return None
             online = self.target.client.predict(plan.model.id, self.body, plan.version.id)
             differs = difference(local, online) if local is not None else None
             if differs:
                 raise PredictionError(
                     "INVALID_OUTPUTS",
-                    f"the served version answers otherwise than the model does locally: {differs}",
+                    say("the served version answers otherwise than the model does locally: {differs}", differs=differs),
                     where=f"{plan.model.id}/{plan.version.id}",
-                    fix="compare the library versions of both (%aip_describe shows the runtime)",
+                    fix=say("compare the library versions of both (%aip_describe shows the runtime)"),
                 )
-            same = ", equal to the local ones" if local is not None else ""
-            step.done(_predictions(online) + same, online)
+            summary = told(online.get("predictions") or [])
+            if local is not None:
+                summary = say("{predictions}, equal to the local ones", predictions=summary)
+            step.done(summary, online)
             return online
-
-
-def _resolved(deployment: Deployment) -> Resolved:
-    """The local directory that is deployed: of an export base its newest export."""
-    origin, version = local_origin(deployment), deployment.version
-    if version.predictionClass or version.container:  # own code may want any directory
-        return Resolved(origin)
-    return resolve_export(origin)
-
-
-def _subject(plan: Plan, target: Target) -> checks.Subject:
-    return checks.Subject(
-        model=plan.model,
-        version=plan.version,
-        model_dir=plan.model_dir,
-        target=checks.TargetKind(kind=target.kind, region=target.region, endpoint=target.endpoint),
-        test_request=plan.deployment.test_request(),
-    )
-
-
-def _predictions(answer: dict[str, Any]) -> str:
-    predictions = answer.get("predictions") or []
-    text = json.dumps(predictions[:3], ensure_ascii=False)
-    short = text if len(text) <= 60 else f"{text[:60]}…"
-    return f"{len(predictions)} predictions: {short}" if len(predictions) != 1 else f"1 prediction: {short}"
 
 
 def _reattach(operation: Operation) -> str:

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from aip_magics.artifacts import ModelDir
-from aip_magics.deploy.plan import STEPS
+from aip_magics.deploy import plan
 from aip_magics.errors import AipError
 from aip_magics.events import Detached, Event, Failed, Note, StepFinished, StepSkipped, StepStarted
+from aip_magics.language import say
 
 Emit = Callable[[Event], None]
-TITLES = {step.id: step.title for step in STEPS}
 
 
 class Step:
@@ -41,15 +41,16 @@ class Steps:
     def __init__(self, emit: Emit) -> None:
         self.emit = emit
         self.current = ""
+        self._titles = {step.id: step.title for step in plan.steps()}
 
     @property
     def title(self) -> str:
-        return TITLES.get(self.current, self.current)
+        return self._titles.get(self.current, self.current)
 
     @contextmanager
     def __call__(self, id: str) -> Iterator[Step]:
         self.current = id
-        self.emit(StepStarted(id, TITLES[id]))
+        self.emit(StepStarted(id, self._titles[id]))
         yield Step(id, self.emit)
 
     def skip(self, id: str, reason: str) -> None:
@@ -74,6 +75,6 @@ def file_summary(model_dir: ModelDir) -> str:
     count = len(model_dir.files)
     found = ", ".join(f"{name} {version}" for name, version in model_dir.libraries.items())
     model = f": {model_dir.model_file.name}" if model_dir.model_file else ""
-    return (
-        f"{count} file{'s' if count != 1 else ''}, {size(model_dir.total_size)}{model}{f' ({found})' if found else ''}"
-    )
+    total = size(model_dir.total_size)
+    files = say("1 file, {size}", size=total) if count == 1 else say("{count} files, {size}", count=count, size=total)
+    return f"{files}{model}{f' ({found})' if found else ''}"

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from aip_magics.checks.tried import Tried
 from aip_magics.deploy import packages
 from aip_magics.deploy.plan import Plan
+from aip_magics.errors import PredictionError
 from aip_magics.storage import Cache, GsUri, fetch_directory, fetch_file
 from aip_magics.targets import Target
 
+if TYPE_CHECKING:
+    from aip_magics.prediction.launch import WorkerSpec
+
 DOWNLOADS = "downloads"  # below the data directory
+_TIMES = ("Prediction-Preprocess-Time", "Prediction-Engine-Run-Time", "Prediction-Postprocess-Time")
 DOWNLOAD_LIMIT = 500 * 1000**2  # bytes of a model that lies in Cloud Storage; more is not worth the wait
 
 
@@ -35,29 +43,49 @@ def trial_of(plan: Plan, target: Target, body: bytes) -> Trial | str:
     if plan.model_dir is not None:
         model_dir = plan.model_dir.path
     else:
-        found = fetch_directory(target.storage, GsUri.parse(plan.deployment.origin), cache, DOWNLOAD_LIMIT)
+        found = fetch_directory(target.store, GsUri.parse(plan.deployment.origin), cache, DOWNLOAD_LIMIT)
         if isinstance(found, str):
             return found
         model_dir = found
     archives = tuple(
-        fetch_file(target.storage, package, cache) if packages.is_remote(package) else packages.local_path(package)
+        fetch_file(target.store, package, cache) if packages.is_remote(package) else packages.local_path(package)
         for package in version.packageUris or ()
     )
     return Trial(model_dir, body, version.framework, archives, version.predictionClass, data_dir)
 
 
-def predict_here(trial: Trial) -> dict[str, Any]:
-    """`{"predictions": […]}` by the model itself. PredictionError where it does not load or predict."""
-    from aip_magics.prediction.local import local_predict
-    from aip_magics.prediction.packages import install
+Try = Callable[[Trial], Tried]
 
-    installed = (install(trial.packages, sys.executable, trial.cache),) if trial.packages else ()
-    return local_predict(
-        trial.model_dir,
-        body=trial.body,
-        framework=trial.framework,
-        packages=installed,
-        prediction_class=trial.prediction_class,
+
+def try_here(trial: Trial) -> Tried:
+    """How the model does in a worker of this Python; what it refuses is the `error`."""
+    from aip_magics.prediction.local import worker_spec
+    from aip_magics.prediction.packages import install
+    from aip_magics.prediction.pool import shared
+
+    spec: WorkerSpec | None = None
+    try:
+        installed = (install(trial.packages, sys.executable, trial.cache),) if trial.packages else ()
+        spec = worker_spec(trial.model_dir, trial.framework, sys.executable, installed, trial.prediction_class)
+        answer = json.loads(shared().predict(spec, trial.body))
+    except PredictionError as error:
+        return _measured(Tried(error=error), spec)
+    return _measured(Tried(predictions=answer["predictions"]), spec)
+
+
+def _measured(tried: Tried, spec: WorkerSpec | None) -> Tried:
+    """With what the worker that holds the model tells of itself."""
+    from aip_magics.prediction.pool import memory_of, shared
+
+    worker = shared().worker(spec) if spec else None
+    if worker is None or worker.loaded is None:
+        return tried
+    parts = [value for name, value in worker.stats.items() if name in _TIMES]
+    return dataclasses.replace(
+        tried,
+        load_seconds=worker.loaded.load_seconds,
+        predict_seconds=sum(parts) / 1e6 if parts else None,
+        memory_bytes=memory_of(worker.pid) or None,
     )
 
 

@@ -10,9 +10,10 @@ Templates are literals at the place of use, so that a test finds them all and se
 from __future__ import annotations
 
 import functools
-import importlib.resources
+import importlib
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 LANGUAGES = ("en", "ko")
@@ -52,13 +53,9 @@ def say(template: str, /, **values: Any) -> str:
 @functools.cache
 def catalogue(language: str) -> Mapping[str, str]:
     """All entries of a language, English template → translated template."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
+    # tomllib came with Python 3.11; tomli is the same parser for 3.10.
+    parser = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     entries: dict[str, str] = {}
-    folder = importlib.resources.files(__package__) / language
-    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if file.name.endswith(".toml"):
-            entries.update(tomllib.loads(file.read_text("utf-8")))
+    for file in sorted((Path(__file__).parent / language).glob("*.toml")):
+        entries.update(parser.loads(file.read_text("utf-8")))
     return entries

@@ -2,45 +2,54 @@
 
 from __future__ import annotations
 
-import numbers
-import os
-import shlex
+import dataclasses
+import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
-from aip_magics.commands.base import Command, Context, Face
-from aip_magics.commands.cell import VARIABLE, substitute
+from aip_magics.commands.base import Command, Context, Face, Pending
+from aip_magics.commands.line import words
 from aip_magics.commands.parser import HelpAsked, Parser
 from aip_magics.commands.registry import command_of, parser_of
+from aip_magics.commands.running import execute, given_place
 from aip_magics.commands.verbs import magic_name
 from aip_magics.errors import AipError, OperationFailed, OptionError
+from aip_magics.language import say
 from aip_magics.notebook.face import NotebookFace
+from aip_magics.notebook.session import journal_of, session_of, speak
 from aip_magics.render.terminal import TerminalFace
-
-SESSION: dict[str, str] = {}
+from aip_magics.spec import Operation
 
 
 def magic_parser(command: Command) -> Parser:
     """The parser of a magic: that of the command, and `-o NAME`."""
     parser = parser_of(command, f"%{magic_name(command.name)}")
-    parser.add_argument("-o", dest="output_name", metavar="NAME", help="put the value into this variable too")
+    parser.add_argument("-o", dest="output_name", metavar="NAME", help=say("put the value into this variable too"))
     return parser
 
 
 def run(verb: str, shell: Any, line: str, cell: str | None) -> Any:
-    """Run the magic of this verb in this shell; returns its value (None where `-o` takes it)."""
+    """Run the magic of this verb in this shell; returns its value (None where `-o` takes it).
+
+    A `;` at the end of the line shows no result and gives no value, as with IPython's own magics: `-o` keeps it.
+    """
+    speak(session_of(shell))
     command = command_of(verb)
-    words = _words(line, shell.user_ns)
+    line, semicolon, _ = line.rstrip().rpartition(";") if line.rstrip().endswith(";") else (line, "", "")
+    typed = words(line, shell.user_ns)
     try:
-        args = magic_parser(command).parse(words)
+        args = magic_parser(command).parse(typed)
     except HelpAsked as asked:
         print(asked)
         return None
+    args.verb = verb
     if args.output_name and not args.output_name.isidentifier():
-        raise OptionError(f"{args.output_name!r} is not a variable name", where="-o")
+        raise OptionError(say("{output_name!r} is not a variable name", output_name=args.output_name), where="-o")
     face = _face(command, shell, args.quiet)
+    shown = _Shown(face, mute=bool(semicolon))
     try:
-        value = command.run(args, cell, Context(face, shell.user_ns, SESSION))
+        value = execute(command, args, cell, context_of(shell, shown, args))
     except AipError as error:
         error.debug = args.debug
         if args.output_name and isinstance(error, OperationFailed):
@@ -49,31 +58,82 @@ def run(verb: str, shell: Any, line: str, cell: str | None) -> Any:
     finally:
         if isinstance(face, NotebookFace):
             face.finish()
+    if (place := given_place(args)) and verb != "config":
+        session_of(shell).last_run = place  # a run that failed, by a mistyped project too, is no example
     if args.output_name:
         shell.user_ns[args.output_name] = value
         return None
-    return value
+    if shown.any:
+        _keep_silent(shell, value)
+    return None if semicolon else value
+
+
+class _Shown:
+    """A face that remembers whether it showed a result; a muted one shows how a run goes, but no result."""
+
+    def __init__(self, face: Face, *, mute: bool) -> None:
+        self.emit = face.emit
+        self.any = False
+        self._face = face
+        self._mute = mute
+        if isinstance(face, NotebookFace):
+            self.open_form = face.open_form  # a form is no result: it is what was asked for
+
+    def show(self, value: Any) -> None:
+        if not self._mute:
+            self.any = True
+            self._face.show(value)
+
+
+def _keep_silent(shell: Any, value: Any) -> None:
+    """Let the cell end without the value's repr below what was shown of it; `_` and `Out` have it all the same.
+
+    IPython puts its own hook back when the cell has ended.
+    """
+    before, hook = sys.displayhook, shell.displayhook
+
+    def once(result: Any) -> None:
+        if result is not value:
+            before(result)
+        elif result is not None:
+            hook.update_user_ns(result)
+            hook.fill_exec_result(result)
+
+    sys.displayhook = once
+
+
+def context_of(shell: Any, face: Face, args: Any) -> Context:
+    """What a command runs with in this shell."""
+    session = session_of(shell)
+    context = Context(
+        face,
+        shell.user_ns,
+        session.session(),
+        last_run=session.last_run,
+        configure=session.configure,
+        follow=_follower(shell, args) if getattr(shell, "kernel", None) is not None else None,
+    )
+    return dataclasses.replace(context, journal=journal_of(shell.user_ns, context.data_dir()))
+
+
+def _follower(shell: Any, args: Any) -> Callable[[Pending], None]:
+    """Shows an operation that goes on, and puts it into the variable of `-o` again when it is done."""
+
+    def ended(operation: Operation) -> None:
+        held = shell.user_ns.get(args.output_name) if args.output_name else None
+        if isinstance(held, Operation) and held.name == operation.name:  # the user may have put it to another use
+            shell.user_ns[args.output_name] = operation
+
+    def start(pending: Pending) -> None:
+        if not args.quiet:
+            from aip_magics.notebook.follow import follow
+
+            follow(pending, magic_name(args.verb), ended=ended)
+
+    return start
 
 
 def _face(command: Command, shell: Any, quiet: bool) -> Face:
     if getattr(shell, "kernel", None) is not None:
         return NotebookFace(magic_name(command.name), quiet=quiet)
     return TerminalFace(print, print, time.monotonic, quiet=quiet)
-
-
-def _words(line: str, names: dict[str, Any]) -> list[str]:
-    """The line's words; a word that is wholly `$name` (also after `--flag=`) becomes that variable's text."""
-    try:
-        words = shlex.split(line)
-    except ValueError as error:
-        raise OptionError(f"the line cannot be read: {error}", where=line, fix="close the quotation mark") from None
-    return [_variable(word, names) for word in words]
-
-
-def _variable(word: str, names: dict[str, Any]) -> str:
-    flag, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
-    if VARIABLE.fullmatch(value) or value.startswith("$$"):
-        found = substitute(value, names, flag or "line")
-        # A model, an array, a list: it has no place in a line, the command takes it by its name.
-        return f"{flag}{equals}{found}" if isinstance(found, (str, os.PathLike, numbers.Number)) else word
-    return word

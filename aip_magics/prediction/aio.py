@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aip_magics.errors import WorkerError
+from aip_magics.language import say
 from aip_magics.prediction import process, replies
 from aip_magics.prediction.frames import Frame, Unpacker, pack
 from aip_magics.prediction.launch import LAST_WORDS, LOADING, PREDICTING, START_SECONDS, STARTING, WorkerSpec, begin
@@ -184,7 +185,7 @@ class AsyncWorker:
     ) -> tuple[int, asyncio.Future[Frame]]:
         """Send a request; its number, and the answer to come."""
         if self._ended or self._transport is None:
-            raise WorkerError("the worker was ended before this request", where=str(self.spec.model_dir))
+            raise WorkerError(say("the worker was ended before this request"), where=str(self.spec.model_dir))
         self._number += 1
         answer = self._channel.expect(self._number, then)
         self._transport.write(pack({**header, "id": self._number}, payload))

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from aip_magics.errors import InstancesError, WorkerError
+from aip_magics.language import say
 
 HEAD = struct.Struct(">II")
 HEADER_LIMIT = 1 << 24  # bytes; more is no header of ours
@@ -22,7 +23,9 @@ class Frame(NamedTuple):
 def pack(header: Mapping[str, Any], payload: bytes = b"") -> bytes:
     """The bytes of one frame. InstancesError if the payload is 4 GiB or more."""
     if len(payload) > PAYLOAD_LIMIT:
-        raise InstancesError(f"a request of {len(payload)} bytes is too large", fix="send fewer instances at once")
+        raise InstancesError(
+            say("a request of {count} bytes is too large", count=len(payload)), fix=say("send fewer instances at once")
+        )
     head = json.dumps(header).encode("utf-8")
     return b"".join((HEAD.pack(len(head), len(payload)), head, payload))
 
@@ -44,7 +47,7 @@ class Unpacker:
             return None
         head, payload = HEAD.unpack_from(self._buffer)
         if head > HEADER_LIMIT:
-            raise WorkerError("the worker process sent something else than frames")
+            raise WorkerError(say("the worker process sent something else than frames"))
         middle, end = HEAD.size + head, HEAD.size + head + payload
         if len(self._buffer) < end:
             return None
@@ -54,4 +57,4 @@ class Unpacker:
         try:
             return Frame(json.loads(header), body)
         except ValueError:
-            raise WorkerError("the worker process sent something else than frames") from None
+            raise WorkerError(say("the worker process sent something else than frames")) from None

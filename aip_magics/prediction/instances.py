@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from aip_magics.errors import InstancesError
+from aip_magics.language import say
 
-_SHAPE = 'send an object: {"instances": [[5.1, 3.5, 1.4, 0.2]]}'
+_EXAMPLE = '{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 
 
 def parse_json_instances(data: str | bytes, where: str = "--json-instances") -> list[Any]:
     """One JSON value per line. InstancesError with the line's number; an empty line is an error, as with gcloud."""
     return [
-        _loads(line, f"{where}, line {number}", "each line is one JSON value") for number, line in _lines(data, where)
+        _loads(line, _line(where, number), say("each line is one JSON value")) for number, line in _lines(data, where)
     ]
 
 
@@ -25,16 +26,28 @@ def parse_text_instances(data: str | bytes, where: str = "--text-instances") -> 
 
 def parse_json_request(data: str | bytes, where: str = "--json-request") -> dict[str, Any]:
     """A JSON object with a list `instances`. Unlike gcloud, its other keys are kept."""
-    request = _loads(_text(data, where), where, _SHAPE, whole=True)
+    request = _loads(_text(data, where), where, say("send an object: {example}", example=_EXAMPLE), whole=True)
     if not isinstance(request, dict):
-        raise InstancesError(f"a JSON object is wanted, not {_kind(request)}", where=where, fix=_SHAPE)
+        raise InstancesError(
+            say("a JSON object is wanted, not {kind}", kind=_kind(request)),
+            where=where,
+            fix=say("send an object: {example}", example=_EXAMPLE),
+        )
     if "instances" not in request:
-        raise InstancesError('the request has no "instances"', where=where, fix=_SHAPE)
+        raise InstancesError(
+            say('the request has no "instances"'), where=where, fix=say("send an object: {example}", example=_EXAMPLE)
+        )
     instances = request["instances"]
     if not isinstance(instances, list):
-        raise InstancesError(f'"instances" must be a list, not {_kind(instances)}', where=where, fix=_SHAPE)
+        raise InstancesError(
+            say('"instances" must be a list, not {kind}', kind=_kind(instances)),
+            where=where,
+            fix=say("send an object: {example}", example=_EXAMPLE),
+        )
     if not instances:
-        raise InstancesError('"instances" is empty', where=where, fix="one item per prediction that is wanted")
+        raise InstancesError(
+            say('"instances" is empty'), where=where, fix=say("one item per prediction that is wanted")
+        )
     return request
 
 
@@ -51,14 +64,18 @@ def from_value(value: object) -> list[Any]:
         value = list(value)
     if isinstance(value, list):
         if not value:
-            raise InstancesError("there are no instances", where="instances", fix="one item per prediction wanted")
+            raise InstancesError(
+                say("there are no instances"), where="instances", fix=say("one item per prediction wanted")
+            )
         return value
-    fix = "a list with one item per prediction that is wanted"
+    fix = say("a list with one item per prediction that is wanted")
     if isinstance(value, Mapping) and "instances" in value:
-        fix = 'pass its "instances"'
+        fix = say('pass its "instances"')
     elif hasattr(value, "toarray"):
-        fix = "a sparse matrix has to be dense here: pass .toarray()"
-    raise InstancesError(f"instances must be a list, an array or a DataFrame, not {_kind(value)}", fix=fix)
+        fix = say("a sparse matrix has to be dense here: pass .toarray()")
+    raise InstancesError(
+        say("instances must be a list, an array or a DataFrame, not {kind}", kind=_kind(value)), fix=fix
+    )
 
 
 def request_body(instances: object, signature_name: str | None = None, extra: Mapping[str, Any] | None = None) -> bytes:
@@ -67,7 +84,9 @@ def request_body(instances: object, signature_name: str | None = None, extra: Ma
     InstancesError if JSON cannot hold an instance (NaN, Infinity, a date, bytes), naming it.
     """
     if extra and "instances" in extra:
-        raise InstancesError('"instances" are given twice', where="extra", fix="leave them out of the further keys")
+        raise InstancesError(
+            say('"instances" are given twice'), where="extra", fix=say("leave them out of the further keys")
+        )
     request = {"instances": from_value(instances), **(extra or {})}
     if signature_name is not None:
         request["signature_name"] = signature_name
@@ -83,8 +102,10 @@ def encode(request: Mapping[str, Any]) -> bytes:
             try:
                 _dumps(part)
             except (ValueError, TypeError, RecursionError) as reason:
-                raise InstancesError(f"{place} cannot be written as JSON: {_why(reason)}", where=place) from None
-        raise InstancesError(f"the request cannot be written as JSON: {_why(error)}") from None
+                raise InstancesError(
+                    say("{place} cannot be written as JSON: {why}", place=place, why=_why(reason)), where=place
+                ) from None
+        raise InstancesError(say("the request cannot be written as JSON: {why}", why=_why(error))) from None
 
 
 def _parts(request: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -102,12 +123,12 @@ def _dumps(value: Any) -> bytes:
 def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):  # NumPy's scalars and arrays, as items of a list
         return value.tolist()
-    raise TypeError(f"{_kind(value)} is no JSON type")
+    raise TypeError(say("{kind} is no JSON type", kind=_kind(value)))
 
 
 def _why(error: BaseException) -> str:
     text = str(error) or type(error).__name__
-    return "NaN and Infinity do not exist in JSON" if text.startswith("Out of range float") else text
+    return say("NaN and Infinity do not exist in JSON") if text.startswith("Out of range float") else text
 
 
 def _lines(data: str | bytes, where: str) -> Iterator[tuple[int, str]]:
@@ -116,11 +137,15 @@ def _lines(data: str | bytes, where: str) -> Iterator[tuple[int, str]]:
     if not lines[-1]:
         lines.pop()
     if not lines:
-        raise InstancesError("there are no instances", where=where, fix="write one instance per line")
+        raise InstancesError(say("there are no instances"), where=where, fix=say("write one instance per line"))
     for number, line in enumerate(lines, 1):
         line = line.removesuffix("\r").removeprefix("\ufeff")
         if not line:
-            raise InstancesError("the line is empty", where=f"{where}, line {number}", fix="remove the line")
+            raise InstancesError(
+                say("the line is empty"),
+                where=_line(where, number),
+                fix=say("remove the line"),
+            )
         yield number, line
 
 
@@ -132,7 +157,9 @@ def _text(data: str | bytes, where: str) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise InstancesError(
-            f"byte 0x{data[error.start]:02x} is not UTF-8", where=f"{where}, line {line}", fix="save the file as UTF-8"
+            say("byte 0x{data:02x} is not UTF-8", data=data[error.start]),
+            where=_line(where, line),
+            fix=say("save the file as UTF-8"),
         ) from None
 
 
@@ -140,21 +167,36 @@ def _loads(text: str, where: str, fix: str, *, whole: bool = False) -> Any:
     try:
         return json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}" if whole else f"column {error.colno}"
-        raise InstancesError(f"this is not JSON: {error.msg} at {place}", where=where, fix=fix) from None
+        line = error.lineno if whole else None
+        raise InstancesError(_no_json(error.msg, line, error.colno), where=where, fix=fix) from None
     except (ValueError, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise InstancesError(f"this is not JSON: {reason}", where=where, fix=fix) from None
+        reason = say("it is nested too deeply") if isinstance(error, RecursionError) else str(error)
+        raise InstancesError(say("this is not JSON: {reason}", reason=reason), where=where, fix=fix) from None
+
+
+def _no_json(reason: str, line: int | None, column: int) -> str:
+    if line is None:
+        return say("this is not JSON: {reason} at column {column}", reason=reason, column=column)
+    return say("this is not JSON: {reason} at line {line}, column {column}", reason=reason, line=line, column=column)
+
+
+def _line(where: str, number: int) -> str:
+    return say("{where}, line {number}", where=where, number=number)
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} does not exist in JSON")
+    raise ValueError(say("{name} does not exist in JSON", name=name))
 
 
 def _kind(value: object) -> str:
-    names: dict[type, str] = {dict: "an object", list: "a list", str: "a text", bool: "a truth value"}
+    names: dict[type, str] = {
+        dict: say("an object"),
+        list: say("a list"),
+        str: say("a text"),
+        bool: say("a truth value"),
+    }
     if value is None:
-        return "nothing"
+        return say("nothing")
     if type(value) in (int, float):
-        return f"the number {value}"
+        return say("the number {value}", value=value)
     return names.get(type(value), type(value).__name__)

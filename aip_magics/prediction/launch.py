@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from aip_magics.errors import ModelDirError, WorkerError
+from aip_magics.language import say
 from aip_magics.prediction import process, replies
 from aip_magics.prediction.frames import Frame, Unpacker, pack
 from aip_magics.prediction.parents import ParentPool
@@ -28,7 +29,7 @@ BARE = "NOTHING"  # what a parent imports that no framework fits
 IMPORTED = ("numpy", "scipy", "sklearn", "joblib", "pandas", "xgboost", "tensorflow", "keras")  # by parents
 LAST_WORDS = 0.1  # seconds a hanging worker has to write down where it is, before it is killed
 
-STARTING, LOADING, PREDICTING = "it started", "loading the model", "predicting"
+STARTING, LOADING, PREDICTING = "starting", "loading", "predicting"  # `replies` says them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,8 +95,12 @@ def begin(
     environment of a spawned worker is made from; None takes this process's.
     """
     if not spec.model_dir.is_dir():
-        problem = "is not a directory" if spec.model_dir.exists() else "does not exist"
-        raise ModelDirError(f"the model directory {problem}", where=str(spec.model_dir), fix="name the directory")
+        is_file = spec.model_dir.exists()
+        raise ModelDirError(
+            say("the model directory is not a directory") if is_file else say("the model directory does not exist"),
+            where=str(spec.model_dir),
+            fix=say("name the directory"),
+        )
     surroundings = Surroundings.make(log_dir)
     try:
         if parents is not None:
@@ -128,6 +133,7 @@ class Worker:
 
     def __init__(self, spec: WorkerSpec, running: WorkerProcess) -> None:
         self.spec = spec
+        self.loaded: Loaded | None = None  # once it is
         self.stats: Mapping[str, Any] = {}  # of the last predict: the service's names, microseconds
         self._process = running
         self._frames = Unpacker()
@@ -147,7 +153,8 @@ class Worker:
     def load(self, deadline: float = 60.0) -> Loaded:
         """Load the model, within `deadline` seconds. PredictionError if it does not load, WorkerError if it died."""
         frame = self._ask(self.spec.load_header(self._process.temp_dir), b"", deadline, LOADING)
-        return Loaded.from_header(frame.header)
+        self.loaded = Loaded.from_header(frame.header)
+        return self.loaded
 
     def predict(self, body: bytes, deadline: float = 60.0) -> bytes:
         """The response's body for a request's body (JSON objects both), within `deadline` seconds.
@@ -190,7 +197,7 @@ class Worker:
     def _ask(self, header: dict[str, Any], payload: bytes, deadline: float, doing: str) -> Frame:
         with self._lock:
             if self._ended:
-                raise WorkerError("the worker was ended before this request", where=str(self.spec.model_dir))
+                raise WorkerError(say("the worker was ended before this request"), where=str(self.spec.model_dir))
             self._number += 1
             mark = self._process.log_size()
             request = pack({**header, "id": self._number, "deadline": deadline}, payload)

@@ -10,6 +10,7 @@ from typing import Any
 
 from aip_magics.artifacts import resolve_export
 from aip_magics.errors import FieldError, InstancesError, ModelDirError
+from aip_magics.language import say
 from aip_magics.prediction import instances as forms
 from aip_magics.prediction.launch import BARE, WorkerSpec
 from aip_magics.prediction.pool import WorkerPool, shared
@@ -41,7 +42,7 @@ def local_predict(
     deadline).
     """
     if (body is None) == (instances is None):
-        raise InstancesError("give either instances or a body", where="instances", fix="one of the two")
+        raise InstancesError(say("give either instances or a body"), where="instances", fix=say("one of the two"))
     if body is None:
         body = forms.request_body(instances, signature_name)
     elif signature_name is not None:
@@ -62,14 +63,20 @@ def worker_spec(
     """What is to predict. ModelDirError; FieldError for a framework beside a routine, as the API has it."""
     path, name = directory(model_dir), framework_name(framework)
     if prediction_class and name:
-        text = f"a routine ({prediction_class}) has no framework, but {name} is given"
-        raise FieldError(text, where="framework", fix="leave framework out")
+        text = say(
+            "a routine ({prediction_class}) has no framework, but {name} is given",
+            prediction_class=prediction_class,
+            name=name,
+        )
+        raise FieldError(text, where="framework", fix=say("leave framework out"))
     if not prediction_class and name in (None, "TENSORFLOW"):
         path = resolve_export(path).path
     directories = tuple(Path(package).resolve() for package in packages)
     for place in directories:
         if not place.is_dir():
-            raise FieldError("this is no directory of installed packages", where=str(place), fix="install it first")
+            raise FieldError(
+                say("this is no directory of installed packages"), where=str(place), fix=say("install it first")
+            )
     return WorkerSpec(path, name, python, packages=directories, prediction_class=prediction_class or None)
 
 
@@ -92,13 +99,17 @@ def directory(model_dir: Path | str) -> Path:
     """The local directory that is meant: a model's file stands for its directory. ModelDirError if there is none."""
     if str(model_dir).startswith("gs:"):
         raise ModelDirError(
-            "a model in Cloud Storage cannot be tried here", where=str(model_dir), fix="download the directory first"
+            say("a model in Cloud Storage cannot be tried here"),
+            where=str(model_dir),
+            fix=say("download the directory first"),
         )
     path = Path(model_dir)
     if path.is_file():
         path = path.parent
     if not path.is_dir():
-        raise ModelDirError("the model directory does not exist", where=str(path), fix="name an existing directory")
+        raise ModelDirError(
+            say("the model directory does not exist"), where=str(path), fix=say("name an existing directory")
+        )
     return path
 
 

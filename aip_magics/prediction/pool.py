@@ -117,6 +117,11 @@ class WorkerPool:
             if place.worker is not before:
                 self._make_room(spec)
 
+    def worker(self, spec: WorkerSpec) -> Worker | None:
+        """The warm worker that holds this, if there is one."""
+        wanted = dataclasses.replace(spec, model_dir=spec.model_dir.resolve())
+        return next((worker for worker in self.workers() if worker.spec == wanted), None)
+
     def workers(self) -> list[Worker]:
         """The warm workers, the least recently used first."""
         with self._lock:

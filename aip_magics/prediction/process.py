@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from aip_magics.errors import WorkerError
+from aip_magics.language import say
 
 FOLDER = Path(__file__).with_name("worker")
 STATUS = struct.Struct(">i")
@@ -266,7 +267,10 @@ def spawn_connecting(
         except OSError as error:
             handle.kill()
             handle.drop()
-            raise WorkerError(f"{python} did not connect: {error}", log=surroundings.log.read_text("utf-8")) from error
+            raise WorkerError(
+                say("{python} did not connect: {error}", python=python, error=error),
+                log=surroundings.log.read_text("utf-8"),
+            ) from error
 
 
 def _accept(server: socket.socket, secret: str) -> socket.socket:
@@ -302,5 +306,7 @@ def launched(
             start_new_session=True,
         )
     except OSError as error:
-        fix = "name an existing Python interpreter"
-        raise WorkerError(f"the interpreter {python} cannot be run: {error.strerror}", fix=fix) from error
+        fix = say("name an existing Python interpreter")
+        raise WorkerError(
+            say("the interpreter {python} cannot be run: {strerror}", python=python, strerror=error.strerror), fix=fix
+        ) from error

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aip_magics.errors import PredictionError, WorkerError
+from aip_magics.language import say
 from aip_magics.prediction.frames import Frame
 
 
@@ -47,23 +48,36 @@ def refused(frame: Frame, model_dir: Path, log: str) -> PredictionError | None:
 
 def died(code: int | None, doing: str, model_dir: Path, log: str) -> WorkerError:
     """The worker ended in the middle. `code` is the exit code, minus the signal, None if nobody knows."""
-    fix = "the log of the model's code is in `.log`"
+    fix = say("the log of the model's code is in `.log`")
     if code is None:
-        how = "ended"
+        how = say("ended")
     elif code >= 0:
-        how = f"exited with code {code}"
+        how = say("exited with code {code}", code=code)
     else:
-        how = f"was ended by signal {-code} ({_signal_name(-code)})"
+        how = say("was ended by signal {value} ({signal_name})", value=-code, signal_name=_signal_name(-code))
         if -code == getattr(signal, "SIGKILL", 9):
-            fix = "somebody killed it, or the machine ran out of memory: try a smaller model or fewer instances"
-    return WorkerError(f"the worker process {how} while {doing}", where=str(model_dir), fix=fix, log=log)
+            fix = say("somebody killed it, or the machine ran out of memory: try a smaller model or fewer instances")
+    return WorkerError(
+        say("the worker process {how} while {doing}", how=how, doing=_told(doing)),
+        where=str(model_dir),
+        fix=fix,
+        log=log,
+    )
 
 
 def overdue(seconds: float, doing: str, model_dir: Path, log: str) -> WorkerError:
     """The worker passed its deadline and was killed."""
-    detail = f"the worker process gave no answer within {seconds:g} s while {doing}, and was ended"
-    fix = "allow more time, or send fewer instances; `.log` shows where the model's code was"
+    detail = say(
+        "the worker process gave no answer within {seconds:g} s while {doing}, and was ended",
+        seconds=seconds,
+        doing=_told(doing),
+    )
+    fix = say("allow more time, or send fewer instances; `.log` shows where the model's code was")
     return WorkerError(detail, where=str(model_dir), fix=fix, log=log)
+
+
+def _told(doing: str) -> str:
+    return {"starting": say("it started"), "loading": say("loading the model"), "predicting": say("predicting")}[doing]
 
 
 def _signal_name(number: int) -> str:

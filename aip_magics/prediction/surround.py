@@ -11,6 +11,7 @@ from typing import Literal
 from aip_magics import catalog
 from aip_magics.artifacts import look, resolve_export
 from aip_magics.errors import EnvironmentFailed
+from aip_magics.language import say
 from aip_magics.prediction import interpreters, tools
 from aip_magics.prediction.environments import Skipped, environment
 from aip_magics.prediction.environments.pins import COLUMNS
@@ -50,7 +51,11 @@ def surround(
     """
     if env == "current":
         installed = (install(packages, sys.executable, cache, on_line=on_line, environ=environ),) if packages else ()
-        told = f"Python {interpreters.version_of(sys.executable)} at {sys.executable}, the one that runs this"
+        told = say(
+            "Python {version} at {executable}, the one that runs this",
+            version=interpreters.version_of(sys.executable),
+            executable=sys.executable,
+        )
         return Surround(sys.executable, installed, told)
     found = look(resolve_export(directory(model_dir)).path)
     framework = framework_name(framework) or found.framework
@@ -66,7 +71,13 @@ def surround(
     installed = ()
     if packages:
         installed = (install(packages, python, cache, with_requirements=True, on_line=on_line, environ=environ),)
-    told = f"Python {made.python_version} at {python}, the environment of runtime {chosen}{why}"
+    told = say(
+        "Python {python_version} at {python}, the environment of runtime {runtime}{why}",
+        python_version=made.python_version,
+        python=python,
+        runtime=chosen,
+        why=why,
+    )
     return Surround(python, installed, told)
 
 
@@ -80,4 +91,6 @@ def _runtime(given: str | None, framework: str | None, libraries: Mapping[str, s
 
 def skipped_error(skipped: Skipped) -> EnvironmentFailed:
     """The error of whoever asked for nothing but that environment."""
-    return EnvironmentFailed(f"nothing was predicted: {skipped.reason}", where="--env runtime", fix=skipped.fix)
+    return EnvironmentFailed(
+        say("nothing was predicted: {reason}", reason=skipped.reason), where=say("--env runtime"), fix=skipped.fix
+    )

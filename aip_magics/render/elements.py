@@ -46,4 +46,4 @@ def clip(text: str, most: int) -> str:
     if len(text) <= most and size(text) <= most:
         return text
     kept = bisect.bisect_right(range(min(len(text), most) + 1), most, key=lambda end: size(text[:end])) - 1
-    return f"{text[:kept]}… (+{words.plural(len(text) - kept, 'character')})"
+    return f"{text[:kept]}… (+{words.left_out(len(text) - kept, 'character')})"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from aip_magics.language import say
 from aip_magics.render import panels, words
 from aip_magics.render.blocks import (
     SIGNS,
@@ -33,8 +34,10 @@ MOST_BYTES = 4096
 MOST_ROWS = 60  # no panel of 4 kB holds more: nothing beyond is even looked at
 
 MOST_ADDRESS = 300
+LEAST_CODE = 240  # of a line of its own, however little else is drawn: half a command is of no use
 
 LEFT = "text-align:left"
+LONG_WORD = 30  # characters: a longer one may be broken anywhere, else it makes its table wider than the page
 COLOURS: dict[Tone, str] = {
     "good": "var(--jp-success-color0,#2e8b3d)",
     "bad": "var(--jp-error-color0,#d9363e)",
@@ -48,7 +51,8 @@ LINK = "color:var(--jp-content-link-color,inherit)"  # a browser's own blue cann
 MUTED = "color:var(--jp-ui-font-color2,inherit)"
 FRAME = "border-left:3px solid {};padding-left:.8em;overflow-wrap:anywhere"
 # JupyterLab centres tables and gives them a margin below; `fixed` would cut the columns to equal widths.
-TABLE = "margin:.2em 0;border-collapse:collapse;table-layout:auto"
+# `break-word` keeps short words whole: `anywhere` of the frame lets a browser make columns of one letter's width.
+TABLE = "margin:.2em 0;border-collapse:collapse;table-layout:auto;overflow-wrap:break-word"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +75,9 @@ _LIMITS = (
     _Limit(blocks=40, rows=24, columns=10, bytes=240, lines=30, below=4),
     _Limit(blocks=30, rows=16, columns=8, bytes=160, lines=20, below=3),
     _Limit(blocks=22, rows=12, columns=7, bytes=110, lines=14, below=2),
+    _Limit(blocks=22, rows=12, columns=7, bytes=110, lines=14, below=1),
     _Limit(blocks=16, rows=8, columns=6, bytes=80, lines=9, below=2),
+    _Limit(blocks=16, rows=8, columns=6, bytes=80, lines=9, below=1),
     _Limit(blocks=12, rows=5, columns=5, bytes=60, lines=6, below=1),
     _Limit(blocks=6, rows=3, columns=3, bytes=40, lines=4, below=1),
 )
@@ -93,7 +99,7 @@ def draw(panel: Panel) -> str:
         drawn = _frame(panel, _blocks(panel, limit))
         if len(drawn.encode()) <= MOST_BYTES:
             return drawn
-    return _frame(panel, el("p", clip(panel.label, 400), " is too large to be shown here."))
+    return _frame(panel, el("p", say("{label} is too large to be shown here.", label=clip(panel.label, 400))))
 
 
 def _frame(panel: Panel, inner: Html) -> Html:
@@ -104,12 +110,12 @@ def _frame(panel: Panel, inner: Html) -> Html:
 def _blocks(panel: Panel, limit: _Limit) -> Html:
     shown = [_block(block, limit) for block in panel.blocks[: limit.blocks]]
     left = len(panel.blocks) - len(shown)
-    return join(*shown, *([el("p", _more(left, "more part"))] if left else []))
+    return join(*shown, *([el("p", _more(left, "part"))] if left else []))
 
 
 def _block(block: Block, limit: _Limit) -> Html:
     if isinstance(block, Line):
-        return el("div", _line(block, limit))
+        return el("div", _line(block, limit, least_code=LEAST_CODE))
     if isinstance(block, Table):
         return _table(block, limit)
     if isinstance(block, Details):
@@ -117,21 +123,21 @@ def _block(block: Block, limit: _Limit) -> Html:
     return _code(block, limit)
 
 
-def _line(line: Line, limit: _Limit) -> Html:
-    return Html(" ".join(_inline(part, limit) for part in line.parts))
+def _line(line: Line, limit: _Limit, *, least_code: int = 0) -> Html:
+    return Html(" ".join(_inline(part, limit, max(limit.bytes, least_code)) for part in line.parts))
 
 
-def _inline(part: Inline, limit: _Limit) -> Html:
+def _inline(part: Inline, limit: _Limit, code: int) -> Html:
     if isinstance(part, str):
         return escape(clip(part, limit.bytes))
     if isinstance(part, Mark):
         sign = el("span", SIGNS[part.tone], aria_hidden="true", style=f"color:{COLOURS[part.tone]}")
-        return join(sign, " ", part.word)
+        return join(sign, "\u00a0", part.word)
     if isinstance(part, Meter):
-        label = clip(part.label, limit.bytes) or "progress"
+        label = clip(part.label, limit.bytes) or say("progress")
         done = min(max(part.done, 0), part.total)
         return join(el("progress", value=done, max=part.total, aria_label=label, style=BAR), " ", part.text)
-    return _link(part, limit) if isinstance(part, Link) else _span(part, limit)
+    return _link(part, limit) if isinstance(part, Link) else _span(part, limit, code)
 
 
 def _link(link: Link, limit: _Limit) -> Html:
@@ -144,8 +150,8 @@ def _link(link: Link, limit: _Limit) -> Html:
     return el("a", text, href=address, style=LINK)
 
 
-def _span(span: Span, limit: _Limit) -> Html:
-    text = clip(span.text, limit.bytes)
+def _span(span: Span, limit: _Limit, code: int) -> Html:
+    text = clip(span.text, code if span.look == "code" else limit.bytes)
     if span.look == "strong":
         return el("b", text)
     if span.look == "code":
@@ -160,9 +166,9 @@ def _table(table: Table, limit: _Limit) -> Html:
     left = table.more + len(table.rows) - len(rows)
     body = [_row(row, len(heads), limit) for row in rows]
     if left:
-        cell = el("td", _more(left, "earlier row" if table.tail else "more row"), colspan=len(heads), style=LEFT)
+        cell = el("td", _more(left, "earlier row" if table.tail else "row"), colspan=len(heads), style=LEFT)
         body.insert(0 if table.tail else len(body), el("tr", cell))
-    caption = join(clip(table.caption, limit.bytes), *([" · ", _more(hidden, "more column")] if hidden else []))
+    caption = join(clip(table.caption, limit.bytes), *([" · ", _more(hidden, "column")] if hidden else []))
     return el(
         "table",
         *([el("caption", caption, style=LEFT)] if caption else []),
@@ -175,8 +181,8 @@ def _table(table: Table, limit: _Limit) -> Html:
 
 def _row(row: Row, columns: int, limit: _Limit) -> Html:
     first, *others = row.cells[:columns]
-    cells = [el("th", _line(first, limit), scope="row", style=LEFT)]
-    cells += [el("td", _line(cell, limit), style=LEFT) for cell in others]
+    cells = [el("th", _line(first, limit), scope="row", style=_cell_style(first))]
+    cells += [el("td", _line(cell, limit), style=_cell_style(cell)) for cell in others]
     drawn = el("tr", *cells)
     if not row.below:
         return drawn
@@ -187,16 +193,27 @@ def _row(row: Row, columns: int, limit: _Limit) -> Html:
     return join(drawn, el("tr", el("td", *below, colspan=columns, style=LEFT + ";padding-left:2em")))
 
 
+def _cell_style(cell: Line) -> str:
+    long = any(len(word) > LONG_WORD for part in cell.parts for word in _text(part).split())
+    return LEFT + ";overflow-wrap:anywhere" if long else LEFT
+
+
+def _text(part: Inline) -> str:
+    if isinstance(part, str):
+        return part
+    return part.word if isinstance(part, Mark) else part.text
+
+
 def _code(code: Code, limit: _Limit) -> Html:
     lines = code.text.splitlines()
     shown = "\n".join(clip(line, limit.bytes) for line in lines[: limit.lines])
     left = code.more + len(lines) - min(len(lines), limit.lines)
-    return el("pre", shown, *([f"\n… {words.plural(left, 'more line')}"] if left else []), style=LEFT)
+    return el("pre", shown, *([f"\n… {words.left_out(left, 'line')}"] if left else []), style=LEFT)
 
 
 def _details(details: Details, limit: _Limit) -> Html:
     return el("details", el("summary", clip(details.summary, limit.bytes)), _code(details.code, limit))
 
 
-def _more(count: int, noun: str) -> Html:
-    return el("i", words.plural(count, noun))
+def _more(count: int, what: words.LeftOut) -> Html:
+    return el("i", words.left_out(count, what))

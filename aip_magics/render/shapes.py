@@ -14,7 +14,8 @@ from aip_magics.spec import Model, Operation, Version
 
 Kind = Literal[
     "version", "model", "operation", "versions", "models", "operations", "empty", "predictions", "error", "run",
-    "report", "finding", "findings", "plan", "other",
+    "report", "finding", "findings", "plan", "object", "objects", "upload",
+    "served", "comparison", "history", "configuration", "other",
 ]  # fmt: skip
 
 
@@ -87,6 +88,94 @@ class Plan(Protocol):
     def requests(self) -> Sequence[PlannedRequest]: ...
 
 
+@runtime_checkable
+class StoredObject(Protocol):
+    """An object in Cloud Storage. `size` in bytes, `crc32c` base64."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def generation(self) -> int: ...
+    @property
+    def crc32c(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+
+
+@runtime_checkable
+class UploadPlan(Protocol):
+    """What an upload would do. `rows` are (upload, copy, remove or keep; name; size in bytes); `extra` lies there
+    without a file here."""
+
+    @property
+    def destination(self) -> Any: ...
+    @property
+    def rows(self) -> Sequence[tuple[str, str, int]]: ...
+    @property
+    def extra(self) -> Sequence[Any]: ...
+
+
+@runtime_checkable
+class Served(Protocol):
+    """A version and what serves it: `python` (the interpreter's path), `libraries` (name → version, also `python`)."""
+
+    @property
+    def version(self) -> Version: ...
+    @property
+    def runtime(self) -> Mapping[str, Any]: ...
+
+
+@runtime_checkable
+class Comparison(Protocol):
+    """Two versions, with what serves them where it is known."""
+
+    @property
+    def left(self) -> Version: ...
+    @property
+    def right(self) -> Version: ...
+    @property
+    def left_runtime(self) -> Mapping[str, Any]: ...
+    @property
+    def right_runtime(self) -> Mapping[str, Any]: ...
+
+
+class Entry(Protocol):
+    """One thing that was done, at an RFC 3339 time."""
+
+    @property
+    def at(self) -> str: ...
+    @property
+    def verb(self) -> str: ...
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def what(self) -> str: ...
+    @property
+    def operation(self) -> str: ...
+    @property
+    def error(self) -> str: ...
+    @property
+    def where(self) -> Mapping[str, str]: ...
+
+
+@runtime_checkable
+class History(Protocol):
+    """What was done from a notebook, the oldest first."""
+
+    @property
+    def entries(self) -> Sequence[Entry]: ...
+
+
+@runtime_checkable
+class Configuration(Protocol):
+    """Settings, each with its value and source; `problem` says what is missing."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]: ...
+    @property
+    def problem(self) -> str: ...
+
+
 _ONE: tuple[tuple[type[Any], Kind], ...] = (
     (Version, "version"),
     (Model, "model"),
@@ -96,12 +185,19 @@ _ONE: tuple[tuple[type[Any], Kind], ...] = (
     (Plan, "plan"),
     (Report, "report"),
     (Finding, "finding"),
+    (UploadPlan, "upload"),
+    (StoredObject, "object"),
+    (Served, "served"),
+    (Comparison, "comparison"),
+    (History, "history"),
+    (Configuration, "configuration"),
 )
 _MANY: dict[Kind, Kind] = {
     "version": "versions",
     "model": "models",
     "operation": "operations",
     "finding": "findings",
+    "object": "objects",
 }
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from aip_magics.events import Event, Tick
+from aip_magics.events import Event, Progress, Tick
 from aip_magics.render import text
 from aip_magics.render.state import RunState
+
+PROGRESS_SECONDS = 2.0  # without another line: then one tells how far the step is
 
 
 class TerminalFace:
@@ -29,15 +31,25 @@ class TerminalFace:
         self._clock = clock
         self._quiet = quiet
         self._state = RunState()
+        self._told = 0.0  # when the last line was written
 
     def emit(self, event: Event) -> None:
         if self._quiet or isinstance(event, Tick):
             return
         self._state = self._state.apply(event, self._clock())
-        line = text.event_line(event, self._state.elapsed)
+        line = self._line(event)
         if line is not None:
+            self._told = self._state.now
             self._report(line)
+
+    def _line(self, event: Event) -> str | None:
+        if not isinstance(event, Progress):
+            return text.event_line(event, self._state.elapsed)
+        late = self._state.now - self._told >= PROGRESS_SECONDS
+        return text.progress_line(event, self._state.elapsed) if late else None
 
     def show(self, value: Any) -> None:
         if self._write is not None and not self._quiet:
             self._write(text.of(value))
+            if told := text.aside(value):
+                self._report(told)

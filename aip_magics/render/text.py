@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aip_magics.events import Detached, Event, Failed, Note, StepFinished, StepSkipped, StepStarted
+from aip_magics.events import Detached, Event, Failed, Note, Progress, StepFinished, StepSkipped, StepStarted
+from aip_magics.language import say
 from aip_magics.render import panels, shapes, words
 from aip_magics.render.blocks import (
     SIGNS,
@@ -34,9 +35,21 @@ def of(value: Any, *, now: float | None = None, rows: int | None = None) -> str:
     """
     if isinstance(value, str):
         return value
-    if shapes.kind(value) in ("version", "model", "operation"):
+    kind = shapes.kind(value)
+    if kind in ("version", "model", "operation"):
         return describe(value)
+    if kind == "served":
+        return describe(value.version)
     return draw(panels.panel(value, now=now, most=rows))
+
+
+def aside(value: Any) -> str:
+    """One line that belongs to the value but not into its text: who serves a version, which is no part of its YAML."""
+    if shapes.kind(value) != "served":
+        return ""
+    from aip_magics.render.panels.describe import served_by
+
+    return words.one_line(served_by(value.runtime))
 
 
 def describe(resource: Any) -> str:
@@ -57,19 +70,29 @@ def event_line(event: Event, elapsed: float) -> str | None:
     return None if told is None else f"[{words.duration(elapsed):>8}] {words.one_line(told)}"
 
 
+def progress_line(event: Progress, elapsed: float) -> str:
+    """One line for how far a step is; for a face that shows one now and then."""
+    told = f"{event.step}: {words.amount(event.done, event.total, event.unit)}"
+    return f"[{words.duration(elapsed):>8}] {words.one_line(f'{told}, {event.note}' if event.note else told)}"
+
+
 def _told(event: Event) -> str | None:
     if isinstance(event, StepStarted):
         return f"{SIGNS['busy']} {event.title}"
     if isinstance(event, StepFinished):
-        return f"{SIGNS['good']} {event.step}: {event.summary or 'done'}"
+        return f"{SIGNS['good']} {event.step}: {event.summary or words.status('done')}"
     if isinstance(event, StepSkipped):
-        return f"{SIGNS['idle']} {event.step}: skipped, {event.reason}"
+        return f"{SIGNS['idle']} {event.step}: {words.status('skipped')}, {event.reason}"
     if isinstance(event, Note):
-        return f"{SIGNS['warn']} {event.step}: warning: {event.text}" if event.level == "warning" else f"  {event.text}"
+        sign, word = SIGNS["warn"], say("warning:")
+        return f"{sign} {event.step}: {word} {event.text}" if event.level == "warning" else f"  {event.text}"
     if isinstance(event, Failed):
-        return f"{SIGNS['bad']} {event.step}: failed: {words.first_line(event.error.message)}"
+        return f"{SIGNS['bad']} {event.step}: {words.status('failed')}: {words.first_line(event.error.message)}"
     if isinstance(event, Detached):
-        return f"{SIGNS['away']} {event.operation} goes on by itself; wait for it again: {event.reattach}"
+        told = say(
+            "{operation} goes on by itself; wait for it again: {line}", operation=event.operation, line=event.reattach
+        )
+        return f"{SIGNS['away']} {told}"
     return None
 
 
@@ -105,7 +128,7 @@ def _inline(part: Inline) -> str:
 
 def _code(code: Code) -> list[str]:
     lines = [f"  {words.clean(line)}" for line in code.text.splitlines()]
-    return [*lines, f"  … {words.plural(code.more, 'more line')}"] if code.more else lines
+    return [*lines, f"  … {words.left_out(code.more, 'line')}"] if code.more else lines
 
 
 def _table(table: Table) -> list[str]:
@@ -116,7 +139,7 @@ def _table(table: Table) -> list[str]:
     for row, cells in zip(table.rows, drawn, strict=True):
         lines += [_columns(cells, widths), *_below(row)]
     if table.more:
-        told = f"… {words.plural(table.more, 'earlier row' if table.tail else 'more row')}"
+        told = f"… {words.left_out(table.more, 'earlier row' if table.tail else 'row')}"
         lines.insert(1 if table.tail else len(lines), told)
     return [words.one_line(table.caption), *lines] if table.caption else lines
 

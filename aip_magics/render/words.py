@@ -5,6 +5,13 @@ from __future__ import annotations
 import datetime
 import re
 import unicodedata
+from typing import Literal
+
+from aip_magics.language import say
+
+LeftOut = Literal[
+    "part", "row", "column", "line", "character", "earlier row", "earlier line", "earlier note"
+]  # fmt: skip
 
 # Control characters would drive a terminal or break HTML; the bidirectional ones let text lie about its order.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -41,7 +48,14 @@ def amount(done: int, total: int, unit: str) -> str:
     """`3.4 of 10.0 MB`, `2 of 5 files`; without a total (0) just what is done."""
     if unit == "bytes":
         return _bytes(done, total)
-    return f"{done:,} of {total:,} {unit}" if total else f"{done:,} {unit}"
+    shown = f"{done:,}"
+    if unit == "files":
+        return (
+            say("{done} of {total} files", done=shown, total=f"{total:,}") if total else say("{done} files", done=shown)
+        )
+    if total:
+        return say("{done} of {total} instances", done=shown, total=f"{total:,}")
+    return say("{done} instances", done=shown)
 
 
 def age(created: str | None, now: float) -> str:
@@ -51,15 +65,46 @@ def age(created: str | None, now: float) -> str:
     except (ValueError, OverflowError):
         return ""
     seconds = max(now - then, 0)
-    for name, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds >= length:
-            return plural(int(seconds // length), name)
-    return plural(int(seconds), "second")
+    if seconds >= 86400:
+        return counted(int(seconds // 86400), say("1 day"), say("{count} days"))
+    if seconds >= 3600:
+        return counted(int(seconds // 3600), say("1 hour"), say("{count} hours"))
+    if seconds >= 60:
+        return counted(int(seconds // 60), say("1 minute"), say("{count} minutes"))
+    return counted(int(seconds), say("1 second"), say("{count} seconds"))
 
 
-def plural(count: int, noun: str) -> str:
-    """`1 file`, `2 files`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def counted(count: int, one: str, many: str) -> str:
+    """`one`, or `many` with the number in the place of its `{count}`: `1 file`, `2 files`."""
+    return one if count == 1 else many.format(count=f"{count:,}")
+
+
+def left_out(count: int, what: LeftOut) -> str:
+    """How much is not shown: `1 more row`, `3 earlier lines`."""
+    texts: dict[LeftOut, tuple[str, str]] = {
+        "part": (say("1 more part"), say("{count} more parts")),
+        "row": (say("1 more row"), say("{count} more rows")),
+        "column": (say("1 more column"), say("{count} more columns")),
+        "line": (say("1 more line"), say("{count} more lines")),
+        "character": (say("1 character"), say("{count} characters")),
+        "earlier row": (say("1 earlier row"), say("{count} earlier rows")),
+        "earlier line": (say("1 earlier line"), say("{count} earlier lines")),
+        "earlier note": (say("1 earlier note"), say("{count} earlier notes")),
+    }
+    return counted(count, *texts[what])
+
+
+def status(word: str) -> str:
+    """How something stands, in the language in use; a word that is none of ours stays."""
+    texts = {
+        "running": say("running"),
+        "done": say("done"),
+        "skipped": say("skipped"),
+        "failed": say("failed"),
+        "detached": say("detached"),
+        "cancelled": say("cancelled"),
+    }
+    return texts.get(word, word)
 
 
 def width(text: str) -> int:
@@ -80,7 +125,9 @@ def _bytes(done: int, total: int) -> str:
     )
     shown = "{:,.0f}" if scale == 1 else "{:,.1f}"
     texts = [shown.format(number / scale) for number in ([done, total] if total else [done])]
-    return f"{' of '.join(texts)} {unit}"
+    if not total:
+        return f"{texts[0]} {unit}"
+    return say("{done} of {total} {unit}", done=texts[0], total=texts[1], unit=unit)
 
 
 def _visible(found: re.Match[str]) -> str:

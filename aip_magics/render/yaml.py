@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from aip_magics.render import json as as_json
-from aip_magics.spec import Int64, Resource
+from aip_magics.spec import Int64, Model, OperationMetadata, Resource, Version
 
 _RESOLVERS = [  # YAML 1.2, as in ruamel: what plain text would be read as
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
@@ -38,6 +38,7 @@ _RESOLVERS = [  # YAML 1.2, as in ruamel: what plain text would be read as
     ),
     ("value", r"=", "="),
 ]
+_URL_SAFE = str.maketrans("+/", "-_")
 _UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -70,16 +71,20 @@ def dump(value: Any) -> str:
     )
 
 
-def tree(value: Any) -> Any:
+def tree(value: Any, in_metadata: bool = False) -> Any:
     """The value as objects, lists and scalars. Empty lists of a resource are left out: the API does not have them."""
     if isinstance(value, Resource):
         # What is written but no attribute came with the reply: members that the API leaves open, like `@type`.
         members = {name: getattr(value, name, written) for name, written in value.to_json().items()}
-        return {name: tree(member) for name, member in members.items() if member != ()}
+        # gcloud reads an etag as bytes and writes them in the other alphabet; in an operation's metadata it is a text.
+        if isinstance(value, (Model, Version)) and value.etag and not in_metadata:
+            members["etag"] = value.etag.translate(_URL_SAFE)
+        in_metadata = in_metadata or isinstance(value, OperationMetadata)
+        return {name: tree(member, in_metadata) for name, member in members.items() if member != ()}
     if isinstance(value, Mapping):
         return {str(key): tree(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
-        return [tree(item) for item in value]
+        return [tree(item, in_metadata) for item in value]
     return str(int(value)) if isinstance(value, Int64) else as_json.to_json(value)
 
 

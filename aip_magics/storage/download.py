@@ -1,81 +1,72 @@
-"""From gs:// to this machine: whole and checked, or not at all."""
+"""Objects as local files that stay: downloaded once, found again as long as the objects are the same."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Sequence
+import dataclasses
 from pathlib import Path
-from typing import Any
 
 from aip_magics.errors import StorageError
+from aip_magics.language import say
 from aip_magics.storage.cache import Cache
-from aip_magics.storage.faults import storage_errors
 from aip_magics.storage.names import GsUri
-from aip_magics.storage.upload import Remote, file_crc32c, listing
+from aip_magics.storage.objects import find, listing
+from aip_magics.storage.pull import bad_name, fetch_all
+from aip_magics.storage.store import Store
 
-_FIXES = {403: "you lack storage.objects.get on this bucket", 404: "look at the name again: gsutil ls -r gs://BUCKET"}
 
-
-def download(client: Any, uri: str, path: Path) -> None:
-    """Download the object `gs://BUCKET/NAME` to `path`, whose directory is there.
+def download(store: Store, uri: str, path: Path) -> None:
+    """Download the object `gs://BUCKET/NAME` to `path`.
 
     The bytes are checked against the object's crc32c; `path` appears at once and whole. StorageError where the object
     is missing, replaced meanwhile or damaged on the way.
     """
     bucket, _, name = uri.removeprefix("gs://").partition("/")
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file, storage_errors(uri, _FIXES):
-            blob = client.bucket(bucket).blob(name)
-            blob.reload()
-            # As stored: what was compressed for the transport must arrive as the bytes that were checksummed.
-            blob.download_to_file(file, raw_download=True, if_generation_match=blob.generation, checksum=None)
-        if file_crc32c(Path(temporary)) != blob.crc32c:
-            raise StorageError("the bytes were damaged on the way", where=uri, fix="run it again")
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    remote = find(store, bucket, name)
+    if remote is None:
+        raise _missing(uri)
+    fetch_all(store, [(bucket, remote, path)])
 
 
-def fetch_file(client: Any, uri: str, cache: Cache) -> Path:
+def fetch_file(store: Store, uri: str, cache: Cache) -> Path:
     """The object as a local file of the same name, downloaded unless this very object was before."""
     bucket, _, name = uri.removeprefix("gs://").partition("/")
-    with storage_errors(uri, _FIXES):
-        blob = client.bucket(bucket).get_blob(name)
-    if blob is None:
-        raise StorageError("the object was not found", where=uri, fix=_FIXES[404])
+    remote = find(store, bucket, name)
+    if remote is None:
+        raise _missing(uri)
     base = name.rpartition("/")[2]
-    folder = cache.entry([uri, int(blob.size), blob.crc32c], lambda folder: download(client, uri, folder / base))
-    return folder / base
+
+    def fill(folder: Path) -> None:
+        fetch_all(store, [(bucket, remote, folder / base)])
+
+    return cache.entry([uri, remote.size, remote.crc32c], fill) / base
 
 
-def fetch_directory(client: Any, directory: GsUri, cache: Cache, limit: int) -> Path | str:
+def fetch_directory(store: Store, directory: GsUri, cache: Cache, limit: int) -> Path | str:
     """The directory as a local one, downloaded unless these very objects were before.
 
     Where it is empty, larger than `limit` bytes or holds names that cannot be files, the reason as a text instead.
     """
-    objects = [remote for name, remote in sorted(listing(client, directory).items()) if not name.endswith("/")]
+    objects = [remote for name, remote in sorted(listing(store, directory).items()) if not name.endswith("/")]
     total = sum(remote.size for remote in objects)
     if not objects:
-        return f"{directory} was not found or holds no files"
+        return say("{directory} was not found or holds no files", directory=directory)
     if total > limit:
-        return f"{directory} holds {total / 1e6:.0f} MB; at most {limit / 1e6:.0f} MB are downloaded"
-    if bad := _bad_name(objects):
-        return f"the object {bad} cannot become a file"
+        return say(
+            "{directory} holds {total:.0f} MB; at most {limit:.0f} MB are downloaded",
+            directory=directory,
+            total=total / 1e6,
+            limit=limit / 1e6,
+        )
+    if bad := next((remote.name for remote in objects if bad_name(remote.name)), None):
+        return say("the object {name} cannot become a file", name=bad)
 
     def fill(folder: Path) -> None:
-        for remote in objects:
-            target = folder / remote.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            download(client, f"{directory}{remote.name}", target)
+        named = [(dataclasses.replace(one, name=directory.prefix + one.name), folder / one.name) for one in objects]
+        fetch_all(store, [(directory.bucket, remote, path) for remote, path in named])
 
     return cache.entry([str(directory), *((one.name, one.size, one.crc32c) for one in objects)], fill)
 
 
-def _bad_name(objects: Sequence[Remote]) -> str | None:
-    # An object's name may be anything; nothing is ever written outside the directory.
-    for remote in objects:
-        if any(part in ("", ".", "..") for part in remote.name.split("/")) or set(remote.name) & {"\0", "\\", ":"}:
-            return remote.name
-    return None
+def _missing(uri: str) -> StorageError:
+    fix = say("look at the name again: gcloud storage ls gs://BUCKET")
+    return StorageError(say("the object was not found"), where=uri, fix=fix)

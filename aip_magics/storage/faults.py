@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from aip_magics.errors import CredentialsError, StorageError
+from aip_magics.language import say
 
 
 @contextlib.contextmanager
@@ -22,17 +23,21 @@ def storage_errors(where: str, fixes: dict[int, str] | None = None) -> Iterator[
         yield
     except google.auth.exceptions.GoogleAuthError as error:
         raise CredentialsError(
-            f"the credentials were not accepted: {error}",
+            say("the credentials were not accepted: {error}", error=error),
             where=where,
-            fix="run `gcloud auth application-default login`",
+            fix=say("run `gcloud auth application-default login`"),
         ) from None
     except google.api_core.exceptions.GoogleAPICallError as error:
         code = int(error.code or 0)
-        message = f"Cloud Storage answered {code}: {error.message}"
+        message = say("Cloud Storage answered {code}: {message}", code=code, message=error.message)
         raise StorageError(message, where=where, fix=(fixes or {}).get(code, "")) from error
     except google.api_core.exceptions.RetryError as error:
-        raise StorageError(f"Cloud Storage did not answer in time ({error.message})", where=where) from error
+        raise StorageError(
+            say("Cloud Storage did not answer in time ({message})", message=error.message), where=where
+        ) from error
     except requests.RequestException as error:
         raise StorageError(
-            f"Cloud Storage cannot be reached ({type(error).__name__})", where=where, fix="run it again: it continues"
+            say("Cloud Storage cannot be reached ({name})", name=type(error).__name__),
+            where=where,
+            fix=say("run it again: it continues"),
         ) from error

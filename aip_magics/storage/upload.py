@@ -1,159 +1,173 @@
-"""From a local directory to gs://: only what differs is sent, and what arrives is checked."""
+"""Carrying an upload plan out."""
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import io
-from collections.abc import Callable, Iterable
+import functools
+import threading
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Literal
 
-from aip_magics.errors import StorageError
-from aip_magics.storage.faults import storage_errors
-from aip_magics.storage.names import GsUri
+from aip_magics.errors import Interrupted
+from aip_magics.language import say
+from aip_magics.storage.crew import Task
+from aip_magics.storage.digests import Digests
+from aip_magics.storage.journal import Entry, Journal
+from aip_magics.storage.meter import OnProgress
+from aip_magics.storage.objects import Remote, delete, rewrite
+from aip_magics.storage.parts import LARGE, PartsUpload, abort, drop_unknown
+from aip_magics.storage.plan import Copy, LocalFile, UploadPlan
+from aip_magics.storage.sending import SMALL, Sending, Transfer
+from aip_magics.storage.store import Refused, Store
+from aip_magics.storage.streaming import cancel_session, stream
+from aip_magics.storage.work import Work
 
-BLOCK = 1024 * 1024
-CHUNK = 8 * 1024 * 1024  # a resumable chunk: small enough for a slow line's timeout, at 100 kB/s 80 s
-
-
-class LocalFile(Protocol):
-    """What is asked of a file to upload (artifacts.File has it). `name` is relative, with `/`."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def path(self) -> Path: ...
-    @property
-    def size(self) -> int: ...
+Kind = Literal["uploaded", "copied", "kept"]
+_CLEAN_UP_SECONDS = 0.08  # what a stop may spend on telling the server; the rest is done by the next run
 
 
 @dataclasses.dataclass(frozen=True)
-class Remote:
-    """An object at the destination; `name` is relative to it, `crc32c` base64 as the API writes it."""
+class Stored:
+    """An object as it lies at the destination now. `name` is relative to it, `crc32c` base64, `size` in bytes."""
 
     name: str
-    size: int
-    crc32c: str
+    uri: str
     generation: int
+    crc32c: str
+    size: int
+    kind: Kind
 
 
-@dataclasses.dataclass(frozen=True)
-class UploadPlan:
-    """What has to be done so that `destination` holds just these files."""
+def upload(
+    store: Store,
+    plan: UploadPlan,
+    *,
+    progress: OnProgress | None = None,
+    cancel: threading.Event | None = None,
+    journal: Path | None = None,
+    digests: Digests | None = None,
+) -> tuple[Stored, ...]:
+    """Carry the plan out; returns what lies at the destination, by name.
 
-    destination: GsUri
-    send: tuple[LocalFile, ...]
-    keep: tuple[LocalFile, ...]
-    remove: tuple[Remote, ...]
-    remote: dict[str, Remote]
+    Every object is written only while it is still what was listed (`ifGenerationMatch`), and is checked by the server.
+    Files that only the destination has are deleted last. `progress` is called on this thread, about twenty times a
+    second while something moves. Setting `cancel`, or KeyboardInterrupt, stops at once and leaves no unfinished
+    multipart upload behind. What a failed or killed run left in the folder `journal` is taken up by the next one.
 
-    @property
-    def bytes_to_send(self) -> int:
-        return sum(file.size for file in self.send)
-
-    @property
-    def unchanged(self) -> bool:
-        """The destination already holds exactly these files."""
-        return not self.send and not self.remove
-
-
-def listing(client: Any, directory: GsUri) -> dict[str, Remote]:
-    """The objects below `directory`, by relative name; empty where there is no such bucket or directory."""
-    import google.api_core.exceptions
-
-    with storage_errors(str(directory)):
-        try:
-            blobs = list(client.list_blobs(directory.bucket, prefix=directory.prefix))
-        except google.api_core.exceptions.NotFound:
-            return {}
-    remotes = (Remote(b.name[len(directory.prefix) :], int(b.size), b.crc32c or "", int(b.generation)) for b in blobs)
-    return {remote.name: remote for remote in remotes if remote.name}
-
-
-def plan_upload(files: Iterable[LocalFile], destination: GsUri, remote: dict[str, Remote]) -> UploadPlan:
-    """Compare by size, then by crc32c: what to send, what stays, what is there too much."""
-    send: list[LocalFile] = []
-    keep: list[LocalFile] = []
-    names = set()
-    for file in files:
-        names.add(file.name)
-        there = remote.get(file.name)
-        same = there is not None and there.size == file.size and there.crc32c == file_crc32c(file.path)
-        (keep if same else send).append(file)
-    remove = tuple(there for name, there in remote.items() if name not in names)
-    return UploadPlan(destination, tuple(send), tuple(keep), remove, remote)
-
-
-def upload(client: Any, plan: UploadPlan, on_bytes: Callable[[int, str], None] = lambda _bytes, _name: None) -> None:
-    """Carry the plan out. `on_bytes(count, name)` is called as bytes leave.
-
-    Every object is written only if it is still what was listed (`ifGenerationMatch`), and its crc32c is checked by the
-    server, so that a second uploader or a damaged line cannot corrupt it.
+    StorageError names the file and how to go on; Interrupted when it was cancelled.
     """
-    bucket = client.bucket(plan.destination.bucket)
-    for file in plan.send:
-        there = plan.remote.get(file.name)
-        _send(bucket, file, plan.destination, there.generation if there else 0, on_bytes)
-    for remote in plan.remove:
-        with storage_errors(f"{plan.destination}{remote.name}"):
-            bucket.blob(plan.destination.prefix + remote.name).delete(if_generation_match=remote.generation)
+    with Journal(journal, f"{store.endpoint} {plan.destination}") as kept, digests or Digests() as known:
+        run = _Run(store, plan, kept, known, progress, cancel)
+        try:
+            return run.all()
+        except (KeyboardInterrupt, Interrupted):
+            run.clean_up()
+            raise
+        except BaseException:
+            kept.keep()
+            raise
 
 
-def file_crc32c(path: Path) -> str:
-    """crc32c of a file, base64 of its four bytes in big-endian order: as the API writes it."""
-    import google_crc32c
+class _Run:
+    def __init__(
+        self,
+        store: Store,
+        plan: UploadPlan,
+        journal: Journal,
+        digests: Digests,
+        progress: OnProgress | None,
+        cancel: threading.Event | None,
+    ) -> None:
+        self.store = store
+        self.plan = plan
+        self.journal = journal
+        self.work = Work(store, plan.bytes_to_send, len(plan.send) + len(plan.copy), progress, cancel, self._stopped)
+        self.meter = self.work.meter
+        self.transfer = Transfer(self.work, plan.destination, journal, digests)
+        self._made: dict[str, Stored] = {}
 
-    checksum = google_crc32c.Checksum()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            checksum.update(block)
-    return base64.b64encode(checksum.digest()).decode()
+    def all(self) -> tuple[Stored, ...]:
+        for file in self.plan.keep:
+            self._stored(file.name, self.plan.remote[file.name], "kept")
+        self._drop_stale()
+        by_size = sorted(self.plan.send, key=lambda file: file.size, reverse=True)
+        copies: list[Task] = [functools.partial(self._copy, copy) for copy in self.plan.copy]
+        self.work.run(copies + [functools.partial(self._send, file) for file in by_size])
+        if self.plan.remove:
+            self.work.run(functools.partial(self._remove, remote) for remote in self.plan.remove)
+        return tuple(self._made[name] for name in sorted(self._made))
 
+    def clean_up(self) -> None:
+        """After a stop: drop what is unfinished; what the server does not confirm in time is left to the next run."""
+        left = list(self.journal.open.values())
+        threads = [threading.Thread(target=self._drop, args=(entry,), daemon=True) for entry in left]
+        for thread in threads:
+            thread.start()
+        deadline = self.store.clock() + _CLEAN_UP_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, deadline - self.store.clock()))
+        if self.journal.open:
+            self.journal.keep()
 
-def _send(bucket: Any, file: LocalFile, to: GsUri, generation: int, on_bytes: Callable[[int, str], None]) -> None:
-    where = f"{to}{file.name}"
-    blob = bucket.blob(to.prefix + file.name, chunk_size=CHUNK if file.size > CHUNK else None)
-    fixes = {
-        403: "you lack storage.objects.create on this bucket",
-        412: "somebody else wrote the same object meanwhile; run it again",
-    }
-    try:
-        with file.path.open("rb") as raw, storage_errors(where, fixes):
-            blob.upload_from_file(
-                _Counted(raw, lambda count: on_bytes(count, file.name)),
-                size=file.size,
-                content_type="application/octet-stream",
-                if_generation_match=generation,
-                checksum="crc32c",
-            )
-    except OSError as error:
-        raise StorageError(f"the file cannot be read ({error.strerror or error})", where=str(file.path)) from error
+    def _stopped(self) -> Interrupted:
+        return Interrupted(
+            say("the upload was stopped"),
+            where=str(self.plan.destination),
+            fix=say("run the same again: what is there already is not sent again"),
+        )
 
+    def _send(self, file: LocalFile) -> None:
+        there = self.plan.remote.get(file.name)
+        sending = Sending(self.transfer, file, there.generation if there else 0)
+        left = self.journal.found.pop(file.name, None)
+        if file.size <= SMALL:
+            return self._sent(file, sending.small())
+        if file.size > LARGE:
+            upload = PartsUpload(sending, functools.partial(self._sent, file), left)
+            return self.work.crew.add(upload.start(), first=True)
+        return self._sent(file, stream(sending, left))
 
-class _Counted(io.BufferedIOBase):
-    """A file that reports how many bytes were read of it; going back (a retry) counts backwards."""
+    def _sent(self, file: LocalFile, made: Remote) -> None:
+        self.meter.file_done()
+        self._stored(file.name, made, "uploaded")
 
-    def __init__(self, raw: Any, report: Callable[[int], None]) -> None:
-        self._raw = raw
-        self._report = report
+    def _copy(self, copy: Copy) -> None:
+        there = self.plan.remote.get(copy.name)
+        target = (self.plan.destination.bucket, self.plan.destination.prefix + copy.name)
+        try:
+            made = rewrite(self.work.store, (copy.bucket, copy.source), target, there.generation if there else 0)
+        except Refused:
+            # The source is gone or closed, or the object was written meanwhile: sending it settles all of these.
+            made = None
+        if made is None or (made.size, made.crc32c) != (copy.size, copy.digest.crc32c):
+            self.meter.more(copy.size)
+            return self._send(copy.file)
+        self.meter.file_done()
+        return self._stored(copy.name, made, "copied")
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        data: bytes = self._raw.read(size)
-        self._report(len(data))
-        return data
+    def _remove(self, remote: Remote) -> None:
+        destination = self.plan.destination
+        delete(self.work.store, destination.bucket, destination.prefix + remote.name, remote.generation)
 
-    def tell(self) -> int:
-        return int(self._raw.tell())
+    def _stored(self, name: str, remote: Remote, kind: Kind) -> None:
+        uri = f"{self.plan.destination}{name}"
+        self._made[name] = Stored(name, uri, remote.generation, remote.crc32c, remote.size, kind)
 
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        before = self.tell()
-        after = int(self._raw.seek(offset, whence))
-        self._report(after - before)
-        return after
+    def _drop_stale(self) -> None:
+        """Of what dead runs left, keep what this one continues."""
+        files = {file.name: file for file in (*self.plan.send, *(copy.file for copy in self.plan.copy))}
+        for name, entry in list(self.journal.found.items()):
+            if name not in files or not entry.continues(files[name].path):
+                del self.journal.found[name]
+                self._drop(entry)
 
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
+    def _drop(self, entry: Entry) -> None:
+        """Let go of an unfinished upload. One that was asked for and not heard of is looked for by its name."""
+        bucket, name = self.plan.destination.bucket, self.plan.destination.prefix + entry.name
+        if entry.session:
+            cancel_session(self.store, entry.session, f"gs://{bucket}/{name}")
+        elif entry.upload:
+            abort(self.store, bucket, name, entry.upload)
+        else:
+            drop_unknown(self.store, bucket, name, self.journal)
+        self.journal.forget(entry.name)

@@ -5,10 +5,15 @@ Google shut the service down on 2025-01-31; compatible and private endpoints are
 
 from __future__ import annotations
 
+import functools
+import os
+import urllib.request
 from typing import Any
 
 from aip_magics.client import Transport
 from aip_magics.errors import CredentialsError
+from aip_magics.language import say
+from aip_magics.storage import GoogleAuth, Store
 from aip_magics.targets.base import Target
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -26,7 +31,7 @@ class AiPlatformTarget(Target):
 
     def connect(self) -> str:
         self._session()
-        return f"{self.endpoint} (project {self.project})"
+        return say("{endpoint} (project {project})", endpoint=self.endpoint, project=self.project)
 
     @property
     def storage_url(self) -> str:
@@ -36,19 +41,53 @@ class AiPlatformTarget(Target):
     def _transport(self) -> Transport:
         return Transport(self.endpoint, self._session())
 
+    def _store(self) -> Store:
+        url = self.storage_url
+        proxy, ca_file = _surroundings(url)
+        return Store(url, self._authorize(url), proxy=proxy, ca_file=ca_file)
+
+    def _authorize(self, url: str) -> GoogleAuth | None:
+        """The headers of the user's credentials; None, for anonymous requests, at another endpoint without any."""
+        try:
+            return GoogleAuth(self._credentials, url)
+        except CredentialsError:
+            if self.settings.storage_endpoint is None:
+                raise
+            return None
+
     def _session(self) -> Any:
         if self._made is None:
-            import google.auth
-            import google.auth.exceptions
+            credentials = self._credentials
             from google.auth.transport.requests import AuthorizedSession
 
-            try:
-                credentials, _ = google.auth.default(scopes=[SCOPE], quota_project_id=None)
-            except google.auth.exceptions.DefaultCredentialsError:
-                raise CredentialsError(
-                    "no Application Default Credentials were found",
-                    where=f"target aiplatform, {self.endpoint}",
-                    fix="run `gcloud auth application-default login`, or leave --target out to use the embedded server",
-                ) from None
             self._made = AuthorizedSession(credentials)
         return self._made
+
+    @functools.cached_property
+    def _credentials(self) -> Any:
+        """Google's Application Default Credentials. CredentialsError where there are none."""
+        import google.auth
+        import google.auth.exceptions
+
+        try:
+            return google.auth.default(scopes=[SCOPE], quota_project_id=None)[0]
+        except google.auth.exceptions.DefaultCredentialsError:
+            raise CredentialsError(
+                say("no Application Default Credentials were found"),
+                where=say("target aiplatform, {endpoint}", endpoint=self.endpoint),
+                fix=say(
+                    "run `gcloud auth application-default login`, or leave --target out to use the embedded server"
+                ),
+            ) from None
+
+
+def _surroundings(url: str) -> tuple[str | None, str | None]:
+    """The proxy and the bundle of certificates that the user's surroundings want for this URL, as requests has them."""
+    if not urllib.request.getproxies() and not any(map(os.environ.get, ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"))):
+        return None, None  # nearly always; importing requests takes longer than a small upload
+    import requests
+
+    with requests.Session() as session:
+        found = session.merge_environment_settings(url, {}, None, None, None)
+    proxy = found["proxies"].get(url.partition(":")[0]) or found["proxies"].get("all")
+    return proxy, found["verify"] if isinstance(found["verify"], str) else None

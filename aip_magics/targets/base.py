@@ -8,10 +8,11 @@ from typing import Any
 
 from aip_magics.client import Client, Transport
 from aip_magics.settings import Settings
+from aip_magics.storage import Store
 
 
 class Target(abc.ABC):
-    """One end a deployment can go to: `client` speaks the v1 API there, `storage` its Cloud Storage."""
+    """One end a deployment can go to: `client` speaks the v1 API there, `store` and `storage` its Cloud Storage."""
 
     kind: str
 
@@ -50,9 +51,17 @@ class Target(abc.ABC):
     def client(self) -> Client:
         return Client(self._transport(), self.project, poll_seconds=self.poll_seconds)
 
+    @abc.abstractmethod
+    def _store(self) -> Store: ...
+
+    @functools.cached_property
+    def store(self) -> Store:
+        """What sends, fetches and lists the objects of this target."""
+        return self._store()
+
     @functools.cached_property
     def storage(self) -> Any:
-        """A `google.cloud.storage.Client` for this target."""
+        """A `google.cloud.storage.Client` for this target: for buckets and IAM; its import costs half a second."""
         from google.cloud import storage
 
         session = self._session()

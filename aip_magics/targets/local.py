@@ -18,6 +18,8 @@ from typing import Any
 
 from aip_magics.client import Transport
 from aip_magics.errors import ServerError
+from aip_magics.language import say
+from aip_magics.storage import Store, bearer
 from aip_magics.targets.base import Target
 from aip_magics.targets.state import ServerState
 
@@ -49,28 +51,33 @@ class LocalTarget(Target):
 
     def connect(self) -> str:
         self._state = running(self.settings.data_dir)
-        found = "found" if self._state else "started"
-        self._state = self._state or start(self.settings.data_dir)
-        return f"embedded server {found} at {self._state.url} (project {self.project})"
+        if self._state:
+            return say("embedded server found at {url} (project {project})", url=self._state.url, project=self.project)
+        self._state = start(self.settings.data_dir)
+        return say("embedded server started at {url} (project {project})", url=self._state.url, project=self.project)
 
     def warm(self, framework: str) -> None:
         # Only a hint: whatever is wrong with the server is told by the next call, which needs it.
         with contextlib.suppress(OSError, http.client.HTTPException):
             body = json.dumps({"framework": framework}).encode()
-            _call(self._connected(), "POST", "/aip-magics/warm", 5.0, body, {PYTHON_HEADER: _python()})
+            _call(self._connected(), "POST", "/aip-magics/warm", 5.0, body, {PYTHON_HEADER: this_python()})
 
     def _transport(self) -> Transport:
         state = self._connected()
         # The embedded server is global and regional at once: as at Google, the host name decides which.
         host = {"Host": f"{self.region}-ml.googleapis.com"} if self.region else {}
         # A version is served by the Python that deploys it, so that a model trained here loads there.
-        return Transport(state.url, self._session(), headers={PYTHON_HEADER: _python(), **host})
+        return Transport(state.url, self._session(), headers={PYTHON_HEADER: this_python(), **host})
 
     def _connected(self) -> ServerState:
         if self._state is None:
             self.connect()
         assert self._state is not None
         return self._state
+
+    def _store(self) -> Store:
+        state = self._connected()
+        return Store(state.url, bearer(state.token))
 
     def _session(self) -> Any:
         from google.auth.transport.requests import AuthorizedSession
@@ -113,11 +120,11 @@ def start(data_dir: Path, *options: str) -> ServerState:
         if process.poll() not in (None, 3):  # 3: another server holds the lock; it will answer soon
             break
         time.sleep(0.02)
-    tail = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["it printed nothing"]
+    tail = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or [say("it printed nothing")]
     raise ServerError(
-        f"the embedded server did not start: {tail[0]}",
+        say("the embedded server did not start: {tail}", tail=tail[0]),
         where=str(log),
-        fix="read that log; `aip-magics server start --foreground` shows the start in the terminal",
+        fix=say("read that log; `aip-magics server start --foreground` shows the start in the terminal"),
     )
 
 
@@ -129,7 +136,9 @@ def serve(data_dir: Path, *options: str) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             process.wait()
     if process.returncode:
-        raise ServerError("the embedded server ended with an error", where=str(data_dir), fix="its last lines say why")
+        raise ServerError(
+            say("the embedded server ended with an error"), where=str(data_dir), fix=say("its last lines say why")
+        )
 
 
 def _command(data_dir: Path, options: tuple[str, ...]) -> list[str]:
@@ -148,7 +157,11 @@ def stop(data_dir: Path, seconds: float = 15.0) -> bool:
         if not _healthy(state) and not exists(state.pid):
             return True
         time.sleep(0.02)
-    raise ServerError("the embedded server does not stop", where=f"process {state.pid}", fix=f"kill {state.pid}")
+    raise ServerError(
+        say("the embedded server does not stop"),
+        where=say("process {pid}", pid=state.pid),
+        fix=f"kill {state.pid}",
+    )
 
 
 def exists(pid: int) -> bool:
@@ -177,7 +190,7 @@ def _healthy(state: ServerState) -> bool:
     return isinstance(answer, dict) and answer.get("pid") == state.pid
 
 
-def _python() -> str:
+def this_python() -> str:
     """This interpreter as a header's value, which carries ASCII only."""
     return urllib.parse.quote(sys.executable)
 

@@ -91,6 +91,9 @@ def test_what_is_left_out_and_why(export, tmp_path):
     }  # fmt: skip
     assert reasons["to_folder"].startswith("a link to a folder")
     assert reasons["to_nothing"] == "a link to nothing"
+    kinds = {entry.name: entry.kind for entry in found.left_out}
+    assert (kinds[".git"], kinds["__pycache__"], kinds["to_folder"]) == ("hidden", "compiled", "link")
+    assert (kinds["pipe"], kinds["line\nbreak"]) == ("special", "name")
     assert str(found.left_out[0]) == ".DS_Store (hidden)"
 
 
@@ -136,6 +139,38 @@ def test_booster_under_any_name_is_known_by_its_bytes(tmp_path, booster):
     (tmp_path / "xgb.model").write_bytes(bytes(booster.save_raw("ubj")))
     (near,) = look(tmp_path).near_misses
     assert near.wanted == "model.bst"
+
+
+def test_stand_ins_of_any_file(export):
+    (export / "vocabulary.txt").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n")
+    (export / "weights.bin").write_text("<!DOCTYPE html>\n<html><head><title>Sign in</title></head></html>")
+    (export / "help.html").write_text("<!DOCTYPE html><html></html>")
+    (export / "notes.txt").write_text("see <html> and https://git-lfs.github.com/spec/v1")
+    found = look(export)
+    assert {one.name: one.kind for one in found.stand_ins} == {
+        "vocabulary.txt": "git-lfs-pointer",
+        "weights.bin": "html",
+    }
+
+
+def test_files_of_keras_and_links(export, tmp_path):
+    (export / "assets").mkdir()
+    (export / "assets" / "net.H5").write_bytes(b"\x89HDF")
+    (tmp_path / "data.txt").write_text("data")
+    (export / "data.txt").symlink_to(tmp_path / "data.txt")
+    found = look(export)
+    assert found.keras_files == ("assets/net.H5",)
+    assert [file.name for file in found.files if file.link] == ["data.txt"]
+
+
+def test_folders_without_end(export):
+    deepest = export
+    for _ in range(directory._DEEPEST + 5):
+        deepest = deepest / "d"
+        deepest.mkdir()
+    (deepest / "x").write_text("x")
+    with pytest.raises(ModelDirError, match="lie more than 100 deep"):
+        look(export)
 
 
 def test_near_misses_are_not_looked_for_beside_a_model(export):

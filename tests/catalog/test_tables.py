@@ -107,5 +107,5 @@ def test_python_3_10_reads_with_tomli(monkeypatch):
     read = []
     monkeypatch.setitem(sys.modules, "tomli", types.SimpleNamespace(loads=lambda text: read.append(text) or {"a": 1}))
     monkeypatch.setattr(sys, "version_info", (3, 10, 0))
-    assert tables._read.__wrapped__("regions") == {"a": 1}
+    assert tables.read_table.__wrapped__("regions") == {"a": 1}
     assert len(read) == 1

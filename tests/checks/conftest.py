@@ -31,8 +31,8 @@ class Models:
     wrapper: bytes
 
     def sklearn_of(self, version):
-        """The scikit-learn model, as that version would have marked it."""
-        return self.sklearn.replace(_text(sklearn.__version__), _text(version))
+        """The scikit-learn model, as that version would have marked it, with the NumPy of its time."""
+        return self.sklearn.replace(_text(sklearn.__version__), _text(version)).replace(b"numpy._core.", b"numpy.core.")
 
     def booster_of(self, *version):
         """The booster in UBJSON, as that version of XGBoost would have marked it."""

@@ -82,6 +82,22 @@ def test_what_is_no_model_is_refused(tmp_path: Path, obj: Any, text: str) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_model_that_cannot_be_saved_is_told_with_the_line_to_paste(tmp_path: Path) -> None:
+    model = LogisticRegression().fit(ROWS, LABELS)
+    model.callback = lambda: None  # no pickle takes it
+    with pytest.raises(OptionError, match="flowers cannot be saved: ") as caught:
+        stage(model, tmp_path, "flowers")
+    assert caught.value.where == "$flowers"
+    assert caught.value.fix.endswith('joblib.dump(flowers, "export/model.joblib")')
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_classifier_of_xgboost_answers_with_its_classes(tmp_path: Path) -> None:
+    model = xgboost.XGBClassifier(n_estimators=2).fit(ROWS, LABELS)
+    folder = stage(model, tmp_path)
+    assert joblib.load(folder / "model.joblib").predict(ROWS).tolist() == model.predict(ROWS).tolist()
+
+
 @pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed")
 def test_keras_and_tensorflow_models_become_saved_models(tmp_path: Path) -> None:
     code = """

@@ -99,7 +99,7 @@ def test_a_custom_prediction_routine(shell: Any, routine: Path, routine_code: Pa
 
 def test_a_package_that_does_not_install(shell: Any, pipeline: Path, tmp_path: Path) -> None:
     broken = sdist(tmp_path / "dist", "broken", setup="raise RuntimeError('no luck today')\n")
-    line = f"--model own --origin {pipeline} --package-uris {broken}"
+    line = f"--model own --origin {pipeline} --package-uris {broken} --trust"
     with pytest.raises(PredictionError, match=r"broken-0\.1\.tar\.gz failed to install") as tried:
         deploy(shell, line, TEST)
     assert "no luck today" in tried.value.detail
@@ -114,14 +114,19 @@ def test_a_package_that_does_not_install(shell: Any, pipeline: Path, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("name", "text"),
+    ("name", "rule", "text"),
     [
-        ("my_routine.Missing", "There was a problem processing the user code: my_routine.Missing cannot be found."),
-        ("my_routine.NoPredict", "is missing the required predict method"),
+        ("my_routine.Missing", "A15", "problem processing the user code: my_routine.Missing cannot be found."),
+        ("my_routine.NoPredict", "A16", "is missing the required predict method"),
     ],
 )
-def test_a_class_that_is_no_routine(shell: Any, routine: Path, routine_code: Path, name: str, text: str) -> None:
+def test_a_class_that_is_no_routine(
+    shell: Any, routine: Path, routine_code: Path, name: str, rule: str, text: str
+) -> None:
     line = f"--model routine --origin {routine} --package-uris {routine_code} --prediction-class {name}"
+    with pytest.raises(ChecksFailed, match=rule):
+        deploy(shell, line)
+    line += f" --skip {rule}"  # the worker and the server find it, too
     with pytest.raises(PredictionError, match="user code"):
         deploy(shell, line, "test: {instances: [1]}")
     with pytest.raises(OperationFailed) as failed:
@@ -131,8 +136,10 @@ def test_a_class_that_is_no_routine(shell: Any, routine: Path, routine_code: Pat
 
 
 def test_own_code_that_is_missing_is_named(shell: Any, pipeline: Path) -> None:
-    with pytest.raises(OperationFailed, match="own_code"):
+    with pytest.raises(ChecksFailed, match=r"own_code\.Scale \(U01\)"):
         deploy(shell, f"--model own --origin {pipeline}")
+    with pytest.raises(OperationFailed, match="own_code"):
+        deploy(shell, f"--model own --origin {pipeline} --trust")
 
 
 def test_a_dry_run_shows_where_the_package_would_go(shell: Any, pipeline: Path, own_code: Path, embedded: Path) -> None:
@@ -152,7 +159,7 @@ def test_a_dry_run_shows_where_the_package_would_go(shell: Any, pipeline: Path, 
         ("--package-uris nowhere.tar.gz", "", ChecksFailed, "nowhere.tar.gz is not there"),
         ("--prediction-class m.C", "", ChecksFailed, "needs the package"),
         ("--package-uris {package} --prediction-class m.C --framework scikit-learn", "", ChecksFailed, "exactly one"),
-        ("--package-uris nowhere.tar.gz --skip C02", "", OptionError, "cannot be read"),
+        ("--package-uris nowhere.tar.gz --skip C02 --trust", "", OptionError, "cannot be read"),
         ("", "packageUris: 5", Exception, "text is wanted"),
     ],
 )

@@ -78,11 +78,12 @@ def test_an_xgboost_booster(shell: Any, booster_export: Path) -> None:
 def test_regional_and_global_are_two_worlds(shell: Any, iris_export: Path) -> None:
     regional = deploy(shell, f"--model iris --origin {iris_export} --region us-central1")
     assert regional.machineType == "n1-standard-2"
-    assert shell.run_line_magic("aip_list", "") == []
+    assert shell.run_line_magic("aip_list", "--region global") == []
+    assert [model.id for model in shell.run_line_magic("aip_list", "--region us-central1")] == ["iris"]
     glob = deploy(shell, f"--model iris --origin {iris_export} --regions us-central1")
     assert glob.machineType == "mls1-c1-m2"
     answer = shell.run_cell_magic("aip_predict", "--model iris --region us-central1", f"- {ROW}")
-    assert answer == shell.run_cell_magic("aip_predict", "--model iris", f"- {ROW}")
+    assert answer == shell.run_cell_magic("aip_predict", "--model iris --region global", f"- {ROW}")
 
 
 def test_the_server_is_killed_between_deploy_and_predict(shell: Any, iris_export: Path, embedded: Path) -> None:
@@ -104,7 +105,7 @@ def test_a_broken_pickle_leaves_a_failed_version_and_its_reason(shell: Any, iris
     good = (iris_export / "model.joblib").read_bytes()
     (export / "model.joblib").write_bytes(good[: len(good) * 2 // 3])
     with pytest.raises(OperationFailed, match="Failed to load model") as caught:
-        shell.run_line_magic("aip_deploy", f"--origin {export} -o failed")
+        shell.run_line_magic("aip_deploy", f"--origin {export} --trust -o failed")
     assert "FAILED" in "\n".join(caught.value.lines())
     assert isinstance(shell.user_ns["failed"], Operation)
     version = shell.run_line_magic("aip_describe", "v1 --model broken")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from custom_models import ADDER_ANSWER, ADDER_ROW, saved_model
 
-from aip_magics.errors import OperationFailed
+from aip_magics.errors import ChecksFailed, OperationFailed
 from aip_magics.targets import local
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed")
@@ -47,6 +47,8 @@ def test_a_saved_model_from_an_export_base(
 def test_a_saved_model_that_is_damaged(shell: Any, adder: Path, tmp_path: Path) -> None:
     broken = shutil.copytree(adder, tmp_path / "broken")
     (broken / "saved_model.pb").write_bytes((adder / "saved_model.pb").read_bytes()[:500])
-    with pytest.raises(OperationFailed, match="Failed to load model"):
+    with pytest.raises(ChecksFailed, match="D06"):
         shell.run_line_magic("aip_deploy", f"--model broken --origin {broken}")
+    with pytest.raises(OperationFailed, match="Failed to load model"):  # as the service would have said, minutes later
+        shell.run_line_magic("aip_deploy", f"--model broken --origin {broken} --skip D06")
     assert shell.run_line_magic("aip_describe", "v1 --model broken").state == "FAILED"

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from archives import link, sdist, tar, wheel
 
+from aip_magics.artifacts.packages import archives as own
 from aip_magics.errors import PredictionError
-from aip_magics.prediction.packages import archives as own
 from aip_magics.prediction.packages.archives import examine
 
 GOOD = {"p-0.1/setup.py": "raise SystemExit('never run')"}

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 from aip_magics import errors, spec
 from aip_magics.checks.base import Finding, Skipped
 from aip_magics.checks.report import Report
+from aip_magics.commands.config import Configuration
+from aip_magics.commands.history import History
+from aip_magics.commands.journal import Entry
+from aip_magics.commands.resources import Comparison, Served
 from aip_magics.deploy.plan import Choice, PlannedRequest, PlanStep
 from aip_magics.events import Detached, Event, Failed, Note, Progress, StepFinished, StepSkipped, StepStarted, Tick
 from aip_magics.render import RunState
+from aip_magics.settings import Sourced
 
 
 class SamplePlan:
@@ -101,6 +107,45 @@ def operation_failed(text: str, count: int = 1) -> errors.OperationFailed:
     return errors.OperationFailed(text * count, operation=operation(text), where=text, fix=text)
 
 
+@dataclasses.dataclass(frozen=True)
+class SampleObject:
+    """The part of an object in Cloud Storage that is drawn."""
+
+    name: str
+    generation: int
+    crc32c: str
+    size: int
+
+
+class SampleUpload:
+    """The part of storage.UploadPlan that is drawn."""
+
+    def __init__(self, text: str, count: int) -> None:
+        kinds = ("upload", "copy", "remove", "keep")
+        self.destination = f"gs://bucket/{text}/"
+        self.rows = tuple((kinds[n % 4], f"{text}{n}", n * 1000) for n in range(count))
+        self.extra = tuple(SampleObject(text, n, "AAAAAA==", n) for n in range(count))
+
+
+def served(text: str, count: int) -> Served:
+    libraries = {"python": text, **{f"{text}{n}": text for n in range(count)}}
+    return Served(version(text, count), {"python": text, "libraries": libraries})
+
+
+def comparison(text: str, count: int) -> Comparison:
+    runtime = served(text, count).runtime
+    return Comparison(version(text, count), version(text + "2", 1), runtime, {})
+
+
+def history(text: str, count: int) -> History:
+    place = {"target": text, "project": text}
+    return History([Entry(text, text, outcome, text, text, text, place) for outcome in (text, "done")] * count)
+
+
+def configuration(text: str, count: int) -> Configuration:
+    return Configuration({f"{text}{n}": Sourced(text, text) for n in range(count)}, text)
+
+
 # Each makes a value of its kind from a text, with `count` of what there can be many of.
 MAKERS: dict[str, Callable[[str, int], Any]] = {
     "version": version,
@@ -123,5 +168,13 @@ MAKERS: dict[str, Callable[[str, int], Any]] = {
     "finding": lambda text, count: finding(text),
     "findings": lambda text, count: [finding(text)] * count,
     "plan": SamplePlan,
+    "upload plan": SampleUpload,
+    "object": lambda text, count: SampleObject(text, 1, "AAAAAA==", count),
+    "objects": lambda text, count: [SampleObject(text, 1, "AAAAAA==", 5)] * count,
+    "probabilities": lambda text, count: {"predictions": [{text: [0.25, 0.75]}] * count},
+    "served": served,
+    "comparison": comparison,
+    "history": history,
+    "configuration": configuration,
     "other": lambda text, count: {text: [text] * count},
 }

@@ -13,6 +13,7 @@ from aip_magics.checks.report import Report
 from aip_magics.errors import CellError, ChecksFailed, PredictionError
 from aip_magics.events import Note, Progress, StepFinished, StepStarted
 from aip_magics.render import html as render
+from aip_magics.render import text as render_text
 from aip_magics.render.blocks import Code, Link, Panel, Table, line, row
 from aip_magics.render.elements import Html, clip, el, size
 
@@ -195,7 +196,7 @@ def test_lists_without_now_tell_the_time_of_creation():
 
 def test_predictions_stand_beside_their_instances_and_in_columns():
     page = check(render.of({"predictions": [{"class": 1, "scores": [0.1, 0.9]}], "instances": [[5.1, 3.5]]}))
-    assert page.text.endswith("# instance class scores 0 [5.1, 3.5] 1 [0.1, 0.9]")
+    assert "# instance class scores 0 [5.1, 3.5] 1 [0.1, 0.9] probabilities" in page.text
 
 
 def test_instances_that_do_not_match_are_not_shown():
@@ -222,12 +223,21 @@ def test_findings_are_grouped_worst_first_with_the_fix_as_code():
     assert panel.count("<code>x</code>") == 3
     assert 'href="https://example.test/x"' in panel
     assert "version.x: x S21" in text
-    assert "○ 1 check skipped, x: x0" in text
+    assert "1 check skipped x: x0" in text
     assert "✔ 2 checks passed" in text
 
 
 def test_checks_skipped_for_the_same_reason_share_a_line():
-    assert "○ 3 checks skipped, no files: F1, F2, F3" in check(render.of(skipping("no files", "F1", "F2", "F3"))).text
+    panel = check(render.of(skipping("no files", "F1", "F2", "F3")))
+    assert "3 checks skipped no files: F1, F2, F3" in panel.text
+    assert len(panel.all("details")) == 1
+
+
+def test_a_fix_of_several_lines_keeps_them():
+    fix = "autoScaling:\n  minNodes: 1"
+    panel = render.of([Finding("S22", "error", "version", "x", fix, "")])
+    assert f'<pre style="text-align:left">{fix}</pre>' in panel
+    assert "  autoScaling:\n    minNodes: 1" in render_text.of([Finding("S22", "error", "version", "x", fix, "")])
 
 
 def skipping(reason: str, *rules: str) -> Report:

@@ -21,7 +21,7 @@ def words(shown: str) -> set[str]:
 @pytest.mark.parametrize("kind", MAKERS)
 def test_text_tells_what_html_tells(kind):
     value = MAKERS[kind]("iris", 2)
-    shown = words(text.of(value))
+    shown = words(f"{text.of(value)} {text.aside(value)}")
     for piece in words(Page(html.of(value)).text):
         # The heads of the describe panel, and the dotted names that YAML has as levels, are the panel's own.
         assert piece in shown | {"version", "model", "operation", "field", "value", "yaml", "0", "failed", "default"}
@@ -98,8 +98,9 @@ def test_findings_as_text():
         "○ 1 advice",
         "version.x: x S21 https://example.test/x",
         "fix: x",
-        "○ 1 check skipped, x: x0",
         "✔ 2 checks passed",
+        "1 check skipped:",
+        "  x: x0",
     ]
 
 

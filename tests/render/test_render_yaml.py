@@ -35,6 +35,14 @@ def test_describe_is_what_gcloud_prints_line_for_line(name):
     assert text.describe(read(name)).splitlines() == PRINTED[name].splitlines()
 
 
+def test_an_etag_is_written_in_gclouds_alphabet_but_not_in_the_metadata_of_an_operation():
+    version = spec.Version(name="v", etag="a+b/")
+    assert text.describe(version).splitlines()[0] == "etag: a-b_"
+    assert "  etag: a-b_" in text.describe(spec.Model(defaultVersion=version))
+    operation = spec.Operation(metadata=spec.OperationMetadata(version=version))
+    assert "    etag: a+b/" in text.describe(operation)
+
+
 @pytest.mark.parametrize(
     ("value", "line"),
     [
@@ -76,7 +84,7 @@ class Loader12(pyyaml.SafeLoader):
 
 def normal(tree):
     if isinstance(tree, dict):
-        return {key: normal(value) for key, value in tree.items()}
+        return {normal(key): normal(value) for key, value in tree.items()}
     if isinstance(tree, list):
         return [normal(value) for value in tree]
     return tree.replace("\r\n", "\n") if isinstance(tree, str) and "\r\n" in tree else tree

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from aip_magics.errors import StorageError
 from aip_magics.settings import resolve
 from aip_magics.storage import Cache, GsUri, download, fetch_directory, fetch_file
-from aip_magics.targets import choose
+from aip_magics.targets import Target, choose
 
 FILES = {"model.pkl": b"model" * 1000, "assets/words.txt": "Wörter\n".encode()}
 DIRECTORY = GsUri("there", "dir/")
 
 
 @pytest.fixture
-def client(embedded: Path) -> Any:
-    client = choose(resolve(target="local")).storage
-    bucket = client.create_bucket("there")
+def target(embedded: Path) -> Target:
+    target = choose(resolve(target="local"))
+    bucket = target.storage.create_bucket("there")
     for name, content in FILES.items():
         bucket.blob(f"dir/{name}").upload_from_string(content)
-    return client
+    return target
 
 
 def blobs(home: Path, content: bytes) -> list[Path]:
@@ -30,50 +29,50 @@ def blobs(home: Path, content: bytes) -> list[Path]:
     return [path for path in (home / "objects").rglob("*") if path.is_file() and path.read_bytes() == content]
 
 
-def test_what_arrives_is_what_was_stored(client: Any, tmp_path: Path, embedded: Path) -> None:
-    download(client, "gs://there/dir/model.pkl", tmp_path / "model.pkl")
+def test_what_arrives_is_what_was_stored(target: Target, tmp_path: Path, embedded: Path) -> None:
+    download(target.store, "gs://there/dir/model.pkl", tmp_path / "model.pkl")
     assert (tmp_path / "model.pkl").read_bytes() == FILES["model.pkl"]
     (blob,) = blobs(embedded, FILES["model.pkl"])
     blob.chmod(0o600)
     blob.write_bytes(b"nodel" * 1000)
     (tmp_path / "model.pkl").write_bytes(b"older")
     with pytest.raises(StorageError, match="damaged"):
-        download(client, "gs://there/dir/model.pkl", tmp_path / "model.pkl")
+        download(target.store, "gs://there/dir/model.pkl", tmp_path / "model.pkl")
     assert (tmp_path / "model.pkl").read_bytes() == b"older"
     assert [path.name for path in tmp_path.iterdir()] == ["model.pkl"]
 
 
-def test_a_directory_is_downloaded_once(client: Any, tmp_path: Path, embedded: Path) -> None:
+def test_a_directory_is_downloaded_once(target: Target, tmp_path: Path, embedded: Path) -> None:
     cache = Cache(tmp_path / "cache")
-    found = fetch_directory(client, DIRECTORY, cache, 10_000)
+    found = fetch_directory(target.store, DIRECTORY, cache, 10_000)
     assert isinstance(found, Path)
     assert {
         path.relative_to(found).as_posix(): path.read_bytes() for path in found.rglob("*") if path.is_file()
     } == FILES
     for path in blobs(embedded, FILES["model.pkl"]):
         path.unlink()  # it is not asked for again
-    assert fetch_directory(client, DIRECTORY, cache, 10_000) == found
-    client.bucket("there").blob("dir/model.pkl").upload_from_string(b"another")
-    other = fetch_directory(client, DIRECTORY, cache, 10_000)
+    assert fetch_directory(target.store, DIRECTORY, cache, 10_000) == found
+    target.storage.bucket("there").blob("dir/model.pkl").upload_from_string(b"another")
+    other = fetch_directory(target.store, DIRECTORY, cache, 10_000)
     assert other != found
     assert isinstance(other, Path)
     assert (other / "model.pkl").read_bytes() == b"another"
 
 
-def test_what_is_not_downloaded_has_a_reason(client: Any, tmp_path: Path) -> None:
+def test_what_is_not_downloaded_has_a_reason(target: Target, tmp_path: Path) -> None:
     cache = Cache(tmp_path / "cache")
-    assert "holds 0 MB; at most 0 MB" in str(fetch_directory(client, DIRECTORY, cache, 5000))
-    assert "was not found or holds no files" in str(fetch_directory(client, GsUri("there", "no/"), cache, 10_000))
-    assert "was not found or holds no files" in str(fetch_directory(client, GsUri("nowhere"), cache, 10_000))
-    client.bucket("there").blob("dir/../../evil").upload_from_string(b"x")
-    assert "cannot become a file" in str(fetch_directory(client, DIRECTORY, cache, 10_000))
+    assert "holds 0 MB; at most 0 MB" in str(fetch_directory(target.store, DIRECTORY, cache, 5000))
+    assert "was not found or holds no files" in str(fetch_directory(target.store, GsUri("there", "no/"), cache, 10_000))
+    assert "was not found or holds no files" in str(fetch_directory(target.store, GsUri("nowhere"), cache, 10_000))
+    target.storage.bucket("there").blob("dir/../../evil").upload_from_string(b"x")
+    assert "cannot become a file" in str(fetch_directory(target.store, DIRECTORY, cache, 10_000))
     assert not (tmp_path / "cache").exists()
 
 
-def test_one_file(client: Any, tmp_path: Path) -> None:
+def test_one_file(target: Target, tmp_path: Path) -> None:
     cache = Cache(tmp_path / "cache")
-    found = fetch_file(client, "gs://there/dir/model.pkl", cache)
+    found = fetch_file(target.store, "gs://there/dir/model.pkl", cache)
     assert (found.name, found.read_bytes()) == ("model.pkl", FILES["model.pkl"])
-    assert fetch_file(client, "gs://there/dir/model.pkl", cache) == found
+    assert fetch_file(target.store, "gs://there/dir/model.pkl", cache) == found
     with pytest.raises(StorageError, match="not found"):
-        fetch_file(client, "gs://there/nothing.whl", cache)
+        fetch_file(target.store, "gs://there/nothing.whl", cache)

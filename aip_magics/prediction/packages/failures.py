@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import PurePosixPath
 
 from aip_magics.errors import PredictionError
+from aip_magics.language import say
 
 SHOWN_LINES = 6  # of the output, in the error itself; `log` has more
 _NO_NEWS = ("Using CPython", "Using Python", "Resolved ", "hint: Build failures")
@@ -21,8 +22,10 @@ _NO_NETWORK = re.compile(
 
 def failed(name: str, reason: str, *, fix: str = "", log: str = "") -> PredictionError:
     """The package `name` was refused or did not build."""
-    detail = f"User-provided package {name} failed to install: {reason}"
-    return PredictionError("FAILED_TO_LOAD_MODEL", detail, where=f"packageUris: {name}", fix=fix, log=log)
+    detail = say("User-provided package {name} failed to install: {reason}", name=name, reason=reason)
+    return PredictionError(
+        "FAILED_TO_LOAD_MODEL", detail, where=say("packageUris: {name}", name=name), fix=fix, log=log
+    )
 
 
 def not_built(name: str, members: Collection[str], lines: Sequence[str]) -> PredictionError:
@@ -41,7 +44,7 @@ def reason_of(lines: Sequence[str]) -> str:
     if exceptions:
         return exceptions[-1]
     errors = [line for line in lines if line.startswith(("error:", "cause:", "ERROR:"))]
-    return errors[-1].partition(":")[2].strip() if errors else (lines[-1] if lines else "it ended without a word")
+    return errors[-1].partition(":")[2].strip() if errors else (lines[-1] if lines else say("it ended without a word"))
 
 
 def no_network(text: str) -> bool:
@@ -53,12 +56,16 @@ def _fix(name: str, members: Collection[str], text: str) -> str:
     if missing := _MISSING_FILE.search(text):
         wanted = PurePosixPath(missing[2].replace("\\", "/")).name
         if not any(PurePosixPath(member).name == wanted for member in members):
-            return (
-                f"setup.py wants {wanted}, which {name} does not have: write `include {wanted}` into MANIFEST.in and "
-                "build the archive again"
+            return say(
+                "setup.py wants {wanted}, which {name} does not have: write `include {wanted}` into MANIFEST.in and "
+                "build the archive again",
+                wanted=wanted,
+                name=name,
             )
     if no_network(text):
-        return "what it is built with has to be fetched: connect to the network, or install setuptools and wheel here"
+        return say(
+            "what it is built with has to be fetched: connect to the network, or install setuptools and wheel here"
+        )
     if "does not satisfy Python" in text or "not compatible with" in text or "no wheels with a matching" in text:
-        return f"build {name} for the Python that predicts, or give its source distribution"
-    return "`.log` has the whole output; a package of plain modules is made by %aip_package"
+        return say("build {name} for the Python that predicts, or give its source distribution", name=name)
+    return say("`.log` has the whole output; a package of plain modules is made by %aip_package")

@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from aip_magics.errors import InputError
+from aip_magics.language import say
 from aip_magics.prediction import cached, interpreters, tools
 from aip_magics.prediction.interpreters import Interpreter
 from aip_magics.prediction.packages import requirements
@@ -56,7 +57,7 @@ def install(
     try:
         made = cached.directory(folder, key, make, deadline=deadline)
     except TimeoutError as error:
-        fix = "allow more time, or build a wheel"
+        fix = say("allow more time, or build a wheel")
         raise failed(", ".join(path.name for path in files), str(error), fix=fix) from None
     if not with_requirements:
         _check(made, python, looked, environ)
@@ -65,9 +66,11 @@ def install(
 
 def _existing(path: Path) -> Path:
     if str(path).startswith("gs:"):
-        raise InputError("a package in Cloud Storage cannot be tried here", where=str(path), fix="download it first")
+        raise InputError(
+            say("a package in Cloud Storage cannot be tried here"), where=str(path), fix=say("download it first")
+        )
     if not path.is_file():
-        raise InputError("there is no such package", where=str(path), fix="name a .tar.gz, .zip or .whl file")
+        raise InputError(say("there is no such package"), where=str(path), fix=say("name a .tar.gz, .zip or .whl file"))
     return path.absolute()
 
 
@@ -176,7 +179,10 @@ class _Build:
             if not there.exists():
                 os.rename(entry, there)
             elif self._on_line is not None:
-                self._on_line(f"{name}: {entry.name} is there already, from a package before it; it stays")
+                told = say(
+                    "{name}: {entry} is there already, from a package before it; it stays", name=name, entry=entry.name
+                )
+                self._on_line(told)
 
 
 def _holds_something(part: Path, name: str) -> None:
@@ -185,8 +191,8 @@ def _holds_something(part: Path, name: str) -> None:
         return
     if any(dist.requires for dist in metadata.distributions(path=[str(part)])):
         return  # it is there for what it requires
-    fix = "name what it has in setup.py: py_modules=[…] or packages=[…]; or make it with %aip_package"
-    raise failed(name, "it has no module and no package in it", fix=fix)
+    fix = say("name what it has in setup.py: py_modules=[…] or packages=[…]; or make it with %aip_package")
+    raise failed(name, say("it has no module and no package in it"), fix=fix)
 
 
 def _built_by_setuptools(archive: Archive) -> bool:

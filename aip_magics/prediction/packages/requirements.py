@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aip_magics.errors import PredictionError
+from aip_magics.language import say
 from aip_magics.prediction.interpreters import Interpreter
 
 
@@ -29,15 +30,22 @@ def check(target: Path, interpreter: Interpreter) -> None:
     lacking = list(lacking_of(target, interpreter))
     if not lacking:
         return
-    told = "; ".join(
-        f"{package} requires {requirement}, there is {found or 'none'}" for package, requirement, found in lacking
-    )
+    told = "; ".join(map(_told, lacking))
     wanted = dict.fromkeys(requirement for _, requirement, _ in lacking)
     raise PredictionError(
         "INVALID_USER_CODE",
-        f"{told} in Python {interpreter.version}",
+        say("{told} in Python {version}", told=told, version=interpreter.version),
         where=interpreter.python,
         fix=shlex.join([interpreter.python, "-m", "pip", "install", *wanted]),
+    )
+
+
+def _told(lacking: Lacking) -> str:
+    package, requirement, found = lacking
+    if found is None:
+        return say("{package} requires {requirement}, there is none", package=package, requirement=requirement)
+    return say(
+        "{package} requires {requirement}, there is {found}", package=package, requirement=requirement, found=found
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,16 +10,8 @@ from pathlib import Path
 from aip_magics import catalog
 from aip_magics.catalog import Runtime
 from aip_magics.errors import InputError
+from aip_magics.language import say
 
-# What each library of a runtime's image makes importable. Google's list is no longer public: these are certain.
-_OF_RUNTIME = {
-    "tensorflow": ("tensorflow", "tensorboard", "google", "absl", "six"),
-    "sklearn": ("sklearn", "joblib", "scipy"),
-    "xgboost": ("xgboost",),
-    "numpy": ("numpy",),
-    "pandas": ("pandas", "dateutil", "pytz"),
-}
-_ALWAYS = frozenset({"setuptools", "pkg_resources", "pip", "wheel"})
 # `sys.stdlib_module_names` is that of this Python: these came later than 3.7 …
 _NEWER = {"graphlib": (3, 9), "zoneinfo": (3, 9), "tomllib": (3, 11), "annotationlib": (3, 14), "compression": (3, 14)}
 # … and these were taken out before this one.
@@ -44,7 +35,7 @@ def inspect(files: Mapping[str, Path], own: tuple[str, ...], runtime: Runtime, p
         if note := _too_new(source, name, runtime, python):
             notes.append(note)
         for imported, line in _imports(tree):
-            imports.setdefault(imported, f"{name}, line {line}")
+            imports.setdefault(imported, _line(name, line))
     for imported, where in sorted(imports.items()):
         if note := _absent(imported, where, own, runtime, python):
             notes.append(note)
@@ -56,10 +47,10 @@ def _parsed(source: bytes, path: Path) -> ast.Module:
         return _parse(source)
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
-        where = f"{path}, line {line}" if line else str(path)
-        text = f"this is no Python: {getattr(error, 'msg', None) or error}"
+        where = _line(str(path), line) if line else str(path)
+        text = say("this is no Python: {reason}", reason=getattr(error, "msg", None) or error)
         raise InputError(
-            text, where=where, fix="correct it; a notebook's %magics and !commands are no Python"
+            text, where=where, fix=say("correct it; a notebook's %magics and !commands are no Python")
         ) from None
 
 
@@ -70,7 +61,13 @@ def _too_new(source: bytes, name: str, runtime: Runtime, python: str) -> str:
     try:
         _parse(source, (3, int(minor)))
     except SyntaxError as error:
-        return f"{name}, line {error.lineno}: runtime {runtime.version} has Python {python}: {error.msg}"
+        return say(
+            "{where}: runtime {runtime} has Python {python}: {reason}",
+            where=_line(name, error.lineno or 1),
+            runtime=runtime.version,
+            python=python,
+            reason=error.msg,
+        )
     return ""
 
 
@@ -91,19 +88,32 @@ def _imports(tree: ast.Module) -> Iterator[tuple[str, int]]:
 
 def _absent(name: str, where: str, own: tuple[str, ...], runtime: Runtime, python: str) -> str:
     """A sentence where the runtime does not have what is imported, as far as is known; else nothing."""
-    if name in own or name in _ALWAYS:
+    if name in own:
         return ""
     if name == "__main__":
-        return f"{where}: nothing can be imported from __main__ there: move it into this package"
+        return say("{where}: nothing can be imported from __main__ there: move it into this package", where=where)
     if name in _NEWER and _numbers(python) < _NEWER[name]:
         since = ".".join(map(str, _NEWER[name]))
-        return f"{where}: {name} came with Python {since}; runtime {runtime.version} has Python {python}"
-    if name in sys.stdlib_module_names or name in _OLDER or name in _NEWER:
+        return say(
+            "{where}: {name} came with Python {since}; runtime {runtime} has Python {python}",
+            where=where,
+            name=name,
+            since=since,
+            runtime=runtime.version,
+            python=python,
+        )
+    if name in _OLDER or name in _NEWER or catalog.runtime_has(name, runtime):
         return ""
-    if any(name in names and getattr(runtime, column) for column, names in _OF_RUNTIME.items()):
-        return ""
-    known = f"{where}: runtime {runtime.version} is not known to have {name}"
-    return f"{known}: add it to --package-uris, or try with --env runtime"
+    return say(
+        "{where}: runtime {runtime} is not known to have {name}: add it to --package-uris, or try with --env runtime",
+        where=where,
+        runtime=runtime.version,
+        name=name,
+    )
+
+
+def _line(where: str, number: int) -> str:
+    return say("{where}, line {number}", where=where, number=number)
 
 
 def runtime_of(version: str | None) -> Runtime:
@@ -111,7 +121,11 @@ def runtime_of(version: str | None) -> Runtime:
     found = catalog.runtime(version) if version else catalog.runtimes()[0]
     if found is None:
         known = ", ".join(row.version for row in catalog.runtimes())
-        raise InputError(f"there is no runtime version {version!r}", where="--runtime-version", fix=f"one of {known}")
+        raise InputError(
+            say("there is no runtime version {version!r}", version=version),
+            where="--runtime-version",
+            fix=say("one of {known}", known=known),
+        )
     return found
 
 

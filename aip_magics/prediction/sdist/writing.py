@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from aip_magics.errors import InputError
+from aip_magics.language import say
 from aip_magics.prediction.sdist.sources import Sources
 
 _TIME = 315532800  # 1980-01-01: wheels are zip files, which know nothing earlier
@@ -35,7 +36,9 @@ def write(sources: Sources, name: str, version: str, folder: Path) -> Path:
             raise
     except OSError as error:
         raise InputError(
-            f"the package cannot be written: {error.strerror}", where=str(made), fix="--output DIR"
+            say("the package cannot be written: {strerror}", strerror=error.strerror),
+            where=str(made),
+            fix=say("--output DIR"),
         ) from None
     return made
 

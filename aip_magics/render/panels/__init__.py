@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from aip_magics.language import say
 from aip_magics.render import json as as_json
 from aip_magics.render import shapes
 from aip_magics.render.blocks import Code, Panel, line
-from aip_magics.render.panels.describe import describe
+from aip_magics.render.panels.comparison import comparison
+from aip_magics.render.panels.describe import describe, served
 from aip_magics.render.panels.error import error
 from aip_magics.render.panels.findings import findings, report
 from aip_magics.render.panels.listing import listing
 from aip_magics.render.panels.plan import plan
 from aip_magics.render.panels.predictions import predictions
 from aip_magics.render.panels.progress import progress
+from aip_magics.render.panels.session import configuration, history
+from aip_magics.render.panels.upload import objects, upload_plan
 
 
 def panel(value: Any, *, now: float | None = None, most: int | None = None) -> Panel:
@@ -37,8 +41,22 @@ def panel(value: Any, *, now: float | None = None, most: int | None = None) -> P
             return findings([value])
         case "plan":
             return plan(value)
+        case "upload":
+            return upload_plan(value, most=most)
+        case "objects":
+            return objects(value, most=most)
+        case "object":
+            return objects([value])
+        case "served":
+            return served(value)
+        case "comparison":
+            return comparison(value)
+        case "history":
+            return history(value, most=most)
+        case "configuration":
+            return configuration(value)
         case "empty":
-            return Panel("list", "idle", (line("Listed 0 items."),))
+            return Panel(say("list"), "idle", (line(say("Listed 0 items.")),))
         case "other":
             return Panel(
                 type(value).__name__, "idle", (Code(value if isinstance(value, str) else as_json.pretty(value)),)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from aip_magics.language import say
+from aip_magics.render import words
 from aip_magics.render.blocks import Code, Details, Line, Mark, Panel, Table, Tone, line, muted, row, strong
+from aip_magics.render.shapes import Served
 from aip_magics.spec import Model, Operation, Version
 
 STATES: dict[str, Tone] = {
@@ -18,18 +22,41 @@ def describe(resource: Version | Model | Operation) -> Panel:
     from aip_magics.render import yaml  # PyYAML is loaded by whoever describes something
 
     tree = yaml.tree(resource)
-    rows = tuple(row(name, value) for name, value in sorted(_flat(tree)))
+    rows = tuple(row(name, value) for name, value in sorted(flat(tree)))
     kind = type(resource).__name__
     head = _head(kind, resource)
-    table = Table("", ("Field", "Value"), rows)
+    table = Table("", (say("Field"), say("Value")), rows)
     return Panel(f"{kind} {resource.id}", _tone(resource), (head, table, Details("YAML", Code(yaml.dump(tree)))))
+
+
+def served(value: Served) -> Panel:
+    """The panel of a version, and of the Python and the libraries that serve it where the target tells."""
+    panel = describe(value.version)
+    told = served_by(value.runtime)
+    if not told:
+        return panel
+    head, *rest = panel.blocks
+    return dataclasses.replace(panel, blocks=(head, line(muted(told)), *rest))
+
+
+def served_by(runtime: Mapping[str, Any]) -> str:
+    """`served by Python 3.12.3 with scikit-learn 1.9.1 (/usr/bin/python3)`; empty where nothing is known."""
+    if not runtime:
+        return ""
+    imported = dict(runtime.get("libraries") or {})
+    python = f"Python {imported.pop('python', '')}".strip()
+    libraries = ", ".join(f"{name} {version}" for name, version in imported.items())
+    where = runtime.get("python") or ""
+    if not libraries:
+        return say("served by {python} ({where})", python=python, where=where)
+    return say("served by {python} with {libraries} ({where})", python=python, libraries=libraries, where=where)
 
 
 def operation_state(operation: Operation) -> Mark:
     """How the operation stands: running, done or failed."""
     if operation.error is not None:
-        return Mark("bad", "failed")
-    return Mark("good", "done") if operation.done else Mark("busy", "running")
+        return Mark("bad", words.status("failed"))
+    return Mark("good", words.status("done")) if operation.done else Mark("busy", words.status("running"))
 
 
 def version_state(version: Version) -> Mark:
@@ -39,13 +66,15 @@ def version_state(version: Version) -> Mark:
 
 
 def _head(kind: str, resource: Version | Model | Operation) -> Line:
-    named = (kind, strong(resource.id or "(no name)"))
+    named = (kind, strong(resource.id or say("(no name)")))
     if isinstance(resource, Version):
-        return line(*named, version_state(resource), muted("default version") if resource.isDefault else "")
+        return line(*named, version_state(resource), muted(say("default version")) if resource.isDefault else "")
     if isinstance(resource, Operation):
         return line(*named, operation_state(resource))
     default = resource.defaultVersion
-    return line(*named, "default version" if default else "no default version", strong(default.id) if default else "")
+    if default is None:
+        return line(*named, say("no default version"))
+    return line(*named, say("default version"), strong(default.id))
 
 
 def _tone(resource: Version | Model | Operation) -> Tone:
@@ -54,13 +83,14 @@ def _tone(resource: Version | Model | Operation) -> Tone:
     return operation_state(resource).tone if isinstance(resource, Operation) else "idle"
 
 
-def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+def flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted name and text of every value in the tree: `autoScaling.minNodes`, `1`."""
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
-            yield from _flat(item, f"{name}.{key}" if name else key)
+            yield from flat(item, f"{name}.{key}" if name else key)
     elif isinstance(value, list) and any(isinstance(item, (Mapping, list)) for item in value):
         for index, item in enumerate(value):
-            yield from _flat(item, f"{name}[{index}]")
+            yield from flat(item, f"{name}[{index}]")
     else:
         yield name, _scalar(value)
 

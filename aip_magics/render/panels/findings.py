@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aip_magics.language import say
 from aip_magics.render import words
-from aip_magics.render.blocks import Block, Line, Link, Mark, Panel, Tone, code, line, muted, strong
+from aip_magics.render.blocks import Block, Code, Details, Link, Mark, Panel, Tone, code, line, muted, strong
 from aip_magics.render.shapes import Finding, Report
 
 SEVERITIES: dict[str, Tone] = {"error": "bad", "warning": "warn", "advice": "idle"}
 
 
 def report(value: Report) -> Panel:
-    """The panel of a preflight: the findings, then what was skipped and what passed."""
-    passed = line(Mark("good" if value.passed else "idle", f"{words.plural(len(value.passed), 'check')} passed"))
-    blocks = (*finding_blocks(value.findings), *_skipped(value), passed)
-    return Panel("checks", _worst(value.findings), blocks)
+    """The panel of a preflight: the findings, what passed, and on demand what was skipped and why."""
+    passed = line(Mark("good" if value.passed else "idle", _passed(len(value.passed))))
+    blocks = (*finding_blocks(value.findings), passed, *_skipped(value))
+    return Panel(say("checks"), _worst(value.findings), blocks)
 
 
 def findings(values: Sequence[Finding]) -> Panel:
     """The panel of findings alone."""
-    return Panel("findings", _worst(values), finding_blocks(values))
+    return Panel(say("findings"), _worst(values), finding_blocks(values))
 
 
 def finding_blocks(values: Sequence[Finding]) -> tuple[Block, ...]:
@@ -31,28 +32,43 @@ def finding_blocks(values: Sequence[Finding]) -> tuple[Block, ...]:
     return tuple(each for severity, group in groups.items() if group for each in _group(severity, group))
 
 
-def _group(severity: str, group: Sequence[Finding]) -> tuple[Line, ...]:
-    count = f"{len(group):,} advice" if severity == "advice" else words.plural(len(group), severity)
-    head = line(Mark(SEVERITIES.get(severity, "idle"), count))
+def _group(severity: str, group: Sequence[Finding]) -> tuple[Block, ...]:
+    head = line(Mark(SEVERITIES.get(severity, "idle"), _counted(severity, len(group))))
     return (head, *(each for finding in group for each in _lines(finding)))
 
 
-def _lines(finding: Finding) -> tuple[Line, ...]:
+def _lines(finding: Finding) -> tuple[Block, ...]:
     # Lines, not a table: messages are sentences, and the styles of table cells would eat the room of the panel.
     check = Link(finding.id, finding.link) if finding.link else muted(finding.id)
     what = line(strong(f"{finding.subject}:") if finding.subject else "", finding.message, check)
-    return (what, line("fix:", code(finding.fix))) if finding.fix else (what,)
+    if "\n" in finding.fix.strip():  # lines to paste stay lines
+        return (what, line(say("fix:")), Code(finding.fix.strip("\n")))
+    return (what, line(say("fix:"), code(finding.fix))) if finding.fix else (what,)
 
 
-def _skipped(value: Report) -> tuple[Line, ...]:
+def _skipped(value: Report) -> tuple[Block, ...]:
     """A line per reason: many rules are skipped for the same one."""
     by_reason: dict[str, list[str]] = {}
     for id, outcome in value.skipped.items():
         by_reason.setdefault(outcome.reason, []).append(id)
-    return tuple(
-        line(Mark("idle", f"{words.plural(len(ids), 'check')} skipped,"), f"{reason}:", muted(", ".join(ids)))
-        for reason, ids in by_reason.items()
-    )
+    if not by_reason:
+        return ()
+    count = len(value.skipped)
+    head = say("1 check skipped") if count == 1 else say("{count} checks skipped", count=count)
+    reasons = [words.one_line(f"{reason}: {', '.join(ids)}") for reason, ids in by_reason.items()]
+    return (Details(head, Code("\n".join(reasons))),)
+
+
+def _passed(count: int) -> str:
+    return say("1 check passed") if count == 1 else say("{count} checks passed", count=count)
+
+
+def _counted(severity: str, count: int) -> str:
+    if severity == "error":
+        return say("1 error") if count == 1 else say("{count} errors", count=count)
+    if severity == "warning":
+        return say("1 warning") if count == 1 else say("{count} warnings", count=count)
+    return say("{count} advice", count=count) if severity == "advice" else f"{count} {severity}"
 
 
 def _worst(values: Sequence[Finding]) -> Tone:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from aip_magics.language import say
 from aip_magics.render import words
 from aip_magics.render.blocks import Inline, Mark, Panel, Row, Table, row
 from aip_magics.render.panels.describe import operation_state, version_state
@@ -16,10 +17,10 @@ Resources = Sequence[Version] | Sequence[Model] | Sequence[Operation]
 def listing(values: Resources, *, now: float | None = None, most: int | None = None) -> Panel:
     """The panel of a list; with `now` (seconds since the epoch) it tells ages instead of times."""
     kind = type(values[0])
-    heads, cells = _COLUMNS[kind]
+    label, heads, cells = _COLUMNS[kind]
     rows = tuple(_row(cells(value, now)) for value in values[:most])
-    table = Table("", (*heads, "Created" if now is None else "Age"), rows, total=len(values))
-    return Panel(f"{kind.__name__.lower()}s", "idle", (table,))
+    table = Table("", (*heads(), say("Created") if now is None else say("Age")), rows, total=len(values))
+    return Panel(label(), "idle", (table,))
 
 
 def _row(cells: tuple[Inline, ...]) -> Row:
@@ -29,7 +30,7 @@ def _row(cells: tuple[Inline, ...]) -> Row:
 def _version(version: Version, now: float | None) -> tuple[Inline, ...]:
     return (
         version.id,
-        Mark("good", "default") if version.isDefault else "",
+        Mark("good", say("default")) if version.isDefault else "",
         version_state(version),
         (version.framework or "").removesuffix("_UNSPECIFIED"),
         version.runtimeVersion or "",
@@ -71,11 +72,24 @@ def _when(time: str | None, now: float | None) -> str:
     return (time or "") if now is None else words.age(time, now)
 
 
-_COLUMNS: dict[type[Any], tuple[tuple[str, ...], Callable[[Any, float | None], tuple[Inline, ...]]]] = {
-    Version: (
-        ("Name", "Default", "State", "Framework", "Runtime", "Python", "Machine type", "Deployment URI"),
-        _version,
-    ),
-    Model: (("Name", "Default version", "State", "Framework", "Machine type", "Region"), _model),
-    Operation: (("Name", "Type", "State", "Model", "Version", "Error"), _operation),
+def _version_heads() -> tuple[str, ...]:
+    runtime = (say("Framework"), say("Runtime"), "Python", say("Machine type"), say("Deployment URI"))
+    return (say("Name"), say("Default"), say("State"), *runtime)
+
+
+def _model_heads() -> tuple[str, ...]:
+    default = (say("Default version"), say("State"), say("Framework"), say("Machine type"))
+    return (say("Name"), *default, say("Region"))
+
+
+def _operation_heads() -> tuple[str, ...]:
+    return (say("Name"), say("Type"), say("State"), say("Model"), say("Version"), say("Error"))
+
+
+# By kind: the label of the panel, the heads of its columns, the cells of a row.
+_Columns = tuple[Callable[[], str], Callable[[], tuple[str, ...]], Callable[[Any, float | None], tuple[Inline, ...]]]
+_COLUMNS: dict[type[Any], _Columns] = {
+    Version: (lambda: say("versions"), _version_heads, _version),
+    Model: (lambda: say("models"), _model_heads, _model),
+    Operation: (lambda: say("operations"), _operation_heads, _operation),
 }

@@ -7,9 +7,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aip_magics.language import say
 from aip_magics.render import json as as_json
 from aip_magics.render import words
 from aip_magics.render.blocks import Panel, Row, Table, row
+from aip_magics.render.panels.chart import probabilities
 
 
 def predictions(reply: Mapping[str, Any], *, most: int | None = None) -> Panel:
@@ -18,16 +20,19 @@ def predictions(reply: Mapping[str, Any], *, most: int | None = None) -> Panel:
     Predictions that are all objects get a column per key.
     """
     values: Sequence[Any] = reply["predictions"]
+    chart = probabilities(values, most=most)
     instances = reply.get("instances")
     known = isinstance(instances, (list, tuple)) and len(instances) == len(values)
     shown = values[:most]
     keys = _keys(shown)
-    heads = ("#", *(("instance",) if known else ()), *(keys if keys else ("prediction",)))
+    heads = ("#", *((say("instance"),) if known else ()), *(keys if keys else (say("prediction"),)))
     rows = tuple(
         _row(index, [instances[index]] if known and instances else [], value, keys) for index, value in enumerate(shown)
     )
-    table = Table(words.plural(len(values), "prediction"), heads, rows, total=len(values))
-    return Panel("predictions", "good" if values else "idle", (table,))
+    table = Table(
+        words.counted(len(values), say("1 prediction"), say("{count} predictions")), heads, rows, total=len(values)
+    )
+    return Panel(say("predictions"), "good" if values else "idle", (table,) if chart is None else (table, chart))
 
 
 def _row(index: int, instance: list[Any], prediction: Any, keys: tuple[str, ...]) -> Row:

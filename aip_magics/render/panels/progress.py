@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aip_magics.language import say
 from aip_magics.render import words
 from aip_magics.render.blocks import Block, Line, Mark, Meter, Panel, Row, Table, Tone, code, line, muted, row, strong
 from aip_magics.render.panels.error import error_blocks
@@ -14,19 +15,21 @@ def progress(state: RunState) -> Panel:
     """The panel of a run: its head, the steps, and how it ended."""
     tone = TONES[state.status]
     head = line(
-        *([strong(state.title)] if state.title else []), Mark(tone, state.status), words.duration(state.elapsed)
+        *([strong(state.title)] if state.title else []),
+        Mark(tone, words.status(state.status)),
+        words.duration(state.elapsed),
     )
     blocks: tuple[Block, ...] = (head,)
     if state.rows:
         rows = tuple(_row(state, step) for step in state.rows)
-        blocks += (Table("", ("Step", "State", "Time", "What"), rows, tail=True),)
-    return Panel(state.title or "progress", tone, (*blocks, *_ending(state)))
+        blocks += (Table("", (say("Step"), say("State"), say("Time"), say("What")), rows, tail=True),)
+    return Panel(state.title or say("progress"), tone, (*blocks, *_ending(state)))
 
 
 def _row(state: RunState, step: StepRow) -> Row:
     return row(
         step.title,
-        Mark(TONES[step.status], step.status),
+        Mark(TONES[step.status], words.status(step.status)),
         words.duration(state.seconds(step)),
         _what(step),
         below=_notes(step),
@@ -47,9 +50,9 @@ def _notes(step: StepRow) -> tuple[Line, ...]:
     # Warnings last: where there is little room the last lines are kept.
     notes = sorted(step.notes, key=lambda note: note.level == "warning")
     lines = [
-        line(Mark("warn", "warning:"), note.text) if note.level == "warning" else line(note.text) for note in notes
+        line(Mark("warn", say("warning:")), note.text) if note.level == "warning" else line(note.text) for note in notes
     ]
-    dropped = [line(muted(f"… {words.plural(step.dropped_notes, 'earlier note')}"))] if step.dropped_notes else []
+    dropped = [line(muted(f"… {words.left_out(step.dropped_notes, 'earlier note')}"))] if step.dropped_notes else []
     return (*dropped, *lines)
 
 
@@ -59,7 +62,7 @@ def _ending(state: RunState) -> tuple[Block, ...]:
     if state.status != "detached":
         return ()
     return (
-        line("No longer waiting. The operation goes on by itself, even when this notebook is closed:"),
+        line(say("No longer waiting. The operation goes on by itself, even when this notebook is closed:")),
         line(code(state.operation)),
-        *([line("To wait for it again:", code(state.reattach))] if state.reattach else []),
+        *([line(say("To wait for it again:"), code(state.reattach))] if state.reattach else []),
     )

@@ -136,7 +136,9 @@ def project_number(project: str) -> str:
     """Twelve digits that stand for the project: always the same for one project id."""
     if project.isdecimal():
         return project
-    return str(10**11 + int.from_bytes(hashlib.sha256(project.encode()).digest()[:8], "big") % (9 * 10**11))
+    # As projects.getConfig counts: the service's account, which has the number in its name, is of the bucket's project.
+    digest = hashlib.blake2b(project.encode("utf-8", "replace"), digest_size=8).digest()
+    return str(10**11 + int.from_bytes(digest, "big") % (9 * 10**11))
 
 
 def object_metadata(given: Mapping[str, Any]) -> dict[str, Any]:

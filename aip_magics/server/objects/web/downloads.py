@@ -9,6 +9,7 @@ from email.utils import format_datetime
 from typing import BinaryIO
 
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from aip_magics.server.objects.blobs import BLOCK
 from aip_magics.server.objects.conditions import Conditions
@@ -40,7 +41,21 @@ async def send(call: Call, conditions: Conditions) -> Response:
     except BaseException:
         handle.close()
         raise
-    return StreamingResponse(_read(call, handle, first, last - first + 1), status, headers)
+    return _Download(call, handle, first, last - first + 1, status, headers)
+
+
+class _Download(StreamingResponse):
+    """Closes the file also where the client is gone before the first byte, and `_read` never began."""
+
+    def __init__(
+        self, call: Call, handle: BinaryIO, first: int, size: int, status: int, headers: dict[str, str]
+    ) -> None:
+        super().__init__(_read(call, handle, first, size), status, headers)
+        self._handle = handle
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._handle:
+            await super().__call__(scope, receive, send)
 
 
 async def _read(call: Call, handle: BinaryIO, first: int, size: int) -> AsyncIterator[bytes]:

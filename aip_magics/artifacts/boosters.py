@@ -1,0 +1,139 @@
+"""What an XGBoost model file says about itself: binary, JSON or UBJSON, of every XGBoost since 0.6.
+
+The text formats have the trees in the middle: names and attributes stand before them, the parameters, the objective and
+the version after them. So only the two ends of a large file are read, and a model of gigabytes takes as long as a small
+one. Of two keys of one name inside the trees and behind them, the last counts.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import re
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from aip_magics.artifacts.facts import BoosterFacts, BoosterFormat
+from aip_magics.artifacts.ubjson import Reader
+from aip_magics.language import say
+
+END = 1024 * 1024  # bytes read of either end
+_UBJSON_VERSION = re.compile(rb"L\0\0\0\0\0\0\0\x07version\[#L\0\0\0\0\0\0\0\x03((?:[iU].|I..|l....){3})", re.DOTALL)
+_JSON_VERSION = re.compile(rb'"version"\s*:\s*\[\s*(\d{1,5})\s*,\s*(\d{1,5})\s*,\s*(\d{1,5})\s*\]')
+# LearnerModelParam: base_score, num_feature, num_class, contain_extra_attrs, contain_eval_metrics, the version in two
+# numbers since 1.0 (zero before); 136 bytes in all. After it the names of objective and booster, each with its length.
+_PARAM = struct.Struct("<fIiiiII")
+_PARAM_SIZE = 136
+_LONGEST_NAME = 100
+_TRIES = 5  # mentions of a key that are read: a file made to hurt may have a million
+_Find = Callable[[bytes, str], Any]
+
+
+def read(path: Path, format: BoosterFormat) -> BoosterFacts:
+    """Look into a model file of this format. What is damaged or not where it should be leaves `complete` False."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(END)
+            size = file.seek(0, 2)
+            file.seek(max(size - END, 0) if size > 2 * END else len(head))
+            tail = file.read(END)
+    except OSError as error:
+        return BoosterFacts(format, complete=False, unread=say("it cannot be read: {reason}", reason=error.strerror))
+    if format == "binary":
+        return _binary(head)
+    whole = size <= 2 * END
+    return _text(format, head + tail if whole else head, head + tail if whole else tail)
+
+
+def looks_like_binary(head: bytes) -> bool:
+    """Whether these first bytes are those of the binary format, which has no mark of its own before XGBoost 1.0."""
+    return _binary(head).objective is not None
+
+
+def version_in(data: bytes) -> str | None:
+    """The version that a booster in JSON or UBJSON names, if these bytes have it: also inside a pickle."""
+    # find() is many times faster than a regular expression over megabytes that do not have it.
+    if b"version" not in data:
+        return None
+    if match := _UBJSON_VERSION.search(data):
+        reader = Reader(match.group(1))
+        return ".".join(str(reader.value()) for _ in range(3))
+    if match := _JSON_VERSION.search(data):
+        return b".".join(match.groups()).decode()
+    return None
+
+
+def _text(format: BoosterFormat, head: bytes, tail: bytes) -> BoosterFacts:
+    find: _Find = _json_value if format == "json" else _ubjson_value
+    names = find(head, "feature_names")
+    param = find(tail, "learner_model_param")
+    objective = find(tail, "objective")
+    version = find(tail, "version")
+    param = param if isinstance(param, dict) else {}
+    features = str(param.get("num_feature", ""))
+    base_score = param.get("base_score")
+    objective = objective.get("name") if isinstance(objective, dict) else None
+    complete = bool(param) and objective is not None
+    return BoosterFacts(
+        format,
+        version=".".join(map(str, version)) if _is_version(version) else None,
+        objective=objective if isinstance(objective, str) else None,
+        features=int(features) if re.fullmatch(r"\d{1,10}", features) else None,
+        feature_names=tuple(map(str, names)) if isinstance(names, list) else (),
+        base_score=None if base_score is None else str(base_score),
+        complete=complete,
+        unread="" if complete else say("it is damaged or cut off: its parameters are not at its end"),
+    )
+
+
+def _is_version(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 3 and all(isinstance(number, int) for number in value)
+
+
+def _json_value(data: bytes, key: str) -> Any:
+    """The value of the last mention of a key; None where there is none, or it is damaged."""
+    matches = collections.deque(re.finditer(rb'"%s"\s*:\s*' % key.encode(), data), maxlen=_TRIES)
+    for match in reversed(matches):
+        try:
+            text = data[match.end() : match.end() + END].decode("utf-8", "replace")
+            return json.JSONDecoder().raw_decode(text)[0]
+        except (ValueError, RecursionError):
+            continue
+    return None
+
+
+def _ubjson_value(data: bytes, key: str) -> Any:
+    written = key.encode()
+    mark = b"L" + struct.pack(">q", len(written)) + written
+    at = len(data)
+    for _ in range(_TRIES):
+        at = data.rfind(mark, 0, at)
+        if at < 0:
+            break
+        try:
+            return Reader(data, at + len(mark)).value()
+        except ValueError:
+            continue
+    return None
+
+
+def _binary(head: bytes) -> BoosterFacts:
+    at = 4 if head.startswith(b"binf") else 0
+    damaged = BoosterFacts("binary", complete=False, unread=say("it is damaged or cut off"))
+    if len(head) < at + _PARAM_SIZE:
+        return damaged
+    base_score, features, _, _, _, major, minor = _PARAM.unpack_from(head, at)
+    objective = _name_at(head, at + _PARAM_SIZE)
+    booster = _name_at(head, at + _PARAM_SIZE + 8 + len(objective or ""))
+    if objective is None or booster not in ("gbtree", "gblinear", "dart"):
+        return damaged
+    version = f"{major}.{minor}" if 0 < major < 100 and minor < 1000 else None
+    return BoosterFacts("binary", version, objective, features, base_score=f"{base_score:.7g}")
+
+
+def _name_at(data: bytes, at: int) -> str | None:
+    size = int.from_bytes(data[at : at + 8], "little")
+    name = data[at + 8 : at + 8 + size] if 0 < size <= _LONGEST_NAME else b""
+    return name.decode("ascii") if re.fullmatch(rb"[a-z][a-z0-9_:@.]*", name) else None

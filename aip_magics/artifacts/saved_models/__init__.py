@@ -1,0 +1,13 @@
+"""SavedModels from their bytes, without TensorFlow.
+
+::
+
+    schema (the fields that matter) ─► wire | text (a tree of them) ─► reading (the facts); ops (which release has what)
+"""
+
+from __future__ import annotations
+
+from aip_magics.artifacts.saved_models.ops import lacking
+from aip_magics.artifacts.saved_models.reading import read
+
+__all__ = ["lacking", "read"]

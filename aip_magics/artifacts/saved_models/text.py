@@ -1,0 +1,111 @@
+"""Read a protocol buffer in its text form (`saved_model.pbtxt`), by a schema, as far as printed ones go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from aip_magics.artifacts.saved_models.schema import SPELLED, Message, Tree
+from aip_magics.artifacts.saved_models.wire import Damaged
+from aip_magics.language import say
+
+MOST_CHARACTERS = 8 * 1024 * 1024  # read in about a second
+_DEEPEST = 60
+_TOKEN = re.compile(
+    r"""\s+|\#[^\n]*|(?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(?P<word>[\w.+\-]+)|(?P<mark>[{}<>\[\]:;,])"""
+)
+_OPENS, _CLOSES = "{<", "}>"
+_ESCAPE = re.compile(r"\\(\\|'|\"|n|t|r|[0-7]{1,3}|x[0-9a-fA-F]{1,2})")
+_NAMED = {"n": "\n", "t": "\t", "r": "\r"}
+
+
+def read(text: str, schema: Message) -> Tree:
+    """The fields of a message. Damaged where the text is none, is cut off, or nests too deep."""
+    root: Tree = {}
+    open_messages: list[tuple[Message | None, Tree]] = [(schema, root)]
+    tokens = _tokens(text)
+    for kind, token in tokens:
+        if token in _CLOSES:
+            open_messages.pop()
+            if not open_messages:
+                raise Damaged(say("it is damaged"))
+        elif kind == "word":
+            _field(token, tokens, open_messages)
+        elif token not in ";,":
+            raise Damaged(say("it is damaged"))
+    if len(open_messages) != 1:
+        raise Damaged(say("it is cut off"))
+    return _picked(root, schema)
+
+
+def _field(name: str, tokens: Iterator[tuple[str, str]], open_messages: list[tuple[Message | None, Tree]]) -> None:
+    schema, tree = open_messages[-1]
+    field = schema.by_name().get(name) if schema else None
+    kind, token = _next(tokens)
+    if token == ":" and kind == "mark":
+        kind, token = _next(tokens)
+    if kind == "mark" and token in _OPENS:
+        if len(open_messages) >= _DEEPEST:
+            raise Damaged(say("it nests too deep"))
+        inner: Tree = {}
+        if field is not None and field.message is not None:
+            tree.setdefault(name, []).append(inner)
+        open_messages.append((field.message if field else None, inner))
+    elif kind == "mark" and token == "[":
+        while (token := _next(tokens)[1]) != "]":
+            if token in _OPENS:
+                raise Damaged(say("it is damaged"))  # no printer writes one
+    elif kind == "mark":
+        raise Damaged(say("it is damaged"))
+    elif field is not None and field.message is None:
+        tree.setdefault(name, []).append(_unquoted(token) if kind == "text" else _scalar(token))
+
+
+def _picked(tree: Tree, schema: Message) -> Tree:
+    """The tree in which messages that stand for one field are replaced by it."""
+    for field in schema.fields:
+        if field.message is None or field.name not in tree:
+            continue
+        inner = [_picked(one, field.message) for one in tree[field.name]]
+        only = field.message.only
+        tree[field.name] = [one[only][0] for one in inner if one.get(only)] if only else inner
+    return tree
+
+
+def _tokens(text: str) -> Iterator[tuple[str, str]]:
+    at = 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise Damaged(say("it is damaged"))
+        at = match.end()
+        if match.lastgroup:
+            yield match.lastgroup, match[0]
+
+
+def _next(tokens: Iterator[tuple[str, str]]) -> tuple[str, str]:
+    found = next(tokens, None)
+    if found is None:
+        raise Damaged(say("it is cut off"))
+    return found
+
+
+def _scalar(word: str) -> Any:
+    """A number, or the word itself where it is the name of a value."""
+    if re.fullmatch(r"-?\d{1,19}", word):
+        return int(word)
+    if word in SPELLED:
+        return SPELLED[word]
+    return word.removeprefix("DT_").lower() if word.startswith("DT_") else word
+
+
+def _unquoted(text: str) -> str:
+    return _ESCAPE.sub(_escaped, text[1:-1])
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = match[1]
+    if code[0] in "01234567":
+        return chr(int(code, 8))
+    return chr(int(code[1:], 16)) if code[0] == "x" else _NAMED.get(code, code)

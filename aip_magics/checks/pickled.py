@@ -1,0 +1,117 @@
+"""Rules about what a pickled model names: classes of a notebook, modules that the runtime does not have."""
+
+from __future__ import annotations
+
+import shlex
+
+from aip_magics import catalog
+from aip_magics.artifacts import ModelDir
+from aip_magics.artifacts.facts import PickleFacts
+from aip_magics.checks import links
+from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, error, in_cloud, rule, warning
+from aip_magics.checks.libraries import newer_libraries
+from aip_magics.checks.looking import file_of, on_pickle, package_modules
+from aip_magics.language import say
+
+_SHOWN = 5
+
+
+@rule("X01", link=links.PICKLE)
+@on_pickle
+def of_a_notebook(subject: Subject, directory: ModelDir, facts: PickleFacts) -> Outcomes:
+    """The model names no class or function that was defined in a notebook or script (`__main__`).
+
+    A pickle holds names, not code: the process that serves the model has another `__main__` and cannot find them.
+    """
+    if not facts.main_names:
+        return []
+    names = _some(facts.main_names)
+    text = say("the model names {names} of a notebook (__main__), which no other process has", names=names)
+    fix = say(
+        "move {names} into my_module.py, import it from there, save the model again; "
+        "%aip_package my_module.py makes the package for --package-uris",
+        names=names,
+    )
+    # The user's own code loads the files of a routine: it may put the class where the pickle looks for it.
+    level = warning if subject.is_custom else error
+    return [level(file_of(directory), text, fix)]
+
+
+@rule("V10", link=links.NO_MODULE)
+@on_pickle
+def modules_there(subject: Subject, directory: ModelDir, facts: PickleFacts) -> Outcomes:
+    """The modules that loading the model imports are in the runtime or in a package of packageUris.
+
+    Google's list of what a runtime has is no longer public, so this only warns.
+    """
+    runtime = catalog.runtime(subject.version.runtimeVersion or "")
+    if runtime is None:
+        return Skipped(say("no runtime version is named"))
+    absent = [name for name in facts.modules if name != "__main__" and not catalog.runtime_has(name, runtime)]
+    own = package_modules(subject)
+    absent = [name for name in absent if name not in (own or ())]
+    if not absent:
+        return []
+    if own is None or any(package.requires for package in subject.packages):
+        return Skipped(say("the packages, or what they require, may have {names}", names=_some(absent)))
+    text = say(
+        "loading the model imports {names}, which runtime {version} is not known to have",
+        names=_some(absent),
+        version=runtime.version,
+    )
+    fix = say("give the package that has it: --package-uris dist/NAME.tar.gz (%aip_package makes one)")
+    return [in_cloud(subject, file_of(directory), text, fix, "warning")]
+
+
+@rule("A03", link=links.MOVED_MODULE)
+@on_pickle
+def moved_modules(subject: Subject, directory: ModelDir, facts: PickleFacts) -> Outcomes:
+    """The modules of scikit-learn and NumPy that the model names are in those of the runtime: some moved or came later.
+
+    Where the library's version in the model says it already, only that is told (A02).
+    """
+    runtime = catalog.runtime(subject.version.runtimeVersion or "")
+    if runtime is None:
+        return Skipped(say("no runtime version is named"))
+    if newer_libraries(subject, directory):
+        return []
+    modules = dict.fromkeys(one.module for one in facts.globals)
+    gone = [found for found in (catalog.module_gone(module, runtime) for module in modules) if found]
+    if not gone:
+        return []
+    return [_gone(subject, directory, gone[0], runtime)]
+
+
+@rule("D08", link=links.EXPORTING)
+@on_pickle
+def joblib_as_pkl(subject: Subject, directory: ModelDir, facts: PickleFacts) -> Outcomes:
+    """A file of joblib, with its arrays or compression, is called model.joblib: pickle reads model.pkl, and fails."""
+    file = directory.model_file
+    packed = directory.contents is not None and directory.contents.compression is not None
+    if subject.is_custom or file is None or not file.name.endswith(".pkl"):
+        return []
+    if not packed and not any(one.name == "NumpyArrayWrapper" for one in facts.globals):
+        return []
+    text = say("{file} was written by joblib; under this name pickle reads it, and fails", file=file.name)
+    old, new = (shlex.quote(str(directory.path / name)) for name in (file.name, "model.joblib"))
+    return [error(file.name, text, f"mv {old} {new}")]
+
+
+def _gone(subject: Subject, directory: ModelDir, gone: catalog.ModuleGone, runtime: catalog.Runtime) -> Finding:
+    text = say(
+        "the model names the module {module}, which {library} {version} of runtime {runtime} does not have",
+        module=gone.module,
+        library=gone.library,
+        version=gone.library_version,
+        runtime=runtime.version,
+    )
+    fix = say("train and save it with {library} {version}", library=gone.library, version=gone.library_version)
+    fit = catalog.fit_all(subject.framework or "", directory.libraries)
+    if directory.libraries and fit.runtime not in (None, runtime.version):
+        fix = f"runtimeVersion: '{fit.runtime}' ({fit.reason})"
+    return in_cloud(subject, file_of(directory), text, fix, "error" if gone.certainty == "certain" else "warning")
+
+
+def _some(names: tuple[str, ...] | list[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} …"

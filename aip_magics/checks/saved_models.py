@@ -1,0 +1,150 @@
+"""Rules about SavedModels: what their protobuf says of signatures, versions and files. TensorFlow is not needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aip_magics import catalog
+from aip_magics.artifacts import ModelDir, saved_models
+from aip_magics.artifacts.facts import SavedModelFacts, Tensor
+from aip_magics.checks import links
+from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, advice, error, in_cloud, rule, warning
+from aip_magics.checks.looking import file_of, on_saved_model
+from aip_magics.language import say
+
+_SHOWN = 5
+
+
+@rule("D05", link=links.EXPORTING)
+@on_saved_model
+def saved_model_whole(_subject: Subject, _directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+    """All files that the SavedModel needs are there: its variables and assets."""
+    if not facts.missing:
+        return []
+    names = ", ".join(facts.missing[:5])
+    fix = say("copy the whole directory of the export, with its folders variables/ and assets/")
+    return [error(facts.missing[0], say("the SavedModel lacks {names}", names=names), fix)]
+
+
+@rule("D06", link=links.EXPORTING)
+@on_saved_model
+def serving_signature(_subject: Subject, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+    """The SavedModel has a graph with the tag `serve`, and that has at least one signature."""
+    file = file_of(directory)
+    if not facts.serves:
+        tags = "; ".join(", ".join(one) for one in facts.tags)
+        text = say("no graph of the SavedModel has exactly the tag serve (there are: {tags})", tags=tags or "-")
+        return [error(file, text, "tf.saved_model.save(model, path)")]
+    if facts.signatures:
+        return []
+    text = say("the SavedModel has no signature: it can be loaded, but not asked")
+    fix = "tf.saved_model.save(model, path, signatures=model.call.get_concrete_function(spec))"
+    return [error(file, text, fix)]
+
+
+@rule("A18", link=links.TENSORFLOW_SKEW)
+@on_saved_model
+def operations(subject: Subject, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+    """The TensorFlow of the runtime has the operations of the SavedModel, and is as new as the one that wrote it.
+
+    An operation that it does not have ends the load for certain. A newer TensorFlow alone only warns: most of its
+    models load.
+    """
+    runtime = catalog.runtime(subject.version.runtimeVersion or "")
+    if runtime is None:
+        return Skipped(say("no runtime version is named"))
+    if lacking := saved_models.lacking(facts.ops, runtime.tensorflow):
+        return [in_cloud(subject, file_of(directory), *_lacking(lacking, runtime))]
+    wrote = facts.tensorflow_version
+    if wrote is None or not catalog.newer_than_runtime("tensorflow", wrote, runtime, subject.version.pythonVersion):
+        return []
+    text = say(
+        "the model is of TensorFlow {wrote}, runtime {runtime} has {has}",
+        wrote=wrote,
+        runtime=runtime.version,
+        has=runtime.tensorflow,
+    )
+    fit = catalog.fit("TENSORFLOW", wrote)
+    fix = f"runtimeVersion: '{fit.runtime}' ({fit.reason})"
+    if fit.runtime == runtime.version:
+        fix = say("its operations are all there: try it with --env runtime")
+    return [in_cloud(subject, file_of(directory), text, fix, "warning")]
+
+
+@rule("R15", link=links.OUTPUT_NAMES)
+@on_saved_model
+def output_names(_subject: Subject, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+    """No output is named with `/` or `:`, on which `gcloud ai-platform predict` stops when it draws its table."""
+    named = [tensor.name for tensor in _outputs(facts) if "/" in tensor.name or ":" in tensor.name]
+    if not named:
+        return []
+    text = say("the output {name} has / or : in its name: gcloud cannot draw a table of it", name=named[0])
+    return [advice(file_of(directory), text, "gcloud ai-platform predict … --format=json")]
+
+
+@rule("R18", link=links.API_PREDICT)
+@on_saved_model
+def one_output_each(_subject: Subject, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+    """Every output has one row for each instance: its first size is not fixed.
+
+    A scalar, or one result for the whole batch, cannot be cut into predictions.
+    """
+    found: list[Finding] = []
+    for tensor in _outputs(facts):
+        if tensor.shape is None or (tensor.shape and tensor.shape[0] is None):
+            continue
+        fix = say("give the output a first dimension of the batch: shape (None, …)")
+        if not tensor.shape:
+            text = say(
+                "the output {name} is one value for all instances: it cannot be cut into predictions", name=tensor.name
+            )
+            found.append(error(file_of(directory), text, fix))
+        else:
+            found.append(warning(file_of(directory), _always(tensor.name, tensor.shape[0]), fix))
+    return found
+
+
+@rule("R21", link=links.API_PREDICT)
+@on_saved_model
+def bytes_outputs(_subject: Subject, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+    """Outputs of bytes have names that end in `_bytes`: only those come back as base64, others as text."""
+    named = [
+        tensor.name for tensor in _outputs(facts) if tensor.dtype == "string" and not tensor.name.endswith("_bytes")
+    ]
+    if not named:
+        return []
+    text = say("the output {name} comes back as text; bytes that are no text fail", name=named[0])
+    return [advice(file_of(directory), text, say("for bytes, name it {name}", name=f"{named[0]}_bytes"))]
+
+
+def _outputs(facts: SavedModelFacts) -> list[Tensor]:
+    """The outputs of the signature that is asked by default, else of all."""
+    asked = facts.signature()
+    return [tensor for one in ([asked] if asked else facts.signatures) for tensor in one.outputs]
+
+
+def _always(name: str, count: int | None) -> str:
+    if count == 1:
+        return say("the output {name} always has 1 row, whatever the number of instances", name=name)
+    return say("the output {name} always has {count} rows, whatever the number of instances", name=name, count=count)
+
+
+def _lacking(lacking: Mapping[str, str | None], runtime: catalog.Runtime) -> tuple[str, str]:
+    """What is wrong, and how to mend it, where these operations (→ the first TensorFlow with it) are not there."""
+    ops = ", ".join(list(lacking)[:_SHOWN])
+    text = say(
+        "TensorFlow {has} of runtime {runtime} does not have the operations {ops}",
+        has=runtime.tensorflow,
+        runtime=runtime.version,
+        ops=ops,
+    )
+    since = [first for first in lacking.values() if first is not None]
+    if len(since) < len(lacking):
+        return text, say("export the model without operations that are not TensorFlow's own")
+    wanted = max(since, key=catalog.parse_version)
+    newer = [
+        row for row in catalog.runtimes() if catalog.parse_version(row.tensorflow) >= catalog.parse_version(wanted)
+    ]
+    if newer:
+        return text, f"runtimeVersion: '{newer[-1].version}'"
+    return text, say("export it with TensorFlow {has}", has=runtime.tensorflow)

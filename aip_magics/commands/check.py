@@ -1,0 +1,45 @@
+"""`check`: what is known to fail, before anything is sent; with test instances, how the model does with them here."""
+
+from __future__ import annotations
+
+import argparse
+
+from aip_magics.checks import Report
+from aip_magics.commands import options
+from aip_magics.commands.base import Command, Context
+from aip_magics.commands.deploy import add_deployment, deployment_of
+from aip_magics.deploy.checking import check_and_try
+from aip_magics.language import say
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "place", nargs="?", metavar="DIR", help=say("directory of the model; with --origin: name of the version")
+    )
+    add_deployment(parser)
+    parser.set_defaults(replace=False)
+    options.add_target(parser)
+    options.add_output(parser)
+
+
+def run(args: argparse.Namespace, body: str | None, context: Context) -> Report:
+    """Check a deployment; returns the Report. Findings are no exception here: they are what was asked for."""
+    # The line of a deploy cell, with the verb changed, means what it meant there: VERSION --origin DIR.
+    args.version = args.place if args.origin else None
+    args.origin = args.origin or args.place
+    deployment = deployment_of(args, body, context)
+    report = check_and_try(deployment, context.target(args))
+    context.face.show(report)
+    return report
+
+
+COMMAND = Command(
+    name="check",
+    add_options=add_options,
+    run=run,
+    failed=lambda report: bool(report.errors),
+    example="""%%aip_check ./export
+test:
+  instances:
+  - [5.1, 3.5, 1.4, 0.2]""",
+)

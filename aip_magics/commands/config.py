@@ -1,0 +1,99 @@
+"""`config`: the settings that commands run with, where each comes from, and defaults for this notebook."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any
+
+from aip_magics.commands import options
+from aip_magics.commands.base import Command, Context
+from aip_magics.errors import OptionError, SettingsError
+from aip_magics.language import say
+from aip_magics.settings import SESSION, Settings, Sourced, default_bucket
+from aip_magics.spec import nearest
+
+NAMES = ("target", "project", "region", "endpoint", "storage_endpoint", "bucket")
+
+
+@dataclasses.dataclass(frozen=True)
+class Configuration:
+    """Setting → its value and source; `problem` says what is missing for a command to run."""
+
+    settings: dict[str, Sourced[str]]
+    problem: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        found = {name: dataclasses.asdict(setting) for name, setting in self.settings.items()}
+        return {**found, **({"problem": self.problem} if self.problem else {})}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    options.add_target(parser)
+    parser.add_argument("--bucket", metavar="gs://BUCKET", help=say("where models are uploaded to"))
+    parser.add_argument(
+        "--unset", type=options.words, default=[], metavar="NAME,…", help=say("set by this notebook no more")
+    )
+    options.add_output(parser)
+
+
+def run(args: argparse.Namespace, _body: str | None, context: Context) -> Configuration:
+    """Set defaults for this notebook, where some are given; returns all settings, each with its source."""
+    changes = _changes(args)
+    configure = context.configure
+    if changes:
+        if configure is None:
+            raise OptionError(
+                say("only a notebook has a configuration of its own"),
+                where="config",
+                fix="gcloud config set project PROJECT_ID; export AIP_MAGICS_TARGET=local",
+            )
+        # What would not be taken is refused before it is kept.
+        session = {name: value for name, value in {**context.session, **changes}.items() if value}
+        # The last run is forgotten: what is configured after it wins.
+        context = dataclasses.replace(context, session=session, last_run={})
+        # What is only taken away, and a target whose project may follow, leave something to be settled yet.
+        _settle(context, strict=any(changes.values()) and "target" not in changes)
+        configure(changes)
+    found = _settle(context, strict=False)
+    context.face.show(found)
+    return found
+
+
+def _changes(args: argparse.Namespace) -> dict[str, str | None]:
+    for name in args.unset:
+        if name.replace("-", "_") not in NAMES:
+            fix = nearest(name, list(NAMES)) or say("one of {names}", names=", ".join(NAMES))
+            raise OptionError(say("there is no setting {name!r}", name=name), where="--unset", fix=fix)
+    unset: dict[str, str | None] = {name.replace("-", "_"): None for name in args.unset}
+    return {**unset, **{name: value for name in NAMES if (value := getattr(args, name))}}
+
+
+def _settle(context: Context, *, strict: bool) -> Configuration:
+    line = argparse.Namespace(target=None, project=None, region=None, endpoint=None, storage_endpoint=None)
+    try:
+        settings = context.settings(line)
+    except SettingsError as error:
+        if strict:
+            raise
+        told = "; ".join(part for part in (error.message, error.fix) if part)
+        return Configuration({name: Sourced(value, SESSION) for name, value in context.session.items()}, told)
+    return Configuration(_all(settings))
+
+
+def _all(settings: Settings) -> dict[str, Sourced[str]]:
+    local = settings.target.value == "local"
+    defaults = {
+        "region": Sourced("global", say("default: the global endpoint")),
+        "bucket": Sourced(default_bucket(settings.project.value), "PROJECT_ID-aiplatform"),
+    }
+    found: dict[str, Sourced[str]] = {}
+    for name in NAMES:
+        setting = getattr(settings, name) or defaults.get(name)
+        if setting is not None:
+            found[name] = setting
+    server = say("the embedded server") if local else say("Google's")
+    return {**{name: Sourced("-", server) for name in ("endpoint", "storage_endpoint")}, **found}
+
+
+COMMAND = Command("config", add_options, run, example="%aip_config --project my-project --region us-central1")

@@ -1,0 +1,115 @@
+"""`create-model`, `create-version`: one call of the API each, as `gcloud ai-platform models|versions create`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+from aip_magics.client import calls
+from aip_magics.commands import options, show
+from aip_magics.commands.base import Command, Context
+from aip_magics.commands.cell import read_mapping, substitute
+from aip_magics.commands.deploy import version_asked
+from aip_magics.commands.waiting import Watch, add_waiting, result_of
+from aip_magics.errors import FieldError, OptionError
+from aip_magics.events import StepFinished, StepStarted
+from aip_magics.language import say
+from aip_magics.spec import Model, Operation, Version
+
+
+def add_create_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help=say("name of the model"))
+    options.add_model(parser)
+    parser.add_argument("--description")
+    parser.add_argument("--labels", type=options.pairs, metavar="K=V,…")
+    show.add_sending(parser)
+    options.add_target(parser)
+    options.add_output(parser)
+
+
+def create_model(args: argparse.Namespace, body: str | None, context: Context) -> Model | show.DryRun | str:
+    """Make a Model resource and return it; the body of the cell has more of its fields. AlreadyExists where it is."""
+    target = context.target(args)
+    fields = substitute(read_mapping(body or ""), context.names)
+    for name in sorted(Model.OUTPUT_ONLY & fields.keys()):
+        raise FieldError(
+            say("{field} is set by the service", field=name),
+            where=f"model.{name}",
+            fix=say("leave it out"),
+        )
+    line = {**options.model_fields(args), "description": args.description, "labels": args.labels}
+    given = {name: value for name, value in line.items() if value is not None}
+    model = Model.from_json({"regions": [target.default_region], **fields, **given})
+    instead = show.preview(args, context, target, [calls.create_model(target.project, model)])
+    if instead is not None:
+        return instead
+    target.connect()
+    context.face.emit(StepStarted("model", say("Create model {model}", model=model.id)))
+    made = target.client.create_model(model)
+    context.face.emit(StepFinished("model", say("{name} is made", name=made.name)))
+    context.face.show(made)
+    return made
+
+
+def add_create_version(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("version", metavar="VERSION", help=say("name of the version"))
+    parser.add_argument("--model", required=True, metavar="NAME", help=say("a model that is there"))
+    options.add_version(parser)
+    parser.add_argument("--config", metavar="FILE", help=say("YAML file with Version fields, as gcloud takes it"))
+    add_waiting(parser)
+    show.add_sending(parser)
+    options.add_target(parser)
+    options.add_output(parser)
+
+
+def create_version(
+    args: argparse.Namespace, body: str | None, context: Context
+) -> Version | Operation | show.DryRun | str:
+    """Make a Version of a model that lies in Cloud Storage, just as it is asked for: nothing is checked or derived.
+
+    Returns the Version, or the Operation where it is not waited for. `deploy` is the command that does it all.
+    """
+    version = version_asked(args, body, context)
+    if args.origin:
+        version = dataclasses.replace(version, deploymentUri=args.origin)
+    if not version.container and not (version.deploymentUri or "").startswith("gs://"):
+        raise OptionError(
+            say("a directory in Cloud Storage is wanted"),
+            where="--origin",
+            fix=say("%aip_upload DIR gs://BUCKET/DIRECTORY first; or %aip_deploy, which uploads by itself"),
+        )
+    target = context.target(args)
+    model = calls.model_name(target.project, args.model)
+    waited = [] if args.asynchronous else [show.Wait()]
+    instead = show.preview(args, context, target, [calls.create_version(model, version), *waited])
+    if instead is not None:
+        return instead
+    target.connect()
+    watch = Watch(args, context, target, "create-version")
+    step = "version"
+    watch.emit(
+        StepStarted(step, say("Create version {version} of model {model}", version=version.id, model=args.model))
+    )
+    operation = target.client.create_version(args.model, version)
+    watch.emit(StepFinished(step, say("{name} goes on", name=operation.name), operation))
+    if args.asynchronous:
+        watch.leave(operation)
+        return operation
+    operation = watch.wait(operation)
+    if not operation.done:
+        return operation
+    value = result_of(operation, target)
+    context.face.show(value)
+    return value
+
+
+CREATE_MODEL = Command(
+    "create-model", add_create_model, create_model, example="%aip_create_model iris --regions us-central1", changes=True
+)
+CREATE_VERSION = Command(
+    "create-version",
+    add_create_version,
+    create_version,
+    example="%aip_create_version v1 --model iris --origin gs://BUCKET/iris --runtime-version 2.11 --async",
+    changes=True,
+)

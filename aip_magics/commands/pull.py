@@ -1,0 +1,47 @@
+"""`pull`: what lies in gs:// as files here; only what differs, checked, each file at once and whole."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aip_magics.commands import options
+from aip_magics.commands.base import Command, Context
+from aip_magics.commands.transfer import Transfer, again, target_of
+from aip_magics.language import say
+
+if TYPE_CHECKING:
+    from aip_magics.storage import Fetched
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("uri", metavar="gs://BUCKET/PATH", help=say("a directory or an object in Cloud Storage"))
+    parser.add_argument("directory", metavar="DIR", help=say("where its files go; made where it is not there"))
+    options.add_target(parser)
+    options.add_output(parser)
+
+
+def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[Fetched]:
+    """The files, a Fetched for each object. StorageError where there is nothing of that name."""
+    from aip_magics.storage import pull, transfers
+
+    target = target_of(args, context)
+    steps = Transfer(context.face.emit, again("pull", [args.uri, args.directory], args))
+    with steps.step("download", say("Download")) as step:
+        digests = transfers(target.settings.data_dir).digests
+        directory = Path(args.directory).expanduser()
+        fetched = list(pull(target.store, args.uri, directory, progress=steps.progress("download"), digests=digests))
+        kept = sum(each.kept for each in fetched)
+        step.done(_told(len(fetched) - kept, kept), fetched)
+    context.face.show(fetched)
+    return fetched
+
+
+def _told(count: int, kept: int) -> str:
+    if not kept:
+        return say("{count} files fetched and checked", count=count)
+    return say("{count} files fetched and checked, {kept} unchanged", count=count, kept=kept)
+
+
+COMMAND = Command("pull", add_options, run, example="%aip_pull gs://my-bucket/iris/v1 ./export")

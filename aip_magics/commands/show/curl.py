@@ -1,0 +1,108 @@
+"""Calls as curl lines."""
+
+from __future__ import annotations
+
+import shlex
+import urllib.parse
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from aip_magics.client import Request
+from aip_magics.commands.show import shell
+from aip_magics.commands.show.sending import Call, MakeBucket, Upload, Wait
+
+if TYPE_CHECKING:
+    from aip_magics.targets import Target
+
+# Everyone on the machine sees the arguments of a process: the token goes to curl by a pipe.
+_FUNCTION = 'call() { printf \'header = "Authorization: Bearer %s"\' "$token" | curl -sS --fail-with-body -K - "$@"; }'
+# The operation's name in an answer, without a JSON reader that may not be there.
+_NAME = r"""sed -n 's/.*"name": *"\(projects\/[^"]*\/operations\/[^"]*\)".*/\1/p' | head -n 1"""
+
+
+def lines(sent: Sequence[Call], target: Target) -> list[str]:
+    """The lines. What is waited for keeps its operation in `$operation`."""
+    found = list(_surroundings(target))
+    for index, call in enumerate(sent):
+        waited = index + 1 < len(sent) and isinstance(sent[index + 1], Wait)
+        found += _line(call, target, waited)
+    return found
+
+
+def _surroundings(target: Target) -> Iterator[str]:
+    if shell.is_local(target):
+        yield shell.SERVER_ENV
+        yield f'token=$(cat "${shell.TOKEN_FILE}") ml="${shell.ML}" storage="${shell.STORAGE}"'
+    else:
+        # Who runs this has the credentials that this package would use.
+        yield "token=$(gcloud auth application-default print-access-token)"
+        yield f"ml={shlex.quote(target.endpoint + '/')} storage={shlex.quote(target.storage_url + '/')}"
+    yield _FUNCTION
+
+
+def _call(method: str, base: str, path: str, query: str, *options: str) -> str:
+    url = urllib.parse.quote(path, safe="/:") + (f"?{query}" if query else "")
+    return " ".join([f"call -X {method}", *options, f'"${{{base}}}{url}"'])
+
+
+def _line(call: Call, target: Target, waited: bool) -> list[str]:
+    if isinstance(call, MakeBucket):
+        query = urllib.parse.urlencode({"project": target.project})
+        json = shlex.quote(shell.one_line({"name": call.name, "location": call.location}))
+        make = _call("POST", "storage", "storage/v1/b", query, "-H 'Content-Type: application/json'", f"-d {json}")
+        there = _call("GET", "storage", f"storage/v1/b/{call.name}", "", "-o /dev/null")
+        return [f"{there} 2> /dev/null || {make}"]
+    if isinstance(call, Upload):
+        query = urllib.parse.urlencode({"uploadType": "media", "name": call.object})
+        kind = "-H 'Content-Type: application/octet-stream'"
+        data = f"--data-binary {shlex.quote(f'@{call.path}')}"
+        return [_call("POST", "storage", f"upload/storage/v1/b/{call.bucket}/o", query, kind, data)]
+    if isinstance(call, Wait):
+        return _wait(call, target)
+    return _request(call, target, waited)
+
+
+def _request(request: Request, target: Target, waited: bool) -> list[str]:
+    query = urllib.parse.urlencode(request.params)
+    options = _host(target)
+    content = request.body.decode() if isinstance(request.body, bytes) else None
+    if content is None and request.body is not None:
+        content = shell.one_line(request.body)
+    if content is not None:
+        options = [
+            *options,
+            "-H 'Content-Type: application/json'",
+            *_python(request, target),
+            "--data-binary @/dev/fd/3",
+        ]
+    line = _call(request.method, "ml", request.path, query, *options)
+    here = " 3<<'EOF'" if content is not None else ""
+    rest = shell.heredoc(content) if content is not None else []
+    if not waited:
+        return [f"{line}{here}", *rest]
+    answer = [f"answer=$({line}{here}", *rest, ")"] if rest else [f"answer=$({line})"]
+    return [*answer, f'operation=$(echo "$answer" | {_NAME})']
+
+
+def _wait(call: Wait, target: Target) -> list[str]:
+    head = [f"operation={shlex.quote(call.operation)}"] if call.operation else []
+    ask = " ".join(["call", *_host(target), '"${ml}v1/$operation"'])
+    # Ends at an error answer too: what comes after tells it.
+    loop = f'while answer=$({ask}) && ! echo "$answer" | grep -q \'"done": *true\'; do sleep 1; done'
+    return [*head, loop, 'echo "$answer"']
+
+
+def _host(target: Target) -> list[str]:
+    """The embedded server is every regional endpoint: the host's name tells which."""
+    if shell.is_local(target) and target.region:
+        return [f"-H {shlex.quote(f'Host: {target.region}-ml.googleapis.com')}"]
+    return []
+
+
+def _python(request: Request, target: Target) -> list[str]:
+    """The Python that is to serve a version of the embedded server: the one that deploys it, as here."""
+    if not (shell.is_local(target) and request.method == "POST" and request.path.endswith("/versions")):
+        return []
+    from aip_magics.targets.local import PYTHON_HEADER, this_python
+
+    return [f"-H {shlex.quote(f'{PYTHON_HEADER}: {this_python()}')}"]

@@ -1,0 +1,188 @@
+"""Calls as `gcloud ai-platform` commands (gcloud 528)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from aip_magics.client import Request
+from aip_magics.commands.show import shell
+from aip_magics.commands.show.sending import Address, Call, MakeBucket, Upload, Wait
+from aip_magics.language import say
+
+if TYPE_CHECKING:
+    from aip_magics.targets import Target
+
+# Fields that a YAML file brings along in every gcloud: two have no flag, `--min-nodes=0` is dropped by theirs, and the
+# flags of the others are beta's.
+_IN_FILE = ("autoScaling", "manualScaling", "packageUris", "predictionClass", "serviceAccount")
+_IN_BETA_FILE = ("container", "routes")
+_FLAGS = {
+    "deploymentUri": "--origin",
+    "runtimeVersion": "--runtime-version",
+    "pythonVersion": "--python-version",
+    "machineType": "--machine-type",
+    "description": "--description",
+}
+_METHODS = {
+    "integratedGradientsAttribution": ("integrated-gradients", "--num-integral-steps", "numIntegralSteps"),
+    "sampledShapleyAttribution": ("sampled-shapley", "--num-paths", "numPaths"),
+    "xraiAttribution": ("xrai", "--num-integral-steps", "numIntegralSteps"),
+}
+
+
+def lines(sent: Sequence[Call], target: Target) -> list[str]:
+    """The commands. gcloud polls by itself: waiting is a command of its own only for an operation that is named."""
+    found = list(_surroundings(target))
+    for index, call in enumerate(sent):
+        waited = any(isinstance(later, Wait) for later in sent[index + 1 :])
+        found += _command(call, target, waited)
+    return found
+
+
+def _surroundings(target: Target) -> Iterator[str]:
+    """Environment variables that lead gcloud to the target."""
+    settings = target.settings
+    if shell.is_local(target):
+        yield shell.SERVER_ENV
+        if target.region:
+            # gcloud puts the region before the host name: only as a proxy the embedded server is asked for such a name.
+            yield f'export CLOUDSDK_PROXY_PORT="${{{shell.ML}##*:}}"'
+            yield 'export CLOUDSDK_PROXY_PORT="${CLOUDSDK_PROXY_PORT%/}"'
+            proxy = {"CLOUDSDK_PROXY_TYPE": "http", "CLOUDSDK_PROXY_ADDRESS": "127.0.0.1"}
+            yield from shell.exports({**proxy, shell.ML: "http://ml.googleapis.com/"})
+        return
+    if settings.endpoint:
+        yield from shell.exports({shell.ML: f"{target.endpoint}/"})
+    if settings.storage_endpoint:
+        yield from shell.exports({shell.STORAGE: f"{target.storage_url}/"})
+
+
+def _command(call: Call, target: Target, waited: bool) -> list[str]:
+    project = f"--project={target.project}"
+    if isinstance(call, MakeBucket):
+        there = shell.words("gcloud", "storage", "buckets", "describe", f"gs://{call.name}", project)
+        make = ("gcloud", "storage", "buckets", "create", f"gs://{call.name}", f"--location={call.location}", project)
+        return [f"{there} > /dev/null 2>&1 || {shell.words(*make)}"]
+    if isinstance(call, Upload):
+        return [shell.words("gcloud", "storage", "cp", str(call.path), f"gs://{call.bucket}/{call.object}")]
+    if isinstance(call, Wait):
+        return [_operation("wait", call.operation.rpartition("/")[2], target)] if call.operation else []
+    return _request(call, target, waited)
+
+
+def _request(request: Request, target: Target, waited: bool) -> list[str]:
+    at, method = Address.of(request.path), request.method
+    body: Mapping[str, Any] = json.loads(request.body) if isinstance(request.body, bytes) else request.body or {}
+    if "/operations" in request.path:
+        if at.collection:
+            return [_operation("list", "", target)]
+        return [_operation("cancel" if at.verb == "cancel" else "describe", at.operation, target)]
+    if at.verb == "predict":
+        return _predict(at, body, target)
+    if method == "POST" and at.collection:
+        return _create_version(at, body, target, waited) if at.model else _create_model(body, target)
+    group, name = ("versions", at.version) if at.version or "/versions" in request.path else ("models", at.model)
+    action = {"GET": "list" if at.collection else "describe", "DELETE": "delete", "POST": "set-default"}.get(method)
+    of_model = [f"--model={at.model}"] if group == "versions" else []
+    if action is None:
+        return _update(group, name, of_model, request, body, target)
+    quiet = ["--quiet"] if method == "DELETE" else []
+    return [_line(group, action, *([name] if name and not at.collection else []), *of_model, *quiet, target=target)]
+
+
+def _line(*parts: str, target: Target, beta: bool = False, region: str | None = None) -> str:
+    where = f"--region={target.region or 'global'}" if region is None else region
+    track = ("gcloud", "beta") if beta else ("gcloud",)
+    return shell.words(*track, "ai-platform", *parts, f"--project={target.project}", *([where] if where else []))
+
+
+def _operation(action: str, name: str, target: Target) -> str:
+    # These commands know no `--region=global`: the global endpoint is what they ask without one.
+    region = f"--region={target.region}" if target.region else ""
+    return _line("operations", action, *([name] if name else []), target=target, region=region)
+
+
+def _create_model(body: Mapping[str, Any], target: Target) -> list[str]:
+    console = bool(body.get("onlinePredictionConsoleLogging"))
+    flags = [
+        *(["--enable-logging"] if body.get("onlinePredictionLogging") else []),
+        *(["--enable-console-logging"] if console else []),
+        *([f"--description={body['description']}"] if body.get("description") else []),
+        *([f"--labels={_pairs(body['labels'])}"] if body.get("labels") else []),
+    ]
+    # `--regions` means the global endpoint and stands in the place of `--region`.
+    regions = None if target.region else f"--regions={_list(body.get('regions') or ['us-central1'])}"
+    return [_line("models", "create", str(body["name"]), *flags, target=target, beta=console, region=regions)]
+
+
+def _create_version(at: Address, body: Mapping[str, Any], target: Target, waited: bool) -> list[str]:
+    flags = [f"{flag}={body[name]}" for name, flag in _FLAGS.items() if body.get(name)]
+    if body.get("framework"):
+        flags.append(f"--framework={str(body['framework']).lower().replace('_', '-')}")
+    if body.get("labels"):
+        flags.append(f"--labels={_pairs(body['labels'])}")
+    if accelerator := body.get("acceleratorConfig"):
+        kind = str(accelerator["type"]).lower().replace("_", "-")
+        flags.append(f"--accelerator=type={kind},count={accelerator.get('count', 1)}")
+    flags += _explanation(body.get("explanationConfig") or {})
+    in_file = {name: body[name] for name in (*_IN_FILE, *_IN_BETA_FILE) if name in body}
+    beta = any(name in body for name in (*_IN_BETA_FILE, "explanationConfig"))
+    parts = ["versions", "create", str(body["name"]), f"--model={at.model}", *flags, *([] if waited else ["--async"])]
+    found = _unsendable(set(body) & {"requestLoggingConfig"})
+    return [*found, *_with_file(parts, in_file, target, beta)]
+
+
+def _explanation(config: Mapping[str, Any]) -> list[str]:
+    for name, (method, flag, field) in _METHODS.items():
+        if name in config:
+            steps = config[name].get(field)
+            return [f"--explanation-method={method}", *([f"{flag}={steps}"] if steps else [])]
+    return []
+
+
+def _update(
+    group: str, name: str, of_model: list[str], request: Request, body: Mapping[str, Any], target: Target
+) -> list[str]:
+    mask = request.params.get("updateMask", "").split(",")
+    flags = [f"--description={body.get('description', '')}"] if "description" in mask else []
+    if "labels" in mask:  # the whole map is replaced
+        flags.append("--clear-labels")
+        flags += [f"--update-labels={_pairs(body['labels'])}"] if body.get("labels") else []
+    of_file = ("autoScaling", "manualScaling", "requestLoggingConfig")
+    in_file = {field: body[field] for field in of_file if field in body}
+    return _with_file([group, "update", name, *of_model, *flags], in_file, target, False)
+
+
+def _with_file(parts: Sequence[str], in_file: Mapping[str, Any], target: Target, beta: bool) -> list[str]:
+    if not in_file:
+        return [_line(*parts, target=target, beta=beta)]
+    head = _line(*parts, "--config=/dev/stdin", target=target, beta=beta)
+    return [f"{head} <<'EOF'", *shell.heredoc(shell.one_line(in_file))]
+
+
+def _predict(at: Address, body: Mapping[str, Any], target: Target) -> list[str]:
+    version = [f"--version={at.version}"] if at.version else []
+    signature = [f"--signature-name={body['signature_name']}"] if body.get("signature_name") else []
+    line = _line("predict", f"--model={at.model}", *version, *signature, "--json-request=-", target=target)
+    content = shell.one_line({"instances": body.get("instances")})
+    return [*_unsendable(set(body) - {"instances", "signature_name"}), f"{line} <<'EOF'", *shell.heredoc(content)]
+
+
+def _unsendable(names: set[str]) -> list[str]:
+    if not names:
+        return []
+    return [f"# {say('gcloud cannot send: {names}', names=', '.join(sorted(names)))}"]
+
+
+def _pairs(values: Mapping[str, str]) -> str:
+    return _list([f"{key}={value}" for key, value in values.items()])
+
+
+def _list(values: Sequence[str]) -> str:
+    """A list as gcloud takes it: with another delimiter where a value has a comma (`gcloud topic escaping`)."""
+    if not any("," in value for value in values):
+        return ",".join(values)
+    delimiter = next(sign for sign in "|;:~@#" if not any(sign in value for value in values))
+    return f"^{delimiter}^{delimiter.join(values)}"

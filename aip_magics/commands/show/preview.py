@@ -1,0 +1,63 @@
+"""The options `--dry-run` and `--show` of a command that sends something."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from aip_magics.client import Request
+from aip_magics.commands.base import Context
+from aip_magics.commands.show.sending import FORMS, Call, equivalent
+from aip_magics.language import say
+
+if TYPE_CHECKING:
+    from aip_magics.targets import Target
+
+
+@dataclasses.dataclass(frozen=True)
+class Planned:
+    """A request as it would be sent. `body` is JSON; None where there is none."""
+
+    method: str
+    url: str
+    body: Any = None
+
+
+@dataclasses.dataclass(frozen=True)
+class DryRun:
+    """The requests that would be sent; has the shape of a deployment's plan, and is shown like one."""
+
+    requests: tuple[Planned, ...]
+    steps: tuple[Any, ...] = ()
+    choices: tuple[Any, ...] = ()
+
+
+def add_sending(parser: argparse.ArgumentParser, *, dry_run: bool = True) -> None:
+    """`--dry-run` and `--show`. `dry_run=False` where the command has a dry run of its own."""
+    group = parser.add_argument_group(say("instead of sending"))
+    if dry_run:
+        group.add_argument("--dry-run", action="store_true", help=say("show the requests, send nothing"))
+    group.add_argument("--show", choices=FORMS, help=say("show the same for gcloud, curl or Python, send nothing"))
+
+
+def preview(args: argparse.Namespace, context: Context, target: Target, sent: Sequence[Call]) -> DryRun | str | None:
+    """What `--show` (a text) or `--dry-run` asks for, shown and returned; None where the calls are to be sent."""
+    result: DryRun | str
+    if args.show:
+        result = equivalent(args.show, sent, target)
+    elif args.dry_run:
+        result = DryRun(tuple(_planned(call, target) for call in sent if isinstance(call, Request)))
+    else:
+        return None
+    context.face.show(result)
+    return result
+
+
+def _planned(request: Request, target: Target) -> Planned:
+    body = json.loads(request.body) if isinstance(request.body, bytes) else request.body
+    query = "&".join(f"{name}={value}" for name, value in request.params.items())
+    url = f"{target.endpoint}/{request.path}{f'?{query}' if query else ''}"
+    return Planned(request.method, url, body)

@@ -1,0 +1,141 @@
+"""Calls as a Python program with google-api-python-client (and google-cloud-storage for uploads)."""
+
+from __future__ import annotations
+
+import json
+import pprint
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from aip_magics.client import Request
+from aip_magics.commands.show.sending import Address, Call, MakeBucket, Upload, Wait
+from aip_magics.targets.state import STATE_FILE
+
+if TYPE_CHECKING:
+    from aip_magics.targets import Target
+
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+
+
+def lines(sent: Sequence[Call], target: Target) -> list[str]:
+    """The program: `ml` is the API, `answer` its last answer, which is printed."""
+    found = [*_imports(sent, target), *_clients(sent, target)]
+    for call in sent:
+        found += _lines(call, target)
+    return found
+
+
+def _imports(sent: Sequence[Call], target: Target) -> Iterator[str]:
+    local = target.kind == "local"
+    if local:
+        yield from ("import json", "import pathlib")
+    if any(isinstance(call, Wait) for call in sent):
+        yield "import time"
+    if not local:
+        yield "import google.auth"
+    if _uploads(sent):
+        yield "from google.cloud import storage"
+    if local:
+        yield "from google.oauth2.credentials import Credentials"
+    yield "from googleapiclient import discovery"
+
+
+def _clients(sent: Sequence[Call], target: Target) -> Iterator[str]:
+    local = target.kind == "local"
+    if local:
+        # The program asks the server's own file for address and token: neither is in the text.
+        yield f"server = json.loads(pathlib.Path({str(target.settings.data_dir / STATE_FILE)!r}).read_text())"
+        yield 'endpoint, credentials = server["url"], Credentials(server["token"])'
+    else:
+        yield f"endpoint = {target.endpoint!r}"
+        yield f"credentials, _ = google.auth.default(scopes=[{SCOPE!r}])"
+    yield 'options = {"api_endpoint": endpoint}'
+    yield 'ml = discovery.build("ml", "v1", client_options=options, credentials=credentials, static_discovery=True)'
+    if _uploads(sent):
+        options = "options" if local else repr({"api_endpoint": target.storage_url})
+        yield f"gcs = storage.Client({target.project!r}, credentials, client_options={options})"
+
+
+def _uploads(sent: Sequence[Call]) -> bool:
+    return any(isinstance(call, (MakeBucket, Upload)) for call in sent)
+
+
+def _lines(call: Call, target: Target) -> list[str]:
+    if isinstance(call, MakeBucket):
+        bucket = f"gcs.bucket({call.name!r})"
+        return [f"if not {bucket}.exists():", f"    {bucket}.create(location={call.location!r})"]
+    if isinstance(call, Upload):
+        return [f"gcs.bucket({call.bucket!r}).blob({call.object!r}).upload_from_filename({str(call.path)!r})"]
+    if isinstance(call, Wait):
+        return _wait(call, target)
+    asked = _method(call)
+    if call.params.get("pageSize"):
+        return _pages(asked, target)
+    headers = _headers(call, target)
+    return [f"request = {asked}", *_sent(headers), "answer = request.execute()", "print(answer)"]
+
+
+def _pages(asked: str, target: Target) -> list[str]:
+    method = asked.rpartition(".list(")[0]
+    return [
+        f"request = {asked}",
+        "while request is not None:",
+        *(f"    {line}" for line in _sent(_headers(None, target))),
+        "    answer = request.execute()",
+        "    print(answer)",
+        f"    request = {method}.list_next(request, answer)",
+    ]
+
+
+def _wait(call: Wait, target: Target) -> list[str]:
+    return [
+        *([f"answer = {{'name': {call.operation!r}}}"] if call.operation else []),
+        'while not answer.get("done"):',
+        "    time.sleep(0.5)",
+        '    request = ml.projects().operations().get(name=answer["name"])',
+        *(f"    {line}" for line in _sent(_headers(None, target))),
+        "    answer = request.execute()",
+        "print(answer)",
+    ]
+
+
+def _sent(headers: Mapping[str, str]) -> list[str]:
+    return [f"request.headers.update({dict(headers)!r})"] if headers else []
+
+
+def _headers(request: Request | None, target: Target) -> dict[str, str]:
+    """What the embedded server is told beside: the regional endpoint that is meant, and the Python of a version."""
+    if target.kind != "local":
+        return {}
+    found = {"host": f"{target.region}-ml.googleapis.com"} if target.region else {}
+    if request is not None and request.method == "POST" and request.path.endswith("/versions"):
+        from aip_magics.targets.local import PYTHON_HEADER, this_python
+
+        found[PYTHON_HEADER] = this_python()
+    return found
+
+
+def _method(request: Request) -> str:
+    """`ml.projects().models().get(name='projects/P/models/M')`."""
+    at = Address.of(request.path)
+    name = request.path.removeprefix("v1/")
+    collection = "ml.projects()"
+    if at.verb != "predict":
+        for part in ("models", "versions", "operations"):
+            collection += f".{part}()" if f"/{part}" in name else ""
+    name = name.removesuffix(f":{at.verb}") if at.verb else name
+    parent = name.rpartition("/")[0]
+    body = [f"body={_literal(request.body)}"] if request.body is not None and at.verb != "cancel" else []
+    if at.collection and request.method == "GET":
+        key = "name" if name.endswith("/operations") else "parent"
+        return f"{collection}.list({key}={parent!r}, pageSize={request.params['pageSize']})"
+    if at.collection:
+        return f"{collection}.create({', '.join([f'parent={parent!r}', *body])})"
+    mask = [f"updateMask={request.params['updateMask']!r}"] if request.method == "PATCH" else []
+    action = at.verb or {"GET": "get", "DELETE": "delete", "PATCH": "patch"}[request.method]
+    return f"{collection}.{action}({', '.join([f'name={name!r}', *mask, *body])})"
+
+
+def _literal(body: Mapping[str, Any] | bytes | None) -> str:
+    data = json.loads(body) if isinstance(body, bytes) else dict(body or {})
+    return pprint.pformat(data, width=100, sort_dicts=False, compact=True)

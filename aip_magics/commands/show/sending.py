@@ -1,0 +1,99 @@
+"""What a command sends, as values: calls of the API, and what goes to Cloud Storage beside them."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from aip_magics.client import Request, calls
+
+if TYPE_CHECKING:
+    from aip_magics.deploy import Plan
+    from aip_magics.targets import Target
+
+Form = Literal["gcloud", "curl", "python"]
+FORMS: tuple[Form, ...] = ("gcloud", "curl", "python")
+
+
+@dataclasses.dataclass(frozen=True)
+class MakeBucket:
+    """A bucket that is made if it is not there."""
+
+    name: str
+    location: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Upload:
+    """A local file and the object it becomes."""
+
+    path: Path
+    bucket: str
+    object: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Wait:
+    """Wait for an operation: that of the call before, where `operation` (a full name) is empty."""
+
+    operation: str = ""
+
+
+Call: TypeAlias = Request | MakeBucket | Upload | Wait
+
+
+@dataclasses.dataclass(frozen=True)
+class Address:
+    """The path of a request, taken apart; what it does not have is empty. `verb` is what follows the colon."""
+
+    project: str
+    model: str = ""
+    version: str = ""
+    operation: str = ""
+    verb: str = ""
+    collection: bool = False  # the path names a collection: `…/models`, `…/versions`, `…/operations`
+
+    @classmethod
+    def of(cls, path: str) -> Address:
+        found = re.fullmatch(
+            r"v1/projects/([^/]+)/(?:models(?:/([^/]+?)(?:/versions(?:/([^/]+?))?)?)?|operations(?:/([^/]+?))?)"
+            r"(?::([a-zA-Z]+))?",
+            path,
+        )
+        if found is None:
+            raise ValueError(f"no call of the API: {path}")
+        project, model, version, operation, verb = (part or "" for part in found.groups())
+        return cls(project, model, version, operation, verb, path.endswith(("/models", "/versions", "/operations")))
+
+
+def deployment_calls(plan: Plan, target: Target, test: Mapping[str, Any] | None, *, wait: bool = True) -> list[Call]:
+    """All that a first run of this plan sends, in its order."""
+    found: list[Call] = []
+    if plan.bucket is not None:
+        found.append(MakeBucket(plan.bucket, (plan.model.regions or (target.default_region,))[0]))
+    if plan.upload_to is not None and plan.model_dir is not None:
+        place = plan.upload_to
+        found += [Upload(file.path, place.bucket, place.prefix + file.name) for file in plan.model_dir.files]
+    found += [Upload(one.path, one.destination.bucket, one.destination.prefix + one.name) for one in plan.packages]
+    model = calls.model_name(target.project, plan.model.id)
+    version = calls.version_name(target.project, plan.model.id, plan.version.id)
+    found += [calls.create_model(target.project, plan.model), calls.create_version(model, plan.version)]
+    if not wait:
+        return found
+    found += [Wait(), calls.get(version)]
+    if test is not None:
+        from aip_magics.prediction.instances import encode
+
+        found.append(calls.predict(version, encode(test)))
+    return found
+
+
+def equivalent(form: Form, sent: Sequence[Call], target: Target) -> str:
+    """Lines for a shell (gcloud, curl) or a Python program that send the same. The token is never in them."""
+    from aip_magics.commands.show import curl, gcloud, python
+
+    writers = {"gcloud": gcloud.lines, "curl": curl.lines, "python": python.lines}
+    return "\n".join(writers[form](sent, target))

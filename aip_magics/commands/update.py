@@ -1,0 +1,158 @@
+"""`update`, `set-default`: what can be changed of a model or version that is there."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from aip_magics.client import calls
+from aip_magics.commands import options, show
+from aip_magics.commands.base import Command, Context
+from aip_magics.commands.cell import read_mapping, substitute
+from aip_magics.commands.deploy import read_config
+from aip_magics.errors import FieldError, OptionError
+from aip_magics.events import StepFinished, StepStarted
+from aip_magics.language import say
+from aip_magics.spec import Model, Version, nearest
+from aip_magics.targets import Target
+
+# What the API lets change (discovery document ml v1, models.patch and versions.patch).
+OF_MODEL = ("description", "labels")
+OF_VERSION = ("description", "labels", "manualScaling", "autoScaling", "requestLoggingConfig")
+
+
+def add_update(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("version", nargs="?", metavar="VERSION", help=say("left out: the model itself"))
+    parser.add_argument("--model", required=True, metavar="NAME")
+    parser.add_argument("--description", help=say("'' takes it away"))
+    labels = parser.add_argument_group(say("labels"))
+    labels.add_argument("--update-labels", type=options.pairs, metavar="K=V,…", help=say("add or change these"))
+    labels.add_argument("--remove-labels", type=options.words, metavar="K,…", help=say("take these away"))
+    labels.add_argument("--clear-labels", action="store_true", help=say("take all away (before --update-labels)"))
+    nodes = parser.add_argument_group(say("of a version"))
+    nodes.add_argument("--nodes", type=int, metavar="N", help=say("manual scaling: so many nodes"))
+    nodes.add_argument("--min-nodes", type=int, metavar="N", help=say("automatic scaling: at least so many"))
+    nodes.add_argument("--max-nodes", type=int, metavar="N", help=say("automatic scaling: at most so many"))
+    nodes.add_argument("--bigquery-table-name", metavar="TABLE", help=say("log requests: project.dataset.table"))
+    nodes.add_argument("--sampling-percentage", type=float, metavar="SHARE", help=say("log requests: 0 to 1 of them"))
+    nodes.add_argument("--config", metavar="FILE", help=say("YAML file with the fields, as gcloud takes it"))
+    show.add_sending(parser)
+    options.add_target(parser)
+    options.add_output(parser)
+
+
+def update(args: argparse.Namespace, body: str | None, context: Context) -> Model | Version | show.DryRun | str:
+    """Change a version or a model, by flags or by fields in the cell, and return it as it is then."""
+    fields = _asked(args, body, context)
+    target = context.target(args)
+    if args.update_labels or args.remove_labels or args.clear_labels:
+        fields["labels"] = _labels(args, target)
+    if not fields:
+        raise OptionError(say("nothing to change was given"), where="update", fix="--description, --update-labels …")
+    # Read as the resource they are part of: a mistake is found before it is sent.
+    resource = (Version if args.version else Model).from_json(fields)
+    sent, mask = resource.to_json(), list(_mask(fields))
+    name = calls.model_name(target.project, args.model)
+    if args.version:
+        name = calls.version_name(target.project, args.model, args.version)
+    instead = show.preview(args, context, target, [calls.patch(name, sent, mask), show.Wait()])
+    if instead is not None:
+        return instead
+    target.connect()
+    client = target.client
+    context.face.emit(StepStarted("update", say("Update {name}", name=name)))
+    if args.version:
+        client.wait(client.update_version(args.model, args.version, sent, mask))
+    else:
+        client.wait(client.update_model(args.model, sent, mask))
+    context.face.emit(StepFinished("update", say("changed: {fields}", fields=", ".join(mask))))
+    found = client.get_version(args.model, args.version) if args.version else client.get_model(args.model)
+    context.face.show(found)
+    return found
+
+
+def _asked(args: argparse.Namespace, body: str | None, context: Context) -> dict[str, Any]:
+    """The fields to change: the line wins over the cell, the cell over `--config`'s file."""
+    fields = {**read_config(args.config), **substitute(read_mapping(body or ""), context.names)}
+    line = dict(_line(args))
+    if {"autoScaling", "manualScaling"} <= line.keys():
+        text = say("a version scales by hand or by itself, not both")
+        raise OptionError(text, where="--nodes", fix=say("leave --nodes or --min-nodes and --max-nodes out"))
+    fields.update(line)
+    allowed = OF_VERSION if args.version else OF_MODEL
+    for name in fields:
+        if name not in allowed:
+            kind = "version" if args.version else "model"
+            fix = nearest(str(name), list(allowed)) or say("one of {names}", names=", ".join(allowed))
+            raise FieldError(say("{field} cannot be changed", field=name), where=f"{kind}.{name}", fix=fix)
+    return fields
+
+
+def _line(args: argparse.Namespace) -> Iterator[tuple[str, Any]]:
+    if args.description is not None:
+        yield "description", args.description
+    if args.nodes is not None:
+        yield "manualScaling", {"nodes": args.nodes}
+    for name, values in (
+        ("autoScaling", {"minNodes": args.min_nodes, "maxNodes": args.max_nodes}),
+        (
+            "requestLoggingConfig",
+            {"bigqueryTableName": args.bigquery_table_name, "samplingPercentage": args.sampling_percentage},
+        ),
+    ):
+        given = {key: value for key, value in values.items() if value is not None}
+        if given:
+            yield name, given
+
+
+def _labels(args: argparse.Namespace, target: Target) -> dict[str, str]:
+    """All labels as they are to be: the API replaces the whole map, so what is there is asked for first."""
+    there: Mapping[str, str] = {}
+    if not args.clear_labels:
+        target.connect()
+        client = target.client
+        found = client.get_version(args.model, args.version) if args.version else client.get_model(args.model)
+        there = found.labels or {}
+    gone = set(args.remove_labels or ())
+    return {**{key: value for key, value in there.items() if key not in gone}, **(args.update_labels or {})}
+
+
+def _mask(fields: Mapping[str, Any]) -> Iterator[str]:
+    """The update mask, as gcloud sends it: single counts of the nodes, else whole fields."""
+    for name, value in fields.items():
+        if name in ("autoScaling", "manualScaling") and isinstance(value, Mapping) and value:
+            yield from (f"{name}.{part}" for part in value)
+        else:
+            yield name
+
+
+def add_set_default(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("version", metavar="VERSION", help=say("the version that answers for the model from now on"))
+    parser.add_argument("--model", metavar="NAME")
+    show.add_sending(parser)
+    options.add_target(parser)
+    options.add_output(parser)
+
+
+def set_default(args: argparse.Namespace, _body: str | None, context: Context) -> Version | show.DryRun | str:
+    """Make a READY version the model's default one, and return it."""
+    if not args.model and not args.version.startswith("projects/"):
+        raise OptionError(say("a model is wanted"), where="--model", fix="%aip_set_default v2 --model iris")
+    target = context.target(args)
+    name = calls.version_name(target.project, args.model or "", args.version)
+    instead = show.preview(args, context, target, [calls.set_default(name)])
+    if instead is not None:
+        return instead
+    target.connect()
+    found = target.client.set_default("", name)
+    context.face.show(found)
+    return found
+
+
+UPDATE = Command(
+    "update", add_update, update, example="%aip_update v1 --model iris --update-labels stage=live", changes=True
+)
+SET_DEFAULT = Command(
+    "set-default", add_set_default, set_default, example="%aip_set_default v2 --model iris", changes=True
+)

@@ -1,0 +1,103 @@
+"""`upload`: a directory to gs://, only what differs, checked at both ends; stopped anywhere, it continues."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aip_magics.commands import options
+from aip_magics.commands.base import Command, Context
+from aip_magics.commands.transfer import Transfer, again, target_of
+from aip_magics.errors import OptionError
+from aip_magics.language import say
+
+if TYPE_CHECKING:
+    from aip_magics.artifacts import File, ModelDir
+    from aip_magics.deploy.steps import Step
+    from aip_magics.storage import Bucket, Digests, GsUri, Stored, UploadPlan
+    from aip_magics.targets import Target
+
+MOST_TOLD = 5  # names of one kind in the notes; the plan has all
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", metavar="DIR", help=say("what is uploaded: a directory, or one file"))
+    parser.add_argument("uri", metavar="gs://BUCKET/PATH", help=say("the directory that it becomes"))
+    parser.add_argument("--delete-extra", action="store_true", help=say("remove objects there that have no file here"))
+    parser.add_argument("--dry-run", action="store_true", help=say("show what would be sent, send nothing"))
+    options.add_target(parser)
+    options.add_output(parser)
+
+
+def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[Stored] | UploadPlan:
+    """What lies at the destination now, a Stored for each file; the UploadPlan of a dry run.
+
+    A bucket that is not there is made in the target's region. ModelDirError where there is nothing to upload.
+    """
+    from aip_magics.artifacts import look
+    from aip_magics.storage import GsUri, make_bucket, transfers, upload
+
+    destination = GsUri.parse(args.uri)
+    found = look(Path(args.directory).expanduser())
+    target = target_of(args, context)
+    here = transfers(target.settings.data_dir)
+    steps = Transfer(context.face.emit, again("upload", [args.directory, args.uri], args))
+    with steps.step("plan", say("Compare with what is there")) as step:
+        bucket, todo = _compare(step, found, destination, target, here.digests, delete_extra=args.delete_extra)
+    if args.dry_run:
+        context.face.show(todo)
+        return todo
+    if bucket is None:
+        with steps.step("bucket", say("Bucket")) as step:
+            made = make_bucket(target.store, destination.bucket, project=target.project, location=target.default_region)
+            step.done(made.told, made)
+    with steps.step("upload", say("Upload")) as step:
+        progress = steps.progress("upload")
+        stored = list(upload(target.store, todo, progress=progress, journal=here.journal, digests=here.digests))
+        step.done(_told(stored, todo), stored)
+    context.face.show(stored)
+    return stored
+
+
+def _compare(
+    step: Step, found: ModelDir, destination: GsUri, target: Target, digests: Digests, *, delete_extra: bool
+) -> tuple[Bucket | None, UploadPlan]:
+    """The bucket, where it is there, and what is to be done; tells what the user should know before it begins."""
+    from aip_magics.render.panels.upload import summary
+    from aip_magics.storage import find_bucket, plan
+
+    for left_out in found.left_out[:MOST_TOLD]:
+        step.note(say("left out: {name} ({reason})", name=left_out.name, reason=left_out.reason))
+    bucket = find_bucket(target.store, destination.bucket)
+    todo = plan(target.store, _files(found), destination, delete_extra=delete_extra, digests=digests)
+    for remote in todo.remove[:MOST_TOLD]:
+        step.note(say("is removed there: {name}", name=remote.name), "warning")
+    if bucket and target.region and not bucket.is_in(target.region):
+        text = say("the bucket is in {there}, not in {here}", there=bucket.location, here=target.region)
+        step.note(text, "warning")
+    step.done(summary(todo), todo)
+    return bucket, todo
+
+
+def _files(found: ModelDir) -> list[File]:
+    if found.truncated:
+        text = say("there are more than {count:,} files", count=len(found.files))
+        raise OptionError(text, where="DIR", fix=say("name a directory further down"))
+    files = [file for file in found.files if found.given_file in (None, file.name)]
+    if not files:
+        text = say("{name} is a hidden file, which is not uploaded", name=found.given_file)
+        raise OptionError(text, where="DIR", fix=say("name it otherwise"))
+    return files
+
+
+def _told(stored: list[Stored], todo: UploadPlan) -> str:
+    if todo.unchanged:
+        return say("nothing to do: all is there already")
+    made = [each for each in stored if each.kind != "kept"]
+    return say("{made} of {all} files sent or copied, checked there", made=len(made), all=len(stored))
+
+
+COMMAND = Command(
+    "upload", add_options, run, example="%aip_upload ./export gs://my-bucket/iris/v1 --dry-run", changes=True
+)

@@ -1,0 +1,196 @@
+"""The checks of a deployment: the rules over its fields and files, and over a try of the model in a worker."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from aip_magics import checks
+from aip_magics.artifacts import Resolved, look, resolve_export
+from aip_magics.checks import Failed, Passed, Report, Skipped, Subject
+from aip_magics.checks.tried import TRIED, Tried, shape
+from aip_magics.checks.trust import TRUST
+from aip_magics.deploy import consent, packages
+from aip_magics.deploy.deployment import Deployment
+from aip_magics.deploy.plan import Plan, local_origin, make_plan
+from aip_magics.deploy.steps import Step, Steps
+from aip_magics.deploy.trial import Trial, Try, trial_of, try_here
+from aip_magics.errors import ChecksFailed, OptionError
+from aip_magics.language import say
+from aip_magics.targets import Target
+
+
+def check_deployment(deployment: Deployment, target: Target) -> Report:
+    """What is known to fail, from the fields and files alone: nothing is contacted, nothing of the model is run.
+
+    Errors: ModelDirError where there is no model directory; OptionError where `skip` names a check that does not exist,
+    or cannot be left out. All else that is wrong is a finding.
+    """
+    return check_plan(plan_of(deployment, target), target)
+
+
+def check_and_try(deployment: Deployment, target: Target, *, attempt: Try = try_here) -> Report:
+    """What `check_deployment` finds, and how the model does with the test instances where there are some.
+
+    The model is loaded in a worker process, and only where all that this would run is trusted. What lies in Cloud
+    Storage is downloaded for it: StorageError, ServerError where it cannot be.
+    """
+    plan = plan_of(deployment, target)
+    report = check_plan(plan, target)
+    if deployment.test is None or any(one.id == TRUST for one in report.findings):
+        return report
+    if needs_download(plan):
+        target.connect()
+    try:
+        tried = try_out(plan, target, attempt)
+    except ChecksFailed as distrusted:
+        return report.updated(Report.of({TRUST: Failed(distrusted.findings)}))
+    if isinstance(tried, Tried):
+        report = report.updated(Report.of({TRUST: Passed()}))  # of what was downloaded it is known only now
+    return report.updated(check_tried(plan, target, tried))
+
+
+def try_out(plan: Plan, target: Target, attempt: Try = try_here) -> Tried | Skipped:
+    """How the model does with the test instances in a worker of this machine; Skipped where it is too large to fetch.
+
+    ChecksFailed where it would run what is not trusted: then it is not loaded.
+    """
+    if plan.version.container is not None:
+        return Skipped(say("a container is not tried here"))
+    trial = trial_of(plan, target, plan.deployment.test_request() or b"")
+    if isinstance(trial, str):
+        return Skipped(trial)
+    check_trust(plan, target, trial)
+    return attempt(trial)
+
+
+def plan_of(deployment: Deployment, target: Target) -> Plan:
+    """The plan of a deployment, from a look at its files. ModelDirError where there are none."""
+    model_dir = None if deployment.is_remote else look(resolved(deployment).path)
+    return make_plan(deployment, target, model_dir)
+
+
+def resolved(deployment: Deployment) -> Resolved:
+    """The local directory that is deployed: of an export base its newest export."""
+    origin, version = local_origin(deployment), deployment.version
+    if version.predictionClass or version.container:  # own code may want any directory
+        return Resolved(origin)
+    return resolve_export(origin)
+
+
+def check_plan(plan: Plan, target: Target) -> Report:
+    """The rules over a plan. `--trust` is remembered here."""
+    if TRUST in plan.deployment.skip:
+        text = say("{id} is not left out: what loading the model runs has to be trusted", id=TRUST)
+        raise OptionError(text, where="--skip", fix="--trust")
+    report = checks.run(_trusting(subject_of(plan, target), plan, target), skip=plan.deployment.skip)
+    return dataclasses.replace(report, strict=plan.deployment.strict)
+
+
+def check_trust(plan: Plan, target: Target, trial: Trial) -> None:
+    """The rule of trust over the very files that are to be loaded. ChecksFailed where it finds something."""
+    version = plan.version.replace(packageUris=tuple(map(str, trial.packages)) or None)
+    subject = dataclasses.replace(subject_of(plan, target), version=version, model_dir=look(trial.model_dir))
+    outcome = checks.RULES[TRUST].apply(_trusting(subject, plan, target))
+    Report.of({TRUST: outcome}).raise_on_errors()
+
+
+def check_tried(plan: Plan, target: Target, tried: Tried | Skipped) -> Report:
+    """The rules over a try."""
+    subject = dataclasses.replace(subject_of(plan, target), tried=tried)
+    wanted = [id for id in TRIED if id not in plan.deployment.skip]
+    return Report.of({id: checks.RULES[id].apply(subject) for id in wanted}, strict=plan.deployment.strict)
+
+
+def needs_download(plan: Plan) -> bool:
+    """Whether some of what is tried lies in Cloud Storage."""
+    return plan.model_dir is None or any(map(packages.is_remote, plan.version.packageUris or ()))
+
+
+def subject_of(plan: Plan, target: Target) -> Subject:
+    """What the rules look at."""
+    return Subject(
+        model=plan.model,
+        version=plan.version,
+        model_dir=plan.model_dir,
+        target=checks.TargetKind(kind=target.kind, region=target.region, endpoint=target.endpoint),
+        test_request=plan.deployment.test_request(),
+    )
+
+
+def _trusting(subject: Subject, plan: Plan, target: Target) -> Subject:
+    """With what the user trusts, now or since before."""
+    data_dir: Path = target.settings.data_dir
+    subject = dataclasses.replace(subject, trust=consent.trust_in(data_dir))
+    return consent.given(subject, data_dir) if plan.deployment.trust else subject
+
+
+def check_step(steps: Steps, plan: Plan, target: Target) -> None:
+    """The step `checks` of a run: tells the choices and the findings. ChecksFailed with all errors at once."""
+    with steps("checks") as step:
+        for choice in plan.choices:
+            step.note(f"{choice.field}: {choice.value} ({choice.source})")
+        report = check_plan(plan, target)
+        report.raise_on_errors()
+        note_findings(step, report)
+        count = len(report.findings)
+        step.done(say("passed, {count} to read", count=count) if count else say("passed"), report)
+
+
+def try_step(steps: Steps, plan: Plan, target: Target, attempt: Try) -> dict[str, Any] | None:
+    """The step `try` of a run: what the model answers here, `{"predictions": […]}`; None where it is not tried.
+
+    PredictionError where the model is at fault, ChecksFailed where it is not trusted, or an answer is at fault.
+    """
+    with steps("try") as step:
+        if plan.deployment.test is None:
+            _check_unseen(plan, target)
+            step.skip(say("no test: instances were given"))
+            return None
+        tried = try_out(plan, target, attempt)
+        if isinstance(tried, Skipped):
+            step.skip(tried.reason)
+            return None
+        report = check_tried(plan, target, tried)
+        if tried.error is not None and report.errors:
+            raise tried.error  # it says what its finding does, and has the log of the model
+        report.raise_on_errors()
+        note_findings(step, report)
+        if tried.predictions is None:
+            step.skip(say("what it refused was left out with --skip"))
+            return None
+        answer = {"predictions": tried.predictions}
+        step.done(told(tried.predictions), answer)
+        return answer
+
+
+def _check_unseen(plan: Plan, target: Target) -> None:
+    """The embedded server loads the model on this machine: what lies in Cloud Storage is looked at before it does."""
+    if target.kind == "local" and needs_download(plan):
+        trial = trial_of(plan, target, b"")
+        if not isinstance(trial, str):
+            check_trust(plan, target, trial)
+
+
+def note_findings(step: Step, report: Report) -> None:
+    """Tell the findings of a report as notes of a step."""
+    for finding in report.findings:
+        level: Literal["info", "warning"] = "warning" if finding.severity == "warning" else "info"
+        named = f"{finding.id}: {finding.message}"
+        step.note(named if level == "warning" else f"{finding.severity} {named}", level)
+
+
+def told(predictions: Sequence[Any]) -> str:
+    """`3 predictions, each number[2]: [[0.1, 0.9], …`: how many, their shape where it is one, and the first of them."""
+    text = json.dumps(predictions[:3], ensure_ascii=False)
+    short = text if len(text) <= 60 else f"{text[:60]}…"
+    if len(predictions) == 1:
+        return say("1 prediction: {values}", values=short)
+    shapes = {shape(one) for one in predictions}
+    only = shapes.pop() if len(shapes) == 1 else ""
+    if only.endswith(("]", "}")):
+        return say("{count} predictions, each {shape}: {values}", count=len(predictions), shape=only, values=short)
+    return say("{count} predictions: {values}", count=len(predictions), values=short)

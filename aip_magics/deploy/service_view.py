@@ -1,0 +1,72 @@
+"""What the online checks ask, answered by a target: each question is one call, made when a check asks it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Sequence
+
+from aip_magics import checks
+from aip_magics.checks import BucketView, Report
+from aip_magics.client import calls
+from aip_magics.client.calls import Request
+from aip_magics.deploy.checking import subject_of
+from aip_magics.deploy.existing import Found
+from aip_magics.spec import Model, Operation, Version
+from aip_magics.storage import GsUri, find_bucket, readers
+from aip_magics.targets import Target
+
+
+def check_online(found: Found, target: Target, model: Model | None, versions: Sequence[Version]) -> Report:
+    """The rules that ask the service, for a version that is to be made. `model` and `versions` were fetched before."""
+    plan = found.plan
+    # What becomes of a version of the same name is settled already: it is replaced.
+    others = [version for version in versions if version.id != plan.version.id]
+    view = TargetView(target, model, others, plan.version.deploymentUri)
+    report = checks.run_online(subject_of(plan, target), view, skip=plan.deployment.skip)
+    return dataclasses.replace(report, strict=plan.deployment.strict)
+
+
+class TargetView:
+    """`checks.ServiceView` of a connected target; `uri` is the deploymentUri, None where it is not known yet."""
+
+    def __init__(self, target: Target, model: Model | None, versions: Sequence[Version], uri: str | None) -> None:
+        self._target = target
+        self._model = model
+        self._versions = versions
+        self._uri = uri
+
+    def model(self) -> Model | None:
+        return self._model
+
+    def versions(self) -> Sequence[Version]:
+        return self._versions
+
+    def model_count(self) -> int:
+        return len(self._target.client.list_models())
+
+    def running(self) -> int:
+        return sum(map(_is_running, self._target.client.list_operations()))
+
+    def permissions(self, wanted: Collection[str]) -> frozenset[str]:
+        name = calls.model_name(self._target.project, self._model.id if self._model else "")
+        request = Request("POST", f"v1/{name}:testIamPermissions", {"permissions": sorted(wanted)})
+        answer = self._target.client.transport.send(request)
+        return frozenset(answer.get("permissions") or ())
+
+    def service_agent(self) -> str:
+        request = Request("GET", f"v1/projects/{self._target.project}:getConfig")
+        return str(self._target.client.transport.send(request).get("serviceAccount") or "")
+
+    def bucket(self) -> BucketView | None:
+        if self._uri is None:
+            return None
+        found = find_bucket(self._target.store, GsUri.parse(self._uri).bucket)
+        return BucketView(found.name, found.location, found.project_number, found.regions) if found else None
+
+    def bucket_readers(self) -> frozenset[str]:
+        return readers(self._target.store, GsUri.parse(self._uri or "").bucket)
+
+
+def _is_running(operation: Operation) -> bool:
+    kind = operation.metadata.operationType if operation.metadata else None
+    return not operation.done and kind in ("CREATE_VERSION", "DELETE_VERSION")

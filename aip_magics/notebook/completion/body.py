@@ -1,0 +1,109 @@
+"""Tab in the body of a cell: the fields of the API, their values, and variables."""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from aip_magics.commands.verbs import VERBS
+from aip_magics.notebook.completion import values
+from aip_magics.notebook.completion.values import NOTHING, Offer, Place
+from aip_magics.spec import Model, Resource, Version, field_types
+
+_FIELD = re.compile(r"(\s*)(?:- )?(\w*)$")  # a field that is being written
+_VALUE = re.compile(r"\s*(?:- )?(\w+):[ \t]+(\S*)$")
+_ITEM = re.compile(r"(\s*)- (\S*)$")
+_PARENT = re.compile(r"(\s*)(?:- )?(\w+):\s*$")
+_WRITTEN = re.compile(r"(\s*)(\w+):")
+_TEST = "test"
+_TESTED = ("deploy", "check", "form")  # the verbs that take it
+
+
+def complete_body(verb: str, lines: Sequence[str], number: int, before: str, names: Mapping[str, Any]) -> Offer:
+    """What fits at the end of `before`, the beginning of line `number` (from 0) of the body's lines."""
+    place = Place(names)
+    if VERBS[verb].body == "instances":
+        word = re.split(r"[\s\[,]", before)[-1]
+        return Offer(word, values.variables(word, "instances", place)) if word.startswith("$") else NOTHING
+    parents = _parents(lines[:number], before)
+    if found := _VALUE.match(before):
+        return _value(_type_of(verb, [*parents, found[1]]), found[1], found[2], place)
+    if parents and (found := _ITEM.match(before)) and found[2].startswith(("$", ".", "/", "~", "gs:")):
+        return Offer(found[2], values.offered(parents[-1], found[2], place))
+    if found := _FIELD.match(before):
+        used = set(_siblings(lines, number, len(found[1])))
+        fields = [name for name in _fields(verb, parents) if name.startswith(found[2]) and name not in used]
+        return Offer(found[2], [f"{name}: " for name in fields])
+    return NOTHING
+
+
+def _value(hint: Any, field: str, written: str, place: Place) -> Offer:
+    if not written.startswith("$") and (choices := _choices(hint)):
+        return Offer(written, [choice for choice in choices if choice.startswith(written)])
+    return Offer(written, values.offered(field, written, place))
+
+
+def _choices(hint: Any) -> list[str]:
+    if hint is bool:
+        return ["true", "false"]
+    if typing.get_origin(hint) is typing.Literal:
+        return [choice for choice in typing.get_args(hint) if not choice.endswith("_UNSPECIFIED")]
+    return []
+
+
+def _fields(verb: str, parents: Sequence[str]) -> list[str]:
+    """The fields that can stand below these parents."""
+    if parents == [_TEST] and verb in _TESTED:
+        return ["instances"]
+    hint = _type_of(verb, parents)
+    if not (isinstance(hint, type) and issubclass(hint, Resource)):
+        return []
+    resource: Any = hint
+    left_out = {*getattr(hint, "OUTPUT_ONLY", ()), "name", "etag"} if not parents else set[str]()
+    fields = [name for name in field_types(resource) if name not in left_out]
+    return [*fields, _TEST] if verb in _TESTED and not parents else fields
+
+
+def _type_of(verb: str, parents: Sequence[str]) -> Any:
+    """The type of the field that these names lead to; None where there is no such field."""
+    hint: Any = Model if verb == "create-model" else Version
+    for name in parents:
+        if not (isinstance(hint, type) and issubclass(hint, Resource)):
+            return None
+        resource: Any = hint
+        hint = field_types(resource).get(name)
+        if typing.get_origin(hint) is tuple:
+            hint = typing.get_args(hint)[0]
+    return hint
+
+
+def _parents(lines: Sequence[str], before: str) -> list[str]:
+    """The fields whose values the line is in, the outermost first: less and less indented, upwards."""
+    found: list[str] = []
+    depth = _indentation(before)
+    for line in reversed(lines):
+        parent = _PARENT.match(line)
+        # A list may stand below its field without more indentation.
+        item = not found and before.lstrip().startswith("-") and _indentation(line) == depth
+        if parent and (len(parent[1]) < depth or item):
+            found.insert(0, parent[2])
+            depth = len(parent[1])
+        elif line.strip():
+            depth = min(depth, _indentation(line))
+    return found
+
+
+def _siblings(lines: Sequence[str], number: int, depth: int) -> Iterator[str]:
+    """The fields that the block has already."""
+    for others in (reversed(lines[:number]), lines[number + 1 :]):
+        for line in others:
+            if line.strip() and _indentation(line) < depth:
+                break
+            if (found := _WRITTEN.match(line)) and len(found[1]) == depth:
+                yield found[2]
+
+
+def _indentation(line: str) -> int:
+    return len(line) - len(line.lstrip())

@@ -1,0 +1,227 @@
+"""What a value can be: variables that fit, local files, names that are known of the service, facts of the catalog."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import FunctionType, ModuleType
+from typing import Any
+
+from aip_magics import catalog
+from aip_magics.commands import known
+from aip_magics.errors import AipError
+
+MOST_FILES = 5000  # of a directory that are looked at
+_OF_IPYTHON = frozenset({"In", "Out", "exit", "quit", "open", "get_ipython"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Offer:
+    """`texts`, the best first, each to stand in the place of `fragment`, which ends at the cursor."""
+
+    fragment: str
+    texts: Sequence[str]
+    kind: str = "param"
+
+
+NOTHING = Offer("", ())
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a value is to stand: the variables of the notebook, and what else the line gives (by its destination)."""
+
+    names: Mapping[str, Any]
+    given: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def known(self) -> known.Names:
+        """The names known at the target that the line means."""
+        from aip_magics import settings
+        from aip_magics.notebook.session import current_session
+
+        here = current_session()
+        target, project, region, endpoint = (self.given.get(name) or None for name in _PLACE)
+        try:
+            return known.read(
+                settings.resolve(
+                    target=target,
+                    project=project,
+                    region=region,
+                    endpoint=endpoint,
+                    session=here.session() if here else {},
+                    last_run=here.last_run if here else {},
+                )
+            )
+        except AipError:
+            return known.Names()
+
+
+_PLACE = ("target", "project", "region", "endpoint")
+
+
+def offered(what: str, written: str, place: Place) -> list[str]:
+    """What can stand where `what` is wanted (a destination of the parser, a field of the API), and starts like this."""
+    if written.startswith("$"):
+        return variables(written, what, place)
+    source = _SOURCES.get(what)
+    found = list(source(written, place)) if source else []
+    fitting = variables("", what, place, fitting_only=True) if what in _FITS and not written else []
+    return [*fitting, *found]
+
+
+def variables(written: str, what: str, place: Place, *, fitting_only: bool = False) -> list[str]:
+    """`$name` of the notebook's variables; those that fit stand first, and modules, functions and classes nowhere."""
+    start = written.removeprefix("$")
+    fits = _FITS.get(what, _is_plain)
+    first, others = list[str](), list[str]()
+    for name, value in list(place.names.items()):  # another thread may run a cell
+        if not name.startswith(start) or name in _OF_IPYTHON or (name.startswith("_") and not start.startswith("_")):
+            continue
+        if isinstance(value, (ModuleType, FunctionType, type)):
+            continue
+        (first if fits(value) else others).append(f"${name}")
+    return sorted(first) if fitting_only else [*sorted(first), *sorted(others)]
+
+
+def unquoted(written: str) -> str:
+    """A word as the shell would read it; the quotation mark at its end may be missing."""
+    for end in ("", "'", '"'):
+        try:
+            return "".join(shlex.split(written + end)[:1])
+        except ValueError:
+            continue
+    return written
+
+
+def paths(written: str, _place: Place) -> Iterator[str]:
+    """Directories (with a / at the end) and files that go on like this, quoted where the line asks for it."""
+    typed = unquoted(written)
+    head, _, start = typed.rpartition("/")
+    folder = f"{head}/" if "/" in typed else ""
+    try:
+        with os.scandir(os.path.expanduser(folder) or ".") as entries:
+            found = [(not entry.is_dir(), entry.name) for entry in itertools.islice(entries, MOST_FILES)]
+    except OSError:
+        return
+    for is_file, name in sorted(found):
+        if name.startswith(start) and (start or not name.startswith(".")):
+            path = folder + name + ("" if is_file else "/")
+            yield path if unquoted(path) == path else shlex.quote(path)
+
+
+def _paths_and_buckets(written: str, place: Place) -> Iterator[str]:
+    yield from _buckets(written, place)
+    if not written.startswith("gs://"):
+        yield from paths(written, place)
+
+
+def _buckets(written: str, place: Place) -> Iterator[str]:
+    if "gs://".startswith(written[:5]) and written.count("/") < 3:
+        yield from _starting(written, (f"gs://{bucket}" for bucket in place.known().buckets))
+
+
+def _models(written: str, place: Place) -> list[str]:
+    return _starting(written, sorted(place.known().models))
+
+
+def _versions(written: str, place: Place) -> list[str]:
+    return _starting(written, place.known().models.get(place.given.get("model", ""), ()))
+
+
+def _machine_types(written: str, _place: Place) -> list[str]:
+    return _starting(written, (machine.name for machine in catalog.machine_types()))
+
+
+def _runtimes(written: str, _place: Place) -> list[str]:
+    return _starting(written, (runtime.version for runtime in catalog.runtimes()))
+
+
+def _pythons(written: str, place: Place) -> list[str]:
+    chosen = place.given.get("runtime_version")
+    found = dict.fromkeys(
+        python for runtime in catalog.runtimes() if chosen in (None, "", runtime.version) for python in runtime.python
+    )
+    return _starting(written, found)
+
+
+def _regions(written: str, _place: Place) -> list[str]:
+    return _starting(written, catalog.global_regions())
+
+
+def _checks(written: str, _place: Place) -> list[str]:
+    from aip_magics import checks
+
+    return _starting(written, [*checks.RULES, *checks.ONLINE_RULES])
+
+
+def _starting(written: str, texts: Any) -> list[str]:
+    return [text for text in texts if text.startswith(written)]
+
+
+def _is_path(value: object) -> bool:
+    if isinstance(value, str) and len(value) < 1000:
+        return value.startswith("gs://") or ("\0" not in value and os.path.exists(os.path.expanduser(value)))
+    return isinstance(value, os.PathLike)
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, (str, int, float, os.PathLike))
+
+
+def _is_model(value: object) -> bool:
+    # Asked of the class: an object may do anything when it is asked for an attribute.
+    return _is_path(value) or any(hasattr(type(value), method) for method in ("predict", "save_raw", "signatures"))
+
+
+def _is_package(value: object) -> bool:
+    return _is_path(value) or (dataclasses.is_dataclass(value) and hasattr(value, "path"))  # what %aip_package returned
+
+
+def _is_rows(value: object) -> bool:
+    return isinstance(value, (list, tuple)) or hasattr(type(value), "tolist") or hasattr(type(value), "to_numpy")
+
+
+_Source = Callable[[str, Place], Any]
+_SOURCES: dict[str, _Source] = {
+    "origin": _paths_and_buckets,
+    "model_dir": _paths_and_buckets,
+    "deploymentUri": _paths_and_buckets,
+    "package_uris": _paths_and_buckets,
+    "packageUris": _paths_and_buckets,
+    "place": _paths_and_buckets,
+    "directory": paths,
+    "data_dir": paths,
+    "path": paths,
+    "config": paths,
+    "output": paths,
+    "json_instances": paths,
+    "text_instances": paths,
+    "json_request": paths,
+    "bucket": _buckets,
+    "staging_bucket": _buckets,
+    "uri": _buckets,
+    "model": _models,
+    "version": _versions,
+    "compare": _versions,
+    "machine_type": _machine_types,
+    "machineType": _machine_types,
+    "runtime_version": _runtimes,
+    "runtimeVersion": _runtimes,
+    "python_version": _pythons,
+    "pythonVersion": _pythons,
+    "regions": _regions,
+    "skip": _checks,
+}
+_FITS: dict[str, Callable[[object], bool]] = {
+    "origin": _is_model,
+    "model_dir": _is_model,
+    "deploymentUri": _is_model,
+    "place": _is_model,
+    "package_uris": _is_package,
+    "packageUris": _is_package,
+    "instances": _is_rows,
+    "labels": lambda value: isinstance(value, Mapping),
+}

@@ -1,0 +1,99 @@
+"""The cell that deploys what the form deploys: parsed again, it is the same Deployment at the same target."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+from aip_magics.notebook.form.state import FormState
+from aip_magics.settings import LAST_RUN, Sourced
+
+# Sources of settings that another run of the cell would not have: it has to say them itself.
+_OF_A_LINE = ("argument", LAST_RUN)
+_PLAIN_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
+
+
+def cell(state: FormState, *, test: bool = True) -> str:
+    """`%%aip_deploy …` with its body. `test=False` leaves the test instances out: they are no part of what is made."""
+    body = _body(state, test)
+    line = " ".join(["%%aip_deploy" if body else "%aip_deploy", *_words(state)])
+    if not body:
+        return line
+    import yaml
+
+    return f"{line}\n{yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110)}"
+
+
+def _words(state: FormState) -> Iterator[str]:
+    """The words of the line: the names, the flags that are no field of a Version."""
+    deployment = state.deployment
+    name = deployment.version.name
+    if name and _PLAIN_NAME.fullmatch(name):
+        yield name
+    yield from _flag("--model", deployment.model.name)
+    yield from _flag("--origin", deployment.origin)
+    yield from _target(state)
+    yield from _flag("--staging-bucket", deployment.staging_bucket)
+    given = {
+        "--enable-logging": deployment.model.onlinePredictionLogging,
+        "--enable-console-logging": deployment.model.onlinePredictionConsoleLogging,
+        "--replace": deployment.replace,
+        "--trust": deployment.trust,
+        "--strict": deployment.strict,
+    }
+    yield from (flag for flag, is_given in given.items() if is_given)
+    for check in sorted(deployment.skip):
+        yield from _flag("--skip", check)
+
+
+def _target(state: FormState) -> Iterator[str]:
+    """What settles the target, but for what the configuration settles anyway."""
+    for flag, setting in _settings(state):
+        if setting is not None and setting.source in _OF_A_LINE:
+            yield from _flag(flag, setting.value)
+    regions = state.deployment.model.regions
+    region = state.target.settings.region
+    if regions:
+        yield from _flag("--regions", ",".join(regions))
+    elif state.given.get("endpoint") == "global":
+        yield from _flag("--region", "global")
+    elif region is not None and (region is not state.settings.region or region.source in _OF_A_LINE):
+        yield from _flag("--region", region.value)
+
+
+def _settings(state: FormState) -> list[tuple[str, Sourced[str] | None]]:
+    settings = state.settings
+    return [
+        ("--target", settings.target),
+        ("--project", settings.project),
+        ("--endpoint", settings.endpoint),
+        ("--storage-endpoint", settings.storage_endpoint),
+    ]
+
+
+def _body(state: FormState, test: bool) -> dict[str, Any]:
+    deployment = state.deployment
+    fields = deployment.version.to_json()
+    if _PLAIN_NAME.fullmatch(fields.get("name", "")):
+        del fields["name"]
+    if test and deployment.test is not None:
+        fields["test"] = dict(deployment.test)
+    return {name: _escaped(value) for name, value in fields.items()}
+
+
+def _escaped(value: Any) -> Any:
+    """The value with `$` doubled where a text would be taken for the name of a variable."""
+    if isinstance(value, dict):
+        return {key: _escaped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    return f"${value}" if isinstance(value, str) and value.startswith("$") else value
+
+
+def _flag(flag: str, value: str | None) -> Iterator[str]:
+    if value:
+        text = str(_escaped(value))
+        # A value with a dash in front would be read as another flag.
+        yield from [f"{flag}={shlex.quote(text)}"] if text.startswith("-") else [flag, shlex.quote(text)]

@@ -1,0 +1,120 @@
+"""The fields of the form: those of the console's pages for a model and for a version, in their order."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Literal
+
+from aip_magics.language import say
+from aip_magics.spec import Model, Version, field_types
+
+Kind = Literal["text", "choice", "check", "area"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """One field. `subjects` are what findings of the checks call it (`version.labels`, and all that begins so)."""
+
+    id: str
+    kind: Kind
+    section: str
+    label: str
+    help: str = ""
+    subjects: tuple[str, ...] = ()
+
+
+def fields() -> tuple[Field, ...]:
+    """All fields, in the language in use."""
+    return (*_model(say("Model")), *_version(say("Version")), *_scaling(say("Scaling")), *_test(say("Test")))
+
+
+def _model(section: str) -> tuple[Field, ...]:
+    return (
+        Field("model", "text", section, say("Model name"), say("left out: name of the directory"), ("model.name",)),
+        Field("endpoint", "choice", section, say("Endpoint"), "", ("region", "target")),
+        Field("region", "choice", section, say("Region"), "", ("model.regions",)),
+        Field("logging", "check", section, say("Log requests"), "", ("model.onlinePredictionLogging",)),
+        Field("consoleLogging", "check", section, say("Log output of the nodes"), "", _CONSOLE),
+    )
+
+
+def _version(section: str) -> tuple[Field, ...]:
+    return (
+        Field("version", "text", section, say("Version name"), say("left out: the next free one"), ("version.name",)),
+        Field("replace", "check", section, say("Replace this version"), "", ("replace",)),
+        Field("description", "text", section, say("Description"), "", ("version.description",)),
+        Field("origin", "text", section, say("Model URI"), say("directory of the model, local or gs://"), _ORIGIN),
+        Field("trust", "check", section, say("Trust its code"), "", ("trust",)),
+        Field("framework", "choice", section, say("Framework"), "", ("version.framework",)),
+        Field("frameworkVersion", "choice", section, say("Framework version")),
+        Field("runtimeVersion", "choice", section, say("Runtime version"), "", ("version.runtimeVersion",)),
+        Field("pythonVersion", "choice", section, say("Python version"), "", ("version.pythonVersion",)),
+        Field("machineType", "choice", section, say("Machine type"), "", ("version.machineType",)),
+        Field(
+            "packageUris",
+            "text",
+            section,
+            say("Custom code"),
+            say("packages (.tar.gz), local or gs://, with commas between"),
+            ("version.packageUris",),
+        ),
+        Field(
+            "predictionClass", "text", section, say("Prediction class"), "module.Class", ("version.predictionClass",)
+        ),
+        Field("serviceAccount", "text", section, say("Service account"), "", ("version.serviceAccount",)),
+        Field("labels", "text", section, say("Labels"), "key=value,key=value", ("version.labels",)),
+    )
+
+
+def _scaling(section: str) -> tuple[Field, ...]:
+    auto = "version.autoScaling"
+    return (
+        Field("scaling", "choice", section, say("Scaling"), "", (auto,)),
+        Field(
+            "minNodes",
+            "text",
+            section,
+            say("Minimum nodes"),
+            say("left out: chosen by the service"),
+            (f"{auto}.minNodes",),
+        ),
+        Field(
+            "maxNodes",
+            "text",
+            section,
+            say("Maximum nodes"),
+            say("left out: chosen by the service"),
+            (f"{auto}.maxNodes",),
+        ),
+        Field("nodes", "text", section, say("Number of nodes"), "", ("version.manualScaling",)),
+    )
+
+
+def _test(section: str) -> tuple[Field, ...]:
+    return (Field("test", "area", section, say("Test instances"), "[[5.1, 3.5, 1.4, 0.2]]", ("test", "instances")),)
+
+
+_CONSOLE = ("model.onlinePredictionConsoleLogging",)
+_ORIGIN = ("origin", "version.deploymentUri")
+
+
+def field_of(subject: str) -> str:
+    """The field that a finding is about; empty where no field shows it (a container, an accelerator)."""
+    best = max(
+        ((name, field.id) for field in fields() for name in field.subjects if _below(subject, name)),
+        key=lambda found: len(found[0]),
+        default=("", ""),
+    )
+    # What is no field of a resource (as `model.joblib`) is a file or the directory: it came with the model.
+    return best[1] or ("" if _is_resource_field(subject) else "origin")
+
+
+def _is_resource_field(subject: str) -> bool:
+    resource, _, name = subject.partition(".")
+    kinds = {"model": Model, "version": Version}
+    return resource in kinds and re.split(r"[.\[]", name)[0] in field_types(kinds[resource])
+
+
+def _below(subject: str, name: str) -> bool:
+    return subject == name or subject.startswith((f"{name}.", f"{name}["))

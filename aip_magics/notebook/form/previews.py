@@ -1,0 +1,34 @@
+"""The live previews: what the form would do, as a cell, as gcloud, as curl, as Python."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from aip_magics.deploy.plan import name_version
+from aip_magics.errors import AipError
+from aip_magics.language import say
+from aip_magics.notebook.form.cell import cell
+from aip_magics.notebook.form.state import FormState
+
+Kind: TypeAlias = Literal["cell", "gcloud", "curl", "python"]
+
+
+def kinds() -> list[tuple[str, Kind]]:
+    """Label and name of each kind of preview."""
+    return [(say("a cell"), "cell"), ("gcloud", "gcloud"), ("curl", "curl"), ("Python", "python")]
+
+
+def preview(kind: Kind, state: FormState) -> str:
+    """The form as text of this kind. What cannot be told yet is told so, in one line."""
+    if not state.deployment.origin:
+        return say("# name the model's directory first")
+    if kind == "cell":
+        return cell(state)
+    from aip_magics.commands.show import deployment_calls, equivalent
+
+    plan, target = state.plan, state.target
+    try:
+        named = name_version(plan, target, plan.version.name or "v1", "")
+        return equivalent(kind, deployment_calls(named, target, state.deployment.test), target)
+    except AipError as error:
+        return f"# {error.message}"

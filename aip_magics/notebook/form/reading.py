@@ -1,0 +1,206 @@
+"""From a deployment to the texts of the form's fields, and back: what cannot be read is a problem of its field."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from aip_magics.checks import Severity
+from aip_magics.commands.cell import read_yaml
+from aip_magics.commands.instances import from_value
+from aip_magics.commands.options import pairs, words
+from aip_magics.deploy import Deployment
+from aip_magics.errors import AipError, FieldError
+from aip_magics.language import say
+from aip_magics.spec import AutoScaling, ManualScaling, Model, Version
+
+Given = Mapping[str, "str | bool"]
+
+MOST_TEST = 20_000  # characters of test instances that are shown for editing; longer ones are kept as they are
+_TEXTS = {  # fields that are a text in the Version, too
+    "version": "name",
+    **{
+        name: name
+        for name in (
+            "description", "framework", "runtimeVersion", "pythonVersion", "machineType", "predictionClass",
+            "serviceAccount",
+        )
+    },
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """What is wrong with a field, or worth knowing about it. `id` names the check that found it, if one did."""
+
+    field: str
+    severity: Severity
+    message: str
+    fix: str = ""
+    id: str = ""
+
+
+def problem(field: str, error: AipError) -> Problem:
+    """An error as a problem that stops the deployment."""
+    return Problem(field, "error", error.message, error.fix)
+
+
+def tidy(text: str) -> str:
+    """What was typed or pasted into a field of one line, on one line."""
+    line = " ".join(text.splitlines())
+    return "".join(char for char in line if char.isprintable() or char.isspace()).strip()
+
+
+def given_in(deployment: Deployment) -> dict[str, str | bool]:
+    """The fields that a deployment gives, as the form shows them."""
+    model, version = deployment.model, deployment.version
+    auto, manual = version.autoScaling, version.manualScaling
+    found: dict[str, str | bool | None] = {
+        "origin": deployment.origin,
+        "replace": deployment.replace,
+        "trust": deployment.trust,
+        "model": model.name,
+        "region": ",".join(model.regions or ()),
+        "logging": model.onlinePredictionLogging,
+        "consoleLogging": model.onlinePredictionConsoleLogging,
+        **{id: getattr(version, name) for id, name in _TEXTS.items()},
+        "packageUris": _packages_text(version),
+        "labels": _labels_text(version),
+        "scaling": "manual" if manual else None,
+        "nodes": _shown(manual.nodes if manual else None),
+        "minNodes": _shown(auto.minNodes if auto else None),
+        "maxNodes": _shown(auto.maxNodes if auto else None),
+        "test": _test_text(deployment.test),
+    }
+    return {id: value for id, value in found.items() if value}
+
+
+def deployment(base: Deployment, given: Given, regional: bool) -> tuple[Deployment, tuple[Problem, ...]]:
+    """The deployment that the fields ask for. A field that cannot be read is left out of it, and a problem."""
+    reader = _Reader(given)
+    made = dataclasses.replace(
+        base,
+        origin=reader.origin(),
+        model=_model(base.model, reader, regional),
+        version=_version(base.version, reader),
+        replace=reader.checked("replace") or False,
+        trust=reader.checked("trust") or False,
+        test=reader.test(base.test),
+    )
+    return made, tuple(reader.problems)
+
+
+def _model(base: Model, reader: _Reader, regional: bool) -> Model:
+    region = reader.text("region")
+    return base.replace(
+        name=reader.text("model"),
+        regions=None if regional or not region else tuple(words(region)),
+        onlinePredictionLogging=reader.checked("logging"),
+        onlinePredictionConsoleLogging=reader.checked("consoleLogging"),
+    )
+
+
+def _version(base: Version, reader: _Reader) -> Version:
+    manual = reader.text("scaling") == "manual"
+    return base.replace(
+        **{name: reader.text(id) for id, name in _TEXTS.items()},
+        packageUris=reader.packages(base),
+        labels=reader.labels(base),
+        autoScaling=None if manual else _auto_scaling(base.autoScaling, reader),
+        manualScaling=ManualScaling(reader.number("nodes", wanted=True)) if manual else None,
+    )
+
+
+def _auto_scaling(base: AutoScaling | None, reader: _Reader) -> AutoScaling | None:
+    made = (base or AutoScaling()).replace(minNodes=reader.number("minNodes"), maxNodes=reader.number("maxNodes"))
+    return made if made.to_json() else None
+
+
+class _Reader:
+    """Reads fields, and notes what cannot be read."""
+
+    def __init__(self, given: Given) -> None:
+        self.given = given
+        self.problems: list[Problem] = []
+
+    def text(self, id: str) -> str | None:
+        return str(self.given.get(id) or "") or None
+
+    def origin(self) -> str:
+        text = self.text("origin") or ""
+        if not text:
+            self.problem("origin", say("the model's directory is missing"), say("name it, or press Browse"))
+        elif text.startswith("~") and os.path.expanduser(text) == text:
+            self.problem("origin", say("there is no home directory {name}", name=text.split("/")[0]), "")
+            return ""
+        return text
+
+    def checked(self, id: str) -> bool | None:
+        return True if self.given.get(id) else None
+
+    def number(self, id: str, *, wanted: bool = False) -> int | None:
+        text = self.text(id)
+        if text is None and wanted:
+            self.problem(id, say("a number of nodes is wanted"), "1")
+        elif text is not None and not (text.isascii() and text.isdecimal() and len(text) <= 9):
+            self.problem(id, say("{text!r} is not a whole number", text=text), "1")
+            return None
+        return None if text is None else int(text)
+
+    def packages(self, base: Version) -> tuple[str, ...] | None:
+        kept = None if _packages_text(base) else base.packageUris
+        return tuple(words(self.text("packageUris") or "")) or kept
+
+    def labels(self, base: Version) -> Mapping[str, str] | None:
+        kept = None if _labels_text(base) else base.labels
+        try:
+            return pairs(self.text("labels") or "") or kept
+        except argparse.ArgumentTypeError:
+            self.problem("labels", say("labels are key=value, with commas between"), "team=a,stage=test")
+            return None
+
+    def test(self, base: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        text = self.text("test")
+        if text is None or not text.strip():
+            return None if _test_text(base) else base
+        try:
+            return from_value(read_yaml(text, "test"), "test")
+        except AipError as error:
+            self.problem("test", error.message, error.fix)
+            return None
+
+    def problem(self, id: str, message: str, fix: str) -> None:
+        self.problems.append(problem(id, FieldError(message, fix=fix)))
+
+
+# What has no text of its field (too long to be edited, a comma inside of an item) is not shown, and stays as it was.
+
+
+def _test_text(test: Mapping[str, Any] | None) -> str:
+    if test is None:
+        return ""
+    value = test["instances"] if test.keys() == {"instances"} else test
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= MOST_TEST else ""
+
+
+def _packages_text(version: Version) -> str:
+    text = ",".join(version.packageUris or ())
+    return text if tuple(words(text)) == version.packageUris else ""
+
+
+def _labels_text(version: Version) -> str:
+    text = ",".join(f"{key}={value}" for key, value in (version.labels or {}).items())
+    with contextlib.suppress(argparse.ArgumentTypeError):
+        if pairs(text) == version.labels:
+            return text
+    return ""
+
+
+def _shown(number: int | None) -> str | None:
+    return None if number is None else str(number)

@@ -1,0 +1,34 @@
+"""What is left of a form when it is over: plain HTML with what was asked for, no widget."""
+
+from __future__ import annotations
+
+from aip_magics.language import say
+from aip_magics.notebook.form.cell import cell
+from aip_magics.notebook.form.fields import fields
+from aip_magics.notebook.form.state import FormState
+from aip_magics.render.blocks import Block, Code, Details, Panel, Table, line, muted, row, strong
+
+
+def deployed(state: FormState) -> Panel:
+    """The summary of what is deployed: each field with its source, and the cell that does the same.
+
+    The test instances are not in it: they may be somebody's data, and are no part of what is made.
+    """
+    rows = [
+        row(field.label, _shown(value), muted(state.source(field.id)))
+        for field in fields()
+        if field.id != "test" and (value := state.values.get(field.id))
+    ]
+    table = Table("", (say("Field"), say("Value"), say("Source")), tuple(rows))
+    same = Details(say("The same as a cell"), Code(cell(state, test=False)))
+    blocks: tuple[Block, ...] = (line(strong(say("Deployed from a form"))), table, same)
+    return Panel(say("form"), "idle", blocks)
+
+
+def cancelled() -> Panel:
+    """The summary of a form that was closed: nothing that was typed is in it."""
+    return Panel(say("form"), "idle", (line(say("The form was closed: nothing was sent.")),))
+
+
+def _shown(value: str | bool) -> str:
+    return say("yes") if value is True else str(value)

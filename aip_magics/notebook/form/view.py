@@ -1,0 +1,133 @@
+"""The form as widgets: it shows a FormState and tells what the user does; it decides nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from aip_magics.language import say
+from aip_magics.notebook.form import drawing, previews
+from aip_magics.notebook.form.browser import Browser
+from aip_magics.notebook.form.fields import fields
+from aip_magics.notebook.form.state import FormState, Value
+from aip_magics.notebook.form.widgets import Kit
+from aip_magics.render import html
+
+
+class Actions(Protocol):
+    """What the user can do with a form."""
+
+    def set(self, id: str, value: Value) -> None: ...
+    def test(self) -> object: ...
+    def deploy(self) -> object: ...
+    def cancel(self) -> object: ...
+
+
+class View:
+    """The widgets of a form, by the id of their field: `controls`, and `notes` beside them."""
+
+    def __init__(self, state: FormState, actions: Actions) -> None:
+        self._state = state
+        self._actions = actions
+        self._lock = threading.RLock()
+        self._showing = False
+        self._kit = Kit()
+        self._fields = fields()
+        self.controls = {field.id: self._kit.control(field) for field in self._fields}
+        self.notes = {field.id: self._kit.note() for field in self._fields}
+        self.browse = self._kit.button(say("Browse"), lambda: self.browser.open(self._state.deployment.origin))
+        self.browser = Browser(self._kit, lambda: self._state.target, lambda place: actions.set("origin", place))
+        self.kind = self._kit.dropdown(say("Show as"), previews.kinds())
+        self.preview = self._kit.html()
+        self.general = self._kit.html()
+        self.test_button = self._kit.button(say("Test"), actions.test)
+        self.deploy_button = self._kit.button(say("Deploy"), actions.deploy, "primary")
+        self.cancel_button = self._kit.button(say("Cancel"), actions.cancel)
+        self.result = self._kit.html()
+        self.box = self._kit.column(*self._children())
+        self.show(state)
+        for id, control in self.controls.items():
+            control.observe(self._on_change(id), names="value")
+        self.kind.observe(lambda _: self._show_preview(), names="value")
+
+    def show(self, state: FormState) -> None:
+        """Show this state: values, choices, sources, problems, the preview, and whether it can be deployed."""
+        with self._lock:
+            self._state = state
+            self._showing = True  # what changes now is not what the user does
+            try:
+                for field in self._fields:
+                    self._show_field(field.id, field.kind)
+                self._show_preview()
+                self.general.value = drawing.field_note("", state.problems_of(""))
+                self.deploy_button.disabled = not state.can_deploy
+                self.test_button.disabled = not state.can_test
+            finally:
+                self._showing = False
+
+    def testing(self) -> None:
+        """Show that the test goes on."""
+        self.test_button.disabled = True
+        self.result.value = drawing.busy(say("predicting here …"))
+
+    def tested(self, *found: Any) -> None:
+        """Show what the test answered: predictions and findings, or an error."""
+        self.result.value = "".join(map(html.of, found))
+        self.test_button.disabled = not self._state.can_test
+
+    def close(self) -> None:
+        """Empty and close all widgets."""
+        with self._lock:
+            self.browser.close()
+            self._kit.close()
+
+    def _children(self) -> list[Any]:
+        shown: list[Any] = []
+        section = ""
+        for field in self._fields:
+            if field.section != section:
+                section = field.section
+                title = self._kit.html()
+                title.value = drawing.heading(section)
+                shown.append(title)
+            browse = [self.browse] if field.id == "origin" else []
+            shown.append(self._kit.row(self.controls[field.id], *browse, self.notes[field.id]))
+            if browse:
+                shown.append(self.browser.box)
+        buttons = self._kit.row(self.test_button, self.deploy_button, self.cancel_button)
+        return [*shown, self.kind, self.preview, self.general, buttons, self.result]
+
+    def _show_field(self, id: str, kind: str) -> None:
+        state, control = self._state, self.controls[id]
+        value = state.values.get(id, False if kind == "check" else "")
+        if kind == "choice":
+            options = [(_choice(id, each), each) for each in state.choices(id)]
+            if list(control.options) != options:
+                control.options = options
+        if control.value != value:
+            control.value = value
+        control.disabled = not state.applies(id)
+        self.notes[id].value = drawing.field_note(state.source(id), state.problems_of(id))
+
+    def _show_preview(self) -> None:
+        self.preview.value = drawing.preview(previews.preview(self.kind.value, self._state))
+
+    def _on_change(self, id: str) -> Callable[[Any], None]:
+        def changed(change: Any) -> None:
+            if not self._showing:
+                self._actions.set(id, change["new"])
+
+        return changed
+
+
+def _choice(id: str, value: str) -> str:
+    """The label of a choice: names of the API as they are."""
+    labels = {
+        "": say("(left out)"),
+        "global": say("global (ml.googleapis.com)"),
+        "regional": say("regional (REGION-ml.googleapis.com)"),
+        "automatic": say("automatic"),
+        "manual": say("manual"),
+    }
+    return labels.get(value, value) if id != "region" else value

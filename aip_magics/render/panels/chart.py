@@ -1,0 +1,60 @@
+"""Class probabilities as bars: where the numbers of a row add up to one, the eye reads them better than the mind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from aip_magics.language import say
+from aip_magics.render.blocks import Meter, Row, Table, row
+
+MOST_BARS = 12  # with more, a panel of 4 kB has no room for the rest
+MOST_CLASSES = 1000
+STEPS = 1000
+
+
+def probabilities(predictions: Sequence[Any], *, most: int | None = None) -> Table | None:
+    """A bar per class for a few predictions, a bar for the likeliest class for more; None where they are no such thing.
+
+    Takes lists of probabilities, and objects that have one such list.
+    """
+    rows = [_vector(prediction) for prediction in predictions[:most]]
+    vectors = [vector for vector in rows if vector]
+    if not vectors or len(vectors) < len(rows):
+        return None
+    if sum(map(len, vectors)) <= MOST_BARS:
+        drawn = tuple(each for index, vector in enumerate(vectors) for each in _classes(index, vector))
+        return Table(say("probabilities"), ("#", say("class"), say("probability")), drawn)
+    drawn = tuple(_likeliest(index, vector) for index, vector in enumerate(vectors[:MOST_BARS]))
+    heads = ("#", say("likeliest class"), say("probability"))
+    return Table(say("probabilities"), heads, drawn, total=len(predictions))
+
+
+def _classes(index: int, vector: Sequence[float]) -> Iterator[Row]:
+    for number, share in enumerate(vector):
+        yield row(str(index) if number == 0 else "", str(number), _bar(number, share))
+
+
+def _likeliest(index: int, vector: Sequence[float]) -> Row:
+    number = max(range(len(vector)), key=vector.__getitem__)
+    return row(str(index), str(number), _bar(number, vector[number]))
+
+
+def _bar(number: int, share: float) -> Meter:
+    return Meter(round(share * STEPS), STEPS, say("class {number}", number=number), f"{share:.3f}")
+
+
+def _vector(prediction: Any) -> Sequence[float]:
+    """The probabilities in a prediction; empty where there are none."""
+    if isinstance(prediction, Mapping):
+        found = [vector for value in prediction.values() if (vector := _vector_of(value))]
+        return found[0] if len(found) == 1 else ()
+    return _vector_of(prediction)
+
+
+def _vector_of(value: Any) -> Sequence[float]:
+    if not isinstance(value, (list, tuple)) or not 2 <= len(value) <= MOST_CLASSES:
+        return ()
+    shares = all(isinstance(one, float) and 0 <= one <= 1 for one in value)  # 0 and 1 alone are labels, not shares
+    return value if shares and math.isclose(sum(value), 1, abs_tol=1e-3) else ()

@@ -1,0 +1,144 @@
+"""What is computed over a file's bytes: CRC32C as Cloud Storage writes it, and a strong hash for copies.
+
+The strong hash is SHA-256 over the SHA-256 values of the file's blocks of 8 MiB: unlike a plain SHA-256 it can be
+computed of parts that are sent in parallel, and unlike CRC32C (32 bits) it says that two contents are the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import google_crc32c
+
+BLOCK = 8 << 20  # bytes of a block of the strong hash; a part of an upload is a whole number of them
+SLICE = 256 << 10  # bytes that are read, hashed and sent at a time
+_POLYNOMIAL = 0x82F63B78  # CRC32C (Castagnoli), reflected
+
+
+@dataclasses.dataclass(frozen=True)
+class Digest:
+    """`crc32c` base64 as the API writes it, `sha256` the strong hash in hexadecimal, `size` in bytes."""
+
+    crc32c: str
+    sha256: str
+    size: int
+
+
+class Hasher:
+    """Digests of bytes that come one slice after the other, beginning at a block's start."""
+
+    def __init__(self) -> None:
+        self.crc = 0
+        self.size = 0
+        self._blocks: list[bytes] = []
+        self._block = hashlib.sha256()
+        self._room = BLOCK
+
+    def update(self, data: bytes) -> None:
+        self.crc = google_crc32c.extend(self.crc, data)
+        self.size += len(data)
+        left = memoryview(data)
+        while len(left) >= self._room:
+            self._block.update(left[: self._room])
+            left = left[self._room :]
+            self._end_block()
+        if left:
+            self._block.update(left)
+            self._room -= len(left)
+
+    @property
+    def crc32c(self) -> str:
+        return encode_crc32c(self.crc)
+
+    def blocks(self) -> list[bytes]:
+        """The SHA-256 of every block, the last one maybe short. Nothing may be added afterwards."""
+        if self._room < BLOCK:
+            self._end_block()
+        return self._blocks
+
+    def digest(self) -> Digest:
+        return Digest(self.crc32c, strong_hash(self.blocks()), self.size)
+
+    def _end_block(self) -> None:
+        self._blocks.append(self._block.digest())
+        self._block = hashlib.sha256()
+        self._room = BLOCK
+
+
+def strong_hash(blocks: Iterable[bytes]) -> str:
+    """The strong hash of a file from the SHA-256 values of its blocks."""
+    return hashlib.sha256(b"".join(blocks)).hexdigest()
+
+
+def file_digest(path: Path) -> Digest:
+    """Read a file once. OSError where it cannot be read."""
+    hasher = Hasher()
+    for data in slices(path):
+        hasher.update(data)
+    return hasher.digest()
+
+
+def file_crc32c(path: Path) -> str:
+    """CRC32C of a file, base64. OSError where it cannot be read."""
+    crc = 0
+    for data in slices(path):
+        crc = google_crc32c.extend(crc, data)
+    return encode_crc32c(crc)
+
+
+def slices(path: Path, start: int = 0, size: int | None = None) -> Iterator[bytes]:
+    """The bytes `start` to `start + size` of a file (to its end), a slice at a time. Ends early where the file does."""
+    with path.open("rb", buffering=0) as file:
+        file.seek(start)
+        while size is None or size > 0:
+            data = file.read(SLICE if size is None else min(SLICE, size))
+            if not data:
+                return
+            yield data
+            if size is not None:
+                size -= len(data)
+
+
+def encode_crc32c(value: int) -> str:
+    return base64.b64encode(value.to_bytes(4, "big")).decode()
+
+
+def decode_crc32c(text: str) -> int:
+    return int.from_bytes(base64.b64decode(text), "big")
+
+
+def combine_crc32c(pieces: Iterable[tuple[str, int]]) -> str:
+    """CRC32C of pieces put together, from each piece's (CRC32C, size in bytes), without reading them again."""
+    whole = 0
+    for crc, size in pieces:
+        whole = _multiply(_power(size), whole) ^ decode_crc32c(crc)
+    return encode_crc32c(whole)
+
+
+# Appending n zero bytes multiplies a CRC, seen as a polynomial over GF(2), by x^(8n) modulo the CRC's polynomial; the
+# highest bit stands for x^0.
+
+
+def _multiply(a: int, b: int) -> int:
+    product = 0
+    for bit in range(31, -1, -1):
+        if a >> bit & 1:
+            product ^= b
+        b = b >> 1 ^ (_POLYNOMIAL if b & 1 else 0)
+    return product
+
+
+@functools.lru_cache(64)  # the parts of a file have one size, but for the last
+def _power(size: int) -> int:
+    result, square = 1 << 31, 1 << 23  # x^0 and x^8
+    while size:
+        if size & 1:
+            result = _multiply(result, square)
+        square = _multiply(square, square)
+        size >>= 1
+    return result

@@ -1,0 +1,110 @@
+"""What files were read before, so that a gigabyte that did not change is not read again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from aip_magics.storage.checksums import Digest, file_digest
+
+MOST = 100_000  # files that are remembered
+# A file may change twice within one tick of its clock: what was read so soon after a change is not remembered.
+_FRESH_NS = 2_000_000_000
+
+_Key = tuple[str, int, int, int, int]  # path, size, mtime, ctime (it cannot be set back), inode
+
+
+class Digests:
+    """Digests by path, size, times and inode, in the SQLite file `path` (None: not kept between runs).
+
+    A context manager: what is new is written at its end. It is only a cache: where it cannot be read or written, files
+    are read instead.
+    """
+
+    def __init__(self, path: Path | None = None, now: Callable[[], int] = time.time_ns) -> None:
+        self._path = path
+        self._now = now
+        self._lock = threading.Lock()
+        self._db: sqlite3.Connection | None = None
+        self._new: dict[str, tuple[_Key, Digest]] = {}
+
+    def __enter__(self) -> Digests:
+        if self._path is not None and self._db is None:
+            with contextlib.suppress(sqlite3.Error, OSError):
+                self._db = _open(self._path)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        with self._lock:
+            if self._db is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    self._write(self._db)
+                self._db.close()
+                self._db = None
+
+    def of(self, path: Path) -> Digest:
+        """The digest of the file as it is now: remembered, or read. OSError where it cannot be read."""
+        found = self._find(_key(path, os.stat(path)))
+        return found or self.read(path)
+
+    def read(self, path: Path) -> Digest:
+        """Read the file, whatever is remembered, and remember it."""
+        begun, before = self._now(), os.stat(path)
+        digest = file_digest(path)
+        self.put(path, before, digest, begun)
+        return digest
+
+    def put(self, path: Path, before: os.stat_result, digest: Digest, begun: int) -> None:
+        """Remember what was read of a file whose status was `before` when reading began (`begun`, nanoseconds)."""
+        key = _key(path, before)
+        settled = max(before.st_mtime_ns, before.st_ctime_ns) < begun - _FRESH_NS
+        if settled and digest.size == before.st_size and key == _key(path, os.stat(path)):
+            with self._lock:
+                self._new[key[0]] = (key, digest)
+
+    def now(self) -> int:
+        """The time in nanoseconds, for `begun`."""
+        return self._now()
+
+    def _find(self, key: _Key) -> Digest | None:
+        with self._lock:
+            if key[0] in self._new:
+                known, digest = self._new[key[0]]
+                return digest if known == key else None
+            if self._db is None:
+                return None
+            with contextlib.suppress(sqlite3.Error):
+                row = self._db.execute("select * from digests where path = ?", (key[0],)).fetchone()
+                if row and row[:5] == key:
+                    return Digest(row[5], row[6], row[1])
+        return None
+
+    def _write(self, db: sqlite3.Connection) -> None:
+        if not self._new:
+            return
+        with db:
+            rows = [(*key, digest.crc32c, digest.sha256) for key, digest in self._new.values()]
+            db.executemany("insert or replace into digests values (?, ?, ?, ?, ?, ?, ?)", rows)
+            # A row that is written again gets a new number: those not seen for longest go.
+            db.execute("delete from digests where rowid <= (select max(rowid) from digests) - ?", (MOST,))
+        self._new.clear()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    db = sqlite3.connect(path, timeout=1.0, check_same_thread=False)
+    db.execute(
+        "create table if not exists digests (path text unique, size int, mtime int, ctime int, inode int, "
+        "crc32c text, sha256 text)"
+    )
+    return db
+
+
+def _key(path: Path, status: os.stat_result) -> _Key:
+    # SQLite's numbers have 64 bits with a sign; an inode of Windows may have more.
+    return str(path.absolute()), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino & (1 << 63) - 1

@@ -1,0 +1,111 @@
+"""The calls of the JSON API that a transfer needs: list, look at, delete, copy, describe an object."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import urllib.parse
+from collections.abc import Mapping
+from typing import Any
+
+from aip_magics.storage.names import GsUri
+from aip_magics.storage.store import Refused, Store, quoted
+
+SHA256 = "aip-magics-sha256"  # the key of the strong hash (checksums.py) in an object's custom metadata
+FIELDS = "name,size,crc32c,generation,metadata"
+
+
+@dataclasses.dataclass(frozen=True)
+class Remote:
+    """An object; in a listing `name` is relative to the directory. `crc32c` base64 as the API writes it.
+
+    `sha256` is the strong hash that our uploads leave with it, empty where there is none.
+    """
+
+    name: str
+    size: int
+    crc32c: str
+    generation: int
+    sha256: str = ""
+
+    @classmethod
+    def read(cls, resource: Mapping[str, Any]) -> Remote:
+        """From the API's Object resource."""
+        return cls(
+            name=str(resource.get("name", "")),
+            size=int(resource.get("size", 0)),
+            crc32c=str(resource.get("crc32c", "")),
+            generation=int(resource.get("generation", 0)),
+            sha256=str((resource.get("metadata") or {}).get(SHA256, "")),
+        )
+
+
+def listing(store: Store, directory: GsUri) -> dict[str, Remote]:
+    """The objects below `directory`, by relative name; empty where there is no such bucket or directory."""
+    found: dict[str, Remote] = {}
+    query = {"prefix": directory.prefix, "fields": f"nextPageToken,items({FIELDS})", "maxResults": "1000"}
+    while True:
+        target = f"/storage/v1/b/{directory.bucket}/o?{urllib.parse.urlencode(query)}"
+        try:
+            page = store.call("GET", target, where=str(directory)).json()
+        except Refused as error:
+            if error.code == 404:
+                return {}
+            raise
+        for item in page.get("items", ()):
+            remote = Remote.read(item)
+            name = remote.name[len(directory.prefix) :]
+            if name:
+                found[name] = dataclasses.replace(remote, name=name)
+        if not page.get("nextPageToken"):
+            return found
+        query["pageToken"] = page["nextPageToken"]
+
+
+def find(store: Store, bucket: str, name: str) -> Remote | None:
+    """The object, None where it (or the bucket) is not there."""
+    target = f"{object_path(bucket, name)}?fields={FIELDS}"
+    try:
+        return Remote.read(store.call("GET", target, where=f"gs://{bucket}/{name}").json())
+    except Refused as error:
+        if error.code == 404:
+            return None
+        raise
+
+
+def delete(store: Store, bucket: str, name: str, generation: int) -> None:
+    """Delete this generation of an object; gone already is fine. Refused (412) when it was replaced meanwhile."""
+    try:
+        target = f"{object_path(bucket, name)}?ifGenerationMatch={generation}"
+        store.call("DELETE", target, where=f"gs://{bucket}/{name}")
+    except Refused as error:
+        if error.code != 404:
+            raise
+
+
+def rewrite(store: Store, source: tuple[str, Remote], target: tuple[str, str], generation: int) -> Remote:
+    """Copy (bucket, object) to (bucket, name), which must have this generation (0: not be there), with its metadata."""
+    bucket, remote = source
+    path = f"{object_path(bucket, remote.name)}/rewriteTo{object_path(*target).removeprefix('/storage/v1')}"
+    query = {"ifGenerationMatch": str(generation), "ifSourceGenerationMatch": str(remote.generation)}
+    while True:
+        where = f"gs://{target[0]}/{target[1]}"
+        answer = store.call("POST", f"{path}?{urllib.parse.urlencode(query)}", where=where).json()
+        if answer.get("done"):
+            return Remote.read(answer["resource"])
+        query["rewriteToken"] = answer["rewriteToken"]  # a big copy between places takes several calls
+
+
+def describe(store: Store, bucket: str, remote: Remote, sha256: str) -> None:
+    """Leave the strong hash with an object. That it is refused costs later copies, nothing else."""
+    target = f"{object_path(bucket, remote.name)}?generation={remote.generation}&fields=generation"
+    body = json.dumps({"metadata": {SHA256: sha256}}).encode()
+    try:
+        store.call("PATCH", target, where=f"gs://{bucket}/{remote.name}", body=body, Content_Type="application/json")
+    except Refused as error:
+        if error.code not in (403, 404, 412):
+            raise
+
+
+def object_path(bucket: str, name: str) -> str:
+    return f"/storage/v1/b/{bucket}/o/{quoted(name)}"

@@ -1,0 +1,205 @@
+"""One file to one object, and the plainest way there: metadata, checksum and content in one request."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aip_magics.errors import StorageError
+from aip_magics.language import say
+from aip_magics.storage.bodies import TYPE, Body, related
+from aip_magics.storage.checksums import SLICE, Digest, Hasher
+from aip_magics.storage.digests import Digests
+from aip_magics.storage.journal import Journal, file_key
+from aip_magics.storage.names import GsUri
+from aip_magics.storage.objects import SHA256, Remote, find
+from aip_magics.storage.plan import LocalFile, unreadable
+from aip_magics.storage.retry import Again
+from aip_magics.storage.store import Refused
+from aip_magics.storage.work import Work
+
+T = TypeVar("T")
+
+SMALL = 8 << 20  # bytes up to which a file goes in one request
+MOST_RESTARTS = 5  # of one object, each for a reason that a second try can mend
+
+
+class Restart(Exception):
+    """The upload of this object has to begin anew: its session is gone, or its bytes were damaged on the way."""
+
+
+class Transfer:
+    """What the tasks of one upload share."""
+
+    def __init__(self, work: Work, destination: GsUri, journal: Journal, digests: Digests) -> None:
+        self.store = work.store
+        self.meter = work.meter
+        self.crew = work.crew
+        self.destination = destination
+        self.journal = journal
+        self.digests = digests
+
+
+class Sending:
+    """The upload of one file. `generation` is what the object has now, 0 where it is not there."""
+
+    def __init__(self, transfer: Transfer, file: LocalFile, generation: int) -> None:
+        self.transfer = transfer
+        self.store = transfer.store
+        self.file = file
+        self.bucket = transfer.destination.bucket
+        self.name = transfer.destination.prefix + file.name
+        self.where = f"gs://{self.bucket}/{self.name}"
+        self.generation = generation
+        self.restarts = 0
+        self.status = _readable(file.path, os.stat)
+        self.key = file_key(file.path, self.status)
+        if self.status.st_size != file.size:
+            raise self.changed()
+
+    def small(self) -> Remote:
+        """In one request that holds the checksum, too: whatever arrives damaged is refused."""
+        return self.until_done(self._small)
+
+    def _small(self) -> Remote:
+        digest, content = self._small_content()
+        # So long a random boundary is in no content.
+        boundary = os.urandom(24).hex()
+        head, tail = related(boundary, self.metadata(digest))
+        headers = {"Content-Type": f"multipart/related; boundary={boundary}"}
+        body = self.body(0, self.file.size, head=head, tail=tail, content=content)
+        try:
+            return self.persist(lambda: self._insert(body, headers, digest))
+        except Refused as refused:
+            body.undo()
+            made = self.settled(refused, digest)
+            self.moved(self.file.size)
+            return made
+
+    def _insert(self, body: Body, headers: dict[str, str], digest: Digest) -> Remote:
+        target = self.upload_path("multipart")
+        try:
+            answer = self.store.once("POST", target, where=self.where, body=body, length=len(body), headers=headers)
+        except Again:
+            body.undo()
+            raise
+        return self.checked(Remote.read(answer.json()), digest.crc32c)
+
+    def _small_content(self) -> tuple[Digest, bytes | None]:
+        """The digest, and of a very small file its bytes: it is read once."""
+        if self.file.size > SLICE:
+            return self.digest(), None
+        begun = self.transfer.digests.now()
+        content = _readable(self.file.path, Path.read_bytes)
+        if len(content) != self.file.size:
+            raise self.changed()
+        hasher = Hasher()
+        hasher.update(content)
+        digest = hasher.digest()
+        self.transfer.digests.put(self.file.path, self.status, digest, begun)
+        return digest, content
+
+    # What all ways have in common
+
+    def body(self, start: int, size: int, **more: Any) -> Body:
+        """Bytes of the file for one request, that stops when the transfer does."""
+        self.transfer.crew.check()
+        return Body(self.file.path, start, size, self.left, self.changed, **more)
+
+    def left(self, count: int) -> None:
+        """Bytes left the machine, on this thread's connection; Stopped when the transfer is to stop."""
+        self.moved(count)
+        if count > 0:
+            self.store.sockets.touch()
+            self.transfer.crew.check()
+
+    def moved(self, count: int) -> None:
+        """`count` more bytes are where they should be (or, negative, are not)."""
+        self.transfer.meter.add(count, self.file.name)
+
+    def digest(self) -> Digest:
+        """The file's digest, remembered or read now."""
+        digest = _readable(self.file.path, self.transfer.digests.of)
+        if digest.size != self.file.size:
+            raise self.changed()
+        return digest
+
+    def metadata(self, digest: Digest) -> dict[str, Any]:
+        """The Object resource to be made: its checksum makes the server refuse what was damaged."""
+        return {
+            "name": self.name,
+            "contentType": TYPE,
+            "crc32c": digest.crc32c,
+            "metadata": {SHA256: digest.sha256},
+        }
+
+    def upload_path(self, kind: str) -> str:
+        return f"/upload/storage/v1/b/{self.bucket}/o?uploadType={kind}&ifGenerationMatch={self.generation}"
+
+    def until_done(self, work: Callable[[], Remote]) -> Remote:
+        """Do it, from the beginning again where that helps."""
+        while True:
+            try:
+                return work()
+            except Restart as reason:
+                self.restart(str(reason))
+
+    def restart(self, reason: str) -> None:
+        """Count a beginning anew; StorageError where there were too many or the file is another one now."""
+        self.restarts += 1
+        if self.restarts > MOST_RESTARTS:
+            text = say("the upload failed again and again: {cause}", cause=reason)
+            fix = say("run the same again when it works: it continues from there")
+            raise StorageError(text, where=self.where, fix=fix)
+        self.check_unchanged()
+
+    def persist(self, work: Callable[[], T], gained: Callable[[], int] = lambda: 0) -> T:
+        """`work`, tried again by the rules of the store's policy; Stopped when the transfer is."""
+        return self.store.persist(work, where=self.where, gained=gained)
+
+    def settled(self, refused: Refused, digest: Digest) -> Remote:
+        """After a refusal: the object, where it holds this content all the same.
+
+        After a 412 our own earlier try got through though its answer was lost, or somebody else wrote the same. Restart
+        where the bytes were damaged on the way. Otherwise the refusal itself.
+        """
+        if refused.code == 412:
+            return self.settle(refused, digest.crc32c)
+        # `Provided CRC32C … doesn't match calculated CRC32C …`
+        if refused.code == 400 and "crc32c" in refused.text.lower():
+            if _readable(self.file.path, self.transfer.digests.read) != digest:
+                raise self.changed()
+            raise Restart(refused.text)
+        raise refused
+
+    def settle(self, refused: Refused, crc32c: str) -> Remote:
+        """The object, where it has our content; otherwise the refusal."""
+        there = find(self.store, self.bucket, self.name)
+        if there is not None and (there.size, there.crc32c) == (self.file.size, crc32c):
+            return there
+        raise refused
+
+    def checked(self, made: Remote, crc32c: str) -> Remote:
+        """The object as the server says it is, if that is what was sent."""
+        if (made.size, made.crc32c) != (self.file.size, crc32c):
+            text = say("what arrived is not what was sent: its checksum is {crc32c}", crc32c=made.crc32c)
+            raise StorageError(text, where=self.where, fix=say("run it again"))
+        return made
+
+    def check_unchanged(self) -> None:
+        """StorageError where the file is not the one it was when the upload began."""
+        if file_key(self.file.path, _readable(self.file.path, os.stat)) != self.key:
+            raise self.changed()
+
+    def changed(self) -> StorageError:
+        text = say("the file changed while it was being uploaded")
+        return StorageError(text, where=str(self.file.path), fix=say("run it again when nothing writes to it"))
+
+
+def _readable(path: Path, read: Callable[[Path], T]) -> T:
+    try:
+        return read(path)
+    except OSError as error:
+        raise unreadable(path, error) from error

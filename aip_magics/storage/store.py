@@ -1,0 +1,311 @@
+"""One Cloud Storage endpoint: requests with the right header over one pool of connections, and what answers mean."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import json
+import re
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aip_magics.errors import CredentialsError, StorageError
+from aip_magics.language import say
+from aip_magics.storage.checksums import SLICE
+from aip_magics.storage.retry import RETRIED, Again, Policy, persist, retry_after
+from aip_magics.storage.sockets import Sockets
+
+if TYPE_CHECKING:
+    import urllib3
+
+T = TypeVar("T")
+Authorize = Callable[[bool], Mapping[str, str]]  # (renew) → headers; renew = the ones before were refused
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class Refused(StorageError):
+    """An error answer that trying again does not mend. `code` is the HTTP status, `text` the answer's own words."""
+
+    def __init__(self, code: int, text: str, where: str) -> None:
+        message = say("Cloud Storage answered {code}: {text}", code=code, text=text)
+        super().__init__(message, where=where, fix=_fix(code))
+        self.code = code
+        self.text = text
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    data: bytes
+
+    def json(self) -> dict[str, Any]:
+        """The JSON object. StorageError where it is none: then it was not Cloud Storage that answered."""
+        with contextlib.suppress(ValueError):
+            value = json.loads(self.data or b"{}")
+            if isinstance(value, dict):
+                return value
+        shown = self.data[:100].decode("utf-8", "replace")
+        text = say("the answer is not one of Cloud Storage: {text}", text=shown)
+        raise StorageError(text, fix=say("look at the endpoint, and at a proxy in between"))
+
+
+class Store:
+    """Cloud Storage at `endpoint` (a base URL). Safe to use from many threads; keeps up to `connections` open.
+
+    `authorize` gives the headers of a request (see `bearer` and `GoogleAuth`); without, requests are anonymous.
+    `headers` go with every request. `proxy` is a URL, `ca_file` a bundle of certificates.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        authorize: Authorize | None = None,
+        *,
+        headers: Mapping[str, str] = NOTHING,
+        proxy: str | None = None,
+        ca_file: str | None = None,
+        connections: int = 64,
+        policy: Policy | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        import urllib3  # a tenth of the time of a small command: not before it is needed
+
+        from aip_magics.storage.connections import open_pool
+
+        self.endpoint = endpoint.rstrip("/")
+        self.policy = policy or Policy()
+        self.clock = clock
+        self.connections = connections
+        self.sockets = Sockets(clock)
+        self._authorize = authorize or (lambda _renew: NOTHING)
+        self._headers = {"Accept-Encoding": "gzip", "User-Agent": "aip-magics", **headers}
+        self._sleep = sleep
+        self._on_fault: Callable[[Again], None] = lambda _fault: None
+        self._proxied = proxy is not None
+        self._manager = open_pool(self.sockets, size=connections, proxy=proxy, ca_file=ca_file)
+        self._last_renewal: Mapping[str, str] | None = None
+        self._faults = urllib3.exceptions.HTTPError
+        self._pools: dict[str, urllib3.HTTPConnectionPool] = {}
+        self._timeout = urllib3.Timeout(connect=self.policy.connect, read=self.policy.timeout)
+        self._origin = f"{_origin(self.endpoint)}/"
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        self._pools.clear()
+        self._manager.clear()
+
+    def within(self, pause: Callable[[float], None], on_fault: Callable[[Again], None]) -> Store:
+        """The same store over the same connections, for threads that are to stop when `pause` or `on_fault` raise."""
+        other = copy.copy(self)
+        other._sleep, other._on_fault = pause, on_fault
+        return other
+
+    def call(self, method: str, target: str, *, where: str, body: bytes | None = None, **headers: str) -> Answer:
+        """A request without content to speak of, tried again as often as it pays. Refused for an error answer.
+
+        `target` is a path (escaped, with its query) or a URL. Headers are named with `_` for `-`.
+        """
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.persist(lambda: self.once(method, target, where=where, body=body, headers=named), where=where)
+
+    def persist(self, work: Callable[[], T], *, where: str, gained: Callable[[], int] = lambda: 0) -> T:
+        """`work`, tried again by the rules of the policy as long as that pays (see `retry.persist`)."""
+        return persist(
+            work,
+            self.policy,
+            where=where,
+            clock=self.clock,
+            pause=self._sleep,
+            on_fault=self._on_fault,
+            gained=gained,
+        )
+
+    def once(
+        self,
+        method: str,
+        target: str,
+        *,
+        where: str,
+        body: bytes | Iterable[bytes] | None = None,
+        length: int | None = None,
+        headers: Mapping[str, str] = NOTHING,
+        fine: frozenset[int] = frozenset(),
+    ) -> Answer:
+        """One try. `length` in bytes for a body that is made on the way; `fine` are codes that are no errors.
+
+        Again for what may pass, Refused for other error answers, CredentialsError.
+        """
+
+        def whole(response: urllib3.BaseHTTPResponse) -> Answer:
+            return Answer(response.status, response.headers, response.data)
+
+        return self._try(method, target, where, body, length, headers, fine, whole, preload=True)
+
+    def fetch(
+        self, target: str, take: Callable[[bytes], None], *, where: str, headers: Mapping[str, str] = NOTHING
+    ) -> Answer:
+        """One try of a download: `take` gets the bytes as they come, as they are stored. Errors as in `once`."""
+
+        def stream(response: urllib3.BaseHTTPResponse) -> Answer:
+            if response.status < 400:
+                for data in response.stream(SLICE, decode_content=False):
+                    self.sockets.touch()
+                    take(data)
+                return Answer(response.status, response.headers, b"")
+            return Answer(response.status, response.headers, response.data)
+
+        return self._try("GET", target, where, None, None, headers, frozenset(), stream, preload=False)
+
+    def _try(
+        self,
+        method: str,
+        target: str,
+        where: str,
+        body: Any,
+        length: int | None,
+        headers: Mapping[str, str],
+        fine: frozenset[int],
+        read: Callable[[urllib3.BaseHTTPResponse], Answer],
+        *,
+        preload: bool,
+    ) -> Answer:
+        url = target if target.startswith("http") else self.endpoint + target
+        # A session's URL needs no token; one that points elsewhere must not get it.
+        ours = url.startswith(self._origin)
+        used = self._authorize(False) if ours else NOTHING
+        sent = {**self._headers, **headers, **used}
+        if length is not None:
+            sent["Content-Length"] = str(length)
+        try:
+            response = self._open(method, url, body, sent, preload)
+            try:
+                answer = read(response)
+            finally:
+                response.release_conn() if preload else response.close()
+        except self._faults as error:
+            raise Again(_reason(error)) from error
+        finally:
+            self.sockets.free()
+        if answer.status < 300 or answer.status in fine:
+            return answer
+        if answer.status == 401 and self._renewed(used):
+            raise Again("HTTP 401")
+        raise _failure(answer, where)
+
+    def _renewed(self, refused: Mapping[str, str]) -> bool:
+        """Whether there are other credentials now than those that were refused; a new token gets one chance."""
+        if refused != self._authorize(False):
+            return True  # another thread was faster
+        if not refused or refused == self._last_renewal:
+            return False
+        self._last_renewal = self._authorize(True)
+        return self._last_renewal != refused
+
+    def _open(self, method: str, url: str, body: Any, headers: dict[str, str], preload: bool) -> Any:
+        options: dict[str, Any] = {
+            "body": body,
+            "headers": headers,
+            "retries": False,
+            "redirect": False,
+            "timeout": self._timeout,
+            "preload_content": preload,
+        }
+        if self._proxied:
+            return self._manager.urlopen(method, url, **options)
+        origin = url[: url.find("/", 8)]
+        pool = self._pools.get(origin)
+        if pool is None:  # to look it up by its URL costs as much as a tenth of a small request
+            pool = self._pools[origin] = self._manager.connection_from_url(url)
+        return pool.urlopen(method, url[len(origin) :], assert_same_host=False, **options)
+
+
+def bearer(token: str) -> Authorize:
+    """The header for a token that does not change."""
+    headers = {"Authorization": f"Bearer {token}"}
+    return lambda _renew: headers
+
+
+class GoogleAuth:
+    """The headers of google-auth credentials; the token is fetched and renewed by one thread for all."""
+
+    def __init__(self, credentials: Any, endpoint: str) -> None:
+        self._credentials = credentials
+        self._endpoint = endpoint
+        self._lock = threading.Lock()
+
+    def __call__(self, renew: bool) -> Mapping[str, str]:
+        import google.auth.exceptions
+        from google.auth.transport.requests import Request
+
+        headers: dict[str, str] = {}
+        try:
+            with self._lock:
+                request = Request()
+                if renew:
+                    self._credentials.refresh(request)
+                self._credentials.before_request(request, "GET", self._endpoint, headers)
+        except google.auth.exceptions.GoogleAuthError as error:
+            raise CredentialsError(
+                say("the credentials were not accepted: {error}", error=error),
+                where=self._endpoint,
+                fix=say("run `gcloud auth application-default login`"),
+            ) from None
+        return headers
+
+
+def quoted(name: str) -> str:
+    """An object's name as one segment of a path."""
+    return urllib.parse.quote(name, safe="")
+
+
+def _origin(url: str) -> str:
+    parts = urllib.parse.urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _failure(answer: Answer, where: str) -> Exception:
+    if answer.status in RETRIED:
+        wanted = retry_after(answer.headers.get("retry-after", ""), answer.headers.get("date", ""))
+        return Again(f"HTTP {answer.status}", retry_after=wanted, slow=answer.status in (429, 503))
+    text = _message(answer.data) or say("without a message")
+    if answer.status == 401:
+        return CredentialsError(
+            say("the credentials were not accepted: {error}", error=text),
+            where=where,
+            fix=say("run `gcloud auth application-default login`"),
+        )
+    return Refused(answer.status, text, where)
+
+
+def _message(data: bytes) -> str:
+    """What an error answer says: the JSON API's message, the XML API's, or the beginning of the text."""
+    text = data[:4000].decode("utf-8", "replace").strip()
+    try:
+        return str(json.loads(text)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        found = re.search(r"<Message>(.*?)</Message>", text, re.DOTALL)
+        return (found[1] if found else text).strip()[:300]
+
+
+def _fix(code: int) -> str:
+    if code == 403:
+        return say("you lack the permission, or the bucket is somebody else's: ask for roles/storage.objectUser on it")
+    if code == 404:
+        return say("look at the name again: gcloud storage ls gs://BUCKET")
+    if code == 412:
+        return say("somebody else wrote the same object meanwhile; run it again")
+    return ""
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost reason of a connection fault: the outer ones show object addresses."""
+    while (deeper := error.__cause__ or error.__context__) is not None:
+        error = deeper
+    return getattr(error, "strerror", None) or type(error).__name__

@@ -1,0 +1,139 @@
+"""What model files of XGBoost say about themselves, in each of their formats."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xgboost
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aip_magics.artifacts import boosters, contents
+from aip_magics.artifacts.facts import BoosterFacts
+
+X = np.array([[i, i % 3, i % 5] for i in range(40)], dtype=float)
+Y = (X[:, 0] > 20).astype(int)
+
+
+def trained(names: list[str] | None = None, **parameters: Any) -> xgboost.Booster:
+    return xgboost.train({"nthread": 1, **parameters}, xgboost.DMatrix(X, Y, feature_names=names), 2)
+
+
+def binary(
+    objective: str, *, mark: bytes = b"binf", version: tuple[int, int] = (1, 6), booster: str = "gbtree"
+) -> bytes:
+    """The head of a file of the binary format, as XGBoost 1.6.2 writes it."""
+    head = struct.pack("<fIiiiII", 0.5, 3, 0, 1, 0, *version).ljust(136, b"\0")
+    names = [objective.encode(), booster.encode()]
+    return mark + head + b"".join(struct.pack("<Q", len(name)) + name for name in names) + bytes(100)
+
+
+@pytest.mark.parametrize(("raw_format", "format"), [("ubj", "ubjson"), ("json", "json")])
+@pytest.mark.parametrize("booster", ["gbtree", "dart", "gblinear"])
+def test_text_formats(raw_format: str, format: Any, booster: str, tmp_path: Path) -> None:
+    made = trained(["나이", "b", "c"], objective="binary:logistic", booster=booster)
+    made.set_attr(note='"objective": {"name": "a trap"}')
+    (tmp_path / "model.bst").write_bytes(bytes(made.save_raw(raw_format)))
+    found = contents.read(tmp_path / "model.bst").booster
+    told = json.loads(made.save_raw("json"))["learner"]["learner_model_param"]["base_score"]
+    assert found == BoosterFacts(format, xgboost.__version__, "binary:logistic", 3, ("나이", "b", "c"), base_score=told)
+    assert found.base_score_is_list == told.startswith("[")
+
+
+def test_without_names_and_with_others_objectives(tmp_path: Path) -> None:
+    for objective, more in (
+        ("multi:softprob", {"num_class": 2}),
+        ("reg:quantileerror", {"quantile_alpha": [0.1, 0.9]}),
+    ):
+        (tmp_path / "model.bst").write_bytes(bytes(trained(objective=objective, **more).save_raw("ubj")))
+        found = contents.read(tmp_path / "model.bst").booster
+        assert found is not None
+        assert (found.objective, found.features, found.feature_names) == (objective, 3, ())
+        assert found.complete
+
+
+def test_json_that_was_written_again(tmp_path: Path) -> None:
+    model = json.loads(trained(["a", "b", "c"], objective="binary:logistic").save_raw("json"))
+    for text in (json.dumps(model, indent=2), json.dumps(model, sort_keys=True)):
+        (tmp_path / "model.json").write_text(text)
+        found = contents.read(tmp_path / "model.json").booster
+        assert found is not None
+        assert (found.version, found.feature_names) == (xgboost.__version__, ("a", "b", "c"))
+
+
+def test_only_the_ends_of_a_large_file_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boosters, "END", 2000)
+    made = xgboost.train(
+        {"nthread": 1, "objective": "binary:logistic"}, xgboost.DMatrix(X, Y, feature_names=["a", "b", "c"]), 60
+    )
+    for raw_format in ("ubj", "json"):
+        path = tmp_path / "model.bst"
+        path.write_bytes(bytes(made.save_raw(raw_format)))
+        assert path.stat().st_size > 10_000
+        found = contents.read(path).booster
+        assert found is not None
+        assert (found.objective, found.version, found.features) == ("binary:logistic", xgboost.__version__, 3)
+        assert found.feature_names == ("a", "b", "c")
+
+
+def test_the_binary_format(tmp_path: Path) -> None:
+    path = tmp_path / "model.bst"
+    path.write_bytes(binary("binary:logistic"))
+    assert contents.read(path).booster == BoosterFacts("binary", "1.6", "binary:logistic", 3, base_score="0.5")
+    path.write_bytes(binary("reg:linear", mark=b"", version=(0, 0), booster="gblinear"))  # before XGBoost 1.0
+    assert contents.read(path).booster == BoosterFacts("binary", None, "reg:linear", 3, base_score="0.5")
+    assert contents.read(path).libraries == {}
+    path.write_bytes(binary("reg:linear", mark=b"", booster="other"))
+    assert contents.read(path).format == "unknown"
+
+
+@pytest.mark.parametrize("raw_format", ["ubj", "json"])
+def test_a_file_that_is_cut_off(raw_format: str, tmp_path: Path) -> None:
+    whole = bytes(trained(objective="binary:logistic").save_raw(raw_format))
+    path = tmp_path / "model.bst"
+    for size in range(30, len(whole) - 200, 97):
+        path.write_bytes(whole[:size])
+        found = contents.read(path)
+        assert not found.complete, size
+        assert "cut off" in found.unread
+    path.write_bytes(binary("binary:logistic")[:150])
+    assert not contents.read(path).complete
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"learner": ' + b'{"objective":' * 200_000,
+        b'{"learner": ' + b'"objective": ' + b"[" * 500_000,
+        b"{L" + b"L\0\0\0\0\0\0\0\x09objective[" + b"[" * 1000,
+        b"{L" + b"L\0\0\0\0\0\0\0\x09objective[#L\x7f\xff\xff\xff\xff\xff\xff\xff" + b"Z" * 1000,
+        b"{L" + b"L\0\0\0\0\0\0\0\x09objective[$d#L\x7f\xff\xff\xff\xff\xff\xff\xff",
+        b"{L" + b"L\0\0\0\0\0\0\0\x09objective[$Z#L\0\0\0\0\x7f\xff\xff\xff",
+        b'{"learner":{"learner_model_param":{"num_feature":"' + b"9" * 100_000 + b'"},"objective":{"name":"x"}}}',
+    ],
+    ids=["keys", "json nests", "ubjson nests", "count", "typed count", "typed nothing", "digits"],
+)
+def test_files_made_to_hurt(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "model.bst").write_bytes(data)
+    found = contents.read(tmp_path / "model.bst").booster
+    assert found is not None
+    assert found.features is None
+
+
+WHOLE = {name: bytes(trained(["a", "b", "c"]).save_raw(name)) for name in ("ubj", "json")}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(sorted(WHOLE)), st.integers(0, 5000), st.binary(min_size=1, max_size=8))
+def test_mutated_files_end_in_an_answer(tmp_path_factory: Any, raw_format: str, at: int, change: bytes) -> None:
+    whole = WHOLE[raw_format]
+    at %= len(whole)
+    path = tmp_path_factory.getbasetemp() / f"mutated-{raw_format}.bst"
+    path.write_bytes(whole[:at] + change + whole[at + len(change) :])
+    found = contents.read(path)
+    assert found.complete or found.unread or found.format == "unknown"

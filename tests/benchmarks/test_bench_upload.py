@@ -1,0 +1,212 @@
+"""An upload from the command line against `gcloud storage cp -r` and google-cloud-storage's transfer manager.
+
+Whole processes to the same server, interleaved; `gsutil` is left out, as it reaches no server without TLS. The server
+is one Python process on the same two cores, so that the big files show what it bears rather than what we do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rounds import Goal, in_turns, ratio
+
+import aip_magics as package
+from aip_magics.artifacts import look
+from aip_magics.errors import Interrupted
+from aip_magics.storage import GsUri, Store, plan, upload
+
+pytestmark = pytest.mark.benchmark
+
+HERE = Path(__file__).parent
+GCLOUD = shutil.which("gcloud")
+OURS, THEIRS, MANAGER = "aip-magics upload", "gcloud storage cp -r", "transfer_manager, 8 threads"
+AGAIN, THEIRS_AGAIN = "aip-magics upload, nothing changed", "gcloud storage cp -r, nothing changed"
+MEMORY, CPU = 100, 0.6  # MB, milliseconds for a small file
+MI = 1 << 20
+MEMORY_DISK = Path("/dev/shm")  # what is measured is the way to the server, not its disk
+_numbers = itertools.count()
+
+
+@dataclasses.dataclass(frozen=True)
+class Load:
+    """Sizes in bytes of the files; what we should be faster than gcloud, and when nothing changed."""
+
+    sizes: tuple[int, ...]
+    goal: float
+    rounds: int = 3
+    unchanged: float = 40
+
+
+LOADS = {
+    "one file of 1 GiB": Load((1024 * MI,), 3),
+    "200 x 1 MiB": Load((MI,) * 200, 10),
+    "5,000 x 4 KiB": Load((4096,) * 5000, 6),
+    "a SavedModel of 120 MB": Load((100 * MI, 14 * MI, 3 * MI, MI, *[20_000] * 6), 10, rounds=5),
+}
+
+
+@dataclasses.dataclass
+class Far:
+    """A server `delay` seconds away, and what reaches it."""
+
+    url: str
+    delay: float
+    environment: dict[str, str]
+
+    def run(self, *words: str) -> tuple[float, float, float]:
+        """Seconds, seconds of processor time and peak memory in MB of a process (and its children)."""
+        begun = time.perf_counter()
+        process = subprocess.Popen(
+            words, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stderr
+        told = process.stderr.read()
+        process.stderr.close()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0, told[-2000:]
+        taken = time.perf_counter() - begun
+        return taken, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / (MI if sys.platform == "darwin" else 1024)
+
+
+@pytest.fixture(scope="module", params=[0.0, 0.03], ids=["no delay", "30 ms"])
+def far(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Far]:
+    folder = tmp_path_factory.mktemp("far")
+    (folder / "token").write_text("t")
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("CLOUDSDK_", "GOOGLE_"))},
+        "PYTHONPATH": str(Path(package.__file__).parents[1]),
+        "AIP_MAGICS_HOME": str(folder / "home"),
+        "CLOUDSDK_CONFIG": str(folder / "config"),
+        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(folder / "token"),
+        "CLOUDSDK_CORE_PROJECT": "demo-project",
+        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
+        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
+        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
+        "HOME": str(folder),
+    }
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    stored = tempfile.mkdtemp(prefix="stored-", dir=MEMORY_DISK if _room(MEMORY_DISK) else folder)
+    words = [sys.executable, str(HERE / "slow_objects.py"), stored, str(request.param)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, env=environment)
+    assert process.stdout
+    url = f"http://127.0.0.1:{int(process.stdout.readline())}"
+    environment["CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE"] = f"{url}/"
+    store = Store(url)
+    store.call("POST", "/storage/v1/b?project=demo", where=url, body=b'{"name": "bucket"}', Content_Type="text/json")
+    store.close()
+    yield Far(url, request.param, environment)
+    process.terminate()
+    process.wait(60)
+    process.stdout.close()
+    shutil.rmtree(stored)
+
+
+def _room(disk: Path) -> bool:
+    """Whether a big upload and its parts fit, twice."""
+    return disk.is_dir() and shutil.disk_usage(disk).free > 4 * 1024 * MI
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Iterator[Callable[[Load], Path]]:
+    folder = tmp_path / "source"
+
+    def write(load: Load) -> Path:
+        block = random.Random(7).randbytes(MI)
+        for number, size in enumerate(load.sizes):
+            path = folder / f"part-{number % 7}" / f"file-{number:05}.bin"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as file:
+                for start in range(0, size, MI):
+                    file.write(number.to_bytes(8, "big") + block[8 : min(MI, size - start)])
+        return folder
+
+    yield write
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("name", LOADS)
+def test_uploads(far: Far, source: Callable[[Load], Path], aip_magics: list[str], tell: Any, name: str) -> None:
+    load = LOADS[name]
+    folder = source(load)
+    costs: list[tuple[float, float]] = []
+    store = Store(far.url)
+
+    def ours(destination: str) -> float:
+        seconds, cpu, memory = far.run(*aip_magics, "upload", str(folder), destination, "--storage-endpoint", far.url)
+        costs.append((cpu, memory))
+        return seconds
+
+    def theirs(destination: str) -> float:
+        return far.run(str(GCLOUD), "storage", "cp", "-r", str(folder), destination)[0]
+
+    def manager(destination: str) -> float:
+        prefix = destination.removeprefix("gs://bucket/")
+        return far.run(sys.executable, str(HERE / "transfer_manager.py"), far.url, str(folder), prefix)[0]
+
+    def anew(way: Callable[[str], float]) -> Callable[[], float]:
+        def run() -> float:
+            destination = GsUri("bucket", f"run-{next(_numbers)}/")
+            taken = way(str(destination))
+            there = plan(store, [], destination, delete_extra=True)
+            assert sorted(remote.size for remote in there.remove) == sorted(load.sizes)
+            upload(store, there)
+            return taken
+
+        return run
+
+    ways = {OURS: anew(ours), MANAGER: anew(manager), **({THEIRS: anew(theirs)} if GCLOUD else {})}
+    measured = in_turns(ways, load.rounds)
+    tell(f"{name}, {far.delay * 1000:.0f} ms away:", *measured.values())
+    if GCLOUD:
+        tell(ratio(measured[THEIRS], measured[OURS], Goal(least=load.goal)))
+    tell(ratio(measured[MANAGER], measured[OURS], Goal(least=1)))
+    ours("gs://bucket/again/")
+    sent = costs[:]
+    costs.clear()
+    same = {AGAIN: lambda: ours("gs://bucket/again/"), **({THEIRS_AGAIN: anew(theirs)} if GCLOUD else {})}
+    repeated = in_turns(same, load.rounds)
+    tell(*repeated.values())
+    if GCLOUD:
+        tell(ratio(repeated[THEIRS_AGAIN], repeated[AGAIN], Goal(least=load.unchanged)))
+    memory = max(memory for _, memory in sent)
+    tell(f"  peak memory: {memory:.0f} MB; {Goal(most=MEMORY).told(memory)}")
+    if max(load.sizes) < MI:
+        small = (min(cpu for cpu, _ in sent) - min(cpu for cpu, _ in costs)) / len(load.sizes) * 1000
+        tell(f"  processor time for a file: {small:.2f} ms; {Goal(most=CPU).told(small)}")
+    store.close()
+
+
+def test_a_stop(far: Far, source: Callable[[Load], Path], tell: Any) -> None:
+    """From the request to stop to the end of `upload`, while 64 connections are busy."""
+    folder = source(Load((200 * MI, *[20 * MI] * 5, *[4096] * 500), 1))
+    late: list[float] = []
+    for number in range(10):
+        store, cancel, begun = Store(far.url), threading.Event(), [0.0]
+        made = plan(store, look(folder).files, GsUri("bucket", f"stop-{next(_numbers)}/"))
+
+        def stop(begun: list[float] = begun, cancel: threading.Event = cancel) -> None:
+            begun[0] = time.perf_counter()
+            cancel.set()
+
+        timer = threading.Timer(0.05 + number * 0.05, stop)
+        timer.start()
+        with pytest.raises(Interrupted):
+            upload(store, made, cancel=cancel)
+        late.append(time.perf_counter() - begun[0])
+        store.close()
+    shown = ", ".join(f"{seconds * 1000:.0f}" for seconds in sorted(late))
+    tell(f"a stop, {far.delay * 1000:.0f} ms away: {shown} ms; {Goal(most=0.2).told(max(late))}")

@@ -1,0 +1,184 @@
+"""Online rules: against a view that answers as a service would, and over HTTP against the embedded server."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+
+import google.auth
+import pytest
+from google.oauth2.credentials import Credentials
+
+from aip_magics import checks, settings
+from aip_magics.checks import BucketView
+from aip_magics.deploy.service_view import TargetView
+from aip_magics.errors import OptionError, PermissionDenied
+from aip_magics.spec import Model, Version
+from aip_magics.targets import choose, local
+
+AGENT = "service-123@cloud-ml.google.com.iam.gserviceaccount.com"
+OWN, FOREIGN = BucketView("b", "us-central1", "123"), BucketView("b", "us-central1", "999")
+READY = Version(name="projects/p/models/iris/versions/v1", state="READY")
+
+
+@dataclasses.dataclass
+class View:
+    """A service with these answers."""
+
+    there: Model | None = None
+    made: tuple[Version, ...] = ()
+    models: int = 0
+    operations: int = 0
+    granted: frozenset[str] = frozenset({"ml.versions.create", "ml.versions.predict"})
+    place: BucketView | None = OWN
+    readers: frozenset[str] = frozenset()
+
+    def model(self):
+        return self.there
+
+    def versions(self):
+        return self.made
+
+    def model_count(self):
+        return self.models
+
+    def running(self):
+        return self.operations
+
+    def permissions(self, wanted):
+        return self.granted & set(wanted)
+
+    def service_agent(self):
+        return AGENT
+
+    def bucket(self):
+        return self.place
+
+    def bucket_readers(self):
+        return self.readers
+
+
+IRIS = Model(name="projects/p/models/iris", regions=("us-central1",))
+CASES = [
+    # id, severity, text of the fix, the service that triggers it, its innocent neighbour
+    ("M01", "warning", "another model", View(Model(name="iris", regions=("us-east1",))), View(IRIS)),
+    ("S24", "advice", "--replace", View(IRIS, (READY,)), View(IRIS, (READY.replace(name="v10"),))),
+    ("S24", "error", "wait", View(IRIS, (READY.replace(state="DELETING"),)), View(IRIS)),
+    ("S25", "error", "wait", View(operations=10), View(operations=8)),
+    ("S25", "warning", "wait", View(operations=9), View(operations=0)),
+    ("S25", "error", "delete models", View(models=100), View(IRIS, models=100)),
+    ("S25", "error", "delete versions", View(IRIS, (READY.replace(name="x"),) * 200), View(IRIS, (READY,) * 2)),
+    ("R14", "error", "roles/ml.developer", View(IRIS, granted=frozenset()), View(IRIS)),
+    (
+        "S07",
+        "warning",
+        f"--member=serviceAccount:{AGENT} --role=roles/storage.objectViewer",
+        View(place=FOREIGN),
+        View(),
+    ),
+    (
+        "S07",
+        "warning",
+        "gcloud storage buckets add-iam",
+        View(place=FOREIGN),
+        View(place=FOREIGN, readers=frozenset({f"serviceAccount:{AGENT}"})),
+    ),
+    (
+        "S07",
+        "warning",
+        "gcloud storage buckets add-iam",
+        View(place=FOREIGN),
+        View(place=FOREIGN, readers=frozenset({"allUsers"})),
+    ),
+    (
+        "O01",
+        "advice",
+        "--staging-bucket",
+        View(place=BucketView("b", "eu", "123")),
+        View(place=BucketView("b", "us", "123")),
+    ),
+    ("O01", "advice", "--staging-bucket", View(place=BucketView("b", "us-east1", "123")), View(place=None)),
+]
+
+
+@pytest.fixture
+def subject(deployment):
+    return deployment.cloud(model={"regions": ["us-central1"]}, deploymentUri="gs://b/iris/v1/")
+
+
+@pytest.mark.parametrize(("id", "severity", "fix", "bad", "good"), CASES, ids=[case[0] for case in CASES])
+def test_online_rule(subject, id, severity, fix, bad, good):
+    findings = [one for one in checks.run_online(subject, bad).findings if one.id == id]
+    assert findings, "the rule did not see it"
+    assert findings[0].severity == severity
+    assert fix in findings[0].fix
+    assert findings[0].link.startswith("https://")
+    assert [one for one in checks.run_online(subject, good).findings if one.id == id] == [], "a false alarm"
+
+
+def test_every_online_rule_has_a_case_and_a_documentation():
+    assert {case[0] for case in CASES} == set(checks.ONLINE_RULES)
+    assert not set(checks.ONLINE_RULES) & set(checks.RULES)
+    assert all(rule.title.endswith((".", ":")) for rule in checks.ONLINE_RULES.values())
+
+
+def test_a_good_service_has_no_finding(subject):
+    assert checks.run_online(subject, View(IRIS)).findings == ()
+
+
+def test_what_the_service_does_not_tell_is_skipped_with_its_reason(subject):
+    class Closed(View):
+        def service_agent(self):
+            raise PermissionDenied("ml.projects.getConfig is denied", code=403, status="PERMISSION_DENIED")
+
+    report = checks.run_online(subject, Closed(IRIS))
+    assert "getConfig is denied" in report.skipped["S07"].reason
+    assert report.findings == ()
+
+
+def test_skip_knows_the_rules_of_both_kinds(subject):
+    assert checks.run_online(subject, View(operations=10), skip=["S25", "M02"]).findings == ()
+    assert checks.run(subject, skip=["S25"]).errors == ()
+    with pytest.raises(OptionError, match="no check 'S99'"):
+        checks.run_online(subject, View(), skip=["S99"])
+
+
+def test_the_embedded_server_answers_all_questions(embedded: Path, monkeypatch: pytest.MonkeyPatch):
+    """A compatible endpoint is the other end of the target aiplatform: every call goes over HTTP."""
+    state = local.start(embedded)
+    monkeypatch.setattr(google.auth, "default", lambda **_: (Credentials(token=state.token), None))
+    where = {"endpoint": state.url, "storage_endpoint": state.url, "project": "my-project"}
+    target = choose(settings.resolve(target="aiplatform", **where))
+    target.connect()
+    model = target.client.create_model(Model(name="iris", regions=("us-central1",)))
+    view = TargetView(target, model, [], "gs://my-bucket/iris/v1/")
+    assert view.bucket() is None
+    target.storage.create_bucket("my-bucket", location="us-east1")
+    assert view.bucket().location == "us-east1"
+    assert view.bucket().project_number.isdecimal()
+    assert view.service_agent().endswith("@cloud-ml.google.com.iam.gserviceaccount.com")
+    assert view.permissions(["ml.versions.create", "ml.versions.predict"]) == {
+        "ml.versions.create",
+        "ml.versions.predict",
+    }
+    assert (view.model_count(), view.running()) == (1, 0)
+    subject = checks.Subject(model, Version(name="v1"), target=checks.TargetKind("aiplatform", None, state.url))
+    report = checks.run_online(subject, view)
+    assert [finding.id for finding in report.findings] == ["O01"]
+
+
+def test_nothing_is_asked_of_the_embedded_server_as_local_target(deployment):
+    """What connecting has fetched is all that is needed: a deploy is not slowed down."""
+
+    class Silent(View):
+        def _refuse(self, *_):
+            raise AssertionError("asked")
+
+        model_count = running = permissions = service_agent = bucket = bucket_readers = _refuse
+
+    subject = deployment(model={"regions": ["us-central1"]}, deploymentUri="gs://b/iris/v1/")
+    start = time.perf_counter()
+    report = checks.run_online(subject, Silent(IRIS, (READY,)))
+    assert time.perf_counter() - start < 0.02
+    assert [finding.id for finding in report.findings] == ["S24"]

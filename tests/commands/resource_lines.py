@@ -1,0 +1,45 @@
+"""Commands as a user types them, with a face that keeps what it is shown."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import shlex
+from pathlib import Path
+from typing import Any
+
+from aip_magics.commands.base import Context
+from aip_magics.commands.journal import Journal
+from aip_magics.commands.registry import command_of, parser_of
+from aip_magics.commands.running import execute
+
+NOON = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.timezone.utc)
+
+
+class Kept:
+    """A face that keeps events and values."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+        self.values: list[Any] = []
+
+    def emit(self, event: Any) -> None:
+        self.events.append(event)
+
+    def show(self, value: Any) -> None:
+        self.values.append(value)
+
+
+class Lines:
+    """Runs lines (`describe v1 --model iris`) in one session, with a journal in `home`."""
+
+    def __init__(self, home: Path, **context: Any) -> None:
+        self.journal = Journal(home, "notebook.ipynb", lambda: NOON)
+        self.face = Kept()
+        self.context = Context(self.face, journal=self.journal, **context)
+
+    def __call__(self, line: str, body: str | None = None, **context: Any) -> Any:
+        verb, *words = shlex.split(line)
+        command = command_of(verb)
+        args = parser_of(command, verb).parse(words)
+        return execute(command, args, body, dataclasses.replace(self.context, **context))

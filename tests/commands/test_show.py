@@ -1,0 +1,215 @@
+"""`--show`: the shown lines are run, and do what the command would have done; `--dry-run` names the same requests."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from resource_lines import Lines
+
+from aip_magics import settings
+from aip_magics.client import Request
+from aip_magics.commands.show import DryRun, equivalent
+from aip_magics.commands.show.sending import FORMS, Address
+from aip_magics.targets import choose, local
+
+ROOT = Path(__file__).parents[2]
+CLOUD = "--target aiplatform --project some-project"
+
+
+@pytest.fixture
+def aip(embedded: Path, iris_export: Path) -> Lines:
+    lines = Lines(embedded)
+    lines(f"deploy v1 --model iris --origin {iris_export}")
+    return lines
+
+
+def run(program: list[str], text: str, tmp_path: Path) -> str:
+    """The output of a program that runs this text; `aip-magics` is on its path, as for a user."""
+    tools = tmp_path / "bin"
+    tools.mkdir(exist_ok=True)
+    command = f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.quote(sys.executable)} -m aip_magics "$@"\n'
+    (tools / "aip-magics").write_text(command)
+    (tools / "aip-magics").chmod(0o755)
+    environment = {
+        **os.environ,
+        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
+        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
+    }
+    done = subprocess.run(
+        program, input=text, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=300, check=False
+    )
+    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+SHELL = ["sh", "-e"]
+PROGRAMS = {"gcloud": SHELL, "curl": SHELL, "python": [sys.executable, "-"]}
+
+
+def available(form: str) -> None:
+    if form != "python" and shutil.which(form) is None:
+        pytest.skip(f"{form} is not installed")
+    if form == "python" and importlib.util.find_spec("googleapiclient") is None:
+        pytest.skip("google-api-python-client is not installed")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_shown_lines_do_it(aip: Lines, form: str, iris_export: Path, tmp_path: Path) -> None:
+    available(form)
+    (tmp_path / "rows.json").write_text("[5.1, 3.5, 1.4, 0.2]\n[6.7, 3.0, 5.2, 2.3]\n")
+    shown = [
+        aip(f"{line} --show {form}", body)
+        for line, body in (
+            (f"deploy v1 --model shown --origin {iris_export}", "test: {instances: [[6.7, 3.0, 5.2, 2.3]]}"),
+            (f"predict --model iris --version v1 --json-instances {tmp_path / 'rows.json'}", None),
+            ('create-model plain --description "it\'s $HOME" --labels a=b,c=d', None),
+            (
+                "create-version second --model shown --origin gs://aip-local-aiplatform/shown/v1/ --labels k=v",
+                "autoScaling: {minNodes: 0, maxNodes: 2}",
+            ),
+            ("set-default second --model shown", None),
+            ("update second --model shown --description new --clear-labels --update-labels x=y --max-nodes 3", None),
+            ("list", None),
+            ("list --model shown", None),
+            ("describe second --model shown", None),
+            ("operations", None),
+            ("operations describe " + aip("operations")[0].id, None),
+            ("wait " + aip("operations")[0].id, None),
+            ("cancel " + aip("operations")[0].id, None),
+            ("delete v1 --model shown", None),
+        )
+    ]
+    state = local.running(aip.journal.data_dir)
+    assert state is not None
+    assert state.token not in "".join(shown)
+    output = run(PROGRAMS[form], "\n".join(shown), tmp_path)
+    assert "[2]" in output  # the deployed version predicts
+    assert state.token not in output
+    assert aip("describe --model plain").description == "it's $HOME"
+    assert aip("describe --model plain").labels == {"a": "b", "c": "d"}
+    (version,) = aip("list --model shown")  # v1 is deleted
+    assert (version.id, version.isDefault, version.description, version.labels) == ("second", True, "new", {"x": "y"})
+    assert (version.autoScaling.minNodes or 0, version.autoScaling.maxNodes) == (0, 3)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_regional_endpoint_of_the_embedded_server(aip: Lines, form: str, tmp_path: Path) -> None:
+    available(form)
+    shown = [
+        aip(f"{line} --region us-east1 --show {form}") for line in ("create-model far", "list", "describe --model far")
+    ]
+    run(PROGRAMS[form], "\n".join(shown), tmp_path)
+    assert [model.id for model in aip("list --region us-east1")] == ["far"]
+    assert [model.id for model in aip("list")] == ["iris"]
+
+
+@pytest.mark.skipif(shutil.which("gcloud") is None, reason="gcloud is not installed")
+def test_describe_prints_what_gcloud_prints(aip: Lines, tmp_path: Path) -> None:
+    aip("update v1 --model iris --update-labels b=x,a=y", "description: 'two\n\n  lines'")
+    for line in ("describe v1 --model iris", "describe --model iris", "operations describe " + aip("operations")[0].id):
+        theirs = run(SHELL, aip(f"{line} --show gcloud"), tmp_path)
+        ours = subprocess.run(
+            [sys.executable, "-m", "aip_magics", *line.split()],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            check=True,
+        )
+        assert ours.stdout.splitlines() == [row for row in theirs.splitlines() if not row.startswith("Using endpoint")]
+
+
+def test_a_dry_run_names_the_requests_and_sends_nothing(home: Path) -> None:
+    aip = Lines(home)
+    dry = aip("create-model m --dry-run")
+    assert isinstance(dry, DryRun)
+    (request,) = dry.requests
+    assert (request.method, request.url) == ("POST", "http://127.0.0.1:PORT/v1/projects/aip-local/models")
+    assert request.body == {"regions": ["us-central1"], "name": "m"}
+    assert (
+        aip("update v1 --model m --max-nodes 2 --dry-run")
+        .requests[0]
+        .url.endswith("/models/m/versions/v1?updateMask=autoScaling.maxNodes")
+    )
+    assert aip("predict --model m --dry-run", "- [1, 2]").requests[0].body == {"instances": [[1, 2]]}
+    for line in (
+        "list",
+        "describe v1 --model m",
+        "operations",
+        "cancel o",
+        "wait o",
+        "delete --model m",
+        "set-default v --model m",
+    ):
+        for more in ("--dry-run", *(f"--show {form}" for form in FORMS)):
+            assert aip(f"{line} {more}")
+    assert not (home / "server.json").exists()
+
+
+def test_the_cloud_is_shown_with_the_users_own_credentials(home: Path) -> None:
+    aip = Lines(home)
+    assert aip(f"list {CLOUD} --region us-east1 --show gcloud") == (
+        "gcloud ai-platform models list --project=some-project --region=us-east1"
+    )
+    curl = aip(f"list {CLOUD} --region us-east1 --show curl")
+    assert "token=$(gcloud auth application-default print-access-token)" in curl
+    assert "ml=https://us-east1-ml.googleapis.com/" in curl
+    assert "google.auth.default(" in aip(f"list {CLOUD} --show python")
+    other = aip("list --endpoint http://127.0.0.1:1/prefix --project some-project --show gcloud")
+    assert other.splitlines()[0] == "export CLOUDSDK_API_ENDPOINT_OVERRIDES_ML=http://127.0.0.1:1/prefix/"
+    assert "--region=us-east1" in aip(f"wait o {CLOUD} --region us-east1 --show gcloud")
+    assert "--region" not in aip(f"wait o {CLOUD} --show gcloud")
+
+
+def test_what_gcloud_has_no_flag_for(home: Path) -> None:
+    aip = Lines(home)
+    line = "create-version v --model m --origin gs://bucket/m --async --show gcloud"
+    body = "predictionClass: code.Model\npackageUris: [gs://bucket/code-0.1.tar.gz]\nmanualScaling: {nodes: 2}\n"
+    shown = aip(line, body)
+    assert "--async" in shown
+    assert '"predictionClass": "code.Model"' in shown
+    assert "<<'EOF'" in shown
+    assert "gcloud beta" not in shown
+    assert "gcloud beta" in aip(f"{line} --explanation-method sampled-shapley")
+    assert "# gcloud cannot send: requestLoggingConfig" in aip(line, "requestLoggingConfig: {samplingPercentage: 0.5}")
+    assert "# gcloud cannot send: parameters" in aip(
+        "predict --model m --show gcloud", "{instances: [1], parameters: {a: 1}}"
+    )
+    assert "--enable-console-logging" in aip("create-model m --enable-console-logging --show gcloud")
+    shown = aip("create-model m --show gcloud", "labels: {a: 'x,y'}")
+    assert "--labels=^|^a=x,y" in shlex.split(shown)
+
+
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        ("v1/projects/p/models", Address("p", collection=True)),
+        ("v1/projects/example.com:p/models/m/versions/v:predict", Address("example.com:p", "m", "v", verb="predict")),
+        ("v1/projects/p/operations/o:cancel", Address("p", operation="o", verb="cancel")),
+        ("v1/projects/p/models/m/versions", Address("p", "m", collection=True)),
+    ],
+)
+def test_a_path_taken_apart(path: str, address: Address) -> None:
+    assert Address.of(path) == address
+
+
+def test_names_cannot_break_out_of_their_quotation(home: Path, tmp_path: Path) -> None:
+    """Whatever a name has in it reaches the program as that very name."""
+    nasty = """a"; touch gone; '$(touch gone)`touch gone`"""
+    target = choose(settings.resolve(target="aiplatform", project="some-project"))
+    for form in ("gcloud", "curl"):
+        text = equivalent(
+            form, [Request("POST", "v1/projects/some-project/models", {"name": nasty, "description": nasty})], target
+        )
+        stub = "gcloud() { :; }; curl() { cat > /dev/null; }\n"
+        subprocess.run(["sh", "-c", stub + text], cwd=tmp_path, check=True, timeout=60)
+        get = equivalent(form, [Request("GET", f"v1/projects/some-project/models/{nasty}")], target)
+        subprocess.run(["sh", "-c", stub + get], cwd=tmp_path, check=True, timeout=60)
+    assert list(tmp_path.iterdir()) == []
+    compile(equivalent("python", [Request("GET", f"v1/projects/some-project/models/{nasty}")], target), "shown", "exec")

@@ -1,0 +1,126 @@
+"""Versions stay apart: each in its own directory, without what was removed; packages under their content, beside."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from custom_models import sdist
+
+from aip_magics import deploy
+from aip_magics.deploy import Deployment
+from aip_magics.events import Event, StepFinished
+from aip_magics.settings import resolve
+from aip_magics.spec import Model, Version
+from aip_magics.storage import GsUri, find_bucket, listing, make_bucket
+from aip_magics.targets import Target, choose
+
+ROOT = str(Path(__file__).parents[2])
+
+
+@pytest.fixture
+def target(embedded: Path) -> Target:
+    return choose(resolve())
+
+
+@pytest.fixture
+def export(iris_export: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "iris"
+    shutil.copytree(iris_export, folder)
+    (folder / "notes.txt").write_text("of the first version")
+    return folder
+
+
+def run(target: Target, export: Path, **fields: Any) -> tuple[Version, list[Event]]:
+    events: list[Event] = []
+    replace = fields.pop("replace", False)
+    region = fields.pop("region", None)
+    model = Model(name="iris", regions=(region,) if region else None)
+    made = deploy.run(Deployment(str(export), model, Version(**fields), replace=replace), target, events.append)
+    assert made.version is not None
+    return made.version, events
+
+
+def names(target: Target, uri: str | None) -> set[str]:
+    return set(listing(target.store, GsUri.parse(uri or "")))
+
+
+def summary(events: list[Event], step: str) -> str:
+    return next(event.summary for event in events if isinstance(event, StepFinished) and event.step == step)
+
+
+def test_each_version_has_its_own_directory(target: Target, export: Path) -> None:
+    first, _ = run(target, export)
+    assert first.deploymentUri == "gs://aip-local-aiplatform/iris/v1/"
+    (export / "notes.txt").unlink()
+    (export / "more.txt").write_text("of the second version")
+    second, events = run(target, export, name="v2")
+    assert second.deploymentUri == "gs://aip-local-aiplatform/iris/v2/"
+    assert names(target, first.deploymentUri) == {"model.joblib", "notes.txt"}
+    assert names(target, second.deploymentUri) == {"model.joblib", "more.txt"}
+    assert "1 copied from another version" in summary(events, "upload")
+
+
+def test_what_was_removed_does_not_linger_in_a_version_that_is_made_anew(target: Target, export: Path) -> None:
+    version, _ = run(target, export, name="v1")
+    (export / "notes.txt").unlink()
+    (export / "more.txt").write_text("more")
+    again, _ = run(target, export, name="v1", replace=True)
+    assert again.deploymentUri == version.deploymentUri
+    assert names(target, again.deploymentUri) == {"model.joblib", "more.txt"}
+
+
+def test_packages_lie_beside_under_their_content(target: Target, export: Path, tmp_path: Path) -> None:
+    one = sdist(tmp_path / "one", "own-code", own_code="X = 1\n")
+    two = sdist(tmp_path / "two", "own-code", own_code="X = 2\n")
+    assert one.name == two.name
+    found = [
+        run(target, export, name=name, packageUris=(str(package),))[0].packageUris
+        for name, package in (("v1", one), ("v2", two), ("v3", one))
+    ]
+    assert found[0] == found[2] != found[1]
+    lie = names(target, "gs://aip-local-aiplatform/packages")
+    assert lie == {(uri or ("",))[0].partition("/packages/")[2] for uri in found}
+    assert len(lie) == 2
+
+
+def test_the_bucket_is_made_where_the_model_is(target: Target, export: Path) -> None:
+    _, events = run(target, export, region="europe-west1")
+    assert summary(events, "bucket") == "gs://aip-local-aiplatform made (europe-west1)"
+    (export / "notes.txt").write_text("another")
+    _, events = run(target, export, name="v2", region="europe-west1")
+    assert summary(events, "bucket") == "gs://aip-local-aiplatform is there (europe-west1)"
+
+
+def test_a_bucket_that_is_there_is_used(target: Target, export: Path) -> None:
+    make_bucket(target.store, "aip-local-aiplatform", project=target.project, location="us-east4")
+    run(target, export)
+    bucket = find_bucket(target.store, "aip-local-aiplatform")
+    assert bucket is not None
+    assert bucket.location == "us-east4"
+
+
+def test_a_deploy_changes_no_variable_and_loads_no_storage_client(embedded: Path, export: Path) -> None:
+    """The client costs half a second, and what redirects it would redirect the user's other libraries."""
+    script = """
+import os, sys
+from aip_magics import deploy
+from aip_magics.deploy import Deployment
+from aip_magics.settings import resolve
+from aip_magics.spec import Model, Version
+from aip_magics.targets import choose
+before = dict(os.environ)
+for name in ("v1", "v1", "v2"):
+    deploy.run(Deployment(sys.argv[1], Model(name="iris"), Version(name=name)), choose(resolve()), lambda event: None)
+assert dict(os.environ) == before, set(os.environ.items()) ^ set(before.items())
+heavy = {"google.cloud.storage", "google.api_core"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    command = [sys.executable, "-c", script, str(export)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ROOT})
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,37 @@
+"""%aip_upload and %aip_pull in a real shell: the value, what is told, a directory that is a variable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aip_magics.errors import OptionError
+
+
+def test_up_and_down_again(shell: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "my export"
+    folder.mkdir()
+    (folder / "model.bin").write_bytes(b"model")
+    shell.user_ns.update(folder=folder, place="gs://models-of-mine/iris/v1")
+    plan = shell.run_line_magic("aip_upload", "$folder $place --dry-run")
+    assert [file.name for file in plan.send] == ["model.bin"]
+    (stored,) = shell.run_line_magic("aip_upload", "$folder $place")
+    told = capsys.readouterr().out
+    assert (stored.uri, stored.size) == ("gs://models-of-mine/iris/v1/model.bin", 5)
+    assert "1 to send (5 B)" in told
+    assert "gs://models-of-mine made (us-central1)" in told
+    assert "1 of 1 files sent or copied, checked there" in told
+    assert stored.crc32c in told
+    shell.user_ns["new"] = tmp_path / "new"
+    assert shell.run_line_magic("aip_pull", "$place $new -o fetched") is None
+    (fetched,) = shell.user_ns["fetched"]
+    assert fetched.path.read_bytes() == b"model"
+
+
+def test_mistakes(shell: Any) -> None:
+    with pytest.raises(OptionError) as caught:
+        shell.run_line_magic("aip_upload", ". gs://models-of-mine/x --delete-extras")
+    assert caught.value.message == "there is no option --delete-extras"
+    assert "--delete-extra" in caught.value.fix

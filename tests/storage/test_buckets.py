@@ -1,0 +1,171 @@
+"""Buckets on a real server: made as they should be, used where they are there, and what is told of somebody else's."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+import requests
+from faults_server import FaultServer
+
+from aip_magics.errors import StorageError
+from aip_magics.storage.bucket import (
+    Bucket,
+    ensure_bucket,
+    find_bucket,
+    grant_command,
+    make_bucket,
+    readers,
+)
+from aip_magics.storage.retry import Policy
+from aip_magics.storage.store import Store
+
+AGENT = "service-123@cloud-ml.google.com.iam.gserviceaccount.com"
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultServer]:
+    server = FaultServer(tmp_path_factory.mktemp("buckets"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def name() -> str:
+    return f"some-bucket-{next(_numbers)}"
+
+
+@pytest.fixture
+def store(server: FaultServer) -> Iterator[Store]:
+    server.faults.asked.clear()
+    server.faults.everywhere = ""
+    store = Store(server.url, policy=Policy(first=0.01, limit=5))
+    yield store
+    store.close()
+
+
+def meet(server: FaultServer, **faults: list[str]) -> None:
+    named = {operation.replace("_", "."): wanted for operation, wanted in faults.items()}
+    server.faults.everywhere = server.faults.plan(named)
+
+
+def test_a_new_bucket_is_closed_to_the_public(server: FaultServer, store: Store, name: str) -> None:
+    made = ensure_bucket(store, name, project="demo", location="europe-west4")
+    assert (made.made, made.location) == (True, "europe-west4")
+    about = requests.get(f"{server.url}/storage/v1/b/{name}").json()
+    assert about["location"] == "EUROPE-WEST4"
+    assert about["iamConfiguration"]["publicAccessPrevention"] == "enforced"
+    assert about["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"] is True
+    assert about["projectNumber"] == made.project_number
+
+
+def test_a_bucket_that_is_there_is_used(server: FaultServer, store: Store, name: str) -> None:
+    assert find_bucket(store, name) is None
+    server.store.buckets.create("demo", {"name": name, "location": "us-east1"})
+    found = ensure_bucket(store, name, project="demo", location="europe-west4")
+    assert (found.made, found.location) == (False, "us-east1")
+    assert "storage.buckets.insert" not in server.faults.asked
+
+
+def test_an_illegal_name_is_refused_before_any_request(server: FaultServer, store: Store) -> None:
+    for wrong in ("Models", "ab", "a_b.google", "10.0.0.1", "-x-", "x" * 64):
+        with pytest.raises(StorageError):
+            ensure_bucket(store, wrong, project="demo", location="us-central1")
+    assert server.faults.asked == []
+
+
+def test_a_taken_name(server: FaultServer, store: Store, name: str) -> None:
+    meet(server, storage_buckets_get=["return-403"], storage_buckets_testIamPermissions=["return-403"])
+    with pytest.raises(StorageError, match="somebody else's") as caught:
+        ensure_bucket(store, name, project="demo", location="us-central1")
+    assert caught.value.where == f"gs://{name}"
+    assert "another bucket" in caught.value.fix
+    meet(server, storage_buckets_insert=["return-409"])
+    with pytest.raises(StorageError, match="taken by somebody else") as caught:
+        ensure_bucket(store, name, project="demo", location="us-central1")
+    assert "unique in the whole world" in caught.value.fix
+
+
+def test_rights_on_the_objects_alone_are_enough(server: FaultServer, store: Store, name: str) -> None:
+    server.store.buckets.create("demo", {"name": name, "location": "us-east1"})
+    meet(server, storage_buckets_get=["return-403"])
+    found = ensure_bucket(store, name, project="demo", location="us-central1")
+    assert found == Bucket(name)
+    assert found.is_in("us-central1")  # nothing is said about what is not known
+
+
+@pytest.mark.parametrize(
+    ("fault", "message", "fix"),
+    [
+        ("return-403", "may not make a bucket in project demo", "roles/storage.admin"),
+        ("return-400", "cannot be made in mars-west1", "--region"),
+        ("return-401", "credentials were not accepted", "gcloud auth"),
+    ],
+)
+def test_a_bucket_that_cannot_be_made(
+    server: FaultServer, store: Store, name: str, fault: str, message: str, fix: str
+) -> None:
+    meet(server, storage_buckets_insert=[fault, fault])
+    with pytest.raises(Exception, match=message) as caught:
+        make_bucket(store, name, project="demo", location="mars-west1")
+    assert fix in getattr(caught.value, "fix", "")
+
+
+@pytest.mark.parametrize("fault", ["return-503", "return-429", "return-reset-connection", "return-broken-stream"])
+def test_what_passes_is_tried_again(server: FaultServer, store: Store, name: str, fault: str) -> None:
+    meet(server, storage_buckets_get=[fault], storage_buckets_insert=[fault])
+    assert ensure_bucket(store, name, project="demo", location="us-central1").location == "us-central1"
+    assert server.faults.completed(server.faults.everywhere)
+
+
+def test_an_answer_that_was_lost_makes_no_taken_name(server: FaultServer, store: Store, name: str) -> None:
+    meet(server, storage_buckets_insert=["lose-answer"])
+    assert ensure_bucket(store, name, project="demo", location="us-central1").name == name
+
+
+@pytest.mark.parametrize(
+    ("location", "regions", "inside", "outside"),
+    [
+        ("us-central1", (), "us-central1", "us-east1"),
+        ("us", (), "us-west1", "europe-west1"),
+        ("us", (), "us-east1", "northamerica-northeast1"),
+        ("eu", (), "europe-west1", "europe-west2"),
+        ("asia", (), "asia-east1", "australia-southeast1"),
+        ("nam4", (), "us-east1", "us-west1"),
+        ("us", ("us-east1", "us-east4"), "us-east4", "us-west1"),
+        ("", (), "us-west1", None),
+    ],
+)
+def test_where_a_location_is(location: str, regions: tuple[str, ...], inside: str, outside: str | None) -> None:
+    bucket = Bucket("b", location, regions)
+    assert bucket.is_in(inside)
+    assert outside is None or not bucket.is_in(outside)
+
+
+def test_who_may_read(server: FaultServer, store: Store, name: str) -> None:
+    ensure_bucket(store, name, project="demo", location="us-central1")
+    assert readers(store, name) == set()
+    roles = {
+        "objectViewer": ["allUsers", "user:viewer@example.com"],
+        "objectCreator": ["user:writer@example.com"],
+        "legacyBucketReader": ["user:both@example.com", "user:lists@example.com"],
+        "legacyObjectReader": ["user:both@example.com", "user:gets@example.com"],
+    }
+    bindings = [{"role": f"roles/storage.{role}", "members": members} for role, members in roles.items()]
+    sometimes = {"role": "roles/storage.admin", "members": ["user:x@example.com"], "condition": {"title": "on Mondays"}}
+    server.store.buckets.set_policy(name, {"bindings": [*bindings, sometimes]})
+    assert readers(store, name) == {"allUsers", "user:viewer@example.com", "user:both@example.com"}
+
+
+def test_a_policy_that_cannot_be_seen(store: Store, name: str) -> None:
+    with pytest.raises(StorageError, match="404"):
+        readers(store, name)
+
+
+def test_the_grant() -> None:
+    assert grant_command("their-bucket", AGENT) == (
+        "gcloud storage buckets add-iam-policy-binding gs://their-bucket "
+        f"--member=serviceAccount:{AGENT} --role=roles/storage.objectViewer"
+    )

@@ -1,0 +1,88 @@
+"""When a request is tried again. Time is counted, not waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from aip_magics.errors import StorageError
+from aip_magics.storage import Policy
+from aip_magics.storage.retry import Again, persist, retry_after
+
+DATE = "Mon, 23 Nov 2026 10:00:00 GMT"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.pauses: list[float] = []
+
+    def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+def failing(times: int, fault: Callable[[], Again] = lambda: Again("HTTP 503")) -> Callable[[], str]:
+    left = [times]
+
+    def work() -> str:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise fault()
+        return "done"
+
+    return work
+
+
+def tried(work: Callable[[], str], clock: Clock, **more: Callable[[], int]) -> str:
+    return persist(work, Policy(), where="gs://b/x", clock=lambda: clock.now, pause=clock.pause, **more)
+
+
+def test_pauses_double_with_jitter() -> None:
+    clock = Clock()
+    assert tried(failing(5), clock) == "done"
+    for number, pause in enumerate(clock.pauses):
+        assert 0.25 * 2**number <= pause <= 0.5 * 2**number
+
+
+def test_it_is_given_up_when_nothing_was_gained_for_long() -> None:
+    clock = Clock()
+    with pytest.raises(StorageError, match=r"HTTP 503 \(tried \d+ times\)") as caught:
+        tried(failing(1000), clock)
+    assert caught.value.where == "gs://b/x"
+    assert "run the same again" in caught.value.fix
+    assert sum(clock.pauses) <= 120
+
+
+def test_as_long_as_something_is_gained_it_goes_on() -> None:
+    clock, gained = Clock(), [0]
+
+    def fault() -> Again:
+        gained[0] += 1
+        return Again("reset")
+
+    assert tried(failing(1000, fault), clock, gained=lambda: gained[0]) == "done"
+    assert max(clock.pauses) <= 0.5  # patience begins anew each time
+
+
+def test_the_server_says_how_long() -> None:
+    clock = Clock()
+    assert tried(failing(1, lambda: Again("HTTP 429", retry_after=17.0)), clock) == "done"
+    assert clock.pauses == [17.0]
+    with pytest.raises(StorageError, match="tried once"):
+        tried(failing(1, lambda: Again("HTTP 429", retry_after=1000.0)), clock)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("7", 7.0),
+        ("Mon, 23 Nov 2026 10:00:30 GMT", 30.0),
+        ("Mon, 23 Nov 2026 09:00:00 GMT", 0.0),
+        ("", 0.0),
+        ("²", 0.0),
+    ],
+)
+def test_retry_after(text: str, seconds: float) -> None:
+    assert retry_after(text, DATE) == seconds

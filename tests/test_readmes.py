@@ -1,0 +1,48 @@
+"""The README in Korean says what the English one says: the same commands, structure and links."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+ENGLISH, KOREAN = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.ko.md"))
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+EACH_OTHER = {"README.md", "README.ko.md"}
+
+
+def prose(text: str) -> str:
+    return FENCED.sub("", text)
+
+
+def test_code_blocks_are_equal() -> None:
+    assert len(FENCED.findall(ENGLISH)) >= 3
+    assert FENCED.findall(KOREAN) == FENCED.findall(ENGLISH)
+
+
+def test_sections_tables_and_points_are_the_same() -> None:
+    def structure(text: str) -> list[str]:
+        return re.findall(r"^(#+ |\* |\|)", prose(text), re.MULTILINE)
+
+    assert structure(KOREAN) == structure(ENGLISH)
+
+
+def test_names_flags_and_values_are_not_translated() -> None:
+    def code(text: str) -> list[str]:
+        return sorted(set(re.findall(r"`([^`\n]+)`", prose(text))))
+
+    assert code(KOREAN) == code(ENGLISH)
+
+
+def test_links_are_the_same_and_lead_somewhere() -> None:
+    def links(text: str) -> set[str]:
+        return set(re.findall(r"\]\((\S+?)\)", prose(text))) - EACH_OTHER
+
+    assert links(KOREAN) == links(ENGLISH)
+    assert [link for link in links(KOREAN) if "://" not in link and not (ROOT / link).exists()] == []
+
+
+def test_the_korean_one_is_in_korean() -> None:
+    paragraphs = [part for part in prose(KOREAN).split("\n\n") if re.search(r"[a-z]{3}", part)]
+    untold = [part for part in paragraphs if not re.search("[가-힣]", part)]
+    assert untold == ["# aip_magics"]
