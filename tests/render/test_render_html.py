@@ -14,7 +14,7 @@ from aip_magics.errors import CellError, ChecksFailed, PredictionError
 from aip_magics.events import Note, Progress, StepFinished, StepStarted
 from aip_magics.render import html as render
 from aip_magics.render import text as render_text
-from aip_magics.render.blocks import Code, Link, Panel, Table, line, row
+from aip_magics.render.blocks import Code, Link, Panel, Span, Table, line, row
 from aip_magics.render.elements import Html, clip, el, size
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=y>\"'&\x00\x1b[31m</td>\u202e"
@@ -303,3 +303,17 @@ def test_a_realistic_panel_is_whole():
     for value in (version("iris"), model("iris"), running("iris"), predictions("iris")):
         assert "more row" not in render.of(value)
         assert "(+" not in render.of(value)
+
+
+def test_a_command_stays_whole_however_little_else_is_drawn():
+    command = "%aip_attach projects/my-project/operations/create_my_model_v1-1795434102837"
+    table = Table("", ("Step", "What"), tuple(row("step", "x" * 300) for _ in range(30)))
+    drawn = render.draw(Panel("run", "away", (table, line("To wait for it again:", Span(command, "code")))))
+    assert "characters)" in drawn
+    assert f"<code>{command}</code>" in drawn
+
+
+def test_only_a_long_word_may_be_broken_anywhere_in_a_table():
+    drawn = render.draw(Panel("run", "good", (Table("", ("Step", "What"), (row("Upload", "gs://" + "x" * 40),)),)))
+    cells = [attributes["style"] for tag, attributes in Page(drawn).tags if tag in ("th", "td")]
+    assert ["anywhere" in style for style in cells] == [False, False, False, True]
