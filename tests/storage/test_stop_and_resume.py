@@ -140,7 +140,8 @@ def test_killed_again_and_again(
     source = files({"big": BIG})
     for part in (0.3, 0.6, 0.9, 0.97):
         kill_at(part, endpoint, source[0].path.parent, destination, journal)
-        assert len(orphans("big")) == 1  # always the same upload, that goes on
+        # Always the same upload, that goes on; a late kill on a busy machine may find it complete.
+        assert len(orphans("big")) == 1 or (part > 0.9 and orphans("big") == [])
     upload(counting, plan(counting, source, destination), journal=journal)
     assert plan(counting, source, destination).unchanged
     assert counting.sent <= len(BIG) - 6 * MI
