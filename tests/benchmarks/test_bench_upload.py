@@ -1,7 +1,8 @@
-"""An upload from the command line against `gcloud storage cp -r` and google-cloud-storage's transfer manager.
+"""An upload against `gcloud storage cp -r` and google-cloud-storage's transfer manager.
 
-Whole processes to the same server, interleaved; `gsutil` is left out, as it reaches no server without TLS. The server
-is one Python process on the same two cores, so that the big files show what it bears rather than what we do.
+Whole processes to the same server, interleaved, and the same upload from a Python that runs already, as in a notebook.
+`gsutil` is left out: it reaches no server without TLS. The server is one Python process on the same cores; its work for
+an object is the same for all, so that the ratios show less than the clients differ.
 """
 
 from __future__ import annotations
@@ -20,19 +21,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rounds import Goal, in_turns, ratio
+from rounds import Goal, in_turns, ratio, seconds
 
 import aip_magics as package
 from aip_magics.artifacts import look
 from aip_magics.errors import Interrupted
-from aip_magics.storage import GsUri, Store, plan, upload
+from aip_magics.storage import Digests, GsUri, Store, plan, upload
 
 pytestmark = pytest.mark.benchmark
 
 HERE = Path(__file__).parent
 GCLOUD = shutil.which("gcloud")
-OURS, THEIRS, MANAGER = "aip-magics upload", "gcloud storage cp -r", "transfer_manager, 8 threads"
-AGAIN, THEIRS_AGAIN = "aip-magics upload, nothing changed", "gcloud storage cp -r, nothing changed"
+OURS, KERNEL = "aip-magics upload", "the same from a running Python"
+THEIRS, MANAGER = "gcloud storage cp -r", "transfer_manager, 8 threads"
+AGAIN, KERNEL_AGAIN, THEIRS_AGAIN = (f"{way}, nothing changed" for way in (OURS, KERNEL, THEIRS))
 MEMORY, CPU = 100, 0.6  # MB, milliseconds for a small file
 MI = 1 << 20
 _numbers = itertools.count()
@@ -132,16 +134,27 @@ def source(tmp_path: Path) -> Iterator[Callable[[Load], Path]]:
 
 
 @pytest.mark.parametrize("name", LOADS)
-def test_uploads(far: Far, source: Callable[[Load], Path], aip_magics: list[str], tell: Any, name: str) -> None:
+def test_uploads(
+    far: Far, source: Callable[[Load], Path], aip_magics: list[str], tell: Any, tmp_path: Path, name: str
+) -> None:
     load = LOADS[name]
     folder = source(load)
     costs: list[tuple[float, float]] = []
     store = Store(far.url)
 
     def ours(destination: str) -> float:
-        seconds, cpu, memory = far.run(*aip_magics, "upload", str(folder), destination, "--storage-endpoint", far.url)
+        taken, cpu, memory = far.run(*aip_magics, "upload", str(folder), destination, "--storage-endpoint", far.url)
         costs.append((cpu, memory))
-        return seconds
+        return taken
+
+    def kernel(destination: str) -> float:
+        def run() -> None:
+            fresh, known = Store(far.url), Digests(tmp_path / "digests")
+            made = plan(fresh, look(folder).files, GsUri.parse(destination), digests=known)
+            upload(fresh, made, digests=known)
+            fresh.close()
+
+        return seconds(run)
 
     def theirs(destination: str) -> float:
         return far.run(str(GCLOUD), "storage", "cp", "-r", str(folder), destination)[0]
@@ -161,20 +174,31 @@ def test_uploads(far: Far, source: Callable[[Load], Path], aip_magics: list[str]
 
         return run
 
-    ways = {OURS: anew(ours), MANAGER: anew(manager), **({THEIRS: anew(theirs)} if GCLOUD else {})}
+    ways = {
+        OURS: anew(ours),
+        KERNEL: anew(kernel),
+        MANAGER: anew(manager),
+        **({THEIRS: anew(theirs)} if GCLOUD else {}),
+    }
     measured = in_turns(ways, load.rounds)
     tell(f"{name}, {far.delay * 1000:.0f} ms away:", *measured.values())
     if GCLOUD:
-        tell(ratio(measured[THEIRS], measured[OURS], Goal(least=load.goal)))
+        for way in (OURS, KERNEL):
+            tell(ratio(measured[THEIRS], measured[way], Goal(least=load.goal)))
     tell(ratio(measured[MANAGER], measured[OURS], Goal(least=1)))
     ours("gs://bucket/again/")
     sent = costs[:]
     costs.clear()
-    same = {AGAIN: lambda: ours("gs://bucket/again/"), **({THEIRS_AGAIN: anew(theirs)} if GCLOUD else {})}
+    same = {
+        AGAIN: lambda: ours("gs://bucket/again/"),
+        KERNEL_AGAIN: lambda: kernel("gs://bucket/again/"),
+        **({THEIRS_AGAIN: anew(theirs)} if GCLOUD else {}),
+    }
     repeated = in_turns(same, load.rounds)
     tell(*repeated.values())
     if GCLOUD:
-        tell(ratio(repeated[THEIRS_AGAIN], repeated[AGAIN], Goal(least=load.unchanged)))
+        for way in (AGAIN, KERNEL_AGAIN):
+            tell(ratio(repeated[THEIRS_AGAIN], repeated[way], Goal(least=load.unchanged)))
     memory = max(memory for _, memory in sent)
     tell(f"  peak memory: {memory:.0f} MB; {Goal(most=MEMORY).told(memory)}")
     if max(load.sizes) < MI:
@@ -201,5 +225,5 @@ def test_a_stop(far: Far, source: Callable[[Load], Path], tell: Any) -> None:
             upload(store, made, cancel=cancel)
         late.append(time.perf_counter() - begun[0])
         store.close()
-    shown = ", ".join(f"{seconds * 1000:.0f}" for seconds in sorted(late))
+    shown = ", ".join(f"{each * 1000:.0f}" for each in sorted(late))
     tell(f"a stop, {far.delay * 1000:.0f} ms away: {shown} ms; {Goal(most=0.2).told(max(late))}")
