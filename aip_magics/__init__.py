@@ -19,9 +19,10 @@ __version__ = "0.1.0"
 def load_ipython_extension(shell: Any) -> None:
     """Called by `%load_ext aip_magics`."""
     from aip_magics.commands import verbs
+    from aip_magics.notebook import configuration
     from aip_magics.notebook.register import register
 
-    register(shell, verbs)
+    register(shell, verbs, configuration)
 
 
 def __getattr__(name: str) -> Any:

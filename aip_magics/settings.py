@@ -172,14 +172,18 @@ def _project(found: Sourced[str] | None, local: bool) -> Sourced[str]:
     return found
 
 
+def gcloud_home(variables: Mapping[str, str]) -> Path:
+    """Where gcloud keeps its configuration and the Application Default Credentials."""
+    if variables.get("CLOUDSDK_CONFIG"):
+        return Path(variables["CLOUDSDK_CONFIG"])
+    if variables.get("APPDATA"):
+        return Path(variables["APPDATA"]) / "gcloud"
+    return Path(variables.get("HOME") or "~").expanduser() / ".config" / "gcloud"
+
+
 def _gcloud_properties(variables: Mapping[str, str]) -> dict[str, str]:
     """The properties of gcloud's active configuration, as `section/name`; empty where there is none."""
-    if variables.get("CLOUDSDK_CONFIG"):
-        home = Path(variables["CLOUDSDK_CONFIG"])
-    elif variables.get("APPDATA"):
-        home = Path(variables["APPDATA"]) / "gcloud"
-    else:
-        home = Path(variables.get("HOME") or "~").expanduser() / ".config" / "gcloud"
+    home = gcloud_home(variables)
     try:
         name = variables.get("CLOUDSDK_ACTIVE_CONFIG_NAME") or (home / "active_config").read_text("utf-8").strip()
         parser = configparser.ConfigParser(interpolation=None)

@@ -10,6 +10,7 @@ import dataclasses
 
 from aip_magics import catalog
 from aip_magics.artifacts import ModelDir
+from aip_magics.artifacts.facts import BoosterFacts
 from aip_magics.checks import links
 from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, in_cloud, on_directory, rule
 from aip_magics.language import say
@@ -56,12 +57,13 @@ def library_version(subject: Subject, directory: ModelDir) -> Outcomes:
 def wrong_answers(subject: Subject, directory: ModelDir) -> Outcomes:
     """A model written by XGBoost 3 or later is not read by an older one: it loads without a word and answers wrong.
 
-    XGBoost 3 writes `base_score` in a form that older readers take for 0.5.
+    XGBoost 3 writes `base_score` in a form that older readers take for 0.5. Where it is 0.5, or the same for each class
+    of a multi:softprob or multi:softmax, that changes no answer: A02 then tells of the version alone.
     """
     version = directory.libraries.get("xgboost")
     if version is None:
         return _unknown(directory) if subject.framework == "XGBOOST" else []
-    if not _is_wrong_answers(subject, "xgboost", version):
+    if not _is_wrong_answers(subject, directory, "xgboost", version):
         return []
     runtime = catalog.runtime(subject.version.runtimeVersion or "")
     if runtime:
@@ -113,7 +115,9 @@ def better_runtime(subject: Subject, directory: ModelDir) -> Outcomes:
 def newer_libraries(subject: Subject, directory: ModelDir) -> bool:
     """Whether A02 or R07 tells already that the runtime's libraries are too old for the model."""
     libraries = directory.libraries.items()
-    return bool(_newer_ones(subject, directory)) or any(_is_wrong_answers(subject, *library) for library in libraries)
+    return bool(_newer_ones(subject, directory)) or any(
+        _is_wrong_answers(subject, directory, *library) for library in libraries
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +140,7 @@ def unread_format(subject: Subject, format: str) -> UnreadFormat | None:
 
 
 def _newer_ones(subject: Subject, directory: ModelDir) -> list[Finding]:
-    found = [_newer(subject, name, version) for name, version in directory.libraries.items()]
+    found = [_newer(subject, directory, name, version) for name, version in directory.libraries.items()]
     return [finding for finding in found if finding]
 
 
@@ -144,8 +148,8 @@ def _series(version: str) -> tuple[int, ...]:
     return catalog.parse_version(version)[:2]
 
 
-def _newer(subject: Subject, name: str, version: str) -> Finding | None:
-    if name == "tensorflow" or _is_wrong_answers(subject, name, version):
+def _newer(subject: Subject, directory: ModelDir, name: str, version: str) -> Finding | None:
+    if name == "tensorflow" or _is_wrong_answers(subject, directory, name, version):
         return None  # A18 and R07 say it better
     if catalog.above_all_runtimes(name, version):
         fit = catalog.fit_library(name, version)
@@ -169,10 +173,26 @@ def _newer(subject: Subject, name: str, version: str) -> Finding | None:
     return in_cloud(subject, "version.runtimeVersion", text, fix, "error" if certainty == "certain" else "warning")
 
 
-def _is_wrong_answers(subject: Subject, name: str, version: str) -> bool:
+def _is_wrong_answers(subject: Subject, directory: ModelDir, name: str, version: str) -> bool:
     # Locally without a runtime nothing reads the model but the XGBoost that is there: A02's note is enough.
     named = subject.target.is_cloud or subject.version.runtimeVersion is not None
-    return named and name == "xgboost" and catalog.parse_version(version) >= _WRONG_ANSWERS
+    if not named or name != "xgboost" or catalog.parse_version(version) < _WRONG_ANSWERS:
+        return False
+    booster = directory.contents.booster if directory.contents else None
+    return booster is None or not _same_without_base_score(booster)  # what a pickle has of it is not looked at
+
+
+def _same_without_base_score(booster: BoosterFacts) -> bool:
+    """Whether a reader that takes the base score for 0.5 answers the same.
+
+    Of several classes the softmax is the same whatever all their scores have in common; XGBoost 3 writes a score for
+    each, which are equal only where the classes are as frequent as each other.
+    """
+    try:
+        scores = {float(score) for score in (booster.base_score or "").strip("[]").split(",")}
+    except ValueError:
+        return False
+    return scores == {0.5} or (len(scores) == 1 and booster.objective in ("multi:softprob", "multi:softmax"))
 
 
 def _retrain(fit: catalog.Fit) -> str:

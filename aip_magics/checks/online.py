@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from aip_magics import catalog
@@ -32,6 +32,8 @@ from aip_magics.spec import Model, Version
 
 _NEAR = 0.9  # of a quota
 _OPEN_TO_ALL = frozenset({"allUsers", "allAuthenticatedUsers"})
+_LASTING = ("regions", "onlinePredictionLogging", "onlinePredictionConsoleLogging")
+_UPDATED = {"description": "--description …", "labels": "--update-labels …"}
 _AGENT = re.compile(r"service-(\d+)@")
 
 
@@ -114,22 +116,26 @@ def online_rule(id: str, *, link: str) -> Callable[[OnlineCheck], OnlineCheck]:
 
 @online_rule("M01", link=links.MODEL_EXISTS)
 def existing_model(subject: Subject, service: ServiceView) -> Outcomes:
-    """A model of this name that is there already is used as it is: its region and its logging cannot be changed."""
+    """A model of this name that is there already is used as it is, description and labels too.
+
+    These two can be changed by an update of the model; its region and its logging cannot.
+    """
     there, asked = service.model(), subject.model
     if there is None:
         return []
     found = []
-    for field in ("regions", "onlinePredictionLogging", "onlinePredictionConsoleLogging"):
+    for field in (*_LASTING, *_UPDATED):
         given, has = getattr(asked, field), getattr(there, field)
-        if given is not None and (given or None) != (has or None):
-            text = say(
-                "the model {name} exists with {field} {value}, which cannot be changed",
-                name=there.id,
-                field=field,
-                value=_shown(has),
-            )
+        if given is None or (given or None) == (has or None):
+            continue
+        told = {"name": there.id, "field": field, "value": _shown(has)}
+        if field in _LASTING:
+            text = say("the model {name} exists with {field} {value}, which cannot be changed", **told)
             fix = say("leave {field} out, or name another model", field=field)
-            found.append(warning(f"model.{field}", text, fix))
+        else:
+            text = say("the model {name} exists with {field} {value}, which a deploy leaves as it is", **told)
+            fix = f"%aip_update --model {there.id} {_UPDATED[field]}"
+        found.append(warning(f"model.{field}", text, fix))
     return found
 
 
@@ -243,4 +249,6 @@ def _quota(subject: str, count: int, most: int, fix: str) -> Finding | None:
 def _shown(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
+    if isinstance(value, Mapping):
+        return ",".join(f"{key}={item}" for key, item in value.items())
     return say("not set") if value is None else str(value)

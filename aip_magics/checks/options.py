@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from aip_magics.checks import links
 from aip_magics.checks.base import Outcomes, Subject, error, rule, warning
 from aip_magics.language import say
+
+TABLE = re.compile(r"[\w.:-]+\.\w+\.[\w$-]+")  # of BigQuery, with its project and dataset
 
 
 @rule("S08", link=links.BOTH_GIVEN)
@@ -35,13 +39,28 @@ def both_scalings(subject: Subject) -> Outcomes:
     return [error("version.manualScaling", text, say("keep one: autoScaling follows the load, manualScaling does not"))]
 
 
-@rule("S27", link=links.API)
+@rule("L01", link=links.API)
 def request_logging(subject: Subject) -> Outcomes:
-    """requestLoggingConfig is ignored when a version is made; it counts in a later update only."""
-    if subject.version.requestLoggingConfig is None:
+    """requestLoggingConfig names a table of BigQuery, and the share of the requests that goes there, 0 to 1.
+
+    The service ignores it when a version is made: a deploy sends it in an update, once the version is READY.
+    """
+    config = subject.version.requestLoggingConfig
+    if config is None:
         return []
-    text = say("requestLoggingConfig is ignored when a version is made")
-    return [warning("version.requestLoggingConfig", text, say("set it with an update once the version is READY"))]
+    field = "version.requestLoggingConfig"
+    found = []
+    if not TABLE.fullmatch(config.bigqueryTableName or ""):
+        text = say("the name of a BigQuery table is wanted")
+        found.append(error(f"{field}.bigqueryTableName", text, "PROJECT.DATASET.TABLE"))
+    share = config.samplingPercentage or 0
+    if not 0 <= share <= 1:
+        text = say("samplingPercentage is a share of the requests, from 0 to 1")
+        found.append(error(f"{field}.samplingPercentage", text, "samplingPercentage: 0.1"))
+    elif not share:
+        text = say("no request is logged: samplingPercentage is 0 where it is left out")
+        found.append(warning(f"{field}.samplingPercentage", text, "samplingPercentage: 0.1"))
+    return found
 
 
 @rule("F03", link=links.API)

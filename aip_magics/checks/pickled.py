@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import shlex
+import sys
+from importlib.machinery import PathFinder
+from importlib.metadata import packages_distributions
+from pathlib import Path
 
 from aip_magics import catalog
 from aip_magics.artifacts import ModelDir
@@ -42,25 +46,50 @@ def of_a_notebook(subject: Subject, directory: ModelDir, facts: PickleFacts) -> 
 def modules_there(subject: Subject, directory: ModelDir, facts: PickleFacts) -> Outcomes:
     """The modules that loading the model imports are in the runtime or in a package of packageUris.
 
-    Google's list of what a runtime has is no longer public, so this only warns.
+    Google's list of what a runtime has is no longer public, so this only warns. Where no runtime is named, a module has
+    to be in one of them at least; on the local target it counts what is installed for this Python, which serves the
+    model. The directory of the notebook is not looked at: a worker does not import from there.
     """
     runtime = catalog.runtime(subject.version.runtimeVersion or "")
-    if runtime is None:
-        return Skipped(say("no runtime version is named"))
-    absent = [name for name in facts.modules if name != "__main__" and not catalog.runtime_has(name, runtime)]
+    possible = (runtime,) if runtime else catalog.runtimes()
     own = package_modules(subject)
-    absent = [name for name in absent if name not in (own or ())]
+    known = {"__main__", *(own or ())}
+    absent = [name for name in facts.modules if name not in known]
+    absent = [name for name in absent if not any(catalog.runtime_has(name, one) for one in possible)]
     if not absent:
         return []
     if own is None or any(package.requires for package in subject.packages):
         return Skipped(say("the packages, or what they require, may have {names}", names=_some(absent)))
-    text = say(
-        "loading the model imports {names}, which runtime {version} is not known to have",
-        names=_some(absent),
-        version=runtime.version,
-    )
+    return [_absent(subject, directory, absent, runtime)]
+
+
+def _absent(subject: Subject, directory: ModelDir, names: list[str], runtime: catalog.Runtime | None) -> Finding:
     fix = say("give the package that has it: --package-uris dist/NAME.tar.gz (%aip_package makes one)")
-    return [in_cloud(subject, file_of(directory), text, fix, "warning")]
+    file, not_here = file_of(directory), [name for name in names if not _is_installed(name)]
+    if not_here and not subject.target.is_cloud:
+        text = say(
+            "loading the model imports {names}, which is neither in a package of packageUris nor installed for this "
+            "Python",
+            names=_some(not_here),
+        )
+        return warning(file, text, fix)
+    if runtime is None:
+        text = say("loading the model imports {names}, which no runtime is known to have", names=_some(names))
+    else:
+        text = say(
+            "loading the model imports {names}, which runtime {version} is not known to have",
+            names=_some(names),
+            version=runtime.version,
+        )
+    return in_cloud(subject, file, text, fix, "warning")
+
+
+def _is_installed(name: str) -> bool:
+    """Whether a worker of this Python can import the module. Nothing is imported for that."""
+    here = Path.cwd()  # a kernel and `python -m` import from it, a worker does not
+    elsewhere = [path for path in sys.path if path and Path(path).absolute() != here]
+    # What is installed as editable may be found by its distribution only.
+    return PathFinder.find_spec(name, elsewhere) is not None or name in packages_distributions()
 
 
 @rule("A03", link=links.MOVED_MODULE)

@@ -159,6 +159,10 @@ def _finding(one: Stranger) -> Finding:
     more = len(one.names) - _SHOWN
     if more > 0:
         shown = say("{names} and {count} more", names=shown, count=more)
+    fix = say(
+        "give the package that has this code (--package-uris FILE); or, if you trust whoever made this file, "
+        "add --trust once: it holds for this content"
+    )
     return error(file, say("loading {file} would import and may run {names}", file=file, names=shown), fix)
 
 

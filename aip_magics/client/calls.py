@@ -26,6 +26,12 @@ class Request:
         """Whether the call may simply be sent again: it changes nothing."""
         return self.method == "GET"
 
+    @property
+    def told(self) -> str:
+        """Path and query as people read them: nothing is quoted."""
+        query = "&".join(f"{name}={value}" for name, value in self.params.items())
+        return f"{self.path}?{query}" if query else self.path
+
 
 def model_name(project: str, model: str) -> str:
     """`projects/P/models/M`; a full name is taken as it is, as gcloud does."""

@@ -37,7 +37,7 @@ class Autoload:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("on", "off", "status"))
+    parser.add_argument("action", choices=("on", "off", "status"), help=say("it counts from the next start of IPython"))
     parser.add_argument("--profile", metavar="NAME", default="default", help=say("the profile of IPython (default)"))
     options.add_output(parser)
 

@@ -8,6 +8,7 @@ from aip_magics.checks import Report
 from aip_magics.commands import options
 from aip_magics.commands.base import Command, Context
 from aip_magics.commands.deploy import add_deployment, deployment_of
+from aip_magics.commands.show import here
 from aip_magics.deploy.checking import check_and_try
 from aip_magics.language import say
 
@@ -18,16 +19,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_deployment(parser)
     parser.set_defaults(replace=False)
+    options.add_show(parser)
     options.add_target(parser)
     options.add_output(parser)
 
 
-def run(args: argparse.Namespace, body: str | None, context: Context) -> Report:
-    """Check a deployment; returns the Report. Findings are no exception here: they are what was asked for."""
+def run(args: argparse.Namespace, body: str | None, context: Context) -> Report | str:
+    """Check a deployment; returns the Report. Findings are no exception here: they are what was asked for.
+
+    With `--show` the text of a program that does the same.
+    """
     # The line of a deploy cell, with the verb changed, means what it meant there: VERSION --origin DIR.
     args.version = args.place if args.origin else None
     args.origin = args.origin or args.place
     deployment = deployment_of(args, body, context)
+    if args.show:
+        why = say("it is this package that checks")
+        text = here.program(args.show, {"python": here.python_check(deployment, context.settings(args))}, why)
+        context.face.show(text)
+        return text
     report = check_and_try(deployment, context.target(args))
     context.face.show(report)
     return report
@@ -37,7 +47,7 @@ COMMAND = Command(
     name="check",
     add_options=add_options,
     run=run,
-    failed=lambda report: bool(report.errors),
+    failed=lambda report: isinstance(report, Report) and bool(report.errors),
     example="""%%aip_check ./export
 test:
   instances:

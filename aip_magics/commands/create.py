@@ -9,9 +9,9 @@ from aip_magics.client import calls
 from aip_magics.commands import options, show
 from aip_magics.commands.base import Command, Context
 from aip_magics.commands.cell import read_mapping, substitute
-from aip_magics.commands.deploy import version_asked
+from aip_magics.commands.deploy import refuse_output_only, version_asked
 from aip_magics.commands.waiting import Watch, add_waiting, result_of
-from aip_magics.errors import FieldError, OptionError
+from aip_magics.errors import OptionError
 from aip_magics.events import StepFinished, StepStarted
 from aip_magics.language import say
 from aip_magics.spec import Model, Operation, Version
@@ -20,8 +20,6 @@ from aip_magics.spec import Model, Operation, Version
 def add_create_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help=say("name of the model"))
     options.add_model(parser)
-    parser.add_argument("--description")
-    parser.add_argument("--labels", type=options.pairs, metavar="K=V,…")
     show.add_sending(parser)
     options.add_target(parser)
     options.add_output(parser)
@@ -31,15 +29,8 @@ def create_model(args: argparse.Namespace, body: str | None, context: Context) -
     """Make a Model resource and return it; the body of the cell has more of its fields. AlreadyExists where it is."""
     target = context.target(args)
     fields = substitute(read_mapping(body or ""), context.names)
-    for name in sorted(Model.OUTPUT_ONLY & fields.keys()):
-        raise FieldError(
-            say("{field} is set by the service", field=name),
-            where=f"model.{name}",
-            fix=say("leave it out"),
-        )
-    line = {**options.model_fields(args), "description": args.description, "labels": args.labels}
-    given = {name: value for name, value in line.items() if value is not None}
-    model = Model.from_json({"regions": [target.default_region], **fields, **given})
+    refuse_output_only(fields, Model)
+    model = Model.from_json({"regions": [target.default_region], **fields, **options.model_fields(args)})
     instead = show.preview(args, context, target, [calls.create_model(target.project, model)])
     if instead is not None:
         return instead

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from aip_magics.deploy import Deployment
 from aip_magics.errors import AipError, ChecksFailed, FieldError, OperationFailed, OptionError
 from aip_magics.events import Failed
 from aip_magics.language import say
-from aip_magics.spec import Operation, Version
+from aip_magics.spec import Model, Operation, Version
 from aip_magics.targets import Target
 
 Deployed = Version | Operation | deploy.Plan | str | None
@@ -42,21 +43,21 @@ def add_deployment(parser: argparse.ArgumentParser) -> Any:
     """The options that say what is deployed; returns the group of those that say how."""
     parser.add_argument("--model", metavar="NAME", help=say("model resource; left out: name of the directory"))
     options.add_version(parser)
-    options.add_model(parser)
+    options.add_request_logging(parser.add_argument_group(say("request logging")))
+    options.add_model(parser, prefix="--model-")
     run = parser.add_argument_group(say("run"))
     run.add_argument("--config", metavar="FILE", help=say("YAML file with Version fields, as gcloud takes it"))
     run.add_argument("--skip", action="append", default=[], metavar="CHECK", help=say("leave this check out"))
     run.add_argument("--strict", action="store_true", help=say("warnings of the checks count as errors"))
-    run.add_argument(
-        "--trust", action="store_true", help=say("trust what loading this model runs; asked once per content")
-    )
+    options.add_trust(run)
     return run
 
 
 def run(args: argparse.Namespace, body: str | None, context: Context) -> Deployed:
     """Deploy; returns the Version, the Operation where it is not waited for, or the Plan of a dry run.
 
-    With `--show` the text of what would be sent.
+    With `--show` the text of what would be sent. Beside the fields of the Version, the cell takes `test:`, instances to
+    try, and `model:`, the fields of a Model that the deploy makes (description, labels, logging).
     """
     return perform(deployment_of(args, body, context), args, context)
 
@@ -99,18 +100,22 @@ def _instead(deployment: Deployment, args: argparse.Namespace, context: Context,
     return result
 
 
-def deployment_of(args: argparse.Namespace, body: str | None, context: Context) -> Deployment:
-    """The deployment that the command asks for: the line wins over the cell's body, the body over `--config`'s file."""
+def deployment_of(args: argparse.Namespace, body: str | None, context: Context, *, complete: bool = True) -> Deployment:
+    """The deployment that the command asks for: the line wins over the cell's body, the body over `--config`'s file.
+
+    One that need not be `complete` may name no directory: its origin is empty then.
+    """
     fields = _given(args, body, context)
     test = fields.pop("test", None)
+    model = fields.pop("model", None)
     in_body = fields.pop("deploymentUri", None)
     origin = origin_of(args.origin or in_body, args, context)
-    if not origin:
+    if complete and not origin:
         raise OptionError(say("the model's directory is missing"), where="--origin", fix=say("add --origin DIR"))
     return Deployment(
-        origin=origin,
-        model=options.model_of(args),
-        version=_with_line(fields, args, context),
+        origin=origin or "",
+        model=_model(model, args),
+        version=_with_line({**fields, **options.request_logging(args)}, args, context),
         staging_bucket=args.staging_bucket,
         test=None if test is None else from_value(test, "test"),
         replace=args.replace,
@@ -128,13 +133,27 @@ def version_asked(args: argparse.Namespace, body: str | None, context: Context) 
 def _given(args: argparse.Namespace, body: str | None, context: Context) -> dict[str, Any]:
     """The fields of the cell, and those of `--config`'s file that it does not have."""
     fields = {**read_config(args.config), **substitute(read_mapping(body or ""), context.names)}
-    for name in sorted(Version.OUTPUT_ONLY & fields.keys()):
-        raise FieldError(
-            say("{field} is set by the service", field=name),
-            where=f"version.{name}",
-            fix=say("leave it out"),
-        )
+    refuse_output_only(fields, Version)
     return fields
+
+
+def refuse_output_only(fields: Mapping[str, Any], resource: type[Model | Version]) -> None:
+    """FieldError where a field is given that the service sets."""
+    for name in sorted(resource.OUTPUT_ONLY & fields.keys()):
+        where = f"{resource.__name__.lower()}.{name}"
+        raise FieldError(say("{field} is set by the service", field=name), where=where, fix=say("leave it out"))
+
+
+def _model(given: Any, args: argparse.Namespace) -> Model:
+    """The Model that `model:` in the cell and the line ask for; a text in the cell is its name."""
+    fields = {"name": given} if isinstance(given, str) else {} if given is None else given
+    if isinstance(fields, Mapping):
+        refuse_output_only(fields, Model)
+        if "regions" in fields:  # the line chooses the endpoint, before the cell is read
+            text = say("the region of the model is an option of the line")
+            raise FieldError(text, where="model.regions", fix="--regions us-central1")
+        fields = {**fields, **options.model_fields(args)}
+    return Model.from_json(fields)
 
 
 def _with_line(fields: dict[str, Any], args: argparse.Namespace, context: Context) -> Version:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 from typing import Any, Protocol, runtime_checkable
 
 from aip_magics.commands import deploy
@@ -53,11 +52,8 @@ def run(args: argparse.Namespace, body: str | None, context: Context) -> Any:
 def request(args: argparse.Namespace, body: str | None, context: Context) -> FormRequest:
     """What the line and the body ask for, as `deploy` reads them."""
     args.origin = args.origin or args.model_dir
-    if args.origin or deploy.version_asked(args, body, context).deploymentUri:
-        deployment = deploy.deployment_of(args, body, context)
-    else:  # a deploy wants a directory; a form may begin without one
-        args.origin = os.curdir
-        deployment = dataclasses.replace(deploy.deployment_of(args, body, context), origin="")
+    # A deploy wants a directory; a form may begin without one.
+    deployment = deploy.deployment_of(args, body, context, complete=False)
     return FormRequest(deployment, context.settings(args), args, context)
 
 

@@ -14,7 +14,7 @@ from aip_magics.targets import Target
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("version", nargs="?", metavar="VERSION", help=say("left out: the model's default version"))
-    parser.add_argument("--model", required=True, metavar="NAME")
+    parser.add_argument("--model", required=True, metavar="NAME", help=say("the model of the version"))
     parser.add_argument("--lines", type=int, default=50, metavar="N", help=say("the last N lines of each kind (50)"))
     options.add_target(parser)
     options.add_output(parser)

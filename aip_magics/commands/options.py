@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from aip_magics import catalog
 from aip_magics.errors import OptionError
 from aip_magics.language import say
 
 if TYPE_CHECKING:
-    from aip_magics.spec import Model, Version
+    from aip_magics.spec import Version
 
 FRAMEWORKS = ("scikit-learn", "tensorflow", "xgboost")
+Form = Literal["gcloud", "curl", "python"]
+FORMS: tuple[Form, ...] = ("gcloud", "curl", "python")  # of `--show`
 
 
 def words(text: str) -> list[str]:
@@ -62,14 +64,42 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--debug", action="store_true", help=say("show whole tracebacks"))
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """Options of `models create`."""
+def add_sending(parser: argparse.ArgumentParser, *, dry_run: bool = True, told: str = "") -> None:
+    """`--dry-run` and `--show`. `dry_run=False` where it is in another group; `told`: what it shows but requests."""
+    group = parser.add_argument_group(say("instead of sending"))
+    if dry_run:
+        group.add_argument("--dry-run", action="store_true", help=told or say("show the requests, send nothing"))
+    group.add_argument("--show", choices=FORMS, help=say("show the same for gcloud, curl or Python, send nothing"))
+
+
+def add_show(parser: argparse.ArgumentParser) -> None:
+    """`--show` of a command that runs on this machine and sends nothing."""
+    parser.add_argument("--show", choices=FORMS, help=say("show what does the same with gcloud or Python, run nothing"))
+
+
+def add_trust(parser: argparse._ActionsContainer) -> None:
+    """`--trust` of what loads a model on this machine."""
+    text = say("trust what loading this model runs; asked once per content")
+    parser.add_argument("--trust", action="store_true", help=text)
+
+
+def add_model(parser: argparse.ArgumentParser, *, prefix: str = "--") -> None:
+    """Options of `models create`.
+
+    Beside those of a version, which has a description and labels of its own, the prefix `--model-` tells them apart.
+    """
     group = parser.add_argument_group(say("model"))
     group.add_argument(
         "--regions", type=words, metavar="REGION", help=say("region of the model on the global endpoint")
     )
     group.add_argument("--enable-logging", action="store_true", default=None, help=say("log accesses"))
     group.add_argument("--enable-console-logging", action="store_true", default=None, help=say("log stderr and stdout"))
+    group.add_argument(
+        f"{prefix}description", dest="model_description", metavar="TEXT", help=say("description of the model")
+    )
+    group.add_argument(
+        f"{prefix}labels", dest="model_labels", type=pairs, metavar="K=V,…", help=say("labels of the model")
+    )
 
 
 def add_version(parser: argparse.ArgumentParser) -> None:
@@ -78,35 +108,69 @@ def add_version(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--origin", metavar="DIR", help=say("directory of the model, local or gs://, or $model"))
     group.add_argument("--staging-bucket", metavar="gs://BUCKET", help=say("where a local model goes"))
     group.add_argument("--framework", type=framework, choices=FRAMEWORKS, help=say("left out: found in the files"))
-    group.add_argument("--runtime-version", metavar="X.Y")
-    group.add_argument("--python-version", metavar="X.Y")
-    group.add_argument("--machine-type", metavar="TYPE")
-    group.add_argument("--description")
-    group.add_argument("--labels", type=pairs, metavar="K=V,…")
-    group.add_argument("--accelerator", type=pairs, metavar="type=T[,count=N]")
-    group.add_argument("--min-nodes", type=int, metavar="N")
-    group.add_argument("--max-nodes", type=int, metavar="N")
-    group.add_argument("--metric-targets", type=pairs, metavar="cpu-usage=60,…")
+    group.add_argument("--runtime-version", metavar="X.Y", help=say("left out: the one that fits the model's library"))
+    group.add_argument("--python-version", metavar="X.Y", help=say("left out: the newest of the runtime"))
+    group.add_argument("--machine-type", metavar="TYPE", help=say("left out: the default of the endpoint"))
+    group.add_argument("--description", metavar="TEXT", help=say("what it is, for whoever reads it"))
+    group.add_argument("--labels", type=pairs, metavar="K=V,…", help=say("labels, to find and to bill it by"))
+    group.add_argument(
+        "--accelerator", type=pairs, metavar="type=T[,count=N]", help=say("GPUs of each node (n1 machine types)")
+    )
+    add_nodes(group)
+    group.add_argument(
+        "--metric-targets", type=pairs, metavar="cpu-usage=60,…", help=say("automatic scaling: the load, in percent")
+    )
     group.add_argument(
         "--package-uris", type=words, metavar="URI,…", help=say("own code: local files or gs:// objects")
     )
     group.add_argument(
         "--prediction-class", metavar="MODULE.CLASS", help=say("a custom prediction routine in a package")
     )
-    group.add_argument("--service-account", metavar="EMAIL")
+    group.add_argument("--service-account", metavar="EMAIL", help=say("the account that the model's own code runs as"))
     group.add_argument(
-        "--explanation-method", choices=("integrated-gradients", "sampled-shapley", "xrai"), metavar="METHOD"
+        "--explanation-method",
+        choices=("integrated-gradients", "sampled-shapley", "xrai"),
+        metavar="METHOD",
+        help=say("explain predictions by feature attributions"),
     )
-    group.add_argument("--num-integral-steps", type=int, default=50, metavar="N")
-    group.add_argument("--num-paths", type=int, default=50, metavar="N")
-    container = parser.add_argument_group(say("custom container"))
-    container.add_argument("--image", metavar="URI")
-    container.add_argument("--command", type=words, metavar="WORD,…")
-    container.add_argument("--args", type=words, metavar="WORD,…")
-    container.add_argument("--ports", type=words, metavar="PORT,…")
-    container.add_argument("--env-vars", type=pairs, metavar="K=V,…")
-    container.add_argument("--predict-route", metavar="PATH")
-    container.add_argument("--health-route", metavar="PATH")
+    group.add_argument(
+        "--num-integral-steps",
+        type=int,
+        default=50,
+        metavar="N",
+        help=say("steps of integrated-gradients and xrai (50)"),
+    )
+    group.add_argument("--num-paths", type=int, default=50, metavar="N", help=say("paths of sampled-shapley (50)"))
+    _add_container(parser)
+
+
+def add_nodes(group: argparse._ArgumentGroup) -> None:
+    """The options of automatic scaling."""
+    group.add_argument("--min-nodes", type=int, metavar="N", help=say("automatic scaling: at least so many"))
+    group.add_argument("--max-nodes", type=int, metavar="N", help=say("automatic scaling: at most so many"))
+
+
+def _add_container(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(say("custom container"))
+    group.add_argument("--image", metavar="URI", help=say("image of the server, in Artifact Registry"))
+    group.add_argument("--command", type=words, metavar="WORD,…", help=say("in place of the image's entry point"))
+    group.add_argument("--args", type=words, metavar="WORD,…", help=say("arguments of the command"))
+    group.add_argument("--ports", type=words, metavar="PORT,…", help=say("where it listens; left out: 8080"))
+    group.add_argument("--env-vars", type=pairs, metavar="K=V,…", help=say("environment variables of the container"))
+    group.add_argument("--predict-route", metavar="PATH", help=say("path that takes predictions"))
+    group.add_argument("--health-route", metavar="PATH", help=say("path that says whether it is well"))
+
+
+def add_request_logging(group: argparse._ArgumentGroup) -> None:
+    """Options of gcloud's `beta ai-platform versions update`: a table of BigQuery takes requests and responses."""
+    group.add_argument("--bigquery-table-name", metavar="TABLE", help=say("log requests: project.dataset.table"))
+    group.add_argument("--sampling-percentage", type=float, metavar="SHARE", help=say("log requests: 0 to 1 of them"))
+
+
+def request_logging(args: argparse.Namespace) -> dict[str, Any]:
+    """The field `requestLoggingConfig`, where the line gives some of it."""
+    config = {"bigqueryTableName": args.bigquery_table_name, "samplingPercentage": args.sampling_percentage}
+    return _set({"requestLoggingConfig": _set(config) or None})
 
 
 def model_fields(args: argparse.Namespace) -> dict[str, Any]:
@@ -117,6 +181,8 @@ def model_fields(args: argparse.Namespace) -> dict[str, Any]:
             "regions": args.regions,
             "onlinePredictionLogging": args.enable_logging,
             "onlinePredictionConsoleLogging": args.enable_console_logging,
+            "description": args.model_description,
+            "labels": args.model_labels,
         }
     )
 
@@ -142,12 +208,6 @@ def version_fields(args: argparse.Namespace) -> dict[str, Any]:
             "routes": _set({"predict": args.predict_route, "health": args.health_route}) or None,
         }
     )
-
-
-def model_of(args: argparse.Namespace) -> Model:
-    from aip_magics.spec import Model
-
-    return Model.from_json(model_fields(args))
 
 
 def version_of(fields: dict[str, Any]) -> Version:

@@ -47,11 +47,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="DIR", default="dist", help=say("where it is written (dist)"))
     parser.add_argument("--runtime-version", metavar="X.Y", help=say("where it is to run; left out: the newest"))
     parser.add_argument("--model-dir", metavar="DIR", help=say("name what was pickled from the notebook in this model"))
+    options.add_show(parser)
     options.add_output(parser)
 
 
-def run(args: argparse.Namespace, _body: str | None, context: Context) -> Package | PickledFromMain:
-    """Make the package and return it; without a PATH, return what the model in `--model-dir` has of the notebook."""
+def run(args: argparse.Namespace, _body: str | None, context: Context) -> Package | PickledFromMain | str:
+    """Make the package and return it; without a PATH, return what the model in `--model-dir` has of the notebook.
+
+    With `--show` the text of a program that makes the same file.
+    """
+    if args.show:
+        return _shown(args, context)
     found = _from_main(Path(args.model_dir).expanduser()) if args.model_dir else None
     result: Package | PickledFromMain
     if args.path:
@@ -59,9 +65,25 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Packag
     elif found is not None:
         result = found
     else:
-        raise OptionError(say("a module or a directory is wanted"), where="PATH", fix="%aip_package my_code.py")
+        raise _nothing_to_package()
     context.face.show(result)
     return result
+
+
+def _shown(args: argparse.Namespace, context: Context) -> str:
+    from aip_magics.commands.show import here
+
+    if not args.path:
+        raise _nothing_to_package()
+    asked = {"name": args.name, "version": args.version, "runtime_version": args.runtime_version}
+    lines = here.python_package(Path(args.path).expanduser(), output=Path(args.output).expanduser(), **asked)
+    text = here.program(args.show, {"python": lines}, say("a package is made on this machine"))
+    context.face.show(text)
+    return text
+
+
+def _nothing_to_package() -> OptionError:
+    return OptionError(say("a module or a directory is wanted"), where="PATH", fix="%aip_package my_code.py")
 
 
 def _package(args: argparse.Namespace, found: PickledFromMain | None) -> Package:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aip_magics.commands import options
 from aip_magics.commands.base import Command, Context, Face
 from aip_magics.commands.instances import add_instances, request
-from aip_magics.errors import AipError, OptionError
+from aip_magics.errors import AipError, ChecksFailed, OptionError
 from aip_magics.events import Failed, Note, StepFinished, StepSkipped, StepStarted
 from aip_magics.language import say
 
@@ -21,12 +21,10 @@ if TYPE_CHECKING:
 
 
 def add_predict(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", required=True, metavar="NAME")
+    parser.add_argument("--model", required=True, metavar="NAME", help=say("the model that predicts"))
     parser.add_argument("--version", metavar="VERSION", help=say("left out: the model's default version"))
     add_instances(parser)
-    from aip_magics.commands import show  # here and below: a local prediction waits for none of it
-
-    show.add_sending(parser)
+    options.add_sending(parser)
     options.add_target(parser)
     options.add_output(parser)
 
@@ -57,7 +55,9 @@ def add_local_predict(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help=say("directory of the model (local, gs://), its file, or $model"),
     )
-    parser.add_argument("--framework", type=options.framework, choices=options.FRAMEWORKS)
+    parser.add_argument(
+        "--framework", type=options.framework, choices=options.FRAMEWORKS, help=say("left out: found in the files")
+    )
     parser.add_argument(
         "--package-uris", type=options.words, default=[], metavar="FILE,…", help=say("the model's own code")
     )
@@ -74,17 +74,24 @@ def add_local_predict(parser: argparse.ArgumentParser) -> None:
         "--python-version", metavar="X.Y", help=say("with --env runtime; left out: the runtime's newest")
     )
     add_instances(parser)
+    options.add_trust(parser)
+    options.add_show(parser)
     options.add_target(parser)
     options.add_output(parser)
 
 
-def local_predict(args: argparse.Namespace, body: str | None, context: Context) -> dict[str, Any]:
-    """Prediction in a process of this machine; returns `{"predictions": […]}` and tells which Python it was."""
+def local_predict(args: argparse.Namespace, body: str | None, context: Context) -> dict[str, Any] | str:
+    """Prediction in a process of this machine; returns `{"predictions": […]}` and tells which Python it was.
+
+    With `--show` the text of what does the same. ChecksFailed where loading the model would run what is neither known,
+    nor in `--package-uris`, nor trusted.
+    """
     from aip_magics.prediction.local import directory
     from aip_magics.prediction.local import local_predict as predict_here
 
-    _warm(args)
-    from aip_magics.commands.origins import local_directory
+    if not args.show:
+        _warm(args)
+    from aip_magics.commands.origins import local_directory, local_packages
 
     if args.env == "current" and (args.runtime_version or args.python_version):
         flag = "--runtime-version" if args.runtime_version else "--python-version"
@@ -93,7 +100,11 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
         )
     asked = request(args, body, context)
     model_dir = directory(local_directory(args.model_dir, args, context))
-    place = _surround(args, model_dir, context)
+    packages = local_packages(args.package_uris, args, context)
+    if args.show:
+        return _shown(args, model_dir, packages, asked, context)
+    _require_trust(args, model_dir, packages, context)
+    place = _surround(args, model_dir, packages, context)
     with _step(context.face, "predict", say("Predict here")) as told:
         answer = predict_here(
             model_dir,
@@ -119,8 +130,55 @@ def _warm(args: argparse.Namespace) -> None:
             warm(framework, prediction_class=args.prediction_class)
 
 
-def _surround(args: argparse.Namespace, model_dir: Path, context: Context) -> Surround:
-    from aip_magics.commands.origins import local_packages
+def _shown(args: argparse.Namespace, model_dir: Path, packages: list[Path], asked: bytes, context: Context) -> str:
+    """What `--show` asks for: gcloud's own local prediction where it can do the same, else a program."""
+    from aip_magics.artifacts import look
+    from aip_magics.commands.show import here
+    from aip_magics.prediction.local import worker_spec
+
+    place: dict[str, Any] = {}
+    if packages or args.env == "runtime":
+        versions = {"runtime_version": args.runtime_version, "python_version": args.python_version}
+        place = {"cache": context.data_dir(), "env": args.env, "framework": args.framework, **versions}
+        place["packages"] = packages
+    own = {"framework": args.framework, "prediction_class": args.prediction_class}
+    forms: dict[options.Form, list[str]] = {"python": here.python_local_predict(model_dir, asked, place, **own)}
+    spec = worker_spec(model_dir, args.framework, prediction_class=args.prediction_class)
+    framework = spec.framework or look(spec.model_dir).framework
+    if framework and not place and not args.prediction_class:
+        forms = {"gcloud": here.gcloud_local_predict(spec.model_dir, framework, asked), **forms}
+    why = say("it predicts with this Python, without own code") if args.show == "gcloud" else say("nothing is sent")
+    text = here.program(args.show, forms, why)
+    context.face.show(text)
+    return text
+
+
+def _require_trust(args: argparse.Namespace, model_dir: Path, packages: list[Path], context: Context) -> None:
+    """What a deployment asks before it tries the model, asked here too: a worker runs what the model names."""
+    from aip_magics.artifacts import look
+    from aip_magics.checks import Subject
+    from aip_magics.commands.origins import is_live
+    from aip_magics.deploy import consent
+    from aip_magics.prediction.local import worker_spec
+    from aip_magics.spec import Model, Version
+
+    spec = worker_spec(model_dir, args.framework, prediction_class=args.prediction_class)
+    version = Version.from_json(
+        {
+            "framework": spec.framework,
+            "predictionClass": args.prediction_class,
+            "packageUris": [str(package) for package in packages] or None,
+        }
+    )
+    subject = Subject(Model(), version, look(spec.model_dir))
+    try:
+        consent.require(subject, context.data_dir(), vouched=args.trust or is_live(args.model_dir, context))
+    except ChecksFailed as error:
+        context.face.emit(Failed("checks", error))
+        raise
+
+
+def _surround(args: argparse.Namespace, model_dir: Path, packages: list[Path], context: Context) -> Surround:
     from aip_magics.prediction import surround
 
     with _step(context.face, "environment", say("Prepare the environment")) as told:
@@ -131,7 +189,7 @@ def _surround(args: argparse.Namespace, model_dir: Path, context: Context) -> Su
             framework=args.framework,
             runtime_version=args.runtime_version,
             python_version=args.python_version,
-            packages=local_packages(args.package_uris, args, context),
+            packages=packages,
             on_line=lambda line: context.face.emit(Note("environment", line)),
         )
         if isinstance(found, surround.Surround):

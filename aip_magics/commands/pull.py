@@ -12,21 +12,29 @@ from aip_magics.commands.transfer import Transfer, again, target_of
 from aip_magics.language import say
 
 if TYPE_CHECKING:
+    from aip_magics.commands.pull_plan import PullPlan
     from aip_magics.storage import Fetched
+    from aip_magics.targets import Target
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("uri", metavar="gs://BUCKET/PATH", help=say("a directory or an object in Cloud Storage"))
     parser.add_argument("directory", metavar="DIR", help=say("where its files go; made where it is not there"))
+    options.add_sending(parser, told=say("show what would be fetched, fetch nothing"))
     options.add_target(parser)
     options.add_output(parser)
 
 
-def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[Fetched]:
-    """The files, a Fetched for each object. StorageError where there is nothing of that name."""
+def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[Fetched] | PullPlan | str:
+    """The files, a Fetched for each object; the PullPlan of a dry run, the text of `--show`.
+
+    Both look at what is there, and fetch nothing. StorageError where there is nothing of that name.
+    """
     from aip_magics.storage import pull, transfers
 
     target = target_of(args, context)
+    if args.dry_run or args.show:
+        return _instead(args, target, context)
     steps = Transfer(context.face.emit, again("pull", [args.uri, args.directory], args))
     with steps.step("download", say("Download")) as step:
         digests = transfers(target.settings.data_dir).digests
@@ -36,6 +44,23 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[F
         step.done(_told(len(fetched) - kept, kept), fetched)
     context.face.show(fetched)
     return fetched
+
+
+def _instead(args: argparse.Namespace, target: Target, context: Context) -> PullPlan | str:
+    """What `--show` or `--dry-run` asks for."""
+    from aip_magics.commands import show
+    from aip_magics.commands.pull_plan import pull_plan
+    from aip_magics.storage import transfers
+
+    digests = transfers(target.settings.data_dir).digests
+    found = pull_plan(target.store, args.uri, Path(args.directory).expanduser(), digests)
+    result: PullPlan | str = found
+    if args.show:
+        names = tuple(name for _, name, _ in found.rows)
+        fetch = show.Fetch(found.source.bucket, found.source.prefix, names, found.directory, all=found.all)
+        result = show.equivalent(args.show, [fetch], target)
+    context.face.show(result)
+    return result
 
 
 def _told(count: int, kept: int) -> str:

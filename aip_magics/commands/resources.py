@@ -48,7 +48,7 @@ Described = Model | Version | Operation | Comparison | Mapping[str, Any]
 
 def add_describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("version", nargs="?", metavar="VERSION", help=say("left out: the model itself"))
-    parser.add_argument("--model", metavar="NAME")
+    parser.add_argument("--model", metavar="NAME", help=say("the model, or that of the version"))
     parser.add_argument("--operation", metavar="NAME", help=say("describe a long-running operation"))
     parser.add_argument(
         "--compare", metavar="VERSION", help=say("another version of the model, to stand beside this one")
@@ -163,7 +163,7 @@ def list_(
 
 def add_delete(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("version", nargs="?", metavar="VERSION", help=say("left out: the model itself"))
-    parser.add_argument("--model", required=True, metavar="NAME")
+    parser.add_argument("--model", required=True, metavar="NAME", help=say("the model, or that of the version"))
     parser.add_argument("--all-versions", action="store_true", help=say("delete the model with all its versions"))
     parser.add_argument("--yes", "-y", action="store_true", help=say("really delete; nothing is asked"))
     show.add_sending(parser)

@@ -32,7 +32,11 @@ class ServerStatus:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("start", "status", "stop", "env", "logs"))
+    parser.add_argument(
+        "action",
+        choices=("start", "status", "stop", "env", "logs"),
+        help=say("env: shell lines that point gcloud and other clients at it; logs: what it wrote last"),
+    )
     parser.add_argument("--data-dir", metavar="DIR", help=say("where its state lies (AIP_MAGICS_HOME)"))
     parser.add_argument("--port", type=int, metavar="PORT", help=say("start: this port instead of a free one"))
     parser.add_argument(
@@ -133,4 +137,4 @@ def _env(state: ServerState) -> str:
     return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in values.items())
 
 
-COMMAND = Command("server", add_options, run)
+COMMAND = Command("server", add_options, run, example="%aip_server status")

@@ -24,7 +24,7 @@ OF_VERSION = ("description", "labels", "manualScaling", "autoScaling", "requestL
 
 def add_update(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("version", nargs="?", metavar="VERSION", help=say("left out: the model itself"))
-    parser.add_argument("--model", required=True, metavar="NAME")
+    parser.add_argument("--model", required=True, metavar="NAME", help=say("the model, or that of the version"))
     parser.add_argument("--description", help=say("'' takes it away"))
     labels = parser.add_argument_group(say("labels"))
     labels.add_argument("--update-labels", type=options.pairs, metavar="K=V,…", help=say("add or change these"))
@@ -32,10 +32,8 @@ def add_update(parser: argparse.ArgumentParser) -> None:
     labels.add_argument("--clear-labels", action="store_true", help=say("take all away (before --update-labels)"))
     nodes = parser.add_argument_group(say("of a version"))
     nodes.add_argument("--nodes", type=int, metavar="N", help=say("manual scaling: so many nodes"))
-    nodes.add_argument("--min-nodes", type=int, metavar="N", help=say("automatic scaling: at least so many"))
-    nodes.add_argument("--max-nodes", type=int, metavar="N", help=say("automatic scaling: at most so many"))
-    nodes.add_argument("--bigquery-table-name", metavar="TABLE", help=say("log requests: project.dataset.table"))
-    nodes.add_argument("--sampling-percentage", type=float, metavar="SHARE", help=say("log requests: 0 to 1 of them"))
+    options.add_nodes(nodes)
+    options.add_request_logging(nodes)
     nodes.add_argument("--config", metavar="FILE", help=say("YAML file with the fields, as gcloud takes it"))
     show.add_sending(parser)
     options.add_target(parser)
@@ -94,16 +92,10 @@ def _line(args: argparse.Namespace) -> Iterator[tuple[str, Any]]:
         yield "description", args.description
     if args.nodes is not None:
         yield "manualScaling", {"nodes": args.nodes}
-    for name, values in (
-        ("autoScaling", {"minNodes": args.min_nodes, "maxNodes": args.max_nodes}),
-        (
-            "requestLoggingConfig",
-            {"bigqueryTableName": args.bigquery_table_name, "samplingPercentage": args.sampling_percentage},
-        ),
-    ):
-        given = {key: value for key, value in values.items() if value is not None}
-        if given:
-            yield name, given
+    counts = {"minNodes": args.min_nodes, "maxNodes": args.max_nodes}
+    if given := {name: count for name, count in counts.items() if count is not None}:
+        yield "autoScaling", given
+    yield from options.request_logging(args).items()
 
 
 def _labels(args: argparse.Namespace, target: Target) -> dict[str, str]:
@@ -129,7 +121,7 @@ def _mask(fields: Mapping[str, Any]) -> Iterator[str]:
 
 def add_set_default(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("version", metavar="VERSION", help=say("the version that answers for the model from now on"))
-    parser.add_argument("--model", metavar="NAME")
+    parser.add_argument("--model", metavar="NAME", help=say("the model of the version"))
     show.add_sending(parser)
     options.add_target(parser)
     options.add_output(parser)

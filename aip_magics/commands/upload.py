@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aip_magics.commands import options
 from aip_magics.commands.base import Command, Context
+from aip_magics.commands.options import Form
 from aip_magics.commands.transfer import Transfer, again, target_of
 from aip_magics.errors import OptionError
 from aip_magics.language import say
@@ -25,13 +26,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", metavar="DIR", help=say("what is uploaded: a directory, or one file"))
     parser.add_argument("uri", metavar="gs://BUCKET/PATH", help=say("the directory that it becomes"))
     parser.add_argument("--delete-extra", action="store_true", help=say("remove objects there that have no file here"))
-    parser.add_argument("--dry-run", action="store_true", help=say("show what would be sent, send nothing"))
+    options.add_sending(parser, told=say("show what would be sent, send nothing"))
     options.add_target(parser)
     options.add_output(parser)
 
 
-def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[Stored] | UploadPlan:
-    """What lies at the destination now, a Stored for each file; the UploadPlan of a dry run.
+def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[Stored] | UploadPlan | str:
+    """What lies at the destination now, a Stored for each file; the UploadPlan of a dry run, the text of `--show`.
 
     A bucket that is not there is made in the target's region. ModelDirError where there is nothing to upload.
     """
@@ -41,6 +42,8 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[S
     destination = GsUri.parse(args.uri)
     found = look(Path(args.directory).expanduser())
     target = target_of(args, context)
+    if args.show:
+        return _shown(args.show, found, destination, target, context, delete_extra=args.delete_extra)
     here = transfers(target.settings.data_dir)
     steps = Transfer(context.face.emit, again("upload", [args.directory, args.uri], args))
     with steps.step("plan", say("Compare with what is there")) as step:
@@ -58,6 +61,25 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[S
         step.done(_told(stored, todo), stored)
     context.face.show(stored)
     return stored
+
+
+def _shown(
+    form: Form, found: ModelDir, destination: GsUri, target: Target, context: Context, *, delete_extra: bool
+) -> str:
+    """The equivalent lines. Nothing is contacted: they send what differs, or all."""
+    from aip_magics.commands import show
+
+    bucket, prefix = destination.bucket, destination.prefix
+    if found.given_file and delete_extra:
+        text = say("for a single file there are no lines that remove all others there")
+        raise OptionError(text, where="--delete-extra", fix=say("name the directory, or leave the option out"))
+    files = tuple(show.Upload(file.path, bucket, prefix + file.name) for file in _files(found))
+    left_out = tuple(one.name for one in found.left_out)
+    whole = show.Sync(found.path, files, left_out, bucket, prefix, delete_extra)
+    sent = [show.MakeBucket(bucket, target.default_region), *(files if found.given_file else [whole])]
+    lines = show.equivalent(form, sent, target)
+    context.face.show(lines)
+    return lines
 
 
 def _compare(

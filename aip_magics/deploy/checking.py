@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 from aip_magics import checks
@@ -86,7 +85,8 @@ def check_plan(plan: Plan, target: Target) -> Report:
     if TRUST in plan.deployment.skip:
         text = say("{id} is not left out: what loading the model runs has to be trusted", id=TRUST)
         raise OptionError(text, where="--skip", fix="--trust")
-    report = checks.run(_trusting(subject_of(plan, target), plan, target), skip=plan.deployment.skip)
+    subject = consent.trusting(subject_of(plan, target), target.settings.data_dir, vouched=plan.deployment.trust)
+    report = checks.run(subject, skip=plan.deployment.skip)
     return dataclasses.replace(report, strict=plan.deployment.strict)
 
 
@@ -94,8 +94,7 @@ def check_trust(plan: Plan, target: Target, trial: Trial) -> None:
     """The rule of trust over the very files that are to be loaded. ChecksFailed where it finds something."""
     version = plan.version.replace(packageUris=tuple(map(str, trial.packages)) or None)
     subject = dataclasses.replace(subject_of(plan, target), version=version, model_dir=look(trial.model_dir))
-    outcome = checks.RULES[TRUST].apply(_trusting(subject, plan, target))
-    Report.of({TRUST: outcome}).raise_on_errors()
+    consent.require(subject, target.settings.data_dir, vouched=plan.deployment.trust)
 
 
 def check_tried(plan: Plan, target: Target, tried: Tried | Skipped) -> Report:
@@ -121,13 +120,6 @@ def subject_of(plan: Plan, target: Target) -> Subject:
     )
 
 
-def _trusting(subject: Subject, plan: Plan, target: Target) -> Subject:
-    """With what the user trusts, now or since before."""
-    data_dir: Path = target.settings.data_dir
-    subject = dataclasses.replace(subject, trust=consent.trust_in(data_dir))
-    return consent.given(subject, data_dir) if plan.deployment.trust else subject
-
-
 def check_step(steps: Steps, plan: Plan, target: Target) -> None:
     """The step `checks` of a run: tells the choices and the findings. ChecksFailed with all errors at once."""
     with steps("checks") as step:
@@ -148,7 +140,7 @@ def try_step(steps: Steps, plan: Plan, target: Target, attempt: Try) -> dict[str
     with steps("try") as step:
         if plan.deployment.test is None:
             _check_unseen(plan, target)
-            step.skip(say("no test: instances were given"))
+            step.skip(say("no test instances were given"))
             return None
         tried = try_out(plan, target, attempt)
         if isinstance(tried, Skipped):
@@ -177,10 +169,11 @@ def _check_unseen(plan: Plan, target: Target) -> None:
 
 def note_findings(step: Step, report: Report) -> None:
     """Tell the findings of a report as notes of a step."""
+    severities = {"error": say("error"), "advice": say("advice")}  # a face marks a warning itself
     for finding in report.findings:
         level: Literal["info", "warning"] = "warning" if finding.severity == "warning" else "info"
         named = f"{finding.id}: {finding.message}"
-        step.note(named if level == "warning" else f"{finding.severity} {named}", level)
+        step.note(named if level == "warning" else f"{severities[finding.severity]} {named}", level)
 
 
 def told(predictions: Sequence[Any]) -> str:

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from aip_magics import checks
 from aip_magics.checks import Subject
-from aip_magics.checks.trust import Trust, digest, strangers
+from aip_magics.checks.trust import TRUST, Trust, digest, strangers
 from aip_magics.errors import SettingsError
 from aip_magics.language import say
 
@@ -25,6 +26,18 @@ def trust_in(data_dir: Path) -> Trust:
     """What is trusted since before. SettingsError where the file is damaged: then nobody knows what was."""
     written = _read(data_dir / FILE)
     return Trust(frozenset(written["modules"]), frozenset(written["files"]))
+
+
+def trusting(subject: Subject, data_dir: Path, *, vouched: bool) -> Subject:
+    """With what the user trusts since before; and where `--trust` was said (`vouched`), all that this model has."""
+    subject = dataclasses.replace(subject, trust=trust_in(data_dir))
+    return given(subject, data_dir) if vouched else subject
+
+
+def require(subject: Subject, data_dir: Path, *, vouched: bool) -> None:
+    """The rule of trust, before the model is loaded. ChecksFailed where that would run what is not trusted."""
+    outcome = checks.RULES[TRUST].apply(trusting(subject, data_dir, vouched=vouched))
+    checks.Report.of({TRUST: outcome}).raise_on_errors()
 
 
 def given(subject: Subject, data_dir: Path) -> Subject:

@@ -59,6 +59,17 @@ class Plan:
     requests: tuple[PlannedRequest, ...] = ()
 
     @property
+    def sent(self) -> Version:
+        """The version as it is sent to be made: request logging counts in an update only, once it is there."""
+        return self.version.replace(requestLoggingConfig=None)
+
+    @property
+    def sent_later(self) -> dict[str, Any]:
+        """The fields of the version that are sent in an update, once it is READY."""
+        config = self.version.requestLoggingConfig
+        return {} if config is None else {"requestLoggingConfig": config.to_json()}
+
+    @property
     def bucket(self) -> str | None:
         """The bucket that something is uploaded to; None where all lies in Cloud Storage already."""
         destinations = [*([self.upload_to] if self.upload_to else []), *(file.destination for file in self.packages)]
@@ -121,11 +132,13 @@ def with_requests(plan: Plan, target: Target) -> Plan:
     """The plan with the calls a first run would make, as `--dry-run` shows them."""
     model = calls.model_name(target.project, plan.model.id)
     version = calls.version_name(target.project, plan.model.id, plan.version.id)
+    later = plan.sent_later
     requests = [
         *_storage_requests(plan, target),
         _planned(target, calls.create_model(target.project, plan.model)),
-        _planned(target, calls.create_version(model, plan.version)),
+        _planned(target, calls.create_version(model, plan.sent)),
         PlannedRequest("GET", f"{target.endpoint}/v1/projects/{target.project}/operations/OPERATION"),
+        *([_planned(target, calls.patch(version, later, list(later)))] if later else []),
         _planned(target, calls.get(version)),
     ]
     if plan.deployment.test is not None:
@@ -228,7 +241,7 @@ def _storage_requests(plan: Plan, target: Target) -> list[PlannedRequest]:
 
 
 def _planned(target: Target, request: Request) -> PlannedRequest:
-    return PlannedRequest(request.method, f"{target.endpoint}/{request.path}", request.body)
+    return PlannedRequest(request.method, f"{target.endpoint}/{request.told}", request.body)
 
 
 def local_origin(deployment: Deployment) -> Path:

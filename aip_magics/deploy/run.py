@@ -18,7 +18,7 @@ from aip_magics.deploy.steps import Emit, Steps, file_summary
 from aip_magics.deploy.trial import Try, try_here, warm_here
 from aip_magics.deploy.uploading import upload_step
 from aip_magics.errors import AipError, Interrupted, OperationFailed, PredictionError
-from aip_magics.events import Detached, Tick
+from aip_magics.events import Detached, Note, Tick
 from aip_magics.language import say
 from aip_magics.spec import Model, Operation, Version
 from aip_magics.storage import ensure_bucket
@@ -111,8 +111,8 @@ class _Run:
         if operation is not None:
             if not wait:
                 self.steps.skip("wait", f"--async: {_reattach(operation)}")
-                return dataclasses.replace(result, operation=operation)
-            if not self.wait(operation):
+            if not wait or not self.wait(operation):
+                self.leave(plan)
                 return dataclasses.replace(result, operation=operation)
         version = self.describe(plan)
         return dataclasses.replace(result, version=version, operation=operation, online=self.predict(plan, local))
@@ -140,10 +140,9 @@ class _Run:
             versions = self.target.client.list_versions(plan.model.id) if model else []
             self.versions = versions
             found = settle_version(plan, self.target, versions)
-            if found.action in ("create", "replace"):
-                report = check_online(found, self.target, model, versions)
-                report.raise_on_errors()
-                note_findings(step, report)
+            report = check_online(found, self.target, model, versions)
+            report.raise_on_errors()
+            note_findings(step, report)
             if found.action != "keep" and plan.version.framework:
                 self.target.warm(plan.version.framework)
             for choice in found.plan.choices[len(plan.choices) :]:
@@ -188,7 +187,7 @@ class _Run:
                 self.target.client.wait(
                     self.target.client.delete_version(plan.model.id, plan.version.id), sleep=self.sleep
                 )
-            operation = self.target.client.create_version(plan.model.id, plan.version)
+            operation = self.target.client.create_version(plan.model.id, plan.sent)
             step.done(
                 say(
                     "{model}/{version} is being created: {operation}",
@@ -225,16 +224,27 @@ class _Run:
             step.done(say("done"))
             return True
 
+    def leave(self, plan: Plan) -> None:
+        """Nobody waits for the operation: tell what only a version that is READY can be told."""
+        for field in plan.sent_later:
+            text = say("{field} is not set yet: run the same again once the version is READY", field=field)
+            self.steps.emit(Note("wait", text, "warning"))
+
     def describe(self, plan: Plan) -> Version:
         with self.steps("describe") as step:
-            version = self.target.client.get_version(plan.model.id, plan.version.id)
+            client, later = self.target.client, plan.sent_later
+            version = client.get_version(plan.model.id, plan.version.id)
+            if any(version.to_json().get(field) != value for field, value in later.items()):
+                client.wait(client.update_version(plan.model.id, version.id, later, list(later)), sleep=self.sleep)
+                step.note(say("set by an update: {fields}", fields=", ".join(later)))
+                version = client.get_version(plan.model.id, version.id)
             step.done(f"{version.id}: {version.state}", version)
             return version
 
     def predict(self, plan: Plan, local: dict[str, Any] | None) -> dict[str, Any] | None:
         with self.steps("predict") as step:
             if self.body is None:
-                step.skip(say("no test: instances were given"))
+                step.skip(say("no test instances were given"))
                 return None
             online = self.target.client.predict(plan.model.id, self.body, plan.version.id)
             differs = difference(local, online) if local is not None else None

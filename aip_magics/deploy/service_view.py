@@ -17,12 +17,16 @@ from aip_magics.targets import Target
 
 
 def check_online(found: Found, target: Target, model: Model | None, versions: Sequence[Version]) -> Report:
-    """The rules that ask the service, for a version that is to be made. `model` and `versions` were fetched before."""
+    """The rules that ask the service, `model` and `versions` were fetched before.
+
+    Of a version that is there already, nothing is made: only what its model has otherwise than was asked is told.
+    """
     plan = found.plan
+    only = None if found.action in ("create", "replace") else ("M01",)
     # What becomes of a version of the same name is settled already: it is replaced.
     others = [version for version in versions if version.id != plan.version.id]
     view = TargetView(target, model, others, plan.version.deploymentUri)
-    report = checks.run_online(subject_of(plan, target), view, skip=plan.deployment.skip)
+    report = checks.run_online(subject_of(plan, target), view, skip=plan.deployment.skip, only=only)
     return dataclasses.replace(report, strict=plan.deployment.strict)
 
 

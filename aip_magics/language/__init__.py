@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from aip_magics.language import particles
+
 LANGUAGES = ("en", "ko")
 
 _chosen = "en"
@@ -47,7 +49,8 @@ def say(template: str, /, **values: Any) -> str:
     """The template in the language in use, with its `{name}` filled in as `str.format` does."""
     if _chosen != "en":
         template = catalogue(_chosen).get(template, template)
-    return template.format(**values) if values else template
+    text = template.format(**values) if values else template
+    return particles.fitted(text) if _chosen == "ko" else text
 
 
 @functools.cache

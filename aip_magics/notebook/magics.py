@@ -16,8 +16,9 @@ from aip_magics.commands.running import execute, given_place
 from aip_magics.commands.verbs import magic_name
 from aip_magics.errors import AipError, OperationFailed, OptionError
 from aip_magics.language import say
+from aip_magics.notebook.configuration import session_of
 from aip_magics.notebook.face import NotebookFace
-from aip_magics.notebook.session import journal_of, session_of, speak
+from aip_magics.notebook.session import journal_of, speak
 from aip_magics.render.terminal import TerminalFace
 from aip_magics.spec import Operation
 

@@ -13,16 +13,19 @@ from typing import Any
 MATCHER = "aip_magics"  # the completer knows a matcher by this
 
 
-def register(shell: Any, verbs: ModuleType) -> None:
+def register(shell: Any, verbs: ModuleType, configuration: ModuleType | None = None) -> None:
     """Register `%aip_verb` for each verb, `%%aip_verb` for those whose cells have a body, and their completion.
 
-    `verbs` is the module `commands.verbs`. To register twice is to register once.
+    `verbs` is the module `commands.verbs`, `configuration` the one here, which makes `%config AipMagics` known (None: a
+    start-up file that an older version of the package put into the profile). To register twice is to register once.
     """
     for name, verb in verbs.VERBS.items():
         magic = _magic(name, verbs.magic_name(name), verb.help, shell)
         kind = "line" if verb.body == "none" else "line_cell"
         shell.register_magic_function(magic, magic_kind=kind, magic_name=magic.__name__)
     _complete(shell)
+    if configuration is not None:
+        configuration.session_of(shell)
 
 
 def _magic(verb: str, name: str, about: str, shell: Any) -> Callable[..., Any]:

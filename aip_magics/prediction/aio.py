@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from aip_magics.errors import WorkerError
+from aip_magics.errors import NotBegunError, WorkerError
 from aip_magics.language import say
 from aip_magics.prediction import process, replies
 from aip_magics.prediction.frames import Frame, Unpacker, pack
@@ -53,9 +53,10 @@ class _Channel(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self.open = False
-        for future, _ in self._waiting.values():
+        for place, (future, _) in enumerate(self._waiting.values()):
             if not future.done():
-                future.set_exception(ConnectionResetError())
+                # Requests are answered in their order: only the first one can have to do with it.
+                future.set_exception(BrokenPipeError() if place else ConnectionResetError())
         self._waiting.clear()
 
 
@@ -134,14 +135,15 @@ class AsyncWorker:
         then: Callable[[bytes], None],
         otherwise: Callable[[Coroutine[Any, Any, bytes]], None],
     ) -> None:
-        """As `predict`, without a task that waits; for who knows that nothing else is asked of this worker.
+        """As `predict`, without a task that waits; for who knows what else is asked of this worker.
 
+        Requests are answered in their order. NotBegunError comes of those behind one in which the worker ended.
         `then` gets the response's body as soon as it is there. When it is something else that comes, `otherwise` gets
         the rest of `predict`, to be awaited.
         """
 
         def good(frame: Frame) -> None:
-            self._deadline.clear()
+            self._deadline.clear(answer)
             self.stats = frame.header.get("stats") or {}
             then(frame.payload)
 
@@ -208,12 +210,14 @@ class AsyncWorker:
             await asyncio.sleep(LAST_WORDS)
             await self._kill()
             raise replies.overdue(deadline, doing, self.spec.model_dir, self.log_tail()) from None
+        except BrokenPipeError:
+            raise NotBegunError(say("the worker was ended before this request"), where=str(self.spec.model_dir)) from None
         except ConnectionResetError:
             code = await asyncio.to_thread(self._process.handle.wait, process.GRACE)
             await self._kill()
             raise replies.died(code, doing, self.spec.model_dir, self.log_tail()) from None
         finally:
-            self._deadline.clear()
+            self._deadline.clear(answer)
             self._channel.forget(number)
 
     async def _kill(self) -> None:
@@ -224,28 +228,27 @@ class AsyncWorker:
 
 
 class _Deadline:
-    """Ends the one answer that is waited for when it is due.
+    """Ends the answers that are waited for when they are due.
 
     Its timer stays for the next answer and looks then how long that one still has: to set and cancel one for each
     request cost as much as asking the worker.
     """
 
     def __init__(self) -> None:
-        self._answer: asyncio.Future[Frame] | None = None
-        self._due = 0.0
+        self._due: dict[asyncio.Future[Frame], float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, answer: asyncio.Future[Frame], seconds: float) -> None:
         loop = answer.get_loop()
-        self._answer, self._due = answer, loop.time() + seconds
-        if self._timer is not None and self._timer.when() > self._due:
+        self._due[answer] = due = loop.time() + seconds
+        if self._timer is not None and self._timer.when() > due:
             self._timer.cancel()
             self._timer = None
         if self._timer is None:
-            self._timer = loop.call_at(self._due, self._look, loop)
+            self._timer = loop.call_at(due, self._look, loop)
 
-    def clear(self) -> None:
-        self._answer = None
+    def clear(self, answer: asyncio.Future[Frame]) -> None:
+        self._due.pop(answer, None)
 
     def stop(self) -> None:
         """Leave nothing in the event loop."""
@@ -255,12 +258,13 @@ class _Deadline:
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
-        if self._answer is None or self._answer.done():
-            return
-        if loop.time() >= self._due:
-            self._answer.set_exception(asyncio.TimeoutError())
-        else:
-            self._timer = loop.call_at(self._due, self._look, loop)
+        now = loop.time()
+        for answer in [answer for answer, due in self._due.items() if due <= now]:
+            self.clear(answer)
+            if not answer.done():
+                answer.set_exception(asyncio.TimeoutError())
+        if self._due:
+            self._timer = loop.call_at(min(self._due.values()), self._look, loop)
 
 
 async def _begun(

@@ -5,8 +5,11 @@ from __future__ import annotations
 import bisect
 import functools
 import html
+import re
 
 from aip_magics.render import words
+
+_BARE = re.compile(r"[A-Za-z0-9:;,.#()%_-]+")
 
 
 class Html(str):
@@ -33,7 +36,10 @@ def join(*children: str) -> Html:
 
 @functools.lru_cache(maxsize=256)  # nearly all are the same few styles, hundreds of times a panel
 def _attribute(name: str, value: str | int) -> str:
-    return f' {name.replace("_", "-")}="{html.escape(words.clean(str(value)))}"'
+    text = str(value)
+    # HTML wants quotes only around more than this; of a hundred cells they would take the room of a whole row.
+    shown = text if _BARE.fullmatch(text) else f'"{html.escape(words.clean(text))}"'
+    return f" {name.replace('_', '-')}={shown}"
 
 
 def size(text: str) -> int:

@@ -8,6 +8,7 @@ else, so each text cell says `text-align:left` itself.
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 from aip_magics.language import say
@@ -36,7 +37,13 @@ MOST_ROWS = 60  # no panel of 4 kB holds more: nothing beyond is even looked at
 MOST_ADDRESS = 300
 LEAST_CODE = 240  # of a line of its own, however little else is drawn: half a command is of no use
 
+# As the service names them: `projects/P/operations/create_iris_v1-1795438005632`, or the last part alone.
+_OPERATION = re.compile(r"(?:projects/[^\s/]+/operations/)?\b[a-z]+_[\w.-]+-\d{10,}")
+
 LEFT = "text-align:left"
+# Exported pages give `pre` the font of the page and break its words anywhere: a command is to be read and copied.
+CODE = LEFT + ";font-family:var(--jp-code-font-family,monospace);word-break:normal"
+NO_BREAK = "\u00a0"
 LONG_WORD = 30  # characters: a longer one may be broken anywhere, else it makes its table wider than the page
 COLOURS: dict[Tone, str] = {
     "good": "var(--jp-success-color0,#2e8b3d)",
@@ -76,6 +83,7 @@ _LIMITS = (
     _Limit(blocks=30, rows=16, columns=8, bytes=160, lines=20, below=3),
     _Limit(blocks=22, rows=12, columns=7, bytes=110, lines=14, below=2),
     _Limit(blocks=22, rows=12, columns=7, bytes=110, lines=14, below=1),
+    _Limit(blocks=22, rows=12, columns=7, bytes=80, lines=14, below=1),  # eleven steps are a usual deployment
     _Limit(blocks=16, rows=8, columns=6, bytes=80, lines=9, below=2),
     _Limit(blocks=16, rows=8, columns=6, bytes=80, lines=9, below=1),
     _Limit(blocks=12, rows=5, columns=5, bytes=60, lines=6, below=1),
@@ -129,10 +137,10 @@ def _line(line: Line, limit: _Limit, *, least_code: int = 0) -> Html:
 
 def _inline(part: Inline, limit: _Limit, code: int) -> Html:
     if isinstance(part, str):
-        return escape(clip(part, limit.bytes))
+        return escape(_clip(part, limit.bytes))
     if isinstance(part, Mark):
         sign = el("span", SIGNS[part.tone], aria_hidden="true", style=f"color:{COLOURS[part.tone]}")
-        return join(sign, "\u00a0", part.word)
+        return join(sign, NO_BREAK, part.word)
     if isinstance(part, Meter):
         label = clip(part.label, limit.bytes) or say("progress")
         done = min(max(part.done, 0), part.total)
@@ -151,7 +159,7 @@ def _link(link: Link, limit: _Limit) -> Html:
 
 
 def _span(span: Span, limit: _Limit, code: int) -> Html:
-    text = clip(span.text, code if span.look == "code" else limit.bytes)
+    text = _clip(span.text, code if span.look == "code" else limit.bytes)
     if span.look == "strong":
         return el("b", text)
     if span.look == "code":
@@ -182,7 +190,7 @@ def _table(table: Table, limit: _Limit) -> Html:
 def _row(row: Row, columns: int, limit: _Limit) -> Html:
     first, *others = row.cells[:columns]
     cells = [el("th", _line(first, limit), scope="row", style=_cell_style(first))]
-    cells += [el("td", _line(cell, limit), style=_cell_style(cell)) for cell in others]
+    cells += [el("td", _cell(cell, limit), style=_cell_style(cell)) for cell in others]
     drawn = el("tr", *cells)
     if not row.below:
         return drawn
@@ -193,9 +201,26 @@ def _row(row: Row, columns: int, limit: _Limit) -> Html:
     return join(drawn, el("tr", el("td", *below, colspan=columns, style=LEFT + ";padding-left:2em")))
 
 
+def _cell(cell: Line, limit: _Limit) -> Html:
+    """The cell; a short one with a mark on one line: a number apart from its unit makes every row two lines high."""
+    texts = [_text(part) for part in cell.parts]
+    if not any(isinstance(part, Mark) for part in cell.parts) or sum(map(len, texts)) > LONG_WORD:
+        return _line(cell, limit)
+    whole = [part.replace(" ", NO_BREAK) if isinstance(part, str) else part for part in cell.parts]
+    return Html(NO_BREAK.join(_inline(part, limit, limit.bytes) for part in whole))
+
+
 def _cell_style(cell: Line) -> str:
     long = any(len(word) > LONG_WORD for part in cell.parts for word in _text(part).split())
     return LEFT + ";overflow-wrap:anywhere" if long else LEFT
+
+
+def _clip(text: str, most: int) -> str:
+    """The text, cut as `clip` does, but not before the end of an operation's name: that is there to be copied."""
+    if named := _OPERATION.search(text):
+        least = size(text[: named.end()])
+        most = max(most, least) if least <= LEAST_CODE else most
+    return clip(text, most)
 
 
 def _text(part: Inline) -> str:
@@ -208,7 +233,7 @@ def _code(code: Code, limit: _Limit) -> Html:
     lines = code.text.splitlines()
     shown = "\n".join(clip(line, limit.bytes) for line in lines[: limit.lines])
     left = code.more + len(lines) - min(len(lines), limit.lines)
-    return el("pre", shown, *([f"\n… {words.left_out(left, 'line')}"] if left else []), style=LEFT)
+    return el("pre", shown, *([f"\n… {words.left_out(left, 'line')}"] if left else []), style=CODE)
 
 
 def _details(details: Details, limit: _Limit) -> Html:

@@ -15,7 +15,7 @@ from aip_magics.spec import Model, Operation, Version
 Kind = Literal[
     "version", "model", "operation", "versions", "models", "operations", "empty", "predictions", "error", "run",
     "report", "finding", "findings", "plan", "object", "objects", "upload",
-    "served", "comparison", "history", "configuration", "other",
+    "served", "comparison", "history", "configuration", "package", "of main", "pull", "other",
 ]  # fmt: skip
 
 
@@ -116,6 +116,18 @@ class UploadPlan(Protocol):
 
 
 @runtime_checkable
+class PullPlan(Protocol):
+    """What a download would do. `rows` are (fetch or keep; name; size in bytes)."""
+
+    @property
+    def source(self) -> Any: ...
+    @property
+    def directory(self) -> Any: ...
+    @property
+    def rows(self) -> Sequence[tuple[str, str, int]]: ...
+
+
+@runtime_checkable
 class Served(Protocol):
     """A version and what serves it: `python` (the interpreter's path), `libraries` (name → version, also `python`)."""
 
@@ -176,6 +188,39 @@ class Configuration(Protocol):
     def problem(self) -> str: ...
 
 
+@runtime_checkable
+class Package(Protocol):
+    """A source distribution of own code: `modules` are what it makes importable, `notes` what to know of it."""
+
+    @property
+    def path(self) -> Any: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def modules(self) -> Sequence[str]: ...
+    @property
+    def notes(self) -> Sequence[str]: ...
+
+
+@runtime_checkable
+class OfMain(Protocol):
+    """What a model's `file` names of a notebook: `names` of classes and functions, and what to do about them.
+
+    `complete` is False where the file was not read to its end.
+    """
+
+    @property
+    def file(self) -> Any: ...
+    @property
+    def names(self) -> Sequence[str]: ...
+    @property
+    def complete(self) -> bool: ...
+    @property
+    def advice(self) -> str: ...
+
+
 _ONE: tuple[tuple[type[Any], Kind], ...] = (
     (Version, "version"),
     (Model, "model"),
@@ -191,6 +236,9 @@ _ONE: tuple[tuple[type[Any], Kind], ...] = (
     (Comparison, "comparison"),
     (History, "history"),
     (Configuration, "configuration"),
+    (PullPlan, "pull"),
+    (Package, "package"),
+    (OfMain, "of main"),
 )
 _MANY: dict[Kind, Kind] = {
     "version": "versions",
@@ -214,7 +262,8 @@ def _kind_of_all(values: Sequence[Any]) -> Kind:
     if not values:
         return "empty"
     many = _MANY.get(kind(values[0]), "other")
-    return many if all(_MANY.get(kind(value)) == many for value in values) else "other"
+    one_of_each = {type(value): value for value in values}.values()  # looking at attributes takes 50 µs a value
+    return many if all(_MANY.get(kind(value)) == many for value in one_of_each) else "other"
 
 
 def _is_list(value: Any) -> bool:

@@ -109,7 +109,7 @@ def status(word: str) -> str:
 
 def width(text: str) -> int:
     """Columns that the text takes in a terminal: Korean letters take two, combining marks none."""
-    return sum(_columns(char) for char in text)
+    return len(text) if text.isascii() else sum(_columns(char) for char in text)
 
 
 def _columns(char: str) -> int:

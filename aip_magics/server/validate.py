@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 
 from aip_magics import catalog, checks
+from aip_magics.checks.options import TABLE
 from aip_magics.errors import FailedPrecondition, InvalidArgument
 from aip_magics.server import containers, node_counts, packages
 from aip_magics.server.names import ModelKey, is_resource_id
@@ -86,7 +87,7 @@ def patched(changed: Version, key: ModelKey, paths: Collection[str]) -> None:
     config = changed.requestLoggingConfig
     if config is None:
         return
-    if not _TABLE.fullmatch(config.bigqueryTableName or ""):
+    if not TABLE.fullmatch(config.bigqueryTableName or ""):
         text = "The name of a BigQuery table is required: PROJECT.DATASET.TABLE."
         raise violation(InvalidArgument, "version.request_logging_config.bigquery_table_name", text)
     if not 0 <= (config.samplingPercentage or 0) <= 1:
@@ -103,7 +104,6 @@ def model_labels(given: Mapping[str, str] | None) -> None:
 # the two kinds of scaling.
 CREATE_CHECKS = ("F02", "S11", "S13", "S15", "S20", "S21", "S22")
 PATCH_CHECKS = ("F02", "S21", "S22")
-_TABLE = re.compile(r"[\w.:-]+\.\w+\.[\w$-]+")
 
 
 def _preflight(made: Version, key: ModelKey, ids: Collection[str]) -> None:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import functools
 import os
+import urllib.parse
 import urllib.request
 from typing import Any
 
 from aip_magics.client import Transport
 from aip_magics.errors import CredentialsError
 from aip_magics.language import say
+from aip_magics.settings import gcloud_home
 from aip_magics.storage import GoogleAuth, Store
 from aip_magics.targets.base import Target
 
@@ -48,6 +50,8 @@ class AiPlatformTarget(Target):
 
     def _authorize(self, url: str) -> GoogleAuth | None:
         """The headers of the user's credentials; None, for anonymous requests, at another endpoint without any."""
+        if self.settings.storage_endpoint and _is_loopback(url) and not _credentials_at_hand():
+            return None  # google-auth would ask the network for those of a virtual machine
         try:
             return GoogleAuth(self._credentials, url)
         except CredentialsError:
@@ -83,7 +87,8 @@ class AiPlatformTarget(Target):
 
 def _surroundings(url: str) -> tuple[str | None, str | None]:
     """The proxy and the bundle of certificates that the user's surroundings want for this URL, as requests has them."""
-    if not urllib.request.getproxies() and not any(map(os.environ.get, ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"))):
+    plain = not urllib.request.getproxies() and not any(map(os.environ.get, ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")))
+    if plain or _is_loopback(url):
         return None, None  # nearly always; importing requests takes longer than a small upload
     import requests
 
@@ -91,3 +96,12 @@ def _surroundings(url: str) -> tuple[str | None, str | None]:
         found = session.merge_environment_settings(url, {}, None, None, None)
     proxy = found["proxies"].get(url.partition(":")[0]) or found["proxies"].get("all")
     return proxy, found["verify"] if isinstance(found["verify"], str) else None
+
+
+def _is_loopback(url: str) -> bool:
+    return urllib.parse.urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+
+
+def _credentials_at_hand() -> bool:
+    named = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    return bool(named) or (gcloud_home(os.environ) / "application_default_credentials.json").exists()

@@ -60,11 +60,12 @@ def in_turns(ways: Mapping[str, Callable[[], float]], rounds: int = 5) -> dict[s
     return {name: Way(name, values) for name, values in measured.items()}
 
 
-def ratio(over: Way, under: Way, goal: Goal, floor: Way | None = None) -> str:
+def ratio(over: Way, under: Way, goal: Goal | None, floor: Way | None = None) -> str:
     """One line: the ratio in each round (min - median - max), what it should be, and what it were at the floor."""
     found = ratios(over, under)
+    wanted = f"; {goal.told(statistics.median(found))}" if goal else ""
     best = f"; {times(statistics.median(ratios(over, floor)))} at the floor" if floor else ""
-    return f"  {over.name} / {under.name}: {spread(found, times)}; {goal.told(statistics.median(found))}{best}"
+    return f"  {over.name} / {under.name}: {spread(found, times)}{wanted}{best}"
 
 
 def ratios(over: Way, under: Way) -> list[float]:

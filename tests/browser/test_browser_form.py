@@ -35,7 +35,7 @@ def test_filled_in_korean_deployed_and_saved_without_what_was_typed(opened: Note
     tested = "print(form.result.state, form.result.description)"
     form = show(opened, "form.ipynb", FORM.format(model="flowers"), said, "busy = 6 * 7\nprint(busy)", tested)
     opened.shot("form", form)
-    opened.compose(form.get_by_label("Description"))
+    opened.compose(form.get_by_label("Description", exact=True))
     form.get_by_label("Test instances").fill(f"[[5.1, 3.5, 1.4, 0.2]] # {SECRET}")
     form.get_by_label("Test instances").blur()
     expect(form.locator("pre").first).to_contain_text("붓꽃")  # the preview follows
@@ -105,6 +105,102 @@ def test_browse_finds_a_local_model(opened: NotebookPage) -> None:
     expect(form.get_by_label("Model URI")).to_have_value(str(opened.jupyter.directory / "models" / "iris"))
     expect(form.get_by_role("button", name="Deploy")).to_be_enabled()
     expect(opened.run(2)).to_contain_text("SCIKIT_LEARN")
+
+
+def test_browse_finds_a_model_in_a_bucket(opened: NotebookPage) -> None:
+    chosen = "print(form.state.deployment.origin)"
+    opened.open("buckets.ipynb", LOAD, "%aip_deploy v1 --model kept --origin models/iris", "form = %aip_form", chosen)
+    opened.run(0)
+    opened.run(1)
+    form = opened.run(2)
+    form.get_by_role("button", name="Browse").click()
+    form.get_by_label("Look in").select_option("buckets")
+    folders = form.get_by_role("listbox", name="Folders")
+    for name in ("aip-local-aiplatform/", "kept/", "v1/"):
+        folders.select_option(name)
+        form.get_by_role("button", name="Open", exact=True).click()
+    expect(folders.locator("option")).to_have_text(["model.joblib"])
+    opened.shot("form-browse-bucket", form)
+    form.get_by_role("button", name="Choose this folder").click()
+    expect(form.get_by_label("Model URI")).to_have_value("gs://aip-local-aiplatform/kept/v1/")
+    expect(form.locator("pre").first).to_contain_text("--origin gs://aip-local-aiplatform/kept/v1/")
+    expect(opened.run(3)).to_have_text("gs://aip-local-aiplatform/kept/v1/")
+
+
+def test_the_models_own_fields_and_request_logging_reach_the_service(opened: NotebookPage) -> None:
+    made = "%aip_describe --model told"
+    form = show(opened, "told.ipynb", FORM.format(model="told"), made, "print(form.result.requestLoggingConfig)")
+    opened.compose(form.get_by_label("Model description"))
+    for name, text in (("Model labels", "team=a"), ("BigQuery table", "p.d.t"), ("Share of requests", "50")):
+        form.get_by_label(name).fill(text)
+        form.get_by_label(name).press("Tab")
+    form.get_by_label("Log output of the nodes").check()
+    share = form.get_by_label("Share of requests")
+    beside = form.locator(".widget-box").filter(has=opened.page.get_by_label("Share of requests")).last
+    expect(beside.get_by_role("alert")).to_contain_text("from 0 to 1")
+    expect(form.get_by_role("button", name="Deploy")).to_be_disabled()
+    share.fill("0.5")
+    share.press("Tab")
+    expect(beside.get_by_role("alert")).to_have_count(0)
+    opened.shot("form-model-fields", form)
+    preview = form.locator("pre").first
+    for kind, texts in {
+        "gcloud": ("--enable-console-logging", "--labels=team=a"),
+        "curl": ('"onlinePredictionConsoleLogging": true', "updateMask=requestLoggingConfig"),
+        "Python": ("'onlinePredictionConsoleLogging': True", "'bigqueryTableName': 'p.d.t'"),
+        "a cell": ("--enable-console-logging", "description: 붓꽃"),
+    }.items():
+        form.get_by_label("Show as").select_option(kind)
+        for text in ("붓꽃", *texts):
+            expect(preview).to_contain_text(text)
+    form.get_by_role("button", name="Deploy").click()
+    expect(form).to_contain_text("READY", timeout=30_000)
+    expect(opened.run(2)).to_contain_text("description: 붓꽃")
+    expect(opened.output(2)).to_contain_text("onlinePredictionConsoleLogging: true")
+    expect(opened.run(3)).to_contain_text("bigqueryTableName='p.d.t', samplingPercentage=0.5")
+
+
+def test_stop_leaves_a_deploy_whose_operation_goes_on(opened: NotebookPage) -> None:
+    slow = "form = %aip_form --model halted --model-dir models/slow --trust"
+    form = show(opened, "stop.ipynb", slow, "print(form.wait())", "found = %aip_attach\nprint(found.state)")
+    form.get_by_role("button", name="Deploy").click()
+    expect(form).to_contain_text("Wait for the operation", timeout=30_000)
+    stop = form.get_by_role("button", name="Stop")
+    opened.shot("form-deploying", form)
+    stop.click()
+    expect(form.locator("code", has_text="%aip_attach")).to_be_visible()
+    expect(stop).to_have_count(0)
+    opened.shot("form-stopped", form)
+    expect(opened.run(2)).to_contain_text("None")
+    assert WIDGET not in opened.save()
+    expect(opened.run(3)).to_contain_text("READY")  # the operation went on, and is found
+
+
+def test_form_and_panel_speak_korean(opened: NotebookPage) -> None:
+    speak = "import os\nos.environ['AIP_MAGICS_LANG'] = 'ko'\n%load_ext aip_magics"
+    opened.open("korean.ipynb", speak, FORM.format(model="hangul"))
+    opened.run(0)
+    form = opened.run(1)
+    deploy, name = form.get_by_role("button", name="배포"), form.get_by_label("모델 이름")
+    expect(deploy).to_be_enabled()
+    name.fill("9 lives")
+    name.press("Tab")
+    expect(form.get_by_role("alert").first).to_contain_text("오류")
+    opened.shot("form-korean", form)
+    name.fill("hangul")
+    name.press("Tab")
+    expect(deploy).to_be_enabled()
+    form.get_by_label("테스트 인스턴스").fill("[[5.1, 3.5, 1.4, 0.2]]")
+    form.get_by_label("테스트 인스턴스").blur()
+    deploy.click()
+    expect(form).to_contain_text("양식에서 배포")
+    expect(form).to_contain_text("READY", timeout=30_000)
+    opened.shot("form-korean-deployed", form)
+    shown = form.inner_text()
+    said = re.findall(
+        r"\b(?:Look at|Check before|Connect to|Upload|Describe|Wait for|skipped|predictions?|Field|Source)\b", shown
+    )
+    assert said == [], shown
 
 
 def test_the_keyboard_alone_fills_in_and_deploys(opened: NotebookPage) -> None:

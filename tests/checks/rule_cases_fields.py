@@ -13,6 +13,10 @@ def scaled(d, *metrics, **fields):
     return d(autoScaling={"minNodes": 1, "metrics": list(metrics)}, **fields)
 
 
+def logged(d, table, share):
+    return d(requestLoggingConfig={"bigqueryTableName": table, "samplingPercentage": share})
+
+
 CPU, GPU = {"name": "CPU_USAGE", "target": 60}, {"name": "GPU_DUTY_CYCLE", "target": 60}
 T4 = {"type": "NVIDIA_TESLA_T4", "count": 1}
 CASES = [
@@ -61,7 +65,9 @@ CASES = [
         lambda d: d(autoScaling={"minNodes": 3, "maxNodes": 3}),
     ),
     ("N03", "error", "nodes: 1", lambda d: d(manualScaling={"nodes": 0}), lambda d: d(manualScaling={"nodes": 1})),
-    ("S27", "warning", "update", lambda d: d(requestLoggingConfig={"samplingPercentage": 0.1}), lambda d: d()),
+    ("L01", "error", "PROJECT.DATASET.TABLE", lambda d: logged(d, "calls", 0.1), lambda d: logged(d, "p.d.t", 0.1)),
+    ("L01", "error", "0.1", lambda d: logged(d, "p.d.t", 10), lambda d: logged(d, "p.d.t", 1)),
+    ("L01", "warning", "0.1", lambda d: logged(d, "p.d.t", None), lambda d: d()),
     (
         "F03",
         "error",

@@ -149,6 +149,13 @@ CASES = [
     ("V10", "warning", "--package-uris", lambda d: pickled(d, "lightgbm_like"), lambda d: pickled(d, "sklearn.mine")),
     ("V10", "warning", "--package-uris", lambda d: pickled(d, "my_steps"), lambda d: d.cloud()),
     (
+        "V10",
+        "warning",
+        "--package-uris",
+        lambda d: d(d.folder(model_pkl=of_module("my_steps"))),
+        lambda d: d(d.folder(model_pkl=of_module("scipy.stats"))),
+    ),
+    (
         "A03",
         "warning",
         "scikit-learn 1.0.2",

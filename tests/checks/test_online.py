@@ -127,6 +127,17 @@ def test_a_good_service_has_no_finding(subject):
     assert checks.run_online(subject, View(IRIS)).findings == ()
 
 
+def test_what_an_existing_model_has_otherwise_is_told_with_what_changes_it(subject):
+    asked = Model("iris", "mine", onlinePredictionLogging=False, labels={"team": "a"})
+    subject = dataclasses.replace(subject, model=asked)
+    there = IRIS.replace(description="theirs", labels={"team": "b", "x": "y"})
+    found = checks.run_online(subject, View(there), only=["M01"]).findings
+    assert [one.subject for one in found] == ["model.description", "model.labels"]
+    assert "team=b,x=y" in found[1].message
+    assert [one.fix.split(" --")[-1] for one in found] == ["description …", "update-labels …"]
+    assert checks.run_online(subject, View(asked)).findings == ()
+
+
 def test_what_the_service_does_not_tell_is_skipped_with_its_reason(subject):
     class Closed(View):
         def service_agent(self):
@@ -147,6 +158,7 @@ def test_skip_knows_the_rules_of_both_kinds(subject):
 def test_the_embedded_server_answers_all_questions(embedded: Path, monkeypatch: pytest.MonkeyPatch):
     """A compatible endpoint is the other end of the target aiplatform: every call goes over HTTP."""
     state = local.start(embedded)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "those of the next line")
     monkeypatch.setattr(google.auth, "default", lambda **_: (Credentials(token=state.token), None))
     where = {"endpoint": state.url, "storage_endpoint": state.url, "project": "my-project"}
     target = choose(settings.resolve(target="aiplatform", **where))

@@ -3,10 +3,12 @@
 import json
 import pickle
 
+import numpy
 import pytest
 import rule_cases_fields
 import rule_cases_models
 import rule_cases_packages
+import xgboost
 
 from aip_magics import checks
 from aip_magics.spec import Version
@@ -497,6 +499,43 @@ def test_wrong_answers_are_found_in_pickles_too(deployment, found):
     (finding,) = found(deployment.cloud(folder), "R07")
     assert "answers wrong" in finding.message
     assert found(deployment.cloud(folder), "A02") == []  # said once
+
+
+@pytest.mark.parametrize(
+    ("objective", "species", "wrong"),
+    [
+        ("multi:softprob", [0, 1, 2] * 10, False),  # as many of each: the base scores are equal, and drop out
+        ("multi:softmax", [0, 1, 2] * 10, False),
+        ("multi:softprob", [0] * 20 + [1] * 7 + [2] * 3, True),
+        ("binary:logistic", [0, 1] * 15, False),  # the base score is the 0.5 that an older reader takes it for
+        ("binary:logistic", [0] * 20 + [1] * 10, True),
+    ],
+)
+def test_answers_are_wrong_only_where_the_base_score_counts(deployment, found, objective, species, wrong):
+    classes = {"num_class": 3} if objective.startswith("multi") else {}
+    rows = numpy.arange(60.0).reshape(30, 2)
+    booster = xgboost.train({"objective": objective, "nthread": 1, **classes}, xgboost.DMatrix(rows, species), 2)
+    folder = deployment.folder(model_bst=bytes(booster.save_raw("ubj")))
+    assert bool(found(deployment.cloud(folder), "R07")) is wrong
+    assert bool(found(deployment.cloud(folder), "A02")) is not wrong  # the version is told, once
+
+
+def test_what_is_installed_here_is_no_warning_on_the_local_target(deployment, found, monkeypatch):
+    """But what only the directory of the notebook has is one: a worker does not import from there."""
+    installed = deployment.folder(model_pkl=rule_cases_models.of_module("hypothesis"))
+    (finding,) = found(deployment(installed), "V10")
+    assert (finding.severity, "no runtime" in finding.message) == ("advice", True)
+    beside = deployment.folder(model_pkl=rule_cases_models.of_module("my_steps"))
+    (beside / "my_steps.py").write_text("class Doubler: pass")
+    monkeypatch.chdir(beside)
+    monkeypatch.syspath_prepend(str(beside))
+    (finding,) = found(
+        deployment(
+            beside,
+        ),
+        "V10",
+    )
+    assert (finding.severity, "nor installed" in finding.message) == ("warning", True)
 
 
 def test_what_has_to_be_exported_is_said_once(deployment):

@@ -14,6 +14,7 @@ from aip_magics.commands.verbs import VERBS
 from aip_magics.deploy import Deployment
 from aip_magics.errors import AipError, CellError, FieldError, InstancesError, OptionError
 from aip_magics.events import Event
+from aip_magics.spec import Model, Version
 
 
 class Silent:
@@ -96,6 +97,30 @@ def test_model_flags() -> None:
     assert model.to_json() == {"name": "iris", "regions": ["europe-west1"], "onlinePredictionLogging": True}
 
 
+def test_the_model_has_a_description_and_labels_of_its_own() -> None:
+    found = deployment("--origin x --description v --model-description m --labels a=v --model-labels a=m")
+    assert (found.version.description, found.version.labels) == ("v", {"a": "v"})
+    assert (found.model.description, found.model.labels) == ("m", {"a": "m"})
+
+
+def test_the_cell_has_the_fields_of_the_model_and_the_line_overrides_them() -> None:
+    body = (
+        "model:\n  name: iris\n  description: of the cell\n  labels: {team: $team}\n  onlinePredictionLogging: true\n"
+    )
+    found = deployment("--origin x --model-description line", body, team="a")
+    assert found.model == Model("iris", "line", onlinePredictionLogging=True, labels={"team": "a"})
+    assert found.version == Version()
+    assert deployment("--origin x", "model: iris").model == Model("iris")
+    assert deployment("--origin x --model other", "model: iris").model == Model("other")
+
+
+def test_request_logging_is_a_field_of_the_version() -> None:
+    config = {"bigqueryTableName": "p.d.t", "samplingPercentage": 0.1}
+    assert version("--bigquery-table-name p.d.t --sampling-percentage 0.1") == {"requestLoggingConfig": config}
+    body = "requestLoggingConfig: {bigqueryTableName: p.d.t, samplingPercentage: 0.1}"
+    assert version("", body) == {"requestLoggingConfig": config}
+
+
 def test_variables_keep_their_type() -> None:
     import numpy
 
@@ -119,6 +144,10 @@ def test_variables_keep_their_type() -> None:
         ("--origin x --min-nodes many", "", OptionError, "--min-nodes"),
         ("--origin x", "framewrok: XGBOOST", FieldError, "did you mean 'framework'"),
         ("--origin x", "state: READY", FieldError, "set by the service"),
+        ("--origin x", "model: {defaultVersion: {}}", FieldError, "set by the service"),
+        ("--origin x", "model: {regions: [us-east1]}", FieldError, "--regions"),
+        ("--origin x", "model: {desription: a}", FieldError, "did you mean 'description'"),
+        ("--origin x", "model: [iris]", FieldError, "an object with the fields of Model"),
         ("--origin x", "- a\n- b\n", CellError, "field: value"),
         ("--origin x", "a: [", CellError, "line"),
         ("--origin x", "description:\n\t- x", CellError, "tabs"),

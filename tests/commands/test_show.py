@@ -15,8 +15,11 @@ from resource_lines import Lines
 
 from aip_magics import settings
 from aip_magics.client import Request
+from aip_magics.commands.options import FORMS
 from aip_magics.commands.show import DryRun, equivalent
-from aip_magics.commands.show.sending import FORMS, Address
+from aip_magics.commands.show.sending import Address
+from aip_magics.errors import OptionError, StorageError
+from aip_magics.storage import GsUri, listing
 from aip_magics.targets import choose, local
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +70,12 @@ def test_the_shown_lines_do_it(aip: Lines, form: str, iris_export: Path, tmp_pat
     shown = [
         aip(f"{line} --show {form}", body)
         for line, body in (
-            (f"deploy v1 --model shown --origin {iris_export}", "test: {instances: [[6.7, 3.0, 5.2, 2.3]]}"),
+            (
+                f"deploy v1 --model shown --origin {iris_export} --model-labels team=a --enable-console-logging "
+                "--bigquery-table-name p.d.t --sampling-percentage 0.5",
+                'test: {instances: [[6.7, 3.0, 5.2, 2.3]]}\nmodel: {description: "it\'s a model"}',
+            ),
+            ("describe v1 --model shown", None),
             (f"predict --model iris --version v1 --json-instances {tmp_path / 'rows.json'}", None),
             ('create-model plain --description "it\'s $HOME" --labels a=b,c=d', None),
             (
@@ -92,6 +100,9 @@ def test_the_shown_lines_do_it(aip: Lines, form: str, iris_export: Path, tmp_pat
     output = run(PROGRAMS[form], "\n".join(shown), tmp_path)
     assert "[2]" in output  # the deployed version predicts
     assert state.token not in output
+    assert "p.d.t" in output  # v1 is described before it is deleted
+    made = aip("describe --model shown")
+    assert (made.description, made.labels, made.onlinePredictionConsoleLogging) == ("it's a model", {"team": "a"}, True)
     assert aip("describe --model plain").description == "it's $HOME"
     assert aip("describe --model plain").labels == {"a": "b", "c": "d"}
     (version,) = aip("list --model shown")  # v1 is deleted
@@ -197,6 +208,108 @@ def test_what_gcloud_has_no_flag_for(home: Path) -> None:
 )
 def test_a_path_taken_apart(path: str, address: Address) -> None:
     assert Address.of(path) == address
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_transfers_as_they_are_shown(aip: Lines, form: str, tmp_path: Path) -> None:
+    available(form)
+    folder, uri = tmp_path / "my export", "gs://models-of-mine/a/v1"
+    (folder / "assets").mkdir(parents=True)
+    (folder / "model.bin").write_bytes(b"model" * 1000)
+    (folder / "assets" / "단어's $HOME.txt").write_bytes(b"\r\n")
+    sent = contents(folder)
+    (folder / ".hidden, too").write_bytes(b"x")
+    (folder / ".git").mkdir()
+    (folder / ".git" / "config").write_bytes(b"x")
+    upload = f"upload {shlex.quote(str(folder))} {uri}"
+    run(PROGRAMS[form], aip(f"{upload} --show {form}"), tmp_path)
+    store = choose(settings.resolve()).store
+    assert set(listing(store, GsUri.parse(uri))) == set(sent)
+    run(PROGRAMS[form], aip(f"pull {uri} {tmp_path / 'new'} --show {form}"), tmp_path)
+    assert contents(tmp_path / "new") == sent
+    aip(f"upload {folder / 'model.bin'} {uri}/extra".replace(str(folder), shlex.quote(str(folder))))
+    if form == "curl":
+        with pytest.raises(OptionError, match="cannot remove"):
+            aip(f"{upload} --delete-extra --show {form}")
+    else:
+        run(PROGRAMS[form], aip(f"{upload} --delete-extra --show {form}"), tmp_path)
+        assert set(listing(store, GsUri.parse(uri))) == set(sent)
+    one = shlex.quote(str(folder / "model.bin"))
+    run(PROGRAMS[form], aip(f"upload {one} gs://models-of-mine/b --show {form}"), tmp_path)
+    assert set(listing(store, GsUri.parse("gs://models-of-mine/b"))) == {"model.bin"}
+    run(PROGRAMS[form], aip(f"pull gs://models-of-mine/b/model.bin {tmp_path / 'one'} --show {form}"), tmp_path)
+    assert contents(tmp_path / "one") == {"model.bin": sent["model.bin"]}
+    with pytest.raises(OptionError, match="single file"):
+        aip(f"upload {one} gs://models-of-mine/b --delete-extra --show {form}")
+
+
+def test_an_upload_is_shown_without_asking_anybody(home: Path, iris_export: Path) -> None:
+    aip = Lines(home)
+    shown = {form: aip(f"upload {iris_export} gs://some-models/iris --show {form}") for form in FORMS}
+    assert shlex.split(shown["gcloud"])[-2:] == [str(iris_export), "gs://some-models/iris/"]
+    assert "model.joblib" in shown["curl"]
+    assert "model.joblib" in shown["python"]
+    assert not (home / "server.json").exists()
+
+
+def test_a_dry_run_of_a_pull_fetches_nothing(aip: Lines, tmp_path: Path) -> None:
+    planned = aip(f"pull gs://aip-local-aiplatform/iris/v1 {tmp_path / 'new'} --dry-run")
+    [(kind, name, size)] = planned.rows
+    assert (kind, name) == ("fetch", "model.joblib")
+    assert not (tmp_path / "new").exists()
+    aip(f"pull gs://aip-local-aiplatform/iris/v1 {tmp_path / 'new'}")
+    again = aip(f"pull gs://aip-local-aiplatform/iris/v1/model.joblib {tmp_path / 'new'} --dry-run")
+    assert again.rows == (("keep", "model.joblib", size),)
+    with pytest.raises(StorageError, match="nothing is there"):
+        aip(f"pull gs://aip-local-aiplatform/none {tmp_path / 'new'} --dry-run")
+
+
+@pytest.mark.parametrize("form", ["gcloud", "python"])
+def test_a_local_prediction_as_it_is_shown(home: Path, form: str, iris_export: Path, tmp_path: Path) -> None:
+    available(form)
+    line = f"local-predict --model-dir {iris_export}"
+    shown = Lines(home)(f"{line} --show {form}", "- [6.7, 3.0, 5.2, 2.3]\n- [5.1, 3.5, 1.4, 0.2]")
+    output = run(PROGRAMS[form], shown, tmp_path)
+    assert "[2, 0]" in output
+
+
+OWN_CODE = """
+class Doubler:
+    @classmethod
+    def from_path(cls, model_dir):
+        return cls()
+
+    def predict(self, instances, **kwargs):
+        return [2 * one for one in instances]
+"""
+
+
+def test_what_has_only_a_program_of_python(home: Path, iris_export: Path, tmp_path: Path) -> None:
+    """Own code, the checks and packages: gcloud and curl have nothing of the kind, and that is said."""
+    aip = Lines(home)
+    (tmp_path / "own.py").write_text(OWN_CODE)
+    made = aip(f"package {tmp_path / 'own.py'} --output {tmp_path / 'ours'}")
+    lines = {
+        f"package {tmp_path / 'own.py'} --output {tmp_path / 'theirs'}": None,
+        f"check {iris_export} --model iris --labels a=b --skip A02": "test: {instances: [[6.7, 3.0, 5.2, 2.3]]}",
+        f"local-predict --model-dir {iris_export} --prediction-class own.Doubler --package-uris {made.path}": "- 21",
+    }
+    output = []
+    for line, body in lines.items():
+        for form in ("gcloud", "curl"):
+            with pytest.raises(OptionError, match="nothing that does this") as caught:
+                aip(f"{line} --show {form}", body)
+            assert caught.value.fix == "there is --show python"
+        output.append(run(PROGRAMS["python"], aip(f"{line} --show python", body), tmp_path))
+    assert (tmp_path / "theirs" / made.path.name).read_bytes() == made.path.read_bytes()
+    assert "'findings': []" in output[1]
+    assert "{'id': 'A02', 'reason': 'left out with --skip'}" in output[1]
+    assert "[42]" in output[2]
+    assert not (home / "server.json").exists()
 
 
 def test_names_cannot_break_out_of_their_quotation(home: Path, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_a_finding_has_its_value_and_its_fix(tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(b"\x80\x04}.")
     found = findings(subject(tmp_path, name="iris-model"))["M02"]
     assert found.message.startswith("'iris-model'은(는) 이름으로 쓸 수 없습니다")
-    assert found.fix == "iris_model을(를) 사용하십시오"
+    assert found.fix == "iris_model을(를) 사용하세요"
 
 
 def test_the_reason_of_a_near_miss_is_inside_the_finding(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_missing_directory_names_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(ModelDirError) as caught:
         artifacts.look(tmp_path / "exprt")
     assert caught.value.message == f"{tmp_path / 'exprt'}이(가) 없습니다"
-    assert caught.value.fix == f"{tmp_path / 'export'}을(를) 뜻하셨습니까?"
+    assert caught.value.fix == f"혹시 {tmp_path / 'export'}인가요?"
 
 
 def test_a_refused_package_says_why(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_refused_package_says_why(tmp_path: Path) -> None:
 
 
 def test_the_reason_for_a_runtime_has_the_versions() -> None:
-    assert catalog.fit("SCIKIT_LEARN", "1.0.2").reason == "모델은 scikit-learn 1.0.2, 런타임 2.11은(는) 1.0.2"
+    assert catalog.fit("SCIKIT_LEARN", "1.0.2").reason == "모델: scikit-learn 1.0.2, 런타임 2.11: 1.0.2"
     reason = catalog.fit("SCIKIT_LEARN", "1.9.1").reason
-    assert reason.startswith("scikit-learn 1.9.1은(는) 어느 런타임에서도 로드할 수 없습니다; ")
+    assert reason.startswith("scikit-learn 1.9.1은 어느 런타임에서도 로드할 수 없음; ")
     assert "런타임 2.11의 1.0.2" in reason

@@ -31,7 +31,7 @@ def test_an_error_has_its_three_lines_in_korean():
     assert caught.value.lines() == [
         "OptionError: --orign 옵션은 없습니다",
         "  위치: %aip_deploy",
-        "  해결: '--origin'을(를) 쓰려고 하셨나요?",
+        "  해결: 혹시 '--origin'인가요?",
     ]
 
 
@@ -61,7 +61,7 @@ def test_a_setting_tells_its_source_and_code_still_compares_it():
     nowhere = Environment({}, {})
     found = resolve(last_run={"target": "local", "project": "my-project"}, environment=nowhere)
     assert (found.project.source, found.project.told) == ("last run", "마지막 실행")
-    with pytest.raises(SettingsError, match="'12345'은\\(는\\) 프로젝트 ID가 아닙니다") as caught:
+    with pytest.raises(SettingsError, match="'12345'는 프로젝트 ID가 아닙니다") as caught:
         resolve(target="local", project="12345", environment=nowhere)
     assert caught.value.fix.startswith("이것은 프로젝트 번호입니다. 프로젝트 ID는")
 

@@ -6,6 +6,7 @@ import argparse
 import ast
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +56,15 @@ def parsed(text: str, session: dict[str, str]) -> tuple[Deployment, settings.Set
 TEXT = st.text(max_size=12)
 ODD = ["iris", "v1", "$name", "$$", "--flag", "-x", "yes", "null", "2.10", "1e3", "=", "<<", "a;", "a?", "~", "'", '"']
 NAMES = st.one_of(TEXT, st.sampled_from(ODD))
+PAIRS = st.dictionaries(NAMES, NAMES, max_size=3).map(lambda d: ",".join(f"{k}={v}" for k, v in d.items()))
 VALUES = {
     "model": NAMES,
     "endpoint": st.sampled_from(["global", "regional"]),
     "region": st.sampled_from([*catalog.regional_regions()]),
     "logging": st.booleans(),
     "consoleLogging": st.booleans(),
+    "modelDescription": NAMES,
+    "modelLabels": PAIRS,
     "version": NAMES,
     "replace": st.booleans(),
     "description": NAMES,
@@ -72,7 +76,9 @@ VALUES = {
     "packageUris": st.lists(NAMES, max_size=3).map(",".join),
     "predictionClass": NAMES,
     "serviceAccount": NAMES,
-    "labels": st.dictionaries(NAMES, NAMES, max_size=3).map(lambda d: ",".join(f"{k}={v}" for k, v in d.items())),
+    "labels": PAIRS,
+    "logTable": NAMES,
+    "logShare": st.sampled_from(["", "0.1", "1", "1e-3", "ten", "nan"]),
     "scaling": st.sampled_from(["automatic", "manual"]),
     "minNodes": st.sampled_from(["", "0", "3", "x"]),
     "maxNodes": st.sampled_from(["", "5"]),
@@ -143,8 +149,11 @@ def test_without_its_instances() -> None:
 @pytest.mark.parametrize("kind", [kind for _, kind in kinds()])
 def test_every_preview_tells_the_names(kind: Any, iris_export: Path) -> None:
     form = state({}, Deployment(str(iris_export), Model("flowers"), Version(name="v7")))
-    assert "flowers" in preview(kind, form)
-    assert "v7" in preview(kind, form)
+    form = form.set("modelDescription", "all my irises").set("modelLabels", "team=a").set("consoleLogging", True)
+    shown = preview(kind, form.set("logTable", "p.d.t").set("logShare", "0.1"))
+    for name in ("flowers", "v7", "all my irises", "team", "p.d.t", "0.1"):
+        assert name in shown
+    assert re.search("enable-console-logging|onlinePredictionConsoleLogging", shown)
     assert preview(kind, state({}, Deployment(""))).startswith("#")
     unreadable = state({}, Deployment(str(iris_export), version=Version(packageUris=("nowhere.tar.gz",))))
     assert "nowhere.tar.gz" in preview(kind, unreadable) or preview(kind, unreadable).startswith("#")

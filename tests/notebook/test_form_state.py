@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from aip_magics import catalog, settings
+from aip_magics import catalog, language, settings
 from aip_magics.deploy import Deployment
 from aip_magics.notebook.form import summary
 from aip_magics.notebook.form.fields import field_of, fields
 from aip_magics.notebook.form.reading import MOST_TEST
 from aip_magics.notebook.form.state import FormState
 from aip_magics.render import html
-from aip_magics.spec import AutoScaling, ManualScaling, MetricSpec, Model, Version
+from aip_magics.spec import AutoScaling, ManualScaling, MetricSpec, Model, RequestLoggingConfig, Version
 
 New = Callable[..., FormState]
 
@@ -47,6 +47,15 @@ def test_it_is_prefilled_from_the_model_the_line_and_the_settings_each_with_its_
     assert form.can_deploy
 
 
+def test_a_runtime_that_fits_none_is_left_out_in_every_language(new: New) -> None:
+    for name in language.LANGUAGES:
+        language.use(name)
+        try:
+            assert new().values.get("runtimeVersion", "") == ""
+        finally:
+            language.use("en")
+
+
 def test_what_is_derived_is_not_given_to_the_service_twice(new: New) -> None:
     form = new()
     assert form.deployment == form.base
@@ -63,18 +72,20 @@ def test_every_field_can_be_filled_in_and_says_who_did(new: New) -> None:
         "pythonVersion": "3.7", "machineType": "mls1-c4-m2", "packageUris": "gs://b/x-1.tar.gz, gs://b/y-1.tar.gz",
         "predictionClass": "my.Predictor", "serviceAccount": "a@p.iam.gserviceaccount.com", "labels": "team=a,x=y",
         "minNodes": "0", "maxNodes": "4", "test": "- [1, 2]",
+        "modelDescription": "all", "modelLabels": "of=model", "logTable": "p.d.t", "logShare": "0.1",
     }.items():  # fmt: skip
         form = form.set(id, value)
         assert form.source(id) == "chosen here"
     made = form.deployment
     assert made.model == Model(
-        name="flowers", regions=("asia-east1",), onlinePredictionLogging=True, onlinePredictionConsoleLogging=True
-    )
+        name="flowers", regions=("asia-east1",), onlinePredictionLogging=True, onlinePredictionConsoleLogging=True,
+        description="all", labels={"of": "model"},
+    )  # fmt: skip
     assert made.version == Version(
         name="v3", description="꽃", framework="XGBOOST", runtimeVersion="2.11", pythonVersion="3.7",
         machineType="mls1-c4-m2", packageUris=("gs://b/x-1.tar.gz", "gs://b/y-1.tar.gz"),
         predictionClass="my.Predictor", serviceAccount="a@p.iam.gserviceaccount.com", labels={"team": "a", "x": "y"},
-        autoScaling=AutoScaling(0, 4),
+        autoScaling=AutoScaling(0, 4), requestLoggingConfig=RequestLoggingConfig("p.d.t", 0.1),
     )  # fmt: skip
     assert (made.replace, made.trust, made.test) == (True, True, {"instances": [[1, 2]]})
 
@@ -134,6 +145,10 @@ def test_a_value_that_the_catalog_does_not_know_stays_and_is_a_problem(new: New)
         ("packageUris", "code.zip"),
         ("predictionClass", "Predictor"),
         ("labels", "team"),
+        ("modelLabels", "team"),
+        ("logTable", "calls"),
+        ("logShare", "some"),
+        ("logShare", "nan"),
         ("minNodes", "two"),
         ("maxNodes", "-1"),
         ("test", "[[1, 2"),
@@ -235,6 +250,9 @@ def test_text_is_on_one_line_and_without_control_characters(new: New) -> None:
         ("model.joblib", "origin"),
         ("/tmp/iris", "origin"),
         ("version.container.image", ""),
+        ("model.labels", "modelLabels"),
+        ("version.requestLoggingConfig.bigqueryTableName", "logTable"),
+        ("version.requestLoggingConfig.samplingPercentage", "logShare"),
         ("region", "endpoint"),
     ],
 )

@@ -68,6 +68,16 @@ def test_what_the_last_test_looks_for_is_found() -> None:
     assert not SECRET.search("Authorization: Bearer %s")
 
 
+def test_a_sentence_stands_before_every_cell_that_runs(path: Path) -> None:
+    told = ""
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            told = cell.source
+            continue
+        assert re.search(r"^[^#\s]", told, re.MULTILINE), f"nothing but a heading or a cell before: {cell.source}"
+        told = ""
+
+
 def test_every_magic_of_the_notebooks_exists_and_the_common_ones_are_shown() -> None:
     cells = [cell for path in NOTEBOOKS for cell in nbformat.read(path, as_version=4).cells]
     code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from aip_magics.commands.config import NAMES
 from aip_magics.errors import NotFound, OptionError, SettingsError
-from aip_magics.notebook.session import journal_of, session_of
+from aip_magics.notebook.configuration import session_of
+from aip_magics.notebook.session import journal_of
 
 
 def sources(shell: Any) -> dict[str, tuple[str, str]]:
@@ -31,6 +33,14 @@ def test_who_wins_and_why(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sources(shell)["project"] == ("from-config", "configuration of this session")
     shell.run_line_magic("aip_config", "--unset project --quiet")
     assert sources(shell)["project"] == ("from-variable", "environment variable GOOGLE_CLOUD_PROJECT")
+
+
+def test_each_setting_can_be_configured(shell: Any) -> None:
+    session = session_of(shell)
+    session.configure({name: "x" for name in NAMES})
+    assert session.session() == {name: "x" for name in NAMES}
+    session.language = "ko"  # is none of these
+    assert set(session.session()) == set(NAMES)
 
 
 def test_what_cannot_be_taken_is_not_kept(shell: Any) -> None:

@@ -82,6 +82,40 @@ def test_a_kernel_lists_the_magics_and_imports_the_package_when_one_is_used(pref
         assert listed(real.run(LISTED))[0] == magics
 
 
+CONFIGURED = """
+%config AipMagics.project = "of-config"
+import sys
+print("aip_magics" in sys.modules)
+{load}
+settings = %aip_config --quiet
+print(settings.settings["project"].value, settings.settings["project"].told)
+%config AipMagics.project = "of-config-too"
+settings = %aip_config --quiet
+print(settings.settings["project"].value, len([c for c in get_ipython().configurables if "Aip" in type(c).__name__]))
+"""
+
+
+@pytest.mark.parametrize("load", ["", "%load_ext aip_magics"])
+def test_what_is_configured_before_the_first_magic_counts(prefix: Prefix, load: str) -> None:
+    lines = prefix.ipython(CONFIGURED.format(load=load)).strip().splitlines()[-3:]
+    assert lines == ["False", "of-config configuration of this session", "of-config-too 1"]
+
+
+def test_what_is_configured_after_load_ext_alone_counts(prefix: Prefix) -> None:
+    prefix.env["AIP_MAGICS_AUTOLOAD"] = "0"
+    code = CONFIGURED.format(load="").replace("import sys", "import sys\nprint(1)", 1)
+    lines = prefix.ipython(f"%load_ext aip_magics\n{code}").strip().splitlines()[-3:]
+    assert lines == ["True", "of-config configuration of this session", "of-config-too 1"]
+
+
+def test_what_ipythons_own_file_configures_counts(prefix: Prefix) -> None:
+    profile = Path(prefix.env["IPYTHONDIR"]) / "profile_default"
+    profile.mkdir(parents=True)
+    (profile / "ipython_config.py").write_text('c.AipMagics.project = "of-the-file"\n')
+    code = "settings = %aip_config --quiet\nprint(settings.settings['project'].value)"
+    assert prefix.ipython(code).strip().splitlines()[-1] == "of-the-file"
+
+
 def completes(real: Kernel) -> list[str]:
     return real.complete("%aip_deploy --orig|")[1]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from aip_magics import errors, spec
@@ -12,11 +13,15 @@ from aip_magics.checks.report import Report
 from aip_magics.commands.config import Configuration
 from aip_magics.commands.history import History
 from aip_magics.commands.journal import Entry
+from aip_magics.commands.package import PickledFromMain
+from aip_magics.commands.pull_plan import PullPlan
 from aip_magics.commands.resources import Comparison, Served
 from aip_magics.deploy.plan import Choice, PlannedRequest, PlanStep
 from aip_magics.events import Detached, Event, Failed, Note, Progress, StepFinished, StepSkipped, StepStarted, Tick
+from aip_magics.prediction.sdist import Package
 from aip_magics.render import RunState
 from aip_magics.settings import Sourced
+from aip_magics.storage import GsUri
 
 
 class SamplePlan:
@@ -146,6 +151,20 @@ def configuration(text: str, count: int) -> Configuration:
     return Configuration({f"{text}{n}": Sourced(text, text) for n in range(count)}, text)
 
 
+def pull_plan(text: str, count: int) -> PullPlan:
+    kinds: tuple[Any, ...] = ("fetch", "keep")
+    rows = tuple((kinds[n % 2], f"{text}{n}", n * 1000) for n in range(count))
+    return PullPlan(GsUri("bucket", f"{text}/"), Path(text), rows)
+
+
+def package(text: str, count: int) -> Package:
+    return Package(Path(text), text, text, (text,) * count, (text,) * count)
+
+
+def of_main(text: str, count: int) -> PickledFromMain:
+    return PickledFromMain(Path(text), (text,) * count, count < 2, text)
+
+
 # Each makes a value of its kind from a text, with `count` of what there can be many of.
 MAKERS: dict[str, Callable[[str, int], Any]] = {
     "version": version,
@@ -176,5 +195,8 @@ MAKERS: dict[str, Callable[[str, int], Any]] = {
     "comparison": comparison,
     "history": history,
     "configuration": configuration,
+    "package": package,
+    "pull plan": pull_plan,
+    "of main": of_main,
     "other": lambda text, count: {text: [text] * count},
 }

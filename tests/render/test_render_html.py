@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import html.parser
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,8 +11,10 @@ from render_samples import MAKERS, finding, model, operation, predictions, repor
 
 from aip_magics.checks.base import Finding, Skipped
 from aip_magics.checks.report import Report
+from aip_magics.commands.package import PickledFromMain
 from aip_magics.errors import CellError, ChecksFailed, PredictionError
-from aip_magics.events import Note, Progress, StepFinished, StepStarted
+from aip_magics.events import Event, Note, Progress, StepFinished, StepStarted
+from aip_magics.prediction.sdist import Package
 from aip_magics.render import html as render
 from aip_magics.render import text as render_text
 from aip_magics.render.blocks import Code, Link, Panel, Span, Table, line, row
@@ -144,6 +147,72 @@ def test_a_run_tells_states_times_summaries_and_notes():
     assert "⚠ warning: old library" in page.text
 
 
+def test_a_package_tells_where_it_lies_and_how_it_is_taken_along():
+    made = Package(Path("dist/my code-0.1.tar.gz"), "my_code", "0.1", ("my_code", "steps"), ("lightgbm is absent",))
+    text = check(render.of(made)).text
+    for told in ("my_code 0.1", "dist/my code-0.1.tar.gz", "my_code, steps", "⚠\u00a0 lightgbm is absent"):
+        assert " ".join(told.split()) in text
+    assert "--package-uris 'dist/my code-0.1.tar.gz'" in text
+    assert "--package-uris" in render_text.of(made)
+    found = PickledFromMain(Path("export/model.joblib"), ("Scale",), True, "move Scale into a module")
+    assert "Scale" in check(render.of(found)).text
+    assert "move Scale into a module" in render_text.of(found)
+
+
+OPERATION = "projects/my-company-prod/operations/create_churn_classifier_v1-1795438005632"
+
+
+def deployment() -> list[Event]:
+    """What a first deployment to the local target tells, in the numbers and lengths that are usual."""
+    notes = [
+        "target: local (default: the embedded server)",
+        "project: my-company-prod (argument)",
+        "regions: us-central1 (default of the global endpoint)",
+        "framework: SCIKIT_LEARN (found in model.joblib)",
+        "runtimeVersion: none (scikit-learn 1.9.1 cannot load on any runtime; the highest is 1.0.2 on 2.11)",
+        "machineType: mls1-c1-m2 (default of the global endpoint)",
+        "advice A02: served by this Python locally; in the cloud: scikit-learn 1.9.1 cannot load on any runtime",
+    ]
+    steps = {
+        "Look at the model files": "1 file, 991 B: model.joblib (scikit-learn 1.9.1)",
+        "Check before anything is sent": "passed, 1 to read",
+        "Connect to the target": "embedded server started at http://127.0.0.1:36247 (project my-company-prod)",
+        "Predict the test instances locally": "2 predictions: [0, 2]",
+        "Bucket": "gs://my-company-prod-aiplatform made (us-central1)",
+        "Upload": "1 sent (991 B) → gs://my-company-prod-aiplatform/churn_classifier/v1/",
+        "Model resource": "projects/my-company-prod/models/churn_classifier is made",
+        "Version resource": f"churn_classifier/v1 is being created: {OPERATION}",
+        "Wait for the operation": "done",
+        "Describe": "v1: READY",
+        "Predict the test instances online": "2 predictions: [0, 2], equal to the local ones",
+    }
+    found: list[Event] = []
+    for title, summary in steps.items():
+        found += [StepStarted(title, title), StepFinished(title, summary)]
+        found += [Note(title, note) for note in notes if title.startswith("Check")]
+    return found
+
+
+def test_a_usual_deployment_shows_every_step_and_the_whole_name_of_its_operation():
+    happened = deployment()
+    text = check(render.of(run(happened, "aip_deploy").finished(60))).text
+    assert "earlier row" not in text
+    for event in happened:
+        if isinstance(event, StepStarted):
+            assert event.title in text
+    assert OPERATION in text
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_the_name_of_an_operation_is_never_cut(count):
+    name = "create_a_model_of_a_long_name_a_version_of_a_long_name_too-1795438005632"
+    assert name in check(render.of([operation(name)] * count)).text
+    told = f"{'x' * 60} is being created: projects/a-project/operations/{name} {'y' * 900}"
+    text = check(render.of(run([StepFinished(f"step{n}", told) for n in range(count)]))).text
+    assert f"projects/a-project/operations/{name}" in text
+    assert count == 1 or "y" * 900 not in text
+
+
 def test_of_a_long_run_the_last_steps_are_kept():
     happened = [StepFinished(f"step{n}", "y" * 30) for n in range(100)]
     text = check(render.of(run(list(happened)))).text
@@ -233,10 +302,16 @@ def test_checks_skipped_for_the_same_reason_share_a_line():
     assert len(panel.all("details")) == 1
 
 
+def test_a_state_and_its_time_stay_on_one_line():
+    panel = render.of(run([StepStarted("look", "Look"), StepFinished("look", "one long text of many words")]))
+    assert "done\u00a01.0\u00a0s</td>" in panel
+    assert "one long text of many words</td>" in panel
+
+
 def test_a_fix_of_several_lines_keeps_them():
     fix = "autoScaling:\n  minNodes: 1"
     panel = render.of([Finding("S22", "error", "version", "x", fix, "")])
-    assert f'<pre style="text-align:left">{fix}</pre>' in panel
+    assert f"<pre style={render.CODE}>{fix}</pre>" in panel
     assert "  autoScaling:\n    minNodes: 1" in render_text.of([Finding("S22", "error", "version", "x", fix, "")])
 
 

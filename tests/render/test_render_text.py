@@ -66,9 +66,9 @@ def test_the_progress_text():
     state = run([*happened, Progress("up", 5_000_000, 10_000_000, "bytes", "model.joblib")], "Deploy 붓꽃")
     assert text.progress_text(state).splitlines() == [
         "Deploy 붓꽃 ● running 3.0 s",
-        "STEP    STATE      TIME   WHAT",
-        "Look    ✔ done     1.0 s  sklearn",
-        "Upload  ● running  1.0 s  [##########----------] 5.0 of 10.0 MB model.joblib",
+        "STEP    STATE            WHAT",
+        "Look    ✔ done 1.0 s     sklearn",
+        "Upload  ● running 1.0 s  [##########----------] 5.0 of 10.0 MB model.joblib",
     ]
 
 

@@ -62,6 +62,7 @@ def test_a_whole_deploy_at_a_compatible_endpoint(
     embedded: Path, iris_export: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = local.running(embedded) or local.start(embedded)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "those of the next line")
     monkeypatch.setattr(google.auth, "default", lambda **_: (Credentials(token=state.token), None))  # type: ignore[no-untyped-call]
     where = ["--endpoint", state.url, "--storage-endpoint", state.url, "--project", "my-project"]
     with pytest.raises(ChecksFailed, match=r"scikit-learn .* cannot load on any runtime"):

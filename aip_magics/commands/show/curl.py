@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from aip_magics.client import Request
 from aip_magics.commands.show import shell
-from aip_magics.commands.show.sending import Call, MakeBucket, Upload, Wait
+from aip_magics.commands.show.sending import Call, Fetch, MakeBucket, Sync, Upload, Wait
+from aip_magics.errors import OptionError
+from aip_magics.language import say
 
 if TYPE_CHECKING:
     from aip_magics.targets import Target
@@ -57,9 +59,30 @@ def _line(call: Call, target: Target, waited: bool) -> list[str]:
         kind = "-H 'Content-Type: application/octet-stream'"
         data = f"--data-binary {shlex.quote(f'@{call.path}')}"
         return [_call("POST", "storage", f"upload/storage/v1/b/{call.bucket}/o", query, kind, data)]
+    if isinstance(call, Sync):
+        return _sync(call, target)
+    if isinstance(call, Fetch):
+        return list(_fetch(call))
     if isinstance(call, Wait):
         return _wait(call, target)
     return _request(call, target, waited)
+
+
+def _sync(call: Sync, target: Target) -> list[str]:
+    """Each file, whatever lies there: comparing takes a reader of JSON, which curl is not."""
+    if call.delete_extra:
+        text = say("curl cannot remove what has no file here")
+        raise OptionError(text, where="--show curl", fix=say("one of {names}", names="--show gcloud, --show python"))
+    return [line for file in call.files for line in _line(file, target, False)]
+
+
+def _fetch(call: Fetch) -> Iterator[str]:
+    folders = dict.fromkeys(str((call.directory / name).parent) for name in call.names)
+    yield shell.words("mkdir", "-p", *folders)
+    for name in call.names:
+        # The slashes of a name are no part of the path.
+        place = f"storage/v1/b/{call.bucket}/o/{urllib.parse.quote(call.prefix + name, safe='')}?alt=media"
+        yield f'call -o {shlex.quote(str(call.directory / name))} "${{storage}}{place}"'
 
 
 def _request(request: Request, target: Target, waited: bool) -> list[str]:

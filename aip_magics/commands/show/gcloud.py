@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aip_magics.client import Request
 from aip_magics.commands.show import shell
-from aip_magics.commands.show.sending import Address, Call, MakeBucket, Upload, Wait
+from aip_magics.commands.show.sending import Address, Call, Fetch, MakeBucket, Sync, Upload, Wait
 from aip_magics.language import say
 
 if TYPE_CHECKING:
@@ -67,9 +68,31 @@ def _command(call: Call, target: Target, waited: bool) -> list[str]:
         return [f"{there} > /dev/null 2>&1 || {shell.words(*make)}"]
     if isinstance(call, Upload):
         return [shell.words("gcloud", "storage", "cp", str(call.path), f"gs://{call.bucket}/{call.object}")]
+    if isinstance(call, Sync):
+        return [_sync(call)]
+    if isinstance(call, Fetch):
+        return [shell.words("mkdir", "-p", str(call.directory)), _fetch(call)]
     if isinstance(call, Wait):
         return [_operation("wait", call.operation.rpartition("/")[2], target)] if call.operation else []
     return _request(call, target, waited)
+
+
+def _sync(call: Sync) -> str:
+    """gcloud compares, too, and sends what differs. Left to itself it would take hidden files, and no links."""
+    # A list of patterns, told apart by commas, each matched from the beginning: `^` there would name another delimiter.
+    names = ",".join(re.escape(name).replace(",", r"\x2c") + "(/|$)" for name in call.left_out)
+    flags = ["--recursive", "--checksums-only", "--no-ignore-symlinks"]
+    flags += ["--delete-unmatched-destination-objects"] if call.delete_extra else []
+    flags += [f"--exclude={names}"] if names else []
+    return shell.words("gcloud", "storage", "rsync", *flags, str(call.directory), f"gs://{call.bucket}/{call.prefix}")
+
+
+def _fetch(call: Fetch) -> str:
+    source = f"gs://{call.bucket}/{call.prefix}"
+    if call.all:
+        return shell.words("gcloud", "storage", "rsync", "--recursive", "--checksums-only", source, str(call.directory))
+    [name] = call.names
+    return shell.words("gcloud", "storage", "cp", f"{source}{name}", str(call.directory / name))
 
 
 def _request(request: Request, target: Target, waited: bool) -> list[str]:

@@ -1,4 +1,4 @@
-"""The options `--dry-run` and `--show` of a command that sends something."""
+"""What `--dry-run` and `--show` show of a command that sends something."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aip_magics.client import Request
 from aip_magics.commands.base import Context
-from aip_magics.commands.show.sending import FORMS, Call, equivalent
-from aip_magics.language import say
+from aip_magics.commands.show.sending import Call, equivalent
 
 if TYPE_CHECKING:
     from aip_magics.targets import Target
@@ -35,14 +34,6 @@ class DryRun:
     choices: tuple[Any, ...] = ()
 
 
-def add_sending(parser: argparse.ArgumentParser, *, dry_run: bool = True) -> None:
-    """`--dry-run` and `--show`. `dry_run=False` where the command has a dry run of its own."""
-    group = parser.add_argument_group(say("instead of sending"))
-    if dry_run:
-        group.add_argument("--dry-run", action="store_true", help=say("show the requests, send nothing"))
-    group.add_argument("--show", choices=FORMS, help=say("show the same for gcloud, curl or Python, send nothing"))
-
-
 def preview(args: argparse.Namespace, context: Context, target: Target, sent: Sequence[Call]) -> DryRun | str | None:
     """What `--show` (a text) or `--dry-run` asks for, shown and returned; None where the calls are to be sent."""
     result: DryRun | str
@@ -58,6 +49,4 @@ def preview(args: argparse.Namespace, context: Context, target: Target, sent: Se
 
 def _planned(request: Request, target: Target) -> Planned:
     body = json.loads(request.body) if isinstance(request.body, bytes) else request.body
-    query = "&".join(f"{name}={value}" for name, value in request.params.items())
-    url = f"{target.endpoint}/{request.path}{f'?{query}' if query else ''}"
-    return Planned(request.method, url, body)
+    return Planned(request.method, f"{target.endpoint}/{request.told}", body)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aip_magics.client import Request
-from aip_magics.commands.show.sending import Address, Call, MakeBucket, Upload, Wait
+from aip_magics.commands.show.sending import Address, Call, Fetch, MakeBucket, Sync, Upload, Wait
 from aip_magics.targets.state import STATE_FILE
 
 if TYPE_CHECKING:
@@ -31,13 +31,16 @@ def _imports(sent: Sequence[Call], target: Target) -> Iterator[str]:
         yield from ("import json", "import pathlib")
     if any(isinstance(call, Wait) for call in sent):
         yield "import time"
+    if not local and any(isinstance(call, Fetch) for call in sent):
+        yield "import pathlib"
     if not local:
         yield "import google.auth"
     if _uploads(sent):
         yield "from google.cloud import storage"
     if local:
         yield "from google.oauth2.credentials import Credentials"
-    yield "from googleapiclient import discovery"
+    if _calls(sent):
+        yield "from googleapiclient import discovery"
 
 
 def _clients(sent: Sequence[Call], target: Target) -> Iterator[str]:
@@ -50,14 +53,19 @@ def _clients(sent: Sequence[Call], target: Target) -> Iterator[str]:
         yield f"endpoint = {target.endpoint!r}"
         yield f"credentials, _ = google.auth.default(scopes=[{SCOPE!r}])"
     yield 'options = {"api_endpoint": endpoint}'
-    yield 'ml = discovery.build("ml", "v1", client_options=options, credentials=credentials, static_discovery=True)'
+    if _calls(sent):
+        yield 'ml = discovery.build("ml", "v1", client_options=options, credentials=credentials, static_discovery=True)'
     if _uploads(sent):
         options = "options" if local else repr({"api_endpoint": target.storage_url})
         yield f"gcs = storage.Client({target.project!r}, credentials, client_options={options})"
 
 
 def _uploads(sent: Sequence[Call]) -> bool:
-    return any(isinstance(call, (MakeBucket, Upload)) for call in sent)
+    return any(isinstance(call, (MakeBucket, Upload, Sync, Fetch)) for call in sent)
+
+
+def _calls(sent: Sequence[Call]) -> bool:
+    return any(isinstance(call, (Request, Wait)) for call in sent)
 
 
 def _lines(call: Call, target: Target) -> list[str]:
@@ -66,6 +74,10 @@ def _lines(call: Call, target: Target) -> list[str]:
         return [f"if not {bucket}.exists():", f"    {bucket}.create(location={call.location!r})"]
     if isinstance(call, Upload):
         return [f"gcs.bucket({call.bucket!r}).blob({call.object!r}).upload_from_filename({str(call.path)!r})"]
+    if isinstance(call, Sync):
+        return [*(line for file in call.files for line in _lines(file, target)), *_removal(call)]
+    if isinstance(call, Fetch):
+        return list(_fetch(call))
     if isinstance(call, Wait):
         return _wait(call, target)
     asked = _method(call)
@@ -73,6 +85,25 @@ def _lines(call: Call, target: Target) -> list[str]:
         return _pages(asked, target)
     headers = _headers(call, target)
     return [f"request = {asked}", *_sent(headers), "answer = request.execute()", "print(answer)"]
+
+
+def _removal(call: Sync) -> list[str]:
+    if not call.delete_extra:
+        return []
+    return [
+        f"sent = {sorted(file.object for file in call.files)!r}",
+        f"for blob in gcs.list_blobs({call.bucket!r}, prefix={call.prefix!r}):",
+        "    if blob.name not in sent:",
+        "        blob.delete()",
+    ]
+
+
+def _fetch(call: Fetch) -> Iterator[str]:
+    for folder in dict.fromkeys(str((call.directory / name).parent) for name in call.names):
+        yield f"pathlib.Path({folder!r}).mkdir(parents=True, exist_ok=True)"
+    for name in call.names:
+        blob = f"gcs.bucket({call.bucket!r}).blob({call.prefix + name!r})"
+        yield f"{blob}.download_to_filename({str(call.directory / name)!r})"
 
 
 def _pages(asked: str, target: Target) -> list[str]:

@@ -6,16 +6,14 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aip_magics.client import Request, calls
+from aip_magics.commands.options import Form
 
 if TYPE_CHECKING:
     from aip_magics.deploy import Plan
     from aip_magics.targets import Target
-
-Form = Literal["gcloud", "curl", "python"]
-FORMS: tuple[Form, ...] = ("gcloud", "curl", "python")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,13 +34,42 @@ class Upload:
 
 
 @dataclasses.dataclass(frozen=True)
+class Sync:
+    """The files of a local directory become those below `gs://bucket/prefix`; `prefix` is empty or ends with a slash.
+
+    `left_out` are names below `directory` that are not sent. `delete_extra`: what lies there and not here is removed.
+    """
+
+    directory: Path
+    files: tuple[Upload, ...]
+    left_out: tuple[str, ...]
+    bucket: str
+    prefix: str
+    delete_extra: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Fetch:
+    """Objects become files below a local directory. `names` are relative to `gs://bucket/prefix`.
+
+    `all` of them lie there; else it is one object, named for itself.
+    """
+
+    bucket: str
+    prefix: str
+    names: tuple[str, ...]
+    directory: Path
+    all: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
 class Wait:
     """Wait for an operation: that of the call before, where `operation` (a full name) is empty."""
 
     operation: str = ""
 
 
-Call: TypeAlias = Request | MakeBucket | Upload | Wait
+Call: TypeAlias = Request | MakeBucket | Upload | Sync | Fetch | Wait
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,10 +107,13 @@ def deployment_calls(plan: Plan, target: Target, test: Mapping[str, Any] | None,
     found += [Upload(one.path, one.destination.bucket, one.destination.prefix + one.name) for one in plan.packages]
     model = calls.model_name(target.project, plan.model.id)
     version = calls.version_name(target.project, plan.model.id, plan.version.id)
-    found += [calls.create_model(target.project, plan.model), calls.create_version(model, plan.version)]
+    found += [calls.create_model(target.project, plan.model), calls.create_version(model, plan.sent)]
     if not wait:
         return found
-    found += [Wait(), calls.get(version)]
+    found.append(Wait())
+    if later := plan.sent_later:
+        found += [calls.patch(version, later, list(later)), Wait()]
+    found.append(calls.get(version))
     if test is not None:
         from aip_magics.prediction.instances import encode
 

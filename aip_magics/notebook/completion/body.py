@@ -17,8 +17,8 @@ _VALUE = re.compile(r"\s*(?:- )?(\w+):[ \t]+(\S*)$")
 _ITEM = re.compile(r"(\s*)- (\S*)$")
 _PARENT = re.compile(r"(\s*)(?:- )?(\w+):\s*$")
 _WRITTEN = re.compile(r"(\s*)(\w+):")
-_TEST = "test"
-_TESTED = ("deploy", "check", "form")  # the verbs that take it
+_TEST, _MODEL = "test", "model"
+_DEPLOYING = ("deploy", "check", "form")  # the verbs that take both beside the fields of the Version
 
 
 def complete_body(verb: str, lines: Sequence[str], number: int, before: str, names: Mapping[str, Any]) -> Offer:
@@ -55,20 +55,27 @@ def _choices(hint: Any) -> list[str]:
 
 def _fields(verb: str, parents: Sequence[str]) -> list[str]:
     """The fields that can stand below these parents."""
-    if parents == [_TEST] and verb in _TESTED:
+    deploying = verb in _DEPLOYING
+    if parents == [_TEST] and deploying:
         return ["instances"]
     hint = _type_of(verb, parents)
     if not (isinstance(hint, type) and issubclass(hint, Resource)):
         return []
     resource: Any = hint
-    left_out = {*getattr(hint, "OUTPUT_ONLY", ()), "name", "etag"} if not parents else set[str]()
+    left_out = set[str]()
+    if not parents:
+        left_out = {*resource.OUTPUT_ONLY, "name", "etag"}
+    elif deploying and parents == [_MODEL]:
+        left_out = {*Model.OUTPUT_ONLY, "regions", "etag"}  # the region is an option of the line
     fields = [name for name in field_types(resource) if name not in left_out]
-    return [*fields, _TEST] if verb in _TESTED and not parents else fields
+    return [*fields, _MODEL, _TEST] if deploying and not parents else fields
 
 
 def _type_of(verb: str, parents: Sequence[str]) -> Any:
     """The type of the field that these names lead to; None where there is no such field."""
     hint: Any = Model if verb == "create-model" else Version
+    if verb in _DEPLOYING and parents[:1] == [_MODEL]:
+        hint, parents = Model, parents[1:]
     for name in parents:
         if not (isinstance(hint, type) and issubclass(hint, Resource)):
             return None

@@ -12,6 +12,7 @@ from aip_magics.settings import LAST_RUN, Sourced
 
 # Sources of settings that another run of the cell would not have: it has to say them itself.
 _OF_A_LINE = ("argument", LAST_RUN)
+_OF_MODEL = ("description", "labels")  # what else a model has are flags
 _PLAIN_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 
@@ -78,6 +79,9 @@ def _body(state: FormState, test: bool) -> dict[str, Any]:
     fields = deployment.version.to_json()
     if _PLAIN_NAME.fullmatch(fields.get("name", "")):
         del fields["name"]
+    model = {name: value for name, value in deployment.model.to_json().items() if name in _OF_MODEL}
+    if model:
+        fields["model"] = model
     if test and deployment.test is not None:
         fields["test"] = dict(deployment.test)
     return {name: _escaped(value) for name, value in fields.items()}

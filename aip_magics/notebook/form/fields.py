@@ -36,6 +36,8 @@ def _model(section: str) -> tuple[Field, ...]:
         Field("region", "choice", section, say("Region"), "", ("model.regions",)),
         Field("logging", "check", section, say("Log requests"), "", ("model.onlinePredictionLogging",)),
         Field("consoleLogging", "check", section, say("Log output of the nodes"), "", _CONSOLE),
+        Field("modelDescription", "text", section, say("Model description"), "", ("model.description",)),
+        Field("modelLabels", "text", section, say("Model labels"), _PAIRS, ("model.labels",)),
     )
 
 
@@ -63,7 +65,16 @@ def _version(section: str) -> tuple[Field, ...]:
             "predictionClass", "text", section, say("Prediction class"), "module.Class", ("version.predictionClass",)
         ),
         Field("serviceAccount", "text", section, say("Service account"), "", ("version.serviceAccount",)),
-        Field("labels", "text", section, say("Labels"), "key=value,key=value", ("version.labels",)),
+        Field("labels", "text", section, say("Labels"), _PAIRS, ("version.labels",)),
+        Field("logTable", "text", section, say("BigQuery table"), say("log requests: project.dataset.table"), (_LOG,)),
+        Field(
+            "logShare",
+            "text",
+            section,
+            say("Share of requests"),
+            say("log requests: 0 to 1 of them"),
+            (f"{_LOG}.samplingPercentage",),
+        ),
     )
 
 
@@ -95,6 +106,8 @@ def _test(section: str) -> tuple[Field, ...]:
     return (Field("test", "area", section, say("Test instances"), "[[5.1, 3.5, 1.4, 0.2]]", ("test", "instances")),)
 
 
+_PAIRS = "key=value,key=value"
+_LOG = "version.requestLoggingConfig"
 _CONSOLE = ("model.onlinePredictionConsoleLogging",)
 _ORIGIN = ("origin", "version.deploymentUri")
 
@@ -108,6 +121,18 @@ def field_of(subject: str) -> str:
     )
     # What is no field of a resource (as `model.joblib`) is a file or the directory: it came with the model.
     return best[1] or ("" if _is_resource_field(subject) else "origin")
+
+
+def label_of(id: str, value: str) -> str:
+    """What a value of a choice is called: names of the API as they are."""
+    labels = {
+        "": say("(left out)"),
+        "global": say("global (ml.googleapis.com)"),
+        "regional": say("regional (REGION-ml.googleapis.com)"),
+        "automatic": say("automatic"),
+        "manual": say("manual"),
+    }
+    return labels.get(value, value) if id != "region" else value
 
 
 def _is_resource_field(subject: str) -> bool:

@@ -35,6 +35,11 @@ class Form:
         regional = False if asked.args.regions or asked.args.region == "global" else None
         self.state = FormState.of(asked.deployment, asked.settings, say("argument"), regional=regional)
         self.view = View(self.state, self)
+        # Made in the cell, not by the click on Deploy: what a page says of a widget goes to the subshell of the kernel
+        # in which the widget was last changed, and JupyterLab ends that of a click when the form's widgets are closed:
+        # the kernel drops what comes for it then (https://github.com/ipython/ipykernel/issues/1557).
+        self._stopping = Kit()
+        self._stop_button = self._stopping.button(say("Stop"), self.stop)
         self._shown = show(bundle(self.view.box))
         self._outputs = Outputs(OUTPUTS)
         self._face: FormRunFace | None = None
@@ -78,15 +83,8 @@ class Form:
                 return False
             self._close(summary.deployed(self.state))
             self._face = FormRunFace(self._outputs)
-            stop = Kit()
-            button = stop.button(say("Stop"), self.stop)
-            self._outputs.button.update(bundle(button), raw=True)
-
-            def ended() -> None:
-                self._outputs.button.update(EMPTY, raw=True)
-                stop.close()
-
-            self._run = Run(self._asked, self.state, self._face, ended)
+            self._outputs.button.update(bundle(self._stop_button), raw=True)
+            self._run = Run(self._asked, self.state, self._face, self._ended)
             return True
 
     def cancel(self) -> None:
@@ -94,6 +92,7 @@ class Form:
         with self._lock:
             if self.is_open:
                 self._close(summary.cancelled())
+                self._stopping.close()
 
     def stop(self) -> None:
         """Stop a deploy as an interrupt does: before the operation nothing goes on, after it the operation does."""
@@ -121,6 +120,10 @@ class Form:
         with self._lock:
             if self.is_open:
                 self.view.tested(*found)
+
+    def _ended(self) -> None:
+        self._outputs.button.update(EMPTY, raw=True)
+        self._stopping.close()
 
     def _close(self, left: Panel) -> None:
         self.is_open = False

@@ -24,8 +24,9 @@ def aip_form(origin: object = None, *, test: object = None, **options: object) -
     from IPython.core.getipython import get_ipython
 
     from aip_magics.notebook import magics
+    from aip_magics.notebook.configuration import session_of
     from aip_magics.notebook.face import NotebookFace
-    from aip_magics.notebook.session import session_of, speak
+    from aip_magics.notebook.session import speak
 
     shell = get_ipython()
     if shell is None or getattr(shell, "kernel", None) is None:

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import dataclasses
 import json
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +18,7 @@ from aip_magics.commands.options import pairs, words
 from aip_magics.deploy import Deployment
 from aip_magics.errors import AipError, FieldError
 from aip_magics.language import say
-from aip_magics.spec import AutoScaling, ManualScaling, Model, Version
+from aip_magics.spec import AutoScaling, ManualScaling, Model, RequestLoggingConfig, Version
 
 Given = Mapping[str, "str | bool"]
 
@@ -59,7 +60,7 @@ def tidy(text: str) -> str:
 def given_in(deployment: Deployment) -> dict[str, str | bool]:
     """The fields that a deployment gives, as the form shows them."""
     model, version = deployment.model, deployment.version
-    auto, manual = version.autoScaling, version.manualScaling
+    auto, manual, log = version.autoScaling, version.manualScaling, version.requestLoggingConfig
     found: dict[str, str | bool | None] = {
         "origin": deployment.origin,
         "replace": deployment.replace,
@@ -68,9 +69,13 @@ def given_in(deployment: Deployment) -> dict[str, str | bool]:
         "region": ",".join(model.regions or ()),
         "logging": model.onlinePredictionLogging,
         "consoleLogging": model.onlinePredictionConsoleLogging,
+        "modelDescription": model.description,
+        "modelLabels": _labels_text(model),
         **{id: getattr(version, name) for id, name in _TEXTS.items()},
         "packageUris": _packages_text(version),
         "labels": _labels_text(version),
+        "logTable": log.bigqueryTableName if log else None,
+        "logShare": _shown(log.samplingPercentage if log else None),
         "scaling": "manual" if manual else None,
         "nodes": _shown(manual.nodes if manual else None),
         "minNodes": _shown(auto.minNodes if auto else None),
@@ -102,6 +107,8 @@ def _model(base: Model, reader: _Reader, regional: bool) -> Model:
         regions=None if regional or not region else tuple(words(region)),
         onlinePredictionLogging=reader.checked("logging"),
         onlinePredictionConsoleLogging=reader.checked("consoleLogging"),
+        description=reader.text("modelDescription"),
+        labels=reader.labels("modelLabels", base),
     )
 
 
@@ -110,10 +117,16 @@ def _version(base: Version, reader: _Reader) -> Version:
     return base.replace(
         **{name: reader.text(id) for id, name in _TEXTS.items()},
         packageUris=reader.packages(base),
-        labels=reader.labels(base),
+        labels=reader.labels("labels", base),
+        requestLoggingConfig=_request_logging(reader),
         autoScaling=None if manual else _auto_scaling(base.autoScaling, reader),
         manualScaling=ManualScaling(reader.number("nodes", wanted=True)) if manual else None,
     )
+
+
+def _request_logging(reader: _Reader) -> RequestLoggingConfig | None:
+    made = RequestLoggingConfig(reader.text("logTable"), reader.share("logShare"))
+    return made if made.to_json() else None
 
 
 def _auto_scaling(base: AutoScaling | None, reader: _Reader) -> AutoScaling | None:
@@ -152,16 +165,27 @@ class _Reader:
             return None
         return None if text is None else int(text)
 
+    def share(self, id: str) -> float | None:
+        text = self.text(id)
+        try:
+            found = None if text is None else float(text)
+        except ValueError:
+            found = math.nan
+        if found is None or math.isfinite(found):
+            return found
+        self.problem(id, say("{text!r} is not a number", text=text), "0.1")
+        return None
+
     def packages(self, base: Version) -> tuple[str, ...] | None:
         kept = None if _packages_text(base) else base.packageUris
         return tuple(words(self.text("packageUris") or "")) or kept
 
-    def labels(self, base: Version) -> Mapping[str, str] | None:
+    def labels(self, id: str, base: Model | Version) -> Mapping[str, str] | None:
         kept = None if _labels_text(base) else base.labels
         try:
-            return pairs(self.text("labels") or "") or kept
+            return pairs(self.text(id) or "") or kept
         except argparse.ArgumentTypeError:
-            self.problem("labels", say("labels are key=value, with commas between"), "team=a,stage=test")
+            self.problem(id, say("labels are key=value, with commas between"), "team=a,stage=test")
             return None
 
     def test(self, base: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
@@ -194,13 +218,13 @@ def _packages_text(version: Version) -> str:
     return text if tuple(words(text)) == version.packageUris else ""
 
 
-def _labels_text(version: Version) -> str:
-    text = ",".join(f"{key}={value}" for key, value in (version.labels or {}).items())
+def _labels_text(resource: Model | Version) -> str:
+    text = ",".join(f"{key}={value}" for key, value in (resource.labels or {}).items())
     with contextlib.suppress(argparse.ArgumentTypeError):
-        if pairs(text) == version.labels:
+        if pairs(text) == resource.labels:
             return text
     return ""
 
 
-def _shown(number: int | None) -> str | None:
+def _shown(number: float | None) -> str | None:
     return None if number is None else str(number)

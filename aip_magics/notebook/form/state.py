@@ -125,7 +125,7 @@ class FormState:
     @cached_property
     def values(self) -> Mapping[str, Value]:
         """What each field shows: what was given, else what is derived, else nothing."""
-        derived = {id: choice.value for id, choice in self._choices.items() if choice.value != "none"}
+        derived = {id: choice.value for id, choice in self._choices.items() if choice.value != say("none")}
         region = self.target.region or (self.plan.model.regions or ("",))[0]
         shown: dict[str, Value] = {
             "endpoint": _endpoint(self.regional),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aip_magics.language import say
 from aip_magics.notebook.form.cell import cell
-from aip_magics.notebook.form.fields import fields
+from aip_magics.notebook.form.fields import Field, fields, label_of
 from aip_magics.notebook.form.state import FormState
 from aip_magics.render.blocks import Block, Code, Details, Panel, Table, line, muted, row, strong
 
@@ -15,7 +15,7 @@ def deployed(state: FormState) -> Panel:
     The test instances are not in it: they may be somebody's data, and are no part of what is made.
     """
     rows = [
-        row(field.label, _shown(value), muted(state.source(field.id)))
+        row(field.label, _shown(field, value), muted(state.source(field.id)))
         for field in fields()
         if field.id != "test" and (value := state.values.get(field.id))
     ]
@@ -30,5 +30,7 @@ def cancelled() -> Panel:
     return Panel(say("form"), "idle", (line(say("The form was closed: nothing was sent.")),))
 
 
-def _shown(value: str | bool) -> str:
+def _shown(field: Field, value: str | bool) -> str:
+    if field.kind == "choice":
+        return label_of(field.id, str(value))
     return say("yes") if value is True else str(value)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from aip_magics.language import say
 from aip_magics.notebook.form import drawing, previews
 from aip_magics.notebook.form.browser import Browser
-from aip_magics.notebook.form.fields import fields
+from aip_magics.notebook.form.fields import Field, fields, label_of
 from aip_magics.notebook.form.state import FormState, Value
 from aip_magics.notebook.form.widgets import Kit
 from aip_magics.render import html
@@ -34,8 +34,9 @@ class View:
         self._showing = False
         self._kit = Kit()
         self._fields = fields()
-        self.controls = {field.id: self._kit.control(field) for field in self._fields}
-        self.notes = {field.id: self._kit.note() for field in self._fields}
+        # With their values from the beginning: each that is set afterwards is one more message to the page.
+        self.controls = {field.id: self._kit.control(field, **self._traits(field)) for field in self._fields}
+        self.notes = {field.id: self._kit.note(self._note(field.id)) for field in self._fields}
         self.browse = self._kit.button(say("Browse"), lambda: self.browser.open(self._state.deployment.origin))
         self.browser = Browser(self._kit, lambda: self._state.target, lambda place: actions.set("origin", place))
         self.kind = self._kit.dropdown(say("Show as"), previews.kinds())
@@ -58,7 +59,7 @@ class View:
             self._showing = True  # what changes now is not what the user does
             try:
                 for field in self._fields:
-                    self._show_field(field.id, field.kind)
+                    self._show_field(field)
                 self._show_preview()
                 self.general.value = drawing.field_note("", state.problems_of(""))
                 self.deploy_button.disabled = not state.can_deploy
@@ -88,9 +89,7 @@ class View:
         for field in self._fields:
             if field.section != section:
                 section = field.section
-                title = self._kit.html()
-                title.value = drawing.heading(section)
-                shown.append(title)
+                shown.append(self._kit.html(drawing.heading(section)))
             browse = [self.browse] if field.id == "origin" else []
             shown.append(self._kit.row(self.controls[field.id], *browse, self.notes[field.id]))
             if browse:
@@ -98,17 +97,25 @@ class View:
         buttons = self._kit.row(self.test_button, self.deploy_button, self.cancel_button)
         return [*shown, self.kind, self.preview, self.general, buttons, self.result]
 
-    def _show_field(self, id: str, kind: str) -> None:
-        state, control = self._state, self.controls[id]
-        value = state.values.get(id, False if kind == "check" else "")
-        if kind == "choice":
-            options = [(_choice(id, each), each) for each in state.choices(id)]
-            if list(control.options) != options:
-                control.options = options
-        if control.value != value:
-            control.value = value
-        control.disabled = not state.applies(id)
-        self.notes[id].value = drawing.field_note(state.source(id), state.problems_of(id))
+    def _show_field(self, field: Field) -> None:
+        control = self.controls[field.id]
+        for name, shown in self._traits(field).items():
+            if getattr(control, name) != shown:
+                setattr(control, name, shown)
+        self.notes[field.id].value = self._note(field.id)
+
+    def _traits(self, field: Field) -> dict[str, Any]:
+        """What the state says of the control of a field; choices come before the value, which is one of them."""
+        state, id = self._state, field.id
+        offered = tuple((label_of(id, each), each) for each in state.choices(id)) if field.kind == "choice" else None
+        return {
+            **({} if offered is None else {"options": offered}),
+            "value": state.values.get(id, False if field.kind == "check" else ""),
+            "disabled": not state.applies(id),
+        }
+
+    def _note(self, id: str) -> str:
+        return drawing.field_note(self._state.source(id), self._state.problems_of(id))
 
     def _show_preview(self) -> None:
         self.preview.value = drawing.preview(previews.preview(self.kind.value, self._state))
@@ -119,15 +126,3 @@ class View:
                 self._actions.set(id, change["new"])
 
         return changed
-
-
-def _choice(id: str, value: str) -> str:
-    """The label of a choice: names of the API as they are."""
-    labels = {
-        "": say("(left out)"),
-        "global": say("global (ml.googleapis.com)"),
-        "regional": say("regional (REGION-ml.googleapis.com)"),
-        "automatic": say("automatic"),
-        "manual": say("manual"),
-    }
-    return labels.get(value, value) if id != "region" else value

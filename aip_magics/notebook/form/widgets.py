@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets
+from ipywidgets.widgets import widget_bool, widget_button, widget_description, widget_string
 
 from aip_magics.language import say
 from aip_magics.notebook.form.fields import Field
@@ -31,54 +32,49 @@ class Kit:
     """Makes the widgets of one form. They share layouts and styles: each one more is one more message."""
 
     def __init__(self) -> None:
-        self._wide = ipywidgets.Layout(width="30em", flex="0 0 auto")
-        self._note = ipywidgets.Layout(flex="1 1 20em", overflow="hidden")
-        self._row = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
-        self._plain = ipywidgets.Layout(overflow="hidden")
-        self._text_style = ipywidgets.widgets.widget_string.TextStyle(description_width="11em")
-        self._style = ipywidgets.widgets.widget_description.DescriptionStyle(description_width="11em")
-        self._check_style = ipywidgets.widgets.widget_bool.CheckboxStyle(description_width="11em")
-        self._html_style = ipywidgets.widgets.widget_string.HTMLStyle()
-        self._button_style = ipywidgets.widgets.widget_button.ButtonStyle()
-        self._shared = [value for value in vars(self).values() if isinstance(value, ipywidgets.Widget)]
+        self._shared: dict[tuple[Any, ...], Any] = {}
         self._made: list[Any] = []
 
-    def control(self, field: Field) -> Any:
-        """The control of a field, named by its label."""
-        options = {"description": field.label, "layout": self._wide}
+    def control(self, field: Field, **traits: Any) -> Any:
+        """The control of a field, named by its label; `traits` are what it shows."""
+        traits["description"] = field.label
         if field.kind == "check":
-            return self._make(_Checkbox, indent=True, style=self._check_style, **options)
+            return self._labelled(_Checkbox, widget_bool.CheckboxStyle, indent=True, **traits)
         if field.kind == "choice":
-            return self._make(_Dropdown, style=self._style, **options)
+            return self._labelled(_Dropdown, **traits)
         kind = _Textarea if field.kind == "area" else _Text
         # Not on every key: a Korean syllable arrives in pieces while it is composed.
-        return self._make(kind, continuous_update=False, placeholder=field.help, style=self._text_style, **options)
+        traits |= {"continuous_update": False, "placeholder": field.help}
+        return self._labelled(kind, widget_string.TextStyle, **traits)
 
     def dropdown(self, label: str, options: Sequence[tuple[str, str]]) -> Any:
-        return self._make(_Dropdown, description=label, options=list(options), layout=self._wide, style=self._style)
+        return self._labelled(_Dropdown, description=label, options=list(options))
 
     def list(self, label: str) -> Any:
         """A list of entries to choose one of."""
-        return self._make(_Select, description=label, rows=10, layout=self._wide, style=self._style)
+        return self._labelled(_Select, description=label, rows=10)
 
     def button(self, label: str, on_click: Callable[[], object], look: str = "") -> Any:
-        made = self._make(_Button, description=label, button_style=look, style=self._button_style, layout=self._plain)
+        style = self._share(widget_button.ButtonStyle)
+        made = self._make(_Button, description=label, button_style=look, style=style, layout=self._plain())
         made.on_click(lambda _: on_click())
         return made
 
-    def html(self) -> Any:
+    def html(self, value: str = "") -> Any:
         """A place for HTML, in a column."""
-        return self._make(_HTML, layout=self._plain, style=self._html_style)
+        return self._make(_HTML, value=value, layout=self._plain(), style=self._share(widget_string.HTMLStyle))
 
-    def note(self) -> Any:
+    def note(self, value: str = "") -> Any:
         """A place for HTML beside a control: it takes the width that is left."""
-        return self._make(_HTML, layout=self._note, style=self._html_style)
+        layout = self._share(ipywidgets.Layout, flex="1 1 20em", overflow="hidden")
+        return self._make(_HTML, value=value, layout=layout, style=self._share(widget_string.HTMLStyle))
 
     def row(self, *children: Any) -> Any:
-        return self._make(_Box, children=children, layout=self._row)
+        layout = self._share(ipywidgets.Layout, flex_flow="row wrap", align_items="center")
+        return self._make(_Box, children=children, layout=layout)
 
     def column(self, *children: Any) -> Any:
-        return self._make(_VBox, children=children, layout=self._plain)
+        return self._make(_VBox, children=children, layout=self._plain())
 
     def close(self) -> None:
         """Empty all of them, then close them: whoever saves the state of widgets finds nothing of what was typed."""
@@ -91,8 +87,22 @@ class Kit:
                 widget.value = False
             elif hasattr(widget, "value"):
                 widget.value = ""
-        for widget in [*self._made, *self._shared]:
+        for widget in [*self._made, *self._shared.values()]:
             widget.close()
+
+    def _labelled(self, kind: Any, style: Any = widget_description.DescriptionStyle, **options: Any) -> Any:
+        layout = self._share(ipywidgets.Layout, width="30em", flex="0 0 auto")
+        return self._make(kind, layout=layout, style=self._share(style, description_width="11em"), **options)
+
+    def _plain(self) -> Any:
+        return self._share(ipywidgets.Layout, overflow="hidden")
+
+    def _share(self, kind: Any, **traits: str) -> Any:
+        """The layout or style with these traits, made when it is first asked for."""
+        key = (kind, *traits.items())
+        if key not in self._shared:
+            self._shared[key] = kind(**traits)
+        return self._shared[key]
 
     def _make(self, kind: Any, **options: Any) -> Any:
         made = kind(**options)

@@ -13,11 +13,12 @@ from aip_magics.render.panels.describe import describe, served
 from aip_magics.render.panels.error import error
 from aip_magics.render.panels.findings import findings, report
 from aip_magics.render.panels.listing import listing
+from aip_magics.render.panels.package import of_main, package
 from aip_magics.render.panels.plan import plan
 from aip_magics.render.panels.predictions import predictions
 from aip_magics.render.panels.progress import progress
 from aip_magics.render.panels.session import configuration, history
-from aip_magics.render.panels.upload import objects, upload_plan
+from aip_magics.render.panels.upload import objects, pull_plan, upload_plan
 
 
 def panel(value: Any, *, now: float | None = None, most: int | None = None) -> Panel:
@@ -43,6 +44,8 @@ def panel(value: Any, *, now: float | None = None, most: int | None = None) -> P
             return plan(value)
         case "upload":
             return upload_plan(value, most=most)
+        case "pull":
+            return pull_plan(value, most=most)
         case "objects":
             return objects(value, most=most)
         case "object":
@@ -55,6 +58,10 @@ def panel(value: Any, *, now: float | None = None, most: int | None = None) -> P
             return history(value, most=most)
         case "configuration":
             return configuration(value)
+        case "package":
+            return package(value)
+        case "of main":
+            return of_main(value)
         case "empty":
             return Panel(say("list"), "idle", (line(say("Listed 0 items.")),))
         case "other":

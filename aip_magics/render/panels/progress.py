@@ -22,15 +22,14 @@ def progress(state: RunState) -> Panel:
     blocks: tuple[Block, ...] = (head,)
     if state.rows:
         rows = tuple(_row(state, step) for step in state.rows)
-        blocks += (Table("", (say("Step"), say("State"), say("Time"), say("What")), rows, tail=True),)
+        blocks += (Table("", (say("Step"), say("State"), say("What")), rows, tail=True),)
     return Panel(state.title or say("progress"), tone, (*blocks, *_ending(state)))
 
 
 def _row(state: RunState, step: StepRow) -> Row:
     return row(
         step.title,
-        Mark(TONES[step.status], words.status(step.status)),
-        words.duration(state.seconds(step)),
+        line(Mark(TONES[step.status], words.status(step.status)), words.duration(state.seconds(step))),
         _what(step),
         below=_notes(step),
     )

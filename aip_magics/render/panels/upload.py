@@ -1,4 +1,4 @@
-"""Uploads: what one will do, file by file, and the objects that it left in Cloud Storage."""
+"""Uploads and downloads: what one will do, file by file, and the objects that an upload left in Cloud Storage."""
 
 from __future__ import annotations
 
@@ -8,27 +8,34 @@ from typing import Any
 from aip_magics.language import say
 from aip_magics.render import words
 from aip_magics.render.blocks import Block, Inline, Mark, Panel, Table, Tone, code, line, muted, row, strong
-from aip_magics.render.shapes import StoredObject, UploadPlan
+from aip_magics.render.shapes import PullPlan, StoredObject, UploadPlan
 
-_TONES: dict[str, Tone] = {"upload": "busy", "copy": "busy", "remove": "bad", "keep": "idle"}
+_TONES: dict[str, Tone] = {"upload": "busy", "fetch": "busy", "copy": "busy", "remove": "bad", "keep": "idle"}
 
 
 def upload_plan(value: UploadPlan, *, most: int | None = None) -> Panel:
     """The panel of an upload's plan: how much of what, then a row per file, those that are sent first."""
-    rows = value.rows
     blocks: list[Block] = [line(strong(say("Upload to")), code(str(value.destination))), line(summary(value))]
-    if left := len(value.extra) - sum(kind == "remove" for kind, _, _ in rows):
+    if left := len(value.extra) - sum(kind == "remove" for kind, _, _ in value.rows):
         blocks.append(line(muted(_left_there(left))))
-    if rows:
-        heads = (say("Name"), say("Size"), say("What happens"))
-        drawn = tuple(row(name, _size(size), _mark(kind)) for kind, name, size in rows[:most])
-        blocks.append(Table("", heads, drawn, total=len(rows)))
-    return Panel(say("upload plan"), "idle", tuple(blocks))
+    return Panel(say("upload plan"), "idle", (*blocks, *_files(value.rows, most)))
 
 
-def summary(value: UploadPlan) -> str:
+def pull_plan(value: PullPlan, *, most: int | None = None) -> Panel:
+    """The panel of a download's plan, as that of an upload."""
+    head = line(say("From"), code(str(value.source)), say("to"), code(str(value.directory)))
+    return Panel(say("download plan"), "idle", (head, line(summary(value)), *_files(value.rows, most)))
+
+
+def summary(value: UploadPlan | PullPlan) -> str:
     """`3 to send (12.0 MB), 2 unchanged`: a plan in one line."""
     return ", ".join(_counts(value.rows)) or say("nothing to upload")
+
+
+def _files(rows: Sequence[tuple[str, str, int]], most: int | None) -> tuple[Block, ...]:
+    heads = (say("Name"), say("Size"), say("What happens"))
+    drawn = tuple(row(name, _size(size), _mark(kind)) for kind, name, size in rows[:most])
+    return (Table("", heads, drawn, total=len(rows)),) if rows else ()
 
 
 def objects(values: Sequence[StoredObject], *, most: int | None = None) -> Panel:
@@ -53,6 +60,8 @@ def _counts(rows: Sequence[tuple[str, str, int]]) -> list[str]:
 def _counted(kind: str, count: str, size: str) -> str:
     if kind == "upload":
         return say("{count} to send ({size})", count=count, size=size)
+    if kind == "fetch":
+        return say("{count} to fetch ({size})", count=count, size=size)
     if kind == "copy":
         return say("{count} copied in Cloud Storage ({size}, not sent)", count=count, size=size)
     if kind == "remove":
@@ -63,6 +72,7 @@ def _counted(kind: str, count: str, size: str) -> str:
 def _mark(kind: str) -> Inline:
     said: dict[str, Any] = {
         "upload": say("send"),
+        "fetch": say("fetch"),
         "copy": say("copy there"),
         "remove": say("remove there"),
         "keep": say("unchanged"),

@@ -102,13 +102,13 @@ class Blobs:
 
 
 class BlobWriter:
-    """One content that is arriving: to an incoming file, with both checksums computed on the way."""
+    """One content that is arriving: to an incoming file, with its checksums computed on the way."""
 
-    def __init__(self, blobs: Blobs, file: str | None = None) -> None:
+    def __init__(self, blobs: Blobs, file: str | None = None, *, md5: bool = True) -> None:
         self.file = file or new_id()
         self.size = 0
         self._blobs = blobs
-        self._digest = Digest()
+        self._digest = Digest(md5=md5)
         self._handle: BinaryIO | None = None
         self._made = False  # whether there is a file
 

@@ -29,7 +29,10 @@ MIN_PART = 5 << 20  # bytes; the last part may be smaller
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """One part that is there. `size` in bytes, checksums base64."""
+    """One part that is there. `size` in bytes, checksums base64; `md5` empty where its sender did not say one.
+
+    MD5 would take longer than all else, and the whole object has none anyway.
+    """
 
     number: int
     file: str
@@ -40,8 +43,8 @@ class Part:
 
     @property
     def etag(self) -> str:
-        """The MD5 in hexadecimal, without quotes."""
-        return base64.b64decode(self.md5).hex()
+        """The MD5 in hexadecimal, without quotes; of a part without, what else says its content."""
+        return base64.b64decode(self.md5).hex() or f"{base64.b64decode(self.crc32c).hex()}-{self.size:x}"
 
 
 class Multiparts:

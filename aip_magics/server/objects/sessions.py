@@ -134,7 +134,7 @@ class Sessions:
         try:
             blob = session.writer.finish()
             for said in (session.claims, claims):
-                said.check(blob.crc32c, blob.md5 or "")
+                said.check(blob.crc32c, blob.md5)
             stored = self._store.publish(
                 session.bucket, session.name, blob, session.metadata, session.conditions, also=also
             )

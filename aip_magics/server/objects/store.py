@@ -118,9 +118,9 @@ class ObjectStore:
 
     # Writing
 
-    def writer(self) -> BlobWriter:
+    def writer(self, *, md5: bool = True) -> BlobWriter:
         """For a content that will arrive; `commit` makes it an object."""
-        return BlobWriter(self.blobs)
+        return BlobWriter(self.blobs, md5=md5)
 
     def check(self, bucket: str, name: str, conditions: Conditions = ALWAYS) -> None:
         """Refuse early what `commit` would refuse: bad name, missing bucket, conditions that do not hold now."""
@@ -144,7 +144,7 @@ class ObjectStore:
             check_object_name(name)
             writer.write(tail)
             blob = writer.finish()
-            (claims or Claims()).check(blob.crc32c, blob.md5 or "")
+            (claims or Claims()).check(blob.crc32c, blob.md5)
             return self.publish(bucket, name, blob, metadata or {}, conditions)
         except BaseException:
             writer.discard()

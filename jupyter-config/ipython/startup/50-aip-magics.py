@@ -21,7 +21,8 @@ def _aip_magics():
     turned_off = os.path.join(shell.profile_dir.startup_dir, "50-aip-magics.off") if shell.profile_dir else ""
     if package is None or os.environ.get("AIP_MAGICS_AUTOLOAD") == "0" or os.path.exists(turned_off):
         return
-    run("notebook", "register.py").register(shell, run("commands", "verbs.py"))
+    verbs, configuration = run("commands", "verbs.py"), run("notebook", "configuration.py")
+    run("notebook", "register.py").register(shell, verbs, configuration)
 
 
 try:

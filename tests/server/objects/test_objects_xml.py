@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -99,7 +101,10 @@ def test_refused_parts(uploads: Uploads) -> None:
     wrong = uploads.part("x", id_, 1, b"data", **{"x-goog-hash": "crc32c=AAAAAA=="})
     assert error(wrong) == (400, "BadDigest")
     one = uploads.part("x", id_, 1, b"one").headers["etag"]
-    two = uploads.part("x", id_, 2, b"two").headers["etag"]
+    md5 = hashlib.md5(b"two").digest()
+    two = uploads.part("x", id_, 2, b"two", **{"content-md5": base64.b64encode(md5).decode()}).headers["etag"]
+    assert two == f'"{md5.hex()}"'
+    assert len(one) < len(two)  # no MD5 is computed for who says none
     assert error(uploads.complete("x", id_, [])) == (400, "MalformedXML")
     assert error(uploads.complete("x", id_, [(2, two), (1, one)])) == (400, "InvalidPartOrder")
     assert error(uploads.complete("x", id_, [(1, two)])) == (400, "InvalidPart")

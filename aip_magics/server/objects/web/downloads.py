@@ -87,10 +87,14 @@ def byte_range(text: str, size: int) -> tuple[int, int]:
     return first, last
 
 
+def hashes(crc32c: str, md5: str | None) -> str:
+    """The value of `x-goog-hash`."""
+    return f"crc32c={crc32c},md5={md5}" if md5 else f"crc32c={crc32c}"
+
+
 def content_headers(stored: StoredObject) -> dict[str, str]:
     """What the headers of a download say of the object."""
     given = stored.metadata
-    checks = [f"crc32c={stored.crc32c}", *([f"md5={stored.md5}"] if stored.md5 else [])]
     headers = {
         "content-type": given.get("contentType", "application/octet-stream"),
         "content-encoding": given.get("contentEncoding", ""),
@@ -100,7 +104,7 @@ def content_headers(stored: StoredObject) -> dict[str, str]:
         "accept-ranges": "bytes",
         "etag": f'"{stored.etag}"',
         "last-modified": format_datetime(datetime.fromisoformat(stored.updated.replace("Z", "+00:00")), usegmt=True),
-        "x-goog-hash": ",".join(checks),
+        "x-goog-hash": hashes(stored.crc32c, stored.md5),
         "x-goog-generation": str(stored.generation),
         "x-goog-metageneration": str(stored.metageneration),
         "x-goog-storage-class": given.get("storageClass", "STANDARD"),

@@ -14,7 +14,7 @@ from aip_magics.server.objects.parts import MAX_PARTS, Part
 from aip_magics.server.objects.resources import StoredObject
 from aip_magics.server.objects.web.bodies import pour
 from aip_magics.server.objects.web.calls import Call, xml_response, xml_text
-from aip_magics.server.objects.web.downloads import content_headers, send
+from aip_magics.server.objects.web.downloads import content_headers, hashes, send
 
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
@@ -69,12 +69,12 @@ async def put_part(call: Call) -> Response:
     claims = Claims.read({}, call.headers)
     target = (call.bucket, call.object, call.query["uploadId"])
     await call.run(call.store.multiparts.check, *target)
-    writer = call.store.writer()
+    writer = call.store.writer(md5=claims.md5 is not None)
 
     def keep(tail: list[bytes]) -> Part:
         writer.write(tail)
         blob = writer.finish()
-        claims.check(blob.crc32c, blob.md5 or "")
+        claims.check(blob.crc32c, blob.md5)
         return call.store.multiparts.put(*target, number, blob)
 
     try:
@@ -82,7 +82,7 @@ async def put_part(call: Call) -> Response:
     except BaseException:
         writer.discard()
         raise
-    return Response(headers={"etag": f'"{part.etag}"', "x-goog-hash": f"crc32c={part.crc32c},md5={part.md5}"})
+    return Response(headers={"etag": f'"{part.etag}"', "x-goog-hash": hashes(part.crc32c, part.md5)})
 
 
 async def list_parts(call: Call) -> Response:

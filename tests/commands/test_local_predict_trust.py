@@ -1,0 +1,86 @@
+"""A local prediction runs what a model names: what is not known is asked about first, as a deployment does."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import joblib
+import pytest
+from resource_lines import Lines
+
+from aip_magics.commands.line import words
+from aip_magics.errors import ChecksFailed
+from aip_magics.events import Failed
+
+ROW = "- [6.7, 3.0, 5.2, 2.3]"
+
+
+class Trap:
+    """Makes a directory when it is loaded."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.trace),)
+
+
+@pytest.fixture
+def trap(tmp_path: Path) -> tuple[Path, Path]:
+    """A model directory, and what is there once its model was loaded."""
+    folder, trace = tmp_path / "export", tmp_path / "trace"
+    folder.mkdir()
+    (folder / "model.pkl").write_bytes(pickle.dumps(Trap(trace)))
+    return folder, trace
+
+
+def test_what_is_not_known_is_not_run(home: Path, trap: tuple[Path, Path]) -> None:
+    folder, trace = trap
+    aip = Lines(home)
+    with pytest.raises(ChecksFailed) as caught:
+        aip(f"local-predict --model-dir {folder} --framework scikit-learn", ROW)
+    assert "mkdir" in caught.value.message
+    assert "U01" in caught.value.message
+    assert "--trust" in caught.value.fix
+    assert [event.error for event in aip.face.events if isinstance(event, Failed)] == [caught.value]
+    assert not trace.exists()
+
+
+def test_the_file_of_a_model_and_what_a_routine_may_load_are_looked_at(home: Path, trap: tuple[Path, Path]) -> None:
+    folder, trace = trap
+    aip = Lines(home)
+    (folder / "model.pkl").rename(folder / "encoder.pkl")
+    (folder / "model.pkl").write_bytes(pickle.dumps([1.0]))
+    with pytest.raises(ChecksFailed, match=r"encoder\.pkl"):
+        aip(f"local-predict --model-dir {folder / 'model.pkl'} --prediction-class own.Model", ROW)
+    assert not trace.exists()
+
+
+def test_trust_is_asked_for_once_and_shared_with_deployments(home: Path, trap: tuple[Path, Path]) -> None:
+    folder, trace = trap
+    aip = Lines(home)
+    line = f"local-predict --model-dir {folder} --framework scikit-learn"
+    with pytest.raises(Exception, match="Failed to load model"):  # it is loaded, and is no model
+        aip(f"{line} --trust", ROW)
+    assert trace.exists()
+    trace.rmdir()
+    with pytest.raises(Exception, match="Failed to load model"):
+        aip(line, ROW)
+    assert trace.exists()
+    assert list(json.loads((home / "trusted.json").read_text())["files"].values()) == ["model.pkl"]
+    assert "U01" in aip(f"check {folder} --model trap").passed
+
+
+def test_a_model_of_known_libraries_and_one_of_the_notebook_go_on(home: Path, iris_export: Path) -> None:
+    aip = Lines(home)
+    answer = aip(f"local-predict --model-dir {iris_export}", ROW)
+    assert answer == {"predictions": [2]}
+    model = joblib.load(iris_export / "model.joblib")
+    model.made_by = Path("here")  # pathlib is on no list of what a model may name
+    [flag] = words("--model-dir=$model", {"model": model})
+    assert aip(f"local-predict {flag}", ROW, names={"model": model}) == answer
+    assert not (home / "server.json").exists()
