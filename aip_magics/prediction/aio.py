@@ -11,11 +11,14 @@ from typing import Any
 from aip_magics.errors import NotBegunError, WorkerError
 from aip_magics.language import say
 from aip_magics.prediction import process, replies
-from aip_magics.prediction.frames import Frame, Unpacker, pack
+from aip_magics.prediction.frames import Frame, Unpacker, joined, pack
 from aip_magics.prediction.launch import LAST_WORDS, LOADING, PREDICTING, START_SECONDS, STARTING, WorkerSpec, begin
 from aip_magics.prediction.parents import ParentPool
 from aip_magics.prediction.process import WorkerProcess
 from aip_magics.prediction.replies import Loaded
+
+PREDICT: Mapping[str, Any] = {"op": "predict"}
+PREDICT_HEAD = b'{"op": "predict", "id": %d}'
 
 
 class _Channel(asyncio.Protocol):
@@ -23,12 +26,13 @@ class _Channel(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._frames = Unpacker()
+        self._loop = asyncio.get_running_loop()  # which makes a system call every time
         self._waiting: dict[int, tuple[asyncio.Future[Frame], Callable[[Frame], None] | None]] = {}
         self.open = True
 
     def expect(self, number: int, then: Callable[[Frame], None] | None = None) -> asyncio.Future[Frame]:
         """The answer to come. A good one goes to `then` instead, if given: at once, past the event loop's queue."""
-        future: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Frame] = self._loop.create_future()
         if self.open:
             self._waiting[number] = future, then
         else:
@@ -124,7 +128,7 @@ class AsyncWorker:
         `deadline` counts from when the worker is free. A cancelled call leaves the worker usable: it finishes that
         request first.
         """
-        frame = await self._ask({"op": "predict"}, body, deadline, PREDICTING)
+        frame = await self._ask(PREDICT, body, deadline, PREDICTING)
         self.stats = frame.header.get("stats") or {}
         return frame.payload
 
@@ -144,15 +148,19 @@ class AsyncWorker:
 
         def good(frame: Frame) -> None:
             self._deadline.clear(answer)
+            answer.remove_done_callback(done)  # a cycle, which would be left to the garbage collector
             self.stats = frame.header.get("stats") or {}
             then(frame.payload)
 
         async def rest() -> bytes:
             return (await self._good(number, answer, deadline, PREDICTING)).payload
 
-        number, answer = self._send({"op": "predict"}, body, good)
+        def done(_answer: asyncio.Future[Frame]) -> None:
+            otherwise(rest())
+
+        number, answer = self._send(PREDICT, body, good)
         self._deadline.set(answer, deadline)
-        answer.add_done_callback(lambda _: otherwise(rest()))
+        answer.add_done_callback(done)
 
     def log_tail(self, lines: int = 30) -> str:
         """The last lines that the model's code wrote to standard output and error."""
@@ -178,19 +186,22 @@ class AsyncWorker:
             raise
         self._process.handle.pid = int(frame.header["pid"])
 
-    async def _ask(self, header: dict[str, Any], payload: bytes, deadline: float, doing: str) -> Frame:
+    async def _ask(self, header: Mapping[str, Any], payload: bytes, deadline: float, doing: str) -> Frame:
         async with self._lock:
             return await self._good(*self._send(header, payload), deadline, doing)
 
     def _send(
-        self, header: dict[str, Any], payload: bytes, then: Callable[[Frame], None] | None = None
+        self, header: Mapping[str, Any], payload: bytes, then: Callable[[Frame], None] | None = None
     ) -> tuple[int, asyncio.Future[Frame]]:
         """Send a request; its number, and the answer to come."""
         if self._ended or self._transport is None:
             raise WorkerError(say("the worker was ended before this request"), where=str(self.spec.model_dir))
         self._number += 1
         answer = self._channel.expect(self._number, then)
-        self._transport.write(pack({**header, "id": self._number}, payload))
+        if header is PREDICT:
+            self._transport.write(joined(PREDICT_HEAD % self._number, payload))
+        else:
+            self._transport.write(pack({**header, "id": self._number}, payload))
         return self._number, answer
 
     async def _good(self, number: int, answer: asyncio.Future[Frame], deadline: float, doing: str) -> Frame:
@@ -211,7 +222,9 @@ class AsyncWorker:
             await self._kill()
             raise replies.overdue(deadline, doing, self.spec.model_dir, self.log_tail()) from None
         except BrokenPipeError:
-            raise NotBegunError(say("the worker was ended before this request"), where=str(self.spec.model_dir)) from None
+            raise NotBegunError(
+                say("the worker was ended before this request"), where=str(self.spec.model_dir)
+            ) from None
         except ConnectionResetError:
             code = await asyncio.to_thread(self._process.handle.wait, process.GRACE)
             await self._kill()

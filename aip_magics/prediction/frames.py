@@ -22,11 +22,15 @@ class Frame(NamedTuple):
 
 def pack(header: Mapping[str, Any], payload: bytes = b"") -> bytes:
     """The bytes of one frame. InstancesError if the payload is 4 GiB or more."""
+    return joined(json.dumps(header).encode("utf-8"), payload)
+
+
+def joined(head: bytes, payload: bytes) -> bytes:
+    """As `pack`, of a header that is JSON already."""
     if len(payload) > PAYLOAD_LIMIT:
         raise InstancesError(
             say("a request of {count} bytes is too large", count=len(payload)), fix=say("send fewer instances at once")
         )
-    head = json.dumps(header).encode("utf-8")
     return b"".join((HEAD.pack(len(head), len(payload)), head, payload))
 
 
@@ -55,6 +59,6 @@ class Unpacker:
             header, body = bytes(view[HEAD.size : middle]), bytes(view[middle:end])
         del self._buffer[:end]
         try:
-            return Frame(json.loads(header), body)
+            return Frame(json.loads(header.decode()), body)  # it would look for the encoding of bytes
         except ValueError:
             raise WorkerError(say("the worker process sent something else than frames")) from None

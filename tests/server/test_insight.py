@@ -14,7 +14,8 @@ from server_process import wait_until
 
 from aip_magics.server.app import App, Serving
 from aip_magics.server.names import VersionKey
-from aip_magics.server.serving import group
+from aip_magics.server.serving import waiting
+from aip_magics.server.serving.recipe import Recipe
 
 V = "/v1/projects/proj/models/m/versions/v1"
 
@@ -103,7 +104,7 @@ def test_bodies_are_logged_where_the_version_asks_for_it(chatty):
 
 
 def test_whoever_is_turned_away_is_told_when_to_come_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(group, "QUEUE_REQUESTS", 0)
+    monkeypatch.setattr(waiting, "QUEUE_REQUESTS", 0)
 
     def clock():
         return datetime.now(timezone.utc)
@@ -113,7 +114,7 @@ def test_whoever_is_turned_away_is_told_when_to_come_again(tmp_path, monkeypatch
             tmp_path, token="t" * 32, python=sys.executable, version="1", clock=clock, stop=clock, serving=Serving()
         )
         key = VersionKey("global", "proj", "m", "v1")
-        app.service.nodes.group(group.Recipe(key, tmp_path, None, sys.executable)).ready = True
+        app.service.nodes.group(Recipe(key, tmp_path, None, sys.executable)).ready = True
         sent = []
 
         async def receive():

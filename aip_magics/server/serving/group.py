@@ -12,17 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from aip_magics.errors import (
-    AipError,
-    ApiError,
-    NotBegunError,
-    PredictionError,
-    WorkerError,
-)
+from aip_magics.errors import AipError, ApiError, NotBegunError, PredictionError, WorkerError
 from aip_magics.server.serving import merging, scaling
 from aip_magics.server.serving.recipe import Recipe
 from aip_magics.server.serving.scaling import IDLE_SECONDS, Load, Scale
@@ -81,7 +76,7 @@ class NodeGroup:
         The others that the scale asks for follow in the background: where one loads, they do.
         """
         node = await self._new_node()
-        self._used = self._needed = asyncio.get_running_loop().time()
+        self._used = self._needed = self._loop.time()
         self._offer(node)
         self._start_missing()
         self._look_later()
@@ -119,12 +114,13 @@ class NodeGroup:
             self._ask_soon(node, ticket)
         else:
             self._queue.add(ticket)
-            self._start_missing()
+            if len(self._nodes) < self.recipe.scale.most:
+                self._start_missing()
         return True
 
     def _begun(self) -> float:
         """Count a request; the time now."""
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         self._outstanding += 1
         self._used = now
         if scaling.enough(self._outstanding) >= len(self._nodes):
@@ -133,9 +129,13 @@ class NodeGroup:
 
     def _done(self) -> None:
         self._outstanding -= 1
-        self._used = asyncio.get_running_loop().time()
+        self._used = self._loop.time()
         if self._look is None and len(self._nodes) > self.recipe.scale.least:
             self._look_later()
+
+    @functools.cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()  # which makes a system call every time
 
     def rescale(self, scale: Scale) -> None:
         """Use other bounds from now on; surplus nodes end when they are idle. A group without nodes stays so."""
@@ -178,7 +178,7 @@ class NodeGroup:
 
     async def _answer(self, ticket: Ticket, asked: tuple[Node, Coroutine[Any, Any, bytes]] | None = None) -> bytes:
         """The answer's body; the first attempt is `asked` already, of this node, or is begun here."""
-        time = asyncio.get_running_loop().time
+        time = self._loop.time
         attempt, again = 0, False
         while True:
             node = asked[0] if asked else self._taken_node() or await self._turn(ticket, again=again)
@@ -202,12 +202,12 @@ class NodeGroup:
                 self._give(node)
 
     def _ask_soon(self, node: Node, ticket: Quick) -> None:
-        time = asyncio.get_running_loop().time
+        time = self._loop.time
         ticket.tries += 1
         this = ticket.tries
         node.asked += 1
         if node.asked == 1:
-            node.begin(ticket)
+            node.begin(ticket, time())
 
         def then(answer: bytes) -> None:
             node.took = time() - node.since
@@ -246,7 +246,7 @@ class NodeGroup:
         node = self._idle_node()
         if node is not None:
             node.asked = 1
-            node.begin(None)
+            node.begin(None, self._loop.time())
         return node
 
     def _idle_node(self) -> Node | None:
@@ -266,7 +266,7 @@ class NodeGroup:
         """
         if not again and self._queue.is_full(ticket.body):
             raise too_many(len(self._queue))
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         turn: asyncio.Future[Node | bytes] = loop.create_future()
         ticket.turn = turn
         self._queue.add(ticket, first=again)
@@ -286,7 +286,7 @@ class NodeGroup:
 
     async def _ask(self, node: Node, ticket: Ticket) -> bytes:
         """The node's answer to this request, which takes along those that wait and fit."""
-        time = asyncio.get_running_loop().time
+        time = self._loop.time
         others = self._queue.companions(ticket) if self._merge and self._queue and self.recipe.mergeable else []
         if not others:
             return await node.worker.predict(ticket.body, ticket.end - time())
@@ -325,7 +325,7 @@ class NodeGroup:
         node.asked -= 1
         behind, node.behind = node.behind, None
         if node.asked:
-            node.begin(behind)
+            node.begin(behind, self._loop.time())
         self._offer(node)
 
     def _offer(self, node: Node) -> None:
@@ -346,7 +346,7 @@ class NodeGroup:
                 self._ask_soon(node, ticket)
             elif ticket.waits and ticket.turn:
                 node.asked = 1
-                node.begin(None)
+                node.begin(None, self._loop.time())
                 ticket.turn.set_result(node)
         if not node.asked:
             self._idle.append(node)
@@ -357,12 +357,12 @@ class NodeGroup:
 
     def _rescue_later(self) -> None:
         if self._rescue is None:
-            self._rescue = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._rescue_now)
+            self._rescue = self._loop.call_later(PATIENCE_SECONDS, self._rescue_now)
 
     def _rescue_now(self) -> None:
         """Those that wait at a node for too long go to the first one that is idle."""
         self._rescue = None
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         for node in self._nodes:
             if node.behind and now - node.since >= PATIENCE_SECONDS:
                 ticket, node.behind, node.brisk = node.behind, None, False
@@ -383,7 +383,7 @@ class NodeGroup:
         return Load(len(self._nodes) + self._starting, self._outstanding, self._used, self._needed)
 
     def _wanted(self) -> int:
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         return scaling.wanted(now, self.recipe.scale, self._load(), self._idle_seconds)
 
     def _start_missing(self) -> None:
@@ -400,12 +400,12 @@ class NodeGroup:
             node = self._idle.pop(0)  # the one that has idled longest
             self._nodes.remove(node)
             _spawn(node.worker.close(), self._ends)
-            self._needed = asyncio.get_running_loop().time()
+            self._needed = self._loop.time()
 
     def _look_later(self) -> None:
         if self._look is not None:
             self._look.cancel()
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         due = scaling.next_look(loop.time(), self.recipe.scale, self._load(), self._idle_seconds)
         self._look = loop.call_at(due, self._look_now) if due is not None and not self._closed else None
 

@@ -33,9 +33,9 @@ class Node:
     took: float = float("inf")  # seconds that the last request took
     behind: Quick | None = None  # the one that waits at it
 
-    def begin(self, ticket: Ticket | None) -> None:
+    def begin(self, ticket: Ticket | None, now: float) -> None:
         """Note that it predicts this request from now on (None: one with a task)."""
-        self.since = asyncio.get_running_loop().time()
+        self.since = now
         self.brisk = ticket is not None and ticket.small and self.steady and self.took <= BRISK_SECONDS
 
 
