@@ -16,14 +16,14 @@ from aip_magics.commands.instances import from_value
 from aip_magics.commands.origins import is_live, package_names
 from aip_magics.commands.origins import origin as origin_of
 from aip_magics.commands.waiting import Watch, add_waiting
-from aip_magics.deploy import Deployment
+from aip_magics.deploy import Deployment, Plan
 from aip_magics.errors import AipError, ChecksFailed, FieldError, OperationFailed, OptionError
 from aip_magics.events import Failed
 from aip_magics.language import say
 from aip_magics.spec import Model, Operation, Version
 from aip_magics.targets import Target
 
-Deployed = Version | Operation | deploy.Plan | str | None
+Deployed = Version | Operation | Plan | str | None
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from aip_magics.errors import OptionError
 from aip_magics.language import say
 
 if TYPE_CHECKING:
-    from aip_magics.artifacts import File, ModelDir
+    from aip_magics.artifacts import File, Listing
     from aip_magics.deploy.steps import Step
     from aip_magics.storage import Bucket, Digests, GsUri, Stored, UploadPlan
     from aip_magics.targets import Target
@@ -36,11 +36,11 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[S
 
     A bucket that is not there is made in the target's region. ModelDirError where there is nothing to upload.
     """
-    from aip_magics.artifacts import look
+    from aip_magics.artifacts import list_files
     from aip_magics.storage import GsUri, make_bucket, transfers, upload
 
     destination = GsUri.parse(args.uri)
-    found = look(Path(args.directory).expanduser())
+    found = list_files(Path(args.directory).expanduser())
     target = target_of(args, context)
     if args.show:
         return _shown(args.show, found, destination, target, context, delete_extra=args.delete_extra)
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[S
 
 
 def _shown(
-    form: Form, found: ModelDir, destination: GsUri, target: Target, context: Context, *, delete_extra: bool
+    form: Form, found: Listing, destination: GsUri, target: Target, context: Context, *, delete_extra: bool
 ) -> str:
     """The equivalent lines. Nothing is contacted: they send what differs, or all."""
     from aip_magics.commands import show
@@ -83,7 +83,7 @@ def _shown(
 
 
 def _compare(
-    step: Step, found: ModelDir, destination: GsUri, target: Target, digests: Digests, *, delete_extra: bool
+    step: Step, found: Listing, destination: GsUri, target: Target, digests: Digests, *, delete_extra: bool
 ) -> tuple[Bucket | None, UploadPlan]:
     """The bucket, where it is there, and what is to be done; tells what the user should know before it begins."""
     from aip_magics.render.panels.upload import summary
@@ -102,7 +102,7 @@ def _compare(
     return bucket, todo
 
 
-def _files(found: ModelDir) -> list[File]:
+def _files(found: Listing) -> list[File]:
     if found.truncated:
         text = say("there are more than {count:,} files", count=len(found.files))
         raise OptionError(text, where="DIR", fix=say("name a directory further down"))

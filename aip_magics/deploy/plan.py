@@ -19,6 +19,8 @@ from aip_magics.spec import Model, Version
 from aip_magics.storage import GsUri
 from aip_magics.targets import Target
 
+IN_PLACE = ("description", "labels")  # of the fields of a version
+
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
@@ -68,6 +70,12 @@ class Plan:
         """The fields of the version that are sent in an update, once it is READY."""
         config = self.version.requestLoggingConfig
         return {} if config is None else {"requestLoggingConfig": config.to_json()}
+
+    @property
+    def in_place(self) -> dict[str, Any]:
+        """The given fields of the version that an update changes, of one that is kept or was just made."""
+        given = self.version.to_json()
+        return {**{field: given[field] for field in IN_PLACE if field in given}, **self.sent_later}
 
     @property
     def bucket(self) -> str | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from aip_magics.artifacts import ModelDir
-from aip_magics.deploy import plan
 from aip_magics.errors import AipError
 from aip_magics.events import Detached, Event, Failed, Note, StepFinished, StepSkipped, StepStarted
 from aip_magics.language import say
+
+if TYPE_CHECKING:
+    from aip_magics.artifacts import ModelDir
 
 Emit = Callable[[Event], None]
 
@@ -41,6 +42,8 @@ class Steps:
     def __init__(self, emit: Emit) -> None:
         self.emit = emit
         self.current = ""
+        from aip_magics.deploy import plan
+
         self._titles = {step.id: step.title for step in plan.steps()}
 
     @property

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from aip_magics.deploy.plan import Plan
 from aip_magics.deploy.steps import Step, Steps, size
 from aip_magics.events import Progress
 from aip_magics.language import say
 from aip_magics.spec import Version
 from aip_magics.storage import Digests, GsUri, Standing, UploadPlan, plan, transfers, upload
 from aip_magics.targets import Target
+
+if TYPE_CHECKING:
+    from aip_magics.deploy.plan import Plan
 
 
 def upload_step(steps: Steps, deployed: Plan, target: Target, versions: Sequence[Version] = ()) -> None:

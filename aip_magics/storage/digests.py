@@ -79,7 +79,7 @@ class Digests:
             if self._db is None:
                 return None
             with contextlib.suppress(sqlite3.Error):
-                row = self._db.execute("select * from digests where path = ?", (key[0],)).fetchone()
+                row = self._db.execute("select * from files where path = ?", (key[0],)).fetchone()
                 if row and row[:5] == key:
                     return Digest(row[5], row[6], row[1])
         return None
@@ -88,10 +88,10 @@ class Digests:
         if not self._new:
             return
         with db:
-            rows = [(*key, digest.crc32c, digest.sha256) for key, digest in self._new.values()]
-            db.executemany("insert or replace into digests values (?, ?, ?, ?, ?, ?, ?)", rows)
+            rows = [(*key, digest.crc32c, digest.strong) for key, digest in self._new.values()]
+            db.executemany("insert or replace into files values (?, ?, ?, ?, ?, ?, ?)", rows)
             # A row that is written again gets a new number: those not seen for longest go.
-            db.execute("delete from digests where rowid <= (select max(rowid) from digests) - ?", (MOST,))
+            db.execute("delete from files where rowid <= (select max(rowid) from files) - ?", (MOST,))
         self._new.clear()
 
 
@@ -99,8 +99,8 @@ def _open(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     db = sqlite3.connect(path, timeout=1.0, check_same_thread=False)
     db.execute(
-        "create table if not exists digests (path text unique, size int, mtime int, ctime int, inode int, "
-        "crc32c text, sha256 text)"
+        "create table if not exists files (path text unique, size int, mtime int, ctime int, inode int, "
+        "crc32c text, strong text)"
     )
     return db
 

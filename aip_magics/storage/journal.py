@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A part that arrived: its ETag, CRC32C, size in bytes and the SHA-256 values (hexadecimal) of its blocks."""
+    """A part that arrived: its ETag, CRC32C, size in bytes and the BLAKE3 values (hexadecimal) of its blocks."""
 
     etag: str
     crc32c: str

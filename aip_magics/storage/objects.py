@@ -11,7 +11,7 @@ from typing import Any
 from aip_magics.storage.names import GsUri
 from aip_magics.storage.store import Refused, Store, quoted
 
-SHA256 = "aip-magics-sha256"  # the key of the strong hash (checksums.py) in an object's custom metadata
+STRONG = "aip-magics-blake3"  # the key of the strong hash (checksums.py) in an object's custom metadata
 FIELDS = "name,size,crc32c,generation,metadata"
 
 
@@ -19,14 +19,14 @@ FIELDS = "name,size,crc32c,generation,metadata"
 class Remote:
     """An object; in a listing `name` is relative to the directory. `crc32c` base64 as the API writes it.
 
-    `sha256` is the strong hash that our uploads leave with it, empty where there is none.
+    `strong` is the strong hash that our uploads leave with it, empty where there is none.
     """
 
     name: str
     size: int
     crc32c: str
     generation: int
-    sha256: str = ""
+    strong: str = ""
 
     @classmethod
     def read(cls, resource: Mapping[str, Any]) -> Remote:
@@ -36,7 +36,7 @@ class Remote:
             size=int(resource.get("size", 0)),
             crc32c=str(resource.get("crc32c", "")),
             generation=int(resource.get("generation", 0)),
-            sha256=str((resource.get("metadata") or {}).get(SHA256, "")),
+            strong=str((resource.get("metadata") or {}).get(STRONG, "")),
         )
 
 
@@ -96,10 +96,10 @@ def rewrite(store: Store, source: tuple[str, Remote], target: tuple[str, str], g
         query["rewriteToken"] = answer["rewriteToken"]  # a big copy between places takes several calls
 
 
-def describe(store: Store, bucket: str, remote: Remote, sha256: str) -> None:
+def describe(store: Store, bucket: str, remote: Remote, strong: str) -> None:
     """Leave the strong hash with an object. That it is refused costs later copies, nothing else."""
     target = f"{object_path(bucket, remote.name)}?generation={remote.generation}&fields=generation"
-    body = json.dumps({"metadata": {SHA256: sha256}}).encode()
+    body = json.dumps({"metadata": {STRONG: strong}}).encode()
     try:
         store.call("PATCH", target, where=f"gs://{bucket}/{remote.name}", body=body, Content_Type="application/json")
     except Refused as error:

@@ -138,15 +138,15 @@ def with_copies(
     """The plan with files copied server-side where `others`, the objects below `copy_from`, have the same content."""
     by_size: dict[int, dict[str, Remote]] = {}
     for remote in others.values():
-        if remote.sha256:
-            by_size.setdefault(remote.size, {})[remote.sha256] = remote
+        if remote.strong:
+            by_size.setdefault(remote.size, {})[remote.strong] = remote
     send: list[LocalFile] = []
     copy: list[Copy] = []
     with digests or Digests() as known:
         for file in made.send:
             candidates = by_size.get(file.size, {}) if file.size else {}
             digest = _digest(known, file) if candidates else None
-            source = candidates.get(digest.sha256) if digest else None
+            source = candidates.get(digest.strong) if digest else None
             if digest is None or source is None:
                 send.append(file)
             else:

@@ -14,7 +14,7 @@ from aip_magics.storage.checksums import SLICE, Digest, Hasher
 from aip_magics.storage.digests import Digests
 from aip_magics.storage.journal import Journal, file_key
 from aip_magics.storage.names import GsUri
-from aip_magics.storage.objects import SHA256, Remote, find
+from aip_magics.storage.objects import STRONG, Remote, find
 from aip_magics.storage.plan import LocalFile, unreadable
 from aip_magics.storage.retry import Again
 from aip_magics.storage.store import Refused
@@ -132,7 +132,7 @@ class Sending:
             "name": self.name,
             "contentType": TYPE,
             "crc32c": digest.crc32c,
-            "metadata": {SHA256: digest.sha256},
+            "metadata": {STRONG: digest.strong},
         }
 
     def upload_path(self, kind: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 import sklearn
 import xgboost
 
-from aip_magics.artifacts import directory, look
+from aip_magics.artifacts import listing, look
 from aip_magics.errors import ModelDirError
 
 
@@ -165,7 +165,7 @@ def test_files_of_keras_and_links(export, tmp_path):
 
 def test_folders_without_end(export):
     deepest = export
-    for _ in range(directory._DEEPEST + 5):
+    for _ in range(listing._DEEPEST + 5):
         deepest = deepest / "d"
         deepest.mkdir()
     (deepest / "x").write_text("x")
@@ -210,7 +210,7 @@ def test_folder_that_cannot_be_read(export):
 
 
 def test_walk_stops_at_a_bound(export, monkeypatch):
-    monkeypatch.setattr(directory, "MAX_FILES", 5)
+    monkeypatch.setattr(listing, "MAX_FILES", 5)
     for number in range(4):
         (export / f"part{number}").write_text("x")
     assert not look(export).truncated

@@ -57,6 +57,16 @@ def test_request_logging_is_set_when_the_version_is_ready(aip: Lines, iris_expor
     assert changed.requestLoggingConfig.samplingPercentage == 1
 
 
+def test_what_can_be_changed_in_place_is_changed_of_a_version_that_is_kept(aip: Lines, iris_export: Path) -> None:
+    line = f"deploy v1 --model iris --origin {iris_export}"
+    made = aip(f"{line} --description first --labels team=a")
+    changed = aip(f"{line} --description second")
+    assert "set by an update: description" in notes(aip)
+    assert (changed.description, changed.labels, changed.createTime) == ("second", {"team": "a"}, made.createTime)
+    assert aip(line).description == "second"
+    assert "set by an update" not in notes(aip)
+
+
 def test_without_waiting_it_is_told_that_request_logging_is_not_set_yet(aip: Lines, iris_export: Path) -> None:
     line = f"deploy v1 --model iris --origin {iris_export} {LOGGING}"
     operation = aip(f"{line} --async")

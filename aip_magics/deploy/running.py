@@ -232,11 +232,13 @@ class _Run:
 
     def describe(self, plan: Plan) -> Version:
         with self.steps("describe") as step:
-            client, later = self.target.client, plan.sent_later
+            client = self.target.client
             version = client.get_version(plan.model.id, plan.version.id)
-            if any(version.to_json().get(field) != value for field, value in later.items()):
-                client.wait(client.update_version(plan.model.id, version.id, later, list(later)), sleep=self.sleep)
-                step.note(say("set by an update: {fields}", fields=", ".join(later)))
+            there = version.to_json()
+            changed = {field: value for field, value in plan.in_place.items() if there.get(field) != value}
+            if changed:
+                client.wait(client.update_version(plan.model.id, version.id, changed, list(changed)), sleep=self.sleep)
+                step.note(say("set by an update: {fields}", fields=", ".join(changed)))
                 version = client.get_version(plan.model.id, version.id)
             step.done(f"{version.id}: {version.state}", version)
             return version

@@ -1,0 +1,157 @@
+"""The files of a directory that are uploaded, and those that are left out."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import itertools
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from aip_magics.errors import ModelDirError
+from aip_magics.language import say
+
+_DEEPEST = 100  # folders in folders
+MAX_FILES = 20_000  # where the walk stops: twenty times what the service takes, so that `--origin /` ends soon
+LeftOutKind = Literal["hidden", "compiled", "link", "unreadable", "special", "name"]
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """A file to upload. `name` is relative to the model directory, with `/`; `size` in bytes; a `link` is followed."""
+
+    name: str
+    path: Path
+    size: int
+    mtime_ns: int
+    link: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class LeftOut:
+    """A file or folder that is not uploaded, and why. `name` is relative to the model directory.
+
+    Rules ask for the `kind`, people read the `reason`.
+    """
+
+    name: str
+    reason: str
+    kind: LeftOutKind
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.reason})"
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """What lies in the directory `path`: `files` to be uploaded, sorted by name, and those `left_out`.
+
+    `given_file` is set where the caller named a file of it. `truncated`: there are more than `MAX_FILES` files, the
+    rest was not looked at.
+    """
+
+    path: Path
+    files: tuple[File, ...]
+    left_out: tuple[LeftOut, ...]
+    given_file: str | None = None
+    truncated: bool = False
+
+
+def list_files(path: Path) -> Listing:
+    """The files of a directory; a file stands for the directory it lies in, and `given_file` says so.
+
+    ModelDirError where it is missing (naming the most similar neighbour), neither file nor directory, or empty.
+    """
+    given_file = None
+    if path.is_file():
+        path, given_file = path.parent, path.name
+    elif not path.is_dir():
+        raise _not_a_directory(path)
+    left_out: list[LeftOut] = []
+    walk = _walk(path, "", left_out)
+    files = sorted(itertools.islice(walk, MAX_FILES), key=lambda file: file.name)
+    truncated = next(walk, None) is not None
+    if not files:
+        raise _empty(path, left_out)
+    return Listing(path, tuple(files), tuple(left_out), given_file, truncated)
+
+
+def _walk(folder: Path, prefix: str, left_out: list[LeftOut]) -> Iterator[File]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        where = prefix.rstrip("/") or str(folder)
+        text = say("the folder cannot be read: {reason}", reason=error.strerror)
+        raise ModelDirError(text, where=where) from error
+    for entry in entries:
+        name = prefix + entry.name
+        if why := _left_out(entry):
+            left_out.append(LeftOut(name, *why))
+        elif entry.is_dir() and name.count("/") >= _DEEPEST:
+            text = say("folders in it lie more than {count} deep", count=_DEEPEST)
+            raise ModelDirError(text, where=f"{name[:100]}…", fix=say("name the directory that has the model alone"))
+        elif entry.is_dir():
+            yield from _walk(folder / entry.name, f"{name}/", left_out)
+        else:
+            status = entry.stat()
+            yield File(name, folder / entry.name, status.st_size, status.st_mtime_ns, entry.is_symlink())
+
+
+def _left_out(entry: os.DirEntry[str]) -> tuple[str, LeftOutKind] | None:
+    """Why an entry is not uploaded, and the kind of reason; None where it is."""
+    if entry.name.startswith("."):
+        return say("hidden"), "hidden"
+    if entry.name == "__pycache__":
+        return say("compiled Python"), "compiled"
+    try:
+        mode = entry.stat().st_mode
+    except OSError:
+        return (say("a link to nothing"), "link") if entry.is_symlink() else (say("cannot be read"), "unreadable")
+    if stat.S_ISDIR(mode):
+        return (say("a link to a folder; only links to files are followed"), "link") if entry.is_symlink() else None
+    if not stat.S_ISREG(mode):
+        return say("not a file"), "special"
+    if entry.name.isprintable():
+        return None
+    # Object names are UTF-8 without line breaks; other names cannot be uploaded.
+    return say("a name with characters that Cloud Storage does not take"), "name"
+
+
+def _not_a_directory(path: Path) -> ModelDirError:
+    if path.exists():
+        return ModelDirError(say("{path} is neither a directory nor a file", path=path), where=str(path))
+    if os.path.lexists(path):
+        return ModelDirError(say("{path} is a link to nothing", path=path), where=str(path))
+    parent = next((folder for folder in path.parents if folder.is_dir()), None)
+    if parent is None:
+        return ModelDirError(say("there is no {path}", path=path), where=str(path))
+    try:
+        names = [name for name in os.listdir(parent) if not name.startswith(".")]
+    except OSError:
+        names = []
+    missing = path.parts[len(parent.parts)] if len(path.parts) > len(parent.parts) else path.name
+    near = difflib.get_close_matches(missing, names, n=1)
+    folders = sorted(name for name in names if (parent / name).is_dir())
+    fix = say("train and save the model first")
+    if near:
+        fix = say("did you mean {name}?", name=parent / near[0])
+    elif folders:
+        fix = say("folders in {folder}: {names}", folder=parent.resolve(), names=_some(folders))
+    return ModelDirError(say("there is no {path}", path=path), where=str(path), fix=fix)
+
+
+def _empty(path: Path, left_out: list[LeftOut]) -> ModelDirError:
+    fix = say("save the model there first: joblib.dump(model, '{path}')", path=path / "model.joblib")
+    if left_out:
+        why = _some([str(entry) for entry in left_out])
+        text = say("{path} has nothing to upload; left out: {why}", path=path, why=why)
+        return ModelDirError(text, where=str(path), fix=fix)
+    return ModelDirError(say("{path} is empty", path=path), where=str(path), fix=fix)
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    shown = ", ".join(names[:most])
+    return say("{names} and {count} more", names=shown, count=len(names) - most) if len(names) > most else shown
