@@ -12,8 +12,7 @@ from aip_magics.commands.transfer import Transfer, again, target_of
 from aip_magics.language import say
 
 if TYPE_CHECKING:
-    from aip_magics.commands.pull_plan import PullPlan
-    from aip_magics.storage import Fetched
+    from aip_magics.storage import Fetched, PullPlan
     from aip_magics.targets import Target
 
 
@@ -49,11 +48,10 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[F
 def _instead(args: argparse.Namespace, target: Target, context: Context) -> PullPlan | str:
     """What `--show` or `--dry-run` asks for."""
     from aip_magics.commands import show
-    from aip_magics.commands.pull_plan import pull_plan
-    from aip_magics.storage import transfers
+    from aip_magics.storage import plan_pull, transfers
 
     digests = transfers(target.settings.data_dir).digests
-    found = pull_plan(target.store, args.uri, Path(args.directory).expanduser(), digests)
+    found = plan_pull(target.store, args.uri, Path(args.directory).expanduser(), digests)
     result: PullPlan | str = found
     if args.show:
         names = tuple(name for _, name, _ in found.rows)

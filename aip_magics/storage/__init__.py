@@ -17,6 +17,7 @@ from aip_magics.storage.names import GsUri
 from aip_magics.storage.objects import Remote, listing
 from aip_magics.storage.plan import Copy, UploadPlan, compare, plan
 from aip_magics.storage.pull import Fetched, pull
+from aip_magics.storage.pull_plan import PullPlan, plan_pull
 from aip_magics.storage.retry import Policy
 from aip_magics.storage.store import GoogleAuth, Refused, Store, bearer
 from aip_magics.storage.transfers import Transfers, transfers
@@ -32,6 +33,7 @@ __all__ = [
     "GsUri",
     "OnProgress",
     "Policy",
+    "PullPlan",
     "Refused",
     "Remote",
     "Standing",
@@ -50,6 +52,7 @@ __all__ = [
     "listing",
     "make_bucket",
     "plan",
+    "plan_pull",
     "pull",
     "readers",
     "transfers",

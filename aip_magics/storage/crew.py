@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import collections
 import threading
+import time
 from collections.abc import Callable, Iterable
 
 from aip_magics.storage.retry import Again
 
 Task = Callable[[], None]
 TICK = 0.05  # seconds between looks at the clock, a stop and the progress
-_WINDOW = 0.25  # seconds over which a number of requests at a time is judged
+_WINDOW = 0.25  # seconds over which a number of requests at a time is judged, unless
+_ROUNDS = 2  # that many times the number went through before
+_BUSY = 0.7  # of one processor
+START = 8  # requests at a time
+START_NEAR = 3  # where answers come so soon that threads mostly wait for each other
+NEAR = 0.005  # seconds
 _REST = 5.0  # seconds after which more is tried again when less had been asked for
 _REQUEST = 64 << 10  # a request costs as much as that many bytes: so small files and big ones have one measure
 _LEAST_RATE = 128 << 10  # bytes/s that a stream of a big file should have: a part must not take minutes
@@ -21,10 +27,22 @@ class Stopped(Exception):
 
 
 class Pace:
-    """How many requests run at a time: doubled while that brings more, halved when the other end asks for less."""
+    """How many requests run at a time: doubled while that brings more, halved when the other end asks for less.
 
-    def __init__(self, clock: Callable[[], float], start: int = 8, most: int = 64) -> None:
+    `work` is the processor time of this process in seconds. Where that is what takes the time, more threads would only
+    wait for each other.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        start: int = START,
+        most: int = 64,
+        work: Callable[[], float] = time.process_time,
+    ) -> None:
         self._clock = clock
+        self._work = work
+        self._worked = work()
         self._most = most
         self._lock = threading.Lock()
         self.limit = min(start, most)
@@ -54,18 +72,20 @@ class Pace:
         with self._lock:
             now = self._clock()
             passed = now - self._since
-            if passed < _WINDOW:
+            if passed < _WINDOW and (passed < TICK or self._requests < _ROUNDS * self.limit):
                 return
             more = max(0, moved - self._bytes)
             rate = (more + self._requests * _REQUEST) / passed
             big = more > 16 * self._requests * _REQUEST
-            self._since, self._bytes, self._requests = now, moved, 0
+            worked = self._work()
+            waits = worked - self._worked < _BUSY * passed
+            self._since, self._bytes, self._requests, self._worked = now, moved, 0, worked
             if not self._climbing and now - self._last_halving > _REST and self._last_halving > 0:
                 self._climbing, self._last_halving = True, float("-inf")
             if big and rate < self.limit * _LEAST_RATE:
                 self.limit = max(2, min(self.limit, int(rate / _LEAST_RATE)))
                 self._before = None
-            elif self._climbing and waiting and busy >= self.limit:
+            elif self._climbing and waits and waiting and busy >= self.limit:
                 self._climb(rate)
 
     def _climb(self, rate: float) -> None:

@@ -10,7 +10,8 @@ from aip_magics.language import say
 from aip_magics.storage.cache import Cache
 from aip_magics.storage.names import GsUri
 from aip_magics.storage.objects import find, listing
-from aip_magics.storage.pull import bad_name, fetch_all
+from aip_magics.storage.pull import fetch_all
+from aip_magics.storage.pull_plan import bad_name
 from aip_magics.storage.store import Store
 
 

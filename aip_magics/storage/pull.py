@@ -9,7 +9,7 @@ import os
 import threading
 import urllib.parse
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from aip_magics.errors import Interrupted, StorageError
@@ -19,7 +19,8 @@ from aip_magics.storage.crew import Task
 from aip_magics.storage.digests import Digests
 from aip_magics.storage.meter import OnProgress
 from aip_magics.storage.names import GsUri
-from aip_magics.storage.objects import Remote, find, listing, object_path
+from aip_magics.storage.objects import Remote, object_path
+from aip_magics.storage.pull_plan import plan_pull
 from aip_magics.storage.retry import Again
 from aip_magics.storage.store import Refused, Store
 from aip_magics.storage.work import Work
@@ -58,25 +59,25 @@ def pull(
     nothing, a name cannot be a file's, or an object was replaced or damaged on the way; Interrupted when `cancel` was
     set. Files that are not complete are not left behind.
     """
-    bucket, prefix, objects = _objects(store, str(source))
-    wanted = [(remote, directory / _file_name(remote, bucket, prefix)) for remote in objects]
-    with digests or Digests() as known:
-        kept = {remote.name for remote, path in wanted if _is_same(remote, path, known)}
-    jobs = [(bucket, dataclasses.replace(remote, name=prefix + remote.name), path) for remote, path in wanted]
-    fetch_all(
-        store, [job for job, (remote, _) in zip(jobs, wanted, strict=True) if remote.name not in kept], progress, cancel
-    )
+    planned = plan_pull(store, source, directory, digests)
+    bucket, prefix = planned.source.bucket, planned.source.prefix
+    jobs = [
+        (bucket, dataclasses.replace(each.remote, name=prefix + each.remote.name), each.path)
+        for each in planned.wanted
+        if not each.kept
+    ]
+    fetch_all(store, jobs, progress, cancel)
     return tuple(
         Fetched(
-            remote.name,
-            f"gs://{bucket}/{prefix}{remote.name}",
-            path,
-            remote.generation,
-            remote.crc32c,
-            remote.size,
-            remote.name in kept,
+            each.remote.name,
+            f"gs://{bucket}/{prefix}{each.remote.name}",
+            each.path,
+            each.remote.generation,
+            each.remote.crc32c,
+            each.remote.size,
+            each.kept,
         )
-        for remote, path in wanted
+        for each in planned.wanted
     )
 
 
@@ -217,42 +218,6 @@ class _Got:
         self.crc = google_crc32c.extend(self.crc, data)
         self.size += len(data)
         self._file.moved(len(data))
-
-
-def _objects(store: Store, source: str) -> tuple[str, str, list[Remote]]:
-    """Bucket, the part of the names that is the directory's, and the objects with their names below it."""
-    bucket, _, name = source.removeprefix("gs://").partition("/")
-    if name and not name.endswith("/"):
-        single = find(store, bucket, name)
-        if single is not None:
-            prefix, _, base = name.rpartition("/")
-            return bucket, f"{prefix}/" if prefix else "", [dataclasses.replace(single, name=base)]
-    directory = GsUri.parse(source)
-    found: Mapping[str, Remote] = listing(store, directory)
-    objects = [remote for name, remote in sorted(found.items()) if not name.endswith("/")]
-    if not objects:
-        fix = say("look at the name again: gcloud storage ls gs://BUCKET")
-        raise StorageError(say("nothing is there"), where=source, fix=fix)
-    return bucket, directory.prefix, objects
-
-
-def bad_name(name: str) -> bool:
-    """Whether an object of this name cannot become a file. A name may be anything; nothing is written outside."""
-    return any(part in ("", ".", "..") for part in name.split("/")) or bool(set(name) & {"\0", "\\", ":"})
-
-
-def _file_name(remote: Remote, bucket: str, prefix: str) -> str:
-    if bad_name(remote.name):
-        where = f"gs://{bucket}/{prefix}{remote.name}"
-        raise StorageError(say("an object of this name cannot become a file"), where=where)
-    return remote.name
-
-
-def _is_same(remote: Remote, path: Path, known: Digests) -> bool:
-    try:
-        return path.stat().st_size == remote.size and known.of(path).crc32c == remote.crc32c
-    except OSError:
-        return False
 
 
 def _unwritable(path: Path, error: OSError) -> StorageError:

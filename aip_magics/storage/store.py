@@ -84,6 +84,7 @@ class Store:
         self.clock = clock
         self.connections = connections
         self.sockets = Sockets(clock)
+        self.soonest = float("inf")  # seconds until the answer to a request without content, at best
         self._authorize = authorize or (lambda _renew: NOTHING)
         self._headers = {"Accept-Encoding": "gzip", "User-Agent": "aip-magics", **headers}
         self._sleep = sleep
@@ -183,12 +184,15 @@ class Store:
         sent = {**self._headers, **headers, **used}
         if length is not None:
             sent["Content-Length"] = str(length)
+        begun = self.clock()
         try:
             response = self._open(method, url, body, sent, preload)
             try:
                 answer = read(response)
             finally:
                 response.release_conn() if preload else response.close()
+            if body is None:
+                self.soonest = min(self.soonest, self.clock() - begun)
         except self._faults as error:
             raise Again(_reason(error)) from error
         finally:

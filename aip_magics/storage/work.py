@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 from aip_magics.errors import Interrupted
-from aip_magics.storage.crew import Crew, Pace, Task
+from aip_magics.storage.crew import NEAR, START, START_NEAR, Crew, Pace, Task
 from aip_magics.storage.meter import Meter, OnProgress, Standing
 from aip_magics.storage.store import Store
 
@@ -27,7 +27,8 @@ class Work:
         stopped: Callable[[], Interrupted],
     ) -> None:
         self.meter = Meter(total, files, store.clock)
-        self.crew = Crew(Pace(store.clock, most=store.connections), store.sockets.interrupt, store.clock)
+        pace = Pace(store.clock, START_NEAR if store.soonest < NEAR else START, store.connections)
+        self.crew = Crew(pace, store.sockets.interrupt, store.clock)
         self.store = store.within(self.crew.pause, self.crew.fault)
         self._progress = progress
         self._cancel = cancel

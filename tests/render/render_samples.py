@@ -14,14 +14,14 @@ from aip_magics.commands.config import Configuration
 from aip_magics.commands.history import History
 from aip_magics.commands.journal import Entry
 from aip_magics.commands.package import PickledFromMain
-from aip_magics.commands.pull_plan import PullPlan
 from aip_magics.commands.resources import Comparison, Served
 from aip_magics.deploy.plan import Choice, PlannedRequest, PlanStep
 from aip_magics.events import Detached, Event, Failed, Note, Progress, StepFinished, StepSkipped, StepStarted, Tick
 from aip_magics.prediction.sdist import Package
 from aip_magics.render import RunState
 from aip_magics.settings import Sourced
-from aip_magics.storage import GsUri
+from aip_magics.storage import GsUri, PullPlan, Remote
+from aip_magics.storage.pull_plan import Wanted
 
 
 class SamplePlan:
@@ -152,9 +152,9 @@ def configuration(text: str, count: int) -> Configuration:
 
 
 def pull_plan(text: str, count: int) -> PullPlan:
-    kinds: tuple[Any, ...] = ("fetch", "keep")
-    rows = tuple((kinds[n % 2], f"{text}{n}", n * 1000) for n in range(count))
-    return PullPlan(GsUri("bucket", f"{text}/"), Path(text), rows)
+    objects = [Remote(f"{text}{n}", n * 1000, "AAAAAA==", n) for n in range(count)]
+    wanted = tuple(Wanted(remote, Path(remote.name), remote.generation % 2 == 1) for remote in objects)
+    return PullPlan(GsUri("bucket", f"{text}/"), Path(text), wanted)
 
 
 def package(text: str, count: int) -> Package:
