@@ -151,13 +151,15 @@ class PartsUpload:
         """The object; None where it has to be sent again: the upload is gone, or something else was made of it."""
         sending = self.sending
         try:
-            generation = self._ask_to_complete()
+            generation, said = self._ask_to_complete()
         except Refused as refused:
             if refused.code == 412:
                 return self._theirs(find(sending.store, sending.bucket, sending.name), crc32c)
             if refused.code != 404:
                 raise
-            generation = None  # it is complete and the answer was lost, or it was aborted
+            generation, said = None, ""  # it is complete and the answer was lost, or it was aborted
+        if generation is not None and said == crc32c:
+            return Remote(sending.name, sending.file.size, crc32c, generation)
         made = find(sending.store, sending.bucket, sending.name)
         if made is None or (made.size, made.crc32c) == (sending.file.size, crc32c):
             return made
@@ -166,8 +168,8 @@ class PartsUpload:
             sending.generation = 0
         return None
 
-    def _ask_to_complete(self) -> int | None:
-        """One try; the generation of what was made, where the answer says it."""
+    def _ask_to_complete(self) -> tuple[int | None, str]:
+        """One try; the generation and CRC32C of what was made, where the answer says them."""
         sending = self.sending
         target = f"{self._path}?{urllib.parse.urlencode({'uploadId': self._id})}"
         rows = "".join(
@@ -187,7 +189,7 @@ class PartsUpload:
             # The other end may know no conditions here; what was there was looked at before.
             answer = sending.store.once("POST", target, where=sending.where, body=body, headers=headers)
         generation = answer.headers.get("x-goog-generation", "")
-        return int(generation) if generation.isdecimal() else None
+        return (int(generation) if generation.isdecimal() else None), _hash(answer)
 
     def _restart(self) -> None:
         """The upload was aborted by somebody else, or its bytes are not ours: once more from the beginning."""

@@ -160,6 +160,9 @@ class Connection(asyncio.Protocol):
 
     def _upload(self, method: str, query: dict[str, str]) -> Answer:
         body, sessions = b"".join(self._body), self._bucket.sessions
+        if method == "DELETE":
+            sessions.pop(query["upload_id"], None)
+            return 499, {}, b""
         if method == "PUT":
             name, content = sessions[query["upload_id"]]
             content += body
