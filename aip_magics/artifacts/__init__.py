@@ -10,8 +10,9 @@ What is found is in `facts`. Everything here ends in bounded time and memory, wh
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from aip_magics.lazy import lazily
 
 if TYPE_CHECKING:
     from aip_magics.artifacts.contents import Contents
@@ -36,23 +37,28 @@ __all__ = [
     "resolve_export",
 ]  # fmt: skip
 
-_HOMES = {
-    "MODEL_FILES": "names",
-    "Contents": "contents",
-    "File": "listing",
-    "LeftOut": "listing",
-    "Listing": "listing",
-    "ModelDir": "directory",
-    "NearMiss": "names",
-    "Resolved": "exports",
-    "list_files": "listing",
-    "look": "directory",
-    "resolve_export": "exports",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # To list the files of a directory takes none of what reads models.
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'facts')}"), name)
+# To list the files of a directory takes none of what reads models.
+__getattr__ = lazily(
+    __name__,
+    {
+        "MODEL_FILES": "names",
+        "Contents": "contents",
+        "File": "listing",
+        "LeftOut": "listing",
+        "Listing": "listing",
+        "ModelDir": "directory",
+        "NearMiss": "names",
+        "Resolved": "exports",
+        "list_files": "listing",
+        "look": "directory",
+        "resolve_export": "exports",
+        "BoosterFacts": "facts",
+        "ClassFacts": "facts",
+        "Global": "facts",
+        "PickleFacts": "facts",
+        "SavedModelFacts": "facts",
+        "Signature": "facts",
+        "StandIn": "facts",
+        "Tensor": "facts",
+    },
+)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from aip_magics.lazy import lazily
 
 if TYPE_CHECKING:
     from aip_magics.deploy.deployment import Deployment
@@ -12,11 +13,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Choice", "Deployment", "Plan", "PlanStep", "PlannedRequest", "Result", "dry_run", "run"]
 
-_HOMES = {"Deployment": "deployment", "Result": "running", "dry_run": "running", "run": "running"}
-
-
-def __getattr__(name: str) -> Any:
-    # Uploads tell their steps as deployments do, and need neither the checks nor a plan.
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'plan')}"), name)
+# Uploads tell their steps as deployments do, and need neither the checks nor a plan.
+__getattr__ = lazily(
+    __name__,
+    {
+        "Choice": "plan",
+        "Deployment": "deployment",
+        "Plan": "plan",
+        "PlanStep": "plan",
+        "PlannedRequest": "plan",
+        "Result": "running",
+        "dry_run": "running",
+        "run": "running",
+    },
+)

@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from aip_magics.lazy import lazily
 
 if TYPE_CHECKING:
     from aip_magics.prediction.aio import AsyncWorker
@@ -24,22 +25,19 @@ __all__ = [
     "worker_spec",
 ]  # fmt: skip
 
-_HOMES = {
-    "AsyncWorker": "aio",
-    "Loaded": "launch",
-    "ParentPool": "parents",
-    "Worker": "launch",
-    "WorkerPool": "pool",
-    "WorkerSpec": "launch",
-    "local_predict": "local",
-    "start": "launch",
-    "warm": "local",
-    "worker_spec": "local",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # asyncio, subprocess and socket cost more than the whole of `%load_ext` may.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+# asyncio, subprocess and socket cost more than the whole of `%load_ext` may.
+__getattr__ = lazily(
+    __name__,
+    {
+        "AsyncWorker": "aio",
+        "Loaded": "launch",
+        "ParentPool": "parents",
+        "Worker": "launch",
+        "WorkerPool": "pool",
+        "WorkerSpec": "launch",
+        "local_predict": "local",
+        "start": "launch",
+        "warm": "local",
+        "worker_spec": "local",
+    },
+)

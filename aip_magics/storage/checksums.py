@@ -7,18 +7,17 @@ as long as all else that an upload does.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import functools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import google_crc32c
 from blake3 import blake3
 
+from aip_magics.crc32c import encode_crc32c
+
 BLOCK = 8 << 20  # bytes of a block of the strong hash; a part of an upload is a whole number of them
 SLICE = 256 << 10  # bytes that are read, hashed and sent at a time
-_POLYNOMIAL = 0x82F63B78  # CRC32C (Castagnoli), reflected
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,43 +102,3 @@ def slices(path: Path, start: int = 0, size: int | None = None) -> Iterator[byte
             yield data
             if size is not None:
                 size -= len(data)
-
-
-def encode_crc32c(value: int) -> str:
-    return base64.b64encode(value.to_bytes(4, "big")).decode()
-
-
-def decode_crc32c(text: str) -> int:
-    return int.from_bytes(base64.b64decode(text), "big")
-
-
-def combine_crc32c(pieces: Iterable[tuple[str, int]]) -> str:
-    """CRC32C of pieces put together, from each piece's (CRC32C, size in bytes), without reading them again."""
-    whole = 0
-    for crc, size in pieces:
-        whole = _multiply(_power(size), whole) ^ decode_crc32c(crc)
-    return encode_crc32c(whole)
-
-
-# Appending n zero bytes multiplies a CRC, seen as a polynomial over GF(2), by x^(8n) modulo the CRC's polynomial; the
-# highest bit stands for x^0.
-
-
-def _multiply(a: int, b: int) -> int:
-    product = 0
-    for bit in range(31, -1, -1):
-        if a >> bit & 1:
-            product ^= b
-        b = b >> 1 ^ (_POLYNOMIAL if b & 1 else 0)
-    return product
-
-
-@functools.lru_cache(64)  # the parts of a file have one size, but for the last
-def _power(size: int) -> int:
-    result, square = 1 << 31, 1 << 23  # x^0 and x^8
-    while size:
-        if size & 1:
-            result = _multiply(result, square)
-        square = _multiply(square, square)
-        size >>= 1
-    return result

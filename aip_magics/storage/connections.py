@@ -29,7 +29,7 @@ def open_pool(sockets: Sockets, *, size: int, proxy: str | None, ca_file: str | 
     if ca_file:
         options["ca_certs"] = ca_file
     manager = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
-    http = type("Http", (_TrackedHttp,), {"sockets": sockets})
+    http = type("Http", (_Tracked,), {"sockets": sockets})
     https = type("Https", (_TrackedHttps,), {"sockets": sockets})
     manager.pool_classes_by_scheme = {
         "http": type("HttpPool", (HTTPConnectionPool,), {"ConnectionCls": http}),
@@ -42,7 +42,9 @@ def _unsent_limit() -> list[tuple[int, int, int]]:
     return [(socket.IPPROTO_TCP, _LOWAT, _UNSENT)] if _LOWAT is not None else []
 
 
-class _TrackedHttp(HTTPConnection):
+class _Tracked(HTTPConnection):
+    """Tells which socket this thread uses."""
+
     sockets: ClassVar[Sockets]
 
     def connect(self) -> None:
@@ -55,14 +57,5 @@ class _TrackedHttp(HTTPConnection):
         super().request(*args, **kwargs)
 
 
-class _TrackedHttps(HTTPSConnection):
-    sockets: ClassVar[Sockets]
-
-    def connect(self) -> None:
-        super().connect()
-        self.sockets.use(self.sock)
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock is not None:
-            self.sockets.use(self.sock)
-        super().request(*args, **kwargs)
+class _TrackedHttps(_Tracked, HTTPSConnection):
+    """The same with TLS."""

@@ -10,9 +10,10 @@ import threading
 import urllib.parse
 from collections.abc import Callable
 
+from aip_magics.crc32c import combine_crc32c
 from aip_magics.language import say
 from aip_magics.storage.bodies import TYPE
-from aip_magics.storage.checksums import BLOCK, Hasher, combine_crc32c, strong_hash
+from aip_magics.storage.checksums import BLOCK, Hasher, strong_hash
 from aip_magics.storage.crew import Task
 from aip_magics.storage.journal import Entry, Journal, Part
 from aip_magics.storage.objects import Remote, delete, describe, find

@@ -12,9 +12,9 @@ import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
+from aip_magics.crc32c import combine_crc32c, encode_crc32c
 from aip_magics.errors import Interrupted, StorageError
 from aip_magics.language import say
-from aip_magics.storage.checksums import combine_crc32c, encode_crc32c
 from aip_magics.storage.crew import Task
 from aip_magics.storage.digests import Digests
 from aip_magics.storage.meter import OnProgress

@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import google_crc32c
 
-from aip_magics.server.objects.checksums import combine_crc32c, encode_crc32c
+from aip_magics.crc32c import combine_crc32c, encode_crc32c
 
 TIME = "2026-01-01T00:00:00.000Z"
 Answer = tuple[int, dict[str, str], bytes]

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from heard import Heard
 
 from aip_magics.commands.base import Context
 from aip_magics.commands.package import PickledFromMain
 from aip_magics.commands.registry import command_of, parser_of
 from aip_magics.errors import EnvironmentFailed, InputError, ModelDirError, OptionError
-from aip_magics.events import Event, Failed, StepFinished, StepSkipped
+from aip_magics.events import Failed, StepFinished, StepSkipped
 from aip_magics.prediction.sdist import Package
 from aip_magics.settings import Environment
 
@@ -36,22 +37,7 @@ model = make_pipeline(Scale(), LinearRegression()).fit([[0.0], [1.0], [2.0]], [0
 SAVE = "joblib.dump(model, 'export/model.joblib')\n"
 
 
-class Recording:
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.shown: list[Any] = []
-
-    def emit(self, event: Event) -> None:
-        self.events.append(event)
-
-    def show(self, value: Any) -> None:
-        self.shown.append(value)
-
-    def of(self, kind: type[Event]) -> list[Any]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-
-def run(face: Recording, verb: str, *words: str, body: str | None = None, **variables: str) -> Any:
+def run(face: Heard, verb: str, *words: str, body: str | None = None, **variables: str) -> Any:
     command = command_of(verb)
     args = parser_of(command, verb).parse(words)
     environment = Environment(variables, {}) if variables else None
@@ -72,7 +58,7 @@ def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_from_a_notebooks_class_to_a_prediction(notebook: Path) -> None:
-    face = Recording()
+    face = Heard()
     found = run(face, "package", "--model-dir", "export")
     assert isinstance(found, PickledFromMain)
     assert (found.names, found.complete) == (("Scale",), True)
@@ -96,7 +82,7 @@ def test_from_a_notebooks_class_to_a_prediction(notebook: Path) -> None:
 def test_the_class_in_a_module_predicts_with_the_package(notebook: Path) -> None:
     (notebook / "my_code.py").write_text(TRAIN)
     python("from my_code import joblib, model\n" + SAVE, notebook)
-    face = Recording()
+    face = Heard()
     assert run(face, "package", "--model-dir", "export").names == ()
     made = run(face, "package", "my_code.py", "--version", "2.0", "--output", "out", "--name", "mine")
     assert made.path == Path("out/mine-2.0.tar.gz")
@@ -111,28 +97,28 @@ def test_the_class_in_a_module_predicts_with_the_package(notebook: Path) -> None
 
 def test_a_definition_that_is_not_in_the_package(notebook: Path) -> None:
     (notebook / "other.py").write_text("X = 1")
-    notes = run(Recording(), "package", "other.py", "--model-dir", "export").notes
+    notes = run(Heard(), "package", "other.py", "--model-dir", "export").notes
     assert "model.joblib has Scale from the notebook" in notes[0]
     assert "it is not in this package: move it into other" in notes[0]
 
 
 def test_mistakes(tmp_path: Path, booster_export: Path) -> None:
     with pytest.raises(OptionError, match="a module or a directory is wanted"):
-        run(Recording(), "package")
+        run(Heard(), "package")
     with pytest.raises(InputError, match="no such module"):
-        run(Recording(), "package", str(tmp_path / "nothing.py"))
+        run(Heard(), "package", str(tmp_path / "nothing.py"))
     with pytest.raises(ModelDirError, match="no pickled model"):
-        run(Recording(), "package", "--model-dir", str(booster_export))
+        run(Heard(), "package", "--model-dir", str(booster_export))
 
 
 def test_the_python_is_always_told(iris_export: Path) -> None:
-    face = Recording()
+    face = Heard()
     run(face, "local-predict", "--model-dir", str(iris_export), body="[[5.1, 3.5, 1.4, 0.2]]")
     assert sys.executable in face.of(StepFinished)[0].summary
 
 
 def test_a_runtime_that_cannot_be_had_is_skipped_and_never_passes(iris_export: Path, tmp_path: Path) -> None:
-    face = Recording()
+    face = Heard()
     words = ("--model-dir", str(iris_export), "--env", "runtime", "--runtime-version", "1.14")
     with pytest.raises(EnvironmentFailed, match=r"nothing was predicted: runtime 1\.14 has Python 3\.5"):
         run(face, "local-predict", *words, body="[[5.1, 3.5, 1.4, 0.2]]", AIP_MAGICS_HOME=str(tmp_path))
@@ -142,13 +128,13 @@ def test_a_runtime_that_cannot_be_had_is_skipped_and_never_passes(iris_export: P
 
 def test_a_version_without_the_environment_is_refused(iris_export: Path) -> None:
     with pytest.raises(OptionError) as caught:
-        run(Recording(), "local-predict", "--model-dir", str(iris_export), "--runtime-version", "2.11", body="[[1]]")
+        run(Heard(), "local-predict", "--model-dir", str(iris_export), "--runtime-version", "2.11", body="[[1]]")
     assert caught.value.fix == "add --env runtime"
 
 
 def test_a_failure_is_a_failed_step(iris_export: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.tar.gz").write_bytes(b"nothing")
-    face = Recording()
+    face = Heard()
     with pytest.raises(Exception, match="failed to install"):
         run(
             face,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from heard import Heard
 
 from aip_magics.commands.base import Context
 from aip_magics.commands.registry import command_of, parser_of
@@ -23,23 +24,6 @@ from aip_magics.storage import GsUri, find_bucket, listing
 from aip_magics.targets import choose
 
 ROOT = str(Path(__file__).parents[2])
-
-
-class Heard:
-    """A face that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.shown: list[Any] = []
-
-    def emit(self, event: Event) -> None:
-        self.events.append(event)
-
-    def show(self, value: Any) -> None:
-        self.shown.append(value)
-
-    def of(self, kind: type[Any]) -> list[Any]:
-        return [event for event in self.events if isinstance(event, kind)]
 
 
 @pytest.fixture(autouse=True)

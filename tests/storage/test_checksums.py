@@ -11,16 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aip_magics.storage.checksums import (
-    BLOCK,
-    Hasher,
-    combine_crc32c,
-    encode_crc32c,
-    file_crc32c,
-    file_digest,
-    slices,
-    strong_hash,
-)
+from aip_magics.crc32c import combine_crc32c, encode_crc32c
+from aip_magics.storage.checksums import BLOCK, Hasher, file_crc32c, file_digest, slices, strong_hash
 
 
 def crc(data: bytes) -> str:

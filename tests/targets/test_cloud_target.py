@@ -11,23 +11,13 @@ from typing import Any
 import google.auth
 import pytest
 from google.oauth2.credentials import Credentials
+from heard import Heard
 
 from aip_magics import settings
 from aip_magics.commands.base import Context
 from aip_magics.commands.registry import command_of, parser_of
 from aip_magics.errors import ChecksFailed, CredentialsError
-from aip_magics.events import Event
 from aip_magics.targets import choose, local
-
-
-class Heard:
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def emit(self, event: Event) -> None:
-        self.events.append(event)
-
-    def show(self, value: Any) -> None: ...
 
 
 def deploy(*words: str) -> Any:

@@ -6,13 +6,12 @@ import base64
 import binascii
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import google_crc32c
 
+from aip_magics.crc32c import encode_crc32c
 from aip_magics.server.objects.failures import bad_digest, invalid
-
-_POLYNOMIAL = 0x82F63B78  # CRC32C (Castagnoli), reflected
 
 
 class Digest:
@@ -68,22 +67,6 @@ class Claims:
                 raise bad_digest(f'Provided {name} "{said}" doesn\'t match calculated {name} "{is_}".')
 
 
-def encode_crc32c(value: int) -> str:
-    return base64.b64encode(value.to_bytes(4, "big")).decode()
-
-
-def decode_crc32c(text: str) -> int:
-    return int.from_bytes(base64.b64decode(text), "big")
-
-
-def combine_crc32c(pieces: Iterable[tuple[str, int]]) -> str:
-    """CRC32C of pieces put together, from each piece's (CRC32C, size in bytes), without reading them again."""
-    whole = 0
-    for crc, size in pieces:
-        whole = _multiply(_power(size), whole) ^ decode_crc32c(crc)
-    return encode_crc32c(whole)
-
-
 def _canonical(key: str, value: object) -> str:
     try:
         raw = base64.b64decode(str(value).strip(), validate=True)
@@ -92,27 +75,3 @@ def _canonical(key: str, value: object) -> str:
     if len(raw) != {"crc32c": 4, "md5": 16}[key]:
         raise invalid(f"Invalid {key}: base64 of {'4' if key == 'crc32c' else '16'} bytes is wanted.")
     return base64.b64encode(raw).decode()
-
-
-# Appending n bytes multiplies a CRC, seen as a polynomial over GF(2), by x^(8n) modulo the CRC's polynomial.
-# The same method as crc32_combine of zlib.
-
-
-def _multiply(a: int, b: int) -> int:
-    product, bit = 0, 1 << 31
-    while bit:
-        if a & bit:
-            product ^= b
-        bit >>= 1
-        b = (b >> 1) ^ _POLYNOMIAL if b & 1 else b >> 1
-    return product
-
-
-def _power(size: int) -> int:
-    result, square = 1 << 31, 1 << 23  # x^0 and x^8: the highest bit is the lowest power
-    while size:
-        if size & 1:
-            result = _multiply(square, result)
-        square = _multiply(square, square)
-        size >>= 1
-    return result

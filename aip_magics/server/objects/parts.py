@@ -13,8 +13,8 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from aip_magics.crc32c import combine_crc32c
 from aip_magics.server.objects.blobs import Blob, new_id
-from aip_magics.server.objects.checksums import combine_crc32c
 from aip_magics.server.objects.conditions import ALWAYS, Conditions
 from aip_magics.server.objects.failures import invalid, no_multipart
 from aip_magics.server.objects.index import dump

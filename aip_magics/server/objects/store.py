@@ -15,9 +15,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from aip_magics.crc32c import combine_crc32c
 from aip_magics.server.objects.blobs import Blob, Blobs, BlobWriter
 from aip_magics.server.objects.buckets import Buckets
-from aip_magics.server.objects.checksums import Claims, combine_crc32c
+from aip_magics.server.objects.checksums import Claims
 from aip_magics.server.objects.conditions import ALWAYS, Conditions
 from aip_magics.server.objects.failures import condition_not_met, invalid, no_bucket, no_object
 from aip_magics.server.objects.index import Index, find_object, put_object, read_object, unused_blob

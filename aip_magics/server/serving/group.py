@@ -181,7 +181,7 @@ class NodeGroup:
         time = self._loop.time
         attempt, again = 0, False
         while True:
-            node = asked[0] if asked else self._taken_node() or await self._turn(ticket, again=again)
+            node = asked[0] if asked else self._taken_node(ticket) or await self._turn(ticket, again=again)
             if isinstance(node, bytes):
                 return node
             was_alone = ticket.alone
@@ -205,9 +205,7 @@ class NodeGroup:
         time = self._loop.time
         ticket.tries += 1
         this = ticket.tries
-        node.asked += 1
-        if node.asked == 1:
-            node.begin(ticket, time())
+        node.take(ticket, time())
 
         def then(answer: bytes) -> None:
             node.took = time() - node.since
@@ -242,11 +240,10 @@ class NodeGroup:
         elif ticket.turn and not ticket.turn.done():
             ticket.turn.set_exception(error)
 
-    def _taken_node(self) -> Node | None:
+    def _taken_node(self, ticket: Ticket) -> Node | None:
         node = self._idle_node()
         if node is not None:
-            node.asked = 1
-            node.begin(None, self._loop.time())
+            node.take(ticket, self._loop.time())
         return node
 
     def _idle_node(self) -> Node | None:
@@ -345,8 +342,7 @@ class NodeGroup:
                     self._rescue_later()
                 self._ask_soon(node, ticket)
             elif ticket.waits and ticket.turn:
-                node.asked = 1
-                node.begin(None, self._loop.time())
+                node.take(ticket, self._loop.time())
                 ticket.turn.set_result(node)
         if not node.asked:
             self._idle.append(node)

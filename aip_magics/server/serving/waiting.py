@@ -33,8 +33,14 @@ class Node:
     took: float = float("inf")  # seconds that the last request took
     behind: Quick | None = None  # the one that waits at it
 
+    def take(self, ticket: Ticket, now: float) -> None:
+        """It gets this request, and predicts it at once where it has no other."""
+        self.asked += 1
+        if self.asked == 1:
+            self.begin(ticket, now)
+
     def begin(self, ticket: Ticket | None, now: float) -> None:
-        """Note that it predicts this request from now on (None: one with a task)."""
+        """Note that it predicts this request from now on (None: one that nobody waits for any more)."""
         self.since = now
         self.brisk = ticket is not None and ticket.small and self.steady and self.took <= BRISK_SECONDS
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aip_magics import errors
-from aip_magics.server.objects.checksums import Claims, combine_crc32c, encode_crc32c
+from aip_magics.crc32c import combine_crc32c, encode_crc32c
+from aip_magics.server.objects.checksums import Claims
 from aip_magics.server.objects.web.downloads import byte_range
 from aip_magics.server.objects.web.fields import select
 from aip_magics.server.objects.web.multipart import Related, boundary
