@@ -1,0 +1,104 @@
+"""The engine over TLS: the certificate is checked, and a stop breaks off a request that waits."""
+
+from __future__ import annotations
+
+import datetime
+import http.server
+import ipaddress
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from aip_magics.errors import StorageError
+from aip_magics.storage import Policy, Store
+from aip_magics.storage.retry import Again
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self.path == "/slow":
+            time.sleep(5)
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_words: object) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1 that nobody trusts, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    folder = tmp_path_factory.mktemp("tls")
+    (folder / "certificate.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    form = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, *form))
+    return folder / "certificate.pem", folder / "key.pem"
+
+
+@pytest.fixture
+def url(certificate: tuple[Path, Path]) -> Iterator[str]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*map(str, certificate))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    server.daemon_threads, server.block_on_close = True, False
+    server.handle_error = lambda *_words: None  # type: ignore[method-assign]
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield f"https://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_bundle_that_is_named_is_trusted(url: str, certificate: tuple[Path, Path]) -> None:
+    store = Store(url, ca_file=str(certificate[0]))
+    for _ in range(2):  # the second one over the same connection
+        assert store.once("GET", "/", where=url).json() == {}
+    store.close()
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(url: str) -> None:
+    store = Store(url, policy=Policy(first=0.01, limit=0.1))
+    with pytest.raises(StorageError, match="certificate"):
+        store.call("GET", "/", where=url)
+    store.close()
+
+
+def test_a_request_that_waits_is_broken_off(url: str, certificate: tuple[Path, Path]) -> None:
+    store = Store(url, ca_file=str(certificate[0]))
+    assert store.once("GET", "/", where=url).status == 200
+    timer = threading.Timer(0.2, store.sockets.interrupt)
+    begun = time.monotonic()
+    timer.start()
+    with pytest.raises(Again):
+        store.once("GET", "/slow", where=url)
+    assert time.monotonic() - begun < 3
+    timer.join()
+    store.close()
