@@ -160,15 +160,18 @@ class Crew:
     def _more(self) -> bool:
         """Start threads that are wanted, wait a tick; False when all is done or something failed."""
         with self._changed:
-            wanted = min(self.pace.limit, self._busy + len(self._queue)) - len(self._threads)
-            for _ in range(wanted):
+            for _ in range(self._missing()):
                 thread = threading.Thread(target=self._work, name="storage", daemon=True)
                 self._threads.append(thread)
                 thread.start()
             if self._idle() or self._failure:
                 return False
-            self._changed.wait_for(lambda: self._idle() or self._failure is not None, TICK)
+            self._changed.wait_for(lambda: self._idle() or self._failure is not None or self._missing() > 0, TICK)
             return True
+
+    def _missing(self) -> int:
+        """Threads that there is work for."""
+        return min(self.pace.limit, self._busy + len(self._queue)) - len(self._threads)
 
     def _idle(self) -> bool:
         return not self._queue and not self._busy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from aip_magics.storage.names import GsUri
 from aip_magics.storage.objects import STRONG, Remote, find
 from aip_magics.storage.plan import LocalFile, unreadable
 from aip_magics.storage.retry import Again
-from aip_magics.storage.store import Refused
+from aip_magics.storage.store import Answer, Refused
 from aip_magics.storage.work import Work
 
 T = TypeVar("T")
@@ -28,6 +29,18 @@ MOST_RESTARTS = 5  # of one object, each for a reason that a second try can mend
 
 class Restart(Exception):
     """The upload of this object has to begin anew: its session is gone, or its bytes were damaged on the way."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Multipart:
+    """A request that makes an object: `content` between `head` and `tail`, None where it is read as it is sent."""
+
+    target: str
+    headers: dict[str, str]
+    head: bytes
+    content: bytes | None
+    tail: bytes
+    digest: Digest
 
 
 class Transfer:
@@ -59,32 +72,49 @@ class Sending:
         if self.status.st_size != file.size:
             raise self.changed()
 
-    def small(self) -> Remote:
-        """In one request that holds the checksum, too: whatever arrives damaged is refused."""
-        return self.until_done(self._small)
+    def small(self, after: Again | None = None) -> Remote:
+        """In one request that holds the checksum, too: whatever arrives damaged is refused.
 
-    def _small(self) -> Remote:
+        `after` is the fault of a first try, where there was one.
+        """
+        faults = [after] if after else []
+        return self.until_done(lambda: self._small(faults))
+
+    def multipart(self) -> Multipart:
+        """That request, as the file is now."""
         digest, content = self._small_content()
         # So long a random boundary is in no content.
         boundary = os.urandom(24).hex()
         head, tail = related(boundary, self.metadata(digest))
         headers = {"Content-Type": f"multipart/related; boundary={boundary}"}
-        body = self.body(0, self.file.size, head=head, tail=tail, content=content)
+        return Multipart(self.upload_path("multipart"), headers, head, content, tail, digest)
+
+    def _small(self, faults: list[Again]) -> Remote:
+        wanted = self.multipart()
+        body = self.body(0, self.file.size, head=wanted.head, tail=wanted.tail, content=wanted.content)
+
+        def insert() -> Remote:
+            if faults:
+                raise faults.pop()
+            try:
+                answer = self.store.once(
+                    "POST", wanted.target, where=self.where, body=body, length=len(body), headers=wanted.headers
+                )
+            except Again:
+                body.undo()
+                raise
+            return self.made(answer, wanted.digest)
+
         try:
-            return self.persist(lambda: self._insert(body, headers, digest))
+            return self.persist(insert)
         except Refused as refused:
             body.undo()
-            made = self.settled(refused, digest)
+            made = self.settled(refused, wanted.digest)
             self.moved(self.file.size)
             return made
 
-    def _insert(self, body: Body, headers: dict[str, str], digest: Digest) -> Remote:
-        target = self.upload_path("multipart")
-        try:
-            answer = self.store.once("POST", target, where=self.where, body=body, length=len(body), headers=headers)
-        except Again:
-            body.undo()
-            raise
+    def made(self, answer: Answer, digest: Digest) -> Remote:
+        """The object that an answer speaks of, if it is what was sent."""
         return self.checked(Remote.read(answer.json()), digest.crc32c)
 
     def _small_content(self) -> tuple[Digest, bytes | None]:

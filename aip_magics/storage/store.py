@@ -12,7 +12,7 @@ import time
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from aip_magics.errors import CredentialsError, StorageError
 from aip_magics.language import say
@@ -22,6 +22,7 @@ from aip_magics.storage.sockets import Sockets
 
 if TYPE_CHECKING:
     import urllib3
+    from urllib3.connection import HTTPConnection
 
 T = TypeVar("T")
 Authorize = Callable[[bool], Mapping[str, str]]  # (renew) → headers; renew = the ones before were refused
@@ -90,7 +91,7 @@ class Store:
         self._sleep = sleep
         self._on_fault: Callable[[Again], None] = lambda _fault: None
         self._proxied = proxy is not None
-        self._manager = open_pool(self.sockets, size=connections, proxy=proxy, ca_file=ca_file)
+        self._manager = open_pool(self.sockets, size=2 * connections, proxy=proxy, ca_file=ca_file)
         self._last_renewal: Mapping[str, str] | None = None
         self._faults = urllib3.exceptions.HTTPError
         self._pools: dict[str, urllib3.HTTPConnectionPool] = {}
@@ -194,14 +195,56 @@ class Store:
             if body is None:
                 self.soonest = min(self.soonest, self.clock() - begun)
         except self._faults as error:
-            raise Again(_reason(error)) from error
+            raise self._fault(error) from error
         finally:
             self.sockets.free()
         if answer.status < 300 or answer.status in fine:
             return answer
         if answer.status == 401 and self._renewed(used):
             raise Again("HTTP 401")
-        raise _failure(answer, where)
+        raise failure(answer, where)
+
+    # For those who use connections themselves (lane.py)
+
+    @property
+    def direct(self) -> bool:
+        """Whether a connection leads to the endpoint itself: a proxy wants to be spoken to in other ways."""
+        return not self._proxied
+
+    def connect(self) -> HTTPConnection:
+        """A connection to the endpoint that carries no request. Again where none can be made."""
+        pool = self._pool(self._origin[:-1])
+        try:
+            connection = pool._get_conn()
+            if connection.is_closed:
+                connection.connect()
+        except (self._faults, OSError) as error:
+            raise self._fault(error) from error
+        finally:
+            self.sockets.free()
+        return cast("HTTPConnection", connection)
+
+    def give_back(self, connection: HTTPConnection) -> None:
+        """For the requests to come."""
+        self._pool(self._origin[:-1])._put_conn(connection)
+
+    def head(self, method: str, target: str, headers: Mapping[str, str], length: int) -> bytes:
+        """What goes over such a connection before a content of `length` bytes."""
+        path, host = self.endpoint[len(self._origin) - 1 :] + target, self._origin.split("/")[2]
+        sent = {"Host": host, **self._headers, **headers, "Content-Length": str(length), **self._authorize(False)}
+        lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
+        if any("\n" in line or "\r" in line for line in lines):
+            raise ValueError("a line break in a header")
+        return "\r\n".join((*lines, "", "")).encode("latin-1")
+
+    def _fault(self, error: Exception) -> Exception:
+        """What a fault of the connection means: Again, or StorageError for a certificate, which stays what it is."""
+        told = getattr(_innermost(error), "verify_message", None)
+        if told is None:
+            return Again(connection_reason(error))
+        text = say("the certificate of the other end is not trusted: {reason}", reason=told)
+        fix = say("set REQUESTS_CA_BUNDLE to the file with the certificates of your network")
+        return StorageError(text, where=self.endpoint, fix=fix)
 
     def _renewed(self, refused: Mapping[str, str]) -> bool:
         """Whether there are other credentials now than those that were refused; a new token gets one chance."""
@@ -224,10 +267,13 @@ class Store:
         if self._proxied:
             return self._manager.urlopen(method, url, **options)
         origin = url[: url.find("/", 8)]
+        return self._pool(origin).urlopen(method, url[len(origin) :], assert_same_host=False, **options)
+
+    def _pool(self, origin: str) -> urllib3.HTTPConnectionPool:
         pool = self._pools.get(origin)
         if pool is None:  # to look it up by its URL costs as much as a tenth of a small request
-            pool = self._pools[origin] = self._manager.connection_from_url(url)
-        return pool.urlopen(method, url[len(origin) :], assert_same_host=False, **options)
+            pool = self._pools[origin] = self._manager.connection_from_url(origin)
+        return pool
 
 
 def bearer(token: str) -> Authorize:
@@ -274,7 +320,8 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _failure(answer: Answer, where: str) -> Exception:
+def failure(answer: Answer, where: str) -> Exception:
+    """What an error answer means: Again, CredentialsError or Refused."""
     if answer.status in RETRIED:
         wanted = retry_after(answer.headers.get("retry-after", ""), answer.headers.get("date", ""))
         return Again(f"HTTP {answer.status}", retry_after=wanted, slow=answer.status in (429, 503))
@@ -308,8 +355,13 @@ def _fix(code: int) -> str:
     return ""
 
 
-def _reason(error: BaseException) -> str:
+def connection_reason(error: BaseException) -> str:
     """The innermost reason of a connection fault: the outer ones show object addresses."""
+    error = _innermost(error)
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
+def _innermost(error: BaseException) -> BaseException:
     while (deeper := error.__cause__ or error.__context__) is not None:
         error = deeper
-    return getattr(error, "strerror", None) or type(error).__name__
+    return error

@@ -10,6 +10,7 @@ from typing import Literal
 
 from aip_magics.errors import Interrupted
 from aip_magics.language import say
+from aip_magics.storage.checksums import SLICE
 from aip_magics.storage.crew import Task
 from aip_magics.storage.digests import Digests
 from aip_magics.storage.journal import Entry, Journal
@@ -17,12 +18,14 @@ from aip_magics.storage.meter import OnProgress
 from aip_magics.storage.objects import Remote, delete, rewrite
 from aip_magics.storage.parts import LARGE, PartsUpload, abort, drop_unknown
 from aip_magics.storage.plan import Copy, LocalFile, UploadPlan
+from aip_magics.storage.retry import Again
 from aip_magics.storage.sending import SMALL, Sending, Transfer
 from aip_magics.storage.store import Refused, Store
 from aip_magics.storage.streaming import cancel_session, stream
 from aip_magics.storage.work import Work
 
 Kind = Literal["uploaded", "copied", "kept"]
+MANY = 32  # very small files; fewer are as soon sent by a thread each
 _CLEAN_UP_SECONDS = 0.08  # what a stop may spend on telling the server; the rest is done by the next run
 
 
@@ -91,8 +94,14 @@ class _Run:
             self._stored(file.name, self.plan.remote[file.name], "kept")
         self._drop_stale()
         by_size = sorted(self.plan.send, key=lambda file: file.size, reverse=True)
-        copies: list[Task] = [functools.partial(self._copy, copy) for copy in self.plan.copy]
-        self.work.run(copies + [functools.partial(self._send, file) for file in by_size])
+        tasks: list[Task] = [functools.partial(self._copy, copy) for copy in self.plan.copy]
+        tiny = [file for file in by_size if file.size <= SLICE] if self.store.direct else []
+        if len(tiny) >= MANY:
+            del by_size[-len(tiny) :]
+        tasks += [functools.partial(self._send, file) for file in by_size]
+        if len(tiny) >= MANY:
+            tasks.append(lambda: self._send_tiny(tiny))
+        self.work.run(tasks)
         if self.plan.remove:
             self.work.run(functools.partial(self._remove, remote) for remote in self.plan.remove)
         return tuple(self._made[name] for name in sorted(self._made))
@@ -116,12 +125,23 @@ class _Run:
             fix=say("run the same again: what is there already is not sent again"),
         )
 
-    def _send(self, file: LocalFile) -> None:
+    def _send_tiny(self, files: list[LocalFile]) -> None:
+        from aip_magics.storage.lane import Lane  # few uploads need it
+
+        def rest(file: LocalFile, fault: Again | None) -> None:
+            self.work.crew.add([lambda: self._send(file, fault)])
+
+        Lane(self.transfer, files, self._sending, self._sent, rest).run()
+
+    def _sending(self, file: LocalFile) -> Sending:
         there = self.plan.remote.get(file.name)
-        sending = Sending(self.transfer, file, there.generation if there else 0)
+        return Sending(self.transfer, file, there.generation if there else 0)
+
+    def _send(self, file: LocalFile, after: Again | None = None) -> None:
+        sending = self._sending(file)
         left = self.journal.found.pop(file.name, None)
         if file.size <= SMALL:
-            return self._sent(file, sending.small())
+            return self._sent(file, sending.small(after))
         if file.size > LARGE:
             upload = PartsUpload(sending, functools.partial(self._sent, file), left)
             return self.work.crew.add(upload.start(), first=True)

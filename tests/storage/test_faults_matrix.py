@@ -20,6 +20,7 @@ from faults_server import FaultServer
 
 from aip_magics.errors import AipError, CredentialsError, StorageError
 from aip_magics.storage import GsUri, Policy, Store, UploadPlan, plan, pull, upload
+from aip_magics.storage.upload import MANY
 
 BUCKET = "bucket"
 QUICK = Policy(first=0.01, longest=0.1, limit=20.0, timeout=10.0, connect=10.0, stall=10.0)
@@ -106,6 +107,16 @@ def _send(size: int) -> Callable[[Case, Callable[[], None]], None]:
     return path
 
 
+def _send_many(case: Case, begin: Callable[[], None]) -> None:
+    """Enough very small files for the one thread that sends them (lane.py)."""
+    files = [case.file(size, f"f{size}") for size in (0, 256 * KI, *range(2000, 2000 + MANY))]
+    made = case.plan(*files)
+    begin()
+    stored = upload(case.store, made)
+    assert [each.name for each in stored] == sorted(file.name for file in files)
+    assert [case.stored(file.name) for file in files] == [file.path.read_bytes() for file in files]
+
+
 def _listing(case: Case, begin: Callable[[], None]) -> None:
     upload(case.store, case.plan(case.file(10 * KI)))
     begin()
@@ -153,6 +164,7 @@ def _pull(size: int) -> Callable[[Case, Callable[[], None]], None]:
 INSERT, PARTS, MEDIA = "storage.objects.insert", "storage.multipart", "storage.objects.get/media"
 PATHS: dict[str, tuple[Callable[[Case, Callable[[], None]], None], tuple[str, ...]]] = {
     "small": (_send(300 * KI), (f"{INSERT}/multipart",)),
+    "many": (_send_many, (f"{INSERT}/multipart",)),
     "stream": (_send(8 * MI + 300 * KI), (f"{INSERT}/start", f"{INSERT}/resume")),
     "parts": (_send(17 * MI), (f"{PARTS}/start", f"{PARTS}/part", f"{PARTS}/complete", "storage.objects.get/metadata")),
     "listing": (_listing, ("storage.objects.list",)),
@@ -256,7 +268,7 @@ def test_the_server_says_how_long_to_wait(new_case: Callable[..., Case]) -> None
     assert time.monotonic() - begun >= 1.0
 
 
-@pytest.mark.parametrize("path", ["small", "stream", "parts", "one range"])
+@pytest.mark.parametrize("path", ["small", "many", "stream", "parts", "one range"])
 def test_a_stall_is_waited_for(new_case: Callable[..., Case], path: str) -> None:
     case = new_case()
     assert run(case, path, body_of(path), "stall-for-1s-after-128K") is None
@@ -264,7 +276,7 @@ def test_a_stall_is_waited_for(new_case: Callable[..., Case], path: str) -> None
     assert f"{INSERT}/query" not in case.server.faults.asked  # it was one request all the time
 
 
-@pytest.mark.parametrize("path", ["small", "stream", "parts", "one range"])
+@pytest.mark.parametrize("path", ["small", "many", "stream", "parts", "one range"])
 def test_a_stall_that_does_not_end_is_broken_off(new_case: Callable[..., Case], path: str) -> None:
     case = new_case(dataclasses.replace(QUICK, stall=0.5))
     begun = time.monotonic()
@@ -306,11 +318,12 @@ def test_a_second_uploader_is_not_overwritten(new_case: Callable[..., Case]) -> 
     assert case.stored() == (theirs.folder / "model.bin").read_bytes()
 
 
-@pytest.mark.parametrize("path", ["small", "stream", "parts"])
+@pytest.mark.parametrize("path", ["small", "many", "stream", "parts"])
 def test_a_stop_while_nothing_moves(new_case: Callable[..., Case], path: str) -> None:
     case = new_case()
-    size = {"small": 300 * KI, "stream": 8 * MI + 300 * KI, "parts": 17 * MI}[path]
-    made, cancel, stopped = case.plan(case.file(size)), threading.Event(), [0.0]
+    sizes = {"small": [300 * KI], "many": [256 * KI] * MANY, "stream": [8 * MI + 300 * KI], "parts": [17 * MI]}[path]
+    made = case.plan(*(case.file(size, f"f{number}") for number, size in enumerate(sizes)))
+    cancel, stopped = threading.Event(), [0.0]
     meet(case, body_of(path), *["stall-for-5s-after-128K"] * 3)
 
     def stop() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
 import http.server
-import ipaddress
 import ssl
 import threading
 import time
@@ -12,13 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from aip_magics.errors import StorageError
-from aip_magics.storage import Policy, Store
+from aip_magics.storage import Store
 from aip_magics.storage.retry import Again
 
 
@@ -34,31 +28,6 @@ class Answers(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"{}")
 
     def log_message(self, *_words: object) -> None: ...
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate of 127.0.0.1 that nobody trusts, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    folder = tmp_path_factory.mktemp("tls")
-    (folder / "certificate.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    form = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, *form))
-    return folder / "certificate.pem", folder / "key.pem"
 
 
 @pytest.fixture
@@ -84,10 +53,15 @@ def test_the_bundle_that_is_named_is_trusted(url: str, certificate: tuple[Path, 
     store.close()
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(url: str) -> None:
-    store = Store(url, policy=Policy(first=0.01, limit=0.1))
-    with pytest.raises(StorageError, match="certificate"):
+def test_a_certificate_that_nobody_vouches_for_is_told_at_once(url: str) -> None:
+    store = Store(url)
+    begun = time.monotonic()
+    with pytest.raises(StorageError, match="certificate of the other end is not trusted: self") as caught:
         store.call("GET", "/", where=url)
+    assert time.monotonic() - begun < 5
+    assert "REQUESTS_CA_BUNDLE" in caught.value.fix
+    with pytest.raises(StorageError, match="certificate"):
+        store.connect()
     store.close()
 
 
