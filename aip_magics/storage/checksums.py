@@ -8,15 +8,17 @@ as long as all else that an upload does.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import google_crc32c
 from blake3 import blake3
 
-from aip_magics.crc32c import encode_crc32c
+from aip_magics.crc32c import combine_crc32c, encode_crc32c
 
 BLOCK = 8 << 20  # bytes of a block of the strong hash; a part of an upload is a whole number of them
+READERS = min(4, os.cpu_count() or 1)  # threads that read one file
 SLICE = 256 << 10  # bytes that are read, hashed and sent at a time
 
 
@@ -30,9 +32,13 @@ class Digest:
 
 
 class Hasher:
-    """Digests of bytes that come one slice after the other, beginning at a block's start."""
+    """Digests of bytes that come one slice after the other, beginning at a block's start.
 
-    def __init__(self) -> None:
+    Without `strong` only CRC32C.
+    """
+
+    def __init__(self, *, strong: bool = True) -> None:
+        self._strong = strong
         self.crc = 0
         self.size = 0
         self._blocks: list[bytes] = []
@@ -42,7 +48,7 @@ class Hasher:
     def update(self, data: bytes) -> None:
         self.crc = google_crc32c.extend(self.crc, data)
         self.size += len(data)
-        left = memoryview(data)
+        left = memoryview(data) if self._strong else memoryview(b"")
         while len(left) >= self._room:
             self._block.update(left[: self._room])
             left = left[self._room :]
@@ -75,12 +81,33 @@ def strong_hash(blocks: Iterable[bytes]) -> str:
     return blake3(b"".join(blocks)).hexdigest()
 
 
-def file_digest(path: Path) -> Digest:
-    """Read a file once. OSError where it cannot be read."""
-    hasher = Hasher()
-    for data in slices(path):
-        hasher.update(data)
-    return hasher.digest()
+def file_digest(path: Path, check: Callable[[], None] = lambda: None) -> Digest:
+    """Read a file once, a big one by several threads. OSError where it cannot be read, and what `check` raises.
+
+    `check` is called often. A file that changes meanwhile gives a digest of another size, or of no content it had.
+    """
+    size = os.stat(path).st_size
+
+    def block(start: int) -> Hasher:
+        hasher = Hasher()
+        for data in slices(path, start, BLOCK):
+            check()
+            hasher.update(data)
+        return hasher
+
+    starts = range(0, size, BLOCK)
+    if len(starts) < 2:
+        return _whole([block(0)])
+    from concurrent.futures import ThreadPoolExecutor  # most files are small
+
+    with ThreadPoolExecutor(min(len(starts), READERS), "digest") as threads:
+        return _whole(list(threads.map(block, starts)))
+
+
+def _whole(parts: list[Hasher]) -> Digest:
+    """The digest of a file from those of its blocks."""
+    crc32c = combine_crc32c((part.crc32c, part.size) for part in parts)
+    return Digest(crc32c, strong_hash(block for part in parts for block in part.blocks()), sum(p.size for p in parts))
 
 
 def file_crc32c(path: Path) -> str:

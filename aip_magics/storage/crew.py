@@ -16,7 +16,8 @@ _ROUNDS = 2  # that many times the number went through before
 _BUSY = 0.7  # of one processor
 START = 8  # requests at a time
 START_NEAR = 3  # where answers come so soon that threads mostly wait for each other
-NEAR = 0.005  # seconds
+START_FAR = 16  # where threads mostly wait for answers
+NEAR, FAR = 0.005, 0.02  # seconds
 _REST = 5.0  # seconds after which more is tried again when less had been asked for
 _REQUEST = 64 << 10  # a request costs as much as that many bytes: so small files and big ones have one measure
 _LEAST_RATE = 128 << 10  # bytes/s that a stream of a big file should have: a part must not take minutes
@@ -94,6 +95,13 @@ class Pace:
         elif self.limit < self._most:
             self._before = (self.limit, rate)
             self.limit = min(self._most, 2 * self.limit)
+
+
+def first_limit(soonest: float) -> int:
+    """How many requests to begin with where an answer takes so many seconds at best (inf: not known)."""
+    if soonest < NEAR:
+        return START_NEAR
+    return START_FAR if FAR < soonest < float("inf") else START
 
 
 class Crew:

@@ -49,13 +49,16 @@ class Digests:
 
     def of(self, path: Path) -> Digest:
         """The digest of the file as it is now: remembered, or read. OSError where it cannot be read."""
-        found = self._find(_key(path, os.stat(path)))
-        return found or self.read(path)
+        return self.known(path) or self.read(path)
 
-    def read(self, path: Path) -> Digest:
-        """Read the file, whatever is remembered, and remember it."""
+    def known(self, path: Path) -> Digest | None:
+        """The digest of the file as it is now if it is remembered. OSError where there is no such file."""
+        return self._find(_key(path, os.stat(path)))
+
+    def read(self, path: Path, check: Callable[[], None] = lambda: None) -> Digest:
+        """Read the file, whatever is remembered, and remember it. `check` is called often and may raise to stop."""
         begun, before = self._now(), os.stat(path)
-        digest = file_digest(path)
+        digest = file_digest(path, check)
         self.put(path, before, digest, begun)
         return digest
 

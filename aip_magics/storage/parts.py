@@ -13,16 +13,16 @@ from collections.abc import Callable
 from aip_magics.crc32c import combine_crc32c
 from aip_magics.language import say
 from aip_magics.storage.bodies import TYPE
-from aip_magics.storage.checksums import BLOCK, Hasher, strong_hash
+from aip_magics.storage.checksums import BLOCK, Digest, Hasher, strong_hash
 from aip_magics.storage.crew import Task
 from aip_magics.storage.journal import Entry, Journal, Part
-from aip_magics.storage.objects import Remote, delete, describe, find
+from aip_magics.storage.objects import STRONG, Remote, delete, describe, find
 from aip_magics.storage.retry import Again
 from aip_magics.storage.sending import Sending
 from aip_magics.storage.store import Answer, Refused, Store
 from aip_magics.storage.streaming import stream
 
-LARGE = 64 << 20  # bytes above which a file goes in parts
+_FRESH = 0.1  # seconds for which a look at the object counts
 _MOST_PARTS = 5_000  # the service takes 10,000
 
 
@@ -38,8 +38,10 @@ class PartsUpload:
         self._id = ""
         self._size = 0  # of a part, in bytes
         self._parts: dict[int, Part] = {}
+        self._digest: Digest | None = None  # if it was known in time: then it goes along, and the parts need none
         self._pending = 0
         self._lost = False  # the upload was aborted by somebody else
+        self._seen: tuple[float, Remote | None] = (float("-inf"), None)  # when we looked what is there, and what was
 
     def start(self) -> list[Task]:
         """Begin, or go on with what was left. Where the other end knows no multipart uploads, it is one stream."""
@@ -51,6 +53,7 @@ class PartsUpload:
         else:
             self._size = _part_size(self.sending.file.size)
             self._parts = {}
+            self._digest = self.sending.known()
             try:
                 self._id = self._begin()
             except Refused:
@@ -59,14 +62,16 @@ class PartsUpload:
         count = -(-self.sending.file.size // self._size)
         missing = [number for number in range(1, count + 1) if number not in self._parts]
         self._lost = False
-        self._pending = len(missing)
-        return [functools.partial(self._send_part, number) for number in missing] or [self._complete]
+        self._pending = len(missing) + 1
+        return [*(functools.partial(self._send_part, number) for number in missing), self._look_ahead]
 
     def _begin(self) -> str:
         sending, journal = self.sending, self.sending.transfer.journal
         # Written down before it is asked for: a kill in between leaves something to look for.
         journal.multipart(sending.file.name, sending.key, "", self._size)
         headers = {"Content-Type": TYPE}
+        if self._digest is not None:
+            headers[f"x-goog-meta-{STRONG}"] = self._digest.strong
         asked: list[bool] = []
 
         def ask() -> str:
@@ -99,6 +104,20 @@ class PartsUpload:
                 self._lost = True
             else:
                 self._parts[number] = part
+        self._one_done()
+
+    def _look_ahead(self) -> None:
+        """While the last parts are on their way: it saves a round trip after them."""
+        self._look()
+        self._one_done()
+
+    def _look(self) -> Remote | None:
+        there = find(self.sending.store, self.sending.bucket, self.sending.name)
+        self._seen = (self.sending.store.clock(), there)
+        return there
+
+    def _one_done(self) -> None:
+        with self._lock:
             self._pending -= 1
             last = self._pending == 0
         if last:
@@ -106,7 +125,7 @@ class PartsUpload:
 
     def _try_part(self, number: int) -> Part:
         first, size = self._bounds(number)
-        hasher = Hasher()
+        hasher = Hasher(strong=self._digest is None)
         body = self.sending.body(first, size, hasher=hasher)
         target = f"{self._path}?{urllib.parse.urlencode({'partNumber': number, 'uploadId': self._id})}"
         try:
@@ -125,7 +144,13 @@ class PartsUpload:
         sending.check_unchanged()
         parts = [self._parts[number] for number in sorted(self._parts)]
         crc32c = combine_crc32c((part.crc32c, part.size) for part in parts)
-        there = find(sending.store, sending.bucket, sending.name)
+        if self._digest is not None and self._digest.crc32c != crc32c:
+            self._abort()
+            sending.read_again()  # or the same would be remembered for ever
+            raise sending.changed()
+        when, there = self._seen
+        if sending.store.clock() - when > _FRESH:
+            there = self._look()
         if (there.generation if there else 0) != sending.generation:
             # The service's multipart uploads take no preconditions: so somebody else's object is seen before.
             made: Remote | None = self._theirs(there, crc32c)
@@ -133,7 +158,9 @@ class PartsUpload:
             made = sending.persist(lambda: self._try_complete(crc32c))
         if made is None:
             return self._restart()
-        describe(sending.store, sending.bucket, made, strong_hash(bytes.fromhex(b) for p in parts for b in p.blocks))
+        if all(part.blocks for part in parts):
+            strong = strong_hash(bytes.fromhex(block) for part in parts for block in part.blocks)
+            describe(sending.store, sending.bucket, made, strong)
         sending.transfer.journal.forget(sending.file.name)
         return self._done(made)
 

@@ -9,12 +9,14 @@ from typing import Any, Literal, Protocol
 
 from aip_magics.errors import StorageError
 from aip_magics.language import say
+from aip_magics.storage.ahead import reading_ahead
 from aip_magics.storage.checksums import Digest
 from aip_magics.storage.digests import Digests
 from aip_magics.storage.names import GsUri, check_object_name
 from aip_magics.storage.objects import Remote, listing
 from aip_magics.storage.store import Store
 
+LARGE = 64 << 20  # bytes above which a file goes in parts
 Kind = Literal["upload", "copy", "keep", "remove"]
 
 
@@ -103,7 +105,9 @@ def plan(
     by strong hash. `digests` remembers what was read before. StorageError where a file cannot be read, its name cannot
     be an object's, or the listing fails; a bucket that is not there counts as empty.
     """
-    remote = listing(store, destination)
+    files, digests = list(files), digests or Digests()
+    with reading_ahead([file.path for file in files if file.size > LARGE], digests):
+        remote = listing(store, destination)
     others = listing(store, copy_from) if copy_from is not None and str(copy_from) != str(destination) else {}
     made = compare(files, destination, remote, digests=digests, delete_extra=delete_extra)
     return with_copies(made, copy_from, others, digests) if copy_from is not None and others else made

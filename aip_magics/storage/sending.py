@@ -156,6 +156,14 @@ class Sending:
             raise self.changed()
         return digest
 
+    def read_again(self) -> Digest:
+        """The file's digest as it is now, whatever is remembered."""
+        return _readable(self.file.path, self.transfer.digests.read)
+
+    def known(self) -> Digest | None:
+        """The file's digest if it need not be read for it."""
+        return _readable(self.file.path, self.transfer.digests.known)
+
     def metadata(self, digest: Digest) -> dict[str, Any]:
         """The Object resource to be made: its checksum makes the server refuse what was damaged."""
         return {
@@ -199,7 +207,7 @@ class Sending:
             return self.settle(refused, digest.crc32c)
         # `Provided CRC32C … doesn't match calculated CRC32C …`
         if refused.code == 400 and "crc32c" in refused.text.lower():
-            if _readable(self.file.path, self.transfer.digests.read) != digest:
+            if self.read_again() != digest:
                 raise self.changed()
             raise Restart(refused.text)
         raise refused

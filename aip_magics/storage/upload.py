@@ -16,8 +16,8 @@ from aip_magics.storage.digests import Digests
 from aip_magics.storage.journal import Entry, Journal
 from aip_magics.storage.meter import OnProgress
 from aip_magics.storage.objects import Remote, delete, rewrite
-from aip_magics.storage.parts import LARGE, PartsUpload, abort, drop_unknown
-from aip_magics.storage.plan import Copy, LocalFile, UploadPlan
+from aip_magics.storage.parts import PartsUpload, abort, drop_unknown
+from aip_magics.storage.plan import LARGE, Copy, LocalFile, UploadPlan
 from aip_magics.storage.retry import Again
 from aip_magics.storage.sending import SMALL, Sending, Transfer
 from aip_magics.storage.store import Refused, Store

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 from aip_magics.errors import Interrupted
-from aip_magics.storage.crew import NEAR, START, START_NEAR, Crew, Pace, Task
+from aip_magics.storage.crew import Crew, Pace, Task, first_limit
 from aip_magics.storage.meter import Meter, OnProgress, Standing
 from aip_magics.storage.store import Store
 
@@ -27,7 +27,7 @@ class Work:
         stopped: Callable[[], Interrupted],
     ) -> None:
         self.meter = Meter(total, files, store.clock)
-        pace = Pace(store.clock, START_NEAR if store.soonest < NEAR else START, store.connections)
+        pace = Pace(store.clock, first_limit(store.soonest), store.connections)
         self.crew = Crew(pace, store.sockets.interrupt, store.clock)
         self.store = store.within(self.crew.pause, self.crew.fault)
         self._progress = progress
