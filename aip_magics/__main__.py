@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import os
 import sys
@@ -108,5 +109,12 @@ def _err(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def run() -> None:
+    """A process of its own: `main`, and an end without a last search for garbage, which takes longer than a request."""
+    code = main()
+    gc.freeze()
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -59,11 +59,11 @@ def near_misses(folder: Path, names: Sequence[str]) -> tuple[NearMiss, ...]:
 
 def _near(folder: Path, name: str) -> NearMiss | None:
     base = name.rpartition("/")[2]
-    suffix = Path(base).suffix.lower()
     if name != base:
         # Only one level down, only under its right name: deeper there may be anything.
         found = base in MODEL_FILES and name.count("/") == 1
         return NearMiss(name, base, say("lies one folder down")) if found else None
+    suffix = Path(base).suffix.lower()
     for known in MODEL_FILES:
         if base.lower() == known:
             return NearMiss(name, known, say("is spelled with capitals"))

@@ -18,6 +18,7 @@ START = 8  # requests at a time
 START_NEAR = 3  # where answers come so soon that threads mostly wait for each other
 START_FAR = 16  # where threads mostly wait for answers
 NEAR, FAR = 0.005, 0.02  # seconds
+_FEWEST = 2  # one of them may be the lane, which is there all the time
 _REST = 5.0  # seconds after which more is tried again when less had been asked for
 _REQUEST = 64 << 10  # a request costs as much as that many bytes: so small files and big ones have one measure
 _LEAST_RATE = 128 << 10  # bytes/s that a stream of a big file should have: a part must not take minutes
@@ -65,7 +66,7 @@ class Pace:
             now = self._clock()
             if now - self._last_halving >= 1.0:
                 self._last_halving = now
-                self.limit = max(1, self.limit // 2)
+                self.limit = max(_FEWEST, self.limit // 2)
                 self._climbing, self._before = False, None
 
     def review(self, moved: int, busy: int, waiting: int) -> None:
@@ -84,7 +85,7 @@ class Pace:
             if not self._climbing and now - self._last_halving > _REST and self._last_halving > 0:
                 self._climbing, self._last_halving = True, float("-inf")
             if big and rate < self.limit * _LEAST_RATE:
-                self.limit = max(2, min(self.limit, int(rate / _LEAST_RATE)))
+                self.limit = max(_FEWEST, min(self.limit, int(rate / _LEAST_RATE)))
                 self._before = None
             elif self._climbing and waits and waiting and busy >= self.limit:
                 self._climb(rate)

@@ -7,11 +7,13 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from aip_magics.storage.checksums import Digest, file_digest
 
+_AT_ONCE = 500  # SQLite takes 999 values in a question everywhere
 MOST = 100_000  # files that are remembered
 # A file may change twice within one tick of its clock: what was read so soon after a change is not remembered.
 _FRESH_NS = 2_000_000_000
@@ -32,6 +34,7 @@ class Digests:
         self._lock = threading.Lock()
         self._db: sqlite3.Connection | None = None
         self._new: dict[str, tuple[_Key, Digest]] = {}
+        self._old: dict[str, tuple[_Key, Digest]] = {}  # what was looked up
 
     def __enter__(self) -> Digests:
         if self._path is not None and self._db is None:
@@ -46,6 +49,18 @@ class Digests:
                     self._write(self._db)
                 self._db.close()
                 self._db = None
+
+    def look_up(self, paths: Iterable[Path]) -> None:
+        """Have at hand what is remembered of these files: a question for each of thousands takes its time."""
+        names = [str(path.absolute()) for path in paths]
+        with self._lock, contextlib.suppress(sqlite3.Error):
+            for start in range(0, len(names), _AT_ONCE):
+                if self._db is None:
+                    return
+                some = names[start : start + _AT_ONCE]
+                wanted = ",".join("?" * len(some))
+                rows = self._db.execute(f"select * from files where path in ({wanted})", some)
+                self._old.update((row[0], _read(row)) for row in rows)
 
     def of(self, path: Path) -> Digest:
         """The digest of the file as it is now: remembered, or read. OSError where it cannot be read."""
@@ -76,16 +91,12 @@ class Digests:
 
     def _find(self, key: _Key) -> Digest | None:
         with self._lock:
-            if key[0] in self._new:
-                known, digest = self._new[key[0]]
-                return digest if known == key else None
-            if self._db is None:
-                return None
-            with contextlib.suppress(sqlite3.Error):
-                row = self._db.execute("select * from files where path = ?", (key[0],)).fetchone()
-                if row and row[:5] == key:
-                    return Digest(row[5], row[6], row[1])
-        return None
+            found = self._new.get(key[0]) or self._old.get(key[0])
+            if found is None and self._db is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    row = self._db.execute("select * from files where path = ?", (key[0],)).fetchone()
+                    found = _read(row) if row else None
+        return found[1] if found and found[0] == key else None
 
     def _write(self, db: sqlite3.Connection) -> None:
         if not self._new:
@@ -106,6 +117,10 @@ def _open(path: Path) -> sqlite3.Connection:
         "crc32c text, strong text)"
     )
     return db
+
+
+def _read(row: tuple[Any, ...]) -> tuple[_Key, Digest]:
+    return row[:5], Digest(row[5], row[6], row[1])
 
 
 def _key(path: Path, status: os.stat_result) -> _Key:

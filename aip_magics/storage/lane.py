@@ -131,6 +131,8 @@ class Lane:
                     self._left(line, line.go_on())
                     if not line.sending:
                         self._selector.modify(line.socket, selectors.EVENT_READ, line)
+                if line not in self._busy:
+                    raise Again("the connection was closed")  # one that was asked nothing has nothing to say
                 if events & selectors.EVENT_READ and (answer := line.receive()) is not None:
                     self._answered(line, answer)
             except Again as fault:
@@ -146,8 +148,6 @@ class Lane:
             request.sending.moved(request.file.size)
 
     def _answered(self, line: Line, answer: Answer) -> None:
-        if line not in self._busy:
-            raise Again("an answer without a request")
         request = self._over(line)
         if line.fit:
             self._idle.append(line)

@@ -29,10 +29,10 @@ class Remote:
     strong: str = ""
 
     @classmethod
-    def read(cls, resource: Mapping[str, Any]) -> Remote:
-        """From the API's Object resource."""
+    def read(cls, resource: Mapping[str, Any], directory: str = "") -> Remote:
+        """From the API's Object resource; with a `directory` (`a/b/`) its name is relative to that."""
         return cls(
-            name=str(resource.get("name", "")),
+            name=str(resource.get("name", ""))[len(directory) :],
             size=int(resource.get("size", 0)),
             crc32c=str(resource.get("crc32c", "")),
             generation=int(resource.get("generation", 0)),
@@ -53,10 +53,9 @@ def listing(store: Store, directory: GsUri) -> dict[str, Remote]:
                 return {}
             raise
         for item in page.get("items", ()):
-            remote = Remote.read(item)
-            name = remote.name[len(directory.prefix) :]
-            if name:
-                found[name] = dataclasses.replace(remote, name=name)
+            remote = Remote.read(item, directory.prefix)
+            if remote.name:
+                found[remote.name] = remote
         if not page.get("nextPageToken"):
             return found
         query["pageToken"] = page["nextPageToken"]

@@ -126,6 +126,8 @@ def compare(
     keep: list[LocalFile] = []
     names = set()
     with digests or Digests() as known:
+        files = list(files)
+        known.look_up(file.path for file in files if file.name in remote)
         for file in files:
             check_object_name(destination.prefix + file.name)
             names.add(file.name)
@@ -147,6 +149,7 @@ def with_copies(
     send: list[LocalFile] = []
     copy: list[Copy] = []
     with digests or Digests() as known:
+        known.look_up(file.path for file in made.send if file.size in by_size)
         for file in made.send:
             candidates = by_size.get(file.size, {}) if file.size else {}
             digest = _digest(known, file) if candidates else None

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from aip_magics.errors import StorageError
 from aip_magics.language import say
 from aip_magics.storage.bodies import TYPE, Body, related
-from aip_magics.storage.checksums import SLICE, Digest, Hasher
+from aip_magics.storage.checksums import Digest, Hasher
 from aip_magics.storage.digests import Digests
 from aip_magics.storage.journal import Journal, file_key
 from aip_magics.storage.names import GsUri
@@ -23,6 +23,7 @@ from aip_magics.storage.work import Work
 
 T = TypeVar("T")
 
+VERY_SMALL = 256 << 10  # bytes up to which a file is read in one go
 SMALL = 8 << 20  # bytes up to which a file goes in one request
 MOST_RESTARTS = 5  # of one object, each for a reason that a second try can mend
 
@@ -119,7 +120,7 @@ class Sending:
 
     def _small_content(self) -> tuple[Digest, bytes | None]:
         """The digest, and of a very small file its bytes: it is read once."""
-        if self.file.size > SLICE:
+        if self.file.size > VERY_SMALL:
             return self.digest(), None
         begun = self.transfer.digests.now()
         content = _readable(self.file.path, Path.read_bytes)

@@ -10,7 +10,6 @@ from typing import Literal
 
 from aip_magics.errors import Interrupted
 from aip_magics.language import say
-from aip_magics.storage.checksums import SLICE
 from aip_magics.storage.crew import Task
 from aip_magics.storage.digests import Digests
 from aip_magics.storage.journal import Entry, Journal
@@ -19,7 +18,7 @@ from aip_magics.storage.objects import Remote, delete, rewrite
 from aip_magics.storage.parts import PartsUpload, abort, drop_unknown
 from aip_magics.storage.plan import LARGE, Copy, LocalFile, UploadPlan
 from aip_magics.storage.retry import Again
-from aip_magics.storage.sending import SMALL, Sending, Transfer
+from aip_magics.storage.sending import SMALL, VERY_SMALL, Sending, Transfer
 from aip_magics.storage.store import Refused, Store
 from aip_magics.storage.streaming import cancel_session, stream
 from aip_magics.storage.work import Work
@@ -95,7 +94,7 @@ class _Run:
         self._drop_stale()
         by_size = sorted(self.plan.send, key=lambda file: file.size, reverse=True)
         tasks: list[Task] = [functools.partial(self._copy, copy) for copy in self.plan.copy]
-        tiny = [file for file in by_size if file.size <= SLICE] if self.store.direct else []
+        tiny = [file for file in by_size if file.size <= VERY_SMALL] if self.store.direct else []
         if len(tiny) >= MANY:
             del by_size[-len(tiny) :]
         tasks += [functools.partial(self._send, file) for file in by_size]

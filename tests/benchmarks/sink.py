@@ -195,6 +195,8 @@ class Connection(asyncio.Protocol):
                 return _xml("InitiateMultipartUploadResult", f"<UploadId>{id_}</UploadId>")
             return _xml("ListMultipartUploadsResult")
         id_ = query["uploadId"]
+        if id_ not in uploads:
+            return 404, {}, b""
         if method == "PUT":
             piece = (encode_crc32c(self._crc), self._size)
             uploads[id_][int(query["partNumber"])] = piece

@@ -27,7 +27,7 @@ from rounds import Goal, in_turns, ratio, seconds
 import aip_magics as package
 from aip_magics.artifacts import look
 from aip_magics.errors import Interrupted
-from aip_magics.storage import Digests, GsUri, Store, plan, upload
+from aip_magics.storage import Digests, GsUri, Standing, Store, plan, upload
 
 pytestmark = pytest.mark.benchmark
 
@@ -45,6 +45,11 @@ SERVERS = {
     EMBEDDED: ("embedded_objects.py", ""),
 }
 MI = 1 << 20
+ASK_FOR_PEAK = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
 _numbers = itertools.count()
 
 
@@ -76,8 +81,8 @@ class Server:
     def goal(self, least: float) -> Goal | None:
         return None if self.name == EMBEDDED else Goal(least=least)
 
-    def run(self, *words: str) -> tuple[float, float, float]:
-        """Seconds, seconds of processor time and peak memory in MB of a process (and its children)."""
+    def run(self, *words: str) -> tuple[float, float]:
+        """Seconds, and seconds of processor time, of a process (and its children)."""
         begun = time.perf_counter()
         process = subprocess.Popen(
             words, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -88,8 +93,19 @@ class Server:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         assert process.returncode == 0, told[-2000:]
-        taken = time.perf_counter() - begun
-        return taken, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / (MI if sys.platform == "darwin" else 1024)
+        return time.perf_counter() - begun, usage.ru_utime + usage.ru_stime
+
+    def peak(self, *words: str) -> float:
+        """Peak memory of a process in MB."""
+        # A process starts with its parent's peak: so the parent that asks has to be a small one.
+        done = subprocess.run(
+            [sys.executable, "-c", ASK_FOR_PEAK, *words],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return int(done.stdout) / (MI if sys.platform == "darwin" else 1024)
 
 
 @pytest.fixture(scope="module", params=SERVERS)
@@ -149,14 +165,15 @@ def test_uploads(
 ) -> None:
     load = LOADS[name]
     folder = source(load)
-    costs: list[tuple[float, float]] = []
+    costs: list[float] = []
     store = Store(server.url)
 
+    def command(destination: str) -> list[str]:
+        return [*aip_magics, "upload", str(folder), destination, "--storage-endpoint", server.url]
+
     def ours(destination: str) -> float:
-        taken, cpu, memory = server.run(
-            *aip_magics, "upload", str(folder), destination, "--storage-endpoint", server.url
-        )
-        costs.append((cpu, memory))
+        taken, cpu = server.run(*command(destination))
+        costs.append(cpu)
         return taken
 
     def kernel(destination: str) -> float:
@@ -198,43 +215,45 @@ def test_uploads(
         for way in (OURS, KERNEL):
             tell(ratio(measured[THEIRS], measured[way], server.goal(load.goal)))
     tell(ratio(measured[MANAGER], measured[OURS], server.goal(1)))
-    ours("gs://bucket/again/")
+    again = f"gs://bucket/again-{next(_numbers)}/"
+    memory = server.peak(*command(again))
     sent = costs[:]
     costs.clear()
     same = {
-        AGAIN: lambda: ours("gs://bucket/again/"),
-        KERNEL_AGAIN: lambda: kernel("gs://bucket/again/"),
-        **({THEIRS_AGAIN: lambda: theirs("gs://bucket/again/")} if GCLOUD else {}),
+        AGAIN: lambda: ours(again),
+        KERNEL_AGAIN: lambda: kernel(again),
+        **({THEIRS_AGAIN: lambda: theirs(again)} if GCLOUD else {}),
     }
     repeated = in_turns(same, load.rounds)
     tell(*repeated.values())
     if GCLOUD:
         for way in (AGAIN, KERNEL_AGAIN):
             tell(ratio(repeated[THEIRS_AGAIN], repeated[way], server.goal(UNCHANGED)))
-    memory = max(memory for _, memory in sent)
     tell(f"  peak memory: {memory:.0f} MB; {Goal(most=MEMORY).told(memory)}")
     if max(load.sizes) < MI:
-        small = (min(cpu for cpu, _ in sent) - min(cpu for cpu, _ in costs)) / len(load.sizes) * 1000
+        small = (min(sent) - min(costs)) / len(load.sizes) * 1000
         tell(f"  processor time for a file: {small:.2f} ms; {Goal(most=CPU).told(small)}")
     store.close()
 
 
 def test_a_stop(server: Server, source: Callable[[Load], Path], tell: Any) -> None:
     """From the request to stop to the end of `upload`, while 64 connections are busy."""
-    folder = source(Load((200 * MI, *[20 * MI] * 5, *[4096] * 500), 1))
+    folder = source(Load((200 * MI, *[20 * MI] * 5, *[4096] * 1500), 1))
     late: list[float] = []
     for number in range(10):
         store, cancel, begun = Store(server.url), threading.Event(), [0.0]
         made = plan(store, look(folder).files, GsUri("bucket", f"stop-{next(_numbers)}/"))
+        files = number * len(made.send) // 12
 
-        def stop(begun: list[float] = begun, cancel: threading.Event = cancel) -> None:
-            begun[0] = time.perf_counter()
-            cancel.set()
+        def stop(
+            now: Standing, begun: list[float] = begun, cancel: threading.Event = cancel, files: int = files
+        ) -> None:
+            if now.files_done >= files and not cancel.is_set():
+                begun[0] = time.perf_counter()
+                cancel.set()
 
-        timer = threading.Timer(0.05 + number * 0.05, stop)
-        timer.start()
         with pytest.raises(Interrupted):
-            upload(store, made, cancel=cancel)
+            upload(store, made, cancel=cancel, progress=stop)
         late.append(time.perf_counter() - begun[0])
         store.close()
     shown = ", ".join(f"{each * 1000:.0f}" for each in sorted(late))
