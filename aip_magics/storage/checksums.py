@@ -19,7 +19,8 @@ from aip_magics.crc32c import combine_crc32c, encode_crc32c
 
 BLOCK = 8 << 20  # bytes of a block of the strong hash; a part of an upload is a whole number of them
 READERS = min(4, os.cpu_count() or 1)  # threads that read one file
-SLICE = 256 << 10  # bytes that are read, hashed and sent at a time
+SLICE = 256 << 10  # bytes that are sent at a time, and by many threads also read and hashed
+LONG_SLICE = 1 << 20  # bytes that the few threads which only read take at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +91,7 @@ def file_digest(path: Path, check: Callable[[], None] = lambda: None) -> Digest:
 
     def block(start: int) -> Hasher:
         hasher = Hasher()
-        for data in slices(path, start, BLOCK):
+        for data in slices(path, start, BLOCK, LONG_SLICE):
             check()
             hasher.update(data)
         return hasher
@@ -118,12 +119,12 @@ def file_crc32c(path: Path) -> str:
     return encode_crc32c(crc)
 
 
-def slices(path: Path, start: int = 0, size: int | None = None) -> Iterator[bytes]:
-    """The bytes `start` to `start + size` of a file (to its end), a slice at a time. Ends early where the file does."""
+def slices(path: Path, start: int = 0, size: int | None = None, most: int = SLICE) -> Iterator[bytes]:
+    """The bytes `start` to `start + size` of a file (to its end), up to `most` at a time. Ends where the file does."""
     with path.open("rb", buffering=0) as file:
         file.seek(start)
         while size is None or size > 0:
-            data = file.read(SLICE if size is None else min(SLICE, size))
+            data = file.read(most if size is None else min(most, size))
             if not data:
                 return
             yield data
