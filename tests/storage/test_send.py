@@ -145,6 +145,14 @@ def test_two_uploaders_of_something_else(
     assert orphans("file") == []
 
 
+def test_two_uploaders_of_many_small_files(store: Store, destination: GsUri, files: MakeFiles, tmp_path: Path) -> None:
+    contents = {f"f{number:02}": bytes([number]) * 1000 for number in range(80)}
+    made = plan(store, files(contents), destination)
+    results = race(store, [made, made, made])
+    assert all(isinstance(result, tuple) and len(result) == 80 for result in results), results
+    assert {one.name: one.path.read_bytes() for one in pull(store, destination, tmp_path / "back")} == contents
+
+
 @pytest.mark.parametrize("size", SIZES.values(), ids=list(SIZES))
 def test_a_file_that_changed_after_the_plan(store: Store, destination: GsUri, files: MakeFiles, size: int) -> None:
     (file,) = files({"file": bytes(size)})

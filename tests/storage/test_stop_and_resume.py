@@ -23,7 +23,8 @@ from aip_magics.storage.journal import Journal, Part, file_key
 
 MI = 1 << 20
 BIG = random.Random(2).randbytes(70 * MI)
-CONTENTS = {"big": BIG, "stream": BIG[: 30 * MI], "small": BIG[: 3 * MI], "tiny": b"1"}
+MANY = {f"many/{number:02}": BIG[: 1 + 3000 * number] for number in range(60)}  # by one thread: lane.py
+CONTENTS = {"big": BIG, "stream": BIG[: 30 * MI], "small": BIG[: 3 * MI], **MANY}
 
 
 class Counting(Store):
