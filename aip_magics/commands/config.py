@@ -15,13 +15,16 @@ from aip_magics.spec import nearest
 
 NAMES = ("target", "project", "region", "endpoint", "storage_endpoint", "bucket")
 
+_WITHOUT_NOTEBOOK = "gcloud config set project PROJECT_ID; export AIP_MAGICS_TARGET=local"
+
 
 @dataclasses.dataclass(frozen=True)
 class Configuration:
-    """Setting → its value and source; `problem` says what is missing for a command to run."""
+    """Setting → its value and source; `problem` says what is missing for a command to run, `change` how to set one."""
 
     settings: dict[str, Sourced[str]]
     problem: str = ""
+    change: str = "%aip_config --project PROJECT_ID"
 
     def to_json(self) -> dict[str, Any]:
         found = {name: dataclasses.asdict(setting) for name, setting in self.settings.items()}
@@ -46,7 +49,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Config
             raise OptionError(
                 say("only a notebook has a configuration of its own"),
                 where="config",
-                fix="gcloud config set project PROJECT_ID; export AIP_MAGICS_TARGET=local",
+                fix=_WITHOUT_NOTEBOOK,
             )
         # What would not be taken is refused before it is kept.
         session = {name: value for name, value in {**context.session, **changes}.items() if value}
@@ -56,6 +59,8 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Config
         _settle(context, strict=any(changes.values()) and "target" not in changes)
         configure(changes)
     found = _settle(context, strict=False)
+    if configure is None:
+        found = dataclasses.replace(found, change=_WITHOUT_NOTEBOOK)
     context.face.show(found)
     return found
 

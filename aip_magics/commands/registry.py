@@ -45,7 +45,10 @@ def command_of(verb: str) -> Command:
 
 def parser_of(command: Command, prog: str) -> Parser:
     """The parser of a command, named as the user types it."""
-    epilog = f"{say('example:')}\n{command.example}" if command.example else ""
+    example = command.example
+    if prog.startswith("aip-magics") and "\n" not in example:  # a cell is no line of a shell
+        example = example.replace(f"%aip_{command.name.replace('-', '_')}", prog, 1)
+    epilog = f"{say('example:')}\n{example}" if example else ""
     parser = Parser(prog, command.help, epilog)
     command.add_options(parser)
     return parser

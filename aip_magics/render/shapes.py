@@ -5,6 +5,7 @@ What this package cannot import without looking upwards or sideways (findings, p
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -15,7 +16,7 @@ from aip_magics.spec import Model, Operation, Version
 Kind = Literal[
     "version", "model", "operation", "versions", "models", "operations", "empty", "predictions", "error", "run",
     "report", "finding", "findings", "plan", "object", "objects", "upload",
-    "served", "comparison", "history", "configuration", "package", "of main", "pull", "other",
+    "served", "comparison", "history", "configuration", "package", "of main", "pull", "statistics", "fields", "other",
 ]  # fmt: skip
 
 
@@ -180,12 +181,14 @@ class History(Protocol):
 
 @runtime_checkable
 class Configuration(Protocol):
-    """Settings, each with its value and source; `problem` says what is missing."""
+    """Settings, each with its value and source; `problem` says what is missing, `change` how to set one."""
 
     @property
     def settings(self) -> Mapping[str, Any]: ...
     @property
     def problem(self) -> str: ...
+    @property
+    def change(self) -> str: ...
 
 
 @runtime_checkable
@@ -252,10 +255,13 @@ _MANY: dict[Kind, Kind] = {
 def kind(value: Any) -> Kind:
     """The kind of the value; `other` when there is no panel made for it."""
     if isinstance(value, Mapping):
-        return "predictions" if _is_list(value.get("predictions")) else "other"
+        if _is_list(value.get("predictions")):
+            return "predictions"
+        return "statistics" if {"requests", "latencyMs", "nodes"} <= value.keys() else "other"
     if _is_list(value):
         return _kind_of_all(value)
-    return next((kind for wanted, kind in _ONE if isinstance(value, wanted)), "other")
+    known = next((kind for wanted, kind in _ONE if isinstance(value, wanted)), None)
+    return known or ("fields" if dataclasses.is_dataclass(value) else "other")
 
 
 def _kind_of_all(values: Sequence[Any]) -> Kind:

@@ -80,6 +80,20 @@ def test_help_and_version() -> None:
     assert aip("--version").stdout.strip()
 
 
+def test_a_terminal_is_told_what_can_be_typed_there() -> None:
+    shown = aip("upload", "--help").stdout
+    assert "aip-magics upload ./export gs://my-bucket/iris/v1 --dry-run" in shown
+    assert "%aip" not in shown
+    shown = aip("config").stdout
+    assert "gcloud config set project PROJECT_ID" in shown
+    assert "%aip" not in shown
+
+
+def test_what_has_no_panel_of_its_own_is_a_table(tmp_path: Path) -> None:
+    shown = aip("server", "status", "--data-dir", str(tmp_path)).stdout.splitlines()
+    assert [line.split() for line in shown[1:]] == [["running", "false"], ["data_dir", str(tmp_path)]]
+
+
 def test_the_demo(embedded: Path) -> None:
     shown = aip("demo").stdout
     assert "state: READY" in shown

@@ -15,6 +15,7 @@ from aip_magics.commands.history import History
 from aip_magics.commands.journal import Entry
 from aip_magics.commands.package import PickledFromMain
 from aip_magics.commands.resources import Comparison, Served
+from aip_magics.commands.server import ServerStatus
 from aip_magics.deploy.plan import Choice, PlannedRequest, PlanStep
 from aip_magics.events import Detached, Event, Failed, Note, Progress, StepFinished, StepSkipped, StepStarted, Tick
 from aip_magics.prediction.sdist import Package
@@ -198,5 +199,7 @@ MAKERS: dict[str, Callable[[str, int], Any]] = {
     "package": package,
     "pull plan": pull_plan,
     "of main": of_main,
+    "statistics": lambda text, count: {"name": text, "requests": count, "latencyMs": {"p50": 1.5}, "nodes": {}},
+    "fields": lambda text, count: ServerStatus(True, Path(text), text),
     "other": lambda text, count: {text: [text] * count},
 }

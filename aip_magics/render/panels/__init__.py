@@ -9,7 +9,7 @@ from aip_magics.render import json as as_json
 from aip_magics.render import shapes
 from aip_magics.render.blocks import Code, Panel, line
 from aip_magics.render.panels.comparison import comparison
-from aip_magics.render.panels.describe import describe, served
+from aip_magics.render.panels.describe import describe, fields, served
 from aip_magics.render.panels.error import error
 from aip_magics.render.panels.findings import findings, report
 from aip_magics.render.panels.listing import listing
@@ -62,6 +62,10 @@ def panel(value: Any, *, now: float | None = None, most: int | None = None) -> P
             return package(value)
         case "of main":
             return of_main(value)
+        case "statistics":
+            return fields(value, say("statistics"))
+        case "fields":
+            return fields(value, type(value).__name__)
         case "empty":
             return Panel(say("list"), "idle", (line(say("Listed 0 items.")),))
         case "other":

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aip_magics.language import say
+from aip_magics.render import json as as_json
 from aip_magics.render import words
 from aip_magics.render.blocks import Code, Details, Line, Mark, Panel, Table, Tone, line, muted, row, strong
 from aip_magics.render.shapes import Served
@@ -27,6 +28,12 @@ def describe(resource: Version | Model | Operation) -> Panel:
     head = _head(kind, resource)
     table = Table("", (say("Field"), say("Value")), rows)
     return Panel(f"{kind} {resource.id}", _tone(resource), (head, table, Details("YAML", Code(yaml.dump(tree)))))
+
+
+def fields(value: Any, label: str) -> Panel:
+    """The panel of anything else that has named fields: those that are set."""
+    rows = tuple(row(name, text) for name, text in flat(as_json.to_json(value)) if text not in ("null", ""))
+    return Panel(label, "idle", (Table("", (say("Field"), say("Value")), rows),))
 
 
 def served(value: Served) -> Panel:

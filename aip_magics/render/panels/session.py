@@ -40,5 +40,5 @@ def configuration(value: Configuration) -> Panel:
     problem = (line(Mark("warn", say("not complete:")), value.problem),) if value.problem else ()
     order = say("argument ▸ last run ▸ this notebook's configuration ▸ gcloud's configuration ▸ environment")
     table = (Table("", (say("Setting"), say("Value"), say("Source")), rows),) if rows else ()
-    change = line(say("to change one:"), code("%aip_config --project PROJECT_ID"))
+    change = line(say("to change one:"), code(value.change))
     return Panel(say("configuration"), "warn" if problem else "idle", (*problem, *table, line(muted(order)), change))
