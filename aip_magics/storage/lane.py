@@ -107,7 +107,7 @@ class Lane:
             sending = self._begin(self._files.popleft())
             wanted = sending.multipart()
             content = b"".join((wanted.head, wanted.content or b"", wanted.tail))
-            content = self._store.head("POST", wanted.target, wanted.headers, len(content)) + content
+            content = self._store.request_head("POST", wanted.target, wanted.headers, len(content)) + content
             now = self._clock()
             line = self._idle.pop()
             self._busy[line] = _Request(sending, wanted.digest, now, now)

@@ -228,10 +228,12 @@ class Store:
         """For the requests to come."""
         self._pool(self._origin[:-1])._put_conn(connection)
 
-    def head(self, method: str, target: str, headers: Mapping[str, str], length: int) -> bytes:
+    def request_head(self, method: str, target: str, headers: Mapping[str, str], length: int) -> bytes:
         """What goes over such a connection before a content of `length` bytes."""
         path, host = self.endpoint[len(self._origin) - 1 :] + target, self._origin.split("/")[2]
-        sent = {"Host": host, **self._headers, **headers, "Content-Length": str(length), **self._authorize(False)}
+        # Nothing unpacks the answers here.
+        sent = {"Host": host, **self._headers, "Accept-Encoding": "identity", **headers, **self._authorize(False)}
+        sent["Content-Length"] = str(length)
         lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
         if any("\n" in line or "\r" in line for line in lines):
             raise ValueError("a line break in a header")

@@ -93,13 +93,12 @@ class _Run:
             self._stored(file.name, self.plan.remote[file.name], "kept")
         self._drop_stale()
         by_size = sorted(self.plan.send, key=lambda file: file.size, reverse=True)
+        tiny = [file for file in by_size if file.size <= VERY_SMALL]
+        if len(tiny) < MANY or not self.store.direct:
+            tiny = []
         tasks: list[Task] = [functools.partial(self._copy, copy) for copy in self.plan.copy]
-        tiny = [file for file in by_size if file.size <= VERY_SMALL] if self.store.direct else []
-        if len(tiny) >= MANY:
-            del by_size[-len(tiny) :]
-        tasks += [functools.partial(self._send, file) for file in by_size]
-        if len(tiny) >= MANY:
-            tasks.append(lambda: self._send_tiny(tiny))
+        tasks += [functools.partial(self._send, file) for file in by_size[: len(by_size) - len(tiny)]]
+        tasks += [functools.partial(self._send_tiny, tiny)] if tiny else []
         self.work.run(tasks)
         if self.plan.remove:
             self.work.run(functools.partial(self._remove, remote) for remote in self.plan.remove)

@@ -61,6 +61,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
             threading.Event().wait(3)
             self.close_connection = True
             return
+        assert self.headers["Accept-Encoding"] == "identity"
         assert made["crc32c"] == encode_crc32c(google_crc32c.value(content))
         if self.server.objects.setdefault(made["name"], content) != content:
             self.send_error(412)
