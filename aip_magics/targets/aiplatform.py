@@ -87,8 +87,10 @@ class AiPlatformTarget(Target):
 
 def _surroundings(url: str) -> tuple[str | None, str | None]:
     """The proxy and the bundle of certificates that the user's surroundings want for this URL, as requests has them."""
-    plain = not urllib.request.getproxies() and not any(map(os.environ.get, ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")))
-    if plain or _is_loopback(url):
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None
+    if _is_loopback(url):
+        return None, bundle
+    if not bundle and not urllib.request.getproxies():
         return None, None  # nearly always; importing requests takes longer than a small upload
     import requests
 

@@ -1,4 +1,6 @@
-"""Run by the benchmarks as a process: a Cloud Storage that keeps no bytes and costs nearly nothing. It prints its port.
+"""Run by the benchmarks as a process: a Cloud Storage that keeps no bytes and costs nearly nothing.
+
+Its arguments are seconds, a certificate and its key; it prints two ports, of HTTP and of HTTPS.
 
 What the service does on its own machines must not weigh on a comparison of clients on this one: contents are counted
 and dropped, and an MD5 (gcloud wants one, and it takes longer than the transfer) is computed once for a content and
@@ -13,6 +15,7 @@ import hashlib
 import itertools
 import json
 import re
+import ssl
 import sys
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -72,8 +75,9 @@ class Bucket:
 class Connection(asyncio.Protocol):
     """One connection of a client; requests come one after the other, each with its length."""
 
-    def __init__(self, bucket: Bucket, delay: float) -> None:
+    def __init__(self, bucket: Bucket, delay: float, scheme: str) -> None:
         self._bucket = bucket
+        self._scheme = scheme
         self._delay = delay
         self._head = b""
         self._missing = 0  # bytes of the body that is arriving
@@ -176,7 +180,7 @@ class Connection(asyncio.Protocol):
             given = json.loads(body or b"{}")
             id_ = self._bucket.id()
             sessions[id_] = (query.get("name") or given["name"], b"")
-            base = f"http://{self._headers['host']}/upload/storage/v1/b/bucket/o"
+            base = f"{self._scheme}://{self._headers['host']}/upload/storage/v1/b/bucket/o"
             return 200, {"location": f"{base}?uploadType=resumable&upload_id={id_}"}, b""
         boundary = re.search(r"boundary=[\"']?([^\"';]+)", self._headers["content-type"])
         assert boundary
@@ -220,9 +224,13 @@ def _xml(tag: str, inner: str = "", **headers: str) -> Answer:
 
 
 async def main() -> None:
-    bucket, delay = Bucket(), float(sys.argv[1])
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(bucket, delay), "127.0.0.1", 0)
-    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    bucket, delay, loop = Bucket(), float(sys.argv[1]), asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(bucket, delay, "http"), "127.0.0.1", 0)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*sys.argv[2:4])
+    secure = await loop.create_server(lambda: Connection(bucket, delay, "https"), "127.0.0.1", 0, ssl=context)
+    for each in (server, secure):
+        sys.stdout.write(f"{each.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await server.serve_forever()
 

@@ -1,9 +1,9 @@
-"""An upload against `gcloud storage cp -r` and google-cloud-storage's transfer manager.
+"""An upload against `gcloud storage cp -r`, `gsutil -m cp -r` and google-cloud-storage's transfer manager.
 
 Whole processes to the same server, interleaved, and the same upload from a Python that runs already, as in a notebook.
-`gsutil` is left out: it reaches no server without TLS. The goals are for a server that costs nearly nothing here, as
-Google's does (`sink.py`), near and 30 ms away. The embedded server works on the same cores and disk, so that there the
-ratios show less than the clients differ; they are told without a goal.
+gsutil reaches no server without TLS: it is compared with ours over TLS. The goals are for a server that costs nearly
+nothing here, as Google's does (`sink.py`), near and 30 ms away. The embedded server works on the same cores and disk,
+so that there the ratios show less than the clients differ; they are told without a goal.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import make_certificate
 from rounds import Goal, in_turns, ratio, seconds
 
 import aip_magics as package
@@ -32,7 +33,7 @@ from aip_magics.storage import Digests, GsUri, Standing, Store, plan, upload
 pytestmark = pytest.mark.benchmark
 
 HERE = Path(__file__).parent
-GCLOUD = shutil.which("gcloud")
+GCLOUD, GSUTIL = shutil.which("gcloud"), shutil.which("gsutil")
 OURS, KERNEL = "aip-magics upload", "the same from a running Python"
 THEIRS, MANAGER = "gcloud storage cp -r", "transfer_manager, 8 threads"
 AGAIN, KERNEL_AGAIN, THEIRS_AGAIN = (f"{way}, nothing changed" for way in (OURS, KERNEL, THEIRS))
@@ -45,6 +46,15 @@ SERVERS = {
     EMBEDDED: ("embedded_objects.py", ""),
 }
 MI = 1 << 20
+BOTO = """
+[Credentials]
+gs_json_host = 127.0.0.1
+gs_json_port = {port}
+[Boto]
+num_retries = 1
+[GSUtil]
+software_update_check_period = 0
+"""
 ASK_FOR_PEAK = """
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -72,11 +82,12 @@ LOADS = {
 
 @dataclasses.dataclass
 class Server:
-    """A Cloud Storage and what reaches it."""
+    """A Cloud Storage and what reaches it; `secure_url` is empty where it speaks no TLS."""
 
     name: str
     url: str
     environment: dict[str, str]
+    secure_url: str = ""
 
     def goal(self, least: float) -> Goal | None:
         return None if self.name == EMBEDDED else Goal(least=least)
@@ -126,15 +137,22 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     script, word = SERVERS[request.param]
-    words = [sys.executable, str(HERE / script), word or str(folder / "stored")]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, env=environment)
+    certificate, key = map(str, make_certificate(folder))
+    arguments = [word, certificate, key] if word else [str(folder / "stored")]
+    process = subprocess.Popen(
+        [sys.executable, str(HERE / script), *arguments], stdout=subprocess.PIPE, env=environment
+    )
     assert process.stdout
     url = f"http://127.0.0.1:{int(process.stdout.readline())}"
+    secure_url = f"https://127.0.0.1:{int(process.stdout.readline())}" if word else ""
+    environment |= {"REQUESTS_CA_BUNDLE": certificate, "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": certificate}
+    environment["BOTO_CONFIG"] = str(folder / "boto")
+    (folder / "boto").write_text(BOTO.format(port=secure_url.rpartition(":")[2]))
     environment["CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE"] = f"{url}/"
     store = Store(url)
     store.call("POST", "/storage/v1/b?project=demo", where=url, body=b'{"name": "bucket"}', Content_Type="text/json")
     store.close()
-    yield Server(request.param, url, environment)
+    yield Server(request.param, url, environment, secure_url)
     process.terminate()
     process.wait(60)
     process.stdout.close()
@@ -234,6 +252,26 @@ def test_uploads(
         small = (min(sent) - min(costs)) / len(load.sizes) * 1000
         tell(f"  processor time for a file: {small:.2f} ms; {Goal(most=CPU).told(small)}")
     store.close()
+
+
+@pytest.mark.skipif(GSUTIL is None, reason="gsutil is not installed")
+@pytest.mark.parametrize("name", LOADS)
+def test_gsutil(server: Server, source: Callable[[Load], Path], aip_magics: list[str], tell: Any, name: str) -> None:
+    if not server.secure_url:
+        pytest.skip("this server speaks no TLS")
+    folder = source(LOADS[name])
+
+    def ours() -> float:
+        destination = f"gs://bucket/run-{next(_numbers)}/"
+        words = ["upload", str(folder), destination, "--storage-endpoint", server.secure_url]
+        return server.run(*aip_magics, *words)[0]
+
+    def theirs() -> float:
+        return server.run(str(GSUTIL), "-q", "-m", "cp", "-r", str(folder), f"gs://bucket/run-{next(_numbers)}/")[0]
+
+    measured = in_turns({OURS: ours, "gsutil -m cp -r": theirs}, 2)
+    tell(f"{name}, to {server.name}, over TLS:", *measured.values())
+    tell(ratio(measured["gsutil -m cp -r"], measured[OURS], server.goal(1)))
 
 
 def test_a_stop(server: Server, source: Callable[[Load], Path], tell: Any) -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from aip_magics import settings
 from aip_magics.errors import StorageError
 from aip_magics.storage import Store
 from aip_magics.storage.retry import Again
+from aip_magics.targets import choose
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
@@ -50,6 +52,19 @@ def test_the_bundle_that_is_named_is_trusted(url: str, certificate: tuple[Path, 
     store = Store(url, ca_file=str(certificate[0]))
     for _ in range(2):  # the second one over the same connection
         assert store.once("GET", "/", where=url).json() == {}
+    store.close()
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_the_users_bundle_counts_on_this_machine_too(
+    url: str, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    for each in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GOOGLE_APPLICATION_CREDENTIALS"):
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.setenv(variable, str(certificate[0]))
+    store = choose(settings.resolve(target="aiplatform", project="my-project", storage_endpoint=url)).store
+    assert store.once("GET", "/", where=url).json() == {}
     store.close()
 
 
