@@ -18,9 +18,9 @@ from blake3 import blake3
 from aip_magics.crc32c import combine_crc32c, encode_crc32c
 
 BLOCK = 8 << 20  # bytes of a block of the strong hash; a part of an upload is a whole number of them
-READERS = min(4, os.cpu_count() or 1)  # threads that read one file
+_READERS = min(4, os.cpu_count() or 1)  # threads that read one file
 SLICE = 256 << 10  # bytes that are sent at a time, and by many threads also read and hashed
-LONG_SLICE = 1 << 20  # bytes that the few threads which only read take at a time
+_LONG_SLICE = 1 << 20  # bytes that the few threads which only read take at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,10 @@ class Hasher:
     def update(self, data: bytes) -> None:
         self.crc = google_crc32c.extend(self.crc, data)
         self.size += len(data)
-        left = memoryview(data) if self._strong else memoryview(b"")
+        if self._strong:
+            self._add_to_blocks(memoryview(data))
+
+    def _add_to_blocks(self, left: memoryview) -> None:
         while len(left) >= self._room:
             self._block.update(left[: self._room])
             left = left[self._room :]
@@ -91,17 +94,17 @@ def file_digest(path: Path, check: Callable[[], None] = lambda: None) -> Digest:
 
     def block(start: int) -> Hasher:
         hasher = Hasher()
-        for data in slices(path, start, BLOCK, LONG_SLICE):
+        for data in slices(path, start, BLOCK, _LONG_SLICE):
             check()
             hasher.update(data)
         return hasher
 
     starts = range(0, size, BLOCK)
     if len(starts) < 2:
-        return _whole([block(0)])
+        return block(0).digest()  # to combine costs more than to read a small file
     from concurrent.futures import ThreadPoolExecutor  # most files are small
 
-    with ThreadPoolExecutor(min(len(starts), READERS), "digest") as threads:
+    with ThreadPoolExecutor(min(len(starts), _READERS), "digest") as threads:
         return _whole(list(threads.map(block, starts)))
 
 
