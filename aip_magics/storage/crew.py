@@ -14,10 +14,10 @@ TICK = 0.05  # seconds between looks at the clock, a stop and the progress
 _WINDOW = 0.25  # seconds over which a number of requests at a time is judged, unless
 _ROUNDS = 2  # that many times the number went through before
 _BUSY = 0.7  # of one processor
-START = 8  # requests at a time
-START_NEAR = 3  # where answers come so soon that threads mostly wait for each other
-START_FAR = 16  # where threads mostly wait for answers
-NEAR, FAR = 0.005, 0.02  # seconds
+_START = 8  # requests at a time
+_START_NEAR = 3  # where answers come so soon that threads mostly wait for each other
+_START_FAR = 16  # where threads mostly wait for answers
+_NEAR, _FAR = 0.005, 0.02  # seconds
 _FEWEST = 2  # one of them may be the lane, which is there all the time
 _REST = 5.0  # seconds after which more is tried again when less had been asked for
 _REQUEST = 64 << 10  # a request costs as much as that many bytes: so small files and big ones have one measure
@@ -38,7 +38,7 @@ class Pace:
     def __init__(
         self,
         clock: Callable[[], float],
-        start: int = START,
+        start: int = _START,
         most: int = 64,
         work: Callable[[], float] = time.process_time,
     ) -> None:
@@ -100,9 +100,9 @@ class Pace:
 
 def first_limit(soonest: float) -> int:
     """How many requests to begin with where an answer takes so many seconds at best (inf: not known)."""
-    if soonest < NEAR:
-        return START_NEAR
-    return START_FAR if FAR < soonest < float("inf") else START
+    if soonest < _NEAR:
+        return _START_NEAR
+    return _START_FAR if _FAR < soonest < float("inf") else _START
 
 
 class Crew:

@@ -34,7 +34,6 @@ class _Request:
     digest: Digest
     begun: float
     moved: float  # when a byte of it left for the last time
-    counted: bool = False  # as sent
 
     @property
     def file(self) -> LocalFile:
@@ -144,7 +143,6 @@ class Lane:
         request.moved = self._clock()
         self._moved += count
         if not line.sending:
-            request.counted = True
             request.sending.moved(request.file.size)
 
     def _answered(self, line: Line, answer: Answer) -> None:
@@ -154,7 +152,7 @@ class Lane:
         else:
             self._drop(line)
         if answer.status >= 300:
-            return self._failed(request, failure(answer, request.sending.where))
+            return self._failed(line, request, failure(answer, request.sending.where))
         self._faults = 0
         return self._sent(request.file, request.sending.made(answer, request.digest))
 
@@ -168,15 +166,15 @@ class Lane:
         """The connection failed."""
         self._drop(line)
         if line in self._busy:
-            self._failed(self._over(line), fault)
+            self._failed(line, self._over(line), fault)
         else:
             self._idle.remove(line)
 
-    def _failed(self, request: _Request, error: Exception) -> None:
+    def _failed(self, line: Line, request: _Request, error: Exception) -> None:
         """Others try again, or deal with the refusal. What was under way at the same time counts as one fault."""
         fault = error if isinstance(error, Again) else None
         slow = fault is not None and fault.slow
-        if request.counted:
+        if not line.sending:  # it counted as sent
             request.sending.moved(-request.file.size)
         if slow:
             self._pace.slow_down()

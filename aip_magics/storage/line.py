@@ -24,15 +24,13 @@ _WOULD_WAIT = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 class Line:
     """`connection` of a store's pool (see `Store.connect`), used without urllib3 as long as the line has it.
 
-    `sending` tells whether bytes of the request are left that the kernel had no room for, `fit` whether the line can
-    carry another one.
+    `fit` tells whether the line can carry another request.
     """
 
     def __init__(self, connection: HTTPConnection) -> None:
         self.connection = connection
         self.socket: socket.socket = connection.sock
         self.socket.setblocking(False)
-        self.sending = False
         self.fit = True
         self._unsent = memoryview(b"")
         self._parser = httptools.HttpResponseParser(self)
@@ -41,9 +39,14 @@ class Line:
         self._kept = False  # by the other end
         self._complete = False
 
+    @property
+    def sending(self) -> bool:
+        """Whether bytes of the request are left that the kernel had no room for."""
+        return bool(self._unsent)
+
     def send(self, request: bytes) -> int:
         """Begin a request; how many of its bytes left. Again for a fault of the connection, as in the following."""
-        self.sending, self.fit = True, False
+        self.fit = False
         self._unsent = memoryview(request)
         self._headers, self._content, self._complete = {}, b"", False
         return self.go_on()
@@ -54,7 +57,6 @@ class Line:
         try:
             while self._unsent:
                 self._unsent = self._unsent[self.socket.send(self._unsent) :]
-            self.sending = False
         except _WOULD_WAIT:
             pass
         except OSError as error:

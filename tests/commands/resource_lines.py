@@ -8,6 +8,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from heard import Heard
+
 from aip_magics.commands.base import Context
 from aip_magics.commands.journal import Journal
 from aip_magics.commands.registry import command_of, parser_of
@@ -16,26 +18,12 @@ from aip_magics.commands.running import execute
 NOON = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.timezone.utc)
 
 
-class Kept:
-    """A face that keeps events and values."""
-
-    def __init__(self) -> None:
-        self.events: list[Any] = []
-        self.values: list[Any] = []
-
-    def emit(self, event: Any) -> None:
-        self.events.append(event)
-
-    def show(self, value: Any) -> None:
-        self.values.append(value)
-
-
 class Lines:
     """Runs lines (`describe v1 --model iris`) in one session, with a journal in `home`."""
 
     def __init__(self, home: Path, **context: Any) -> None:
         self.journal = Journal(home, "notebook.ipynb", lambda: NOON)
-        self.face = Kept()
+        self.face = Heard()
         self.context = Context(self.face, journal=self.journal, **context)
 
     def __call__(self, line: str, body: str | None = None, **context: Any) -> Any:

@@ -85,7 +85,7 @@ def test_mistakes_are_told_before_anything_is_sent(
 def test_describe_tells_what_serves_it_beside_the_yaml(aip: Lines) -> None:
     version = aip("describe v1 --model iris")
     assert isinstance(version, Version)
-    (served,) = aip.face.values[-1:]
+    (served,) = aip.face.shown[-1:]
     assert isinstance(served, Served)
     assert text.of(served) == text.of(version)
     assert "scikit-learn " in text.aside(served)
@@ -118,7 +118,7 @@ def test_operations(aip: Lines) -> None:
 
 def test_what_was_left_running_is_found_again(aip: Lines, iris_export: Path) -> None:
     assert aip("attach") is None
-    assert "no operation running" in aip.face.values[-1]
+    assert "no operation running" in aip.face.shown[-1]
     operation = aip(f"deploy v2 --model iris --origin {iris_export} --async")
     assert isinstance(operation, Operation)
     (entry,) = aip.journal.running()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import email
 import http.server
 import json
-import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import google_crc32c
 import pytest
-from store_fixtures import MakeFiles
+from store_fixtures import MakeFiles, serving
 
 import aip_magics.storage.lane
 from aip_magics.artifacts import File
@@ -28,13 +27,10 @@ class Server(http.server.ThreadingHTTPServer):
 
     daemon_threads, block_on_close, request_queue_size = True, False, 128
 
-    def __init__(self, certificate: tuple[Path, Path] | None) -> None:
+    def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answers)
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*map(str, certificate))
-            self.socket = context.wrap_socket(self.socket, server_side=True)
         self.way = "plain"
+        self.url = ""
         self.connections = 0
         self.asked = 0
         self.encodings: set[str] = set()
@@ -94,21 +90,15 @@ class Answers(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture(params=["http"])
 def server(request: pytest.FixtureRequest, certificate: tuple[Path, Path]) -> Iterator[Server]:
-    server = Server(certificate if request.param == "https" else None)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    server = Server()
+    with serving(server, certificate if request.param == "https" else None) as server.url:
+        yield server
 
 
 @pytest.fixture
 def send(server: Server, files: MakeFiles, certificate: tuple[Path, Path]) -> Iterator[Callable[[], None]]:
     policy = Policy(first=0.01, longest=0.1, limit=5.0, timeout=1.0, connect=5.0, stall=5.0)
-    scheme = "https" if isinstance(server.socket, ssl.SSLSocket) else "http"
-    url = f"{scheme}://127.0.0.1:{server.server_port}"
-    store = Store(url, policy=policy, connections=8, ca_file=str(certificate[0]))
+    store = Store(server.url, policy=policy, connections=8, ca_file=str(certificate[0]))
     written: list[File] = files(FILES)
 
     def run() -> None:

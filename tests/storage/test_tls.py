@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import http.server
-import ssl
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from store_fixtures import serving
 
 from aip_magics import settings
 from aip_magics.errors import StorageError
@@ -34,18 +34,11 @@ class Answers(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def url(certificate: tuple[Path, Path]) -> Iterator[str]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*map(str, certificate))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
     server.daemon_threads, server.block_on_close = True, False
     server.handle_error = lambda *_words: None  # type: ignore[method-assign]
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield f"https://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server, certificate) as url:
+        yield url
 
 
 def test_the_bundle_that_is_named_is_trusted(url: str, certificate: tuple[Path, Path]) -> None:
