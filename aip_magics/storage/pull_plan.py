@@ -60,6 +60,7 @@ def plan_pull(store: Store, source: GsUri | str, directory: Path, digests: Diges
             raise StorageError(say("an object of this name cannot become a file"), where=f"{place}{remote.name}")
     wanted = [(remote, directory / remote.name) for remote in objects]
     with digests or Digests() as known:
+        known.look_up(path for _, path in wanted)
         return PullPlan(
             place,
             directory,
