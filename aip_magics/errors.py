@@ -16,6 +16,7 @@ shows just those one to three lines (`_render_traceback_`), `--debug` shows the 
     ├── CredentialsError          no Application Default Credentials, or they were refused locally
     ├── ChecksFailed              preflight found errors; `.findings` has them all
     ├── PredictionError           did not load or did not predict; `.kind`, `.code` as the service numbers them
+    │   ├── TrustError            loading would use what is not listed, and the model is not trusted
     │   └── WorkerError           the worker process died, hung or could not start
     │       └── NotBegunError     it died while it predicted another request than this one
     ├── EnvironmentFailed         the environment of a runtime version is not here and could not be built
@@ -139,6 +140,13 @@ class PredictionError(AipError):
         self.log = log
         self.code, head = self.HEADS.get(kind, (-1, kind))
         super().__init__(f"{head}: {detail} (Error code: {self.code})", where=where, fix=fix)
+
+
+class TrustError(PredictionError):
+    """Loading the model would use what is not listed as harmless, and nobody said that the model is trusted."""
+
+    def __init__(self, detail: str, *, where: str = "", fix: str = "", log: str = "") -> None:
+        super().__init__("FAILED_TO_LOAD_MODEL", detail, where=where, fix=fix, log=log)
 
 
 class WorkerError(PredictionError):

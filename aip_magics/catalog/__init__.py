@@ -17,6 +17,7 @@ from aip_magics.catalog.fit import (
     newer_than_runtime,
 )
 from aip_magics.catalog.modules import ModuleGone, module_gone, runtime_has
+from aip_magics.catalog.pickle_globals import pickle_globals_path, pickle_modes
 from aip_magics.catalog.tables import (
     Ceiling,
     Certainty,
@@ -64,6 +65,8 @@ __all__ = [
     "module_gone",
     "newer_than_runtime",
     "parse_version",
+    "pickle_globals_path",
+    "pickle_modes",
     "regional_regions",
     "runtime",
     "runtime_has",

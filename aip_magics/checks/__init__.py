@@ -23,11 +23,12 @@ from aip_magics.checks import (  # noqa: F401 - importing a module registers its
     options,
     packages,
     pending,
+    pickle_trust,
     pickled,
     requests,
+    saved_model_trust,
     saved_models,
     tried,
-    trust,
     versions,
 )
 from aip_magics.checks.base import (

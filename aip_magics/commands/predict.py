@@ -16,6 +16,7 @@ from aip_magics.events import Failed, Note, StepFinished, StepSkipped, StepStart
 from aip_magics.language import say
 
 if TYPE_CHECKING:
+    from aip_magics.checks import Subject
     from aip_magics.commands.show import DryRun
     from aip_magics.prediction.surround import Surround
 
@@ -86,6 +87,7 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
     With `--show` the text of what does the same. ChecksFailed where loading the model would run what is neither known,
     nor in `--package-uris`, nor trusted.
     """
+    from aip_magics.checks.trust import is_trusted
     from aip_magics.prediction.local import directory
     from aip_magics.prediction.local import local_predict as predict_here
 
@@ -103,7 +105,7 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
     packages = local_packages(args.package_uris, args, context)
     if args.show:
         return _shown(args, model_dir, packages, asked, context)
-    _require_trust(args, model_dir, packages, context)
+    trusted = _require_trust(args, model_dir, packages, context)
     place = _surround(args, model_dir, packages, context)
     with _step(context.face, "predict", say("Predict here")) as told:
         answer = predict_here(
@@ -113,6 +115,8 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
             python=place.python,
             packages=place.packages,
             prediction_class=args.prediction_class,
+            trusted=is_trusted(trusted),
+            trusted_modules=sorted(trusted.trust.modules) if trusted.trust else (),
         )
         count = len(answer["predictions"])
         told.append(say("1 prediction") if count == 1 else say("{count} predictions", count=count))
@@ -153,7 +157,7 @@ def _shown(args: argparse.Namespace, model_dir: Path, packages: list[Path], aske
     return text
 
 
-def _require_trust(args: argparse.Namespace, model_dir: Path, packages: list[Path], context: Context) -> None:
+def _require_trust(args: argparse.Namespace, model_dir: Path, packages: list[Path], context: Context) -> Subject:
     """What a deployment asks before it tries the model, asked here too: a worker runs what the model names."""
     from aip_magics.artifacts import look
     from aip_magics.checks import Subject
@@ -172,7 +176,7 @@ def _require_trust(args: argparse.Namespace, model_dir: Path, packages: list[Pat
     )
     subject = Subject(Model(), version, look(spec.model_dir))
     try:
-        consent.require(subject, context.data_dir(), vouched=args.trust or is_live(args.model_dir, context))
+        return consent.require(subject, context.data_dir(), vouched=args.trust or is_live(args.model_dir, context))
     except ChecksFailed as error:
         context.face.emit(Failed("checks", error))
         raise

@@ -11,7 +11,7 @@ from aip_magics import checks
 from aip_magics.artifacts import Resolved, look, resolve_export
 from aip_magics.checks import Failed, Passed, Report, Skipped, Subject
 from aip_magics.checks.tried import TRIED, Tried, shape
-from aip_magics.checks.trust import TRUST
+from aip_magics.checks.trust import QUESTIONS, is_trusted
 from aip_magics.deploy import consent, packages
 from aip_magics.deploy.deployment import Deployment
 from aip_magics.deploy.plan import Plan, local_origin, make_plan
@@ -39,16 +39,18 @@ def check_and_try(deployment: Deployment, target: Target, *, attempt: Try = try_
     """
     plan = plan_of(deployment, target)
     report = check_plan(plan, target)
-    if deployment.test is None or any(one.id == TRUST for one in report.findings):
+    if deployment.test is None or any(one.id in QUESTIONS for one in report.findings):
         return report
     if needs_download(plan):
         target.connect()
     try:
         tried = try_out(plan, target, attempt)
     except ChecksFailed as distrusted:
-        return report.updated(Report.of({TRUST: Failed(distrusted.findings)}))
+        found = {id: tuple(one for one in distrusted.findings if one.id == id) for id in QUESTIONS}
+        return report.updated(Report.of({id: Failed(findings) for id, findings in found.items() if findings}))
     if isinstance(tried, Tried):
-        report = report.updated(Report.of({TRUST: Passed()}))  # of what was downloaded it is known only now
+        # Of what was downloaded it is known only now.
+        report = report.updated(Report.of({id: Passed() for id in QUESTIONS}))
     return report.updated(check_tried(plan, target, tried))
 
 
@@ -62,8 +64,7 @@ def try_out(plan: Plan, target: Target, attempt: Try = try_here) -> Tried | Skip
     trial = trial_of(plan, target, plan.deployment.test_request() or b"")
     if isinstance(trial, str):
         return Skipped(trial)
-    check_trust(plan, target, trial)
-    return attempt(trial)
+    return attempt(check_trust(plan, target, trial))
 
 
 def plan_of(deployment: Deployment, target: Target) -> Plan:
@@ -82,19 +83,24 @@ def resolved(deployment: Deployment) -> Resolved:
 
 def check_plan(plan: Plan, target: Target) -> Report:
     """The rules over a plan. `--trust` is remembered here."""
-    if TRUST in plan.deployment.skip:
-        text = say("{id} is not left out: what loading the model runs has to be trusted", id=TRUST)
+    if asked := next((id for id in QUESTIONS if id in plan.deployment.skip), None):
+        text = say("{id} is not left out: what loading the model runs has to be trusted", id=asked)
         raise OptionError(text, where="--skip", fix="--trust")
     subject = consent.trusting(subject_of(plan, target), target.settings.data_dir, vouched=plan.deployment.trust)
     report = checks.run(subject, skip=plan.deployment.skip)
     return dataclasses.replace(report, strict=plan.deployment.strict)
 
 
-def check_trust(plan: Plan, target: Target, trial: Trial) -> None:
-    """The rule of trust over the very files that are to be loaded. ChecksFailed where it finds something."""
+def check_trust(plan: Plan, target: Target, trial: Trial) -> Trial:
+    """The rules of trust over the very files that are to be loaded: the trial, with what is trusted.
+
+    ChecksFailed where they find something.
+    """
     version = plan.version.replace(packageUris=tuple(map(str, trial.packages)) or None)
     subject = dataclasses.replace(subject_of(plan, target), version=version, model_dir=look(trial.model_dir))
-    consent.require(subject, target.settings.data_dir, vouched=plan.deployment.trust)
+    subject = consent.require(subject, target.settings.data_dir, vouched=plan.deployment.trust)
+    modules = subject.trust.modules if subject.trust else frozenset[str]()
+    return dataclasses.replace(trial, trusted=is_trusted(subject), trusted_modules=tuple(sorted(modules)))
 
 
 def check_tried(plan: Plan, target: Target, tried: Tried | Skipped) -> Report:

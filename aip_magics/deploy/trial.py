@@ -26,7 +26,10 @@ DOWNLOAD_LIMIT = 500 * 1000**2  # bytes of a model that lies in Cloud Storage; m
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """A local model directory, the request, the archives of packages. Below `cache` they are installed."""
+    """A local model directory, the request, the archives of packages. Below `cache` they are installed.
+
+    `trusted`: the user consented to all that loading the model runs; `trusted_modules` are trusted whatever the model.
+    """
 
     model_dir: Path
     body: bytes
@@ -34,6 +37,8 @@ class Trial:
     packages: tuple[Path, ...] = ()
     prediction_class: str | None = None
     cache: Path = Path()
+    trusted: bool = False
+    trusted_modules: tuple[str, ...] = ()
 
 
 def trial_of(plan: Plan, target: Target, body: bytes) -> Trial | str:
@@ -66,7 +71,15 @@ def try_here(trial: Trial) -> Tried:
     spec: WorkerSpec | None = None
     try:
         installed = (install(trial.packages, sys.executable, trial.cache),) if trial.packages else ()
-        spec = worker_spec(trial.model_dir, trial.framework, sys.executable, installed, trial.prediction_class)
+        spec = worker_spec(
+            trial.model_dir,
+            trial.framework,
+            sys.executable,
+            installed,
+            trial.prediction_class,
+            trusted=trial.trusted,
+            trusted_modules=trial.trusted_modules,
+        )
         answer = json.loads(shared().predict(spec, trial.body))
     except PredictionError as error:
         return _measured(Tried(error=error), spec)

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from aip_magics import catalog
 from aip_magics.errors import ModelDirError, WorkerError
 from aip_magics.language import say
 from aip_magics.prediction import process, replies
@@ -40,6 +41,7 @@ class WorkerSpec:
     decide. `python` is the interpreter that runs it, `threads` bounds the threads of OpenMP, BLAS and TensorFlow.
     `packages` are directories of installed packages that come first on the model's path. `prediction_class` is the
     routine `module.Class` that predicts instead of a framework; `package_uris` are only named when it is not found.
+    What is not `trusted` may name listed globals only, those of its packages, and those of `trusted_modules`.
     """
 
     model_dir: Path
@@ -49,6 +51,8 @@ class WorkerSpec:
     packages: tuple[Path, ...] = ()
     prediction_class: str | None = None
     package_uris: tuple[str, ...] = ()
+    trusted: bool = False
+    trusted_modules: tuple[str, ...] = ()
 
     @property
     def preload(self) -> str:
@@ -67,6 +71,8 @@ class WorkerSpec:
             "packages": [str(directory.absolute()) for directory in self.packages],
             "prediction_class": self.prediction_class,
             "package_uris": list(self.package_uris),
+            "globals": None if self.trusted else str(catalog.pickle_globals_path()),
+            "trusted_modules": list(self.trusted_modules),
             "temp_dir": str(temp_dir),
         }
 

@@ -26,6 +26,8 @@ def local_predict(
     python: str = sys.executable,
     packages: Sequence[Path | str] = (),
     prediction_class: str | None = None,
+    trusted: bool = False,
+    trusted_modules: Sequence[str] = (),
     deadline: float = 60.0,
     pool: WorkerPool | None = None,
 ) -> dict[str, Any]:
@@ -34,12 +36,13 @@ def local_predict(
     Give `instances` (a list, array or DataFrame) or `body` (the bytes of a whole request). `framework` is the API's
     name or gcloud's; None lets the files decide. An export base with folders named by a time stands for the newest
     complete one. `packages` are directories of installed packages with the model's own code; `prediction_class` is the
-    routine `module.Class` that predicts (no `framework` then). `deadline` is in seconds. The worker stays loaded in
+    routine `module.Class` that predicts (no `framework` then). A model that is not `trusted` may name listed globals
+    only, those of its `packages`, and those of `trusted_modules`. `deadline` is in seconds. The worker stays loaded in
     `pool` (this process's own if None) for the next call.
 
     Returns `{"predictions": [...]}`, one for each instance, in order. Errors: ModelDirError, InstancesError,
-    FieldError, PredictionError (the model's or the request's fault), WorkerError (its process died or passed the
-    deadline).
+    FieldError, PredictionError (the model's or the request's fault; TrustError where it is not trusted), WorkerError
+    (its process died or passed the deadline).
     """
     if (body is None) == (instances is None):
         raise InstancesError(say("give either instances or a body"), where="instances", fix=say("one of the two"))
@@ -47,7 +50,9 @@ def local_predict(
         body = forms.request_body(instances, signature_name)
     elif signature_name is not None:
         body = forms.encode({**forms.parse_json_request(body, "body"), "signature_name": signature_name})
-    spec = worker_spec(model_dir, framework, python, packages, prediction_class)
+    spec = worker_spec(
+        model_dir, framework, python, packages, prediction_class, trusted=trusted, trusted_modules=trusted_modules
+    )
     answer = (pool or shared()).predict(spec, body, deadline)
     predictions: dict[str, Any] = json.loads(answer)
     return predictions
@@ -59,6 +64,9 @@ def worker_spec(
     python: str = sys.executable,
     packages: Sequence[Path | str] = (),
     prediction_class: str | None = None,
+    *,
+    trusted: bool = False,
+    trusted_modules: Sequence[str] = (),
 ) -> WorkerSpec:
     """What is to predict. ModelDirError; FieldError for a framework beside a routine, as the API has it."""
     path, name = directory(model_dir), framework_name(framework)
@@ -77,7 +85,15 @@ def worker_spec(
             raise FieldError(
                 say("this is no directory of installed packages"), where=str(place), fix=say("install it first")
             )
-    return WorkerSpec(path, name, python, packages=directories, prediction_class=prediction_class or None)
+    return WorkerSpec(
+        path,
+        name,
+        python,
+        packages=directories,
+        prediction_class=prediction_class or None,
+        trusted=trusted,
+        trusted_modules=tuple(trusted_modules),
+    )
 
 
 def warm(

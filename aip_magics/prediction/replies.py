@@ -7,7 +7,7 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
-from aip_magics.errors import PredictionError, WorkerError
+from aip_magics.errors import PredictionError, TrustError, WorkerError
 from aip_magics.language import say
 from aip_magics.prediction.frames import Frame
 
@@ -41,9 +41,16 @@ def refused(frame: Frame, model_dir: Path, log: str) -> PredictionError | None:
     if frame.header.get("ok"):
         return None
     error = frame.header.get("error") or {}
+    if "distrusted" in error:
+        return TrustError(str(error.get("detail")), where=str(model_dir), fix=trust_fix(), log=log)
     return PredictionError(
         str(error.get("kind")), str(error.get("detail")), where=str(model_dir), fix=str(error.get("fix") or ""), log=log
     )
+
+
+def trust_fix() -> str:
+    """How to consent to what loading a model runs."""
+    return say("if you made this file, or trust whoever did, add --trust once: it holds for this content")
 
 
 def died(code: int | None, doing: str, model_dir: Path, log: str) -> WorkerError:

@@ -30,7 +30,9 @@ from sklearn.utils import all_estimators
 
 from aip_magics import artifacts, checks
 from aip_magics.artifacts.facts import Global
-from aip_magics.checks.trust import TRUST, Trust, digest, is_known
+from aip_magics.checks.pickle_trust import UNPICKLING, is_known
+from aip_magics.checks.saved_model_trust import GRAPH
+from aip_magics.checks.trust import Trust, digest
 from aip_magics.spec import Model, Version
 
 X = numpy.array([[i, i % 3, (i * 7) % 5] for i in range(20)], dtype=float)
@@ -51,8 +53,8 @@ def subject(folder: Path, *, trust: Trust | None = None, **version: Any) -> chec
     return checks.Subject(Model(name="m"), Version.from_json(version), artifacts.look(folder), trust=trust)
 
 
-def found(folder: Path, **options: Any) -> list[checks.Finding]:
-    outcome = checks.RULES[TRUST].apply(subject(folder, **options))
+def found(folder: Path, rule: str = UNPICKLING.id, **options: Any) -> list[checks.Finding]:
+    outcome = checks.RULES[rule].apply(subject(folder, **options))
     return list(outcome.findings) if isinstance(outcome, checks.Failed) else []
 
 
@@ -224,7 +226,7 @@ def test_trust_is_for_modules_and_for_contents(tmp_path: Path) -> None:
     assert found(own, trust=Trust(frozenset({"own"}))) == []
     assert found(own, trust=Trust(frozenset({"own.deep"}))) == []
     assert found(own, trust=Trust(frozenset({"ow", "own.deeper", "deep"}))) != []
-    trusted = Trust(files=frozenset({digest(artifacts.look(own).files[0])}))
+    trusted = Trust(files={digest(artifacts.look(own).files[0]): None})
     assert found(own, trust=trusted) == []
     put(tmp_path, "model.pkl", b"\x80\x02cown.deep\nModel\n)R.\n")
     assert found(own, trust=trusted) != []
@@ -237,12 +239,12 @@ def test_pickles_of_a_routine_and_libraries_of_tensorflow(tmp_path: Path) -> Non
     assert finding.subject == "encoder.pkl"
     saved = put(tmp_path / "t", "saved_model.pb", b"")
     put(saved / "assets.extra", "op.so", b"\x7fELF")
-    [finding] = found(saved)
+    [finding] = found(saved, GRAPH.id)
     assert finding.subject == "assets.extra/op.so"
-    assert found(saved, container={"image": "x"}) == []
+    assert found(saved, GRAPH.id, container={"image": "x"}) == []
 
 
 def test_a_package_in_cloud_storage_is_not_known_yet(tmp_path: Path) -> None:
     own = put(tmp_path, "model.pkl", b"\x80\x02cown\nModel\n)R.")
-    outcome = checks.RULES[TRUST].apply(subject(own, packageUris=["gs://b/own-1.tar.gz"]))
+    outcome = checks.RULES[UNPICKLING.id].apply(subject(own, packageUris=["gs://b/own-1.tar.gz"]))
     assert isinstance(outcome, checks.Skipped)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import hashlib
 import json
 import stat
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from aip_magics import artifacts
 from aip_magics.checks import Subject
+from aip_magics.checks.trust import Trust, is_trusted
 from aip_magics.deploy import consent
 from aip_magics.errors import SettingsError
 from aip_magics.spec import Model, Version
@@ -33,16 +35,37 @@ def test_nobody_s_consent_is_lost(tmp_path: Path) -> None:
     trust = consent.trust_in(home)
     assert trust.modules == {"ours"}
     assert len(trust.files) == len(subjects)
-    assert all(one.trust is not None and one.trust.files <= trust.files for one in given)
+    assert all(one.trust is not None and one.trust.files.items() <= trust.files.items() for one in given)
     written = json.loads((home / consent.FILE).read_text())
     assert written["note"] == "mine"
     assert stat.S_IMODE((home / consent.FILE).stat().st_mode) == 0o600
 
 
-def test_what_needs_no_consent_is_not_written_down(tmp_path: Path, iris_export: Path) -> None:
+def test_consent_is_written_down_whatever_was_seen_before(tmp_path: Path, iris_export: Path) -> None:
+    """The worker may refuse what the look at the file found nothing in: `--trust` has to help then, too."""
     known = Subject(Model(name="m"), Version(), artifacts.look(iris_export))
-    assert consent.given(known, tmp_path / "home").trust is not None
-    assert not (tmp_path / "home").exists()
+    home = tmp_path / "home"
+    assert consent.trusting(known, home, vouched=False).trust == Trust()
+    assert not home.exists()
+    trust = consent.given(known, home).trust
+    content = (iris_export / "model.joblib").read_bytes()
+    assert trust == consent.trust_in(home) == Trust(files={hashlib.sha256(content).hexdigest(): len(content)})
+
+
+def test_the_oldest_consents_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consent, "MOST_FILES", 3)
+    for number in range(5):
+        consent.given(subject(tmp_path / f"m{number}", number), tmp_path / "home")
+    found = json.loads((tmp_path / "home" / consent.FILE).read_text())["files"]
+    kept = [hashlib.sha256((tmp_path / f"m{number}" / "model.pkl").read_bytes()).hexdigest() for number in (2, 3, 4)]
+    assert list(found) == kept
+
+
+def test_a_list_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    one = subject(tmp_path / "m", 1)
+    content = (tmp_path / "m" / "model.pkl").read_bytes()
+    (tmp_path / consent.FILE).write_text(json.dumps({"files": {hashlib.sha256(content).hexdigest(): "model.pkl"}}))
+    assert is_trusted(consent.require(one, tmp_path, vouched=False))
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"modules": "ours"}', '{"modules": [1]}', '{"files": []}', "\xff"])

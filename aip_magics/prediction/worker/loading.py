@@ -8,7 +8,9 @@ import pickle
 import sys
 from typing import Any
 
+from . import restricted
 from .advice import advice
+from .globals import Globals
 from .models import SklearnModel, XgboostModel
 from .refusal import Refusal, class_name, said
 from .routine import open_routine
@@ -26,10 +28,13 @@ def open_model(wanted: "dict[str, Any]") -> "Any":
     sys.path[:0] = wanted.get("packages") or []
     importlib.invalidate_caches()
     model_dir, framework = wanted["model_dir"], wanted.get("framework")
+    framework = framework or ("" if wanted.get("prediction_class") else detect(model_dir))
+    if wanted.get("globals") and framework != "TENSORFLOW":
+        packages, modules = wanted.get("packages") or [], wanted.get("trusted_modules") or []
+        restricted.install(Globals(wanted["globals"], packages, modules))
     if wanted.get("prediction_class"):
         decodes = framework == "TENSORFLOW"
         return open_routine(wanted["prediction_class"], model_dir, wanted.get("package_uris") or [], decodes)
-    framework = framework or detect(model_dir)
     if framework == "TENSORFLOW":
         return open_saved_model(model_dir, wanted.get("threads") or 1)
     return open_booster(model_dir) if framework == "XGBOOST" else open_estimator(model_dir, framework)
@@ -110,13 +115,11 @@ def load_joblib(path: str) -> "Any":
 
 
 def import_joblib() -> "Any":
-    for name in ("joblib", "sklearn.externals.joblib"):  # the second: scikit-learn before 0.23
-        try:
-            return importlib.import_module(name)
-        except ImportError as error:
-            cause = error
-    fix = "install joblib for " + sys.executable
-    raise Refusal("FAILED_TO_LOAD_MODEL", "Could not import joblib module.", fix) from cause
+    found = restricted.joblib()
+    if found is None:
+        fix = "install joblib for " + sys.executable
+        raise Refusal("FAILED_TO_LOAD_MODEL", "Could not import joblib module.", fix)
+    return found
 
 
 def load_pickle(path: str) -> "Any":

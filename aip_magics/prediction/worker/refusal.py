@@ -17,6 +17,15 @@ class Refusal(Exception):
         self.fix = fix
 
 
+class NotTrusted(Refusal):
+    """Loading the model would use something that is not listed, and nobody said that the model is trusted."""
+
+    def __init__(self, what: str) -> None:
+        text = "Loading it would use {}, which is not listed as harmless, and the model is not trusted."
+        Refusal.__init__(self, "FAILED_TO_LOAD_MODEL", text.format(what))
+        self.what = what
+
+
 def said(error: BaseException) -> str:
     """The exception's text; its type where it has none, so that no message ends in a colon."""
     return str(error) or type(error).__name__

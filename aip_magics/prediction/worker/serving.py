@@ -21,7 +21,7 @@ from typing import Any
 
 from .loading import open_model
 from .predicting import predict
-from .refusal import Refusal, said
+from .refusal import NotTrusted, Refusal, said
 from .stats import Stats
 from .threads import allow
 
@@ -132,7 +132,8 @@ def report() -> None:
 def told(error: BaseException, op: "Any") -> "dict[str, str]":
     text = traceback.format_exc()[-TRACEBACK_LIMIT:]
     if isinstance(error, Refusal):
-        return {"kind": error.kind, "detail": error.detail, "fix": error.fix, "traceback": text}
+        refused = {"kind": error.kind, "detail": error.detail, "fix": error.fix, "traceback": text}
+        return dict(refused, distrusted=error.what) if isinstance(error, NotTrusted) else refused
     kind = "FAILED_TO_LOAD_MODEL" if op == "load" else "FAILED_TO_RUN_MODEL"
     detail = "{}: {}".format(type(error).__name__, said(error))
     return {"kind": kind, "detail": detail, "fix": "", "traceback": text}

@@ -1,0 +1,400 @@
+"""Load a pickle that nobody trusts: the real unpicklers, which make and call nothing but what is listed.
+
+The rules are kept where the objects are made, so that no second reading of the bytes can disagree with them:
+
+* a global has to be listed (`globals`), for the use that is made of it: made, called, or kept
+* state goes to objects only, never to a class, function or module; its keys are no names of Python's own
+* items go to lists, sets and dictionaries only
+* NumPy's types and arrays get their state once, and it has to be what NumPy itself would write: its own `__setstate__`
+  believes what it is told about memory
+* no registry of extensions, no persistent ids, no nested pickle that is loaded by another reader
+* an attribute whose text says which method is called holds one of the texts it is known with (`guards` of the list)
+
+`install` puts these readers where pickle's and joblib's are for the rest of the process.
+"""
+
+# ruff: noqa: UP032, B905
+
+import collections
+import importlib
+import io
+import pickle
+import sys
+import types
+from typing import Any
+
+from .globals import Globals, Token
+from .refusal import NotTrusted, class_name
+
+BASE = pickle._Unpickler  # type: Any  # later the name leads here
+JOBLIBS = ("joblib", "sklearn.externals.joblib")  # the second: scikit-learn before 0.23
+# A state for any of these would change what the whole process uses.
+NOT_STATEFUL = (
+    type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType, Token
+)  # fmt: skip
+MOST_IN_A_KEY = 10000  # items in a tuple that is a key: nested ones could take for ever to be hashed
+WRAPPER_STATE = frozenset(
+    ["subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"]
+)  # of joblib's NumpyArrayWrapper
+
+
+class Restricted(BASE):  # type: ignore[misc]
+    """Python's own unpickler with the rules of this module. `rules` is set by `install`."""
+
+    rules = None  # type: Any
+    dispatch = dict(BASE.dispatch)  # noqa: RUF012
+
+    def __init__(self, file: "Any", *args: "Any", **kwargs: "Any") -> None:
+        super().__init__(file, *args, **kwargs)
+        self.tokens = {}  # type: dict[tuple[str, str], Token]
+        self.raw = {}  # type: dict[int, tuple[Any, frozenset[str]]]
+        self.half_made = {}  # type: dict[int, Any]
+        self.guarded = []  # type: list[Any]
+        self.known = {}  # type: dict[type, bool]
+
+    def load(self) -> "Any":
+        value = super().load()
+        self.memo = {}  # type: dict[int, Any]
+        if self.half_made:
+            raise NotTrusted("a type of NumPy without its state")
+        self.check_tokens(value)
+        for instance in self.guarded:
+            self.check_guards(instance)
+        return value
+
+    # --- globals
+
+    def find_class(self, module: str, name: str) -> "Any":
+        token = self.tokens.get((module, name))
+        if token is not None:
+            return token
+        found, modes = self.rules.find(module, name, self.proto, self.fix_imports)
+        if "value" in modes:
+            self.raw[id(found)] = found, modes
+            return found
+        token = self.tokens[(module, name)] = Token("{}.{}".format(module, name), found, modes)
+        return token
+
+    def get_extension(self, code: int) -> None:
+        raise NotTrusted("extension {}".format(code))
+
+    def persistent_load(self, pid: "Any") -> None:  # noqa: ARG002
+        raise NotTrusted("a persistent id")
+
+    def may(self, value: "Any", mode: str) -> bool:
+        """Whether the list allows this use of a token or a value."""
+        if isinstance(value, Token):
+            return mode in value.modes
+        found, modes = self.raw.get(id(value), (None, ()))
+        return found is value and mode in modes
+
+    def opened(self, value: "Any", mode: str) -> "Any":
+        """What is behind a token or a value, if the list allows this use of it."""
+        if self.may(value, mode):
+            return value.what if isinstance(value, Token) else value
+        if isinstance(value, Token):
+            raise NotTrusted(value.name)
+        name = getattr(value, "__qualname__", None)
+        raise NotTrusted("{}.{}".format(value.__module__, name) if name else class_name(value))
+
+    def check_tokens(self, value: "Any") -> None:
+        """No class or function that may only be made or called is left in what was loaded."""
+        if isinstance(value, Token):
+            raise NotTrusted(value.name)
+        tokens, self.tokens = list(self.tokens.values()), {}
+        tokens.append(Token("", None, frozenset()))  # how often one is referred to that is nowhere else
+        counts = [sys.getrefcount(tokens[place]) for place in range(len(tokens))]
+        kept = [token.name for token, count in zip(tokens, counts) if count > counts[-1]]
+        if kept:
+            raise NotTrusted(", ".join(kept))
+
+    # --- making and calling
+
+    def made(self, value: "Any") -> "Any":
+        numpy = sys.modules.get("numpy")  # type: Any
+        if numpy is not None and isinstance(value, numpy.dtype):
+            self.half_made[id(value)] = value
+        return value
+
+    def call(self, function: "Any", arguments: "tuple[Any, ...]") -> "Any":
+        makes = self.may(function, "makes")
+        function = self.opened(function, "call")
+        numpy = sys.modules.get("numpy")  # type: Any
+        if self.half_made and not (numpy and function is numpy.dtype) and function is not encode():
+            raise NotTrusted("a type of NumPy without its state")
+        plain = tuple(self.opened(one, "new") if makes and isinstance(one, Token) else one for one in arguments)
+        if getattr(function, "__name__", "") == "scalar" and getattr(plain[0] if plain else None, "hasobject", False):
+            raise NotTrusted("a scalar of objects")
+        return self.made(function(*plain))
+
+    def load_reduce(self) -> None:
+        arguments = self.stack.pop()
+        self.stack[-1] = self.call(self.stack[-1], arguments)
+
+    def new(self, kind: "Any", arguments: "tuple[Any, ...]", keywords: "dict[str, Any]") -> "Any":
+        kind = self.opened(kind, "new")
+        if not isinstance(kind, type):
+            raise NotTrusted(class_name(kind))
+        return self.made(kind.__new__(kind, *arguments, **keywords))
+
+    def load_newobj(self) -> None:
+        arguments = self.stack.pop()
+        self.stack[-1] = self.new(self.stack[-1], arguments, {})
+
+    def load_newobj_ex(self) -> None:
+        keywords = self.stack.pop()
+        arguments = self.stack.pop()
+        self.stack[-1] = self.new(self.stack[-1], arguments, keywords)
+
+    def instance(self, kind: "Any", arguments: "list[Any]") -> None:
+        # As pickle: a class without arguments is not called.
+        if not arguments and self.may(kind, "new"):
+            self.append(self.new(kind, (), {}))
+        else:
+            self.append(self.call(kind, tuple(arguments)))
+
+    def load_inst(self) -> None:
+        module = self.readline()[:-1].decode("ascii")
+        name = self.readline()[:-1].decode("ascii")
+        arguments = self.pop_mark()
+        self.instance(self.find_class(module, name), arguments)
+
+    def load_obj(self) -> None:
+        arguments = self.pop_mark()
+        self.instance(arguments.pop(0), arguments)
+
+    # --- state
+
+    def load_build(self) -> None:
+        state, instance = self.stack[-1], self.stack[-2]
+        if isinstance(instance, NOT_STATEFUL) or id(instance) in self.raw:
+            raise NotTrusted("a state for {}".format(class_name(instance)))
+        numpy = sys.modules.get("numpy")  # type: Any
+        if numpy is not None and isinstance(instance, numpy.dtype):
+            if self.half_made.pop(id(instance), None) is None:
+                raise NotTrusted("a second state for a type of NumPy")
+        elif self.half_made:
+            raise NotTrusted("a type of NumPy without its state")
+        elif numpy is not None and isinstance(instance, numpy.ndarray) and instance.size:
+            raise NotTrusted("a second state for an array")
+        else:
+            self.check_state(instance, state)
+        if self.is_guarded(type(instance)):
+            self.guarded.append(instance)
+        BASE.dispatch[pickle.BUILD[0]](self)
+        if numpy is not None and isinstance(instance, numpy.dtype):
+            check_dtype(numpy, instance)
+
+    def check_state(self, instance: "Any", state: "Any") -> None:
+        parts = state if isinstance(state, tuple) and len(state) == 2 else (state,)
+        if self.rules.is_free(type(instance).__module__):
+            return
+        for part in parts:
+            for key in part if isinstance(part, dict) else ():
+                if isinstance(key, str) and key.startswith("__") and key.endswith("__"):
+                    raise NotTrusted("{} of {}".format(key, class_name(instance)))
+
+    def load_setitem(self) -> None:
+        self.check_item(dict, self.stack[-3])
+        self.check_keys([self.stack[-2]])
+        BASE.dispatch[pickle.SETITEM[0]](self)
+
+    def load_setitems(self) -> None:
+        self.check_item(dict, self.metastack[-1][-1])
+        self.check_keys(self.stack[::2])
+        BASE.dispatch[pickle.SETITEMS[0]](self)
+
+    def load_dict(self) -> None:
+        self.check_keys(self.stack[::2])
+        BASE.dispatch[pickle.DICT[0]](self)
+
+    def load_append(self) -> None:
+        self.check_item((list, collections.deque), self.stack[-2])
+        BASE.dispatch[pickle.APPEND[0]](self)
+
+    def load_appends(self) -> None:
+        self.check_item((list, collections.deque), self.metastack[-1][-1])
+        BASE.dispatch[pickle.APPENDS[0]](self)
+
+    def load_additems(self) -> None:
+        self.check_item(set, self.metastack[-1][-1])
+        self.check_keys(self.stack)
+        BASE.dispatch[pickle.ADDITEMS[0]](self)
+
+    def load_frozenset(self) -> None:
+        self.check_keys(self.stack)
+        BASE.dispatch[pickle.FROZENSET[0]](self)
+
+    def check_item(self, kinds: "Any", container: "Any") -> None:
+        if not isinstance(container, kinds) and not self.rules.is_free(type(container).__module__):
+            raise NotTrusted("items for {}".format(class_name(container)))
+
+    def check_keys(self, keys: "list[Any]") -> None:
+        for key in keys:
+            if isinstance(key, (tuple, frozenset)):
+                check_key(key)
+
+    # --- attributes that say which method is called
+
+    def is_guarded(self, kind: type) -> bool:
+        if kind not in self.known:
+            self.known[kind] = any(guard_name(one) in self.rules.guards for one in kind.__mro__)
+        return self.known[kind]
+
+    def check_guards(self, instance: "Any") -> None:
+        for kind in type(instance).__mro__:
+            for attribute, allowed in self.rules.guards.get(guard_name(kind), {}).items():
+                value = getattr(instance, "__dict__", {}).get(attribute)
+                if not is_one_of(value, allowed, 0):
+                    text = "{}.{} = {!r}"
+                    raise NotTrusted(text.format(class_name(instance), attribute, value)[:200])
+
+    dispatch.update(
+        {
+            pickle.REDUCE[0]: load_reduce,
+            pickle.NEWOBJ[0]: load_newobj,
+            pickle.NEWOBJ_EX[0]: load_newobj_ex,
+            pickle.INST[0]: load_inst,
+            pickle.OBJ[0]: load_obj,
+            pickle.BUILD[0]: load_build,
+            pickle.SETITEM[0]: load_setitem,
+            pickle.SETITEMS[0]: load_setitems,
+            pickle.DICT[0]: load_dict,
+            pickle.APPEND[0]: load_append,
+            pickle.APPENDS[0]: load_appends,
+            pickle.ADDITEMS[0]: load_additems,
+            pickle.FROZENSET[0]: load_frozenset,
+        }
+    )
+
+
+def encode() -> "Any":
+    """How pickles of protocol 0 to 2 write bytes: in the state of a type of NumPy, too."""
+    return importlib.import_module("_codecs").encode
+
+
+def guard_name(kind: type) -> str:
+    return "{}:{}".format(kind.__module__, kind.__qualname__)
+
+
+def is_one_of(value: "Any", allowed: "list[str]", depth: int) -> bool:
+    if value is None or (type(value) is str and value in allowed):
+        return True
+    return type(value) in (list, tuple) and depth < 3 and all(is_one_of(one, allowed, depth + 1) for one in value)
+
+
+def check_key(key: "Any") -> None:
+    left, todo = MOST_IN_A_KEY, [key]
+    while todo:
+        for one in todo.pop():
+            left -= 1
+            if left < 0:
+                raise NotTrusted("a key of more than {} items".format(MOST_IN_A_KEY))
+            if isinstance(one, (tuple, frozenset)):
+                todo.append(one)
+
+
+def check_dtype(numpy: "Any", dtype: "Any") -> None:
+    """A type of NumPy is what NumPy makes of its own description: the state may have said anything."""
+    if dtype.subdtype is not None:
+        fresh = numpy.dtype(dtype.subdtype)
+    elif dtype.fields is not None and dtype.names is not None:
+        parts = [dtype.fields[name] for name in dtype.names]
+        described = {
+            "names": list(dtype.names),
+            "formats": [part[0] for part in parts],
+            "offsets": [part[1] for part in parts],
+            "itemsize": dtype.itemsize,
+        }
+        if len(dtype.fields) > len(parts):
+            described["titles"] = [part[2] if len(part) > 2 else None for part in parts]
+        fresh = numpy.dtype(described, align=dtype.isalignedstruct)
+    elif dtype.kind in "SUV" or dtype.kind in "mM":
+        fresh = numpy.dtype(dtype.str)
+    else:
+        fresh = numpy.dtype(dtype.char).newbyteorder(dtype.byteorder)
+    same = ("itemsize", "flags", "hasobject", "alignment", "isalignedstruct", "kind", "char")
+    if fresh != dtype or any(getattr(fresh, name) != getattr(dtype, name) for name in same):
+        raise NotTrusted("a type of NumPy with another state than NumPy gives it")
+
+
+def restricted_joblib(base: "Any") -> "Any":
+    """joblib's unpickler, which reads arrays between the opcodes, with the same rules."""
+
+    class RestrictedJoblib(Restricted, base):  # type: ignore[misc]
+        dispatch = dict(base.dispatch)  # noqa: RUF012
+
+        def load_build(self) -> None:
+            wrapper = self.stack[-2]
+            if type(wrapper).__name__ != "NumpyArrayWrapper":
+                Restricted.load_build(self)
+                return
+            state = self.stack[-1]
+            if not isinstance(state, dict) or not set(state) <= WRAPPER_STATE or vars(wrapper):
+                raise NotTrusted("another state of NumpyArrayWrapper than joblib gives it")
+            Restricted.load_build(self)
+            check_wrapper(self.np, wrapper, self.opened(wrapper.subclass, "new"))
+            wrapper.subclass = self.opened(wrapper.subclass, "new")
+            if wrapper.dtype.hasobject:  # a pickle in the pickle, which joblib's reader would load by rules of its own
+                self.stack[-1] = Restricted(self.file_handle).load()
+            else:
+                self.stack[-1] = wrapper.read(self, *([self.ensure_native_byte_order] if takes_order(wrapper) else []))
+
+    RestrictedJoblib.dispatch.update(Restricted.dispatch)
+    RestrictedJoblib.dispatch[pickle.BUILD[0]] = RestrictedJoblib.load_build
+    return RestrictedJoblib
+
+
+def takes_order(wrapper: "Any") -> bool:
+    """joblib hands the byte order on since 1.4."""
+    return bool(type(wrapper).read.__code__.co_argcount > 2)
+
+
+def check_wrapper(numpy: "Any", wrapper: "Any", subclass: type) -> None:
+    shape = wrapper.shape
+    fine = (
+        isinstance(wrapper.dtype, numpy.dtype)
+        and isinstance(shape, tuple)
+        and all(type(size) is int and size >= 0 for size in shape)
+        and wrapper.order in ("C", "F")
+        and issubclass(subclass, numpy.ndarray)
+    )
+    if not fine:
+        raise NotTrusted("another state of NumpyArrayWrapper than joblib gives it")
+
+
+def install(rules: Globals) -> None:
+    """From now on pickle and joblib load by these rules in this process, whoever calls them."""
+    again, Restricted.rules = Restricted.rules is not None, rules
+    if again:
+        return
+    module = joblib()
+    if module is not None:  # before pickle is changed, which its own unpickler is made from
+        numpy_pickle = importlib.import_module(module.__name__ + ".numpy_pickle")  # type: Any
+        reader = restricted_joblib(numpy_pickle.NumpyUnpickler)
+        vars(numpy_pickle).update(NumpyUnpickler=reader, load_compatibility=old_format)
+
+    def load(file: "Any", **options: "Any") -> "Any":
+        return Restricted(file, **options).load()
+
+    def loads(data: "Any", **options: "Any") -> "Any":
+        return Restricted(io.BytesIO(data), **options).load()
+
+    for place in (pickle, sys.modules.get("_pickle")):
+        if place is not None:
+            vars(place).update(load=load, loads=loads, Unpickler=Restricted)
+    vars(pickle).update(_load=load, _loads=loads, _Unpickler=Restricted)
+
+
+def joblib() -> "Any":
+    """joblib; None where there is none."""
+    for name in JOBLIBS:
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            pass
+    return None
+
+
+def old_format(*_: "Any") -> None:
+    raise NotTrusted("the format of joblib before 0.10")
