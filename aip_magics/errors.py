@@ -143,10 +143,14 @@ class PredictionError(AipError):
 
 
 class TrustError(PredictionError):
-    """Loading the model would use what is not listed as harmless, and nobody said that the model is trusted."""
+    """Loading the model would use what is not listed as harmless, and nobody said that the model is trusted.
 
-    def __init__(self, detail: str, *, where: str = "", fix: str = "", log: str = "") -> None:
+    `place` is what has to be trusted, where that is not the model: the gs:// name of a package.
+    """
+
+    def __init__(self, detail: str, *, where: str = "", fix: str = "", log: str = "", place: str = "") -> None:
         super().__init__("FAILED_TO_LOAD_MODEL", detail, where=where, fix=fix, log=log)
+        self.place = place
 
 
 class WorkerError(PredictionError):

@@ -22,7 +22,7 @@ LAYERS = (
     {"deploy"},
     {"checks", "storage", "prediction", "client", "targets"},
     {"artifacts", "catalog"},
-    {"spec", "events", "settings", "errors"},
+    {"spec", "events", "settings", "trust", "errors"},
     {"language", "lazy", "crc32c"},
 )
 RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

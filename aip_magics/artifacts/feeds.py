@@ -18,9 +18,12 @@ READS = 3_000_000
 _LINE_BYTES = 64 * 1024
 
 
-def too_much() -> pickle.UnpicklingError:
+class TooMuch(pickle.UnpicklingError):
     """What ends the reading of a pickle with more opcodes than are looked at."""
-    return pickle.UnpicklingError(say("it has more in it than is looked at"))
+
+
+def too_much() -> TooMuch:
+    return TooMuch(say("it has more in it than is looked at"))
 
 
 class _Source(Protocol):
@@ -30,14 +33,24 @@ class _Source(Protocol):
 
 
 class Feed:
-    """A file of which only so much is read as opcodes; arrays are passed over without reading them."""
+    """A file of which only so much is read as opcodes; arrays are passed over without reading them.
 
-    def __init__(self, source: _Source) -> None:
+    `position` is how far it has got, in bytes; `bounded` whether the source ends before the file does.
+    """
+
+    def __init__(self, source: _Source, bounded: Callable[[], bool] = lambda: False) -> None:
         self._source = source
+        self._bounded = bounded
+        self.position = 0
         self._left = OPCODE_BYTES
         self._reads = READS
 
+    @property
+    def bounded(self) -> bool:
+        return self._bounded()
+
     def read(self, size: int) -> bytes:
+        self.position += size
         self._left -= size
         self._reads -= 1
         if size < 0 or self._left < 0 or self._reads < 0:
@@ -46,6 +59,9 @@ class Feed:
 
     def readline(self) -> bytes:
         line = self._source.readline(_LINE_BYTES)
+        if len(line) >= _LINE_BYTES and not line.endswith(b"\n"):
+            raise pickle.UnpicklingError("a line that is longer than any that pickle writes")
+        self.position += len(line)
         self._left -= len(line)
         self._reads -= 1  # the next `read` finds out
         return line
@@ -54,6 +70,7 @@ class Feed:
         """Pass over this many bytes. Over the end of the file too: the next `read` finds it."""
         if size < 0:
             raise pickle.UnpicklingError("a size below nothing")
+        self.position += size
         self._source.seek(size, io.SEEK_CUR)
 
     def ends(self, size: int, kept: int) -> bytes:
@@ -77,7 +94,11 @@ def open_feed(path: Path) -> Iterator[Feed]:
     with path.open("rb") as file:
         compression = compression_of(file.read(64))
         file.seek(0)
-        yield Feed(file if compression is None else Unpacked(chunks(path, compression), lambda _: None))
+        if compression is None:
+            yield Feed(file)
+        else:
+            pieces = chunks(path, compression)
+            yield Feed(Unpacked(pieces, lambda _: None), bounded=lambda: pieces.bounded)
 
 
 class Unpacked:

@@ -1,8 +1,11 @@
-"""Which classes and functions a pickle names, without importing or calling any of them.
+"""Which classes and functions a pickle names, and what it does with them, without importing or calling any.
 
 The pickle is read to its end by Python's own reader, in which every global is an inert stand-in. joblib writes the raw
 bytes of arrays between the opcodes: they are passed over by the size that their description gives, and so is every
-long string of bytes: a file of gigabytes is read in milliseconds.
+long string of bytes: a file of gigabytes is read in milliseconds. An array has to be described as joblib does it, to
+the letter: anything else might be read in another way by joblib, and ends the look.
+
+This is for early findings. What a model may really do is held by the worker that loads it.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from typing import Any, ClassVar
 
 from aip_magics.artifacts.boosters import version_in
 from aip_magics.artifacts.facts import Global
-from aip_magics.artifacts.feeds import Feed, open_feed, too_much
+from aip_magics.artifacts.feeds import Feed, TooMuch, open_feed, too_much
 
 _MOST_MARKS = 10_000  # open at a time: each holds a stack
 _MOST_KEPT = 400_000  # dictionaries and remembered objects, each: what one byte asks for takes a hundred
@@ -32,6 +35,8 @@ _REBUILDERS = re.compile(
 )
 _MAKES_CLASSES = re.compile(r"(joblib\.externals\.)?cloudpickle(\.cloudpickle)?\._make_(skeleton_)?class")
 _MAKES_FUNCTIONS = re.compile(r"(joblib\.externals\.)?cloudpickle(\.cloudpickle)?\._make_(skeleton_func|function)")
+_ARRAY_STATE = frozenset({"subclass", "shape", "order", "dtype", "allow_mmap"})
+_ARRAY_MORE = frozenset({"numpy_array_alignment_bytes"})  # since joblib 1.1
 _ARRAYS = re.compile(r"(joblib|sklearn\.externals\.joblib)\.numpy_pickle\.NumpyArrayWrapper")
 
 
@@ -39,14 +44,20 @@ _ARRAYS = re.compile(r"(joblib|sklearn\.externals\.joblib)\.numpy_pickle\.NumpyA
 class Globals:
     """All globals of a pickle in the order of their first mention, and what was told on the way to its end.
 
-    `complete` is False where the pickle was not read to its end: then there may be more. `top` is the dotted name of
-    the class of the pickled object, None where it cannot be told.
+    `complete` is False where the pickle was not read to its end: then there may be more; `bounded`, where that is only
+    because there is more of it than is looked at. `top` is the dotted name of the class of the pickled object, None
+    where it cannot be told. `called` were called; of `made` instances were made without calling them; `passed` has what
+    was handed to something that was called, each with that (None: something that no name stands for).
     """
 
     found: tuple[Global, ...]
     complete: bool
     top: str | None = None
     libraries: dict[str, str] = dataclasses.field(default_factory=dict)
+    bounded: bool = False
+    called: frozenset[Global] = frozenset()
+    made: frozenset[Global] = frozenset()
+    passed: frozenset[tuple[Global, Global | None]] = frozenset()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,7 +74,8 @@ def read(path: Path) -> Globals:
     """The globals of a pickle or joblib file, compressed or not. A damaged one is not `complete`."""
     try:
         with open_feed(path) as feed:
-            return read_from(feed)
+            found = read_from(feed)
+            return dataclasses.replace(found, bounded=not found.complete and (found.bounded or feed.bounded))
     except OSError:
         return Globals((), complete=False)
 
@@ -71,12 +83,15 @@ def read(path: Path) -> Globals:
 def read_from(feed: Feed) -> Globals:
     """The globals of the pickle that begins here. Whatever it holds, no exception leaves this."""
     notes = _Notes()
-    top, complete = None, True
+    top, complete, bounded = None, True, False
     try:
         top = _class_of(_Reader(feed, notes).load())
+    except TooMuch:
+        complete, bounded = False, True
     except Exception:  # noqa: BLE001 - the bytes are anyone's: whatever the reader stumbles over ends the look
         complete = False
-    return Globals(tuple(notes.found), complete, top, notes.libraries)
+    uses = frozenset(notes.called), frozenset(notes.made), frozenset(notes.passed)
+    return Globals(tuple(notes.found), complete, top, notes.libraries, bounded, *uses)
 
 
 class _Notes:
@@ -84,26 +99,31 @@ class _Notes:
 
     def __init__(self) -> None:
         self.found: dict[Global, None] = {}
+        self.called: set[Global] = set()
+        self.made: set[Global] = set()
+        self.passed: set[tuple[Global, Global | None]] = set()
         self.libraries: dict[str, str] = {}
 
 
 class _Named:
     """A stand-in for a global."""
 
-    __slots__ = ("dotted",)
+    __slots__ = ("dotted", "of")
 
-    def __init__(self, dotted: str) -> None:
+    def __init__(self, of: Global | None, dotted: str) -> None:
+        self.of = of
         self.dotted = dotted
 
 
 class _Made:
     """A stand-in for what a global was called with: it keeps that, and does nothing."""
 
-    __slots__ = ("arguments", "maker", "state")
+    __slots__ = ("arguments", "maker", "new", "state")
 
-    def __init__(self, maker: object, arguments: object) -> None:
+    def __init__(self, maker: object, arguments: object, *, new: bool = False) -> None:
         self.maker = maker
         self.arguments = arguments
+        self.new = new
         self.state: Any = None
 
     def append(self, _: Any) -> None: ...
@@ -112,8 +132,14 @@ class _Made:
 
 
 # One for all of them: nothing of what is in a list or set is needed.
-_LIST = _Made(_Named("builtins.list"), ())
-_SET = _Made(_Named("builtins.set"), ())
+_LIST = _Made(_Named(None, "builtins.list"), ())
+_SET = _Made(_Named(None, "builtins.set"), ())
+
+
+class _Dictionary(dict[str, Any]):
+    """What is needed of a dictionary: the values of texts. `odd`: it had another key, or one of them twice."""
+
+    odd = False
 
 
 def _class_of(value: object) -> str | None:
@@ -123,7 +149,7 @@ def _class_of(value: object) -> str | None:
         is_class = value.dotted.rpartition(".")[2][:1].isupper()
         return "builtins.type" if is_class else "builtins.function"
     if not isinstance(value, _Made):
-        return f"builtins.{type(value).__name__}"
+        return "builtins.dict" if isinstance(value, _Dictionary) else f"builtins.{type(value).__name__}"
     name = _maker_of(value)
     if name and (_ARRAYS.fullmatch(name) or name.endswith(".numeric._frombuffer")):
         return "numpy.ndarray"
@@ -154,6 +180,33 @@ def _written_class(made: _Made) -> str | None:
     return f"{module}.{given[1]}" if isinstance(module, str) else None
 
 
+def _is_uncalled(made: _Made) -> bool:
+    """Whether an instance was made without calling its class: in protocols 0 and 1 a helper does that."""
+    by_helper = isinstance(made.maker, _Named) and _REBUILDERS.fullmatch(made.maker.dotted) is not None
+    return by_helper or (made.new and made.arguments == ())
+
+
+def _state_of_array(state: object) -> dict[str, Any]:
+    """The description of an array, if it is just what joblib writes."""
+    if isinstance(state, _Dictionary) and not state.odd and _ARRAY_STATE <= set(state) <= _ARRAY_STATE | _ARRAY_MORE:
+        shape, dtype, alignment = state["shape"], state["dtype"], state.get("numpy_array_alignment_bytes")
+        fine = (
+            isinstance(shape, tuple)
+            and all(type(size) is int and size >= 0 for size in shape)
+            and (alignment is None or type(alignment) is int)
+            and isinstance(dtype, _Made)
+            and not dtype.new
+            and isinstance(dtype.maker, _Named)
+            and dtype.maker.dotted == "numpy.dtype"
+            and isinstance(dtype.arguments, tuple)
+            and len(dtype.arguments) in (1, 3)
+            and isinstance(dtype.arguments[0], str)
+        )
+        if fine:
+            return state
+    raise pickle.UnpicklingError("an array in another form than joblib gives it")
+
+
 class _Stop(Exception):
     """The end of a pickle."""
 
@@ -166,11 +219,13 @@ class _Reader(pickle._Unpickler):
     metastack: list[Any]
     memo: dict[int, Any]
 
-    def __init__(self, feed: Feed, notes: _Notes) -> None:
+    def __init__(self, feed: Feed, notes: _Notes, *, nested: bool = False) -> None:
         super().__init__(feed, encoding="latin-1")
         self._feed = feed
         self._notes = notes
+        self._nested = nested  # in an array of objects: pickle's own reader loads it, which knows no raw bytes
         self._dictionaries = 0
+        self._frame_end = 0
 
     def load(self) -> Any:
         # As Python's own, without the layer that reads frames: that took half of the time.
@@ -188,26 +243,46 @@ class _Reader(pickle._Unpickler):
         raise _Stop
 
     def find_class(self, module: str, name: str) -> _Named:
-        self._notes.found[Global(module, name)] = None
-        return _Named(f"{module}.{name}")
+        found = Global(module, name)
+        self._notes.found[found] = None
+        return _Named(found, f"{module}.{name}")
 
     def get_extension(self, code: int) -> None:
         raise pickle.UnpicklingError(f"extension {code}")
 
     def _reduce(self) -> None:
         arguments = self.stack.pop()
+        self._call(self.stack[-1], arguments)
         self.stack[-1] = _Made(self.stack[-1], arguments)
+
+    def _call(self, maker: object, arguments: object) -> None:
+        called = maker.of if isinstance(maker, _Named) else None
+        if called:
+            self._notes.called.add(called)
+        for one in arguments if isinstance(arguments, tuple) else ():
+            if isinstance(one, _Named) and one.of:
+                self._notes.passed.add((one.of, called))
+
+    def _new(self) -> None:
+        arguments = self.stack.pop()
+        maker = self.stack[-1]
+        if isinstance(maker, _Named) and maker.of:
+            self._notes.made.add(maker.of)
+        self.stack[-1] = _Made(maker, arguments, new=True)
 
     def _new_with_keywords(self) -> None:
         self.stack.pop()
-        self._reduce()
+        self._new()
 
     def _instance(self) -> None:
         module, name = self.readline()[:-1].decode("ascii"), self.readline()[:-1].decode("ascii")
-        self.append(_Made(self.find_class(module, name), tuple(self.pop_mark())))
+        maker, arguments = self.find_class(module, name), tuple(self.pop_mark())
+        self._call(maker, arguments)
+        self.append(_Made(maker, arguments))
 
     def _object(self) -> None:
         maker, *arguments = self.pop_mark()
+        self._call(maker, tuple(arguments))
         self.append(_Made(maker, tuple(arguments)))
 
     def _build(self) -> None:
@@ -215,9 +290,11 @@ class _Reader(pickle._Unpickler):
         made = self.stack[-1]
         if not isinstance(made, _Made):
             return
-        made.state = state
-        if isinstance(state, dict) and "dtype" in state and _ARRAYS.fullmatch(_maker_of(made) or ""):
-            self._pass_array(state)
+        again, made.state = made.state is not None, state
+        if not self._nested and _ARRAYS.fullmatch(_maker_of(made) or ""):
+            if again or not _is_uncalled(made) or self._feed.position < self._frame_end:
+                raise pickle.UnpicklingError("an array in another form than joblib gives it")
+            self._pass_array(_state_of_array(state))
 
     def _pass_array(self, state: dict[str, Any]) -> None:
         dtype = state["dtype"]
@@ -227,7 +304,7 @@ class _Reader(pickle._Unpickler):
         kind, size = described.groups()
         fields = dtype.state if isinstance(dtype.state, tuple) else ()
         if kind == "O" or (len(fields) > 7 and isinstance(fields[7], int) and fields[7] & _HAS_OBJECTS):
-            _Reader(self._feed, self._notes).load()  # an array of objects is a pickle in the pickle
+            _Reader(self._feed, self._notes, nested=True).load()  # an array of objects is a pickle in the pickle
             return
         if state.get("numpy_array_alignment_bytes") is not None:
             self._feed.skip(self._feed.read(1)[0])
@@ -244,10 +321,13 @@ class _Reader(pickle._Unpickler):
 
     def _set(self, key: Any, value: Any) -> None:
         # Only what describes an array or a class is needed. A nested tuple as key could take for ever to be hashed.
+        target = self.stack[-1]
+        if isinstance(target, _Dictionary):
+            target.odd = target.odd or not isinstance(key, str) or key in target
         if not isinstance(key, str):
             return
-        if isinstance(self.stack[-1], dict):
-            self.stack[-1][key] = value
+        if isinstance(target, dict):
+            target[key] = value
         if key == "_sklearn_version" and isinstance(value, str):
             self._notes.libraries.setdefault("scikit-learn", value)
 
@@ -255,7 +335,7 @@ class _Reader(pickle._Unpickler):
         self._dictionaries += 1
         if self._dictionaries > _MOST_KEPT:
             raise too_much()
-        self.append({})
+        self.append(_Dictionary())
 
     def _dict(self) -> None:
         items = self.pop_mark()
@@ -305,7 +385,11 @@ class _Reader(pickle._Unpickler):
         self.append(frozenset())
 
     def _frame(self) -> None:
-        self.read(8)  # frames only help to read ahead
+        # Frames only help to read ahead; but the bytes of an array lie behind the one that is open.
+        size = struct.unpack("<Q", self.read(8))[0]
+        if self._feed.position < self._frame_end:
+            raise pickle.UnpicklingError("a frame in a frame")
+        self._frame_end = self._feed.position + size
 
     def _bytes(self, size: int) -> None:
         data = self._feed.ends(size, _KEPT)
@@ -346,7 +430,7 @@ class _Reader(pickle._Unpickler):
         {
             pickle.STOP[0]: _stop,
             pickle.REDUCE[0]: _reduce,
-            pickle.NEWOBJ[0]: _reduce,
+            pickle.NEWOBJ[0]: _new,
             pickle.NEWOBJ_EX[0]: _new_with_keywords,
             pickle.INST[0]: _instance,
             pickle.OBJ[0]: _object,

@@ -53,11 +53,13 @@ def window(compression: Compression | None) -> int:
 class Chunks(Iterator[bytes]):
     """Iterator over the pieces; after the last one `unread` says what was left out and why, or is empty.
 
-    Each piece repeats the last `OVERLAP` bytes of the one before: `fresh` is how many at its end are new.
+    `bounded`: it is only left out because it is more than is looked at, not because it is damaged. Each piece
+    repeats the last `OVERLAP` bytes of the one before: `fresh` is how many at its end are new.
     """
 
     def __init__(self, path: Path, compression: Compression | None) -> None:
         self.unread = ""
+        self.bounded = False
         self.fresh = 0
         self._pieces = self._overlapping(self._plain(path) if compression is None else self._packed(path, compression))
 
@@ -102,6 +104,7 @@ class Chunks(Iterator[bytes]):
             made += len(piece)
             yield piece
         if not unpack.finished:
+            self.bounded = True
             self.unread = say("only the first {size} MiB of the decompressed data are looked at", size=most // MB)
 
 

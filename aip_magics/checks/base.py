@@ -28,10 +28,10 @@ from aip_magics.artifacts import ModelDir
 from aip_magics.artifacts.packages import PackageFacts, read
 from aip_magics.language import say
 from aip_magics.spec import Model, Version
+from aip_magics.trust import Trust
 
-if TYPE_CHECKING:  # both have rules of their own, which need what is here
+if TYPE_CHECKING:  # it has rules of its own, which need what is here
     from aip_magics.checks.tried import Tried
-    from aip_magics.checks.trust import Trust
 
 Severity = Literal["error", "warning", "advice"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "advice")

@@ -14,8 +14,9 @@ from aip_magics.artifacts import globals as pickled
 from aip_magics.artifacts.facts import Global
 from aip_magics.checks import links
 from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, error, on_directory, rule
-from aip_magics.checks.trust import Question, Stranger, Trust, answers, listed, question
+from aip_magics.checks.trust import Question, Stranger, answers, listed, question
 from aip_magics.language import say
+from aip_magics.trust import Trust
 
 _PICKLES = frozenset({"model.joblib", "model.pkl"})
 _JOBLIB_SUFFIXES = frozenset({".joblib", ".jbl"})
@@ -42,8 +43,10 @@ def _look(subject: Subject, file: File) -> Stranger | None:
     trust = _with_packages(subject)
     found = pickled.read(file.path)
     by_joblib = PurePosixPath(file.name).suffix in _JOBLIB_SUFFIXES
-    names = tuple(str(one) for one in found.found if not _is_fine(one, trust, by_joblib))
-    return Stranger(file, names, found.complete) if names or not found.complete else None
+    names = tuple(str(one) for one in found.found if not _is_fine(one, found, trust, by_joblib))
+    # Of what is only too large to be looked at the worker sees to the rest.
+    complete = found.complete or found.bounded
+    return Stranger(file, names, complete) if names or not complete else None
 
 
 UNPICKLING = question(Question("U01", of_model=True, files=_files, look=_look))
@@ -66,12 +69,12 @@ def code_that_unpickling_runs(subject: Subject, _directory: ModelDir) -> Outcome
     return found
 
 
-def is_known(one: Global) -> bool:
-    """Whether this class or function is listed, by the name that Python 3 has for it."""
+def modes_of(one: Global) -> frozenset[str]:
+    """What the list allows to do with a class or function, by the name that Python 3 has for it."""
     module, name = _compat_pickle.NAME_MAPPING.get((one.module, one.name), (one.module, one.name))
     if (module, name) == (one.module, one.name):
         module = _compat_pickle.IMPORT_MAPPING.get(module, module)
-    return bool(catalog.pickle_modes(module, name))
+    return catalog.pickle_modes(module, name)
 
 
 def _with_packages(subject: Subject) -> Trust:
@@ -82,7 +85,7 @@ def _with_packages(subject: Subject) -> Trust:
     return dataclasses.replace(trust, modules=trust.modules | own)
 
 
-def _is_fine(one: Global, trust: Trust, by_joblib: bool) -> bool:
+def _is_fine(one: Global, found: pickled.Globals, trust: Trust, by_joblib: bool) -> bool:
     if one.module == "__main__":
         # The worker's `__main__` is empty: the name is not found, which a rule of its own tells. A way through the
         # attributes that every module has is another thing.
@@ -90,7 +93,14 @@ def _is_fine(one: Global, trust: Trust, by_joblib: bool) -> bool:
     if one.name == "NumpyArrayWrapper" and not by_joblib:
         # Only joblib passes over the bytes of an array. Whoever else reads on there meets instructions nobody saw.
         return False
-    return trust.has(one.module) or is_known(one)
+    if trust.has(one.module):
+        return True
+    modes = modes_of(one)
+    if not modes or (one in found.called and "call" not in modes) or (one in found.made and "new" not in modes):
+        return False
+    # `copyreg._reconstructor(Class, object, None)` makes an instance; who else is handed a class might call it.
+    takers = [taker for given, taker in found.passed if given == one]
+    return "value" in modes or all(taker and "makes" in modes_of(taker) for taker in takers)
 
 
 def _finding(one: Stranger) -> Finding:

@@ -8,37 +8,15 @@ What is left is asked once per content, with `--trust`. The worker enforces the 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 
 from aip_magics.artifacts import File
 from aip_magics.checks.base import Finding, Outcomes, Subject, error
 from aip_magics.language import say
 from aip_magics.prediction.replies import trust_fix
+from aip_magics.trust import Trust
 
 _SHOWN = 6
-
-
-@dataclasses.dataclass(frozen=True)
-class Trust:
-    """What may run besides what is listed: all of these modules, all that files of these contents do.
-
-    `modules` are dotted names, each with what is below it; `files` maps sha256 digests in hexadecimal to the size of
-    the file in bytes, None where it is not known.
-    """
-
-    modules: frozenset[str] = frozenset()
-    files: Mapping[str, int | None] = dataclasses.field(default_factory=dict)
-
-    def has(self, module: str) -> bool:
-        """Whether all of this module is trusted."""
-        parts = module.split(".")
-        return any(".".join(parts[: count + 1]) in self.modules for count in range(len(parts)))
-
-    def has_file(self, file: File) -> bool:
-        """Whether this content is trusted. Files of no size that was trusted are not read."""
-        sizes = set(self.files.values())
-        return (file.size in sizes or None in sizes) and digest(file) in self.files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +47,7 @@ class Question:
         """The files that need trust and do not have it."""
         trust = subject.trust or Trust()
         for file in self.files(subject):
-            if (found := self.look(subject, file)) and not trust.has_file(file):
+            if (found := self.look(subject, file)) and not trust.has_file(file.path, file.size):
                 yield found
 
 
@@ -86,16 +64,7 @@ def is_trusted(subject: Subject) -> bool:
     """Whether the user consented to all that loading the model may run: then the worker loads it unrestricted."""
     trust = subject.trust or Trust()
     files = [file for one in QUESTIONS.values() if one.of_model for file in one.files(subject)]
-    return bool(files and trust.files) and all(map(trust.has_file, files))
-
-
-def digest(file: File) -> str:
-    """sha256 of a file's content, in hexadecimal."""
-    found = hashlib.sha256()
-    with file.path.open("rb") as opened:
-        while block := opened.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()
+    return bool(files and trust.files) and all(trust.has_file(file.path, file.size) for file in files)
 
 
 def listed(names: tuple[str, ...]) -> str:

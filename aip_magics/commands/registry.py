@@ -13,6 +13,7 @@ PLACES = {
     "deploy": "deploy.COMMAND",
     "form": "form.COMMAND",
     "check": "check.COMMAND",
+    "trust": "trust.COMMAND",
     "predict": "predict.PREDICT",
     "local-predict": "predict.LOCAL_PREDICT",
     "package": "package.COMMAND",

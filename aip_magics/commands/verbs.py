@@ -16,6 +16,7 @@ VERBS = {
     "deploy": Verb("Check a model, upload it, try it, make model and version, wait, describe, predict.", "yaml"),
     "form": Verb("Fill in a form, prefilled from the model; check, try and deploy from it.", "yaml"),
     "check": Verb("Check a model before anything is sent; with test instances, try it here too.", "yaml"),
+    "trust": Verb("Consent to what loading a model or building a package runs, by its content."),
     "predict": Verb("Online prediction by a deployed version.", "instances"),
     "local-predict": Verb("Predict with a model directory on this machine, as the service would.", "instances"),
     "package": Verb("Make a package of your own code, for pipelines and custom prediction routines."),

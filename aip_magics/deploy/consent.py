@@ -1,33 +1,21 @@
-"""What the user trusts, as `trusted.json` has it.
-
-The file lies in the data directory, for its owner only; nothing of a model is ever asked. `files` maps the sha256 of a
-file to its name and size and is written by `--trust`; `modules` is for the user to write: `["our_company"]`.
-"""
+"""Consent to what a model may run: asked before it is loaded, given with `--trust`, remembered by content."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
 
 from aip_magics import checks
-from aip_magics.artifacts import File
+from aip_magics.artifacts import File, look
 from aip_magics.checks import Subject
-from aip_magics.checks.trust import QUESTIONS, Trust, digest
-from aip_magics.errors import SettingsError
-from aip_magics.language import say
+from aip_magics.checks.trust import QUESTIONS, is_trusted
+from aip_magics.spec import Model, Version
+from aip_magics.trust import FILE, Trust, digest, trust_in, written_in
 
-FILE = "trusted.json"
 LOCK_SECONDS = 10.0
 MOST_FILES = 1_000  # remembered; those trusted longest ago are forgotten first
-
-
-def trust_in(data_dir: Path) -> Trust:
-    """What is trusted since before. SettingsError where the file is damaged: then nobody knows what was."""
-    written = _read(data_dir / FILE)
-    return Trust(frozenset(written["modules"]), {name: _size(one) for name, one in written["files"].items()})
 
 
 def trusting(subject: Subject, data_dir: Path, *, vouched: bool) -> Subject:
@@ -46,20 +34,43 @@ def require(subject: Subject, data_dir: Path, *, vouched: bool) -> Subject:
     return subject
 
 
+def trusts(trust: Trust, model_dir: Path, framework: str | None, prediction_class: str | None) -> bool:
+    """Whether all that loading a model may run is trusted; for who has no more of a deployment than this."""
+    version = Version.from_json({"framework": framework, "predictionClass": prediction_class})
+    return is_trusted(Subject(Model(), version, look(model_dir), trust=trust))
+
+
 def given(subject: Subject, data_dir: Path) -> Subject:
     """The user said `--trust`: what loading would run is trusted from now on, by the content of each file."""
     trust = subject.trust or Trust()
-    files = [file for one in QUESTIONS.values() for file in one.files(subject) if not trust.has_file(file)]
-    found = {digest(file): file for file in files}
+    files = [
+        file for one in QUESTIONS.values() for file in one.files(subject) if not trust.has_file(file.path, file.size)
+    ]
+    found = {digest(file.path): file for file in files}
     remember(data_dir, found)
     sizes = {name: file.size for name, file in found.items()}
     return dataclasses.replace(subject, trust=dataclasses.replace(trust, files={**trust.files, **sizes}))
 
 
+def names_in(data_dir: Path) -> dict[str, str]:
+    """What is trusted: sha256 → the name that the file had."""
+    files = written_in(data_dir / FILE)["files"]
+    return {sha256: str(one.get("name") if isinstance(one, dict) else one) for sha256, one in files.items()}
+
+
 def remember(data_dir: Path, files: Mapping[str, File]) -> None:
     """Trust these contents from now on: sha256 → the file that has it."""
-    if not files:
-        return
+    if files:
+        _write(data_dir, {name: {"name": file.name, "size": file.size} for name, file in files.items()}, files)
+
+
+def forget(data_dir: Path, files: Collection[str]) -> None:
+    """Trust these contents no longer, by their sha256."""
+    if files:
+        _write(data_dir, {}, files)
+
+
+def _write(data_dir: Path, added: Mapping[str, object], removed: Collection[str]) -> None:
     import filelock
 
     from aip_magics.targets.state import write_private
@@ -67,29 +78,7 @@ def remember(data_dir: Path, files: Mapping[str, File]) -> None:
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = data_dir / FILE
     with filelock.FileLock(f"{path}.lock", timeout=LOCK_SECONDS, mode=0o600):
-        written = _read(path)
-        kept = {name: one for name, one in written["files"].items() if name not in files}
-        kept.update({name: {"name": file.name, "size": file.size} for name, file in files.items()})
-        written["files"] = dict(list(kept.items())[-MOST_FILES:])
+        written = written_in(path)
+        kept = {name: one for name, one in written["files"].items() if name not in removed}
+        written["files"] = dict(list({**kept, **added}.items())[-MOST_FILES:])
         write_private(path, json.dumps(written, ensure_ascii=False, indent=1))
-
-
-def _size(one: object) -> int | None:
-    """The size in an entry of `files`; an earlier version wrote the name alone."""
-    size = one.get("size") if isinstance(one, dict) else None
-    return size if isinstance(size, int) else None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text("utf-8"))
-        modules, files = found.get("modules", []), found.get("files", {})
-        if not isinstance(files, dict) or not isinstance(modules, list) or not all(isinstance(m, str) for m in modules):
-            raise ValueError
-    except FileNotFoundError:
-        return {"modules": [], "files": {}}
-    except (OSError, ValueError, AttributeError):
-        text = say("the list of what you trust cannot be read")
-        fix = say("mend it, {example}, or delete it", example='{"modules": [], "files": {}}')
-        raise SettingsError(text, where=str(path), fix=fix) from None
-    return {**found, "modules": modules, "files": files}

@@ -28,6 +28,7 @@ from aip_magics.server.objects import routes as object_routes
 from aip_magics.server.serving.journals import Journals
 from aip_magics.server.serving.scaling import IDLE_SECONDS
 from aip_magics.server.store import Store
+from aip_magics.trust import trust_in
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,6 +113,7 @@ class App:
 
     async def _start_worker(self, recipe: Recipe) -> AsyncWorker:
         packages = await asyncio.to_thread(self._install, recipe)
+        trusted, modules = await asyncio.to_thread(self._trust, recipe)
         spec = WorkerSpec(
             recipe.model_dir,
             recipe.framework,
@@ -120,12 +122,24 @@ class App:
             packages=packages,
             prediction_class=recipe.prediction_class,
             package_uris=recipe.package_uris,
+            trusted=trusted,
+            trusted_modules=modules,
         )
         journals = self.service.journals.of(recipe.key)
         journals.prune({worker.log for worker in self._workers if worker.alive})
         worker = await AsyncWorker.start(spec, log_dir=journals.folder, parents=self._parents)
         self._workers.add(worker)
         return worker
+
+    def _trust(self, recipe: Recipe) -> tuple[bool, tuple[str, ...]]:
+        # Anew for every worker: consent may have come since. Whoever asked for the version has no say in it.
+        trust = trust_in(self._data_dir)
+        modules = tuple(sorted(trust.modules))
+        if not trust.files:
+            return False, modules
+        from aip_magics.deploy import consent  # with all rules: not before a model of somebody was trusted
+
+        return consent.trusts(trust, recipe.model_dir, recipe.framework, recipe.prediction_class), modules
 
     def _install(self, recipe: Recipe) -> tuple[Path, ...]:
         # Again for every worker: it is a look where it was done before, and mends a cache that was emptied.

@@ -8,13 +8,15 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import shlex
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from aip_magics.errors import AipError, PredictionError
+from aip_magics.errors import AipError, PredictionError, TrustError
 from aip_magics.server import packages, show
 from aip_magics.server.copies import Copies, Files, files_of
+from aip_magics.server.names import VersionKey
 from aip_magics.server.nodes import Nodes, Recipe
 from aip_magics.server.serving.scaling import Scale
 from aip_magics.server.store import OperationRow, Store, VersionRow
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 CANCELLED, INVALID_ARGUMENT, FAILED_PRECONDITION, ABORTED, INTERNAL = 1, 3, 9, 10, 13  # google.rpc.Code
 LOG_LINES = 30
 COPY_ATTEMPTS = 3
+NEEDS_TRUST = "needsTrust"  # of a version's runtime: it is FAILED because nobody consented to what it runs
 
 Stage = Literal["copying", "installing", "loading", "ready"]
 
@@ -119,6 +122,8 @@ class Creations:
             if operation.number not in self._cancelled:
                 raise
             await self._fail(operation, Status(CANCELLED, "Create Version was cancelled."))
+        except TrustError as error:
+            await self._fail(operation, self._distrusted(key, error))
         except PredictionError as error:
             await self._fail(operation, _bad_model(error))
         except AipError as error:
@@ -127,6 +132,16 @@ class Creations:
             log.exception("%s: creating the version failed", key.name)
             text = "Create Version failed. Internal error encountered; the server's log has the details."
             await self._fail(operation, Status(INTERNAL, text))
+
+    def _distrusted(self, key: VersionKey, error: TrustError) -> Status:
+        """As a bad model, with the line that consents. No client but ours can say `--trust`."""
+        self._store.set_runtime(key, {NEEDS_TRUST: True})
+        row = self._store.version(key)
+        place = (row.version.deploymentUri if row else None) or ""
+        status = _bad_model(error)
+        line = f"aip-magics trust {shlex.quote(error.place or place.rstrip('/'))}"
+        text = f"{status.message} If you trust whoever made it, run this and create the version again: {line}"
+        return dataclasses.replace(status, message=text)
 
     def _forget(self, number: int) -> None:
         for kept in (self._cancelled, self._failing):

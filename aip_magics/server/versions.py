@@ -28,10 +28,11 @@ from aip_magics.server import (
 )
 from aip_magics.server.context import Service, model_key, service_of, version_key
 from aip_magics.server.copies import files_of
+from aip_magics.server.creation import NEEDS_TRUST
 from aip_magics.server.names import VersionKey
 from aip_magics.server.operations import begun, finished
 from aip_magics.server.problems import violation
-from aip_magics.server.store import VersionRow
+from aip_magics.server.store import OperationRow, VersionRow
 from aip_magics.spec import Version
 
 PYTHON_HEADER = "X-Aip-Magics-Python"
@@ -57,6 +58,10 @@ async def create(request: Request) -> dict[str, Any]:
     key = model.child(validate.resource_id("version.name", given.name))
     version = validate.version(given, model)
     python = _python(request, service)
+    failed = service.store.version(key)
+    if failed is not None and failed.version.state == "FAILED" and failed.runtime.get(NEEDS_TRUST):
+        # It failed for want of consent only: the same call, said again once there is some, takes its place.
+        await _remove(service, failed)
     if service.store.version(key) is None:  # else the store says that the name is taken; the files do not matter
         version = await asyncio.to_thread(_look_at_files, service, version)
         if not version.predictionClass:
@@ -127,13 +132,7 @@ async def delete(request: Request) -> dict[str, Any]:
     if row.is_default and service.store.has_versions(row.key.parent, besides=row.key.version):
         text = "The default version cannot be deleted while the model has others. Please make another one the default."
         raise violation(FailedPrecondition, "name", text)
-    quotas.one_more_operation(service.store, row.key)
-    operation = finished(service, "DELETE_VERSION", row.key, show.version(row), row.version.labels)
-    service.store.delete_version(row.key, operation)
-    service.last_use.forget(row.key)
-    await service.nodes.close(row.key)
-    await service.creations.release(row)
-    return show.operation(operation)
+    return show.operation(await _remove(service, row))
 
 
 async def set_default(request: Request) -> dict[str, Any]:
@@ -159,6 +158,16 @@ async def warm(request: Request) -> dict[str, Any]:
         raise violation(InvalidArgument, "framework", f"One of {', '.join(FRAMEWORKS)} is wanted, not {framework!r}.")
     await asyncio.to_thread(service.warm, _python(request, service), framework)
     return {}
+
+
+async def _remove(service: Service, row: VersionRow) -> OperationRow:
+    quotas.one_more_operation(service.store, row.key)
+    operation = finished(service, "DELETE_VERSION", row.key, show.version(row), row.version.labels)
+    service.store.delete_version(row.key, operation)
+    service.last_use.forget(row.key)
+    await service.nodes.close(row.key)
+    await service.creations.release(row)
+    return operation
 
 
 def existing(service: Service, key: VersionKey) -> VersionRow:

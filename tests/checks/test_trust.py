@@ -30,10 +30,10 @@ from sklearn.utils import all_estimators
 
 from aip_magics import artifacts, checks
 from aip_magics.artifacts.facts import Global
-from aip_magics.checks.pickle_trust import UNPICKLING, is_known
+from aip_magics.checks.pickle_trust import UNPICKLING, modes_of
 from aip_magics.checks.saved_model_trust import GRAPH
-from aip_magics.checks.trust import Trust, digest
 from aip_magics.spec import Model, Version
+from aip_magics.trust import Trust, digest
 
 X = numpy.array([[i, i % 3, (i * 7) % 5] for i in range(20)], dtype=float)
 Y = (X[:, 0] > 10).astype(int)
@@ -197,7 +197,7 @@ def test_ways_around_the_list_are_strangers() -> None:
         ("scipy.stats._continuous_distns", "norm_gen"),  # executes a text of its state
         ("scipy.stats._distn_infrastructure", "rv_continuous_frozen"),
     ]
-    assert [name for name in around if is_known(Global(*name))] == []
+    assert [name for name in around if modes_of(Global(*name))] == []
 
 
 def test_what_cannot_be_read_to_its_end_is_not_known(tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_trust_is_for_modules_and_for_contents(tmp_path: Path) -> None:
     assert found(own, trust=Trust(frozenset({"own"}))) == []
     assert found(own, trust=Trust(frozenset({"own.deep"}))) == []
     assert found(own, trust=Trust(frozenset({"ow", "own.deeper", "deep"}))) != []
-    trusted = Trust(files={digest(artifacts.look(own).files[0]): None})
+    trusted = Trust(files={digest(own / "model.pkl"): None})
     assert found(own, trust=trusted) == []
     put(tmp_path, "model.pkl", b"\x80\x02cown.deep\nModel\n)R.\n")
     assert found(own, trust=trusted) != []

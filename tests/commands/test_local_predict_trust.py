@@ -71,7 +71,9 @@ def test_trust_is_asked_for_once_and_shared_with_deployments(home: Path, trap: t
     with pytest.raises(Exception, match="Failed to load model"):
         aip(line, ROW)
     assert trace.exists()
-    assert list(json.loads((home / "trusted.json").read_text())["files"].values()) == ["model.pkl"]
+    assert list(json.loads((home / "trusted.json").read_text())["files"].values()) == [
+        {"name": "model.pkl", "size": (folder / "model.pkl").stat().st_size}
+    ]
     assert "U01" in aip(f"check {folder} --model trap").passed
 
 

@@ -12,10 +12,11 @@ import pytest
 
 from aip_magics import artifacts
 from aip_magics.checks import Subject
-from aip_magics.checks.trust import Trust, is_trusted
+from aip_magics.checks.trust import is_trusted
 from aip_magics.deploy import consent
 from aip_magics.errors import SettingsError
 from aip_magics.spec import Model, Version
+from aip_magics.trust import FILE, Trust, trust_in
 
 
 def subject(folder: Path, number: int) -> Subject:
@@ -28,17 +29,17 @@ def subject(folder: Path, number: int) -> Subject:
 def test_nobody_s_consent_is_lost(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    (home / consent.FILE).write_text('{"modules": ["ours"], "note": "mine"}')
+    (home / FILE).write_text('{"modules": ["ours"], "note": "mine"}')
     subjects = [subject(tmp_path / f"m{number}", number) for number in range(12)]
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         given = list(pool.map(lambda one: consent.given(one, home), subjects))
-    trust = consent.trust_in(home)
+    trust = trust_in(home)
     assert trust.modules == {"ours"}
     assert len(trust.files) == len(subjects)
     assert all(one.trust is not None and one.trust.files.items() <= trust.files.items() for one in given)
-    written = json.loads((home / consent.FILE).read_text())
+    written = json.loads((home / FILE).read_text())
     assert written["note"] == "mine"
-    assert stat.S_IMODE((home / consent.FILE).stat().st_mode) == 0o600
+    assert stat.S_IMODE((home / FILE).stat().st_mode) == 0o600
 
 
 def test_consent_is_written_down_whatever_was_seen_before(tmp_path: Path, iris_export: Path) -> None:
@@ -49,14 +50,14 @@ def test_consent_is_written_down_whatever_was_seen_before(tmp_path: Path, iris_e
     assert not home.exists()
     trust = consent.given(known, home).trust
     content = (iris_export / "model.joblib").read_bytes()
-    assert trust == consent.trust_in(home) == Trust(files={hashlib.sha256(content).hexdigest(): len(content)})
+    assert trust == trust_in(home) == Trust(files={hashlib.sha256(content).hexdigest(): len(content)})
 
 
 def test_the_oldest_consents_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consent, "MOST_FILES", 3)
     for number in range(5):
         consent.given(subject(tmp_path / f"m{number}", number), tmp_path / "home")
-    found = json.loads((tmp_path / "home" / consent.FILE).read_text())["files"]
+    found = json.loads((tmp_path / "home" / FILE).read_text())["files"]
     kept = [hashlib.sha256((tmp_path / f"m{number}" / "model.pkl").read_bytes()).hexdigest() for number in (2, 3, 4)]
     assert list(found) == kept
 
@@ -64,12 +65,12 @@ def test_the_oldest_consents_are_forgotten(tmp_path: Path, monkeypatch: pytest.M
 def test_a_list_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     one = subject(tmp_path / "m", 1)
     content = (tmp_path / "m" / "model.pkl").read_bytes()
-    (tmp_path / consent.FILE).write_text(json.dumps({"files": {hashlib.sha256(content).hexdigest(): "model.pkl"}}))
+    (tmp_path / FILE).write_text(json.dumps({"files": {hashlib.sha256(content).hexdigest(): "model.pkl"}}))
     assert is_trusted(consent.require(one, tmp_path, vouched=False))
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"modules": "ours"}', '{"modules": [1]}', '{"files": []}', "\xff"])
 def test_a_damaged_file_trusts_nothing_and_says_so(tmp_path: Path, text: str) -> None:
-    (tmp_path / consent.FILE).write_bytes(text.encode("latin-1"))
+    (tmp_path / FILE).write_bytes(text.encode("latin-1"))
     with pytest.raises(SettingsError, match="cannot be read"):
-        consent.trust_in(tmp_path)
+        trust_in(tmp_path)

@@ -131,6 +131,7 @@ def _starter(tmp_path: Path, parents: ParentPool | None) -> Iterator[Callable[..
 
     def make(model_dir: Path, framework: str | None = None, **options: Any) -> Worker:
         environ = options.pop("environ", None)
+        options.setdefault("trusted", True)  # models of these tests run code when they are loaded
         spec = WorkerSpec(model_dir, framework, **options)
         worker = start(spec, log_dir=tmp_path / "logs", parents=parents, environ=environ)
         assert worker.forked == (parents is not None)

@@ -38,7 +38,9 @@ def run(request: pytest.FixtureRequest, tmp_path: Path, gone: Callable[..., bool
 
     def runner(scene: Callable[[AsyncWorker], Awaitable[None]], model_dir: Path) -> None:
         async def main() -> int:
-            worker = await AsyncWorker.start(WorkerSpec(model_dir), log_dir=tmp_path / "logs", parents=parents)
+            worker = await AsyncWorker.start(
+                WorkerSpec(model_dir, trusted=True), log_dir=tmp_path / "logs", parents=parents
+            )
             assert worker.forked == (parents is not None)
             assert worker.alive
             try:
@@ -159,7 +161,7 @@ def test_closing_while_a_request_waits(run: Run, built: Callable[..., Path]) -> 
 
 def test_no_directory(tmp_path: Path) -> None:
     with pytest.raises(ModelDirError):
-        asyncio.run(AsyncWorker.start(WorkerSpec(tmp_path / "nowhere"), log_dir=tmp_path))
+        asyncio.run(AsyncWorker.start(WorkerSpec(tmp_path / "nowhere", trusted=True), log_dir=tmp_path))
 
 
 def test_a_parent_that_cannot_fork(built: Callable[..., Path], tmp_path: Path) -> None:
@@ -177,7 +179,7 @@ def test_a_parent_that_cannot_fork(built: Callable[..., Path], tmp_path: Path) -
 
     async def main() -> None:
         with ParentPool() as pool:
-            spec = WorkerSpec(built(SLOW), python=str(python))
+            spec = WorkerSpec(built(SLOW), python=str(python), trusted=True)
             worker = await AsyncWorker.start(spec, log_dir=tmp_path / "logs", parents=pool)
             assert not worker.forked
             await worker.load()

@@ -113,7 +113,7 @@ def test_an_environment_is_built_once_and_runs_a_worker(
     assert len([line for line in lines if "+ own==0.1" in line]) == 1
     assert made[0].libraries == {"own": "0.1"}
     assert made[0].python_version.startswith(PYTHON)
-    spec = WorkerSpec(built(MODEL), python=str(made[0].python))
+    spec = WorkerSpec(built(MODEL), python=str(made[0].python), trusted=True)
     with start(spec, log_dir=tmp_path / "logs") as worker:
         worker.load()
         answer = json.loads(worker.predict(b'{"instances": [1, 2]}'))

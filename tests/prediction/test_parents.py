@@ -33,8 +33,8 @@ def begun(pool: ParentPool, built: Callable[..., Path], tmp_path: Path) -> Itera
 
     def begin(framework: str = "NOTHING_TO_IMPORT") -> Worker:
         # No framework: what is tested here is the parent, and its import would only take time.
-        worker = start(WorkerSpec(built(MODEL), framework), log_dir=tmp_path / "logs", parents=pool)
-        worker.spec = WorkerSpec(worker.spec.model_dir)
+        worker = start(WorkerSpec(built(MODEL), framework, trusted=True), log_dir=tmp_path / "logs", parents=pool)
+        worker.spec = WorkerSpec(worker.spec.model_dir, trusted=True)
         worker.load()
         workers.append(worker)
         return worker
@@ -103,7 +103,7 @@ def test_where_forking_fails_the_worker_is_spawned(built: Callable[..., Path], t
     python.write_text(f'#!/bin/sh\n[ "$3" = serve ] && exec "{sys.executable}" "$@"\nexit 1\n')
     python.chmod(0o755)
     with ParentPool(log_dir=tmp_path) as pool:
-        spec = WorkerSpec(built(MODEL), python=str(python))
+        spec = WorkerSpec(built(MODEL), python=str(python), trusted=True)
         with start(spec, log_dir=tmp_path / "logs", parents=pool) as worker:
             assert not worker.forked
             worker.load()

@@ -50,7 +50,7 @@ def pids_of(pool: WorkerPool) -> list[int]:
 
 
 def predictions(pool: WorkerPool, directory: Path, **options: str) -> object:
-    return json.loads(pool.predict(WorkerSpec(directory, **options), BODY))["predictions"]  # type: ignore[arg-type]
+    return json.loads(pool.predict(WorkerSpec(directory, trusted=True, **options), BODY))["predictions"]  # type: ignore[arg-type]
 
 
 def test_the_same_directory_keeps_its_worker(pool: WorkerPool, sklearn_dir: Path) -> None:
@@ -115,7 +115,7 @@ def test_after_a_death_the_next_call_works(pool: WorkerPool, built: Callable[...
     directory = built(
         f"import os, time\nclass Model:\n    def predict(self, x):\n        if x[0]: {code}\n        return x"
     )
-    spec = WorkerSpec(directory)
+    spec = WorkerSpec(directory, trusted=True)
     assert json.loads(pool.predict(spec, b'{"instances": [0]}')) == {"predictions": [0]}
     with pytest.raises(WorkerError):
         pool.predict(spec, b'{"instances": [1]}', 0.5)

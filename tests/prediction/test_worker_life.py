@@ -183,11 +183,13 @@ def test_a_parents_workers_have_no_secrets_either(
     with (
         ParentPool() as pool,
         start(
-            WorkerSpec(built(model("print(sorted(os.environ))")), "XGBOOST"), log_dir=tmp_path, parents=pool
+            WorkerSpec(built(model("print(sorted(os.environ))")), "XGBOOST", trusted=True),
+            log_dir=tmp_path,
+            parents=pool,
         ) as worker,
     ):
         assert worker.forked
-        worker.spec = WorkerSpec(worker.spec.model_dir, "SCIKIT_LEARN")
+        worker.spec = WorkerSpec(worker.spec.model_dir, "SCIKIT_LEARN", trusted=True)
         worker.load()
         worker.predict(BODY, 30.0)
         assert "MY_TOKEN" not in eval(worker.log_tail(1))
@@ -243,7 +245,7 @@ def test_forked_workers_do_not_draw_the_same_numbers(
     )
     answers = []
     for _ in range(2):
-        with start(WorkerSpec(directory), log_dir=tmp_path, parents=parents) as worker:  # type: ignore[arg-type]
+        with start(WorkerSpec(directory, trusted=True), log_dir=tmp_path, parents=parents) as worker:  # type: ignore[arg-type]
             worker.load()
             answers.append(worker.predict(BODY, 30.0))
     assert answers[0] != answers[1]
@@ -254,7 +256,7 @@ def test_connecting_instead_of_inheriting(sklearn_dir: Path, tmp_path: Path, gon
     surroundings = Surroundings.make(tmp_path)
     sock, handle = spawn_connecting(sys.executable, surroundings, environment(os.environ, sys.executable, 1))
     os.close(surroundings.log_fd)
-    worker = Worker(WorkerSpec(sklearn_dir), WorkerProcess(sock, handle, surroundings))
+    worker = Worker(WorkerSpec(sklearn_dir, trusted=True), WorkerProcess(sock, handle, surroundings))
     worker.hello()
     worker.load()
     assert json.loads(worker.predict(BODY, 30.0)) == {"predictions": [0]}
@@ -265,7 +267,7 @@ def test_connecting_instead_of_inheriting(sklearn_dir: Path, tmp_path: Path, gon
 def test_no_interpreter(tmp_path: Path, sklearn_dir: Path) -> None:
     from aip_magics.prediction import ParentPool, start
 
-    spec = WorkerSpec(sklearn_dir, python=str(tmp_path / "python9"))
+    spec = WorkerSpec(sklearn_dir, python=str(tmp_path / "python9"), trusted=True)
     with ParentPool() as pool, pytest.raises(WorkerError, match="python9 cannot be run: No such file"):
         start(spec, log_dir=tmp_path / "logs", parents=pool)
 
@@ -277,7 +279,7 @@ def test_an_interpreter_that_is_none(tmp_path: Path, sklearn_dir: Path) -> None:
     fake.write_text("#!/bin/sh\necho I am no Python >&2\nexit 5\n")
     fake.chmod(0o755)
     with pytest.raises(WorkerError, match="exited with code 5 while it started") as caught:
-        start(WorkerSpec(sklearn_dir, python=str(fake)), log_dir=tmp_path / "logs")
+        start(WorkerSpec(sklearn_dir, python=str(fake), trusted=True), log_dir=tmp_path / "logs")
     assert "I am no Python" in caught.value.log
 
 
@@ -286,7 +288,7 @@ OWNER = """
     from pathlib import Path
     from aip_magics.prediction import ParentPool, WorkerSpec, start
     pool = ParentPool() if sys.argv[2] == "forked" else None
-    worker = start(WorkerSpec(Path(sys.argv[1])), log_dir=Path(sys.argv[3]), parents=pool)
+    worker = start(WorkerSpec(Path(sys.argv[1]), trusted=True), log_dir=Path(sys.argv[3]), parents=pool)
     worker.load()
     threading.Thread(target=worker.predict, args=(b'{"instances": [1]}', 600.0), daemon=True).start()
     time.sleep(0.3)

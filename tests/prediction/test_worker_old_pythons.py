@@ -60,7 +60,7 @@ def imported(node: ast.AST) -> set[str]:
 def test_predicts_there(
     version: str, way: str, built: Callable[..., Path], tmp_path: Path, gone: Callable[..., bool]
 ) -> None:
-    spec = WorkerSpec(built(MODEL), python=interpreter(version))
+    spec = WorkerSpec(built(MODEL), python=interpreter(version), trusted=True)
     with ParentPool() as pool:
         with start(spec, log_dir=tmp_path / "logs", parents=pool if way == "forked" else None) as worker:
             assert worker.forked == (way == "forked")
@@ -76,7 +76,7 @@ def test_predicts_there(
 
 
 def test_todays_pickle_without_its_library_fails_with_the_reason(sklearn_dir: Path, tmp_path: Path) -> None:
-    with start(WorkerSpec(sklearn_dir, python=interpreter("3.7")), log_dir=tmp_path) as worker:
+    with start(WorkerSpec(sklearn_dir, python=interpreter("3.7"), trusted=True), log_dir=tmp_path) as worker:
         with pytest.raises(PredictionError, match="Could not import joblib module") as caught:
             worker.load()
         assert caught.value.fix.startswith("install joblib for ")

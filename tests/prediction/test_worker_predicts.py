@@ -247,7 +247,7 @@ def test_bad_models_are_refused_with_the_services_text(forked: Start, classifier
     table = directories(tmp_path, classifier)
     worker = forked(tmp_path)
     for name, (framework, text) in table.items():
-        worker.spec = WorkerSpec(tmp_path / name, framework)  # a refusal leaves the worker as it was
+        worker.spec = WorkerSpec(tmp_path / name, framework, trusted=True)  # a refusal leaves the worker as it was
         with pytest.raises(PredictionError) as caught:
             worker.load()
         assert caught.value.kind == "FAILED_TO_LOAD_MODEL", name
@@ -260,7 +260,7 @@ def test_bad_models_are_refused_with_the_services_text(forked: Start, classifier
         ("TENSORFLOW", "Cloud ML only supports TF 1.0 or above and models saved in SavedModel format."),
         ("PYTORCH", "Framework PYTORCH is not known."),
     ]:
-        worker.spec = WorkerSpec(tmp_path / "empty", framework)
+        worker.spec = WorkerSpec(tmp_path / "empty", framework, trusted=True)
         with pytest.raises(PredictionError, match=text):
             worker.load()
 
@@ -272,7 +272,7 @@ def test_advice_names_the_missing_package_and_the_notebook(forked: Start, classi
         ("nomodule", "install the package of no_such_module for "),
         ("main", "MyTransformer was defined in the notebook: "),
     ]:
-        worker.spec = WorkerSpec(tmp_path / name)
+        worker.spec = WorkerSpec(tmp_path / name, trusted=True)
         with pytest.raises(PredictionError) as caught:
             worker.load()
         assert fix in caught.value.fix
@@ -288,7 +288,7 @@ def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for name, text in [("nowhere", "does not exist"), ("file", "is not a directory")]:
         with pytest.raises(ModelDirError, match=text):
-            start(WorkerSpec(tmp_path / name), log_dir=tmp_path)
+            start(WorkerSpec(tmp_path / name, trusted=True), log_dir=tmp_path)
 
 
 def test_large_requests_and_answers(started: Start, built: Callable[..., Path]) -> None:

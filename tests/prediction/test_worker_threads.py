@@ -26,7 +26,7 @@ MODEL = """
 def test_as_many_threads_as_allowed(
     parents: ParentPool, built: Callable[..., Path], tmp_path: Path, forked: bool, threads: int
 ) -> None:
-    spec = WorkerSpec(built(MODEL), "SCIKIT_LEARN", threads=threads)
+    spec = WorkerSpec(built(MODEL), "SCIKIT_LEARN", threads=threads, trusted=True)
     worker: Worker = start(spec, log_dir=tmp_path / "logs", parents=parents if forked else None)
     with worker:
         assert worker.forked == forked
@@ -42,7 +42,9 @@ def test_one_parent_serves_workers_with_any_number_of_threads(
 ) -> None:
     directory = built(MODEL)
     workers = [
-        start(WorkerSpec(directory, "SCIKIT_LEARN", threads=n), log_dir=tmp_path / "logs", parents=parents)
+        start(
+            WorkerSpec(directory, "SCIKIT_LEARN", threads=n, trusted=True), log_dir=tmp_path / "logs", parents=parents
+        )
         for n in (1, 2)
     ]
     before = parents.pids()

@@ -14,7 +14,10 @@ from typing import Any
 
 import requests
 
+from aip_magics.artifacts import list_files
+from aip_magics.deploy import consent
 from aip_magics.targets.state import ServerState
+from aip_magics.trust import digest
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60.0
@@ -79,8 +82,10 @@ class ServerProcess:
         assert answer.status == 200, answer
         return answer.body
 
-    def upload(self, folder: Path, uri: str) -> str:
-        """Put the files of a folder below `gs://BUCKET/PREFIX`."""
+    def upload(self, folder: Path, uri: str, *, trusted: bool = False) -> str:
+        """Put the files of a folder below `gs://BUCKET/PREFIX`; `trusted`: the user of this machine consents to them."""
+        if trusted:
+            consent.remember(self.data_dir, {digest(file.path): file for file in list_files(folder).files})
         bucket, _, prefix = uri.removeprefix("gs://").partition("/")
         self.call("POST", "/storage/v1/b?project=proj", {"name": bucket})
         for path in sorted(folder.rglob("*")):
@@ -100,9 +105,11 @@ class ServerProcess:
         wait_until(done)
         return found
 
-    def deploy(self, folder: Path, model: str = "m", version: str = "v1", **fields: Any) -> dict[str, Any]:
+    def deploy(
+        self, folder: Path, model: str = "m", version: str = "v1", *, trusted: bool = False, **fields: Any
+    ) -> dict[str, Any]:
         """Upload, make the model if it is missing, create the version; the operation when it is done."""
-        uri = self.upload(folder, f"gs://bucket-of-models/{model}/{version}")
+        uri = self.upload(folder, f"gs://bucket-of-models/{model}/{version}", trusted=trusted)
         self.call("POST", "/v1/projects/proj/models", {"name": model})
         body = {"name": version, "deploymentUri": uri, **fields}
         return self.wait(self.ok("POST", f"/v1/projects/proj/models/{model}/versions", body))

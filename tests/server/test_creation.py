@@ -61,7 +61,7 @@ def test_a_model_that_ends_its_process_fails_the_version_with_its_last_words(ser
         def __reduce__(self):
             return eval, ("[print('last words', flush=True), __import__('os')._exit(7)]",)
 
-    operation = server.deploy(folder_with(tmp_path, "model.pkl", pickle.dumps(Deadly())))
+    operation = server.deploy(folder_with(tmp_path, "model.pkl", pickle.dumps(Deadly())), trusted=True)
     assert "exited with code 7" in operation["error"]["message"]
     (info,) = operation["error"]["details"]
     assert info["@type"] == "type.googleapis.com/google.rpc.DebugInfo"
@@ -130,7 +130,9 @@ def test_deployment_directories_that_are_refused(shared_server, uri, text):
 
 def test_a_version_that_is_being_created_can_be_cancelled_but_not_deleted(server, tmp_path):
     mark = tmp_path / "mark"
-    uri = server.upload(folder_with(tmp_path, "model.pkl", pickle.dumps(Sleeper(mark, 60))), "gs://bucket/m")
+    uri = server.upload(
+        folder_with(tmp_path, "model.pkl", pickle.dumps(Sleeper(mark, 60))), "gs://bucket/m", trusted=True
+    )
     server.ok("POST", f"{P}/models", {"name": "m"})
     begun = server.ok("POST", f"{P}/models/m/versions", {"name": "v1", "deploymentUri": uri})
     wait_until(mark.exists)
@@ -164,7 +166,7 @@ def test_an_operation_that_the_server_did_not_finish_is_finished_by_the_next(ser
     folder = tmp_path / "slow"
     folder.mkdir()
     joblib.dump(Slow(model, mark), folder / "model.joblib")
-    uri = server.upload(folder, "gs://bucket/m")
+    uri = server.upload(folder, "gs://bucket/m", trusted=True)
     server.ok("POST", f"{P}/models", {"name": "m"})
     begun = server.ok("POST", f"{P}/models/m/versions", {"name": "v1", "deploymentUri": uri})
     wait_until(lambda: mark.exists() and mark.read_text())  # the file is there a moment before what is in it

@@ -39,7 +39,7 @@ def chatty(server, tmp_path):
     """A server with a version that prints; three requests were answered."""
     (tmp_path / "chatty").mkdir()
     (tmp_path / "chatty" / "model.pkl").write_bytes(pickle.dumps(Chatty()))
-    assert "response" in server.deploy(tmp_path / "chatty", framework="SCIKIT_LEARN")
+    assert "response" in server.deploy(tmp_path / "chatty", framework="SCIKIT_LEARN", trusted=True)
     for number in (1, 2):
         server.ok("POST", f"{V}:predict", {"instances": [[number]]})
     assert server.call("POST", f"{V}:predict", {"instances": 3}).status == 400

@@ -65,7 +65,7 @@ def with_group(recipe, parents, tmp_path):
 
     async def start(recipe):
         (tmp_path / "logs").mkdir(exist_ok=True)
-        spec = WorkerSpec(recipe.model_dir, recipe.framework, recipe.python)
+        spec = WorkerSpec(recipe.model_dir, recipe.framework, recipe.python, trusted=True)
         return await AsyncWorker.start(spec, log_dir=tmp_path / "logs", parents=parents)
 
     def run(test, size=1, scale=None, **options):

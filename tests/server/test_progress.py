@@ -19,7 +19,9 @@ ROUNDS = 5
 def slow(server, tmp_path):
     """Begin a version whose model takes a minute to load; its operation."""
     mark = tmp_path / "mark"
-    uri = server.upload(folder_with(tmp_path, "model.pkl", pickle.dumps(Sleeper(mark, 60))), "gs://bucket/slow")
+    uri = server.upload(
+        folder_with(tmp_path, "model.pkl", pickle.dumps(Sleeper(mark, 60))), "gs://bucket/slow", trusted=True
+    )
     server.ok("POST", f"{P}/models", {"name": "m"})
 
     def begin(version):

@@ -55,14 +55,14 @@ def trap_dir(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trap(shared_server, trap_dir):
     """The server of this module, which serves the trap."""
-    assert shared_server.deploy(trap_dir, framework="SCIKIT_LEARN")["response"]["state"] == "READY"
+    assert shared_server.deploy(trap_dir, framework="SCIKIT_LEARN", trusted=True)["response"]["state"] == "READY"
     return shared_server
 
 
 @pytest.fixture
 def own_trap(server, trap_dir):
     """A server of the test's own, which serves the trap."""
-    server.deploy(trap_dir, framework="SCIKIT_LEARN")
+    server.deploy(trap_dir, framework="SCIKIT_LEARN", trusted=True)
     return server
 
 

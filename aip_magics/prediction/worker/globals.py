@@ -4,8 +4,12 @@ A global has *modes*:
 
 * ``new``    an instance may be made of the class without calling it, and be given its state
 * ``call``   the unpickler may call it
-* ``makes``  with ``call``: its arguments may be classes of mode ``new``, of which it makes an instance, uncalled
+* ``makes``  with ``call``: its arguments may be classes of mode ``new`` or ``array``, of which it makes one, uncalled
+* ``array``  a class of arrays that only such a function may be given
 * ``value``  it may lie in the model, which may then call it with anything when it predicts
+* ``attribute``  getattr: with a class of mode ``owner`` and a name it stands for the global ``Class.name``
+* ``pure``   a path, made as one that cannot touch files
+* ``distribution``  as ``new``, but what SciPy would execute of its state is the installed one's
 
 What has no ``value`` is a `Token` as long as the pickle is read: nothing but the opcodes that may make or call it can
 reach the class or function behind it. Modules of the version's own packages, and those the user trusts, are free: their
@@ -18,23 +22,30 @@ import _compat_pickle
 import importlib
 import json
 import os
+import pathlib
 import sys
 from typing import Any
 
 from .refusal import NotTrusted
 
 FREE = frozenset(["new", "call", "makes", "value"])
+PURE = {"PosixPath": pathlib.PurePosixPath, "WindowsPath": pathlib.PureWindowsPath}
 
 
 class Token:
     """Stands for a listed global that must not become a value of the model."""
 
-    __slots__ = ("modes", "name", "what")
+    __slots__ = ("modes", "module", "name", "what")
 
-    def __init__(self, name: str, what: "Any", modes: "frozenset[str]") -> None:
+    def __init__(self, module: str, name: str, what: "Any", modes: "frozenset[str]") -> None:
+        self.module = module
         self.name = name
         self.what = what
         self.modes = modes
+
+    @property
+    def dotted(self) -> str:
+        return "{}.{}".format(self.module, self.name)
 
 
 class Globals:
@@ -66,8 +77,10 @@ class Globals:
         modes = FREE if free else self.modes(module, name)
         if not modes:
             raise NotTrusted("{}.{}".format(module, name))
+        if "pure" in modes:
+            return PURE[name], frozenset(["call"])
         found = importlib.import_module(module)  # type: Any
-        for part in name.split(".") if free else [name]:
+        for part in name.split("."):  # of a listed name every part is listed
             if free and found is not sys.modules[module] and not isinstance(found, type):
                 raise NotTrusted("{}.{}".format(module, name))
             try:

@@ -47,7 +47,7 @@ class Restricted(BASE):  # type: ignore[misc]
     def __init__(self, file: "Any", *args: "Any", **kwargs: "Any") -> None:
         super().__init__(file, *args, **kwargs)
         self.tokens = {}  # type: dict[tuple[str, str], Token]
-        self.raw = {}  # type: dict[int, tuple[Any, frozenset[str]]]
+        self.raw = {}  # type: dict[int, Token]
         self.half_made = {}  # type: dict[int, Any]
         self.guarded = []  # type: list[Any]
         self.known = {}  # type: dict[type, bool]
@@ -69,10 +69,11 @@ class Restricted(BASE):  # type: ignore[misc]
         if token is not None:
             return token
         found, modes = self.rules.find(module, name, self.proto, self.fix_imports)
+        token = Token(module, name, found, modes)
         if "value" in modes:
-            self.raw[id(found)] = found, modes
+            self.raw[id(found)] = token
             return found
-        token = self.tokens[(module, name)] = Token("{}.{}".format(module, name), found, modes)
+        self.tokens[(module, name)] = token
         return token
 
     def get_extension(self, code: int) -> None:
@@ -81,30 +82,36 @@ class Restricted(BASE):  # type: ignore[misc]
     def persistent_load(self, pid: "Any") -> None:  # noqa: ARG002
         raise NotTrusted("a persistent id")
 
-    def may(self, value: "Any", mode: str) -> bool:
-        """Whether the list allows this use of a token or a value."""
+    def listed(self, value: "Any") -> "Token | None":
+        """The token of what may not be a value, or that which came with a value."""
         if isinstance(value, Token):
-            return mode in value.modes
-        found, modes = self.raw.get(id(value), (None, ()))
-        return found is value and mode in modes
+            return value
+        token = self.raw.get(id(value))
+        return token if token is not None and token.what is value else None
 
-    def opened(self, value: "Any", mode: str) -> "Any":
-        """What is behind a token or a value, if the list allows this use of it."""
-        if self.may(value, mode):
-            return value.what if isinstance(value, Token) else value
-        if isinstance(value, Token):
-            raise NotTrusted(value.name)
+    def may(self, value: "Any", *modes: str) -> bool:
+        """Whether the list allows one of these uses of a token or a value."""
+        token = self.listed(value)
+        return token is not None and not token.modes.isdisjoint(modes)
+
+    def opened(self, value: "Any", *modes: str) -> "Any":
+        """What is behind a token or a value, if the list allows one of these uses of it."""
+        token = self.listed(value)
+        if token is not None and not token.modes.isdisjoint(modes):
+            return token.what
+        if token is not None:
+            raise NotTrusted(token.dotted)
         name = getattr(value, "__qualname__", None)
         raise NotTrusted("{}.{}".format(value.__module__, name) if name else class_name(value))
 
     def check_tokens(self, value: "Any") -> None:
         """No class or function that may only be made or called is left in what was loaded."""
         if isinstance(value, Token):
-            raise NotTrusted(value.name)
+            raise NotTrusted(value.dotted)
         tokens, self.tokens = list(self.tokens.values()), {}
-        tokens.append(Token("", None, frozenset()))  # how often one is referred to that is nowhere else
+        tokens.append(Token("", "", None, frozenset()))  # how often one is referred to that is nowhere else
         counts = [sys.getrefcount(tokens[place]) for place in range(len(tokens))]
-        kept = [token.name for token, count in zip(tokens, counts) if count > counts[-1]]
+        kept = [token.dotted for token, count in zip(tokens, counts) if count > counts[-1]]
         if kept:
             raise NotTrusted(", ".join(kept))
 
@@ -117,22 +124,31 @@ class Restricted(BASE):  # type: ignore[misc]
         return value
 
     def call(self, function: "Any", arguments: "tuple[Any, ...]") -> "Any":
-        makes = self.may(function, "makes")
+        if self.may(function, "attribute"):
+            return self.attribute(*arguments)
+        uses = ["new", "array", "call"] if self.may(function, "makes") else ["value"]
         function = self.opened(function, "call")
         numpy = sys.modules.get("numpy")  # type: Any
         if self.half_made and not (numpy and function is numpy.dtype) and function is not encode():
             raise NotTrusted("a type of NumPy without its state")
-        plain = tuple(self.opened(one, "new") if makes and isinstance(one, Token) else one for one in arguments)
+        plain = tuple(self.opened(one, *uses) if isinstance(one, Token) else one for one in arguments)
         if getattr(function, "__name__", "") == "scalar" and getattr(plain[0] if plain else None, "hasobject", False):
             raise NotTrusted("a scalar of objects")
         return self.made(function(*plain))
+
+    def attribute(self, owner: "Any" = None, name: "Any" = None, *_: "Any") -> "Any":
+        """How pickle writes a method, and protocols before 4 a class in a class: getattr(Class, name)."""
+        token = self.listed(owner)
+        if token is None or "owner" not in token.modes or not isinstance(name, str):
+            raise NotTrusted("builtins.getattr")
+        return self.find_class(token.module, "{}.{}".format(token.name, name))
 
     def load_reduce(self) -> None:
         arguments = self.stack.pop()
         self.stack[-1] = self.call(self.stack[-1], arguments)
 
     def new(self, kind: "Any", arguments: "tuple[Any, ...]", keywords: "dict[str, Any]") -> "Any":
-        kind = self.opened(kind, "new")
+        kind = self.opened(kind, "new", "distribution")
         if not isinstance(kind, type):
             raise NotTrusted(class_name(kind))
         return self.made(kind.__new__(kind, *arguments, **keywords))
@@ -179,6 +195,8 @@ class Restricted(BASE):  # type: ignore[misc]
             raise NotTrusted("a second state for an array")
         else:
             self.check_state(instance, state)
+            if isinstance(state, dict) and "_parse_arg_template" in state:
+                state["_parse_arg_template"] = template_of(type(instance))
         if self.is_guarded(type(instance)):
             self.guarded.append(instance)
         BASE.dispatch[pickle.BUILD[0]](self)
@@ -273,6 +291,14 @@ def encode() -> "Any":
     return importlib.import_module("_codecs").encode
 
 
+def template_of(kind: type) -> str:
+    """What SciPy executes when it restores a distribution: the text that the installed one of this class has."""
+    for one in vars(sys.modules[kind.__module__]).values():
+        if type(one) is kind:
+            return str(vars(one)["_parse_arg_template"])
+    raise NotTrusted("a distribution of {}".format(guard_name(kind)))
+
+
 def guard_name(kind: type) -> str:
     return "{}:{}".format(kind.__module__, kind.__qualname__)
 
@@ -333,8 +359,8 @@ def restricted_joblib(base: "Any") -> "Any":
             if not isinstance(state, dict) or not set(state) <= WRAPPER_STATE or vars(wrapper):
                 raise NotTrusted("another state of NumpyArrayWrapper than joblib gives it")
             Restricted.load_build(self)
-            check_wrapper(self.np, wrapper, self.opened(wrapper.subclass, "new"))
-            wrapper.subclass = self.opened(wrapper.subclass, "new")
+            check_wrapper(self.np, wrapper, self.opened(wrapper.subclass, "new", "array"))
+            wrapper.subclass = self.opened(wrapper.subclass, "new", "array")
             if wrapper.dtype.hasobject:  # a pickle in the pickle, which joblib's reader would load by rules of its own
                 self.stack[-1] = Restricted(self.file_handle).load()
             else:

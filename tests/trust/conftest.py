@@ -1,0 +1,67 @@
+"""A reader of pickles that nobody trusts, as a process that the tests of this folder share."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from aip_magics import catalog
+
+READER = Path(__file__).with_name("restricted_reader.py")
+
+
+@dataclasses.dataclass(frozen=True)
+class Read:
+    """What came of a file: whether it loaded, the error, and what Python's audit hooks saw meanwhile."""
+
+    loaded: bool
+    error: str
+    events: tuple[str, ...]
+
+
+@pytest.fixture(scope="session")
+def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], Read]]:
+    """Load a file as a worker does that holds it for hostile. A reader that died is replaced."""
+    log = tmp_path_factory.mktemp("reader") / "stderr"
+    running: list[subprocess.Popen[str]] = []
+
+    def started() -> subprocess.Popen[str]:
+        while running and running[-1].poll() is not None:
+            running.pop()
+        if not running:
+            command = [sys.executable, str(READER), str(catalog.pickle_globals_path())]
+            with log.open("ab") as errors:
+                reader = subprocess.Popen(
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=log.parent
+                )
+            assert reader.stdout is not None
+            assert reader.stdout.readline() == "ready\n", log.read_text()
+            running.append(reader)
+        return running[-1]
+
+    def ask(path: Path) -> Read:
+        reader = started()
+        assert reader.stdin is not None
+        assert reader.stdout is not None
+        reader.stdin.write(f"{path}\n")
+        reader.stdin.flush()
+        line = reader.stdout.readline()
+        if not line:  # a crash of native code is no code that was run; the next file gets a new process
+            code = reader.wait()
+            return Read(False, f"ended with {code}", ())
+        told = json.loads(line)
+        return Read(told["loaded"], told["error"], tuple(told["events"]))
+
+    yield ask
+    for reader in running:
+        assert reader.stdin is not None
+        reader.stdin.close()
+        reader.wait(10)
+        if reader.stdout is not None:
+            reader.stdout.close()

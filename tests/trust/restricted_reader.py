@@ -1,0 +1,86 @@
+"""Loads pickles as a worker loads what is not trusted, and tells what happened: a process of its own for the tests.
+
+Each line of standard input is the path of a file (`.joblib` is read by joblib, others by pickle); each line of standard
+output says in JSON whether it `loaded`, the `error`, and the `events` that Python's audit hooks saw: files opened for
+writing, processes, sockets, code that was executed, modules that were imported.
+"""
+
+from __future__ import annotations
+
+import codecs
+import importlib
+import json
+import runpy
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+WORKER = Path(__file__).parents[2] / "aip_magics" / "prediction" / "worker" / "__main__.py"
+SECONDS = 5
+WATCHED = ("os.", "subprocess.", "socket.", "shutil.", "ctypes.", "exec", "compile", "code.", "pty.", "webbrowser.")
+HARMLESS = {"os.listdir", "os.scandir"}  # how a module is found that is imported for the first time
+
+
+def main(listed: str) -> None:
+    part = runpy.run_path(str(WORKER))["part"]
+    restricted, names = part("restricted"), part("globals")
+    rules = names.Globals(listed, [], [])
+    for module in (
+        "joblib",
+        "numpy",
+        "sklearn.pipeline",
+        "sklearn.ensemble",
+        "sklearn.metrics",
+        "pandas",
+        "scipy.stats",
+    ):
+        importlib.import_module(module)
+    for module in list(rules.listed):  # so that importing a listed module is no event of a pickle
+        try:
+            importlib.import_module(module)
+        except Exception:  # noqa: BLE001, S110 - of another version, or a library that is not here
+            pass
+    for encoding in ("raw-unicode-escape", "latin-1", "ascii", "utf-8"):
+        codecs.lookup(encoding)
+    restricted.install(rules)
+    events: list[str] = []
+    active = False
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if not active:
+            return
+        if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
+            events.append(f"open {arguments[0]}")
+        elif event.startswith(WATCHED) and event not in HARMLESS:
+            events.append(event)
+
+    sys.addaudithook(hook)
+    signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(TimeoutError("too slow")))
+    import joblib
+
+    pickle = sys.modules["pickle"]
+    print("ready", flush=True)
+    for line in sys.stdin:
+        path = line.strip()
+        events.clear()
+        told: dict[str, Any] = {"loaded": False, "error": ""}
+        signal.alarm(SECONDS)
+        active = True
+        try:
+            if path.endswith(".joblib"):
+                joblib.load(path)
+            else:
+                with open(path, "rb") as file:
+                    pickle.load(file)
+            told["loaded"] = True
+        except BaseException as error:  # noqa: BLE001 - a pickle may raise anything
+            told["error"] = f"{type(error).__name__}: {error}"[:300]
+        finally:
+            active = False
+            signal.alarm(0)
+        print(json.dumps({**told, "events": sorted(set(events))}), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
