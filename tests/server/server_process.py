@@ -83,7 +83,7 @@ class ServerProcess:
         return answer.body
 
     def upload(self, folder: Path, uri: str, *, trusted: bool = False) -> str:
-        """Put the files of a folder below `gs://BUCKET/PREFIX`; `trusted`: the user of this machine consents to them."""
+        """Put the files of a folder below `gs://BUCKET/PREFIX`; `trusted`: the user here consents to them."""
         if trusted:
             consent.remember(self.data_dir, {digest(file.path): file for file in list_files(folder).files})
         bucket, _, prefix = uri.removeprefix("gs://").partition("/")

@@ -8,6 +8,7 @@ writing, processes, sockets, code that was executed, modules that were imported.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import importlib
 import json
 import runpy
@@ -37,10 +38,8 @@ def main(listed: str) -> None:
     ):
         importlib.import_module(module)
     for module in list(rules.listed):  # so that importing a listed module is no event of a pickle
-        try:
+        with contextlib.suppress(Exception):  # of another version, or a library that is not here
             importlib.import_module(module)
-        except Exception:  # noqa: BLE001, S110 - of another version, or a library that is not here
-            pass
     for encoding in ("raw-unicode-escape", "latin-1", "ascii", "utf-8"):
         codecs.lookup(encoding)
     restricted.install(rules)
@@ -60,7 +59,8 @@ def main(listed: str) -> None:
     import joblib
 
     pickle = sys.modules["pickle"]
-    print("ready", flush=True)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     for line in sys.stdin:
         path = line.strip()
         events.clear()
@@ -79,7 +79,8 @@ def main(listed: str) -> None:
         finally:
             active = False
             signal.alarm(0)
-        print(json.dumps({**told, "events": sorted(set(events))}), flush=True)
+        sys.stdout.write(json.dumps({**told, "events": sorted(set(events))}) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

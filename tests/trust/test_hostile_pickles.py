@@ -1,4 +1,4 @@
-"""No hostile pickle does anything without consent: not when it is looked at, not when it is loaded, not when it predicts."""
+"""No hostile pickle does anything without consent: neither when it is looked at nor when it is loaded or predicts."""
 
 from __future__ import annotations
 

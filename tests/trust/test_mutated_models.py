@@ -6,8 +6,10 @@ audit hooks of the process that loads it what it really did.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
+import itertools
 import pickle
 import pickletools
 from collections.abc import Callable
@@ -40,8 +42,9 @@ GADGETS = [
     ("joblib", "load"), ("joblib.memory", "Memory"), ("pandas.core.frame", "DataFrame"), ("pandas", "read_pickle"),
     ("pickle", "loads"), ("sklearn.metrics._scorer", "_Scorer"), ("sklearn.metrics._scorer", "make_scorer"),
     ("xgboost.core", "Booster"), ("functools", "partial"), ("builtins", "map"), ("types", "FunctionType"),
-    ("numpy.lib.format", "read_array"), ("shutil", "rmtree"), ("os", "remove"), ("ctypes", "CDLL"), ("builtins", "type"),
-    ("sklearn.utils._testing", "ignore_warnings"), ("sklearn.datasets", "fetch_openml"), ("joblib.numpy_pickle", "pickle"),
+    ("numpy.lib.format", "read_array"), ("shutil", "rmtree"), ("os", "remove"), ("ctypes", "CDLL"),
+    ("builtins", "type"), ("sklearn.utils._testing", "ignore_warnings"), ("sklearn.datasets", "fetch_openml"),
+    ("joblib.numpy_pickle", "pickle"),
 ]  # fmt: skip
 
 
@@ -66,33 +69,27 @@ def models() -> dict[str, bytes]:
     return found
 
 
+def operations(data: bytes) -> list[tuple[str, bytes, int]]:
+    """Name, argument and place of the opcodes, as far as a plain disassembly gets: an array of joblib's ends it."""
+    found: list[tuple[str, bytes, int]] = []
+    with contextlib.suppress(Exception):
+        for opcode, argument, position in pickletools.genops(data):
+            found.append((opcode.name, str(argument).encode(), position or 0))
+    return found
+
+
 def cuts(data: bytes) -> list[int]:
-    """Where opcodes begin, as far as a plain disassembly gets: joblib's arrays end it."""
-    found = []
-    try:
-        for _, _, position in pickletools.genops(data):
-            found.append(position or 0)
-    except Exception:  # noqa: BLE001 - the raw bytes of an array are no opcodes
-        pass
-    return found or [0]
+    """Where opcodes begin."""
+    return [position for _, _, position in operations(data)] or [0]
 
 
 def globals_at(data: bytes) -> list[tuple[int, int, bytes]]:
     """Places that name a global by text: begin, end, the text."""
-    found = []
-    try:
-        operations = list(pickletools.genops(data))
-    except Exception:  # noqa: BLE001
-        operations = []
-        try:
-            for operation in pickletools.genops(data):
-                operations.append(operation)
-        except Exception:  # noqa: BLE001, S110
-            pass
-    for (opcode, argument, position), (_, _, following) in zip(operations, operations[1:], strict=False):
-        if position is not None and following is not None and opcode.name in ("GLOBAL", "SHORT_BINUNICODE"):
-            found.append((position, following, str(argument).encode()))
-    return found
+    return [
+        (position, following, argument)
+        for (opcode, argument, position), (_, _, following) in itertools.pairwise(operations(data))
+        if opcode in ("GLOBAL", "SHORT_BINUNICODE")
+    ]
 
 
 @st.composite
@@ -132,7 +129,10 @@ def mutants(draw: st.DrawFn, data: bytes, mark: str) -> bytes:
     return data
 
 
-@pytest.mark.parametrize("model", [f"{kind}.{suffix}" for kind in ("forest", "pipeline", "search", "stack", "words") for suffix in ("pkl", "joblib")])  # fmt: skip
+KINDS = ("forest", "pipeline", "search", "stack", "words")
+
+
+@pytest.mark.parametrize("model", [f"{kind}.{suffix}" for kind in KINDS for suffix in ("pkl", "joblib")])
 def test_no_mutant_does_anything(model: str, tmp_path: Path, read: Callable[[Path], Read]) -> None:
     mark = tmp_path / "mark"
     file = tmp_path / f"mutant.{model.rpartition('.')[2]}"
