@@ -73,6 +73,7 @@ def home(tmp_path: Path) -> Path:
 def made(kind: str, home: Path) -> WorkerSpec:
     """A model that runs the code that it is asked with."""
     directory = home / "data" / "models" / "mine"
+    (directory / "model.joblib").write_bytes(b"")
     if kind == "routine":
         site = home / "site"
         site.mkdir(exist_ok=True)
@@ -187,7 +188,8 @@ def tried(ask: Ask, attempts: list[str], known: dict[str, Any]) -> dict[str, str
 
 
 def is_refused(answer: str) -> bool:
-    return "ermi" in answer  # Permission denied, Operation not permitted
+    # A link out of a directory that may not be written to is, for Landlock, one to another device.
+    return any(text in answer for text in ("ermission denied", "not permitted", "cross-device link"))
 
 
 def heard(known: dict[str, Any]) -> int:

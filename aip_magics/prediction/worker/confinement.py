@@ -11,6 +11,7 @@ Landlock and seccomp bind the thread that asks for them and what it starts: no o
 
 import os
 import sys
+import threading
 from typing import Any
 
 from . import landlock, places, seccomp
@@ -84,9 +85,18 @@ def before(model_dir: str) -> None:
 
 
 def after(protection: "dict[str, Any]") -> None:
-    """Where no process can be started, joblib's `n_jobs` are threads."""
+    """Where no process can be started, joblib's `n_jobs` are threads, and a lock is one between threads."""
     joblib = sys.modules.get("joblib") or sys.modules.get("sklearn.externals.joblib")
-    parallel = getattr(joblib, "parallel", None)
+    parallel = getattr(joblib, "parallel", None)  # type: Any
     backend = getattr(parallel, "ThreadingBackend", None)
-    if protection["network"] and backend is not None:
-        parallel.register_parallel_backend("threading", backend, make_default=True)
+    if not protection["network"] or backend is None:
+        return
+    for name in ("loky", "multiprocessing"):
+        parallel.register_parallel_backend(name, backend)
+    try:
+        from multiprocessing import synchronize
+    except ImportError:
+        return
+    # A pool of threads waits with the lock of processes, which lies in shared memory.
+    synchronize.Lock = lambda **_: threading.Lock()  # type: ignore[assignment,misc]
+    synchronize.RLock = lambda **_: threading.RLock()  # type: ignore[assignment,misc]

@@ -76,7 +76,8 @@ def program(closed: bool, signals: bool, pid: int, column: int, architecture: in
     lines = [step(LOAD, ARCH_AT), step(JUMP_EQUAL, architecture, 1, 0), step(RETURN, DENY), step(LOAD, NUMBER_AT)]
     if architecture == MACHINES["x86_64"][1]:
         lines += [step(JUMP_AT_LEAST, X32, 0, 1), step(RETURN, DENY)]
-    groups = [ADMINISTRATION] + ([NETWORK, PROGRAMS, OTHER_PROCESSES, OF_FILES] if closed else [])
+    groups = [ADMINISTRATION]  # type: list[dict[str, Any]]
+    groups += [NETWORK, PROGRAMS, OTHER_PROCESSES, OF_FILES] if closed else []
     groups += [SIGNALS] if signals else []
     numbers = [numbers[column] for group in groups for numbers in group.values()]
     for number in sorted(number for number in numbers if number is not None):
