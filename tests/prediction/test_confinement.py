@@ -7,6 +7,7 @@ is tried works outside of a worker: `test_the_attempts_are_real`.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import socket
@@ -25,6 +26,7 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from aip_magics.errors import PredictionError
 from aip_magics.prediction import ParentPool, Worker, WorkerSpec, start
 from tests.prediction.conftest import Built
 
@@ -281,6 +283,44 @@ def test_the_attempts_are_real(home: Path, known: dict[str, Any], tmp_path: Path
     assert known["process"].wait(5) == -9
 
 
+EXPORT = """
+import sys
+import tensorflow as tf
+class Module(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def read(self, path):
+        return {"content": tf.map_fn(tf.io.read_file, path)}
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def write(self, path):
+        with tf.control_dependencies([tf.io.write_file(path[0], "written")]):
+            return {"path": tf.identity(path)}
+module = Module()
+tf.saved_model.save(module, sys.argv[1], signatures={"serving_default": module.read, "write": module.write})
+"""
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="TensorFlow is not installed")
+def test_a_saved_model_that_reads_and_writes(
+    pool: ParentPool | None, home: Path, known: dict[str, Any], tmp_path: Path
+) -> None:
+    directory = home / "data" / "models" / "tensorflow"
+    subprocess.run([sys.executable, "-c", EXPORT, str(directory)], check=True, capture_output=True)
+    (directory / "assets").mkdir(exist_ok=True)
+    (directory / "assets" / "words").write_text("its own")
+    with start(WorkerSpec(directory), log_dir=tmp_path / "logs", parents=pool) as worker:
+        loaded = worker.load(120.0)
+        assert asked(worker, [str(directory / "assets" / "words")]) == [{"content": "its own"}]
+        for path in (f"{known['home']}/.ssh/id_rsa", f"{known['data']}/server.json"):
+            with pytest.raises(PredictionError, match="Permission denied"):
+                worker.predict(json.dumps({"instances": [path]}).encode(), 60.0)
+        for path in (f"{known['home']}/new", f"{known['home']}/.ssh/id_rsa", f"{directory}/new"):
+            with pytest.raises(PredictionError, match="Permission denied"):
+                worker.predict(json.dumps({"instances": [path], "signature_name": "write"}).encode(), 60.0)
+    assert loaded.protection["network"]
+    assert not (home / "home" / "new").exists()
+    assert (home / "home" / ".ssh" / "id_rsa").read_text() == "PRIVATE KEY"
+
+
 def test_an_ordinary_booster(xgboost_dir: Path, rows: Any, pool: ParentPool | None, tmp_path: Path) -> None:
     with start(WorkerSpec(xgboost_dir), log_dir=tmp_path, parents=pool) as worker:
         loaded = worker.load()
@@ -328,10 +368,54 @@ def test_no_thread_is_there_before(pool: ParentPool | None, home: Path, tmp_path
 
 def test_a_second_model_is_not_opened(sklearn_dir: Path, xgboost_dir: Path, tmp_path: Path) -> None:
     """What was given up does not come back, not by another request either."""
-    from aip_magics.errors import PredictionError
-
     with start(WorkerSpec(sklearn_dir), log_dir=tmp_path) as worker:
         worker.load()
         worker.spec = WorkerSpec(xgboost_dir)
-        with pytest.raises(PredictionError, match=r"ermission denied|not permitted"):
+        with pytest.raises(PredictionError, match="this worker is confined to the model in "):
             worker.load()
+
+
+@pytest.mark.parametrize("ended", ["closed", "killed"])
+def test_nothing_is_left_of_a_spawned_worker(
+    ended: str, sklearn_dir: Path, tmp_path: Path, gone: Callable[..., bool]
+) -> None:
+    """It cannot remove its own directory: a process that it left behind does, and ends."""
+    with start(WorkerSpec(sklearn_dir), log_dir=tmp_path) as worker:
+        worker.load()
+        children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+        assert len(children) == 1
+        assert len(os.listdir(f"/proc/{children[0]}/fd")) == 1  # it holds nothing of the worker's open
+        if ended == "killed":
+            os.kill(worker.pid, 9)
+            assert gone(int(children[0]))
+            assert not worker._process.temp_dir.exists()
+    assert gone(int(children[0]))
+
+
+PATH_OF_HOME = """
+    import json, os, sys, importlib.util
+    def part(name, folder):
+        found = importlib.util.spec_from_file_location(name, os.path.join(folder, "__init__.py"),
+                                                       submodule_search_locations=[folder])
+        sys.modules[name] = importlib.util.module_from_spec(found)
+    part("w", sys.argv[1])
+    import w.places
+    print(json.dumps(w.places.importable()))
+"""
+
+
+def test_a_home_directory_on_the_path_is_not_readable_as_a_whole(home: Path) -> None:
+    from aip_magics.prediction.process import FOLDER
+
+    there = home / "home"
+    (there / "mine.py").write_text("")
+    (there / "package").mkdir()
+    (there / "package" / "__init__.py").write_text("")
+    (there / "notes.txt").write_text("")
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(PATH_OF_HOME), str(FOLDER)], capture_output=True, check=True,
+        env={**os.environ, "HOME": str(there), "PYTHONPATH": f"{there}:/"},
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert {str(there / "mine.py"), str(there / "package")} <= set(found)
+    assert not {str(there), "/", str(there / ".ssh"), str(there / "notes.txt"), str(home)} & set(found)

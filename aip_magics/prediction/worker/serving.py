@@ -80,6 +80,7 @@ class Session:
         self.model = None  # type: Any
         self.temp_dir = ""
         self.protection = None  # type: Any
+        self.confined_to = ""
         self.guard = threading.Thread(target=lambda: None)  # started once this process is confined
 
     def load(self, header: "dict[str, Any]", payload: bytes) -> "tuple[dict[str, Any], bytes]":
@@ -103,7 +104,11 @@ class Session:
             if self.alone and self.temp_dir and landlock.version():
                 janitor.start(self.temp_dir)
             self.protection = confine(header, self.temp_dir)
+            self.confined_to = header["model_dir"]
             self.guard.start()  # a thread from before would not be bound by it
+        elif self.protection["files"] and header["model_dir"] != self.confined_to:
+            text = "this worker is confined to the model in {}".format(self.confined_to)
+            raise Refusal("FAILED_TO_LOAD_MODEL", text, "start another worker")
 
     def settle(self, temp_dir: str) -> None:
         """Work in the directory the owner made for us: temporary files end with us."""
