@@ -366,6 +366,15 @@ def test_no_thread_is_there_before(pool: ParentPool | None, home: Path, tmp_path
     }  # fmt: skip
 
 
+def test_threads_of_blas_are_confined_too(sklearn_dir: Path, pool: ParentPool | None, tmp_path: Path) -> None:
+    with start(WorkerSpec(sklearn_dir, threads=2), log_dir=tmp_path, parents=pool) as worker:
+        loaded = worker.load()
+        states = [task.joinpath("status").read_text() for task in Path(f"/proc/{worker.pid}/task").iterdir()]
+    assert loaded.protection["files"]
+    assert len(states) > 2
+    assert all("Seccomp:\t2" in state for state in states)
+
+
 def test_a_second_model_is_not_opened(sklearn_dir: Path, xgboost_dir: Path, tmp_path: Path) -> None:
     """What was given up does not come back, not by another request either."""
     with start(WorkerSpec(sklearn_dir), log_dir=tmp_path) as worker:

@@ -7,8 +7,9 @@ the user's own are programs, and keep both.
 Landlock and seccomp bind the thread that asks for them and what it starts: no other thread may be there yet.
 """
 
-# ruff: noqa: UP032, SIM105
+# ruff: noqa: UP032
 
+import importlib
 import os
 import sys
 import threading
@@ -16,10 +17,12 @@ from typing import Any
 
 from . import landlock, places, seccomp
 from .loading import import_joblib
+from .threads import allow, find
 
 NOT_LINUX, NO_LANDLOCK, NO_SECCOMP, THREADS, REFUSED = (
     "not Linux", "no Landlock", "no seccomp", "threads", "refused"
 )  # fmt: skip
+PICKLES = ("model.joblib", "model.pkl")
 _held = []  # type: list[int]
 
 
@@ -37,7 +40,7 @@ def confine(header: "dict[str, Any]", temp_dir: str) -> "dict[str, Any]":
         return dict(held, why=NOT_LINUX)
     own_code = bool(wanted.get("programs"))
     if not own_code:
-        before(header["model_dir"])
+        before(header["model_dir"], header.get("threads") or 1)
     threads = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 1
     try:
         by_landlock(held, header, temp_dir, own_code)
@@ -74,12 +77,16 @@ def by_seccomp(held: "dict[str, Any]", own_code: bool) -> None:
     held["by"] = ", ".join(filter(None, [held["by"], "seccomp"]))
 
 
-def before(model_dir: str) -> None:
+def before(model_dir: str, threads: int) -> None:
     """Import joblib, which a pickle needs anyway: it looks once whether there are semaphores, and without them it
-    does everything in one thread."""
-    if any(os.path.exists(os.path.join(model_dir, name)) for name in ("model.joblib", "model.pkl")):
+    does everything in one thread. NumPy comes with it, whose threads must not be started yet."""
+    if "joblib" not in sys.modules and any(os.path.exists(os.path.join(model_dir, name)) for name in PICKLES):
+        allow(1)
         try:
             import_joblib()
+            if threads > 1:
+                importlib.import_module("threadpoolctl")
+                find()
         except Exception:  # noqa: BLE001, S110 (who needs it will say so)
             pass
 

@@ -17,6 +17,7 @@ import traceback
 import warnings
 from typing import Any
 
+from .places import prepare
 from .serving import serve
 from .tensorflow_parts import parts
 from .threads import find
@@ -207,6 +208,7 @@ def preload(framework: str) -> None:
         except Exception:  # noqa: BLE001
             traceback.print_exc()
     find()
+    prepare()
     gc.collect()
     if hasattr(gc, "freeze"):
         gc.freeze()  # keeps the collector from touching, and so copying, the shared pages

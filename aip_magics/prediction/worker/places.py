@@ -1,7 +1,7 @@
 """Which files a worker needs: the interpreter, what it imports, the system's libraries, the model. Nothing else of a
 home directory, of other models, or of the server's own data is among them."""
 
-# ruff: noqa: SIM905
+# ruff: noqa: SIM905, SIM105
 
 import glob
 import os
@@ -25,7 +25,10 @@ SYSTEM = """
 GRAPHICS = ("/dev/nvidia*", "/dev/kfd", "/dev/dri")
 SHARED_MEMORY = "/dev/shm"  # named semaphores lie there
 MODULE = re.compile(r"\w+(\.py|\.pyc|\.so|\.pyd|\..*\.so)?$|.*(\.dist-info|\.egg-info|\.libs|\.egg|\.pth|\.egg-link)$")
-MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt", "model.bst", "model.joblib", "model.pkl", "variables/*")
+MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt", "model.bst", "model.joblib", "model.pkl")
+
+_prepared = []  # type: list[str]
+_graphics = []  # type: list[str]
 
 
 def rules(model_dir: str, packages: "list[str]", temp_dir: str, programs: bool) -> "list[tuple[str, int]]":
@@ -35,13 +38,13 @@ def rules(model_dir: str, packages: "list[str]", temp_dir: str, programs: bool) 
     home directory.
     """
     execute = landlock.EXECUTE if programs else 0
-    readable = SYSTEM + interpreter() + importable() + linked(model_dir) + [model_dir] + packages
+    prepare()
+    readable = _prepared + linked(model_dir) + [model_dir] + packages
     found = {}  # type: dict[str, int]
     for path in readable:
         found[path] = landlock.READ | execute
     anything = landlock.known(sys.maxsize) & ~landlock.DEVICES & ~landlock.EXECUTE
-    everywhere = [path for pattern in GRAPHICS for path in glob.glob(pattern)]
-    for path in everywhere:
+    for path in _graphics:
         found[path] = landlock.READ | landlock.WRITE_FILE | landlock.IOCTL_DEV
     found["/dev/null"] = landlock.READ_FILE | landlock.WRITE_FILE
     if programs or has_llvm_openmp():
@@ -49,6 +52,15 @@ def rules(model_dir: str, packages: "list[str]", temp_dir: str, programs: bool) 
     if temp_dir:
         found[temp_dir] = anything | execute
     return sorted(found.items())
+
+
+def prepare() -> None:
+    """Find what every model's worker may read. A parent does it once for all: it takes longer than the rest."""
+    if not _prepared:
+        _graphics.extend(path for pattern in GRAPHICS for path in glob.glob(pattern))
+        for path in sorted(path for path in SYSTEM + interpreter() + importable() if os.path.exists(path)):
+            if not any((path + os.sep).startswith(other + os.sep) for other in _prepared):
+                _prepared.append(path)
 
 
 def interpreter() -> "list[str]":
@@ -100,7 +112,12 @@ def importable_name(place: str, name: str) -> bool:
 
 def linked(model_dir: str) -> "list[str]":
     """What the model's own files are links to: a store of models keeps each content once, and links to it."""
-    files = [path for name in MODEL_FILES for path in glob.glob(os.path.join(glob.escape(model_dir), name))]
+    files = [os.path.join(model_dir, name) for name in MODEL_FILES]
+    variables = os.path.join(model_dir, "variables")
+    try:
+        files += [os.path.join(variables, name) for name in os.listdir(variables)]
+    except OSError:
+        pass
     return [os.path.realpath(path) for path in files if os.path.islink(path)]
 
 

@@ -4,6 +4,7 @@ an administrator may do. One short program that compares numbers; a call that it
 import ctypes
 import os
 import struct
+import sys
 from typing import Any
 
 from . import landlock
@@ -52,7 +53,7 @@ MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
 def possible() -> bool:
     """Whether there is a filter for this kind of machine."""
-    return landlock.libc is not None and os.uname().machine in MACHINES
+    return landlock.libc is not None and os.uname().machine in MACHINES and sys.maxsize > 1 << 32
 
 
 def apply(closed: bool, signals: bool) -> None:

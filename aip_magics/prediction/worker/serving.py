@@ -86,8 +86,8 @@ class Session:
     def load(self, header: "dict[str, Any]", payload: bytes) -> "tuple[dict[str, Any], bytes]":
         start = time.perf_counter()
         self.settle(header.get("temp_dir") or "")
-        allow(header.get("threads") or 1)
         self.confine(header)
+        allow(header.get("threads") or 1)  # which may start them
         self.model = open_model(header)
         after(self.protection)
         return {
