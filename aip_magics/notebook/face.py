@@ -87,7 +87,7 @@ def bundle(value: Any) -> dict[str, str]:
     """The value as HTML, and as text beside it."""
     plain = text.of(value, rows=MOST_ROWS)
     if told := text.aside(value):
-        plain += f"\n# {told}"  # a comment: the text stays YAML
+        plain += "".join(f"\n# {line}" for line in told.splitlines())  # comments: the text stays YAML
     return {"text/html": html.of(value), "text/plain": plain}
 
 

@@ -5,6 +5,10 @@
     local_predict ─► WorkerPool (warm workers) ─► start ─► Worker ─┐   forked from a ParentPool's preloaded parent,
     the server ────────────────────────────────► AsyncWorker ──────┤   or spawned
                                                                    └─► worker/  (its own process, any Python)
+
+A worker gets the environment variables that an interpreter needs, and no others (`surroundings`). On Linux it gives up
+files, network and processes before it opens anything of a model (`worker/confinement`); `Loaded.protection` says what
+holds.
 """
 
 from __future__ import annotations

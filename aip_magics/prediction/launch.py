@@ -74,6 +74,8 @@ class WorkerSpec:
             "globals": None if self.trusted else str(catalog.pickle_globals_path()),
             "trusted_modules": list(self.trusted_modules),
             "temp_dir": str(temp_dir),
+            # A routine and packages are programs of the user's own: they may start others, and use the network.
+            "confinement": {"programs": bool(self.prediction_class or self.packages)},
         }
 
 
@@ -127,7 +129,7 @@ def _fork(spec: WorkerSpec, parents: ParentPool, surroundings: Surroundings) -> 
     ours, theirs = socket.socketpair()
     with theirs:
         # One parent for workers with any number of threads: each is told its own when it loads.
-        lifeline = parents.fork((spec.python, spec.preload, 1), theirs, surroundings.log_fd)
+        lifeline = parents.fork((spec.python, spec.preload, 1), theirs, surroundings.log_fd, surroundings.temp_dir)
     if lifeline is None:
         ours.close()
         return None

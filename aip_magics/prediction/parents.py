@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import os
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from aip_magics.prediction.process import kill_group, launched
 from aip_magics.prediction.surroundings import environment
 
 CAN_FORK = hasattr(os, "fork") and hasattr(socket, "CMSG_SPACE")
+LENGTH = struct.Struct(">I")
 Key = tuple[str, str, int]  # interpreter, framework, threads (read by OpenMP and BLAS when they are imported)
 
 
@@ -28,13 +30,15 @@ class _Parent:
     popen: subprocess.Popen[bytes]
     control: socket.socket
 
-    def fork(self, data: socket.socket, log_fd: int) -> socket.socket | None:
+    def fork(self, data: socket.socket, log_fd: int, temp_dir: Path) -> socket.socket | None:
         """The lifeline of a new worker that serves `data`; None if the parent is gone."""
         ours, theirs = socket.socketpair()
+        place = os.fsencode(temp_dir)
         descriptors = array.array("i", [data.fileno(), log_fd, theirs.fileno()])
         with theirs:
             try:
                 self.control.sendmsg([b"F"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)])
+                self.control.sendall(LENGTH.pack(len(place)) + place)
             except OSError:
                 ours.close()
                 return None
@@ -68,12 +72,15 @@ class ParentPool:
         with self._lock:
             return self._get((python, framework, threads)) is not None
 
-    def fork(self, key: Key, data: socket.socket, log_fd: int) -> socket.socket | None:
-        """Fork a worker that serves `data` and logs to `log_fd`: its lifeline, or None if it has to be spawned."""
+    def fork(self, key: Key, data: socket.socket, log_fd: int, temp_dir: Path) -> socket.socket | None:
+        """Fork a worker that serves `data` and logs to `log_fd`: its lifeline, or None if it has to be spawned.
+
+        The parent removes `temp_dir` when the worker has ended, also where we have not lived to do it.
+        """
         with self._lock:
             for _ in range(2):  # a parent that died since is replaced once
                 parent = self._get(key)
-                lifeline = parent.fork(data, log_fd) if parent is not None else None
+                lifeline = parent.fork(data, log_fd, temp_dir) if parent is not None else None
                 if lifeline is not None:
                     return lifeline
                 self._forget(key)

@@ -18,21 +18,25 @@ class Loaded:
 
     `framework` is the API's name, `class_name` the model's class with its module, `libraries` the versions really
     imported ("scikit-learn", "numpy", "python", …), `load_seconds` includes importing what was not preloaded.
+    `protection` is what the worker cannot reach: `files`, `network`, `processes` (booleans), `open` (whether the model
+    is a program of the user's that keeps network and programs), `by` (what holds it), `why` (not all of it holds).
     """
 
     framework: str
     class_name: str
     libraries: Mapping[str, str]
     load_seconds: float
+    protection: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def from_header(cls, header: Mapping[str, object]) -> Loaded:
-        libraries = header.get("libraries")
+        libraries, protection = header.get("libraries"), header.get("protection")
         return cls(
             framework=str(header.get("framework")),
             class_name=str(header.get("class")),
             libraries=dict(libraries) if isinstance(libraries, Mapping) else {},
             load_seconds=float(str(header.get("load_seconds"))),
+            protection=dict(protection) if isinstance(protection, Mapping) else {},
         )
 
 

@@ -1,4 +1,4 @@
-"""What a worker process inherits: environment variables without secrets, and a bounded number of threads."""
+"""What a worker process inherits: the environment variables it needs, and a bounded number of threads."""
 
 from __future__ import annotations
 
@@ -6,15 +6,35 @@ import re
 import sys
 from collections.abc import Mapping
 
-# Names that hold credentials or lead to them. A model's code has no business with any of them.
-_SECRET_NAME = re.compile(
-    r"^(GOOGLE|GCLOUD|GCP|CLOUDSDK|AWS|AZURE|AIP_MAGICS|BOTO|KUBE|SSH|GPG|DOCKER|GIT_ASKPASS)"
-    r"|TOKEN|SECRET|KEY|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|COOKIE|(^|_)AUTH(_|$)",
-    re.IGNORECASE,
+# What an interpreter and the libraries of numbers read, and nothing else. A list of what is secret can never be whole:
+# a password may be called GH_PAT or DSN. AI Platform passed none of a user's variables on, so no model needs another.
+_NAMES = frozenset(
+    """
+    PATH HOME USER LOGNAME SHELL LANG LANGUAGE TZ TZDIR TMPDIR TEMP TMP
+    LD_LIBRARY_PATH LD_PRELOAD DYLD_LIBRARY_PATH DYLD_FALLBACK_LIBRARY_PATH DYLD_FRAMEWORK_PATH DYLD_INSERT_LIBRARIES
+    MALLOC_ARENA_MAX MALLOC_TRIM_THRESHOLD_ MALLOC_CONF VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV
+    PYTHONPATH PYTHONHASHSEED PYTHONIOENCODING PYTHONUTF8 PYTHONCOERCECLOCALE PYTHONNOUSERSITE PYTHONUSERBASE
+    PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX PYTHONUNBUFFERED PYTHONMALLOC PYTHONTZPATH
+    XLA_FLAGS CUDA_VISIBLE_DEVICES CUDA_DEVICE_ORDER CUDA_HOME CUDA_PATH CUDA_ROOT CUDA_LAUNCH_BLOCKING
+    CUDA_MODULE_LOADING CUDA_CACHE_DISABLE CUDA_CACHE_MAXSIZE NVIDIA_VISIBLE_DEVICES NVIDIA_DRIVER_CAPABILITIES
+    NVIDIA_TF32_OVERRIDE HIP_VISIBLE_DEVICES ROCR_VISIBLE_DEVICES
+    HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy SSL_CERT_FILE SSL_CERT_DIR
+    SYSTEMROOT SYSTEMDRIVE WINDIR PATHEXT COMSPEC OS NUMBER_OF_PROCESSORS PROCESSOR_ARCHITECTURE PROCESSOR_IDENTIFIER
+    PROCESSOR_LEVEL PROCESSOR_REVISION APPDATA LOCALAPPDATA PROGRAMDATA PROGRAMFILES PROGRAMFILES(X86) PROGRAMW6432
+    COMMONPROGRAMFILES COMMONPROGRAMFILES(X86) COMMONPROGRAMW6432 ALLUSERSPROFILE PUBLIC USERPROFILE USERNAME HOMEDRIVE
+    HOMEPATH
+    """.split()  # noqa: SIM905
 )
-_URL_WITH_PASSWORD = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
-# Not secret, but the kernel's own: an inline plotting backend, the debugger's and the interpreter's switches.
-_OWN = frozenset({"MPLBACKEND", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONBREAKPOINT", "PYTHONWARNINGS", "PYTHONHOME"})
+# Families of switches. Terraform's passwords begin with TF_ as well, so of TensorFlow's not all.
+_FAMILIES = re.compile(
+    r"(LC|OMP|GOMP|KMP|OPENBLAS|GOTO|BLIS|MKL|NUMEXPR|VECLIB"
+    r"|TF_(CPP|XLA|ENABLE|DISABLE|USE|NUM|FORCE|GPU|CUDNN|CUDA|DETERMINISTIC|DEVICE|INTER|INTRA|LITE))_[A-Z0-9_]+"
+)
+# Were someone to name a password as one of a family.
+_SECRET_NAME = re.compile(
+    r"TOKEN|SECRET|KEY|PASS|CREDENTIAL|COOKIE|WEBHOOK|BEARER|PRIVATE|_(PAT|PW|PWD|DSN|URL|URI|AUTH)(_|$)"
+)
+_URL_WITH_PASSWORD = re.compile(r"(://[^/\s:@]*|^[^/\s:@]+):[^/\s@]+@")
 _THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -25,11 +45,11 @@ _THREADS = (
 
 
 def environment(variables: Mapping[str, str], python: str, threads: int) -> dict[str, str]:
-    """The environment of a worker run by the interpreter `python`: `variables` without secrets.
+    """The environment of a worker run by the interpreter `python`: of `variables` what an interpreter needs.
 
     `threads` bounds the threads of OpenMP and BLAS. PYTHONPATH is kept for this process's own interpreter only.
     """
-    kept = {name: value for name, value in variables.items() if not _withheld(name, value)}
+    kept = {name: value for name, value in variables.items() if passed(name, value)}
     if python != sys.executable:
         kept.pop("PYTHONPATH", None)
     kept.update(dict.fromkeys(_THREADS, str(threads)))
@@ -38,5 +58,12 @@ def environment(variables: Mapping[str, str], python: str, threads: int) -> dict
     return kept
 
 
-def _withheld(name: str, value: str) -> bool:
-    return name in _OWN or bool(_SECRET_NAME.search(name)) or bool(_URL_WITH_PASSWORD.search(value))
+def passed(name: str, value: str) -> bool:
+    """Whether a worker gets a variable: it is one that is needed, and holds no address with a password."""
+    needed = name in _NAMES or (_FAMILIES.fullmatch(name) and not _SECRET_NAME.search(name))
+    return bool(needed) and not has_password(value)
+
+
+def has_password(value: str) -> bool:
+    """Whether a value is or has a URL with a password."""
+    return bool(_URL_WITH_PASSWORD.search(value))

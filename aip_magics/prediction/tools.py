@@ -15,7 +15,7 @@ from typing import NamedTuple
 from aip_magics.errors import SettingsError
 from aip_magics.language import say
 from aip_magics.prediction.process import kill_group
-from aip_magics.prediction.surroundings import environment
+from aip_magics.prediction.surroundings import environment, has_password
 
 OnLine = Callable[[str], None]
 KEPT_LINES = 400  # of the output, the last ones
@@ -25,6 +25,12 @@ _REGISTRY = (
     "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX", "UV_FIND_LINKS", "UV_NATIVE_TLS",
     "UV_SYSTEM_CERTS", "UV_HTTP_TIMEOUT", "UV_CACHE_DIR", "UV_OFFLINE", "UV_PYTHON_INSTALL_DIR", "SSL_CERT_FILE",
     "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
+)  # fmt: skip
+# Where uv keeps what it fetched, and what compiles the extensions of a package that is built.
+_BUILDING = (
+    "CC", "CXX", "AR", "LD", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "ARCHFLAGS", "PKG_CONFIG_PATH", "SDKROOT",
+    "MACOSX_DEPLOYMENT_TARGET", "INCLUDE", "LIB", "LIBPATH", "CPATH", "LIBRARY_PATH", "SOURCE_DATE_EPOCH",
+    "SETUPTOOLS_SCM_PRETEND_VERSION", "SETUPTOOLS_USE_DISTUTILS", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME",
 )  # fmt: skip
 _MISLEADING = frozenset({"VIRTUAL_ENV", "CONDA_PREFIX", "FORCE_COLOR", "PYTHONPATH"})
 
@@ -118,11 +124,11 @@ def variables(environ: Mapping[str, str] | None, python: str, temp_dir: Path, *,
     commands that run no code of the user.
     """
     given = os.environ if environ is None else environ
-    secretless = environment(given, python, threads=1)
-    kept = {name: value for name, value in secretless.items() if not name.startswith("UV_") and name not in _MISLEADING}
-    for name in _REGISTRY:
+    needed = environment(given, python, threads=1)
+    kept = {name: value for name, value in needed.items() if name not in _MISLEADING}
+    for name in (*_REGISTRY, *_BUILDING):
         for spelled in (name, name.lower()):
-            if spelled in given and (registry or spelled in secretless):
+            if spelled in given and (registry or not has_password(given[spelled])):
                 kept[spelled] = given[spelled]
     # Nothing is fetched behind the user's back: a missing interpreter is told with the command that gets it.
     own = {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}

@@ -130,7 +130,8 @@ class PullPlan(Protocol):
 
 @runtime_checkable
 class Served(Protocol):
-    """A version and what serves it: `python` (the interpreter's path), `libraries` (name → version, also `python`)."""
+    """A version and what serves it: `python` (the interpreter's path), `libraries` (name → version, also `python`),
+    `protection` (what its worker cannot reach, see `prediction.replies.Loaded`)."""
 
     @property
     def version(self) -> Version: ...

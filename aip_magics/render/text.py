@@ -44,12 +44,13 @@ def of(value: Any, *, now: float | None = None, rows: int | None = None) -> str:
 
 
 def aside(value: Any) -> str:
-    """One line that belongs to the value but not into its text: who serves a version, which is no part of its YAML."""
+    """Lines that belong to the value but not into its text: who serves a version, and how, is no part of its YAML."""
     if shapes.kind(value) != "served":
         return ""
-    from aip_magics.render.panels.describe import served_by
+    from aip_magics.render.panels.describe import protection, served_by
 
-    return words.one_line(served_by(value.runtime))
+    told = (served_by(value.runtime), protection(value.runtime))
+    return "\n".join(words.one_line(text) for text in told if text)
 
 
 def describe(resource: Any) -> str:

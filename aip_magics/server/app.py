@@ -149,7 +149,8 @@ class App:
         self._parents.warm(python, framework or "SCIKIT_LEARN")
 
     def _note_runtime(self, key: VersionKey, loaded: Loaded) -> None:
-        runtime = {"libraries": dict(loaded.libraries), "class": loaded.class_name}
+        protection = dict(loaded.protection)
+        runtime = {"libraries": dict(loaded.libraries), "class": loaded.class_name, "protection": protection}
         self._store.set_runtime(key, runtime)
 
     def _forget_gone(self, key: VersionKey) -> None:

@@ -145,7 +145,7 @@ async def set_default(request: Request) -> dict[str, Any]:
 
 
 async def runtime(request: Request) -> dict[str, Any]:
-    """Our own extension: the Python that serves the version and the libraries it imported."""
+    """Our own extension: the Python that serves the version, what it imported, what its worker cannot reach."""
     row = existing(service_of(request), version_key(request))
     return {"python": row.python, **row.runtime}
 

@@ -89,6 +89,8 @@ def test_describe_tells_what_serves_it_beside_the_yaml(aip: Lines) -> None:
     assert isinstance(served, Served)
     assert text.of(served) == text.of(version)
     assert "scikit-learn " in text.aside(served)
+    assert "\nprotection: " in text.aside(served)
+    assert "protection: " in html.of(served)
     page = html.of(served)
     assert "scikit-learn " in page
     assert len(page.encode()) <= 4096

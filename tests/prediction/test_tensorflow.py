@@ -219,23 +219,25 @@ def test_bad_exports(exports: Path, tmp_path: Path, parents: ParentPool) -> None
     higher = f"the SavedModel lies in {exports / 'simple'}: name that directory"
     bad = "Failed to load the model due to bad model data. tags: ['serve']\n"
     none = "Cloud ML only supports TF 1.0 or above and models saved in SavedModel format."
-    with start(WorkerSpec(exports / "simple"), log_dir=tmp_path / "logs", parents=parents) as worker:
-        for path, framework, text, fix in [
-            (tmp_path / "broken", None, bad, ""),
-            (tmp_path / "novariables", None, bad, "copy the folder variables/ of the export, too"),
-            (tmp_path / "both", None, "Multiple model files are found in the model_path: ", "keep one of "),
-            (tmp_path / "train", None, bad, "export the model for serving: its graph needs the tag 'serve'"),
-            (tmp_path / "empty", "TENSORFLOW", none, "export the model with tf.saved_model.save"),
-            (tmp_path / "base", "TENSORFLOW", none, deeper),
-            (exports / "simple" / "variables", "TENSORFLOW", none, higher),
-        ]:
-            worker.spec = WorkerSpec(path, framework)
-            with pytest.raises(PredictionError) as caught:
-                worker.load()
-            assert caught.value.kind == "FAILED_TO_LOAD_MODEL"
-            assert caught.value.detail.startswith(text)
-            assert caught.value.fix.startswith(fix)
-        worker.spec = WorkerSpec(tmp_path / "both", "TENSORFLOW")  # named: no complaint, the binary one is read
+    for path, framework, text, fix in [
+        (tmp_path / "broken", None, bad, ""),
+        (tmp_path / "novariables", None, bad, "copy the folder variables/ of the export, too"),
+        (tmp_path / "both", None, "Multiple model files are found in the model_path: ", "keep one of "),
+        (tmp_path / "train", None, bad, "export the model for serving: its graph needs the tag 'serve'"),
+        (tmp_path / "empty", "TENSORFLOW", none, "export the model with tf.saved_model.save"),
+        (tmp_path / "base", "TENSORFLOW", none, deeper),
+        (exports / "simple" / "variables", "TENSORFLOW", none, higher),
+    ]:
+        with (
+            start(WorkerSpec(path, framework), log_dir=tmp_path / "logs", parents=parents) as worker,
+            pytest.raises(PredictionError) as caught,
+        ):
+            worker.load()
+        assert caught.value.kind == "FAILED_TO_LOAD_MODEL"
+        assert caught.value.detail.startswith(text)
+        assert caught.value.fix.startswith(fix)
+    named = WorkerSpec(tmp_path / "both", "TENSORFLOW")  # no complaint then, the binary one is read
+    with start(named, log_dir=tmp_path / "logs", parents=parents) as worker:
         worker.load()
 
 

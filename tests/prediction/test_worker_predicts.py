@@ -245,9 +245,8 @@ def directories(base: Path, classifier: Any) -> dict[str, tuple[str | None, str]
 
 def test_bad_models_are_refused_with_the_services_text(forked: Start, classifier: Any, tmp_path: Path) -> None:
     table = directories(tmp_path, classifier)
-    worker = forked(tmp_path)
     for name, (framework, text) in table.items():
-        worker.spec = WorkerSpec(tmp_path / name, framework, trusted=True)  # a refusal leaves the worker as it was
+        worker = forked(tmp_path / name, framework)  # confined to that model, it could not open another
         with pytest.raises(PredictionError) as caught:
             worker.load()
         assert caught.value.kind == "FAILED_TO_LOAD_MODEL", name
@@ -260,19 +259,18 @@ def test_bad_models_are_refused_with_the_services_text(forked: Start, classifier
         ("TENSORFLOW", "Cloud ML only supports TF 1.0 or above and models saved in SavedModel format."),
         ("PYTORCH", "Framework PYTORCH is not known."),
     ]:
-        worker.spec = WorkerSpec(tmp_path / "empty", framework, trusted=True)
+        worker = forked(tmp_path / "empty", framework)
         with pytest.raises(PredictionError, match=text):
             worker.load()
 
 
 def test_advice_names_the_missing_package_and_the_notebook(forked: Start, classifier: Any, tmp_path: Path) -> None:
     directories(tmp_path, classifier)
-    worker = forked(tmp_path)
     for name, fix in [
         ("nomodule", "install the package of no_such_module for "),
         ("main", "MyTransformer was defined in the notebook: "),
     ]:
-        worker.spec = WorkerSpec(tmp_path / name, trusted=True)
+        worker = forked(tmp_path / name)
         with pytest.raises(PredictionError) as caught:
             worker.load()
         assert fix in caught.value.fix

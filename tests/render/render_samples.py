@@ -135,7 +135,8 @@ class SampleUpload:
 
 def served(text: str, count: int) -> Served:
     libraries = {"python": text, **{f"{text}{n}": text for n in range(count)}}
-    return Served(version(text, count), {"python": text, "libraries": libraries})
+    protection = {"files": True, "network": True, "processes": True, "open": False, "by": text, "why": ""}
+    return Served(version(text, count), {"python": text, "libraries": libraries, "protection": protection})
 
 
 def comparison(text: str, count: int) -> Comparison:

@@ -11,6 +11,7 @@ from test_render_html import Page
 from aip_magics.errors import ChecksFailed, NotFound
 from aip_magics.events import Detached, Failed, Note, Progress, StepFinished, StepSkipped, StepStarted, Tick
 from aip_magics.render import html, text
+from aip_magics.render.panels.describe import protection
 from aip_magics.render.words import width
 
 
@@ -108,3 +109,29 @@ def test_checks_failed_tells_each_finding_once():
     shown = text.of(ChecksFailed("1 check failed\n  S21 bad", findings=[finding("bad")]))
     assert shown.splitlines()[0] == "✖ ChecksFailed: 1 check failed"
     assert shown.count("version.bad") == 1
+
+
+HELD = {"files": True, "network": True, "processes": True, "open": False, "by": "Landlock ABI 7, seccomp", "why": ""}
+NONE = {**HELD, "files": False, "network": False, "processes": False, "by": ""}
+
+
+@pytest.mark.parametrize(
+    ("held", "line"),
+    [
+        (HELD, "protection: files, network, processes (Landlock ABI 7, seccomp)"),
+        (
+            {**HELD, "network": False, "open": True},
+            "protection: files, processes (Landlock ABI 7, seccomp); code of your own keeps the network",
+        ),
+        (
+            {**HELD, "network": False, "by": "Landlock ABI 7", "why": "no seccomp"},
+            "protection: files, processes (Landlock ABI 7), no more: this machine has no filter of system calls",
+        ),
+        ({**NONE, "why": "no Landlock"}, "protection: none: this system has no Landlock"),
+        ({**NONE, "why": "not Linux"}, "protection: none: only Linux confines a worker"),
+        ({**NONE, "why": "refused"}, "protection: none: this system refuses it"),
+        ({}, ""),
+    ],
+)
+def test_protection_in_a_line(held, line):
+    assert protection({"protection": held}) == line

@@ -18,14 +18,19 @@ P = "/v1/projects/proj"
 
 
 class Sleeper:
-    """Unpickles after a while, and leaves a mark when it begins."""
+    """Unpickles after a while, and prints a mark when it begins: a worker can write to nothing but its log."""
 
     def __init__(self, mark, seconds):
         self.mark, self.seconds = str(mark), seconds
 
     def __reduce__(self):
-        code = f"open({self.mark!r}, 'a').write('x'); __import__('time').sleep({self.seconds})"
+        code = f"print({self.mark!r}, flush=True); __import__('time').sleep({self.seconds})"
         return eval, (f"[exec({code!r}), __import__('sklearn.dummy').dummy.DummyClassifier()][1]",)
+
+
+def printed(server, text):
+    """Whether a worker of the server printed it."""
+    return any(str(text) in log.read_text("utf-8", "replace") for log in server.data_dir.rglob("*.log"))
 
 
 def folder_with(tmp_path, name, content):
@@ -135,7 +140,7 @@ def test_a_version_that_is_being_created_can_be_cancelled_but_not_deleted(server
     )
     server.ok("POST", f"{P}/models", {"name": "m"})
     begun = server.ok("POST", f"{P}/models/m/versions", {"name": "v1", "deploymentUri": uri})
-    wait_until(mark.exists)
+    wait_until(lambda: printed(server, mark))
     assert server.ok("GET", f"{P}/models/m/versions/v1")["state"] == "CREATING"
     refused = server.call("DELETE", f"{P}/models/m/versions/v1")
     assert "in state CREATING cannot be deleted" in refused.body["error"]["message"]
@@ -169,7 +174,8 @@ def test_an_operation_that_the_server_did_not_finish_is_finished_by_the_next(ser
     uri = server.upload(folder, "gs://bucket/m", trusted=True)
     server.ok("POST", f"{P}/models", {"name": "m"})
     begun = server.ok("POST", f"{P}/models/m/versions", {"name": "v1", "deploymentUri": uri})
-    wait_until(lambda: mark.exists() and mark.read_text())  # the file is there a moment before what is in it
+    wait_until(lambda: printed(server, f"False {mark}"))
+    mark.touch()
     getattr(server, how)()
     shutil.rmtree(tmp_path / "slow")
     again = new_server(data_dir=server.data_dir).start()
@@ -177,7 +183,7 @@ def test_an_operation_that_the_server_did_not_finish_is_finished_by_the_next(ser
     assert operation["response"]["state"] == "READY"
     assert operation["name"] == begun["name"]
     assert len(again.ok("GET", f"{P}/operations")["operations"]) == 1
-    assert mark.read_text() == "xx"
+    assert printed(again, f"True {mark}")
     assert again.ok("POST", f"{P}/models/m:predict", {"instances": [[3, 3]]}) == {"predictions": [1]}
 
 
@@ -190,7 +196,7 @@ class Slow:
     def __reduce__(self):
         data = pickle.dumps(self.model)
         code = (
-            f"import os, time; again = os.path.exists({self.mark!r}); open({self.mark!r}, 'a').write('x'); "
+            f"import os, time; again = os.path.exists({self.mark!r}); print(again, {self.mark!r}, flush=True); "
             "again or time.sleep(60)"
         )
         return eval, (f"[exec({code!r}), __import__('pickle').loads({data!r})][1]",)

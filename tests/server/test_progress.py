@@ -9,7 +9,7 @@ import time
 import pytest
 import requests
 from server_process import wait_until
-from test_creation import Sleeper, folder_with
+from test_creation import Sleeper, folder_with, printed
 
 P = "/v1/projects/proj"
 ROUNDS = 5
@@ -34,7 +34,7 @@ def slow(server, tmp_path):
 def test_progress_is_seen_while_the_operation_runs(server, slow, sklearn_dir):
     begun = slow("v1")
     assert begun["metadata"]["progress"] == {"stage": "copying"}
-    wait_until(slow.mark.exists)
+    wait_until(lambda: printed(server, slow.mark))
     running = server.ok("GET", f"/v1/{begun['name']}")
     assert running["metadata"]["progress"] == {"stage": "loading"}
     assert running["metadata"]["startTime"]

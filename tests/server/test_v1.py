@@ -58,6 +58,7 @@ def test_life_of_a_version(server, sklearn_dir):
     runtime = server.ok("GET", f"{P}/models/m/versions/v1:runtime")
     assert runtime["class"].startswith("sklearn.")
     assert set(runtime["libraries"]) >= {"scikit-learn", "numpy", "python"}
+    assert set(runtime["protection"]) == {"files", "network", "processes", "open", "by", "why"}
 
     message = error(server.call("DELETE", f"{P}/models/m"), 400, "FAILED_PRECONDITION")
     assert message.startswith("Field: name Error: A model that has versions cannot be deleted.")

@@ -7,6 +7,7 @@ import gc
 import importlib
 import os
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -16,11 +17,12 @@ import traceback
 import warnings
 from typing import Any
 
+from .places import prepare
 from .serving import serve
 from .tensorflow_parts import parts
 from .threads import find
 
-STATUS = struct.Struct(">i")
+STATUS, LENGTH = struct.Struct(">i"), struct.Struct(">I")
 GRACE = 1.0  # seconds a worker has to tidy up when its owner hung up
 # What a parent imports, and no more: a fork of a process that had a session or device of TensorFlow hangs.
 # scikit-learn's own import is cheap; its submodules are what a pickle then waits for.
@@ -35,14 +37,18 @@ PRELOAD = {
 
 
 class Parent:
-    """Forks a worker for each request. A request is one byte with three descriptors: the worker's socket, its log and
-    its lifeline. The lifeline tells the owner how the worker ended (``>i``, as subprocess's returncode); the owner
-    writing to it or closing it ends the worker."""
+    """Forks a worker for each request.
+
+    A request is one byte with three descriptors: the worker's socket, its log and its lifeline. Then comes the path of
+    its temporary directory (``>I``, so many bytes), which is removed after it: confined, it cannot do that itself. The
+    lifeline tells the owner how the worker ended (``>i``, as subprocess's returncode); the owner writing to it or
+    closing it ends the worker."""
 
     def __init__(self, control: socket.socket) -> None:
         self.control = control
         self.children = {}  # type: dict[int, socket.socket]
         self.doomed = {}  # type: dict[int, float]
+        self.temp_dirs = {}  # type: dict[int, bytes]
         self.wake, self.waker = os.pipe()
         for end in (self.wake, self.waker):
             os.set_blocking(end, False)
@@ -100,6 +106,10 @@ class Parent:
                 received.frombytes(content[: len(content) - len(content) % received.itemsize])
         if not data or len(received) != 3:
             return None
+        try:
+            temp_dir = self.exactly(LENGTH.unpack(self.exactly(LENGTH.size))[0])
+        except (EOFError, OSError):
+            return None
         for end in received:
             os.set_inheritable(end, False)
         sock, log, lifeline = socket.socket(fileno=received[0]), received[1], socket.socket(fileno=received[2])
@@ -113,9 +123,20 @@ class Parent:
                 self.become_worker(sock, log, lifeline)
             own_group(pid)
             self.children[pid] = lifeline
+            self.temp_dirs[pid] = temp_dir
         sock.close()
         os.close(log)
         return lifeline
+
+    def exactly(self, size: int) -> bytes:
+        """So many bytes of a request."""
+        data = b""
+        while len(data) < size:
+            more = self.control.recv(size - len(data))
+            if not more:
+                raise EOFError
+            data += more
+        return data
 
     def become_worker(self, sock: socket.socket, log: int, lifeline: socket.socket) -> None:
         """In the forked child: keep nothing of the parent's and the other workers', then serve. Does not return."""
@@ -132,7 +153,7 @@ class Parent:
             os.close(log)
             if "numpy.random" in sys.modules:
                 sys.modules["numpy.random"].seed()  # or all workers would draw the same numbers
-            serve(sock)
+            serve(sock, alone=False)
         finally:
             os._exit(1)
 
@@ -149,6 +170,7 @@ class Parent:
             lifeline = self.children.pop(pid)
             self.doomed.pop(pid, None)
             kill(pid)  # what the model's code started and left behind
+            shutil.rmtree(self.temp_dirs.pop(pid), ignore_errors=True)
             try:
                 poll.unregister(lifeline.fileno())
             except KeyError:
@@ -186,6 +208,7 @@ def preload(framework: str) -> None:
         except Exception:  # noqa: BLE001
             traceback.print_exc()
     find()
+    prepare()
     gc.collect()
     if hasattr(gc, "freeze"):
         gc.freeze()  # keeps the collector from touching, and so copying, the shared pages

@@ -19,6 +19,8 @@ import traceback
 import types
 from typing import Any
 
+from . import janitor, landlock
+from .confinement import after, confine
 from .loading import open_model
 from .predicting import predict
 from .refusal import NotTrusted, Refusal, said
@@ -73,21 +75,40 @@ class Channel:
 class Session:
     """One worker: its model and its own temporary directory."""
 
-    def __init__(self) -> None:
+    def __init__(self, alone: bool = True) -> None:
+        self.alone = alone  # no parent tidies up after this process
         self.model = None  # type: Any
         self.temp_dir = ""
+        self.protection = None  # type: Any
+        self.confined_to = ""
+        self.guard = threading.Thread(target=lambda: None)  # started once this process is confined
 
     def load(self, header: "dict[str, Any]", payload: bytes) -> "tuple[dict[str, Any], bytes]":
         start = time.perf_counter()
         self.settle(header.get("temp_dir") or "")
-        allow(header.get("threads") or 1)
+        self.confine(header)
+        allow(header.get("threads") or 1)  # which may start them
         self.model = open_model(header)
+        after(self.protection)
         return {
             "framework": self.model.framework,
             "class": self.model.class_name,
             "libraries": libraries(),
+            "protection": self.protection,
             "load_seconds": time.perf_counter() - start,
         }, b""
+
+    def confine(self, header: "dict[str, Any]") -> None:
+        """Give up what no model needs, before anything of one is opened. What was given up does not come back."""
+        if self.protection is None:
+            if self.alone and self.temp_dir and landlock.version():
+                janitor.start(self.temp_dir)
+            self.protection = confine(header, self.temp_dir)
+            self.confined_to = header["model_dir"]
+            self.guard.start()  # a thread from before would not be bound by it
+        elif self.protection["files"] and header["model_dir"] != self.confined_to:
+            text = "this worker is confined to the model in {}".format(self.confined_to)
+            raise Refusal("FAILED_TO_LOAD_MODEL", text, "start another worker")
 
     def settle(self, temp_dir: str) -> None:
         """Work in the directory the owner made for us: temporary files end with us."""
@@ -146,17 +167,16 @@ def libraries() -> "dict[str, str]":
     return dict(versions, python=platform.python_version())
 
 
-def serve(sock: socket.socket, lifeline: "int | None" = None) -> None:
-    """Answer requests until the owner hangs up. Does not return."""
+def serve(sock: socket.socket, lifeline: "int | None" = None, alone: bool = True) -> None:
+    """Answer requests until the owner hangs up. Does not return. `alone`: no parent of ours tidies up after us."""
     # A pickle's `__main__.Name` must not find this file's names, nor a child of the model's run it again.
     sys.modules["__main__"] = types.ModuleType("__main__")
     faulthandler.enable()
     if hasattr(faulthandler, "register"):
         faulthandler.register(signal.SIGUSR1, all_threads=False)  # the owner asks where we hang before it kills us
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    session, channel = Session(), Channel(sock)
-    watcher = threading.Thread(target=watch, args=(sock, lifeline, session), name="aip-owner", daemon=True)
-    watcher.start()
+    session, channel = Session(alone), Channel(sock)
+    session.guard = threading.Thread(target=watch, args=(sock, lifeline, session), name="aip-owner", daemon=True)
     try:
         channel.send({"id": 0, "ok": True, "pid": os.getpid(), "python": platform.python_version()})
         while True:

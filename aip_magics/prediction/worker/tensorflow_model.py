@@ -112,7 +112,9 @@ def load_custom_ops(tf: "Any", model_dir: str) -> None:
 def elsewhere(model_dir: str) -> str:
     """Where the SavedModel lies, if it is a level above or below."""
     below = glob.glob(os.path.join(glob.escape(model_dir), "*", "saved_model.pb*"))
-    above = glob.glob(os.path.join(glob.escape(os.path.dirname(model_dir)), "saved_model.pb*"))
+    # Confined, we cannot list what lies around the model, but see whether a file is there.
+    names = [os.path.join(os.path.dirname(model_dir), name) for name in ("saved_model.pb", "saved_model.pbtxt")]
+    above = [name for name in names if os.path.exists(name)]
     for found in sorted(below)[-1:] + above[:1]:
         return "the SavedModel lies in {}: name that directory".format(os.path.dirname(found))
     return "export the model with tf.saved_model.save; saved_model.pb must lie directly in the directory"

@@ -37,13 +37,12 @@ def fields(value: Any, label: str) -> Panel:
 
 
 def served(value: Served) -> Panel:
-    """The panel of a version, and of the Python and the libraries that serve it where the target tells."""
+    """The panel of a version; of the Python and the libraries that serve it, and its protection, where the target
+    tells."""
     panel = describe(value.version)
-    told = served_by(value.runtime)
-    if not told:
-        return panel
+    told = [text for text in (served_by(value.runtime), protection(value.runtime)) if text]
     head, *rest = panel.blocks
-    return dataclasses.replace(panel, blocks=(head, line(muted(told)), *rest))
+    return dataclasses.replace(panel, blocks=(head, *(line(muted(text)) for text in told), *rest))
 
 
 def served_by(runtime: Mapping[str, Any]) -> str:
@@ -57,6 +56,30 @@ def served_by(runtime: Mapping[str, Any]) -> str:
     if not libraries:
         return say("served by {python} ({where})", python=python, where=where)
     return say("served by {python} with {libraries} ({where})", python=python, libraries=libraries, where=where)
+
+
+def protection(runtime: Mapping[str, Any]) -> str:
+    """`protection: files, network, processes (Landlock ABI 7, seccomp)`: what the model's code cannot reach, and what
+    sees to it; empty where the target does not tell."""
+    held = runtime.get("protection") or {}
+    if not held:
+        return ""
+    reasons = {
+        "not Linux": say("only Linux confines a worker"),
+        "no Landlock": say("this system has no Landlock"),
+        "no seccomp": say("this machine has no filter of system calls"),
+        "threads": say("other threads were running already"),
+    }
+    parts = {"files": say("files"), "network": say("network"), "processes": say("processes")}
+    names, why = ", ".join(name for part, name in parts.items() if held.get(part)), held.get("why")
+    reason = reasons.get(why, say("this system refuses it")) if why else ""
+    if not names:
+        return say("protection: none: {reason}", reason=reason)
+    if reason:
+        return say("protection: {names} ({by}), no more: {reason}", names=names, by=held.get("by"), reason=reason)
+    if held.get("open"):
+        return say("protection: {names} ({by}); code of your own keeps the network", names=names, by=held.get("by"))
+    return say("protection: {names} ({by})", names=names, by=held.get("by"))
 
 
 def operation_state(operation: Operation) -> Mark:
