@@ -22,8 +22,8 @@ LAYERS = (
     {"deploy"},
     {"checks", "storage", "prediction", "client", "targets"},
     {"artifacts", "catalog"},
-    {"spec", "events", "settings", "errors"},
-    {"language", "lazy", "crc32c"},
+    {"spec", "events", "settings", "names", "errors"},
+    {"language", "lazy", "crc32c", "bounded"},
 )
 RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 FRAMEWORKS = {"sklearn", "xgboost", "tensorflow", "joblib", "numpy", "pandas", "scipy"}

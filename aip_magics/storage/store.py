@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from aip_magics.bounded import Endless, content
 from aip_magics.errors import CredentialsError, StorageError
 from aip_magics.language import say
 from aip_magics.storage.checksums import SLICE
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Authorize = Callable[[bool], Mapping[str, str]]  # (renew) → headers; renew = the ones before were refused
+# A page of a listing has at most 1,000 objects, each with a name of 1 KB and custom metadata of 8 KB.
+ANSWER = 16 << 20
+ERROR = 64 << 10
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -47,13 +51,13 @@ class Answer:
 
     def json(self) -> dict[str, Any]:
         """The JSON object. StorageError where it is none: then it was not Cloud Storage that answered."""
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             value = json.loads(self.data or b"{}")
             if isinstance(value, dict):
                 return value
         shown = self.data[:100].decode("utf-8", "replace")
         text = say("the answer is not one of Cloud Storage: {text}", text=shown)
-        raise StorageError(text, fix=say("look at the endpoint, and at a proxy in between"))
+        raise StorageError(text, fix=_other_end())
 
 
 class Store:
@@ -145,10 +149,18 @@ class Store:
         Again for what may pass, Refused for other error answers, CredentialsError.
         """
 
-        def whole(response: urllib3.BaseHTTPResponse) -> Answer:
-            return Answer(response.status, response.headers, response.data)
+        return self._try(
+            method, target, where, body, length, headers, fine, lambda response: self._whole(response, where)
+        )
 
-        return self._try(method, target, where, body, length, headers, fine, whole, preload=True)
+    def _whole(self, response: urllib3.BaseHTTPResponse, where: str) -> Answer:
+        """An answer with its content, which is bounded: of an error the beginning is enough."""
+        fine = response.status < 300
+        data, all_ = content(response, ANSWER if fine else ERROR, self.sockets.touch)
+        if fine and not all_:
+            text = say("the answer is larger than the {most} bytes that this request can need", most=ANSWER)
+            raise StorageError(text, where=f"{where}, {self.endpoint}", fix=_other_end())
+        return Answer(response.status, response.headers, data)
 
     def fetch(
         self, target: str, take: Callable[[bytes], None], *, where: str, headers: Mapping[str, str] = NOTHING
@@ -156,14 +168,14 @@ class Store:
         """One try of a download: `take` gets the bytes as they come, as they are stored. Errors as in `once`."""
 
         def stream(response: urllib3.BaseHTTPResponse) -> Answer:
-            if response.status < 400:
+            if response.status < 300:
                 for data in response.stream(SLICE, decode_content=False):
                     self.sockets.touch()
                     take(data)
                 return Answer(response.status, response.headers, b"")
-            return Answer(response.status, response.headers, response.data)
+            return self._whole(response, where)
 
-        return self._try("GET", target, where, None, None, headers, frozenset(), stream, preload=False)
+        return self._try("GET", target, where, None, None, headers, frozenset(), stream)
 
     def _try(
         self,
@@ -175,8 +187,6 @@ class Store:
         headers: Mapping[str, str],
         fine: frozenset[int],
         read: Callable[[urllib3.BaseHTTPResponse], Answer],
-        *,
-        preload: bool,
     ) -> Answer:
         url = target if target.startswith("http") else self.endpoint + target
         # A session's URL needs no token; one that points elsewhere must not get it.
@@ -187,11 +197,11 @@ class Store:
             sent["Content-Length"] = str(length)
         begun = self.clock()
         try:
-            response = self._open(method, url, body, sent, preload)
+            response = self._open(method, url, body, sent)
             try:
                 answer = read(response)
             finally:
-                response.release_conn() if preload else response.close()
+                response.close()  # what was read to its end gave its connection back already
             if body is None:
                 self.soonest = min(self.soonest, self.clock() - begun)
         except self._faults as error:
@@ -241,7 +251,11 @@ class Store:
 
     def _fault(self, error: Exception) -> Exception:
         """What a fault of the connection means: Again, or StorageError for a certificate, which stays what it is."""
-        told = getattr(_innermost(error), "verify_message", None)
+        inner = _innermost(error)
+        if isinstance(inner, Endless):
+            text = say("the answer of the endpoint does not end: {part}", part=inner)
+            return StorageError(text, where=self.endpoint, fix=_other_end())
+        told = getattr(inner, "verify_message", None)
         if told is None:
             return Again(connection_reason(error))
         text = say("the certificate of the other end is not trusted: {reason}", reason=told)
@@ -257,14 +271,14 @@ class Store:
         self._last_renewal = self._authorize(True)
         return self._last_renewal != refused
 
-    def _open(self, method: str, url: str, body: Any, headers: dict[str, str], preload: bool) -> Any:
+    def _open(self, method: str, url: str, body: Any, headers: dict[str, str]) -> Any:
         options: dict[str, Any] = {
             "body": body,
             "headers": headers,
             "retries": False,
             "redirect": False,
             "timeout": self._timeout,
-            "preload_content": preload,
+            "preload_content": False,
         }
         if self._proxied:
             return self._manager.urlopen(method, url, **options)
@@ -276,6 +290,10 @@ class Store:
         if pool is None:  # to look it up by its URL costs as much as a tenth of a small request
             pool = self._pools[origin] = self._manager.connection_from_url(origin)
         return pool
+
+
+def _other_end() -> str:
+    return say("look at the endpoint, and at a proxy in between")
 
 
 def bearer(token: str) -> Authorize:
@@ -312,11 +330,6 @@ class GoogleAuth:
         return headers
 
 
-def quoted(name: str) -> str:
-    """An object's name as one segment of a path."""
-    return urllib.parse.quote(name, safe="")
-
-
 def _origin(url: str) -> str:
     parts = urllib.parse.urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
@@ -342,7 +355,7 @@ def _message(data: bytes) -> str:
     text = data[:4000].decode("utf-8", "replace").strip()
     try:
         return str(json.loads(text)["error"]["message"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         found = re.search(r"<Message>(.*?)</Message>", text, re.DOTALL)
         return (found[1] if found else text).strip()[:300]
 
