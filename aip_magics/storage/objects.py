@@ -12,12 +12,12 @@ from aip_magics.errors import StorageError
 from aip_magics.language import say
 from aip_magics.storage import paths
 from aip_magics.storage.names import GsUri
-from aip_magics.storage.store import Refused, Store
+from aip_magics.storage.store import PAGE, Refused, Store
 
 STRONG = "aip-magics-blake3"  # the key of the strong hash (checksums.py) in an object's custom metadata
 # A model's directory has 1,000 files at most; one that is uploaded or fetched may be another.
 OBJECTS = 200_000
-PAGES = 2000
+MOST_PAGES = 2000
 REWRITES = 10_000  # calls for one copy: each does at least a second of work
 TOKEN_CHARS = 4096
 FIELDS = "name,size,crc32c,generation,metadata"
@@ -53,10 +53,10 @@ def listing(store: Store, directory: GsUri) -> dict[str, Remote]:
     found: dict[str, Remote] = {}
     query = {"prefix": directory.prefix, "fields": f"nextPageToken,items({FIELDS})", "maxResults": "1000"}
     seen = set[str]()
-    while len(found) <= OBJECTS and len(seen) <= PAGES:
+    while len(found) <= OBJECTS and len(seen) <= MOST_PAGES:
         target = f"{paths.of_bucket(directory.bucket, 'o')}?{urllib.parse.urlencode(query)}"
         try:
-            page = store.call("GET", target, where=str(directory)).json()
+            page = store.call("GET", target, where=str(directory), most=PAGE).json()
         except Refused as error:
             if error.code == 404:
                 return {}

@@ -20,7 +20,7 @@ from aip_magics.storage.journal import Entry, Journal, Part
 from aip_magics.storage.objects import STRONG, Remote, delete, describe, find
 from aip_magics.storage.retry import Again
 from aip_magics.storage.sending import Sending
-from aip_magics.storage.store import Answer, Refused, Store
+from aip_magics.storage.store import PAGE, Answer, Refused, Store
 from aip_magics.storage.streaming import stream
 
 _FRESH = 0.1  # seconds for which a look at the object counts
@@ -249,7 +249,7 @@ def drop_unknown(store: Store, bucket: str, name: str, journal: Journal) -> None
 def unfinished(store: Store, bucket: str, name: str) -> list[str]:
     """The ids of the multipart uploads of this very object."""
     query = urllib.parse.urlencode({"prefix": name})
-    answer = store.call("GET", f"{paths.of_parts(bucket)}?uploads&{query}", where=f"gs://{bucket}/{name}")
+    answer = store.call("GET", f"{paths.of_parts(bucket)}?uploads&{query}", where=f"gs://{bucket}/{name}", most=PAGE)
     text = answer.data.decode("utf-8", "replace")
     rows = re.findall(r"<Upload>.*?<Key>(.*?)</Key>.*?<UploadId>(.*?)</UploadId>.*?</Upload>", text, re.DOTALL)
     return [id_ for key, id_ in rows if html.unescape(key) == name]

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Authorize = Callable[[bool], Mapping[str, str]]  # (renew) → headers; renew = the ones before were refused
-# A page of a listing has at most 1,000 objects, each with a name of 1 KB and custom metadata of 8 KB.
-ANSWER = 16 << 20
+ANSWER = 1 << 20  # bytes: about one object or bucket; a policy has 1,500 members at most
+# A page has at most 1,000 objects, each with a name of 1 KB and custom metadata of 8 KB.
+PAGE = 16 << 20
 ERROR = 64 << 10
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -113,13 +114,18 @@ class Store:
         other._sleep, other._on_fault = pause, on_fault
         return other
 
-    def call(self, method: str, target: str, *, where: str, body: bytes | None = None, **headers: str) -> Answer:
+    def call(
+        self, method: str, target: str, *, where: str, body: bytes | None = None, most: int = ANSWER, **headers: str
+    ) -> Answer:
         """A request without content to speak of, tried again as often as it pays. Refused for an error answer.
 
-        `target` is a path (escaped, with its query) or a URL. Headers are named with `_` for `-`.
+        `target` is a path (escaped, with its query) or a URL. Headers are named with `_` for `-`. `most` is how many
+        bytes the answer may have.
         """
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.persist(lambda: self.once(method, target, where=where, body=body, headers=named), where=where)
+        return self.persist(
+            lambda: self.once(method, target, where=where, body=body, headers=named, most=most), where=where
+        )
 
     def persist(self, work: Callable[[], T], *, where: str, gained: Callable[[], int] = lambda: 0) -> T:
         """`work`, tried again by the rules of the policy as long as that pays (see `retry.persist`)."""
@@ -143,22 +149,24 @@ class Store:
         length: int | None = None,
         headers: Mapping[str, str] = NOTHING,
         fine: frozenset[int] = frozenset(),
+        most: int = ANSWER,
     ) -> Answer:
         """One try. `length` in bytes for a body that is made on the way; `fine` are codes that are no errors.
 
         Again for what may pass, Refused for other error answers, CredentialsError.
         """
 
-        return self._try(
-            method, target, where, body, length, headers, fine, lambda response: self._whole(response, where)
-        )
+        def whole(response: urllib3.BaseHTTPResponse) -> Answer:
+            return self._whole(response, where, most)
 
-    def _whole(self, response: urllib3.BaseHTTPResponse, where: str) -> Answer:
+        return self._try(method, target, where, body, length, headers, fine, whole)
+
+    def _whole(self, response: urllib3.BaseHTTPResponse, where: str, most: int) -> Answer:
         """An answer with its content, which is bounded: of an error the beginning is enough."""
         fine = response.status < 300
-        data, all_ = content(response, ANSWER if fine else ERROR, self.sockets.touch)
+        data, all_ = content(response, most if fine else ERROR, self.sockets.touch)
         if fine and not all_:
-            text = say("the answer is larger than the {most} bytes that this request can need", most=ANSWER)
+            text = say("the answer is larger than the {most} bytes that this request can need", most=most)
             raise StorageError(text, where=f"{where}, {self.endpoint}", fix=_other_end())
         return Answer(response.status, response.headers, data)
 
@@ -173,7 +181,7 @@ class Store:
                     self.sockets.touch()
                     take(data)
                 return Answer(response.status, response.headers, b"")
-            return self._whole(response, where)
+            return self._whole(response, where, ANSWER)
 
         return self._try("GET", target, where, None, None, headers, frozenset(), stream)
 
