@@ -10,13 +10,13 @@ from __future__ import annotations
 import configparser
 import dataclasses
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from aip_magics.errors import SettingsError
 from aip_magics.language import say
+from aip_magics.names import PROJECT
 from aip_magics.spec import nearest
 
 T = TypeVar("T")
@@ -160,7 +160,7 @@ def _project(found: Sourced[str] | None, local: bool) -> Sourced[str]:
             where="project",
             fix=say("add --project PROJECT_ID, or run `gcloud config set project PROJECT_ID`"),
         )
-    if not re.fullmatch(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]", found.value):
+    if not PROJECT.fullmatch(found.value):
         fix = say("a project ID has 6 to 30 lower-case letters, digits and hyphens and starts with a letter")
         if found.value.isdecimal():
             fix = say("this is a project number; {fix}", fix=fix)

@@ -22,8 +22,8 @@ LAYERS = (
     {"deploy"},
     {"checks", "storage", "prediction", "client", "targets"},
     {"artifacts", "catalog"},
-    {"spec", "events", "settings", "trust", "errors"},
-    {"language", "lazy", "crc32c"},
+    {"spec", "events", "settings", "names", "trust", "errors"},
+    {"language", "lazy", "crc32c", "bounded"},
 )
 RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 FRAMEWORKS = {"sklearn", "xgboost", "tensorflow", "joblib", "numpy", "pandas", "scipy"}

@@ -10,8 +10,7 @@ from aip_magics import catalog
 from aip_magics.checks import links
 from aip_magics.checks.base import Finding, Outcomes, Subject, error, rule, warning
 from aip_magics.language import say
-
-_LEGAL = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+from aip_magics.names import RESOURCE, is_full
 
 
 @rule("M02", link=links.NAMES)
@@ -59,12 +58,12 @@ def legal_name(text: str, prefix: str = "m") -> str:
 
 
 def _last(name: str) -> str:
-    return name.rsplit("/", 1)[-1] if name.startswith("projects/") else name
+    return name.rsplit("/", 1)[-1] if is_full(name) else name
 
 
 def _name(field: str, name: str, prefix: str) -> Iterator[Finding]:
     most = catalog.limits().name_chars
-    if not _LEGAL.fullmatch(name):
+    if not RESOURCE.fullmatch(name):
         text = say(
             "{name!r} is not a name: it should start with a letter and contain only letters, numbers and underscores",
             name=name,

@@ -6,25 +6,40 @@ Paths and bodies follow the discovery document `ml` v1, revision 20251213.
 from __future__ import annotations
 
 import dataclasses
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aip_magics import names
 from aip_magics.spec import Model, Version
+
+ANSWER = 4 << 20  # bytes: a page has at most 100 resources of a few kB
+# The service answered with 2 MB at most; the embedded server with whatever the model predicts.
+LARGE_ANSWER = 32 << 20
 
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """One call: `path` is below the endpoint (`v1/projects/…`); `body` a JSON object or the raw bytes of a predict."""
+    """One call: `path` is below the endpoint (`v1/projects/…`); `body` a JSON object or the raw bytes of a predict.
+
+    `most` is how many bytes the answer may have.
+    """
 
     method: str
     path: str
     body: Mapping[str, Any] | bytes | None = None
     params: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    most: int = ANSWER
 
     @property
     def safe(self) -> bool:
         """Whether the call may simply be sent again: it changes nothing."""
         return self.method == "GET"
+
+    @property
+    def quoted(self) -> str:
+        """The path as it goes into a URL. The names in it were looked at (`names`); what else is odd is quoted here."""
+        return urllib.parse.quote(self.path, safe="/:")
 
     @property
     def told(self) -> str:
@@ -34,22 +49,22 @@ class Request:
 
 
 def model_name(project: str, model: str) -> str:
-    """`projects/P/models/M`; a full name is taken as it is, as gcloud does."""
-    return model if model.startswith("projects/") else f"projects/{project}/models/{model}"
+    """`projects/P/models/M`; a full name is taken as it is, as gcloud does. OptionError for what is no name."""
+    return names.model_path(project, model)
 
 
 def version_name(project: str, model: str, version: str) -> str:
-    """`projects/P/models/M/versions/V`; a full name is taken as it is."""
-    return version if version.startswith("projects/") else f"{model_name(project, model)}/versions/{version}"
+    """`projects/P/models/M/versions/V`; a full name is taken as it is. OptionError for what is no name."""
+    return names.version_path(project, model, version)
 
 
 def operation_name(project: str, operation: str) -> str:
-    """`projects/P/operations/O`; a full name is taken as it is."""
-    return operation if operation.startswith("projects/") else f"projects/{project}/operations/{operation}"
+    """`projects/P/operations/O`; a full name is taken as it is. OptionError for what is no name."""
+    return names.operation_path(project, operation)
 
 
 def create_model(project: str, model: Model) -> Request:
-    return Request("POST", f"v1/projects/{project}/models", model.to_json())
+    return Request("POST", f"v1/{names.project_path(project)}/models", model.to_json())
 
 
 def get(name: str) -> Request:
@@ -58,7 +73,7 @@ def get(name: str) -> Request:
 
 
 def list_models(project: str, page_token: str = "") -> Request:
-    return _list(f"v1/projects/{project}/models", page_token)
+    return _list(f"v1/{names.project_path(project)}/models", page_token)
 
 
 def list_versions(model: str, page_token: str = "") -> Request:
@@ -66,7 +81,7 @@ def list_versions(model: str, page_token: str = "") -> Request:
 
 
 def list_operations(project: str, page_token: str = "") -> Request:
-    return _list(f"v1/projects/{project}/operations", page_token)
+    return _list(f"v1/{names.project_path(project)}/operations", page_token)
 
 
 def delete(name: str) -> Request:
@@ -93,7 +108,7 @@ def cancel(operation: str) -> Request:
 
 def predict(name: str, body: bytes) -> Request:
     """Online prediction by a version, or by a model's default version; the body goes through untouched."""
-    return Request("POST", f"v1/{name}:predict", body)
+    return Request("POST", f"v1/{name}:predict", body, most=LARGE_ANSWER)
 
 
 def version_runtime(version: str) -> Request:
@@ -108,7 +123,7 @@ def version_stats(version: str) -> Request:
 
 def version_logs(version: str, lines: int) -> Request:
     """The last lines of a version's logs: an extension of the embedded server."""
-    return Request("GET", f"v1/{version}:logs", params={"lines": str(lines)})
+    return Request("GET", f"v1/{version}:logs", params={"lines": str(lines)}, most=LARGE_ANSWER)
 
 
 def _list(path: str, page_token: str) -> Request:

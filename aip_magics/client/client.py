@@ -9,9 +9,16 @@ from typing import Any
 from aip_magics.client import calls
 from aip_magics.client.calls import Request
 from aip_magics.client.transport import Transport
-from aip_magics.errors import ApiError, NotFound, OperationFailed
+from aip_magics.errors import ApiError, NotFound, OperationFailed, Unavailable
 from aip_magics.language import say
 from aip_magics.spec import Model, Operation, Version
+
+# A project has 100 models, 200 versions, and the operations of some weeks.
+PAGES = 1000
+ITEMS = 20_000
+LIST_BYTES = 64 << 20
+TOKEN_CHARS = 4096
+WAIT_SECONDS = 2 * 3600.0  # for an operation; a version with GPUs was up after half an hour
 
 
 class Client:
@@ -122,15 +129,19 @@ class Client:
         on_poll: Callable[[Operation], None] = lambda _: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> Operation:
-        """Poll until the operation is done; OperationFailed where it ended with an error.
+        """Poll until the operation is done; OperationFailed where it ended with an error, Unavailable after two hours.
 
         The first polls follow each other quickly, so that a version that is up in 0.3 s is not waited for longer.
         """
-        pause = 0.03
+        pause, waited, name = 0.03, 0.0, operation.name or ""
         while not operation.done:
+            if waited > WAIT_SECONDS:
+                text = say("the operation is not done after {hours:g} hours", hours=WAIT_SECONDS / 3600)
+                raise Unavailable(text, where=name, fix=say("wait for it again: {line}", line=f"%aip_attach {name}"))
             sleep(pause)
+            waited += pause
             pause = min(pause * 1.5, self._poll_seconds)
-            operation = self.get_operation(operation.name or "")
+            operation = self.get_operation(name)
             on_poll(operation)
         if operation.error is not None:
             raise OperationFailed(
@@ -147,16 +158,27 @@ class Client:
         return self.transport.url(request)
 
     def _pages(self, key: str, request: Callable[[str], Request]) -> Iterator[Any]:
-        token = ""
-        while True:
+        token, seen, count, begun = "", set[str](), 0, self.transport.received
+        for _ in range(PAGES):
             page = self.transport.send(request(token))
-            yield from page.get(key) or ()
-            following = str(page.get("nextPageToken") or "")
-            if not following:
+            items = page.get(key) or ()
+            if not isinstance(items, (list, tuple)):
+                raise self._no_list(key, say("it is no list"))
+            count += len(items)
+            yield from items
+            token = str(page.get("nextPageToken") or "")
+            if not token:
                 return
-            if following == token:
-                raise ApiError(say("the list does not end: the same page token came twice"), where=key)
-            token = following
+            if token in seen or len(token) > TOKEN_CHARS:
+                raise self._no_list(key, say("a page token came twice, or is none"))
+            seen.add(token)
+            if count > ITEMS or self.transport.received - begun > LIST_BYTES:
+                break
+        raise self._no_list(key, say("after {count} entries there are more", count=count))
+
+    def _no_list(self, key: str, why: str) -> ApiError:
+        text = say("the list of {key} cannot be read: {why}", key=key, why=why)
+        return ApiError(text, where=self.transport.base_url, fix=say("look at the endpoint, and at a proxy in between"))
 
     # Replies may have fields that we do not know: they are left out rather than refused.
     def _model(self, data: Any) -> Model:

@@ -11,9 +11,9 @@ import random
 import time
 import urllib.parse
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aip_magics import errors
+from aip_magics import bounded, errors
 from aip_magics.client.calls import Request
 from aip_magics.errors import ApiError, CredentialsError, PredictionError
 from aip_magics.language import say
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 RETRY_CODES = frozenset({429, 500, 502, 503, 504})
 TRIES = 5
+ERROR_BYTES = 64 << 10  # of an error's answer that are read: it is a few sentences
 BY_STATUS: dict[str, type[ApiError]] = {
     "INVALID_ARGUMENT": errors.InvalidArgument,
     "FAILED_PRECONDITION": errors.FailedPrecondition,
@@ -60,18 +61,23 @@ class Transport:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.base_url = base_url.rstrip("/")
+        from aip_magics.client.connections import mount
+
+        mount(session)
         self._session = session
         self._headers = dict(headers or {})
         self._timeout = timeout
         self._sleep = sleep
+        self.received = 0  # bytes of all answers so far
 
     def url(self, request: Request) -> str:
         """The full URL of a request, without its query."""
-        return f"{self.base_url}/{urllib.parse.quote(request.path, safe='/:')}"
+        return f"{self.base_url}/{request.quoted}"
 
     def send(self, request: Request) -> Any:
         """Send and return the JSON of the answer; ApiError (or PredictionError) for an error answer.
 
+        At most `request.most` bytes are read of an answer, and of the time it takes at most twice `timeout`.
         Safe calls are tried up to five times; a call that changes something only when it certainly was not taken
         (no connection was made), so that nothing is done twice.
         """
@@ -82,52 +88,88 @@ class Transport:
                 if attempt == TRIES or not (request.safe or _never_sent(error.__cause__)):
                     raise
             else:
-                if response.status_code not in RETRY_CODES or not request.safe or attempt == TRIES:
+                if response.code not in RETRY_CODES or not request.safe or attempt == TRIES:
                     return self._answer(response)
             self._sleep(min(0.2 * 2**attempt, 8.0) * random.uniform(0.5, 1.0))
         raise AssertionError("unreachable")
 
-    def _once(self, request: Request) -> requests.Response:
+    def _once(self, request: Request) -> _Read:
         import google.auth.exceptions
         import requests as http
+        import urllib3.exceptions
 
         raw = request.body if isinstance(request.body, bytes) else None
         if request.body is not None and raw is None:
             raw = json.dumps(request.body).encode()
         headers = {**self._headers, **({"Content-Type": "application/json"} if raw is not None else {})}
         try:
-            return self._session.request(
+            response = self._session.request(
                 request.method,
                 self.url(request),
                 data=raw,
                 params=dict(request.params),
-                headers=headers,
+                headers={"Accept-Encoding": "gzip", **headers},
                 timeout=self._timeout,
                 allow_redirects=False,
+                stream=True,
             )
+            with response:
+                return self._read(response, request.most)
         except google.auth.exceptions.GoogleAuthError as error:
             raise CredentialsError(
                 say("the credentials were not accepted: {error}", error=error),
                 where=self.base_url,
                 fix=say("run `gcloud auth application-default login`"),
             ) from None
-        except http.Timeout as error:
+        except (http.Timeout, urllib3.exceptions.TimeoutError) as error:
             raise errors.Unavailable(
                 say("no answer within {timeout:g} s", timeout=self._timeout), where=self.base_url
             ) from error
-        except http.RequestException as error:
+        except (http.RequestException, urllib3.exceptions.HTTPError) as error:
+            if isinstance(endless := _innermost(error), bounded.Endless):
+                text = say("the answer of the endpoint does not end: {part}", part=endless)
+                raise ApiError(text, where=self.base_url, fix=_other_end()) from None
             raise errors.Unavailable(
                 say("the endpoint cannot be reached ({reason})", reason=_reason(error)), where=self.base_url
             ) from error
 
-    def _answer(self, response: requests.Response) -> Any:
+    def _read(self, response: requests.Response, most: int) -> _Read:
+        code = response.status_code
+        fine = 200 <= code < 300
+        data, whole = bounded.content(response.raw, most if fine else ERROR_BYTES)
+        self.received += len(data)
+        if fine and not whole:
+            text = say("the answer of the endpoint is larger than the {most} bytes that this call can need", most=most)
+            raise ApiError(text, code=code, where=self.base_url, fix=_other_end())
+        return _Read(code, data, response.headers.get("Location", "")[:200])
+
+    def _answer(self, read: _Read) -> Any:
         try:
-            data = json.loads(response.content) if response.content else {}
-        except ValueError:
+            data = json.loads(read.data) if read.data else {}
+        except (ValueError, RecursionError):
             data = None
-        if response.ok and data is not None:
-            return data
-        raise error_of(response.status_code, data, response.text[:500], self.base_url)
+        if 300 <= read.code < 400:
+            text = say("the endpoint leads elsewhere, where neither call nor token goes: {url}", url=read.location)
+            raise ApiError(text, code=read.code, where=self.base_url, fix=_other_end())
+        text = read.data[:2000].decode("utf-8", "replace")[:500]
+        if read.code >= 300:
+            raise error_of(read.code, data, text, self.base_url)
+        if not isinstance(data, dict):
+            text = say("the answer of the endpoint is no JSON object: {text}", text=text[:100])
+            raise ApiError(text, code=read.code, where=self.base_url, fix=_other_end())
+        return data
+
+
+class _Read(NamedTuple):
+    """An answer that was read."""
+
+    code: int
+    data: bytes
+    location: str
+
+
+def _other_end() -> str:
+    return say("look at the endpoint, and at a proxy in between")
 
 
 def error_of(code: int, data: Any, text: str, endpoint: str) -> errors.AipError:
@@ -172,7 +214,11 @@ def _never_sent(error: BaseException | None) -> bool:
 
 def _reason(error: Exception) -> str:
     """The innermost reason of a requests error: its own text shows object addresses and URLs."""
-    inner: BaseException = error
-    while (deeper := inner.__cause__ or inner.__context__) is not None:
-        inner = deeper
+    inner = _innermost(error)
     return getattr(inner, "strerror", None) or type(inner).__name__
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while (deeper := error.__cause__ or error.__context__) is not None:
+        error = deeper
+    return error

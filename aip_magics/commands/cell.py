@@ -12,6 +12,10 @@ from aip_magics.language import say
 VARIABLE = re.compile(r"\$([A-Za-z_]\w*)")
 
 
+class NestedTooDeeply(CellError):
+    """The cell has more brackets in each other than are read."""
+
+
 class WrittenFloat(float):
     """A number of a YAML text that remembers how it was written: `2.10` is a runtime version, not the number 2.1."""
 
@@ -47,6 +51,9 @@ def read_yaml(text: str, where: str = "cell") -> Any:
         ) from None
     except yaml.YAMLError as error:
         raise CellError(say("this is not YAML: {reason}", reason=error), where=where) from None
+    except RecursionError:
+        fix = say("write it with fewer brackets around each other")
+        raise NestedTooDeeply(say("it is nested too deeply"), where=where, fix=fix) from None
 
 
 def read_mapping(text: str, where: str = "cell") -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aip_magics.commands.base import Context
-from aip_magics.commands.cell import read_yaml, substitute
+from aip_magics.commands.cell import NestedTooDeeply, read_yaml, substitute
 from aip_magics.errors import InstancesError
 from aip_magics.language import say
 from aip_magics.prediction import instances as forms
@@ -44,7 +44,7 @@ def request(args: argparse.Namespace, body: str | None, context: Context) -> byt
                 where="instances",
                 fix=say("give one of them"),
             )
-        found = from_value(substitute(read_yaml(body), context.names), "cell")
+        found = from_value(substitute(_read(body), context.names), "cell")
     elif files:
         found = _from_file(*next(iter(files.items())))
     else:
@@ -56,6 +56,13 @@ def request(args: argparse.Namespace, body: str | None, context: Context) -> byt
     if args.signature_name:
         found["signature_name"] = args.signature_name
     return forms.encode(found)
+
+
+def _read(body: str) -> Any:
+    try:
+        return read_yaml(body)
+    except NestedTooDeeply as error:
+        raise InstancesError(error.message, where=error.where, fix=error.fix) from None
 
 
 def from_value(value: Any, where: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from aip_magics.commands.logs import embedded
 from aip_magics.errors import ApiError, OptionError
 from aip_magics.events import StepFinished, StepStarted
 from aip_magics.language import say
+from aip_magics.names import is_full
 from aip_magics.spec import Model, Operation, Version
 from aip_magics.targets import Target
 
@@ -76,7 +77,7 @@ def describe(args: argparse.Namespace, _body: str | None, context: Context) -> D
 
 
 def _check_describe(args: argparse.Namespace) -> None:
-    if bool(args.operation) == bool(args.model) and not _full(args.version):
+    if bool(args.operation) == bool(args.model) and not is_full(args.version):
         raise OptionError(
             say("a model or an operation is wanted"), where="--model", fix="%aip_describe v1 --model iris"
         )
@@ -84,11 +85,6 @@ def _check_describe(args: argparse.Namespace) -> None:
         if given and not args.version:
             fix = f"%aip_describe v1 --model iris {flag}"
             raise OptionError(say("a version is wanted"), where=flag, fix=fix)
-
-
-def _full(name: str | None) -> bool:
-    """Whether it is a full name, which needs no `--model`: as with gcloud."""
-    return bool(name and name.startswith("projects/"))
 
 
 def _describe_calls(args: argparse.Namespace, target: Target) -> list[Request]:
@@ -173,25 +169,27 @@ def add_delete(parser: argparse.ArgumentParser) -> None:
 
 def delete(args: argparse.Namespace, _body: str | None, context: Context) -> show.DryRun | str | None:
     """Delete a version, or a model without (or with all) its versions; waits until it is done."""
+    target = context.target(args)
+    model = calls.model_name(target.project, args.model)
+    name = model
+    if args.version is not None:  # an empty one is a mistake, and must not delete the model
+        name = calls.version_name(target.project, args.model, args.version)
     what = (
         say("version {version} of model {model}", version=args.version, model=args.model)
         if args.version
         else say("model {model}", model=args.model)
     )
-    target = context.target(args)
     asked_only = args.show or args.dry_run
     if not (args.yes or asked_only):
         raise OptionError(
             say("this would delete {what}", what=what), where="--yes", fix=say("add --yes to really delete it")
         )
     versions: list[Version] = []
-    if args.all_versions and not args.version:
+    if args.all_versions and name == model:
         target.connect()  # which they are is asked for a dry run too
         # The default version can be deleted only as the last one.
         versions = sorted(target.client.list_versions(args.model), key=lambda version: bool(version.isDefault))
-    names = [version.name or "" for version in versions]
-    model = calls.model_name(target.project, args.model)
-    names.append(calls.version_name(target.project, args.model, args.version) if args.version else model)
+    names = [*(version.name or "" for version in versions), name]
     sent = [call for name in names for call in (calls.delete(name), show.Wait())]
     instead = show.preview(args, context, target, sent)
     if instead is not None:
@@ -199,7 +197,7 @@ def delete(args: argparse.Namespace, _body: str | None, context: Context) -> sho
     target.connect()
     context.face.emit(StepStarted("delete", say("Delete {what}", what=what)))
     for name in names:
-        version = "/versions/" in name
+        version = name != model
         client = target.client
         client.wait(client.delete_version("", name) if version else client.delete_model(name))
     context.face.emit(StepFinished("delete", say("{what} is deleted", what=what)))

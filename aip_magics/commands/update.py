@@ -14,6 +14,7 @@ from aip_magics.commands.deploy import read_config
 from aip_magics.errors import FieldError, OptionError
 from aip_magics.events import StepFinished, StepStarted
 from aip_magics.language import say
+from aip_magics.names import is_full
 from aip_magics.spec import Model, Version, nearest
 from aip_magics.targets import Target
 
@@ -52,7 +53,7 @@ def update(args: argparse.Namespace, body: str | None, context: Context) -> Mode
     resource = (Version if args.version else Model).from_json(fields)
     sent, mask = resource.to_json(), list(_mask(fields))
     name = calls.model_name(target.project, args.model)
-    if args.version:
+    if args.version is not None:
         name = calls.version_name(target.project, args.model, args.version)
     instead = show.preview(args, context, target, [calls.patch(name, sent, mask), show.Wait()])
     if instead is not None:
@@ -129,7 +130,7 @@ def add_set_default(parser: argparse.ArgumentParser) -> None:
 
 def set_default(args: argparse.Namespace, _body: str | None, context: Context) -> Version | show.DryRun | str:
     """Make a READY version the model's default one, and return it."""
-    if not args.model and not args.version.startswith("projects/"):
+    if not args.model and not is_full(args.version):
         raise OptionError(say("a model is wanted"), where="--model", fix="%aip_set_default v2 --model iris")
     target = context.target(args)
     name = calls.version_name(target.project, args.model or "", args.version)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from aip_magics.errors import InstancesError
@@ -14,9 +15,8 @@ _EXAMPLE = '{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 
 def parse_json_instances(data: str | bytes, where: str = "--json-instances") -> list[Any]:
     """One JSON value per line. InstancesError with the line's number; an empty line is an error, as with gcloud."""
-    return [
-        _loads(line, _line(where, number), say("each line is one JSON value")) for number, line in _lines(data, where)
-    ]
+    fix = say("each line is one JSON value")
+    return [_loads(line, functools.partial(_line, where, number), fix) for number, line in _lines(data, where)]
 
 
 def parse_text_instances(data: str | bytes, where: str = "--text-instances") -> list[str]:
@@ -26,7 +26,7 @@ def parse_text_instances(data: str | bytes, where: str = "--text-instances") -> 
 
 def parse_json_request(data: str | bytes, where: str = "--json-request") -> dict[str, Any]:
     """A JSON object with a list `instances`. Unlike gcloud, its other keys are kept."""
-    request = _loads(_text(data, where), where, say("send an object: {example}", example=_EXAMPLE), whole=True)
+    request = _loads(_text(data, where), lambda: where, say("send an object: {example}", example=_EXAMPLE), whole=True)
     if not isinstance(request, dict):
         raise InstancesError(
             say("a JSON object is wanted, not {kind}", kind=_kind(request)),
@@ -127,6 +127,8 @@ def _plain(value: Any) -> Any:
 
 
 def _why(error: BaseException) -> str:
+    if isinstance(error, RecursionError):
+        return say("it is nested too deeply")
     text = str(error) or type(error).__name__
     return say("NaN and Infinity do not exist in JSON") if text.startswith("Out of range float") else text
 
@@ -163,15 +165,15 @@ def _text(data: str | bytes, where: str) -> str:
         ) from None
 
 
-def _loads(text: str, where: str, fix: str, *, whole: bool = False) -> Any:
+def _loads(text: str, where: Callable[[], str], fix: str, *, whole: bool = False) -> Any:
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         line = error.lineno if whole else None
-        raise InstancesError(_no_json(error.msg, line, error.colno), where=where, fix=fix) from None
+        raise InstancesError(_no_json(error.msg, line, error.colno), where=where(), fix=fix) from None
     except (ValueError, RecursionError) as error:
         reason = say("it is nested too deeply") if isinstance(error, RecursionError) else str(error)
-        raise InstancesError(say("this is not JSON: {reason}", reason=reason), where=where, fix=fix) from None
+        raise InstancesError(say("this is not JSON: {reason}", reason=reason), where=where(), fix=fix) from None
 
 
 def _no_json(reason: str, line: int | None, column: int) -> str:
@@ -186,6 +188,9 @@ def _line(where: str, number: int) -> str:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(say("{name} does not exist in JSON", name=name))
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)  # one for all: there may be a million lines
 
 
 def _kind(value: object) -> str:

@@ -15,12 +15,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from aip_magics import catalog
 from aip_magics.errors import AipError
 from aip_magics.server import predict
 from aip_magics.server.gate import Gate
+from aip_magics.server.limits import Door, Guarded
 from aip_magics.server.names import ModelKey, VersionKey
 from aip_magics.server.nodes import NodeGroup
 
@@ -74,7 +75,7 @@ class Counter:
         parser = httptools.HttpRequestParser(parsed)
         try:
             parser.feed_data(raw)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             return None
         path = PREDICT.fullmatch(parsed.url)
         common = parsed.complete and parser.get_http_version() == "1.1" and not parser.should_upgrade()
@@ -110,15 +111,15 @@ class _Parsed:
         self.complete = True
 
 
-class Express(HttpToolsProtocol):
+class Express(Guarded):
     """One connection: uvicorn's, but for predict requests."""
 
-    def __init__(self, counter: Counter, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, counter: Counter, door: Door, *arguments: Any, **options: Any) -> None:
+        super().__init__(door, *arguments, **options)
         self._counter = counter
-        self._parsing = False  # whether uvicorn has the beginning of a request
         self._asked = False  # whether one of ours is on its way
         self._waiting = b""  # what came after it
+        self._served = False  # whether one of ours was taken
         self._last = False  # whether to close after it
         self._used = 0.0  # when the last one was answered
 
@@ -129,14 +130,6 @@ class Express(HttpToolsProtocol):
                 self.flow.pause_reading()
         elif not (data.startswith(START) and not self._parsing and self._quiet and self._take(data)):
             super().data_received(data)
-
-    def on_message_begin(self) -> None:
-        self._parsing = True
-        super().on_message_begin()
-
-    def on_message_complete(self) -> None:
-        self._parsing = False
-        super().on_message_complete()
 
     def shutdown(self) -> None:
         if self._asked:
@@ -158,6 +151,10 @@ class Express(HttpToolsProtocol):
         found = self._counter.find(head.key)
         if found is None:
             return False
+        if not self._served:
+            self._served = True
+            self.known()
+        self._have_head()
         self._asked = True
         self._ask(*found, data[end:])
         return True
@@ -233,4 +230,4 @@ class Express(HttpToolsProtocol):
 
 def protocol(counter: Counter) -> Callable[..., Express]:
     """What uvicorn makes its connections with."""
-    return functools.partial(Express, counter)
+    return functools.partial(Express, counter, Door())

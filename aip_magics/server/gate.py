@@ -9,14 +9,13 @@ from __future__ import annotations
 import hmac
 import logging
 import secrets
-from urllib.parse import unquote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aip_magics.errors import AipError, ApiError, PermissionDenied, Unauthenticated
+from aip_magics.errors import AipError, ApiError, InvalidArgument, PermissionDenied, Unauthenticated
 from aip_magics.server.api import HEALTH
 from aip_magics.server.context import Service
 from aip_magics.server.names import location_of
@@ -85,39 +84,30 @@ class Gate:
         for name, value in scope["headers"]:
             headers.setdefault(name, []).append(value)
         hosts = headers.get(b"host", [])
-        host = _absolute_form(scope) or (hosts[0].decode("latin-1") if len(hosts) == 1 else "")
+        if len(hosts) > 1 or (not hosts and scope.get("http_version") != "1.0"):
+            raise InvalidArgument(f"The request should have one Host header, not {len(hosts)}.")  # RFC 9112, 3.2
+        # gcloud sends a URL for a target when this server is set as its proxy: that is how it reaches the regional
+        # endpoints here. Its host is the one that counts (limits.py).
+        host = scope.get("authority") or (hosts[0].decode("latin-1") if hosts else "")
         location = location_of(host)
         if location is None:
             raise PermissionDenied(f"This server does not answer for the host {host!r}.")
         if b"origin" in headers:
             raise PermissionDenied("This server does not answer web pages.")
-        if scope["path"] != HEALTH:
-            self._authenticate(headers.get(b"authorization", []))
+        if self._authentic(headers.get(b"authorization", [])):
+            if "admitted" in scope:
+                scope["admitted"]()
+        elif scope["path"] != HEALTH:
+            raise Unauthenticated(
+                "Request had invalid authentication credentials. Expected the access token of this server in the "
+                "header 'Authorization: Bearer TOKEN'; the file server.json in its data directory holds it."
+            )
         scope["location"] = location
         scope["service"] = self.service
 
-    def _authenticate(self, given: list[bytes]) -> None:
-        if len(given) == 1:
-            scheme, _, credential = given[0].partition(b" ")
-            if hmac.compare_digest(scheme.title() + b" " + credential.strip(), self._expected):
-                return
-        raise Unauthenticated(
-            "Request had invalid authentication credentials. Expected the access token of this server in the header "
-            "'Authorization: Bearer TOKEN'; the file server.json in its data directory holds it."
-        )
-
-
-def _absolute_form(scope: Scope) -> str | None:
-    """The host of a request target like `http://us-east1-ml.googleapis.com/v1/…`, as a client of a proxy sends it.
-
-    gcloud does, when this server is set as its proxy: that is how it reaches the regional endpoints here. The path in
-    the scope becomes that of the origin form.
-    """
-    raw: str = scope["raw_path"].decode("latin-1")
-    scheme, separator, rest = raw.partition("://")
-    if not separator or scheme.lower() not in ("http", "https"):
-        return None
-    host, _, path = rest.partition("/")
-    scope["raw_path"] = f"/{path}".encode("latin-1")  # as it was sent: names of objects have an encoded `/`
-    scope["path"] = unquote(f"/{path}")
-    return host
+    def _authentic(self, given: list[bytes]) -> bool:
+        """Whether these are our token, once."""
+        if len(given) != 1:
+            return False
+        scheme, _, credential = given[0].partition(b" ")
+        return hmac.compare_digest(scheme.title() + b" " + credential.strip(), self._expected)

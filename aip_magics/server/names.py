@@ -6,10 +6,11 @@ import dataclasses
 import re
 
 from aip_magics import catalog
+from aip_magics.names import RESOURCE
 
 GLOBAL = "global"
 
-_RESOURCE_ID = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
+_MOST = 128
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:]+\]|[^:\[\]]+)(?::\d{1,5})?")
 _REGIONAL = re.compile(r"(?P<region>[a-z0-9-]+)-ml\.googleapis\.com")
 _GLOBAL_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]", "ml.googleapis.com", "storage.googleapis.com"})
@@ -50,7 +51,7 @@ class VersionKey(ModelKey):
 
 def is_resource_id(text: str) -> bool:
     """Whether this may name a model or version: a letter, then letters, digits, underscores; at most 128."""
-    return _RESOURCE_ID.fullmatch(text) is not None
+    return len(text) <= _MOST and RESOURCE.fullmatch(text) is not None
 
 
 def location_of(host: str) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from aip_magics.errors import StorageError
 from aip_magics.language import say
+from aip_magics.storage import paths
 from aip_magics.storage.names import check_bucket_name
 from aip_magics.storage.store import Refused, Store
 
@@ -75,7 +76,7 @@ def ensure_bucket(store: Store, name: str, *, project: str, location: str) -> Bu
 def find_bucket(store: Store, name: str) -> Bucket | None:
     """The bucket, None where there is none of that name; StorageError as `ensure_bucket` says."""
     check_bucket_name(name)
-    target = f"/storage/v1/b/{name}?fields=location,customPlacementConfig,projectNumber"
+    target = f"{paths.of_bucket(name)}?fields=location,customPlacementConfig,projectNumber"
     try:
         return _read(name, store.call("GET", target, where=f"gs://{name}").json())
     except Refused as error:
@@ -97,7 +98,7 @@ def make_bucket(store: Store, name: str, *, project: str, location: str) -> Buck
     check_bucket_name(name)
     access = {"uniformBucketLevelAccess": {"enabled": True}, "publicAccessPrevention": "enforced"}
     wanted = {"name": name, "location": location.upper(), "iamConfiguration": access}
-    target = f"/storage/v1/b?{urllib.parse.urlencode({'project': project})}"
+    target = f"{paths.BUCKETS}?{urllib.parse.urlencode({'project': project})}"
     body = json.dumps(wanted).encode()
     try:
         made = store.call("POST", target, where=f"gs://{name}", body=body, Content_Type="application/json").json()
@@ -115,7 +116,7 @@ def readers(store: Store, name: str) -> frozenset[str]:
     A grant to the whole project is not seen, one under a condition is not counted. Refused where the policy may not be
     seen.
     """
-    target = f"/storage/v1/b/{name}/iam?optionsRequestedPolicyVersion=3"
+    target = f"{paths.of_bucket(name, 'iam')}?optionsRequestedPolicyVersion=3"
     bindings = store.call("GET", target, where=f"gs://{name}").json().get("bindings") or ()
     granted = [row for row in bindings if not row.get("condition")]
 
@@ -144,7 +145,7 @@ def _may_write(store: Store, name: str) -> bool:
     # that somebody else looks after.
     wanted = "storage.objects.create"
     try:
-        target = f"/storage/v1/b/{name}/iam/testPermissions?permissions={wanted}"
+        target = f"{paths.of_bucket(name, 'iam/testPermissions')}?permissions={wanted}"
         answer = store.call("GET", target, where=f"gs://{name}").json()
     except Refused:
         return False

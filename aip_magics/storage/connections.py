@@ -10,6 +10,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from aip_magics.bounded import BoundedResponse
 from aip_magics.storage.sockets import Sockets
 
 # Bytes that the kernel holds beyond what is on its way: so progress tells what left the machine, and on a slow line
@@ -45,6 +46,7 @@ def _unsent_limit() -> list[tuple[int, int, int]]:
 class _Tracked(HTTPConnection):
     """Tells which socket this thread uses."""
 
+    response_class = BoundedResponse  # a stall in its content is the crew's to see
     sockets: ClassVar[Sockets]
 
     def connect(self) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import httptools
 
+from aip_magics.language import say
 from aip_magics.storage.crew import Crew
 from aip_magics.storage.retry import Again
 from aip_magics.storage.store import Answer, Store, connection_reason
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
 
 _READ = 64 << 10  # bytes asked for at a time; an answer is one kilobyte
+_MOST = 1 << 20  # bytes of one answer, its head with it
 _WOULD_WAIT = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -38,6 +40,7 @@ class Line:
         self._content = b""
         self._kept = False  # by the other end
         self._complete = False
+        self._received = 0
 
     @property
     def sending(self) -> bool:
@@ -48,7 +51,7 @@ class Line:
         """Begin a request; how many of its bytes left. Again for a fault of the connection, as in the following."""
         self.fit = False
         self._unsent = memoryview(request)
-        self._headers, self._content, self._complete = {}, b"", False
+        self._headers, self._content, self._complete, self._received = {}, b"", False, 0
         return self.go_on()
 
     def go_on(self) -> int:
@@ -70,6 +73,9 @@ class Line:
                 data = self.socket.recv(_READ)
                 if not data:
                     raise Again("RemoteDisconnected")
+                self._received += len(data)
+                if self._received > _MOST:
+                    raise Again(say("the answer was longer than asked for"))
                 self._parser.feed_data(data)
         except _WOULD_WAIT:
             return None

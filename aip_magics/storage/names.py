@@ -67,6 +67,9 @@ def check_object_name(name: str) -> None:
     if not 1 <= size <= 1024:
         text = say("the object's name has {size} bytes; Cloud Storage takes 1 to 1024", size=size)
         raise StorageError(text, where=name, fix=say("use a shorter directory or file name"))
+    if name in (".", ".."):
+        text = say("{name!r} is no name of an object in Cloud Storage", name=name)
+        raise StorageError(text, where=name, fix=say("rename the file"))
     if "\r" in name or "\n" in name:
         text = say("the object's name has a line break, which Cloud Storage does not take")
         raise StorageError(text, where=repr(name), fix=say("rename the file"))

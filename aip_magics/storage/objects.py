@@ -8,10 +8,18 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
+from aip_magics.errors import StorageError
+from aip_magics.language import say
+from aip_magics.storage import paths
 from aip_magics.storage.names import GsUri
-from aip_magics.storage.store import Refused, Store, quoted
+from aip_magics.storage.store import PAGE, Refused, Store
 
 STRONG = "aip-magics-blake3"  # the key of the strong hash (checksums.py) in an object's custom metadata
+# A model's directory has 1,000 files at most; one that is uploaded or fetched may be another.
+OBJECTS = 200_000
+MOST_PAGES = 2000
+REWRITES = 10_000  # calls for one copy: each does at least a second of work
+TOKEN_CHARS = 4096
 FIELDS = "name,size,crc32c,generation,metadata"
 
 
@@ -44,10 +52,11 @@ def listing(store: Store, directory: GsUri) -> dict[str, Remote]:
     """The objects below `directory`, by relative name; empty where there is no such bucket or directory."""
     found: dict[str, Remote] = {}
     query = {"prefix": directory.prefix, "fields": f"nextPageToken,items({FIELDS})", "maxResults": "1000"}
-    while True:
-        target = f"/storage/v1/b/{directory.bucket}/o?{urllib.parse.urlencode(query)}"
+    seen = set[str]()
+    while len(found) <= OBJECTS and len(seen) <= MOST_PAGES:
+        target = f"{paths.of_bucket(directory.bucket, 'o')}?{urllib.parse.urlencode(query)}"
         try:
-            page = store.call("GET", target, where=str(directory)).json()
+            page = store.call("GET", target, where=str(directory), most=PAGE).json()
         except Refused as error:
             if error.code == 404:
                 return {}
@@ -56,14 +65,25 @@ def listing(store: Store, directory: GsUri) -> dict[str, Remote]:
             remote = Remote.read(item, directory.prefix)
             if remote.name:
                 found[remote.name] = remote
-        if not page.get("nextPageToken"):
+        token = str(page.get("nextPageToken") or "")
+        if not token:
             return found
-        query["pageToken"] = page["nextPageToken"]
+        if token in seen or len(token) > TOKEN_CHARS:
+            raise _no_list(store, directory, say("a page token came twice, or is none"))
+        seen.add(token)
+        query["pageToken"] = token
+    raise _no_list(store, directory, say("after {count} entries there are more", count=len(found)))
+
+
+def _no_list(store: Store, directory: GsUri, why: str) -> StorageError:
+    text = say("the list of {key} cannot be read: {why}", key=str(directory), why=why)
+    fix = say("look at the endpoint, and at a proxy in between; or name a directory with fewer objects")
+    return StorageError(text, where=store.endpoint, fix=fix)
 
 
 def find(store: Store, bucket: str, name: str) -> Remote | None:
     """The object, None where it (or the bucket) is not there."""
-    target = f"{object_path(bucket, name)}?fields={FIELDS}"
+    target = f"{paths.of_object(bucket, name)}?fields={FIELDS}"
     try:
         return Remote.read(store.call("GET", target, where=f"gs://{bucket}/{name}").json())
     except Refused as error:
@@ -75,7 +95,7 @@ def find(store: Store, bucket: str, name: str) -> Remote | None:
 def delete(store: Store, bucket: str, name: str, generation: int) -> None:
     """Delete this generation of an object; gone already is fine. Refused (412) when it was replaced meanwhile."""
     try:
-        target = f"{object_path(bucket, name)}?ifGenerationMatch={generation}"
+        target = f"{paths.of_object(bucket, name)}?ifGenerationMatch={generation}"
         store.call("DELETE", target, where=f"gs://{bucket}/{name}")
     except Refused as error:
         if error.code != 404:
@@ -85,26 +105,25 @@ def delete(store: Store, bucket: str, name: str, generation: int) -> None:
 def rewrite(store: Store, source: tuple[str, Remote], target: tuple[str, str], generation: int) -> Remote:
     """Copy (bucket, object) to (bucket, name), which must have this generation (0: not be there), with its metadata."""
     bucket, remote = source
-    path = f"{object_path(bucket, remote.name)}/rewriteTo{object_path(*target).removeprefix('/storage/v1')}"
+    path = paths.of_copy((bucket, remote.name), target)
     query = {"ifGenerationMatch": str(generation), "ifSourceGenerationMatch": str(remote.generation)}
-    while True:
-        where = f"gs://{target[0]}/{target[1]}"
+    where = f"gs://{target[0]}/{target[1]}"
+    for _ in range(REWRITES):
         answer = store.call("POST", f"{path}?{urllib.parse.urlencode(query)}", where=where).json()
         if answer.get("done"):
             return Remote.read(answer["resource"])
-        query["rewriteToken"] = answer["rewriteToken"]  # a big copy between places takes several calls
+        query["rewriteToken"] = str(answer.get("rewriteToken") or "")  # a big copy between places takes several calls
+    raise StorageError(
+        say("the copy does not end"), where=where, fix=say("look at the endpoint, and at a proxy in between")
+    )
 
 
 def describe(store: Store, bucket: str, remote: Remote, strong: str) -> None:
     """Leave the strong hash with an object. That it is refused costs later copies, nothing else."""
-    target = f"{object_path(bucket, remote.name)}?generation={remote.generation}&fields=generation"
+    target = f"{paths.of_object(bucket, remote.name)}?generation={remote.generation}&fields=generation"
     body = json.dumps({"metadata": {STRONG: strong}}).encode()
     try:
         store.call("PATCH", target, where=f"gs://{bucket}/{remote.name}", body=body, Content_Type="application/json")
     except Refused as error:
         if error.code not in (403, 404, 412):
             raise
-
-
-def object_path(bucket: str, name: str) -> str:
-    return f"/storage/v1/b/{bucket}/o/{quoted(name)}"

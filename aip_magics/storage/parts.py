@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from aip_magics.crc32c import combine_crc32c
 from aip_magics.language import say
+from aip_magics.storage import paths
 from aip_magics.storage.bodies import TYPE
 from aip_magics.storage.checksums import BLOCK, Digest, Hasher, strong_hash
 from aip_magics.storage.crew import Task
@@ -19,7 +20,7 @@ from aip_magics.storage.journal import Entry, Journal, Part
 from aip_magics.storage.objects import STRONG, Remote, delete, describe, find
 from aip_magics.storage.retry import Again
 from aip_magics.storage.sending import Sending
-from aip_magics.storage.store import Answer, Refused, Store
+from aip_magics.storage.store import PAGE, Answer, Refused, Store
 from aip_magics.storage.streaming import stream
 
 _FRESH = 0.1  # seconds for which a look at the object counts
@@ -33,7 +34,7 @@ class PartsUpload:
         self.sending = sending
         self._done = done
         self._lock = threading.Lock()
-        self._path = object_url(sending.bucket, sending.name)
+        self._path = paths.of_parts(sending.bucket, sending.name)
         self._left = left
         self._id = ""
         self._size = 0  # of a part, in bytes
@@ -229,7 +230,7 @@ class PartsUpload:
 
 def abort(store: Store, bucket: str, name: str, id_: str) -> None:
     """Drop a multipart upload and its parts; gone already is fine."""
-    target = f"{object_url(bucket, name)}?{urllib.parse.urlencode({'uploadId': id_})}"
+    target = f"{paths.of_parts(bucket, name)}?{urllib.parse.urlencode({'uploadId': id_})}"
     try:
         store.call("DELETE", target, where=f"gs://{bucket}/{name}")
     except Refused as refused:
@@ -248,14 +249,10 @@ def drop_unknown(store: Store, bucket: str, name: str, journal: Journal) -> None
 def unfinished(store: Store, bucket: str, name: str) -> list[str]:
     """The ids of the multipart uploads of this very object."""
     query = urllib.parse.urlencode({"prefix": name})
-    answer = store.call("GET", f"/{bucket}?uploads&{query}", where=f"gs://{bucket}/{name}")
+    answer = store.call("GET", f"{paths.of_parts(bucket)}?uploads&{query}", where=f"gs://{bucket}/{name}", most=PAGE)
     text = answer.data.decode("utf-8", "replace")
     rows = re.findall(r"<Upload>.*?<Key>(.*?)</Key>.*?<UploadId>(.*?)</UploadId>.*?</Upload>", text, re.DOTALL)
     return [id_ for key, id_ in rows if html.unescape(key) == name]
-
-
-def object_url(bucket: str, name: str) -> str:
-    return f"/{bucket}/{urllib.parse.quote(name)}"
 
 
 def _part_size(size: int) -> int:

@@ -15,11 +15,12 @@ from pathlib import Path
 from aip_magics.crc32c import combine_crc32c, encode_crc32c
 from aip_magics.errors import Interrupted, StorageError
 from aip_magics.language import say
+from aip_magics.storage import paths
 from aip_magics.storage.crew import Task
 from aip_magics.storage.digests import Digests
 from aip_magics.storage.meter import OnProgress
 from aip_magics.storage.names import GsUri
-from aip_magics.storage.objects import Remote, object_path
+from aip_magics.storage.objects import Remote
 from aip_magics.storage.pull_plan import plan_pull
 from aip_magics.storage.retry import Again
 from aip_magics.storage.store import Refused, Store
@@ -123,7 +124,7 @@ class _File:
         self._path = path
         self._uri = f"gs://{bucket}/{remote.name}"
         generation = {"alt": "media", "generation": remote.generation, "ifGenerationMatch": remote.generation}
-        self._target = f"{object_path(bucket, remote.name)}?{urllib.parse.urlencode(generation)}"
+        self._target = f"{paths.of_object(bucket, remote.name)}?{urllib.parse.urlencode(generation)}"
         self._lock = threading.Lock()
         self._crcs: dict[int, tuple[str, int]] = {}
         try:

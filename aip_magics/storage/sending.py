@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from aip_magics.errors import StorageError
 from aip_magics.language import say
+from aip_magics.storage import paths
 from aip_magics.storage.bodies import TYPE, Body, related
 from aip_magics.storage.checksums import Digest, Hasher
 from aip_magics.storage.digests import Digests
@@ -175,7 +176,7 @@ class Sending:
         }
 
     def upload_path(self, kind: str) -> str:
-        return f"/upload/storage/v1/b/{self.bucket}/o?uploadType={kind}&ifGenerationMatch={self.generation}"
+        return f"{paths.of_uploads(self.bucket)}?uploadType={kind}&ifGenerationMatch={self.generation}"
 
     def until_done(self, work: Callable[[], Remote]) -> Remote:
         """Do it, from the beginning again where that helps."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from aip_magics.bounded import Endless, content
 from aip_magics.errors import CredentialsError, StorageError
 from aip_magics.language import say
 from aip_magics.storage.checksums import SLICE
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Authorize = Callable[[bool], Mapping[str, str]]  # (renew) → headers; renew = the ones before were refused
+ANSWER = 1 << 20  # bytes: about one object or bucket; a policy has 1,500 members at most
+# A page has at most 1,000 objects, each with a name of 1 KB and custom metadata of 8 KB.
+PAGE = 16 << 20
+ERROR = 64 << 10
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -47,13 +52,13 @@ class Answer:
 
     def json(self) -> dict[str, Any]:
         """The JSON object. StorageError where it is none: then it was not Cloud Storage that answered."""
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             value = json.loads(self.data or b"{}")
             if isinstance(value, dict):
                 return value
         shown = self.data[:100].decode("utf-8", "replace")
         text = say("the answer is not one of Cloud Storage: {text}", text=shown)
-        raise StorageError(text, fix=say("look at the endpoint, and at a proxy in between"))
+        raise StorageError(text, fix=_other_end())
 
 
 class Store:
@@ -109,13 +114,18 @@ class Store:
         other._sleep, other._on_fault = pause, on_fault
         return other
 
-    def call(self, method: str, target: str, *, where: str, body: bytes | None = None, **headers: str) -> Answer:
+    def call(
+        self, method: str, target: str, *, where: str, body: bytes | None = None, most: int = ANSWER, **headers: str
+    ) -> Answer:
         """A request without content to speak of, tried again as often as it pays. Refused for an error answer.
 
-        `target` is a path (escaped, with its query) or a URL. Headers are named with `_` for `-`.
+        `target` is a path (escaped, with its query) or a URL. Headers are named with `_` for `-`. `most` is how many
+        bytes the answer may have.
         """
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.persist(lambda: self.once(method, target, where=where, body=body, headers=named), where=where)
+        return self.persist(
+            lambda: self.once(method, target, where=where, body=body, headers=named, most=most), where=where
+        )
 
     def persist(self, work: Callable[[], T], *, where: str, gained: Callable[[], int] = lambda: 0) -> T:
         """`work`, tried again by the rules of the policy as long as that pays (see `retry.persist`)."""
@@ -139,6 +149,7 @@ class Store:
         length: int | None = None,
         headers: Mapping[str, str] = NOTHING,
         fine: frozenset[int] = frozenset(),
+        most: int = ANSWER,
     ) -> Answer:
         """One try. `length` in bytes for a body that is made on the way; `fine` are codes that are no errors.
 
@@ -146,9 +157,18 @@ class Store:
         """
 
         def whole(response: urllib3.BaseHTTPResponse) -> Answer:
-            return Answer(response.status, response.headers, response.data)
+            return self._whole(response, where, most)
 
-        return self._try(method, target, where, body, length, headers, fine, whole, preload=True)
+        return self._try(method, target, where, body, length, headers, fine, whole)
+
+    def _whole(self, response: urllib3.BaseHTTPResponse, where: str, most: int) -> Answer:
+        """An answer with its content, which is bounded: of an error the beginning is enough."""
+        fine = response.status < 300
+        data, all_ = content(response, most if fine else ERROR, self.sockets.touch)
+        if fine and not all_:
+            text = say("the answer is larger than the {most} bytes that this request can need", most=most)
+            raise StorageError(text, where=f"{where}, {self.endpoint}", fix=_other_end())
+        return Answer(response.status, response.headers, data)
 
     def fetch(
         self, target: str, take: Callable[[bytes], None], *, where: str, headers: Mapping[str, str] = NOTHING
@@ -156,14 +176,14 @@ class Store:
         """One try of a download: `take` gets the bytes as they come, as they are stored. Errors as in `once`."""
 
         def stream(response: urllib3.BaseHTTPResponse) -> Answer:
-            if response.status < 400:
+            if response.status < 300:
                 for data in response.stream(SLICE, decode_content=False):
                     self.sockets.touch()
                     take(data)
                 return Answer(response.status, response.headers, b"")
-            return Answer(response.status, response.headers, response.data)
+            return self._whole(response, where, ANSWER)
 
-        return self._try("GET", target, where, None, None, headers, frozenset(), stream, preload=False)
+        return self._try("GET", target, where, None, None, headers, frozenset(), stream)
 
     def _try(
         self,
@@ -175,8 +195,6 @@ class Store:
         headers: Mapping[str, str],
         fine: frozenset[int],
         read: Callable[[urllib3.BaseHTTPResponse], Answer],
-        *,
-        preload: bool,
     ) -> Answer:
         url = target if target.startswith("http") else self.endpoint + target
         # A session's URL needs no token; one that points elsewhere must not get it.
@@ -187,11 +205,11 @@ class Store:
             sent["Content-Length"] = str(length)
         begun = self.clock()
         try:
-            response = self._open(method, url, body, sent, preload)
+            response = self._open(method, url, body, sent)
             try:
                 answer = read(response)
             finally:
-                response.release_conn() if preload else response.close()
+                response.close()  # what was read to its end gave its connection back already
             if body is None:
                 self.soonest = min(self.soonest, self.clock() - begun)
         except self._faults as error:
@@ -241,7 +259,11 @@ class Store:
 
     def _fault(self, error: Exception) -> Exception:
         """What a fault of the connection means: Again, or StorageError for a certificate, which stays what it is."""
-        told = getattr(_innermost(error), "verify_message", None)
+        inner = _innermost(error)
+        if isinstance(inner, Endless):
+            text = say("the answer of the endpoint does not end: {part}", part=inner)
+            return StorageError(text, where=self.endpoint, fix=_other_end())
+        told = getattr(inner, "verify_message", None)
         if told is None:
             return Again(connection_reason(error))
         text = say("the certificate of the other end is not trusted: {reason}", reason=told)
@@ -257,14 +279,14 @@ class Store:
         self._last_renewal = self._authorize(True)
         return self._last_renewal != refused
 
-    def _open(self, method: str, url: str, body: Any, headers: dict[str, str], preload: bool) -> Any:
+    def _open(self, method: str, url: str, body: Any, headers: dict[str, str]) -> Any:
         options: dict[str, Any] = {
             "body": body,
             "headers": headers,
             "retries": False,
             "redirect": False,
             "timeout": self._timeout,
-            "preload_content": preload,
+            "preload_content": False,
         }
         if self._proxied:
             return self._manager.urlopen(method, url, **options)
@@ -276,6 +298,10 @@ class Store:
         if pool is None:  # to look it up by its URL costs as much as a tenth of a small request
             pool = self._pools[origin] = self._manager.connection_from_url(origin)
         return pool
+
+
+def _other_end() -> str:
+    return say("look at the endpoint, and at a proxy in between")
 
 
 def bearer(token: str) -> Authorize:
@@ -312,11 +338,6 @@ class GoogleAuth:
         return headers
 
 
-def quoted(name: str) -> str:
-    """An object's name as one segment of a path."""
-    return urllib.parse.quote(name, safe="")
-
-
 def _origin(url: str) -> str:
     parts = urllib.parse.urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
@@ -342,7 +363,7 @@ def _message(data: bytes) -> str:
     text = data[:4000].decode("utf-8", "replace").strip()
     try:
         return str(json.loads(text)["error"]["message"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         found = re.search(r"<Message>(.*?)</Message>", text, re.DOTALL)
         return (found[1] if found else text).strip()[:300]
 

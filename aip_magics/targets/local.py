@@ -24,6 +24,7 @@ from aip_magics.targets.base import Target
 from aip_magics.targets.state import ServerState
 
 START_SECONDS = 20.0
+ANSWER_BYTES = 64 << 10  # of our own few routes: one line each
 _children: list[subprocess.Popen[bytes]] = []  # servers that this process started; reaped when they end
 # `-m` would put the working directory first on the path; PYTHONPATH would reach the workers of other Pythons too. So
 # the place of this very package (installed or not) goes to the end of the path, and nothing else changes.
@@ -208,5 +209,5 @@ def _call(
     request = urllib.request.Request(state.url + path, method=method, data=body, headers=sent)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=seconds) as response:
-        text: str = response.read().decode("utf-8", "replace")
+        text: str = response.read(ANSWER_BYTES).decode("utf-8", "replace")
         return text

@@ -12,6 +12,7 @@ from aip_magics.commands.show import shell
 from aip_magics.commands.show.sending import Call, Fetch, MakeBucket, Sync, Upload, Wait
 from aip_magics.errors import OptionError
 from aip_magics.language import say
+from aip_magics.storage import paths
 
 if TYPE_CHECKING:
     from aip_magics.targets import Target
@@ -43,7 +44,7 @@ def _surroundings(target: Target) -> Iterator[str]:
 
 
 def _call(method: str, base: str, path: str, query: str, *options: str) -> str:
-    url = urllib.parse.quote(path, safe="/:") + (f"?{query}" if query else "")
+    url = path + (f"?{query}" if query else "")
     return " ".join([f"call -X {method}", *options, f'"${{{base}}}{url}"'])
 
 
@@ -51,14 +52,14 @@ def _line(call: Call, target: Target, waited: bool) -> list[str]:
     if isinstance(call, MakeBucket):
         query = urllib.parse.urlencode({"project": target.project})
         json = shlex.quote(shell.one_line({"name": call.name, "location": call.location}))
-        make = _call("POST", "storage", "storage/v1/b", query, "-H 'Content-Type: application/json'", f"-d {json}")
-        there = _call("GET", "storage", f"storage/v1/b/{call.name}", "", "-o /dev/null")
+        make = _call("POST", "storage", paths.BUCKETS[1:], query, "-H 'Content-Type: application/json'", f"-d {json}")
+        there = _call("GET", "storage", paths.of_bucket(call.name)[1:], "", "-o /dev/null")
         return [f"{there} 2> /dev/null || {make}"]
     if isinstance(call, Upload):
         query = urllib.parse.urlencode({"uploadType": "media", "name": call.object})
         kind = "-H 'Content-Type: application/octet-stream'"
         data = f"--data-binary {shlex.quote(f'@{call.path}')}"
-        return [_call("POST", "storage", f"upload/storage/v1/b/{call.bucket}/o", query, kind, data)]
+        return [_call("POST", "storage", paths.of_uploads(call.bucket)[1:], query, kind, data)]
     if isinstance(call, Sync):
         return _sync(call, target)
     if isinstance(call, Fetch):
@@ -81,7 +82,7 @@ def _fetch(call: Fetch) -> Iterator[str]:
     yield shell.words("mkdir", "-p", *folders)
     for name in call.names:
         # The slashes of a name are no part of the path.
-        place = f"storage/v1/b/{call.bucket}/o/{urllib.parse.quote(call.prefix + name, safe='')}?alt=media"
+        place = f"{paths.of_object(call.bucket, call.prefix + name)[1:]}?alt=media"
         yield f'call -o {shlex.quote(str(call.directory / name))} "${{storage}}{place}"'
 
 
@@ -98,7 +99,7 @@ def _request(request: Request, target: Target, waited: bool) -> list[str]:
             *_python(request, target),
             "--data-binary @/dev/fd/3",
         ]
-    line = _call(request.method, "ml", request.path, query, *options)
+    line = _call(request.method, "ml", request.quoted, query, *options)
     here = " 3<<'EOF'" if content is not None else ""
     rest = shell.heredoc(content) if content is not None else []
     if not waited:

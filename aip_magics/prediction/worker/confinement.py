@@ -22,6 +22,7 @@ from .threads import allow, find
 NOT_LINUX, NO_LANDLOCK, NO_SECCOMP, THREADS, REFUSED = (
     "not Linux", "no Landlock", "no seccomp", "threads", "refused"
 )  # fmt: skip
+LISTS = ("globals",)  # what a model may name: files that lie beside the rest of aip_magics
 PICKLES = ("model.joblib", "model.pkl")
 _held = []  # type: list[int]
 
@@ -61,7 +62,8 @@ def by_landlock(held: "dict[str, Any]", header: "dict[str, Any]", temp_dir: str,
     if not abi:
         held["why"] = NO_LANDLOCK
         return
-    rules = places.rules(header["model_dir"], header.get("packages") or [], temp_dir, own_code)
+    readable = (header.get("packages") or []) + [header[name] for name in LISTS if header.get(name)]
+    rules = places.rules(header["model_dir"], readable, temp_dir, own_code)
     _held.extend(landlock.restrict(abi, rules, own_code))
     held.update(files=True, processes=abi >= 6, by="Landlock ABI {}".format(abi))
 
