@@ -80,9 +80,9 @@ def made(kind: str, home: Path) -> WorkerSpec:
         site = home / "site"
         site.mkdir(exist_ok=True)
         (site / "predictor.py").write_text(ROUTINE)
-        return WorkerSpec(directory, packages=(site,), prediction_class="predictor.Predictor")
+        return WorkerSpec(directory, packages=(site,), prediction_class="predictor.Predictor", trusted=True)
     joblib.dump(Built(PICKLED, "sklearn_test"), directory / "model.joblib")
-    return WorkerSpec(directory, "SCIKIT_LEARN")
+    return WorkerSpec(directory, "SCIKIT_LEARN", trusted=True)
 
 
 @pytest.fixture(params=["forked", "spawned"])
@@ -335,7 +335,7 @@ def test_many_jobs_are_threads(iris: Any, rows: Any, pool: ParentPool | None, tm
     several = MultiOutputClassifier(LogisticRegression(max_iter=500), n_jobs=2)
     model = make_pipeline(scaled, several).fit(x, [[label, label > 1] for label in y])
     joblib.dump(model, tmp_path / "model.joblib")
-    with start(WorkerSpec(tmp_path), log_dir=tmp_path / "logs", parents=pool) as worker:
+    with start(WorkerSpec(tmp_path, trusted=True), log_dir=tmp_path / "logs", parents=pool) as worker:
         worker.load()
         assert asked(worker, rows) == model.predict(rows).tolist()
         assert "joblib" not in worker.log_tail()
