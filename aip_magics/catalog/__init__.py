@@ -6,6 +6,7 @@ second.
 
 from __future__ import annotations
 
+from aip_magics.catalog import pickle_globals
 from aip_magics.catalog.fit import (
     Fit,
     above_all_runtimes,
@@ -64,6 +65,7 @@ __all__ = [
     "module_gone",
     "newer_than_runtime",
     "parse_version",
+    "pickle_globals",
     "regional_regions",
     "runtime",
     "runtime_has",

@@ -13,7 +13,10 @@ from typing import Any
 import aip_magics.catalog
 from aip_magics.catalog.tables import read_table
 
+from . import roles
+
 LIST = Path(aip_magics.catalog.__file__).parent / "pickle_globals.json"
+USUAL = ("no source", "defines *", "getattr by variable*", "setattr by variable*", "compile*")
 Names = dict[str, dict[str, set[str]]]  # module → name → modes
 
 
@@ -73,11 +76,14 @@ def judge(collected: Mapping[str, Mapping[str, Iterable[str]]]) -> tuple[Names, 
 
 
 def unjudged_risks(risks: Mapping[str, Iterable[str]]) -> list[str]:
-    """The classes and functions whose source does something that no judgement speaks of."""
+    """What the source of a class or function does that no judgement speaks of."""
+    refused = {key for key in risks if any(_is_in(key, row["names"]) for row in _rows("refused") if "modes" not in row)}
     return [
-        f"{key} ({', '.join(sorted(what))})"
+        f"{key}: {one}"
         for key, what in risks.items()
-        if not any(_is_in(key, row["names"]) for table in ("accepted", "refused") for row in _rows(table))
+        if key not in refused
+        for one in what
+        if not any(_is_in(key, row["names"]) and _is_in(one, row.get("what", USUAL)) for row in _rows("accepted"))
     ]
 
 
@@ -103,9 +109,15 @@ def render(names: Names) -> str:
         module: {name: " ".join(sorted(modes)) for name, modes in sorted(found.items())}
         for module, found in sorted(names.items())
     }
+    rebuilders = {
+        f"{module}:{name}": {str(place): mode for place, mode in places.items()}
+        for module, found in sorted(names.items())
+        for name in sorted(found)
+        if (places := roles.classes_of(module, name))
+    }
     tables = [
         f'"{title}": {{\n' + ",\n".join(f"{json.dumps(key)}: {json.dumps(one)}" for key, one in rows) + "\n}"
-        for title, rows in (("globals", modules.items()), ("guards", sorted(guards.items())))
+        for title, rows in (("globals", modules.items()), ("guards", sorted(guards.items())), ("rebuilders", rebuilders.items()))
     ]
     return "{\n" + ",\n".join(tables) + "\n}\n"
 

@@ -1,6 +1,8 @@
 """Pickles every specimen of the libraries of this environment and prints what the pickles name, as JSON.
 
-Run by `collect_pickle_globals.py` with the Python of each environment: `record.py OUT.json`.
+Run by `collect_pickle_globals.py` with the Python of each environment: `record.py OUT.json`. With `--quick`, every
+estimator is fitted once, without further options: a test does that. With `--risks`, OUT.json is there, and what it names
+is only looked at once more.
 """
 
 import importlib
@@ -9,17 +11,22 @@ import sys
 import traceback
 import warnings
 
-import roles
 import risks
+import roles
+import specimens_sklearn
 
 
 def main(out):
     """Records all, and writes {"versions": …, "globals": {module: {name: [modes]}}, "examples", "risks"}."""
     warnings.simplefilter("ignore")
+    if "--risks" in sys.argv:
+        return _look_again(out)
     found, examples = {}, {}
     made = failed = 0
     for part in ("specimens_values", "specimens_sklearn", "specimens_boosters"):
         for label, make in importlib.import_module(part).specimens():
+            if "--quick" in sys.argv and label.startswith(specimens_sklearn.VARIANT):
+                continue
             try:
                 value = make()
                 for data in roles.pickles_of(value):
@@ -41,6 +48,14 @@ def main(out):
     with open(out, "w") as file:
         json.dump(answer, file, indent=1, sort_keys=True)
     print("made", made, "failed", failed, "globals", sum(map(len, found.values())))
+
+
+def _look_again(out):
+    with open(out) as file:
+        answer = json.load(file)
+    answer["risks"] = risks.of(answer["globals"])
+    with open(out, "w") as file:
+        json.dump(answer, file, indent=1, sort_keys=True)
 
 
 def _versions():

@@ -1,7 +1,7 @@
 """Which of the named classes and functions do what a judgement has to look at: found in their source.
 
-Of a class, what it and each of its bases outside of Python defines by itself is looked at, once per class. Extension
-classes have no source: they are told as such.
+Of a class, the functions that it and each of its bases defines by itself are looked at, once per class. Extension
+classes have none with a source: they are told as such.
 """
 
 import ast
@@ -51,22 +51,31 @@ def resolve(module, name):
 
 
 def _of_one(value):
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(value)))
-    except (OSError, TypeError, SyntaxError, IndentationError):
-        return {"no source"} if inspect.isclass(value) else set()
-    found = set()
-    if inspect.isclass(value):
-        if not isinstance(tree.body[0], ast.ClassDef):
-            return {"no source"}
-        for one in tree.body[0].body:
-            if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                if one.name in HOOKS:
-                    found.add("defines " + one.name)
-                found |= {"{} in {}".format(what, one.name) for what in _calls(one)}
-    else:
-        found.update(_calls(tree))
+    if not inspect.isclass(value):
+        return set(_in_source(value))
+    functions = [(name, _function(one)) for name, one in vars(value).items()]
+    functions = [(name, one) for name, one in functions if inspect.isfunction(one)]
+    found = set() if functions or value.__module__ in sys.builtin_module_names else {"no source"}
+    for name, function in functions:
+        if name in HOOKS:
+            found.add("defines " + name)
+        found.update("{} in {}".format(what, name) for what in _in_source(function))
     return found
+
+
+def _function(one):
+    """The function in a method, a property or what decorates it."""
+    for name in ("__func__", "fget", "func", "fn", "__wrapped__"):
+        one = getattr(one, name, one)
+    return inspect.unwrap(one) if callable(one) else one
+
+
+def _in_source(function):
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError, IndentationError):
+        return
+    yield from _calls(tree)
 
 
 def _calls(tree):

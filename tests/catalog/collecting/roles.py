@@ -16,7 +16,7 @@ REBUILDERS = [
     (r"numpy\.random\._pickle:__bit_generator_ctor", {0: "call"}),
     (r"pandas\.core\.indexes\.\w+:_new_\w*Index", {0: "new"}),
     (r"sklearn\..+:newObj", {0: "new"}),
-    (r".+:_*(__pyx_unpickle|unpickle)_\w+", {0: "new"}),
+    (r".+:__pyx_unpickle_\w+", {0: "new"}),
 ]
 
 
@@ -95,7 +95,7 @@ def roles(data):
             arguments = list(one.args)
             if isinstance(one.maker, Named):
                 found.add((one.maker.module, one.maker.name, one.mode))
-                for position, mode in _classes_of(one.maker).items():
+                for position, mode in classes_of(one.maker.module, one.maker.name).items():
                     if position < len(arguments) and isinstance(arguments[position], Named):
                         given = arguments[position]
                         found.add((given.module, given.name, mode))
@@ -117,14 +117,15 @@ def roles(data):
 seen_alive = []
 
 
-def _classes_of(maker):
-    name = maker.module + ":" + maker.name
-    return next((places for pattern, places in REBUILDERS if re.fullmatch(pattern, name)), {})
+def classes_of(module, name):
+    """Which arguments of the function are classes of which it makes an instance, and how: {position: mode}."""
+    key = module + ":" + name
+    return next((places for pattern, places in REBUILDERS if re.fullmatch(pattern, key)), {})
 
 
 def pickles_of(value):
     """The bytes of all pickles of a value: each protocol, and joblib's, without the raw arrays between its opcodes."""
-    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+    for protocol in (0, 2, 3, pickle.HIGHEST_PROTOCOL):
         try:
             yield pickle.dumps(value, protocol)
         except (TypeError, ValueError, pickle.PicklingError):

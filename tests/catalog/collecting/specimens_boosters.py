@@ -17,7 +17,7 @@ def specimens():
     for part in (_xgboost, _lightgbm, _catboost, _imblearn):
         try:
             yield from part()
-        except ImportError as error:
+        except (ImportError, NameError) as error:
             print("left out:", part.__name__, error)
 
 
@@ -44,14 +44,12 @@ def _xgboost():
         X, Y, eval_set=[(X, Y)], verbose=False
     )
 
-    def scheduled():
-        from xgboost.callback import EvaluationMonitor, LearningRateScheduler, TrainingCheckPoint  # noqa: F401
+    def monitored():
+        from xgboost.callback import EvaluationMonitor
 
-        return classifier(n_estimators=2, callbacks=[EvaluationMonitor(), LearningRateScheduler([0.1, 0.2])]).fit(
-            X, Y, eval_set=[(X, Y)]
-        )
+        return classifier(n_estimators=2, callbacks=[EvaluationMonitor()]).fit(X, Y, eval_set=[(X, Y)], verbose=False)
 
-    yield "callbacks", scheduled
+    yield "callbacks", monitored
     for booster in ("gbtree", "gblinear", "dart"):
         yield "booster " + booster, lambda booster=booster: classifier(n_estimators=2, booster=booster).fit(X, Y)
     yield "names", lambda: classifier(n_estimators=2).fit(frame()[["n", "m"]], Y)
@@ -113,18 +111,19 @@ def _catboost():
 
 
 def _imblearn():
-    import imblearn
+    import imblearn.combine
+    import imblearn.ensemble
+    import imblearn.over_sampling
+    import imblearn.under_sampling
     from imblearn import pipeline
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
 
-    try:
-        from imblearn.utils.testing import all_estimators
-    except ImportError:
-        from imblearn.utils._testing import all_estimators
-    for name, cls in all_estimators():
-        if not cls.__module__.startswith("imblearn"):
-            continue
+    found = {}
+    for part in (imblearn.combine, imblearn.ensemble, imblearn.over_sampling, imblearn.under_sampling):
+        found.update({name: getattr(part, name) for name in part.__all__})
+    found["FunctionSampler"] = imblearn.FunctionSampler
+    for name, cls in sorted(found.items()):
         if name in ("SMOTENC", "SMOTEN"):
             given = {"categorical_features": [0]} if name == "SMOTENC" else {}
             yield "imblearn " + name, lambda cls=cls, given=given: _resampled(cls(**given))

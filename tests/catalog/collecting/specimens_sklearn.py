@@ -8,6 +8,7 @@ import inspect
 
 import numpy as np
 
+VARIANT = "with an option: "
 RANDOM = np.random.RandomState(0)
 X = np.abs(RANDOM.rand(60, 4)) + 0.01
 Y = (X[:, 0] + X[:, 1] > 1).astype(int)
@@ -40,13 +41,15 @@ def everything():
     return all_estimators()
 
 
-def fitted(name, cls):
-    """An estimator of the class, fitted to whatever it takes."""
+def fitted(name, cls, option=False):
+    """An estimator of the class, fitted to whatever it takes. One with an option is of no interest unless it is fitted."""
     from sklearn.linear_model import LinearRegression, LogisticRegression
 
     required = inspect.signature(cls.__init__).parameters
     simple = LogisticRegression() if "Classifier" in name or "Search" in name else LinearRegression()
-    given = {}
+    given = {"n_estimators": 3} if "n_estimators" in required else {}
+    if name.startswith(("HistGradientBoosting", "MLP")):
+        given["max_iter"] = 5
     for word in required:
         if word in ("estimator", "base_estimator") and required[word].default is inspect.Parameter.empty:
             given[word] = simple
@@ -78,6 +81,10 @@ def fitted(name, cls):
             return model.fit(*arguments)
         except Exception as error:  # noqa: BLE001 - the next data may fit
             failures.append(error)
+            if option and type(error).__name__ == "InvalidParameterError":
+                break
+    if option:
+        raise failures[0]
     print("not fitted:", name, repr(failures[0])[:150])
     return model
 
@@ -93,8 +100,8 @@ def specimens():
         for option, values in OPTIONS.items():
             if option in inspect.signature(cls.__init__).parameters:
                 for value in values:
-                    label = "{}({}={!r})".format(name, option, value)
-                    yield label, lambda cls=cls, name=name, o=option, v=value: fitted(name, _with(cls, o, v))
+                    label = "{}{}({}={!r})".format(VARIANT, name, option, value)
+                    yield label, lambda cls=cls, name=name, o=option, v=value: fitted(name, _with(cls, o, v), True)
     yield from _composed()
     yield from _kernels()
     yield from _metrics()

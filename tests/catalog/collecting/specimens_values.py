@@ -140,6 +140,12 @@ def _of_scipy():
         if name not in ("cdist", "pdist"):
             yield "distance " + name, lambda name=name: [getattr(scipy.spatial.distance, name)]
 
+    import scipy.stats
+
+    for name in dir(scipy.stats):
+        if isinstance(getattr(scipy.stats, name), (scipy.stats.rv_continuous, scipy.stats.rv_discrete)):
+            yield "distribution " + name, lambda name=name: getattr(scipy.stats, name)
+
     def rotation():
         from scipy.spatial.transform import Rotation
 
