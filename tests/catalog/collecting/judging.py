@@ -117,7 +117,11 @@ def render(names: Names) -> str:
     }
     tables = [
         f'"{title}": {{\n' + ",\n".join(f"{json.dumps(key)}: {json.dumps(one)}" for key, one in rows) + "\n}"
-        for title, rows in (("globals", modules.items()), ("guards", sorted(guards.items())), ("rebuilders", rebuilders.items()))
+        for title, rows in (
+            ("globals", modules.items()),
+            ("guards", sorted(guards.items())),
+            ("rebuilders", rebuilders.items()),
+        )
     ]
     return "{\n" + ",\n".join(tables) + "\n}\n"
 

@@ -16,6 +16,7 @@ REBUILDERS = [
     (r"numpy\.random\._pickle:__bit_generator_ctor", {0: "call"}),
     (r"pandas\.core\.indexes\.\w+:_new_\w*Index", {0: "new"}),
     (r"sklearn\..+:newObj", {0: "new"}),
+    (r"scipy\.spatial\.ckdtree:new_object", {0: "new"}),
     (r".+:__pyx_unpickle_\w+", {0: "new"}),
 ]
 

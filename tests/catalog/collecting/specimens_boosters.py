@@ -5,9 +5,9 @@ import inspect
 import numpy as np
 
 try:
-    from specimens_sklearn import Y, T, X, fitted, frame
+    from specimens_sklearn import T, X, Y, fitted, frame
 except ImportError:
-    from .specimens_sklearn import Y, T, X, fitted, frame
+    from .specimens_sklearn import T, X, Y, fitted, frame
 
 FEW = np.where(np.arange(60) % 4 == 0, 1, 0)  # an unbalanced target
 
@@ -40,8 +40,9 @@ def _xgboost():
         )
 
     yield "early stopping", stopping
-    yield "early stopping rounds", lambda: classifier(n_estimators=3, early_stopping_rounds=2).fit(
-        X, Y, eval_set=[(X, Y)], verbose=False
+    yield (
+        "early stopping rounds",
+        lambda: classifier(n_estimators=3, early_stopping_rounds=2).fit(X, Y, eval_set=[(X, Y)], verbose=False),
     )
 
     def monitored():
@@ -53,15 +54,19 @@ def _xgboost():
     for booster in ("gbtree", "gblinear", "dart"):
         yield "booster " + booster, lambda booster=booster: classifier(n_estimators=2, booster=booster).fit(X, Y)
     yield "names", lambda: classifier(n_estimators=2).fit(frame()[["n", "m"]], Y)
-    yield "categories", lambda: classifier(n_estimators=2, enable_categorical=True, tree_method="hist").fit(
-        frame()[["n", "c"]], Y
+    yield (
+        "categories",
+        lambda: classifier(n_estimators=2, enable_categorical=True, tree_method="hist").fit(frame()[["n", "c"]], Y),
     )
     yield "classes", lambda: classifier(n_estimators=2).fit(X, np.arange(60) % 3)
     yield "Booster", lambda: xgboost.train({"max_depth": 2}, xgboost.DMatrix(X, Y), 2)
     from sklearn.metrics import mean_absolute_error
 
-    yield "metric", lambda: xgboost.XGBRegressor(n_estimators=2, eval_metric=mean_absolute_error).fit(
-        X, T, eval_set=[(X, T)], verbose=False
+    yield (
+        "metric",
+        lambda: xgboost.XGBRegressor(n_estimators=2, eval_metric=mean_absolute_error).fit(
+            X, T, eval_set=[(X, T)], verbose=False
+        ),
     )
 
 
@@ -72,16 +77,25 @@ def _lightgbm():
         cls = getattr(lightgbm, name)
         options = {"objective": "regression"} if name == "LGBMModel" else {}
         ranks = {"group": [30, 30]} if name == "LGBMRanker" else {}
-        yield name, lambda cls=cls, options=options, ranks=ranks: cls(n_estimators=2, verbose=-1, **options).fit(X, Y, **ranks)
+        yield (
+            name,
+            lambda cls=cls, options=options, ranks=ranks: cls(n_estimators=2, verbose=-1, **options).fit(X, Y, **ranks),
+        )
         yield name + " unfitted", lambda cls=cls: cls()
     classifier = lightgbm.LGBMClassifier
     yield "lightgbm names", lambda: classifier(n_estimators=2, verbose=-1).fit(frame()[["n", "c"]], Y)
-    yield "lightgbm classes", lambda: classifier(n_estimators=2, verbose=-1, random_state=np.random.RandomState(1)).fit(
-        X, np.arange(60) % 3, eval_set=[(X, np.arange(60) % 3)]
+    yield (
+        "lightgbm classes",
+        lambda: classifier(n_estimators=2, verbose=-1, random_state=np.random.RandomState(1)).fit(
+            X, np.arange(60) % 3, eval_set=[(X, np.arange(60) % 3)]
+        ),
     )
     yield "lightgbm text classes", lambda: classifier(n_estimators=2, verbose=-1).fit(X, np.array(["a", "b"])[Y])
-    yield "lightgbm early", lambda: classifier(n_estimators=3, verbose=-1).fit(
-        X, Y, eval_set=[(X, Y)], callbacks=[lightgbm.early_stopping(1)]
+    yield (
+        "lightgbm early",
+        lambda: classifier(n_estimators=3, verbose=-1).fit(
+            X, Y, eval_set=[(X, Y)], callbacks=[lightgbm.early_stopping(1)]
+        ),
     )
     yield "lightgbm Booster", lambda: lightgbm.train({"verbose": -1}, lightgbm.Dataset(X, T), 2)
     yield "lightgbm Dataset", lambda: lightgbm.Dataset(X, T)
@@ -103,9 +117,15 @@ def _catboost():
         made = (lambda cls=cls: cls(options)) if name == "CatBoost" else (lambda cls=cls: cls(**options))
         yield name, lambda made=made, given=given: made().fit(X, Y, **given)
         yield name + " unfitted", made
-    yield "catboost names", lambda: catboost.CatBoostClassifier(cat_features=["w"], **options).fit(frame()[["n", "w"]], Y)
-    yield "catboost multi", lambda: catboost.CatBoostClassifier(loss_function="MultiClass", **options).fit(
-        X, np.arange(60) % 3, eval_set=(X, np.arange(60) % 3), early_stopping_rounds=1
+    yield (
+        "catboost names",
+        lambda: catboost.CatBoostClassifier(cat_features=["w"], **options).fit(frame()[["n", "w"]], Y),
+    )
+    yield (
+        "catboost multi",
+        lambda: catboost.CatBoostClassifier(loss_function="MultiClass", **options).fit(
+            X, np.arange(60) % 3, eval_set=(X, np.arange(60) % 3), early_stopping_rounds=1
+        ),
     )
     yield "catboost Pool", lambda: catboost.Pool(X, Y)
 
@@ -131,10 +151,16 @@ def _imblearn():
             yield "imblearn " + name, lambda cls=cls: _resampled(cls())
         else:
             yield "imblearn " + name, lambda name=name, cls=cls: fitted(name, cls)
-    yield "imblearn pipeline", lambda: pipeline.make_pipeline(
-        StandardScaler(), imblearn.over_sampling.SMOTE(), LogisticRegression()
-    ).fit(X, FEW)
-    yield "imblearn strategy", lambda: _resampled(imblearn.over_sampling.RandomOverSampler(sampling_strategy={0: 45, 1: 30}))
+    yield (
+        "imblearn pipeline",
+        lambda: pipeline.make_pipeline(StandardScaler(), imblearn.over_sampling.SMOTE(), LogisticRegression()).fit(
+            X, FEW
+        ),
+    )
+    yield (
+        "imblearn strategy",
+        lambda: _resampled(imblearn.over_sampling.RandomOverSampler(sampling_strategy={0: 45, 1: 30})),
+    )
     yield "imblearn frame", lambda: _resampled(imblearn.under_sampling.RandomUnderSampler(), frame())
     from imblearn.metrics import geometric_mean_score, macro_averaged_mean_absolute_error
 

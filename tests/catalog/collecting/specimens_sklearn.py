@@ -71,7 +71,13 @@ def fitted(name, cls, option=False):
             given[word] = X[:4]
     if name == "RFE" or name == "RFECV" or name == "SelectFromModel" or name == "SequentialFeatureSelector":
         given["estimator"] = LogisticRegression()
-    if name in ("TunedThresholdClassifierCV", "FixedThresholdClassifier", "SelfTrainingClassifier", "ClassifierChain", "MultiOutputClassifier"):
+    if name in (
+        "TunedThresholdClassifierCV",
+        "FixedThresholdClassifier",
+        "SelfTrainingClassifier",
+        "ClassifierChain",
+        "MultiOutputClassifier",
+    ):
         given = {next(word for word in required if word in ("estimator", "base_estimator")): LogisticRegression()}
     model = cls(**given)
     multi = np.stack([Y, 1 - Y], axis=1)
@@ -160,10 +166,13 @@ def _composed():
 
     yield "pipeline", lambda: pipe().fit(X, Y)
     yield "pipeline passthrough", lambda: Pipeline([("s", "passthrough"), ("c", LogisticRegression())]).fit(X, Y)
-    yield "column transformer", lambda: make_pipeline(
-        ColumnTransformer([("n", StandardScaler(), frame().columns[:2]), ("w", OneHotEncoder(), ["w"])]),
-        LogisticRegression(),
-    ).fit(frame(), Y)
+    yield (
+        "column transformer",
+        lambda: make_pipeline(
+            ColumnTransformer([("n", StandardScaler(), frame().columns[:2]), ("w", OneHotEncoder(), ["w"])]),
+            LogisticRegression(),
+        ).fit(frame(), Y),
+    )
 
     def remainder():
         made = ColumnTransformer([("n", StandardScaler(), slice(0, 2))], remainder="passthrough", verbose=True)
@@ -172,9 +181,8 @@ def _composed():
     yield "column transformer, rest", remainder
 
     def selecting(how):
-        from sklearn.compose import make_column_selector
-
         import pandas as pd
+        from sklearn.compose import make_column_selector
 
         kinds = {
             "number": np.number,
@@ -184,7 +192,9 @@ def _composed():
             "category": pd.CategoricalDtype,
             "pattern": None,
         }
-        which = make_column_selector(pattern="n|m") if how == "pattern" else make_column_selector(dtype_include=kinds[how])
+        which = (
+            make_column_selector(pattern="n|m") if how == "pattern" else make_column_selector(dtype_include=kinds[how])
+        )
         return ColumnTransformer([("n", OneHotEncoder(handle_unknown="ignore"), which)]).fit(frame())
 
     for how in ("number", "text", "object", "several", "category", "pattern"):
@@ -197,20 +207,34 @@ def _composed():
 
     for scoring in ("accuracy", "roc_auc", "neg_mean_squared_error", "f1_macro", "neg_log_loss", ["accuracy", "f1"]):
         options = {"refit": "f1"} if isinstance(scoring, list) else {}
-        yield "grid " + str(scoring), _search(
-            GridSearchCV, LogisticRegression(), {"C": [0.1, 1]}, scoring=scoring, **options
+        yield (
+            "grid " + str(scoring),
+            _search(GridSearchCV, LogisticRegression(), {"C": [0.1, 1]}, scoring=scoring, **options),
         )
     for metric in (accuracy_score, f1_score, mean_squared_error):
-        yield "grid " + metric.__name__, _search(
-            GridSearchCV, LogisticRegression(), {"C": [0.1, 1]}, scoring=make_scorer(metric, greater_is_better=False)
+        yield (
+            "grid " + metric.__name__,
+            _search(
+                GridSearchCV,
+                LogisticRegression(),
+                {"C": [0.1, 1]},
+                scoring=make_scorer(metric, greater_is_better=False),
+            ),
         )
-    yield "grid fbeta", _search(GridSearchCV, LogisticRegression(), {"C": [1]}, scoring=make_scorer(fbeta_score, beta=2))
+    yield (
+        "grid fbeta",
+        _search(GridSearchCV, LogisticRegression(), {"C": [1]}, scoring=make_scorer(fbeta_score, beta=2)),
+    )
     for options in ({"needs_proba": True}, {"needs_threshold": True}, {"response_method": "predict_proba"}):
-        yield "grid {}".format(options), lambda options=options: GridSearchCV(
-            LogisticRegression(), {"C": [1]}, cv=2, scoring=make_scorer(roc_auc_score, **options)
-        ).fit(X, Y)
-    yield "grid dict", _search(
-        GridSearchCV, pipe(), {"c__C": [1], "c": [LogisticRegression()]}, scoring={"a": "accuracy"}, refit="a"
+        yield (
+            "grid {}".format(options),
+            lambda options=options: GridSearchCV(
+                LogisticRegression(), {"C": [1]}, cv=2, scoring=make_scorer(roc_auc_score, **options)
+            ).fit(X, Y),
+        )
+    yield (
+        "grid dict",
+        _search(GridSearchCV, pipe(), {"c__C": [1], "c": [LogisticRegression()]}, scoring={"a": "accuracy"}, refit="a"),
     )
     yield "grid folds", lambda: GridSearchCV(LogisticRegression(), {"C": [1]}, cv=KFold(2, shuffle=True)).fit(X, Y)
 
@@ -227,13 +251,17 @@ def _composed():
     }.items():  # fmt: skip
         yield "random search " + name, lambda name=name, arguments=arguments: random_search(name, *arguments)
     for generator in (np.random.RandomState(3), np.random.mtrand._rand):
-        yield "forest {}".format(generator), lambda generator=generator: RandomForestClassifier(
-            3, random_state=generator
-        ).fit(X, Y)
+        yield (
+            "forest {}".format(generator),
+            lambda generator=generator: RandomForestClassifier(3, random_state=generator).fit(X, Y),
+        )
 
-    yield "voting", lambda: VotingClassifier(
-        [("a", LogisticRegression()), ("b", RandomForestClassifier(2)), ("c", SVC(probability=True))], voting="soft"
-    ).fit(X, Y)
+    yield (
+        "voting",
+        lambda: VotingClassifier(
+            [("a", LogisticRegression()), ("b", RandomForestClassifier(2)), ("c", SVC(probability=True))], voting="soft"
+        ).fit(X, Y),
+    )
 
     def stacking(method):
         from sklearn.ensemble import StackingClassifier, StackingRegressor
@@ -264,9 +292,12 @@ def _composed():
     yield "frozen", frozen
 
     for pair in ((np.log1p, np.expm1), (np.log, np.exp), (np.sqrt, np.square)):
-        yield "target {}".format(pair), lambda pair=pair: TransformedTargetRegressor(
-            LinearRegression(), func=pair[0], inverse_func=pair[1]
-        ).fit(X, T)
+        yield (
+            "target {}".format(pair),
+            lambda pair=pair: TransformedTargetRegressor(LinearRegression(), func=pair[0], inverse_func=pair[1]).fit(
+                X, T
+            ),
+        )
 
     import scipy.special
 
@@ -275,9 +306,10 @@ def _composed():
                      np.negative, np.rint, np.round, np.log1p, np.floor, np.ceil, np.squeeze, np.transpose,
                      np.atleast_2d, np.mean, np.isnan, scipy.special.expit, scipy.special.logit, scipy.special.boxcox1p,
                      normalize):  # fmt: skip
-        yield "function {}".format(function.__name__), lambda function=function: FunctionTransformer(
-            function, validate=False
-        ).fit(X)
+        yield (
+            "function {}".format(function.__name__),
+            lambda function=function: FunctionTransformer(function, validate=False).fit(X),
+        )
     yield "function clip", lambda: FunctionTransformer(np.clip, kw_args={"a_min": 0, "a_max": 1}).fit(X)
     for word, value in (("feature_names_out", "one-to-one"), ("accept_sparse", True), ("check_inverse", False)):
         yield "function " + word, lambda word=word, value=value: FunctionTransformer(np.log1p, **{word: value}).fit(X)
@@ -308,9 +340,10 @@ def _composed():
     for vectorizer in (TfidfVectorizer(stop_words="english", ngram_range=(1, 2)), CountVectorizer(dtype=np.float32),
                        HashingVectorizer(), CountVectorizer(analyzer="char_wb"), TfidfVectorizer(tokenizer=str.split),
                        TfidfVectorizer(preprocessor=str.lower), TfidfVectorizer(dtype=float)):  # fmt: skip
-        yield "text {}".format(type(vectorizer).__name__), lambda vectorizer=vectorizer: make_pipeline(
-            vectorizer, SGDClassifier()
-        ).fit(TEXTS, Y)
+        yield (
+            "text {}".format(type(vectorizer).__name__),
+            lambda vectorizer=vectorizer: make_pipeline(vectorizer, SGDClassifier()).fit(TEXTS, Y),
+        )
 
     from sklearn.neighbors import BallTree, KDTree, KNeighborsClassifier, KNeighborsRegressor
 
@@ -318,16 +351,20 @@ def _composed():
     yield "BallTree", lambda: BallTree(X, metric="minkowski", p=3)
     for metric in ("minkowski", "seuclidean", "mahalanobis", "hamming", "canberra", "braycurtis", "jaccard"):
         extra = {"seuclidean": {"V": X.var(axis=0)}, "mahalanobis": {"VI": np.eye(4)}}.get(metric)
-        yield "neighbours " + metric, lambda metric=metric, extra=extra: KNeighborsClassifier(
-            metric=metric, metric_params=extra, algorithm="auto" if metric == "jaccard" else "ball_tree"
-        ).fit(X > 0.5 if metric == "jaccard" else X, Y)
-    import scipy.spatial.distance
+        yield (
+            "neighbours " + metric,
+            lambda metric=metric, extra=extra: KNeighborsClassifier(
+                metric=metric, metric_params=extra, algorithm="auto" if metric == "jaccard" else "ball_tree"
+            ).fit(X > 0.5 if metric == "jaccard" else X, Y),
+        )
     import scipy.sparse
+    import scipy.spatial.distance
 
     for metric in ("cosine", "euclidean", "cityblock", "correlation", "jaccard"):
-        yield "neighbours scipy " + metric, lambda metric=metric: KNeighborsRegressor(
-            metric=getattr(scipy.spatial.distance, metric)
-        ).fit(X, T)
+        yield (
+            "neighbours scipy " + metric,
+            lambda metric=metric: KNeighborsRegressor(metric=getattr(scipy.spatial.distance, metric)).fit(X, T),
+        )
     yield "neighbours sparse", lambda: KNeighborsClassifier().fit(scipy.sparse.csr_matrix(X), Y)
 
     from sklearn.preprocessing import OrdinalEncoder
@@ -357,9 +394,12 @@ def _kernels():
         if not (inspect.isclass(cls) and issubclass(cls, kernels.Kernel)) or inspect.isabstract(cls):
             continue
         yield "kernel " + name, lambda cls=cls: GaussianProcessRegressor(cls()).fit(X, T)
-    yield "kernels", lambda: GaussianProcessRegressor(
-        kernels.ConstantKernel() * kernels.RBF() + kernels.WhiteKernel() + kernels.DotProduct() ** 2, optimizer=None
-    ).fit(X, T)
+    yield (
+        "kernels",
+        lambda: GaussianProcessRegressor(
+            kernels.ConstantKernel() * kernels.RBF() + kernels.WhiteKernel() + kernels.DotProduct() ** 2, optimizer=None
+        ).fit(X, T),
+    )
     yield "compound kernel", lambda: GaussianProcessClassifier().fit(X, np.arange(60) % 3)
     for name in sorted(set(pairwise.PAIRWISE_KERNEL_FUNCTIONS)):
         function = pairwise.PAIRWISE_KERNEL_FUNCTIONS[name]
@@ -374,7 +414,12 @@ def _metrics():
 
     for name in metrics.__all__:
         function = getattr(metrics, name)
-        if inspect.isfunction(function) and name not in ("get_scorer", "get_scorer_names", "make_scorer", "check_scoring"):
+        if inspect.isfunction(function) and name not in (
+            "get_scorer",
+            "get_scorer_names",
+            "make_scorer",
+            "check_scoring",
+        ):
             if not name.startswith(("plot", "check")):
                 yield "metric " + name, lambda function=function: [function, metrics.make_scorer(function)]
     for name, function in pairwise.PAIRWISE_DISTANCE_FUNCTIONS.items():

@@ -41,7 +41,10 @@ def _of_python():
         "collections": [collections.OrderedDict(a=1), counted, collections.Counter("ab"), collections.deque([1], 3)],
         "default": [collections.defaultdict(list), collections.defaultdict(dict), collections.defaultdict(float)],
         "dates": [datetime.date(2020, 1, 1), datetime.datetime(2020, 1, 1, 1), datetime.time(1), datetime.timedelta(1)],
-        "zones": [datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc), datetime.timezone(datetime.timedelta(hours=1))],
+        "zones": [
+            datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc),
+            datetime.timezone(datetime.timedelta(hours=1)),
+        ],
         "numbers": [decimal.Decimal("1.2"), fractions.Fraction(1, 3), uuid.UUID(int=3)],
         "pattern": re.compile("a+", re.I),
         "partial": functools.partial(max, 0),
@@ -61,7 +64,10 @@ def _of_numpy():
     yield "matrix", lambda: np.matrix([[1, 2]])
     yield "record array", lambda: np.rec.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")])
     yield "record", lambda: np.rec.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")])[0]
-    yield "types", lambda: [np.number, np.integer, np.floating, np.generic, np.object_, np.bool_, np.inexact, np.character]
+    yield (
+        "types",
+        lambda: [np.number, np.integer, np.floating, np.generic, np.object_, np.bool_, np.inexact, np.character],
+    )
     yield "names of types", lambda: [getattr(np, name) for name in sorted(dir(np)) if _is_type(getattr(np, name, None))]
     yield "poly1d", lambda: np.poly1d([1, 2])
     yield "polynomials", lambda: [np.polynomial.Polynomial([1, 2]), np.polynomial.Chebyshev([1, 2])]
@@ -117,10 +123,13 @@ def _of_scipy():
         for suffix in ("matrix", "array"):
             yield kind + suffix, lambda name=kind + "_" + suffix: getattr(scipy.sparse, name)(np.eye(3))
     line = np.arange(6.0)
-    yield "interp1d", lambda: [
-        scipy.interpolate.interp1d(line, line**2, kind=kind, fill_value="extrapolate")
-        for kind in ("linear", "cubic", "nearest", "previous", "zero")
-    ]
+    yield (
+        "interp1d",
+        lambda: [
+            scipy.interpolate.interp1d(line, line**2, kind=kind, fill_value="extrapolate")
+            for kind in ("linear", "cubic", "nearest", "previous", "zero")
+        ],
+    )
     for name in ("CubicSpline", "PchipInterpolator", "Akima1DInterpolator", "UnivariateSpline", "BarycentricInterpolator",
                  "InterpolatedUnivariateSpline", "KroghInterpolator", "make_interp_spline"):  # fmt: skip
         yield name, lambda name=name: getattr(scipy.interpolate, name)(line, line**2)
@@ -128,7 +137,10 @@ def _of_scipy():
     for name in ("LinearNDInterpolator", "NearestNDInterpolator", "CloughTocher2DInterpolator", "RBFInterpolator"):
         yield name, lambda name=name: getattr(scipy.interpolate, name)(plane, plane[:, 0])
     yield "grid", lambda: scipy.interpolate.RegularGridInterpolator((line, line), np.outer(line, line))
-    yield "spline", lambda: [scipy.interpolate.BSpline(line, line[:3], 2), scipy.interpolate.PPoly(line[:, None], line[:2])]
+    yield (
+        "spline",
+        lambda: [scipy.interpolate.BSpline(line, line[:3], 2), scipy.interpolate.PPoly(line[:, None], line[:2])],
+    )
     yield "trees", lambda: [scipy.spatial.cKDTree(plane), scipy.spatial.KDTree(plane)]
     yield "hull", lambda: scipy.spatial.Delaunay(plane)
     for name in ("expit", "logit", "expm1", "log1p", "erf", "erfinv", "gamma", "gammaln", "softmax", "log_softmax",
@@ -168,7 +180,10 @@ def _of_pandas():
     ]  # fmt: skip
     yield "columns", lambda: pd.DataFrame({"a": [1], "b": [2]}).columns
     yield "zones", lambda: [when.tz_localize("UTC"), pd.Timestamp("2020-01-01", tz="Europe/Berlin")]
-    yield "scalars", lambda: [pd.Timestamp("2020-01-01"), pd.Timedelta("1D"), pd.NaT, pd.Interval(0, 1), pd.Period("2020")]
+    yield (
+        "scalars",
+        lambda: [pd.Timestamp("2020-01-01"), pd.Timedelta("1D"), pd.NaT, pd.Interval(0, 1), pd.Period("2020")],
+    )
     yield "NA", lambda: pd.NA
     yield "categories", lambda: [pd.Categorical(["a", "b"]), pd.CategoricalDtype(["a"]), pd.Categorical([1, 2])]
     for name in ("Int64", "Float64", "boolean", "string", "string[python]", "string[pyarrow]", "datetime64[ns, UTC]",
