@@ -6,6 +6,7 @@ second.
 
 from __future__ import annotations
 
+from aip_magics.catalog import pickle_globals
 from aip_magics.catalog.fit import (
     Fit,
     above_all_runtimes,
@@ -17,7 +18,6 @@ from aip_magics.catalog.fit import (
     newer_than_runtime,
 )
 from aip_magics.catalog.modules import ModuleGone, module_gone, runtime_has
-from aip_magics.catalog.pickle_globals import pickle_globals_path, pickle_modes
 from aip_magics.catalog.tables import (
     Ceiling,
     Certainty,
@@ -65,8 +65,7 @@ __all__ = [
     "module_gone",
     "newer_than_runtime",
     "parse_version",
-    "pickle_globals_path",
-    "pickle_modes",
+    "pickle_globals",
     "regional_regions",
     "runtime",
     "runtime_has",

@@ -1,26 +1,42 @@
-"""Which globals a pickle that nobody trusts may name, and what may be done with each (`pickle_globals.json`)."""
+"""Which globals an untrusted pickle may name, and how it may use each: `pickle_globals.json`.
+
+The file is JSON, since the worker reads it with the standard library of Python 3.5. What the modes mean and why each
+name is in the list, or is not, stands in `pickle_judgements.toml`.
+"""
 
 from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-PATH = Path(__file__).with_name("pickle_globals.json")
-
-
-def pickle_globals_path() -> Path:
-    """The list as a file, for a worker, which reads it itself."""
-    return PATH
+_NONE: frozenset[str] = frozenset()
 
 
-def pickle_modes(module: str, name: str) -> frozenset[str]:
-    """What may be done with a global: `new`, `call`, `makes`, `value`; nothing where it is not listed."""
-    return frozenset(_listed().get(module, {}).get(name, "").split())
+def path() -> Path:
+    """The file of the list."""
+    return Path(__file__).parent / "pickle_globals.json"
+
+
+def modes(module: str, name: str) -> frozenset[str]:
+    """How an untrusted pickle may use this global: `new`, `call`, `value` or a special mode. Empty: not at all."""
+    words = _list()["globals"].get(module, {}).get(name)
+    return frozenset(words.split()) if words else _NONE
+
+
+def rebuilds(module: str, name: str) -> bool:
+    """Whether this function makes instances of the classes that it is given, as its arguments, without more."""
+    return f"{module}:{name}" in _list()["rebuilders"]
+
+
+def guards(module: str, name: str) -> dict[str, frozenset[str]]:
+    """Attributes of this class that hold a name it looks up, each with the names that it may hold."""
+    held: dict[str, list[str]] = _list()["guards"].get(f"{module}:{name}", {})
+    return {attribute: frozenset(allowed) for attribute, allowed in held.items()}
 
 
 @functools.cache
-def _listed() -> Mapping[str, Mapping[str, str]]:
-    found: dict[str, dict[str, str]] = json.loads(PATH.read_text("utf-8"))["globals"]
-    return found
+def _list() -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(path().read_text(encoding="utf-8"))
+    return data

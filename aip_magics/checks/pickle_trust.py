@@ -70,11 +70,16 @@ def code_that_unpickling_runs(subject: Subject, _directory: ModelDir) -> Outcome
 
 
 def modes_of(one: Global) -> frozenset[str]:
-    """What the list allows to do with a class or function, by the name that Python 3 has for it."""
+    """What the list allows to do with a class or function."""
+    return catalog.pickle_globals.modes(*modern(one))
+
+
+def modern(one: Global) -> tuple[str, str]:
+    """The name in Python 3 of what a pickle of protocol 0 to 2 names."""
     module, name = _compat_pickle.NAME_MAPPING.get((one.module, one.name), (one.module, one.name))
     if (module, name) == (one.module, one.name):
         module = _compat_pickle.IMPORT_MAPPING.get(module, module)
-    return catalog.pickle_modes(module, name)
+    return module, name
 
 
 def _with_packages(subject: Subject) -> Trust:
@@ -100,7 +105,7 @@ def _is_fine(one: Global, found: pickled.Globals, trust: Trust, by_joblib: bool)
         return False
     # `copyreg._reconstructor(Class, object, None)` makes an instance; who else is handed a class might call it.
     takers = [taker for given, taker in found.passed if given == one]
-    return "value" in modes or all(taker and "makes" in modes_of(taker) for taker in takers)
+    return "value" in modes or all(taker and catalog.pickle_globals.rebuilds(*modern(taker)) for taker in takers)
 
 
 def _finding(one: Stranger) -> Finding:

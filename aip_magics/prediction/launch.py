@@ -71,7 +71,7 @@ class WorkerSpec:
             "packages": [str(directory.absolute()) for directory in self.packages],
             "prediction_class": self.prediction_class,
             "package_uris": list(self.package_uris),
-            "globals": None if self.trusted else str(catalog.pickle_globals_path()),
+            "globals": None if self.trusted else str(catalog.pickle_globals.path()),
             "trusted_modules": list(self.trusted_modules),
             "temp_dir": str(temp_dir),
             # A routine and packages are programs of the user's own: they may start others, and use the network.

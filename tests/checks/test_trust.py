@@ -96,9 +96,9 @@ def test_no_estimator_of_scikit_learn_is_a_stranger(tmp_path: Path) -> None:
 
 
 OTHERS = {
-    "frame": pandas.DataFrame({"a": [1, 2], "b": ["x", "y"], "c": pandas.Categorical(["u", "v"])}),
-    "missing": [pandas.NA, pandas.NaT, pandas.Timestamp("2020"), pandas.Series(pandas.interval_range(0, 2))],
-    "times": pandas.Series(pandas.date_range("2020-01-01", periods=3)),
+    "index": [pandas.Index(["a", "b"]), pandas.CategoricalDtype(["u", "v"])],
+    "missing": [pandas.NA, pandas.NaT, pandas.Timestamp("2020"), pandas.interval_range(0, 2)],
+    "times": pandas.date_range("2020-01-01", periods=3),
     "sparse": scipy.sparse.csr_matrix(X),
     "random state": numpy.random.RandomState(0),
     "generator": numpy.random.default_rng(0),
@@ -116,6 +116,13 @@ def test_values_of_known_libraries_are_no_strangers(tmp_path: Path, name: str, p
     assert found(put(tmp_path, "model.pkl", pickle.dumps(OTHERS[name], protocol=protocol))) == []
     joblib.dump(OTHERS[name], tmp_path / "model.joblib", protocol=max(protocol, 3))
     assert found(tmp_path) == []
+
+
+@pytest.mark.parametrize("value", [pandas.DataFrame({"a": [1]}), pandas.Series([1])])
+def test_a_frame_is_a_program(tmp_path: Path, value: Any) -> None:
+    """It evaluates texts and writes files, by methods that a model could be made to call."""
+    [finding] = found(put(tmp_path, "model.pkl", pickle.dumps(value)))
+    assert "pandas." in finding.message
 
 
 def test_models_of_xgboost_are_no_strangers(tmp_path: Path, models: Any) -> None:

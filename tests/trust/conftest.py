@@ -35,7 +35,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], 
         while running and running[-1].poll() is not None:
             running.pop()
         if not running:
-            command = [sys.executable, str(READER), str(catalog.pickle_globals_path())]
+            command = [sys.executable, str(READER), str(catalog.pickle_globals.path())]
             with log.open("ab") as errors:
                 reader = subprocess.Popen(
                     command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=log.parent

@@ -4,12 +4,13 @@ A global has *modes*:
 
 * ``new``    an instance may be made of the class without calling it, and be given its state
 * ``call``   the unpickler may call it
-* ``makes``  with ``call``: its arguments may be classes of mode ``new`` or ``array``, of which it makes one, uncalled
-* ``array``  a class of arrays that only such a function may be given
+* ``array``  a class of arrays that only what rebuilds them may be given
 * ``value``  it may lie in the model, which may then call it with anything when it predicts
 * ``attribute``  getattr: with a class of mode ``owner`` and a name it stands for the global ``Class.name``
 * ``pure``   a path, made as one that cannot touch files
 * ``distribution``  as ``new``, but what SciPy would execute of its state is the installed one's
+
+`rebuilders` are functions that are given classes, at which places, and what they do with them: ``new`` or ``call``.
 
 What has no ``value`` is a `Token` as long as the pickle is read: nothing but the opcodes that may make or call it can
 reach the class or function behind it. Modules of the version's own packages, and those the user trusts, are free: their
@@ -28,7 +29,7 @@ from typing import Any
 
 from .refusal import NotTrusted
 
-FREE = frozenset(["new", "call", "makes", "value"])
+FREE = frozenset(["new", "call", "value"])
 PURE = {"PosixPath": pathlib.PurePosixPath, "WindowsPath": pathlib.PureWindowsPath}
 
 
@@ -44,6 +45,10 @@ class Token:
         self.modes = modes
 
     @property
+    def key(self) -> str:
+        return "{}:{}".format(self.module, self.name)
+
+    @property
     def dotted(self) -> str:
         return "{}.{}".format(self.module, self.name)
 
@@ -56,6 +61,7 @@ class Globals:
             data = json.load(file)
         self.listed = data["globals"]
         self.guards = data["guards"]
+        self.rebuilders = data["rebuilders"]
         self.free = set(modules) | own_modules(packages)
 
     def modes(self, module: str, name: str) -> "frozenset[str]":

@@ -126,15 +126,24 @@ class Restricted(BASE):  # type: ignore[misc]
     def call(self, function: "Any", arguments: "tuple[Any, ...]") -> "Any":
         if self.may(function, "attribute"):
             return self.attribute(*arguments)
-        uses = ["new", "array", "call"] if self.may(function, "makes") else ["value"]
+        token = self.listed(function)
         function = self.opened(function, "call")
         numpy = sys.modules.get("numpy")  # type: Any
         if self.half_made and not (numpy and function is numpy.dtype) and function is not encode():
             raise NotTrusted("a type of NumPy without its state")
-        plain = tuple(self.opened(one, *uses) if isinstance(one, Token) else one for one in arguments)
+        plain = self.plain(arguments, self.rules.rebuilders.get(token.key, {}) if token else {})
         if getattr(function, "__name__", "") == "scalar" and getattr(plain[0] if plain else None, "hasobject", False):
             raise NotTrusted("a scalar of objects")
         return self.made(function(*plain))
+
+    def plain(self, arguments: "tuple[Any, ...]", places: "dict[str, str]") -> "tuple[Any, ...]":
+        """Arguments as a function gets them: at the `places` of those that rebuild, classes it makes an instance of."""
+        found = list(arguments)
+        for place, one in enumerate(found):
+            if isinstance(one, Token):
+                use = places.get(str(place), "value")
+                found[place] = self.opened(one, use, "array" if use == "new" else use)
+        return tuple(found)
 
     def attribute(self, owner: "Any" = None, name: "Any" = None, *_: "Any") -> "Any":
         """How pickle writes a method, and protocols before 4 a class in a class: getattr(Class, name)."""
