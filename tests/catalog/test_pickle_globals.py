@@ -222,6 +222,10 @@ OTHER_RELEASES = [
     "sklearn.model_selection._search_successive_halving:_refit_callable",
     "sklearn.preprocessing._data:PolynomialFeatures",
     "xgboost.compat:XGBoostLabelEncoder",
+    "pandas.core.arrays.sparse:SparseDtype",
+    "pandas.core.indexes.frozen:FrozenNDArray",
+    "scipy.spatial.ckdtree:new_object",
+    "sklearn.utils.deprecation:DeprecationDict",
 ]
 
 
