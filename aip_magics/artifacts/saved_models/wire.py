@@ -22,9 +22,9 @@ class Damaged(ValueError):
     """The bytes are no such message, or one with more in it than is looked at."""
 
 
-def read(file: BinaryIO, size: int, schema: Message) -> Tree:
+def read(file: BinaryIO, size: int, schema: Message, most_fields: int = MOST_FIELDS) -> Tree:
     """The fields of the message that is the file's first `size` bytes. Damaged where they are none."""
-    return _Decoder(file).message(_InFile(file, 0, size), schema)
+    return _Decoder(file, most_fields).message(_InFile(file, 0, size), schema)
 
 
 class _InMemory:
@@ -65,12 +65,12 @@ class _InFile:
 class _Decoder:
     """Decodes one message and those in it; counts what it reads."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, most_fields: int) -> None:
         self._file = file
-        self._left = MOST_FIELDS
+        self._left = most_fields
 
     def message(self, part: _InMemory | _InFile, schema: Message) -> Tree:
-        wanted = schema.by_number()
+        wanted = schema.by_number
         tree: Tree = {}
         for number, kind, start, end in self._fields(part):
             field = wanted.get(number)
@@ -89,6 +89,8 @@ class _Decoder:
             return start if kind == _VARINT and not field.is_text else None
         if field.message is not None:
             tree = self.message(part.part(start, end), field.message)
+            if field.message.make:
+                return field.message.make(tree)
             return tree.get(field.message.only, [None])[0] if field.message.only else tree
         if not field.is_text or end - start > _LONGEST_TEXT:
             return None
