@@ -56,7 +56,7 @@ def _look(subject: Subject, file: File) -> Stranger | None:
 GRAPH = question(Question("U02", of_model=True, files=_files, look=_look))
 
 
-@rule(GRAPH.id, link=links.UNPICKLING)
+@rule(GRAPH.id, link=links.GRAPHS)
 @on_directory
 def code_that_a_graph_runs(subject: Subject, _directory: ModelDir) -> Outcomes:
     """A SavedModel computes with its tensors only, unless you trusted it with --trust.

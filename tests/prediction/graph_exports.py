@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy
 import tensorflow as tf
+from google.protobuf import text_format
 from tensorflow.core.framework import attr_value_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.ops import gen_debug_ops
@@ -79,7 +81,7 @@ def in_functions() -> None:
     )[0])  # fmt: skip
     hostile("lines", lambda x: counted(tf.data.TextLineDataset(SECRET)))
     hostile("cache", lambda x: counted(tf.data.Dataset.range(3).cache(mark("cache"))))
-    hostile("while", lambda x: tf.while_loop(lambda i: i < 1, lambda i: (loop("while", i),), (tf.constant(0),))[0])
+    hostile("while", lambda x: tf.while_loop(lambda i: i < 1, lambda i: (loop("while", i) + 1,), (tf.constant(0),))[0])
     hostile("cond", lambda x: tf.cond(tf.size(x) >= 0, lambda: loop("cond", x), lambda: x))
     hostile("map", lambda x: counted(tf.data.Dataset.range(2).map(lambda v: loop("map", v))))
     hostile("map_fn", lambda x: tf.map_fn(lambda v: loop("map_fn", v), x))
@@ -123,7 +125,8 @@ def summary(_x: tf.Tensor) -> tf.Operation:
 
 
 def version_1(
-    name: str, *, kind: str = "hostile", main: Callable[[], object] | None = None, tags: tuple[list[str], ...] = (["serve"],),
+    name: str, *, kind: str = "hostile", main: Callable[[], object] | None = None,
+    tags: tuple[list[str], ...] = (["serve"],),
     tail: Callable[[tf.Tensor], tf.Tensor] = tf.identity, asset: str = "", beside: Callable[[], object] | None = None,
 ) -> None:  # fmt: skip
     """An export of TensorFlow 1 with a variable and a saver: `main` is run when it is loaded, `beside` never.
@@ -163,14 +166,18 @@ def version_1(
 def changed(source: str, name: str, change: Callable[[object], None]) -> None:
     """A copy of an ordinary export whose meta graph is changed by hand."""
     folder = BASE / "hostile" / name
-    for file in (BASE / "ordinary" / source).rglob("*"):
-        if file.is_file():
-            target = folder / file.relative_to(BASE / "ordinary" / source)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(file.read_bytes())
+    shutil.copytree(BASE / "ordinary" / source, folder)
     message = loader_impl.parse_saved_model(str(folder))
     change(message.meta_graphs[0])
     (folder / "saved_model.pb").write_bytes(message.SerializeToString())
+
+
+def as_text(kind: str, name: str) -> None:
+    """The same model with its graph as text."""
+    folder = BASE / kind / f"{name}_text"
+    shutil.copytree(BASE / kind / name, folder)
+    (folder / "saved_model.pbtxt").write_text(text_format.MessageToString(loader_impl.parse_saved_model(str(folder))))
+    (folder / "saved_model.pb").unlink()
 
 
 def by_hand() -> None:
@@ -216,6 +223,9 @@ def by_hand() -> None:
     changed("simple_1", "unread_file", unread_file)
     changed("simple_1", "unknown_operation", unknown_operation)
     changed("simple_1", "named", function_only_named)
+    for kind, name in (("hostile", "write"), ("hostile", "print"), ("hostile", "named"), ("ordinary", "table"),
+                       ("ordinary", "vocabulary_1")):  # fmt: skip
+        as_text(kind, name)
     changed("simple_1", "library", lambda meta: None)
     (BASE / "hostile" / "library" / "assets.extra").mkdir()
     (BASE / "hostile" / "library" / "assets.extra" / "ops.so").write_bytes(b"\x7fELF")
@@ -240,9 +250,7 @@ def ordinary(vocabulary: str) -> dict[str, object]:
     class Table(tf.Module):
         def __init__(self) -> None:
             index = tf.lookup.TextFileIndex
-            made = tf.lookup.TextFileInitializer(
-                vocabulary, tf.string, index.WHOLE_LINE, tf.int64, index.LINE_NUMBER
-            )
+            made = tf.lookup.TextFileInitializer(vocabulary, tf.string, index.WHOLE_LINE, tf.int64, index.LINE_NUMBER)
             self.table = tf.lookup.StaticHashTable(made, -1)
             self.weight = tf.Variable(3.0)
 
@@ -279,7 +287,7 @@ def ordinary(vocabulary: str) -> dict[str, object]:
         "jpeg": [{"b64": base64.b64encode(picture).decode()}], "examples": [{"b64": ""}], "table": ["a", "c", "?"],
         "lookup": [["a"], ["?"]], "vectorization": [["a b"]], "lstm": [[[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]]],
         "simple_1": [1.0], "vocabulary_1": [1.0], "training_1": [1.0],
-        "other_graph_1": [1.0],
+        "other_graph_1": [1.0], "table_text": ["a", "c", "?"], "vocabulary_1_text": [1.0],
     }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from aip_magics.artifacts.saved_models import text, wire
 from aip_magics.artifacts.saved_models.schema import Field, Message, Tree, map_field
 
-MOST_FIELDS = 4_000_000  # a graph of 100,000 nodes has 2 million, which are read in about three seconds
+MOST_FIELDS = 2_500_000  # a graph of 100,000 nodes has 1.5 million, which are read in about three seconds
 _NESTED = 4  # functions named by the attributes of a function that is named by …
 _SERVED = frozenset({"serve"})
 _INIT_COLLECTIONS = frozenset({"saved_model_main_op", "legacy_init_op"})
@@ -77,10 +77,8 @@ def graphs(path: Path, attributes: frozenset[str]) -> tuple[Graph, ...]:
 def _schema(attributes: frozenset[str]) -> Message:
     """A SavedModel with the fields that say what may run."""
     value = _attribute_value(_NESTED)
-    node = Message(
-        (Field(1, "name"), Field(2, "op"), Field(3, "input"), map_field(5, "attr", value, _attribute(attributes))),
-        make=_node,
-    )
+    attribute = map_field(5, "attr", value, _attribute(attributes), _is_plain(attributes))
+    node = Message((Field(1, "name"), Field(2, "op"), Field(3, "input"), attribute), make=_node)
     signature = Message((Field(1, "name"), Field(2, "input_arg", Message((Field(1, "name"),), only="name"))))
     function = Message(
         (Field(1, "signature", signature), Field(3, "node_def", node), map_field(5, "attr", Message(()), _key)),
@@ -129,12 +127,33 @@ def _attribute(attributes: frozenset[str]) -> Callable[[Tree], Any]:
     return make
 
 
+def _is_plain(attributes: frozenset[str]) -> Callable[[bytes, int, int], bool]:
+    """Tells most attributes that say nothing of interest by a few bytes: a type, number, shape, tensor or text."""
+    asked = {key.encode() for key in attributes}
+
+    def plain(data: bytes, at: int, size: int) -> bool:
+        # key, value: each a tag, a length of one byte, and that many bytes; the value has one field and no more.
+        if size < 4 or data[at] != 0x0A or size > 127:
+            return False
+        value = at + 2 + data[at + 1]
+        if value + 3 >= at + size or data[value] != 0x12 or value + 2 + data[value + 1] != at + size:
+            return False
+        if data[at + 2 : value] in asked:
+            return False
+        tag, field = data[value + 2], data[value + 3]
+        if tag in (0x28, 0x30):  # b, type
+            return field < 128 and value + 4 == at + size
+        return tag in (0x12, 0x3A, 0x42) and value + 4 + field == at + size  # s, shape, tensor
+
+    return plain
+
+
 def _named(value: Tree) -> list[str]:
     """The functions that an AttrValue names."""
     functions = [*value.get("func", []), *(one for listed in value.get("list", []) for one in listed.get("func", []))]
     found = []
     for function in functions:
-        found.extend(function.get("name", []))
+        found.extend(_texts(function, "name"))
         for entry in function.get("attr", []):
             found.extend(_named(_message(entry, "value")))
     return found
@@ -149,7 +168,7 @@ def _node(tree: Tree) -> Node:
     return Node(
         _one(tree, "name"),
         sys.intern(_one(tree, "op")),
-        tuple(tree.get("input", [])),
+        _texts(tree, "input"),
         tuple(name for _key, functions, _text in attributes for name in functions),
         {key: text for key, _functions, text in attributes if key is not None} if attributes else _NOTHING,
     )
@@ -157,7 +176,7 @@ def _node(tree: Tree) -> Node:
 
 def _function(tree: Tree) -> tuple[str, Function]:
     signature = _message(tree, "signature")
-    arguments, nodes = tuple(signature.get("input_arg", [])), tuple(tree.get("node_def", []))
+    arguments, nodes = _texts(signature, "input_arg"), tuple(tree.get("node_def", []))
     return _one(signature, "name"), Function(arguments, nodes, "api_implements" in tree.get("attr", []), "")
 
 
@@ -170,13 +189,19 @@ def _graph(tree: Tree) -> tuple[frozenset[str], Graph]:
         if name in functions:
             functions[name] = dataclasses.replace(functions[name], gradient=_one(gradient, "gradient_func"))
     signatures = tuple(
-        (name, tuple(tensor for which in ("inputs", "outputs") for _alias, tensor in _entries(one, which) if tensor))
+        (
+            name,
+            tuple(str(tensor) for which in ("inputs", "outputs") for _alias, tensor in _entries(one, which) if tensor),
+        )
         for name, one in _entries(tree, "signature_def")
     )
     collections = dict(_entries(tree, "collection_def"))
-    inits = [_message(collections[key], "node_list").get("value", []) for key in _INIT_COLLECTIONS & set(collections)]
+    inits = [_texts(_message(collections[key], "node_list"), "value") for key in _INIT_COLLECTIONS & set(collections)]
     packed = _message(collections.get(_ASSETS, {}), "any_list").get("value", [])
-    assets = [*tree.get("asset_file_def", []), *(one for value in packed for key in ("value", _AS_TEXT) for one in value.get(key, []))]
+    assets = [
+        *tree.get("asset_file_def", []),
+        *(one for value in packed for key in ("value", _AS_TEXT) for one in value.get(key, [])),
+    ]
     graph = Graph(
         nodes=tuple(definition.get("node", [])),
         functions=functions,
@@ -186,7 +211,7 @@ def _graph(tree: Tree) -> tuple[frozenset[str], Graph]:
         filename=_one(saver, "filename_tensor_name"),
         assets=tuple((_one(one, "tensor_info"), _one(one, "filename")) for one in assets),
     )
-    return frozenset(_message(tree, "meta_info_def").get("tags", [])), graph
+    return frozenset(_texts(_message(tree, "meta_info_def"), "tags")), graph
 
 
 def _entries(tree: Tree, name: str) -> list[tuple[str, Any]]:
@@ -197,6 +222,11 @@ def _entries(tree: Tree, name: str) -> list[tuple[str, Any]]:
 def _one(tree: Tree, name: str, default: str = "") -> str:
     """The text of a field; of several the last, as protocol buffers have it."""
     return str((tree.get(name) or [default])[-1])
+
+
+def _texts(tree: Tree, name: str) -> tuple[str, ...]:
+    """All texts of a field; in the text form of a file a number may stand there."""
+    return tuple(map(str, tree.get(name, [])))
 
 
 def _message(tree: Tree, name: str) -> Any:

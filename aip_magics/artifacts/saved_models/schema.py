@@ -28,12 +28,14 @@ class Field:
 class Message:
     """The fields that are looked at; all others are passed over. With `only`, the message stands for that one field.
 
-    `make` makes something smaller of the fields as soon as they are read; None is left out.
+    `make` makes something smaller of the fields as soon as they are read; None is left out. `plain` tells of bytes,
+    where they begin and how many they are, whether the message has nothing that is looked at: it is passed over then.
     """
 
     fields: tuple[Field, ...]
     only: str | None = None
     make: Callable[[Tree], Any] | None = None
+    plain: Callable[[bytes, int, int], bool] | None = None
 
     @functools.cached_property
     def by_number(self) -> dict[int, Field]:
@@ -48,9 +50,15 @@ def _number(number: int, name: str) -> Field:
     return Field(number, name, is_text=False)
 
 
-def map_field(number: int, name: str, value: Message, make: Callable[[Tree], Any] | None = None) -> Field:
-    """A map from texts to messages: entries with a key and a value, of which `make` may make something smaller."""
-    return Field(number, name, Message((Field(1, "key"), Field(2, "value", value)), make=make))
+def map_field(
+    number: int,
+    name: str,
+    value: Message,
+    make: Callable[[Tree], Any] | None = None,
+    plain: Callable[[bytes, int, int], bool] | None = None,
+) -> Field:
+    """A map from texts to messages: entries with a key and a value, with `make` and `plain` as a message has them."""
+    return Field(number, name, Message((Field(1, "key"), Field(2, "value", value)), make=make, plain=plain))
 
 
 _NODE = Message((Field(2, "op"),), only="op")

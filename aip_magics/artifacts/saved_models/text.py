@@ -63,13 +63,23 @@ def _field(name: str, tokens: Iterator[tuple[str, str]], open_messages: list[tup
             tree.setdefault(name, []).append(inner)
         open_messages.append((field.message if field else None, inner))
     elif kind == "mark" and token == "[":
-        while (token := _next(tokens)[1]) != "]":
-            if token in _OPENS or (field is not None and token != ","):
-                raise Damaged(say("it is damaged"))  # no printer writes one
+        _several(name if field is not None and field.message is None else None, tokens, tree)
     elif kind == "mark":
         raise Damaged(say("it is damaged"))
     elif field is not None and field.message is None:
         tree.setdefault(name, []).append(_unquoted(token) if kind == "text" else _scalar(token))
+
+
+def _several(name: str | None, tokens: Iterator[tuple[str, str]], tree: Tree) -> None:
+    """The values of `name: [1, 2]`, into the tree where the field is looked at."""
+    while True:
+        kind, token = _next(tokens)
+        if kind == "mark" and token == "]":
+            return
+        if kind == "mark" and token in _OPENS:
+            raise Damaged(say("it is damaged"))  # no printer writes one
+        if kind != "mark" and name is not None:
+            tree.setdefault(name, []).append(_unquoted(token) if kind == "text" else _scalar(token))
 
 
 def _picked(tree: Tree, schema: Message) -> Tree:

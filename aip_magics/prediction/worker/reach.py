@@ -10,8 +10,6 @@ was read by somebody (`tensorflow_trust` from TensorFlow's own messages, the rul
 * what is not reached counts only where a release of TensorFlow may run it while it imports the graph
 """
 
-# ruff: noqa: UP032
-
 import json
 from typing import Any
 

@@ -41,9 +41,7 @@ def check(meta: "Any", judged: reach.Judged) -> reach.Graph:
     except reach.NotClear as error:
         raise NotTrusted(str(error)) from error
     if found:
-        told = [
-            "{} ({})".format(op, judged.does[group]) if group in judged.does else op for op, group in found[:SHOWN]
-        ]
+        told = ["{} ({})".format(op, judged.does[group]) if group in judged.does else op for op, group in found[:SHOWN]]
         more = " and {} more".format(len(found) - SHOWN) if len(found) > SHOWN else ""
         raise NotTrusted(("the operations " if len(found) > 1 else "the operation ") + ", ".join(told) + more)
     return graph
@@ -59,7 +57,7 @@ def cut_short(meta: "Any", graph: reach.Graph) -> None:
             node.attr["T"].CopyFrom(node.attr["dtype"])
             del node.attr["dtype"]
             del node.input[:]
-            node.input.extend([short[node.name]] + kept)
+            node.input.extend([short[node.name], *kept])
 
 
 def check_links(model_dir: str) -> None:
