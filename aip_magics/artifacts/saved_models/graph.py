@@ -151,7 +151,7 @@ def _is_plain(attributes: frozenset[str]) -> Callable[[bytes, int, int], bool]:
 def _named(value: Tree) -> list[str]:
     """The functions that an AttrValue names."""
     functions = [*value.get("func", []), *(one for listed in value.get("list", []) for one in listed.get("func", []))]
-    found = []
+    found: list[str] = []
     for function in functions:
         found.extend(_texts(function, "name"))
         for entry in function.get("attr", []):
