@@ -17,6 +17,7 @@ from aip_magics.catalog.fit import (
     library_of,
     newer_than_runtime,
 )
+from aip_magics.catalog.graph_ops import graph_ops_path
 from aip_magics.catalog.modules import ModuleGone, module_gone, runtime_has
 from aip_magics.catalog.tables import (
     Ceiling,
@@ -57,6 +58,7 @@ __all__ = [
     "fit_all",
     "fit_library",
     "global_regions",
+    "graph_ops_path",
     "library_name",
     "library_of",
     "limits",

@@ -44,3 +44,4 @@ PICKLE = "https://docs.python.org/3/library/pickle.html#what-can-be-pickled-and-
 TENSORFLOW_SKEW = f"{_GITHUB}tensorflow/models/issues/3861"
 WRONG_DTYPE = f"{_GITHUB}amygdala/tensorflow-workshop/issues/65"
 UNPICKLING = "https://docs.python.org/3/library/pickle.html#restricting-globals"
+GRAPHS = "https://github.com/tensorflow/tensorflow/blob/master/SECURITY.md"

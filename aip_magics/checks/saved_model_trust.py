@@ -1,16 +1,24 @@
-"""What a TensorFlow model would run beside its graph: libraries of operations of its own."""
+"""What a TensorFlow model would run: operations that reach beyond their tensors, and libraries of its own."""
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from aip_magics.artifacts import File, ModelDir
+from aip_magics import catalog
+from aip_magics.artifacts import File, ModelDir, saved_models
 from aip_magics.checks import links
 from aip_magics.checks.base import Finding, Outcomes, Subject, error, on_directory, rule
-from aip_magics.checks.trust import Question, Stranger, answers, question
+from aip_magics.checks.trust import Question, Stranger, answers, listed, question
 from aip_magics.language import say
 from aip_magics.prediction.replies import trust_fix
+from aip_magics.prediction.worker import reach
+
+_GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
+_READ_BY_LOADING = ("variables/", "assets/")
+_NO_GRAPH = frozenset({"git-lfs-pointer", "html", "empty"})  # TensorFlow does not read these as a graph either
 
 
 def _files(subject: Subject) -> Iterator[File]:
@@ -18,27 +26,105 @@ def _files(subject: Subject) -> Iterator[File]:
         return
     for file in subject.model_dir.files:
         path = PurePosixPath(file.name)
-        if str(path.parent) == "assets.extra" and path.suffix == ".so":
+        leads_out = file.link and file.name.startswith(_READ_BY_LOADING) and _leads_out(subject.model_dir, file)
+        if file.name in _GRAPHS or _is_library(path) or leads_out:
             yield file
 
 
-def _look(_subject: Subject, file: File) -> Stranger:
-    return Stranger(file, (file.name,))
+def _is_library(path: PurePosixPath) -> bool:
+    return str(path.parent) == "assets.extra" and path.suffix == ".so"
+
+
+def _leads_out(directory: ModelDir, file: File) -> bool:
+    return not os.path.realpath(file.path).startswith(os.path.join(os.path.realpath(directory.path), ""))
+
+
+def _look(subject: Subject, file: File) -> Stranger | None:
+    if file.name not in _GRAPHS:
+        return Stranger(file, (file.name,))
+    directory = subject.model_dir
+    is_model = directory is not None and file == directory.model_file
+    if is_model and directory and directory.contents and directory.contents.format in _NO_GRAPH:
+        return None
+    try:
+        names = _names(file)
+    except (OSError, ValueError):
+        return Stranger(file, (), complete=False)
+    return Stranger(file, names) if names else None
 
 
 GRAPH = question(Question("U02", of_model=True, files=_files, look=_look))
 
 
-@rule(GRAPH.id, link=links.UNPICKLING)
+@rule(GRAPH.id, link=links.GRAPHS)
 @on_directory
 def code_that_a_graph_runs(subject: Subject, _directory: ModelDir) -> Outcomes:
-    """A SavedModel brings no libraries of operations of its own, unless you trusted them with --trust.
+    """A SavedModel computes with its tensors only, unless you trusted it with --trust.
 
-    Looked at are the libraries in assets.extra/, which loading the model would run.
+    Looked at are the operations that loading the graph tagged serve, or asking one of its signatures, can reach: also
+    in functions, loops and datasets. What each operation of TensorFlow does is judged in catalog/graph_ops.json. One
+    that reads or writes files, uses the network, runs Python or another engine, or is not TensorFlow's, is named; the
+    model is not loaded until --trust is given, once for each content of saved_model.pb. Reading the model's own
+    variables, and filling tables from its assets, needs no trust. Libraries in assets.extra/ and links that lead out of
+    the directory are named, too. The worker that loads the model holds to the same list.
     """
     return answers(GRAPH, subject, _finding)
 
 
+def _names(file: File) -> tuple[str, ...]:
+    """What the graphs of a file may do that is not known to be harmless."""
+    judged = _judged()
+    found: dict[str, str] = {}
+    assets: list[str] = []
+    for read in saved_models.graphs(file.path, judged.attributes()):
+        graph = reach.Graph(**{name: getattr(read, name) for name in reach.Graph.__slots__})
+        found.update(reach.strangers(graph, judged))
+        assets += reach.unsafe_assets(graph)
+    told = [say("{op} ({does})", op=op, does=_does(group)) for op, group in sorted(found.items())]
+    return (*told, *(say("an asset outside of the model: {name!r}", name=name) for name in assets))
+
+
+@functools.cache
+def _judged() -> reach.Judged:
+    return reach.Judged(str(catalog.graph_ops_path()))
+
+
 def _finding(one: Stranger) -> Finding:
-    text = say("{file} is a library that loading the model would run", file=one.file.name)
-    return error(one.file.name, text, trust_fix())
+    name = one.file.name
+    if name in _GRAPHS:
+        text = say("the graph of {file} would run {names}", file=name, names=listed(one.names))
+    elif _is_library(PurePosixPath(name)):
+        text = say("{file} is a library that loading the model would run", file=name)
+    else:
+        text = say("{file} is a link to a file outside of the model", file=name)
+    python = any(say("{op} ({does})", op=op, does=_does("python")) in one.names for op in _PYTHON)
+    return error(name, text, _without_python() if python else trust_fix())
+
+
+_PYTHON = ("EagerPyFunc", "PyFunc", "PyFuncStateless")
+
+
+def _without_python() -> str:
+    return say("export the model without tf.py_function and tf.numpy_function: no server has the Python behind them")
+
+
+def _does(group: str) -> str:
+    """What the operations of a group of graph_ops.json do, for people."""
+    return {
+        "python": say("runs Python code"),
+        "graph_in_data": say("runs a graph that is in its data"),
+        "reads_files": say("reads files"),
+        "readers": say("reads files"),
+        "writes_files": say("writes files"),
+        "dataset_files": say("writes files"),
+        "reads_checkpoint": say("reads a checkpoint"),
+        "writes_checkpoint": say("writes a checkpoint"),
+        "vocabulary": say("reads a vocabulary file that is not an asset of the model"),
+        "summaries": say("writes event files"),
+        "debugging": say("sends debugging output to a file or over the network"),
+        "network": say("uses the network"),
+        "file_systems": say("changes how files are reached"),
+        "engines": say("runs code of another compiler or engine"),
+        "devices": say("drives TPUs or other workers"),
+        "ends": say("ends the process"),
+    }.get(group, say("not known to TensorFlow's releases"))

@@ -72,6 +72,7 @@ class WorkerSpec:
             "prediction_class": self.prediction_class,
             "package_uris": list(self.package_uris),
             "globals": None if self.trusted else str(catalog.pickle_globals.path()),
+            "graph_ops": None if self.trusted else str(catalog.graph_ops_path()),
             "trusted_modules": list(self.trusted_modules),
             "temp_dir": str(temp_dir),
             # A routine and packages are programs of the user's own: they may start others, and use the network.

@@ -190,7 +190,7 @@ def test_text_in_other_forms(written: Callable[..., SavedModelFacts]) -> None:
         unknown_rank: true } } } inputs { key: "s" value { dtype: DT_STRING tensor_shape { dim { size: -1 } } } } } } >
     """
     found = written(text.encode(), name="saved_model.pbtxt")
-    assert (found.tags, found.tensorflow_version, found.ops) == ((("serve",),), "1.15", {"MatMul"})
+    assert (found.tags, found.tensorflow_version, found.ops) == ((("a", "serve"),), "1.15", {"MatMul"})
     assert found.signatures[0].inputs == (Tensor("s", "string", (None,)), Tensor("x", "float16", None))
 
 

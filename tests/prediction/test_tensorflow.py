@@ -245,7 +245,7 @@ def test_custom_operations_that_do_not_load_are_told_in_the_log(exports: Path, t
     directory = Path(shutil.copytree(exports / "words", tmp_path / "words"))
     (directory / "assets.extra").mkdir()
     (directory / "assets.extra" / "ops.so").write_bytes(b"no library")
-    with start(WorkerSpec(directory), log_dir=tmp_path / "logs", parents=parents) as worker:
+    with start(WorkerSpec(directory, trusted=True), log_dir=tmp_path / "logs", parents=parents) as worker:
         worker.load()
         assert "ops.so were not loaded" in worker.log_tail()
         assert json.loads(worker.predict(b'{"instances": ["a"]}')) == {"predictions": [{"twice": "aa"}]}

@@ -2,12 +2,14 @@
 
 ::
 
-    schema (the fields that matter) ─► wire | text (a tree of them) ─► reading (the facts); ops (which release has what)
+    schema (the fields that matter) ─► wire | text (a tree of them) ─► reading (the facts), graph (what may run)
+    ops (which release has what)
 """
 
 from __future__ import annotations
 
+from aip_magics.artifacts.saved_models.graph import Graph, graphs
 from aip_magics.artifacts.saved_models.ops import lacking
 from aip_magics.artifacts.saved_models.reading import read
 
-__all__ = ["lacking", "read"]
+__all__ = ["Graph", "graphs", "lacking", "read"]

@@ -40,11 +40,7 @@ def read(path: Path) -> SavedModelFacts:
 
 def _tree(path: Path) -> Tree:
     if path.suffix == ".pbtxt":
-        with path.open(encoding="utf-8", errors="replace") as lines:
-            whole = lines.read(text.MOST_CHARACTERS + 1)
-        if len(whole) > text.MOST_CHARACTERS:
-            raise wire.Damaged(say("only files up to {size} MiB are read as text", size=text.MOST_CHARACTERS >> 20))
-        return text.read(whole, SAVED_MODEL)
+        return text.read(text.opened(path), SAVED_MODEL)
     with path.open("rb") as file:
         return wire.read(file, path.stat().st_size, SAVED_MODEL)
 

@@ -7,6 +7,8 @@ Source: `tensorflow/core/protobuf/saved_model.proto`, `meta_graph.proto`, and in
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 Tree: TypeAlias = "dict[str, list[Any]]"  # field → its values, in their order
@@ -24,14 +26,22 @@ class Field:
 
 @dataclasses.dataclass(frozen=True)
 class Message:
-    """The fields that are looked at; all others are passed over. With `only`, the message stands for that one field."""
+    """The fields that are looked at; all others are passed over. With `only`, the message stands for that one field.
+
+    `make` makes something smaller of the fields as soon as they are read; None is left out. `plain` tells of bytes,
+    where they begin and how many they are, whether the message has nothing that is looked at: it is passed over then.
+    """
 
     fields: tuple[Field, ...]
     only: str | None = None
+    make: Callable[[Tree], Any] | None = None
+    plain: Callable[[bytes, int, int], bool] | None = None
 
+    @functools.cached_property
     def by_number(self) -> dict[int, Field]:
         return {field.number: field for field in self.fields}
 
+    @functools.cached_property
     def by_name(self) -> dict[str, Field]:
         return {field.name: field for field in self.fields}
 
@@ -40,8 +50,15 @@ def _number(number: int, name: str) -> Field:
     return Field(number, name, is_text=False)
 
 
-def _map(number: int, name: str, value: Message) -> Field:
-    return Field(number, name, Message((Field(1, "key"), Field(2, "value", value))))
+def map_field(
+    number: int,
+    name: str,
+    value: Message,
+    make: Callable[[Tree], Any] | None = None,
+    plain: Callable[[bytes, int, int], bool] | None = None,
+) -> Field:
+    """A map from texts to messages: entries with a key and a value, with `make` and `plain` as a message has them."""
+    return Field(number, name, Message((Field(1, "key"), Field(2, "value", value)), make=make, plain=plain))
 
 
 _NODE = Message((Field(2, "op"),), only="op")
@@ -50,14 +67,14 @@ _FUNCTION = Message((Field(1, "signature", _OP_NAME), Field(3, "node_def", _NODE
 _GRAPH = Message((Field(1, "node", _NODE), Field(2, "library", Message((Field(1, "function", _FUNCTION),)))))
 _SHAPE = Message((Field(2, "dim", Message((_number(1, "size"),))), _number(3, "unknown_rank")))
 _TENSOR = Message((Field(1, "name"), _number(2, "dtype"), Field(3, "tensor_shape", _SHAPE)))
-_SIGNATURE = Message((_map(1, "inputs", _TENSOR), _map(2, "outputs", _TENSOR), Field(3, "method_name")))
+_SIGNATURE = Message((map_field(1, "inputs", _TENSOR), map_field(2, "outputs", _TENSOR), Field(3, "method_name")))
 _OPS = Message((Field(1, "op", _OP_NAME),))
 _META_INFO = Message((Field(2, "stripped_op_list", _OPS), Field(4, "tags"), Field(5, "tensorflow_version")))
 _META_GRAPH = Message(
     (
         Field(1, "meta_info_def", _META_INFO),
         Field(2, "graph_def", _GRAPH),
-        _map(5, "signature_def", _SIGNATURE),
+        map_field(5, "signature_def", _SIGNATURE),
         Field(6, "asset_file_def", Message((Field(2, "filename"),))),
     )
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from aip_magics.artifacts.saved_models.schema import SPELLED, Message, Tree
@@ -13,11 +14,20 @@ from aip_magics.language import say
 MOST_CHARACTERS = 8 * 1024 * 1024  # read in about a second
 _DEEPEST = 60
 _TOKEN = re.compile(
-    r"""\s+|\#[^\n]*|(?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(?P<word>[\w.+\-]+)|(?P<mark>[{}<>\[\]:;,])"""
+    r"""\s+|\#[^\n]*|(?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(?P<word>[\w.+\-]+|\[[\w.\-]+/[\w./\-]+\])|(?P<mark>[{}<>\[\]:;,])"""
 )
 _OPENS, _CLOSES = "{<", "}>"
 _ESCAPE = re.compile(r"\\(\\|'|\"|n|t|r|[0-7]{1,3}|x[0-9a-fA-F]{1,2})")
 _NAMED = {"n": "\n", "t": "\t", "r": "\r"}
+
+
+def opened(path: Path) -> str:
+    """The text of a file. OSError; Damaged where it has more in it than is looked at."""
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        whole = lines.read(MOST_CHARACTERS + 1)
+    if len(whole) > MOST_CHARACTERS:
+        raise Damaged(say("only files up to {size} MiB are read as text", size=MOST_CHARACTERS >> 20))
+    return whole
 
 
 def read(text: str, schema: Message) -> Tree:
@@ -41,7 +51,7 @@ def read(text: str, schema: Message) -> Tree:
 
 def _field(name: str, tokens: Iterator[tuple[str, str]], open_messages: list[tuple[Message | None, Tree]]) -> None:
     schema, tree = open_messages[-1]
-    field = schema.by_name().get(name) if schema else None
+    field = schema.by_name.get(name) if schema else None
     kind, token = _next(tokens)
     if token == ":" and kind == "mark":
         kind, token = _next(tokens)
@@ -53,13 +63,23 @@ def _field(name: str, tokens: Iterator[tuple[str, str]], open_messages: list[tup
             tree.setdefault(name, []).append(inner)
         open_messages.append((field.message if field else None, inner))
     elif kind == "mark" and token == "[":
-        while (token := _next(tokens)[1]) != "]":
-            if token in _OPENS:
-                raise Damaged(say("it is damaged"))  # no printer writes one
+        _several(name if field is not None and field.message is None else None, tokens, tree)
     elif kind == "mark":
         raise Damaged(say("it is damaged"))
     elif field is not None and field.message is None:
         tree.setdefault(name, []).append(_unquoted(token) if kind == "text" else _scalar(token))
+
+
+def _several(name: str | None, tokens: Iterator[tuple[str, str]], tree: Tree) -> None:
+    """The values of `name: [1, 2]`, into the tree where the field is looked at."""
+    while True:
+        kind, token = _next(tokens)
+        if kind == "mark" and token == "]":
+            return
+        if kind == "mark" and token in _OPENS:
+            raise Damaged(say("it is damaged"))  # no printer writes one
+        if kind != "mark" and name is not None:
+            tree.setdefault(name, []).append(_unquoted(token) if kind == "text" else _scalar(token))
 
 
 def _picked(tree: Tree, schema: Message) -> Tree:
@@ -68,7 +88,10 @@ def _picked(tree: Tree, schema: Message) -> Tree:
         if field.message is None or field.name not in tree:
             continue
         inner = [_picked(one, field.message) for one in tree[field.name]]
-        only = field.message.only
+        only, make = field.message.only, field.message.make
+        if make:
+            tree[field.name] = [made for made in map(make, inner) if made is not None]
+            continue
         tree[field.name] = [one[only][0] for one in inner if one.get(only)] if only else inner
     return tree
 

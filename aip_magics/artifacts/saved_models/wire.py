@@ -22,9 +22,9 @@ class Damaged(ValueError):
     """The bytes are no such message, or one with more in it than is looked at."""
 
 
-def read(file: BinaryIO, size: int, schema: Message) -> Tree:
+def read(file: BinaryIO, size: int, schema: Message, most_fields: int = MOST_FIELDS) -> Tree:
     """The fields of the message that is the file's first `size` bytes. Damaged where they are none."""
-    return _Decoder(file).message(_InFile(file, 0, size), schema)
+    return _Decoder(file, most_fields).message(_InFile(file, 0, size), schema)
 
 
 class _InMemory:
@@ -65,12 +65,12 @@ class _InFile:
 class _Decoder:
     """Decodes one message and those in it; counts what it reads."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, most_fields: int) -> None:
         self._file = file
-        self._left = MOST_FIELDS
+        self._left = most_fields
 
     def message(self, part: _InMemory | _InFile, schema: Message) -> Tree:
-        wanted = schema.by_number()
+        wanted = schema.by_number
         tree: Tree = {}
         for number, kind, start, end in self._fields(part):
             field = wanted.get(number)
@@ -88,7 +88,15 @@ class _Decoder:
         if kind != _BYTES:
             return start if kind == _VARINT and not field.is_text else None
         if field.message is not None:
+            if (
+                field.message.plain
+                and end - start < IN_MEMORY
+                and field.message.plain(*part.bytes_at(start, end - start), end - start)
+            ):
+                return None
             tree = self.message(part.part(start, end), field.message)
+            if field.message.make:
+                return field.message.make(tree)
             return tree.get(field.message.only, [None])[0] if field.message.only else tree
         if not field.is_text or end - start > _LONGEST_TEXT:
             return None
@@ -97,11 +105,12 @@ class _Decoder:
 
     def _fields(self, part: _InMemory | _InFile) -> Iterator[tuple[int, int, int, int]]:
         """Number and kind of each field; its value if it is a number, else where it starts, and where it ends."""
+        if isinstance(part, _InMemory):
+            yield from self._fields_in_memory(part)
+            return
         at = part.start
         while at < part.end:
-            self._left -= 1
-            if self._left < 0:
-                raise Damaged(say("it has more in it than is looked at"))
+            self._count()
             data, offset = part.bytes_at(at, 20)
             key, began = _varint(data, offset)
             at += began - offset
@@ -120,6 +129,40 @@ class _Decoder:
             if at > part.end:
                 raise Damaged(say("it is cut off"))
             yield key >> 3, kind, start, at
+
+    def _fields_in_memory(self, part: _InMemory) -> Iterator[tuple[int, int, int, int]]:
+        """The same, four times as fast: nearly all numbers are of one byte, and none of it has to be read first."""
+        data, at, end = part.data, part.start, part.end
+        while at < end:
+            self._count()
+            key = data[at]
+            at += 1
+            if key > 127:
+                key, at = _varint(data, at - 1)
+            kind = start = key & 7
+            if kind in (_VARINT, _BYTES):
+                if at >= end:
+                    raise Damaged(say("it is cut off"))
+                value = data[at]
+                at += 1
+                if value > 127:
+                    value, at = _varint(data, at - 1)
+                if kind == _VARINT:
+                    start = value
+                else:
+                    start, at = at, at + value
+            elif kind in (_FIXED64, _FIXED32):
+                start, at = at, at + (8 if kind == _FIXED64 else 4)
+            else:
+                raise Damaged(say("it is damaged"))
+            if at > end:
+                raise Damaged(say("it is cut off"))
+            yield key >> 3, kind, start, at
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise Damaged(say("it has more in it than is looked at"))
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

@@ -22,7 +22,7 @@ from .threads import allow, find
 NOT_LINUX, NO_LANDLOCK, NO_SECCOMP, THREADS, REFUSED = (
     "not Linux", "no Landlock", "no seccomp", "threads", "refused"
 )  # fmt: skip
-LISTS = ("globals",)  # what a model may name: files that lie beside the rest of aip_magics
+LISTS = ("globals", "graph_ops")  # what a model may name: files that lie beside the rest of aip_magics
 PICKLES = ("model.joblib", "model.pkl")
 _held = []  # type: list[int]
 

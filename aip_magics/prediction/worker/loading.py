@@ -36,7 +36,7 @@ def open_model(wanted: "dict[str, Any]") -> "Any":
         decodes = framework == "TENSORFLOW"
         return open_routine(wanted["prediction_class"], model_dir, wanted.get("package_uris") or [], decodes)
     if framework == "TENSORFLOW":
-        return open_saved_model(model_dir, wanted.get("threads") or 1)
+        return open_saved_model(model_dir, wanted.get("threads") or 1, wanted.get("graph_ops"))
     return open_booster(model_dir) if framework == "XGBOOST" else open_estimator(model_dir, framework)
 
 

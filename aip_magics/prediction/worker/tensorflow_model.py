@@ -10,8 +10,10 @@ import sys
 import traceback
 from typing import Any
 
+from . import tensorflow_trust
 from .inputs import as_list, columns, decoded, uneven, unwrapped
-from .refusal import Refusal, said, shortened
+from .reach import Judged
+from .refusal import NotTrusted, Refusal, said, shortened
 from .tensorflow_parts import forget, lacking, parts
 
 DEFAULT = "serving_default"
@@ -48,14 +50,18 @@ class Signature:
         self.takes_text = any(tensor.is_text for tensor in self.inputs.values())
 
 
-def open_saved_model(model_dir: str, threads: int) -> "TensorflowModel":
-    """The SavedModel of a directory, in a session with so many threads."""
+def open_saved_model(model_dir: str, threads: int, graph_ops: "str | None" = None) -> "TensorflowModel":
+    """The SavedModel of a directory, in a session with so many threads.
+
+    `graph_ops` is the file that says what operations do; with it, the model is not trusted. NotTrusted.
+    """
     if not any(os.path.exists(os.path.join(model_dir, name)) for name in ("saved_model.pb", "saved_model.pbtxt")):
         raise Refusal("FAILED_TO_LOAD_MODEL", NOT_A_SAVED_MODEL, elsewhere(model_dir))
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of its own age
     tf = parts() or import_tensorflow()
-    load_custom_ops(tf, model_dir)
-    session, meta_graph = load(tf, model_dir, threads)
+    judged = Judged(graph_ops) if graph_ops else None
+    load_custom_ops(tf, model_dir, judged is not None)
+    session, meta_graph = load(tf, model_dir, threads, judged)
     if not meta_graph.signature_def:
         text = "MetaGraph must have at least one signature_def."
         raise Refusal("FAILED_TO_LOAD_MODEL", text, "export the model with signatures=...")
@@ -69,17 +75,21 @@ def open_saved_model(model_dir: str, threads: int) -> "TensorflowModel":
     return TensorflowModel(session, signatures)
 
 
-def load(tf: "Any", model_dir: str, threads: int) -> "tuple[Any, Any]":
+def load(tf: "Any", model_dir: str, threads: int, judged: "Judged | None") -> "tuple[Any, Any]":
     """A session with the SavedModel, and the meta graph that was loaded."""
     config = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)
     config.gpu_options.allow_growth = True  # other workers want some of it, too
     try:
         session = tf.Session(graph=tf.Graph(), config=config)
+        if judged is not None:
+            return session, tensorflow_trust.load(session, model_dir, judged)
         return session, tf.saved_model.loader.load(session, ["serve"], model_dir)
+    except Refusal:
+        raise
     except Exception as error:
         if lacking(tf, error):
             forget()
-            return load(import_tensorflow(), model_dir, threads)
+            return load(import_tensorflow(), model_dir, threads, judged)
         raise Refusal("FAILED_TO_LOAD_MODEL", BAD_DATA + said(error), advice(error, tf)) from error
 
 
@@ -100,8 +110,10 @@ def import_tensorflow() -> "Any":
     return tensorflow.compat.v1
 
 
-def load_custom_ops(tf: "Any", model_dir: str) -> None:
+def load_custom_ops(tf: "Any", model_dir: str, only_listed: bool) -> None:
     for path in sorted(glob.glob(os.path.join(glob.escape(model_dir), "assets.extra", "*.so"))):
+        if only_listed:
+            raise NotTrusted("the library assets.extra/{}".format(os.path.basename(path)))
         try:
             tf.load_op_library(path)
         except Exception:  # noqa: BLE001 (as the service: what is missing shows when the model is loaded)

@@ -1,0 +1,163 @@
+"""SavedModels that reach beyond their tensors are asked about before they are loaded, and refused by the worker."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from aip_magics import artifacts, checks
+from aip_magics.checks.saved_model_trust import GRAPH
+from aip_magics.checks.trust import Trust, digest
+from aip_magics.errors import PredictionError, TrustError
+from aip_magics.prediction import ParentPool, WorkerSpec, start
+from aip_magics.spec import Model, Version
+
+pytestmark = pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="TensorFlow is not installed")
+
+# Model → the operation or file that is named.
+HOSTILE = {
+    "write": "WriteFile (writes files)", "read": "ReadFile (reads files)", "read_computed": "ReadFile (reads files)",
+    "matching": "MatchingFiles (reads files)", "python": "EagerPyFunc (runs Python code)",
+    "numpy": "PyFunc (runs Python code)", "print": "PrintV2 (writes files)",
+    "debug": "DebugIdentityV2 (sends debugging output to a file or over the network)",
+    "save": "SaveV2 (writes a checkpoint)", "restore": "RestoreV2 (reads a checkpoint)",
+    "lines": "TextLineDataset (reads files)", "cache": "CacheDatasetV2 (writes files)", "while": "WriteFile",
+    "cond": "WriteFile", "map": "WriteFile", "map_fn": "WriteFile", "nested": "WriteFile",
+    "immutable": "ImmutableConst (reads files)", "proto": "DecodeProtoV2 (reads files)",
+    "table": "InitializeTableFromTextFileV2 (reads a vocabulary file that is not an asset of the model)",
+    "dataset_from_graph": "DatasetFromGraph (runs a graph that is in its data)",
+    "summary": "CreateSummaryFileWriter (writes event files)", "init": "WriteFile", "init_reads": "ReadFile",
+    "control": "WriteFile", "two_graphs": "WriteFile", "asset_outside": "secret", "restores_elsewhere": "RestoreV2",
+    "unread_file": "ReadFile", "unknown_operation": "SimpleMLCreateModelResource", "named": "WriteFile",
+    "library": "assets.extra/ops.so", "write_text": "WriteFile", "print_text": "PrintV2", "named_text": "WriteFile",
+}  # fmt: skip
+ORDINARY = [
+    "strings", "prints", "loops", "ragged", "sparse", "jpeg", "examples", "table", "lookup", "vectorization", "lstm",
+    "simple_1", "vocabulary_1", "training_1", "other_graph_1", "table_text",
+    "vocabulary_1_text",
+]  # fmt: skip
+# With trust these write a file when they are loaded or asked: the export does what it is said to do.
+WRITING = ["write", "print", "cache", "while", "map_fn", "nested", "summary", "init", "control", "two_graphs"]
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("graphs")
+    script = Path(__file__).with_name("graph_exports.py")
+    done = subprocess.run(
+        [sys.executable, str(script), str(base), str(base / "marks")],
+        capture_output=True, text=True, check=False, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return base
+
+
+def left(exports: Path) -> set[str]:
+    """What was written since the export."""
+    return {path.name for path in (exports / "marks").iterdir()} - set(json.loads((exports / "marks.json").read_text()))
+
+
+def found(folder: Path, trust: Trust | None = None) -> list[checks.Finding]:
+    subject = checks.Subject(Model(name="m"), Version.from_json({}), artifacts.look(folder), trust=trust)
+    outcome = checks.RULES[GRAPH.id].apply(subject)
+    return list(outcome.findings) if isinstance(outcome, checks.Failed) else []
+
+
+def asked(folder: Path, instances: object, parents: ParentPool, *, trusted: bool) -> object:
+    with start(WorkerSpec(folder, trusted=trusted), log_dir=folder.parent / "logs", parents=parents) as worker:
+        worker.load()
+        return json.loads(worker.predict(json.dumps({"instances": instances}).encode()))["predictions"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_a_graph_reaches_is_named_and_does_not_happen(exports: Path, parents: ParentPool, name: str) -> None:
+    folder = exports / "hostile" / name
+    [finding] = found(folder)
+    assert HOSTILE[name] in finding.message
+    assert finding.severity == "error"
+    assert ("without tf.py_function" if name in ("python", "numpy") else "--trust") in finding.fix
+    before = left(exports)
+    with pytest.raises(TrustError) as caught:
+        asked(folder, [1.0, 2.0], parents, trusted=False)  # the rule is passed by
+    assert HOSTILE[name] in caught.value.detail
+    assert "--trust" in caught.value.fix
+    assert left(exports) == before
+    files = {digest(one): one.size for one in artifacts.look(folder).files}
+    assert found(folder, Trust(files=files)) == []
+
+
+@pytest.mark.parametrize("name", WRITING)
+def test_with_trust_it_runs_as_before(exports: Path, parents: ParentPool, name: str) -> None:
+    before = left(exports)
+    answer = asked(exports / "hostile" / name, [1.0, 2.0], parents, trusted=True)
+    assert isinstance(answer, list)
+    assert len(answer) == 2
+    assert {mark.partition(".")[0] for mark in left(exports) - before} == {name}
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+def test_ordinary_models_are_not_asked_about(exports: Path, parents: ParentPool, name: str) -> None:
+    folder = exports / "ordinary" / name
+    instances = json.loads((exports / "ordinary.json").read_text())[name]
+    assert found(folder) == []
+    before = left(exports)
+    answer = asked(folder, instances, parents, trusted=False)
+    assert isinstance(answer, list)
+    assert len(answer) == len(instances)
+    assert answer == asked(folder, instances, parents, trusted=True)
+    assert left(exports) == before
+
+
+def test_tables_are_filled_from_the_models_own_assets(exports: Path, parents: ParentPool) -> None:
+    answer = asked(exports / "ordinary" / "table", ["a", "c", "?"], parents, trusted=False)
+    assert answer == [{"y": 0}, {"y": 2}, {"y": -1}]
+    assert asked(exports / "ordinary" / "vocabulary_1", [1.0], parents, trusted=False) == [{"y": 4.0}]
+
+
+@pytest.mark.parametrize("place", ["variables", "assets"])
+def test_files_are_read_in_the_models_own_folders(
+    exports: Path, parents: ParentPool, tmp_path: Path, place: str
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(exports / "ordinary" / "table", folder)
+    moved = next(path for path in sorted((folder / place).iterdir()) if path.suffix != ".index")
+    shutil.move(moved, tmp_path / "elsewhere")
+    moved.symlink_to(tmp_path / "elsewhere")
+    [finding] = found(folder)
+    assert finding.message == f"{place}/{moved.name} is a link to a file outside of the model"
+    with pytest.raises(TrustError, match="a link to a file outside of the model"):
+        asked(folder, ["a"], parents, trusted=False)
+    assert asked(folder, ["a"], parents, trusted=True) == [{"y": 0}]
+
+
+@pytest.mark.parametrize("model", ["nested/saved_model.pb", "named_text/saved_model.pbtxt"])
+def test_a_garbled_graph_is_an_answer_and_no_crash(exports: Path, tmp_path: Path, model: str) -> None:
+    data = (exports / "hostile" / model).read_bytes()
+    chance = random.Random(0)
+    told = set()
+    for round_ in range(200):
+        garbled = bytearray(data[: chance.randrange(len(data))] if round_ % 3 == 0 else data)
+        for _ in range(chance.randrange(1, 40)):
+            if garbled:
+                garbled[chance.randrange(len(garbled))] = chance.randrange(256)
+        (tmp_path / Path(model).name).write_bytes(garbled)
+        told |= {one.message for one in found(tmp_path)}
+    assert any("cannot be read to its end" in text for text in told)
+    assert any("WriteFile" in text for text in told)
+
+
+def test_a_damaged_file_is_asked_about_and_stays_the_models_fault(parents: ParentPool, tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(b"\x12\xff\xff\xff\x7f" + os.urandom(50))
+    [finding] = found(tmp_path)
+    assert finding.message == "saved_model.pb cannot be read to its end: what loading it would run is not known"
+    with pytest.raises(PredictionError) as caught:
+        asked(tmp_path, [1.0], parents, trusted=False)
+    assert not isinstance(caught.value, TrustError)
