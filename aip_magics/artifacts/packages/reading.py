@@ -13,8 +13,9 @@ from typing import Any
 from aip_magics.artifacts import toml
 from aip_magics.artifacts.facts import ClassFacts
 from aip_magics.artifacts.packages import classes, setup_script
-from aip_magics.artifacts.packages.archives import Archive, Refused
+from aip_magics.artifacts.packages.archives import Archive
 from aip_magics.artifacts.packages.archives import read as read_archive
+from aip_magics.artifacts.packages.bounds import Refused
 from aip_magics.artifacts.packages.classes import Module
 from aip_magics.artifacts.packages.setup_script import FileRead, SetupScript
 from aip_magics.language import say

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aip_magics.artifacts.packages.archives import Archive, Refused, is_top, read
+from aip_magics.artifacts.packages.archives import Archive, is_top, read
+from aip_magics.artifacts.packages.bounds import Refused
 from aip_magics.prediction.packages.failures import failed
 
 __all__ = ["Archive", "examine"]
