@@ -6,6 +6,7 @@ Nothing is written, and never more is decompressed than `bounds` has.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import zipfile
 from collections.abc import Callable, Mapping
@@ -38,10 +39,17 @@ class Archive:
     def is_wheel(self) -> bool:
         return self.path.name.endswith(".whl")
 
+    @functools.cached_property
+    def root(self) -> str:
+        """`NAME-VERSION/` where all members lie in that folder, else an empty string: what is built lies there."""
+        tops = {name.partition("/")[0] for name in self.members if "/" in name or "." in name}
+        only = tops.pop() if len(tops) == 1 else ""
+        return f"{only}/" if only and any(name.startswith(f"{only}/") for name in self.members) else ""
+
     @property
     def pyproject(self) -> bytes | None:
         """The text of its pyproject.toml, where that was asked for and is there."""
-        return next((text for name, text in self.texts.items() if is_top(name, "pyproject.toml")), None)
+        return self.texts.get(f"{self.root}pyproject.toml")
 
 
 def read(path: Path, keep: Callable[[str], bool], *, most: int | None = None) -> Archive:

@@ -1,7 +1,7 @@
 """The members of a package archive, one after the other, each judged before what comes after it is decompressed.
 
-The bytes are anyone's. Whoever looks into an archive and whoever unpacks it both read it here: another reader might take
-the same bytes for something else.
+The bytes are anyone's. Whoever looks into an archive and whoever unpacks it both read it here: another reader might
+take the same bytes for something else.
 """
 
 from __future__ import annotations
@@ -80,7 +80,6 @@ def _tar(path: Path, bounds: Bounds) -> Iterator[tuple[Member, Opened]]:
             file.in_content = True
             yield member, _tar_content(tar, info)
             file.in_content, file.headers = False, 0
-            tar.members = []  # tarfile keeps all of them
         _check_tail(file)
 
 

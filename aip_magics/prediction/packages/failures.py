@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection, Sequence
 from pathlib import PurePosixPath
 
-from aip_magics.errors import PredictionError
+from aip_magics.artifacts.packages import building
+from aip_magics.errors import PredictionError, TrustError
 from aip_magics.language import say
 
 SHOWN_LINES = 6  # of the output, in the error itself; `log` has more
@@ -26,6 +27,14 @@ def failed(name: str, reason: str, *, fix: str = "", log: str = "") -> Predictio
     return PredictionError(
         "FAILED_TO_LOAD_MODEL", detail, where=say("packageUris: {name}", name=name), fix=fix, log=log
     )
+
+
+def distrusted(name: str, reasons: Sequence[str]) -> TrustError:
+    """The package `name` would run code of its own while it is built or installed, and nobody said it may."""
+    detail = say(
+        "User-provided package {name} failed to install: {reason}", name=name, reason=building.would_run(reasons)
+    )
+    return TrustError(detail, where=say("packageUris: {name}", name=name), fix=building.consent_fix())
 
 
 def not_built(name: str, members: Collection[str], lines: Sequence[str]) -> PredictionError:
