@@ -77,7 +77,7 @@ def reasons(project: Mapping[str, Any], tree: Tree) -> Iterator[str]:
         yield from _setuptools(given, tree)
     else:
         if metadata.get("dynamic") and not (own == "hatch" and metadata["dynamic"] == ["version"]):
-            yield say("{key} is computed", key="[project] dynamic")
+            yield say("{name} is computed", name="[project] dynamic")
         yield from {"hatch": _hatch, "flit": _flit, "poetry": _poetry}[own](given)
 
 
@@ -133,7 +133,7 @@ def _dynamic(given: Any, tree: Tree, folders: Mapping[str, str]) -> Iterator[str
             if not tree.says_literally(how["attr"], folders):
                 yield say("{key} imports {name}", key="[tool.setuptools.dynamic] version", name=how["attr"])
         else:
-            yield say("{key} is computed", key=f"[tool.setuptools.dynamic] {key}")
+            yield say("{name} is computed", name=f"[tool.setuptools.dynamic] {key}")
 
 
 def _hatch(given: Mapping[str, Any]) -> Iterator[str]:
