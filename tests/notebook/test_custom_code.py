@@ -15,6 +15,7 @@ from aip_magics.deploy import consent
 from aip_magics.errors import ChecksFailed, OperationFailed, OptionError, PredictionError
 from aip_magics.targets import local
 
+PLAIN = "from setuptools import setup\nsetup(name={name!r}, py_modules=['my_routine'])\n"
 TEST = "test:\n  instances: [[5.0]]\n"
 
 
@@ -129,14 +130,14 @@ def test_a_package_that_acts_while_it_is_built_is_asked_about_once(shell: Any, r
         assert "--trust" in caught.value.fix
     with pytest.raises(OptionError, match="U03"):
         deploy(shell, f"{line} --skip U03")
+    local = f"--model-dir {routine} --package-uris {package} --prediction-class my_routine.Routine"
     with pytest.raises(ChecksFailed, match="U03"):
-        local = f"--model-dir {routine} --package-uris {package} --prediction-class my_routine.Routine"
         shell.run_cell_magic("aip_local_predict", local, "instances: [1]")
     assert not marker.exists()
     version = deploy(shell, f"{line} --trust", test)  # what the fix says
     assert version.state == "READY"
     assert marker.exists()
-    assert deploy(shell, f"{line} --version again", test).state == "READY"
+    assert deploy(shell, line.replace("--model acting", "--model again"), test).state == "READY"
     assert shell.run_cell_magic("aip_local_predict", local, "instances: [1]") == {"predictions": [101]}
 
     marker.unlink()

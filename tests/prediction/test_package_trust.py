@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
+import os
 import resource
 import stat
 import struct
@@ -357,3 +359,41 @@ def test_odd_archives_that_are_fine(tmp_path: Path) -> None:
     assert {"own.py", "p/__init__.py", "p/run", "p/again.py"} <= names(made)
     assert (made / "p" / "again.py").read_text() == "VALUE = 1"
     assert not any(path.stat().st_mode & 0o7000 for path in made.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("elsewhere", ["file:///tmp/x-1.tar.gz", "https://127.0.0.1:1/x-1.tar.gz"])
+def test_requirements_from_elsewhere(elsewhere: str, tmp_path: Path) -> None:
+    """With its requirements fetched, a package may name an archive whose setup.py would run."""
+    path = wheel(tmp_path, "own", {"own": "VALUE = 1"}, requires=f"x @ {elsewhere}")
+    with pytest.raises(TrustError, match="it requires x@ |it requires x @ "):
+        install([path], sys.executable, tmp_path, with_requirements=True)
+    with pytest.raises(PredictionError, match="there is none"):  # without, nothing is fetched
+        here(tmp_path, path)
+
+
+@pytest.mark.parametrize("text", ["--index-url http://127.0.0.1:1", "-r /etc/passwd", "./x", "x; y"])
+def test_what_is_no_requirement_reaches_no_tool(text: str, tmp_path: Path) -> None:
+    with pytest.raises(PredictionError, match="is no requirement|failed to install") as caught:
+        install([wheel(tmp_path, "own", {"own": ""}, requires=text)], sys.executable, tmp_path, with_requirements=True)
+    assert caught.value.fix
+
+
+def test_requirements_are_not_built_without_consent(tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    index = tmp_path / "index"
+    index.mkdir()
+    sdist(
+        index,
+        "needed",
+        {"needed": ""},
+        setup=f"open({str(marker)!r}, 'w')\n{SETUP.format(name='needed', modules=['needed'], more='')}",
+    )
+    path = wheel(tmp_path, "own", {"own": "VALUE = 1"}, requires="needed")
+    environ = {**os.environ, "UV_FIND_LINKS": str(index), "UV_OFFLINE": "1"}
+    how = {"with_requirements": True, "environ": environ}
+    with pytest.raises(PredictionError, match="failed to install"):
+        install([path], sys.executable, tmp_path / "cache", **how)
+    assert not marker.exists()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    with contextlib.suppress(PredictionError):  # offline there is nothing to build it with
+        install([path], sys.executable, tmp_path / "cache", trusted=[digest], **how)
