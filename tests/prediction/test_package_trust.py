@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import hashlib
 import io
@@ -365,7 +364,7 @@ def test_odd_archives_that_are_fine(tmp_path: Path) -> None:
 def test_requirements_from_elsewhere(elsewhere: str, tmp_path: Path) -> None:
     """With its requirements fetched, a package may name an archive whose setup.py would run."""
     path = wheel(tmp_path, "own", {"own": "VALUE = 1"}, requires=f"x @ {elsewhere}")
-    with pytest.raises(TrustError, match="it requires x@ |it requires x @ "):
+    with pytest.raises(TrustError, match=r"it requires x ?@ "):
         install([path], sys.executable, tmp_path, with_requirements=True)
     with pytest.raises(PredictionError, match="there is none"):  # without, nothing is fetched
         here(tmp_path, path)
@@ -373,27 +372,20 @@ def test_requirements_from_elsewhere(elsewhere: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["--index-url http://127.0.0.1:1", "-r /etc/passwd", "./x", "x; y"])
 def test_what_is_no_requirement_reaches_no_tool(text: str, tmp_path: Path) -> None:
-    with pytest.raises(PredictionError, match="is no requirement|failed to install") as caught:
-        install([wheel(tmp_path, "own", {"own": ""}, requires=text)], sys.executable, tmp_path, with_requirements=True)
+    path = wheel(tmp_path, "own", {"own": ""}, requires=text)
+    with pytest.raises(PredictionError, match=r"is no requirement|failed to install") as caught:
+        install([path], sys.executable, tmp_path, with_requirements=True)
     assert caught.value.fix
 
 
 def test_requirements_are_not_built_without_consent(tmp_path: Path) -> None:
-    marker = tmp_path / "ran"
-    index = tmp_path / "index"
+    marker, index = tmp_path / "ran", tmp_path / "index"
     index.mkdir()
-    sdist(
-        index,
-        "needed",
-        {"needed": ""},
-        setup=f"open({str(marker)!r}, 'w')\n{SETUP.format(name='needed', modules=['needed'], more='')}",
-    )
+    setup = SETUP.format(name="needed", modules=["needed"], more="")
+    sdist(index, "needed", {"needed": ""}, setup=f"open({str(marker)!r}, 'w')\n{setup}")
     path = wheel(tmp_path, "own", {"own": "VALUE = 1"}, requires="needed")
-    environ = {**os.environ, "UV_FIND_LINKS": str(index), "UV_OFFLINE": "1"}
-    how = {"with_requirements": True, "environ": environ}
-    with pytest.raises(PredictionError, match="failed to install"):
-        install([path], sys.executable, tmp_path / "cache", **how)
+    environ = {**os.environ, "UV_FIND_LINKS": str(index), "UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "uv")}
+    with pytest.raises(PredictionError, match="failed to install") as caught:
+        install([path], sys.executable, tmp_path / "cache", with_requirements=True, environ=environ)
     assert not marker.exists()
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    with contextlib.suppress(PredictionError):  # offline there is nothing to build it with
-        install([path], sys.executable, tmp_path / "cache", trusted=[digest], **how)
+    assert "--trust" in caught.value.fix, caught.value.log

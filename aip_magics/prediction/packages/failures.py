@@ -14,6 +14,7 @@ SHOWN_LINES = 6  # of the output, in the error itself; `log` has more
 _NO_NEWS = ("Using CPython", "Using Python", "Resolved ", "hint: Build failures")
 _EXCEPTION = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt)\b.*")
 _MISSING_FILE = re.compile(r"No such file or directory: (['\"])(.+?)\1")
+_NO_WHEEL = re.compile(r"no usable wheels|building (?:from )?source (?:distributions )?is disabled|--only-binary")
 _NO_NETWORK = re.compile(
     r"failed to fetch|error sending request|dns error|network is unreachable|network was disabled|connection refused"
     r"|could not connect|timed out",
@@ -71,6 +72,8 @@ def _fix(name: str, members: Collection[str], text: str) -> str:
                 wanted=wanted,
                 name=name,
             )
+    if _NO_WHEEL.search(text):
+        return say("what it requires would have to be built here: if you trust it, add --trust once")
     if no_network(text):
         return say(
             "what it is built with has to be fetched: connect to the network, or install setuptools and wheel here"
