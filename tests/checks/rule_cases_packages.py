@@ -54,20 +54,6 @@ READING = "text = open('README.md').read()\n" + SETUP
 CASES = [
     # id, severity, text of the fix, what triggers it, its innocent neighbour
     (
-        "U03",
-        "error",
-        "--trust",
-        lambda d: d(packageUris=[str(sdist(d, setup="import os\nos.system('x')\n" + SETUP))]),
-        lambda d: d(packageUris=[str(sdist(d, setup="import os\n" + SETUP))]),
-    ),
-    (
-        "U03",
-        "error",
-        "%aip_package",
-        lambda d: d(packageUris=[str(sdist(d, **{"setup.cfg": "[build]\nbuild-lib = /x\n"}))]),
-        lambda d: d(packageUris=[str(sdist(d, **{"setup.cfg": "[bdist_wheel]\nuniversal = 1\n"}))]),
-    ),
-    (
         "A10",
         "error",
         "another name",
