@@ -28,13 +28,13 @@ if TYPE_CHECKING:
         StandIn,
         Tensor,
     )
-    from aip_magics.artifacts.listing import File, LeftOut, Listing, list_files
+    from aip_magics.artifacts.listing import File, LeftOut, Listing, file_at, list_files
     from aip_magics.artifacts.names import MODEL_FILES, NearMiss
 
 __all__ = [
     "MODEL_FILES", "BoosterFacts", "ClassFacts", "Contents", "File", "Global", "LeftOut", "Listing", "ModelDir",
-    "NearMiss", "PickleFacts", "Resolved", "SavedModelFacts", "Signature", "StandIn", "Tensor", "list_files", "look",
-    "resolve_export",
+    "NearMiss", "PickleFacts", "Resolved", "SavedModelFacts", "Signature", "StandIn", "Tensor", "file_at", "list_files",
+    "look", "resolve_export",
 ]  # fmt: skip
 
 # To list the files of a directory takes none of what reads models.
@@ -49,6 +49,7 @@ __getattr__ = lazily(
         "ModelDir": "directory",
         "NearMiss": "names",
         "Resolved": "exports",
+        "file_at": "listing",
         "list_files": "listing",
         "look": "directory",
         "resolve_export": "exports",

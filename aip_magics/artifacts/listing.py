@@ -30,6 +30,12 @@ class File:
     link: bool = False
 
 
+def file_at(path: Path) -> File:
+    """The file at a path by itself, under its last name."""
+    status = path.stat()
+    return File(path.name, path, status.st_size, status.st_mtime_ns, path.is_symlink())
+
+
 @dataclasses.dataclass(frozen=True)
 class LeftOut:
     """A file or folder that is not uploaded, and why. `name` is relative to the model directory.

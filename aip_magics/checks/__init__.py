@@ -21,6 +21,7 @@ from aip_magics.checks import (  # noqa: F401 - importing a module registers its
     names,
     nodes,
     options,
+    package_trust,
     packages,
     pending,
     pickle_trust,

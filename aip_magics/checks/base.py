@@ -127,11 +127,16 @@ class Subject:
         found = self.test_keys.get("instances")
         return found if isinstance(found, list) and found else None
 
-    @functools.cached_property
+    @property
     def packages(self) -> tuple[PackageFacts, ...]:
         """What the packages of this machine say about themselves; those in Cloud Storage are left out."""
+        return tuple(self.package_facts.values())
+
+    @functools.cached_property
+    def package_facts(self) -> Mapping[Path, PackageFacts]:
+        """The same by their files."""
         files = [Path(uri).expanduser() for uri in self.version.packageUris or () if not uri.startswith("gs://")]
-        return tuple(read(file) for file in files if file.is_file())
+        return {file: read(file) for file in files if file.is_file()}
 
     @property
     def framework(self) -> str | None:

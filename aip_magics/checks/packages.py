@@ -5,6 +5,7 @@ Packages in Cloud Storage are not looked into: those rules are skipped for them,
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
@@ -12,7 +13,7 @@ from aip_magics import catalog
 from aip_magics.artifacts.facts import ClassFacts
 from aip_magics.artifacts.packages import PackageFacts
 from aip_magics.checks import links
-from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, error, in_cloud, rule
+from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, advice, error, in_cloud, rule
 from aip_magics.checks.looking import package_modules
 from aip_magics.language import say
 
@@ -21,6 +22,7 @@ _CLASS = "version.predictionClass"
 _PREDICT = "def predict(self, instances, **kwargs):"
 _FROM_PATH = "@classmethod\ndef from_path(cls, model_dir):"
 _LOWER_BOUNDS = ("==", "===", ">=", "~=", ">")
+_PYTHONS_OWN = sys.stdlib_module_names | {"sitecustomize", "usercustomize"}  # Python imports these two by itself
 _KNOWN = ("scikit-learn", "xgboost", "tensorflow", "numpy", "pandas")
 _COLUMNS = {"scikit-learn": "sklearn"}  # distribution → column of the ceilings, where they differ
 ClassCheck: TypeAlias = Callable[[Subject, ClassFacts], Outcomes]
@@ -28,7 +30,11 @@ ClassCheck: TypeAlias = Callable[[Subject, ClassFacts], Outcomes]
 
 @rule("A10", link=links.INSTALL_FAILED)
 def installable(subject: Subject) -> Outcomes:
-    """The packages can be installed: whole, with all files that their setup reads, for the runtime's Python."""
+    """The packages can be installed: whole, with all files that their setup reads, for the runtime's Python.
+
+    Archives are refused that are damaged, have members that lead out of them, devices, links to folders, names that are
+    there twice, or that unpack to far more than their size. No module may have the name of one of Python's own.
+    """
     found = [finding for facts in subject.packages for finding in _install(subject, facts)]
     return found or _unseen(subject)
 
@@ -150,6 +156,7 @@ def _install(subject: Subject, facts: PackageFacts) -> Iterator[Finding]:
         yield error(
             _PACKAGES, text, say("add the line to MANIFEST.in and build it again: include {name}", name=read.name)
         )
+    yield from _place_in_python(subject, facts)
     python = subject.version.pythonVersion
     if python is None:
         return
@@ -166,6 +173,18 @@ def _install(subject: Subject, facts: PackageFacts) -> Iterator[Finding]:
                 highest=highest,
             )
             yield in_cloud(subject, _PACKAGES, text, f"install_requires=['{highest}']")
+
+
+def _place_in_python(subject: Subject, facts: PackageFacts) -> Iterator[Finding]:
+    """Packages come first on the path of a worker here; on the service they come after the standard library."""
+    for name in facts.top_names if not subject.target.is_cloud else ():
+        if name in _PYTHONS_OWN:
+            text = say("its module {name!r} would take the place of Python's own", name=name)
+            fix = say("give the module another name, or put it into a package of yours")
+            yield error(_PACKAGES, f"{facts.file}: {text}", fix)
+    for name in facts.startup:
+        text = say("{file} has {name}, which is not read where packages are installed", file=facts.file, name=name)
+        yield advice(_PACKAGES, text, say("do in the package's own modules what it is there for"))
 
 
 def _wrong_python(facts: PackageFacts, python: str) -> str:

@@ -62,6 +62,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Packag
     result: Package | PickledFromMain
     if args.path:
         result = _package(args, found)
+        _remember(result.path, context)
     elif found is not None:
         result = found
     else:
@@ -100,6 +101,15 @@ def _package(args: argparse.Namespace, found: PickledFromMain | None) -> Package
     if found is None or not found.names:
         return made
     return dataclasses.replace(made, notes=(*_moves(found, path, made.modules), *made.notes))
+
+
+def _remember(path: Path, context: Context) -> None:
+    """What was made here is built here without a question."""
+    from aip_magics.checks.trust import digest
+    from aip_magics.deploy import consent
+
+    file = artifacts.file_at(path)
+    consent.remember(context.data_dir(), {digest(file): file})
 
 
 def _from_main(model_dir: Path) -> PickledFromMain:

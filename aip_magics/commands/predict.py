@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +106,7 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
     if args.show:
         return _shown(args, model_dir, packages, asked, context)
     trusted = _require_trust(args, model_dir, packages, context)
-    place = _surround(args, model_dir, packages, context)
+    place = _surround(args, model_dir, packages, trusted.trust.files if trusted.trust else (), context)
     with _step(context.face, "predict", say("Predict here")) as told:
         answer = predict_here(
             model_dir,
@@ -182,7 +182,9 @@ def _require_trust(args: argparse.Namespace, model_dir: Path, packages: list[Pat
         raise
 
 
-def _surround(args: argparse.Namespace, model_dir: Path, packages: list[Path], context: Context) -> Surround:
+def _surround(
+    args: argparse.Namespace, model_dir: Path, packages: list[Path], trusted: Collection[str], context: Context
+) -> Surround:
     from aip_magics.prediction import surround
 
     with _step(context.face, "environment", say("Prepare the environment")) as told:
@@ -194,6 +196,7 @@ def _surround(args: argparse.Namespace, model_dir: Path, packages: list[Path], c
             runtime_version=args.runtime_version,
             python_version=args.python_version,
             packages=packages,
+            trusted=trusted,
             on_line=lambda line: context.face.emit(Note("environment", line)),
         )
         if isinstance(found, surround.Surround):

@@ -11,7 +11,7 @@ from aip_magics import checks
 from aip_magics.artifacts import Resolved, look, resolve_export
 from aip_magics.checks import Failed, Passed, Report, Skipped, Subject
 from aip_magics.checks.tried import TRIED, Tried, shape
-from aip_magics.checks.trust import QUESTIONS, is_trusted
+from aip_magics.checks.trust import QUESTIONS, Trust, is_trusted
 from aip_magics.deploy import consent, packages
 from aip_magics.deploy.deployment import Deployment
 from aip_magics.deploy.plan import Plan, local_origin, make_plan
@@ -99,8 +99,13 @@ def check_trust(plan: Plan, target: Target, trial: Trial) -> Trial:
     version = plan.version.replace(packageUris=tuple(map(str, trial.packages)) or None)
     subject = dataclasses.replace(subject_of(plan, target), version=version, model_dir=look(trial.model_dir))
     subject = consent.require(subject, target.settings.data_dir, vouched=plan.deployment.trust)
-    modules = subject.trust.modules if subject.trust else frozenset[str]()
-    return dataclasses.replace(trial, trusted=is_trusted(subject), trusted_modules=tuple(sorted(modules)))
+    trust = subject.trust or Trust()
+    return dataclasses.replace(
+        trial,
+        trusted=is_trusted(subject),
+        trusted_modules=tuple(sorted(trust.modules)),
+        trusted_files=frozenset(trust.files),
+    )
 
 
 def check_tried(plan: Plan, target: Target, tried: Tried | Skipped) -> Report:

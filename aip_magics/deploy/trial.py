@@ -29,6 +29,7 @@ class Trial:
     """A local model directory, the request, the archives of packages. Below `cache` they are installed.
 
     `trusted`: the user consented to all that loading the model runs; `trusted_modules` are trusted whatever the model.
+    `trusted_files` are sha256 digests of what was consented to: packages among them are built whatever that runs.
     """
 
     model_dir: Path
@@ -39,6 +40,7 @@ class Trial:
     cache: Path = Path()
     trusted: bool = False
     trusted_modules: tuple[str, ...] = ()
+    trusted_files: frozenset[str] = frozenset()
 
 
 def trial_of(plan: Plan, target: Target, body: bytes) -> Trial | str:
@@ -70,7 +72,9 @@ def try_here(trial: Trial) -> Tried:
 
     spec: WorkerSpec | None = None
     try:
-        installed = (install(trial.packages, sys.executable, trial.cache),) if trial.packages else ()
+        installed: tuple[Path, ...] = ()
+        if trial.packages:
+            installed = (install(trial.packages, sys.executable, trial.cache, trusted=trial.trusted_files),)
         spec = worker_spec(
             trial.model_dir,
             trial.framework,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +39,7 @@ def surround(
     runtime_version: str | None = None,
     python_version: str | None = None,
     packages: Sequence[Path] = (),
+    trusted: Collection[str] = (),
     on_line: tools.OnLine | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Surround | Skipped:
@@ -46,17 +47,20 @@ def surround(
 
     `env="current"`: the Python that runs this, which must have what the packages require. `env="runtime"`: an
     environment of the runtime version (None: the one that fits what is found in the model), the packages with their
-    requirements beside it, as the service does. `packages` are archives. Skipped where that cannot be had on this
+    requirements beside it, as the service does. `packages` are archives, `trusted` the
+    sha256 digests of those that the user consented to. Skipped where that cannot be had on this
     machine; errors as `environment` and `install`.
     """
     if env == "current":
-        installed = (install(packages, sys.executable, cache, on_line=on_line, environ=environ),) if packages else ()
+        here: tuple[Path, ...] = ()
+        if packages:
+            here = (install(packages, sys.executable, cache, trusted=trusted, on_line=on_line, environ=environ),)
         told = say(
             "Python {version} at {executable}, the one that runs this",
             version=interpreters.version_of(sys.executable),
             executable=sys.executable,
         )
-        return Surround(sys.executable, installed, told)
+        return Surround(sys.executable, here, told)
     found = look(resolve_export(directory(model_dir)).path)
     framework = framework_name(framework) or found.framework
     chosen, why = _runtime(runtime_version, framework, found.libraries)
@@ -68,9 +72,12 @@ def surround(
     if isinstance(made, Skipped):
         return made
     python = str(made.python)
-    installed = ()
+    installed: tuple[Path, ...] = ()
     if packages:
-        installed = (install(packages, python, cache, with_requirements=True, on_line=on_line, environ=environ),)
+        both = install(
+            packages, python, cache, trusted=trusted, with_requirements=True, on_line=on_line, environ=environ
+        )
+        installed = (both,)
     told = say(
         "Python {python_version} at {python}, the environment of runtime {runtime}{why}",
         python_version=made.python_version,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from aip_magics.artifacts import packages
 from aip_magics.artifacts.packages import FileRead, PackageFacts, reading
-from aip_magics.artifacts.packages import archives as archive_reader
+from aip_magics.artifacts.packages import bounds as archive_reader
 from aip_magics.prediction.sdist import package
 
 ROUTINE = """

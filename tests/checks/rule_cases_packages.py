@@ -28,10 +28,11 @@ def sdist(d, code=CLASS, setup=SETUP, **more):
     return path
 
 
-def wheel(d, tags="py3-none-any", requires=""):
+def wheel(d, tags="py3-none-any", requires="", **more):
     path = d.folder() / f"code-0.1-{tags}.whl"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("mine.py", CLASS)
+        for name, text in {"mine.py": CLASS, **more}.items():
+            archive.writestr(name, text)
         archive.writestr("code-0.1.dist-info/METADATA", f"Name: code\nVersion: 0.1\n{requires}\n\n")
     return path
 
@@ -52,6 +53,20 @@ PREDICT, FROM_PATH = "predict(self, instances, **kwargs)", "from_path(cls, model
 READING = "text = open('README.md').read()\n" + SETUP
 CASES = [
     # id, severity, text of the fix, what triggers it, its innocent neighbour
+    (
+        "A10",
+        "error",
+        "another name",
+        lambda d: d(packageUris=[str(wheel(d, **{"random.py": ""}))]),
+        lambda d: d(packageUris=[str(wheel(d, **{"deep/random.py": ""}))]),
+    ),
+    (
+        "A10",
+        "advice",
+        "own modules",
+        lambda d: d(packageUris=[str(wheel(d, **{"mine.pth": "import mine"}))]),
+        lambda d: d(packageUris=[str(wheel(d, **{"deep/mine.pth": "import mine"}))]),
+    ),
     (
         "A10",
         "error",

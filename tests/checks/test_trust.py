@@ -10,6 +10,7 @@ import io
 import lzma
 import os
 import pickle
+import tarfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,7 @@ from sklearn.utils import all_estimators
 
 from aip_magics import artifacts, checks
 from aip_magics.artifacts.facts import Global
+from aip_magics.checks.package_trust import BUILDING
 from aip_magics.checks.pickle_trust import UNPICKLING, modes_of
 from aip_magics.checks.saved_model_trust import GRAPH
 from aip_magics.spec import Model, Version
@@ -254,4 +256,31 @@ def test_pickles_of_a_routine_and_libraries_of_tensorflow(tmp_path: Path) -> Non
 def test_a_package_in_cloud_storage_is_not_known_yet(tmp_path: Path) -> None:
     own = put(tmp_path, "model.pkl", b"\x80\x02cown\nModel\n)R.")
     outcome = checks.RULES[UNPICKLING.id].apply(subject(own, packageUris=["gs://b/own-1.tar.gz"]))
+    assert isinstance(outcome, checks.Skipped)
+
+
+def package(folder: Path, setup: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "own-1.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        info = tarfile.TarInfo("own-1/setup.py")
+        info.size = len(setup)
+        archive.addfile(info, io.BytesIO(setup.encode()))
+    return path
+
+
+def test_what_building_a_package_runs_is_named_and_trusted_by_content(tmp_path: Path) -> None:
+    plain = "import os\nfrom setuptools import setup\nsetup(name='own', py_modules=['own'])\n"
+    model = put(tmp_path / "m", "x.txt", b"x")
+    fine = package(tmp_path / "plain", plain)
+    assert found(model, BUILDING.id, packageUris=[str(fine)]) == []
+    acts = package(tmp_path / "acts", plain + "os.system('x')\n")
+    [finding] = found(model, BUILDING.id, packageUris=[str(fine), str(acts)])
+    assert (finding.severity, finding.subject) == ("error", "own-1.tar.gz")
+    assert "setup.py, line 4: calls os.system" in finding.message
+    assert "--trust" in finding.fix
+    assert "%aip_package" in finding.fix
+    trust = Trust(files={digest(artifacts.file_at(acts)): None})
+    assert found(model, BUILDING.id, packageUris=[str(acts)], trust=trust) == []
+    outcome = checks.RULES[BUILDING.id].apply(subject(model, packageUris=["gs://b/own-1.tar.gz"]))
     assert isinstance(outcome, checks.Skipped)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 import pytest
 from custom_models import OWN_CODE, ROUTINE, own_code_pipeline, routine_dir, sdist
 
+from aip_magics.deploy import consent
 from aip_magics.errors import ChecksFailed, OperationFailed, OptionError, PredictionError
 from aip_magics.targets import local
 
+PLAIN = "from setuptools import setup\nsetup(name={name!r}, py_modules=['my_routine'])\n"
 TEST = "test:\n  instances: [[5.0]]\n"
 
 
@@ -111,6 +114,45 @@ def test_a_package_that_does_not_install(shell: Any, pipeline: Path, tmp_path: P
     version = shell.run_line_magic("aip_describe", "v1 --model own")
     assert version.state == "FAILED"
     assert "no luck today" in version.errorMessage
+
+
+def test_a_package_that_acts_while_it_is_built_is_asked_about_once(shell: Any, routine: Path, tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    acts = (
+        f"open({str(marker)!r}, 'w')\nfrom setuptools import setup\nsetup(name='acting', py_modules=['my_routine'])\n"
+    )
+    package = sdist(tmp_path / "dist", "acting", setup=acts, my_routine=ROUTINE)
+    line = f"--model acting --origin {routine} --package-uris {package} --prediction-class my_routine.Routine"
+    test = "test: {instances: [1, 2]}"
+    for body in (test, ""):
+        with pytest.raises(ChecksFailed, match=r"setup\.py, line 1: calls open \(U03\)") as caught:
+            deploy(shell, line, body)
+        assert "--trust" in caught.value.fix
+    with pytest.raises(OptionError, match="U03"):
+        deploy(shell, f"{line} --skip U03")
+    local = f"--model-dir {routine} --package-uris {package} --prediction-class my_routine.Routine"
+    with pytest.raises(ChecksFailed, match="U03"):
+        shell.run_cell_magic("aip_local_predict", local, "instances: [1]")
+    assert not marker.exists()
+    version = deploy(shell, f"{line} --trust", test)  # what the fix says
+    assert version.state == "READY"
+    assert marker.exists()
+    assert deploy(shell, line.replace("--model acting", "--model again"), test).state == "READY"
+    assert shell.run_cell_magic("aip_local_predict", local, "instances: [1]") == {"predictions": [101]}
+
+    marker.unlink()
+    other = sdist(tmp_path / "other", "acting", setup=acts + "# another content\n", my_routine=ROUTINE)
+    with pytest.raises(ChecksFailed, match="U03"):
+        deploy(shell, line.replace(str(package), str(other)), test)
+    assert not marker.exists()
+
+
+def test_what_is_packaged_here_needs_no_question(shell: Any, routine: Path, tmp_path: Path, embedded: Path) -> None:
+    (tmp_path / "my_routine.py").write_text(ROUTINE)
+    made = shell.run_line_magic("aip_package", f"{tmp_path / 'my_routine.py'} --output {tmp_path / 'dist'}")
+    assert hashlib.sha256(made.path.read_bytes()).hexdigest() in consent.trust_in(embedded).files
+    line = f"--model made --origin {routine} --package-uris {made.path} --prediction-class my_routine.Routine"
+    assert deploy(shell, line, "test: {instances: [1, 2]}").state == "READY"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from archives import link, sdist, tar, wheel
 
-from aip_magics.artifacts.packages import archives as own
+from aip_magics.artifacts.packages import bounds as own
 from aip_magics.errors import PredictionError
 from aip_magics.prediction.packages.archives import examine
 

@@ -6,6 +6,10 @@ import pytest
 from custom_models import ROUTINE, routine_dir, sdist
 from server_process import descendants, wait_until
 
+from aip_magics import artifacts
+from aip_magics.checks.trust import digest
+from aip_magics.deploy import consent
+
 P = "/v1/projects/proj"
 
 
@@ -59,6 +63,26 @@ def test_a_package_that_is_not_there_is_named(server, routine):
         assert (answer.status, answer.body["error"]["status"]) == (400, "FAILED_PRECONDITION")
         text = f"Field: version.package_uris Error: The package {missing} was not found."
         assert answer.body["error"]["message"] == text
+
+
+def test_what_building_a_package_would_run_needs_consent(server, tmp_path):
+    """As gcloud does it: nobody there can say --trust. The consent is for the content, wherever it lies."""
+    marker = tmp_path / "ran"
+    setup = (
+        f"from setuptools import setup\nopen({str(marker)!r}, 'w')\nsetup(name='acting', py_modules=['my_routine'])\n"
+    )
+    package = sdist(tmp_path / "code", "acting", setup=setup, my_routine=ROUTINE)
+    uri = server.upload(tmp_path / "code", "gs://bucket-of-models/code")
+    fields = {"predictionClass": "my_routine.Routine", "packageUris": [f"{uri}/{package.name}"]}
+    folder = routine_dir(tmp_path / "offset")
+    refused = server.deploy(folder, **fields)["error"]["message"]
+    assert "User-provided package acting-0.1.tar.gz failed to install: building it may run code of it" in refused
+    assert "setup.py, line 2: calls open" in refused
+    assert not marker.exists()
+    file = artifacts.file_at(package)
+    consent.remember(server.data_dir, {digest(file): file})
+    assert server.deploy(folder, version="v2", **fields)["response"]["state"] == "READY"
+    assert marker.exists()
 
 
 def test_a_framework_can_be_warmed(server):

@@ -12,15 +12,16 @@ from typing import Any
 
 from aip_magics.artifacts import toml
 from aip_magics.artifacts.facts import ClassFacts
-from aip_magics.artifacts.packages import classes, setup_script
-from aip_magics.artifacts.packages.archives import Archive, Refused
+from aip_magics.artifacts.packages import building, classes, setup_script
+from aip_magics.artifacts.packages.archives import Archive
 from aip_magics.artifacts.packages.archives import read as read_archive
+from aip_magics.artifacts.packages.bounds import Refused
 from aip_magics.artifacts.packages.classes import Module
 from aip_magics.artifacts.packages.setup_script import FileRead, SetupScript
 from aip_magics.language import say
 
 MOST_BYTES = 256 << 20  # decompressed of a .tar.gz, in about a second; packages with code are below 1 MiB
-_KEPT = ("PKG-INFO", "METADATA", "setup.cfg", "pyproject.toml", "requires.txt")
+_KEPT = ("PKG-INFO", "METADATA", "setup.cfg", "pyproject.toml", "requires.txt", "MANIFEST.in")
 _COMPILED = re.compile(r"\.(?:cpython-|cp\d|abi3|pyd$|so$)")
 _WHEEL = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)(?:-\d[^-]*)?-(?P<tags>[^-]+-[^-]+-[^-]+)\.whl")
 _SDIST = re.compile(r"(?P<name>.+?)-(?P<version>\d[^-]*?)\.(?:tar\.gz|tgz|zip)")
@@ -33,8 +34,9 @@ class PackageFacts:
     `name` and `version` are of its metadata, else of its file name. `modules` are its modules, dotted, sorted, as far
     as they are Python files (`compiled` the others). `requires` are the requirements it is installed with, as written;
     `python_requires` the versions of Python it takes; `tags` those of a wheel (`cp37-cp37m-manylinux1_x86_64`).
-    `lacking` are files that building it reads and that it does not have. `problem` says why the archive is refused, or
-    is empty, and `fix` how to mend that.
+    `lacking` are files that building it reads and that it does not have, `runs` says what building it may run besides
+    the tools that build it, `startup` are the files of a wheel that Python would read when it starts. `problem` says
+    why the archive is refused, or is empty, and `fix` how to mend that.
     """
 
     file: str
@@ -46,6 +48,8 @@ class PackageFacts:
     python_requires: str | None = None
     tags: str | None = None
     lacking: tuple[FileRead, ...] = ()
+    runs: tuple[str, ...] = ()
+    startup: tuple[str, ...] = ()
     problem: str = ""
     fix: str = ""
     complete: bool = True
@@ -91,7 +95,7 @@ def read(path: Path) -> PackageFacts:
     An archive that is damaged, no package, or made to hurt is no error here: `problem` says what is wrong with it.
     """
     try:
-        archive = read_archive(path, _is_read, most=MOST_BYTES)
+        archive = read_archive(path, is_read, most=MOST_BYTES)
     except Refused as refused:
         return PackageFacts(path.name, problem=refused.reason, fix=refused.fix, complete=False, unread=refused.reason)
     named = (_WHEEL if archive.is_wheel else _SDIST).fullmatch(path.name)
@@ -104,23 +108,25 @@ def read(path: Path) -> PackageFacts:
     return _of_sdist(facts, archive)
 
 
-def _is_read(name: str) -> bool:
+def is_read(name: str) -> bool:
+    """Whether the text of a member says something about the package."""
     return name.endswith(".py") or name.rpartition("/")[2] in _KEPT
 
 
 def _of_wheel(facts: PackageFacts, archive: Archive, tags: str | None) -> PackageFacts:
     metadata = next((text for name, text in archive.texts.items() if name.endswith(".dist-info/METADATA")), b"")
-    members = {re.sub(r"^[^/]+\.data/(?:purelib|platlib|scripts)/", "", name): name for name in archive.members}
+    members = {re.sub(r"^[^/]+\.data/(?:purelib|platlib|scripts|data)/", "", name): name for name in archive.members}
     return dataclasses.replace(
         facts,
         **_of_metadata(metadata),
         **_of_members(members, archive),
         tags=tags,
+        startup=tuple(sorted(name for name in members if name.endswith(".pth") and "/" not in name)),
     )
 
 
 def _of_sdist(facts: PackageFacts, archive: Archive) -> PackageFacts:
-    root = _root(archive.members)
+    root = archive.root
     texts = {name.removeprefix(root): text for name, text in archive.texts.items() if name.startswith(root)}
     script = setup_script.read(texts["setup.py"]) if "setup.py" in texts else SetupScript(computed=frozenset({"**"}))
     config, project = _config(texts.get("setup.cfg", b"")), _project(texts.get("pyproject.toml", b""))
@@ -135,14 +141,10 @@ def _of_sdist(facts: PackageFacts, archive: Archive) -> PackageFacts:
     reads = [*script.reads, *_named_in(config, project)]
     there = {name.removeprefix(root) for name in archive.members}
     lacking = tuple(dict.fromkeys(read for read in reads if archive.complete and not _is_there(read.name, there)))
-    return dataclasses.replace(facts, **said, **_of_members(members, archive), lacking=lacking, _setup=script)
-
-
-def _root(members: Iterable[str]) -> str:
-    """`NAME-VERSION/` where all members lie in that folder, else an empty string."""
-    tops = {name.partition("/")[0] for name in members if "/" in name or "." in name}
-    only = tops.pop() if len(tops) == 1 else ""
-    return f"{only}/" if only and any(name.startswith(f"{only}/") for name in members) else ""
+    runs = building.reasons(archive) if archive.complete else ()
+    return dataclasses.replace(
+        facts, **said, **_of_members(members, archive), lacking=lacking, runs=runs, _setup=script
+    )
 
 
 def _code_root(script: SetupScript, config: configparser.ConfigParser, members: Iterable[str], root: str) -> str:

@@ -6,13 +6,15 @@ import re
 from collections.abc import Collection, Sequence
 from pathlib import PurePosixPath
 
-from aip_magics.errors import PredictionError
+from aip_magics.artifacts.packages import building
+from aip_magics.errors import PredictionError, TrustError
 from aip_magics.language import say
 
 SHOWN_LINES = 6  # of the output, in the error itself; `log` has more
 _NO_NEWS = ("Using CPython", "Using Python", "Resolved ", "hint: Build failures")
 _EXCEPTION = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt)\b.*")
 _MISSING_FILE = re.compile(r"No such file or directory: (['\"])(.+?)\1")
+_NO_WHEEL = re.compile(r"no usable wheels|building (?:from )?source (?:distributions )?is disabled|--only-binary")
 _NO_NETWORK = re.compile(
     r"failed to fetch|error sending request|dns error|network is unreachable|network was disabled|connection refused"
     r"|could not connect|timed out",
@@ -26,6 +28,14 @@ def failed(name: str, reason: str, *, fix: str = "", log: str = "") -> Predictio
     return PredictionError(
         "FAILED_TO_LOAD_MODEL", detail, where=say("packageUris: {name}", name=name), fix=fix, log=log
     )
+
+
+def distrusted(name: str, reasons: Sequence[str]) -> TrustError:
+    """The package `name` would run code of its own while it is built or installed, and nobody said it may."""
+    detail = say(
+        "User-provided package {name} failed to install: {reason}", name=name, reason=building.would_run(reasons)
+    )
+    return TrustError(detail, where=say("packageUris: {name}", name=name), fix=building.consent_fix())
 
 
 def not_built(name: str, members: Collection[str], lines: Sequence[str]) -> PredictionError:
@@ -62,6 +72,8 @@ def _fix(name: str, members: Collection[str], text: str) -> str:
                 wanted=wanted,
                 name=name,
             )
+    if _NO_WHEEL.search(text):
+        return say("what it requires would have to be built here: if you trust it, add --trust once")
     if no_network(text):
         return say(
             "what it is built with has to be fetched: connect to the network, or install setuptools and wheel here"

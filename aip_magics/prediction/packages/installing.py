@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import importlib
 import json
 import os
 import shutil
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
+from aip_magics.artifacts.packages import building, plain_project
 from aip_magics.errors import InputError
 from aip_magics.language import say
 from aip_magics.prediction import cached, interpreters, tools
 from aip_magics.prediction.interpreters import Interpreter
 from aip_magics.prediction.packages import requirements
-from aip_magics.prediction.packages.archives import Archive, examine
-from aip_magics.prediction.packages.failures import failed, not_built
+from aip_magics.prediction.packages.archives import Archive, examine, prepare
+from aip_magics.prediction.packages.failures import distrusted, failed, not_built
+from aip_magics.prediction.packages.names import check_names
 
 DEADLINE = 600.0  # seconds for all packages of a call; the service gives a version some minutes
 _OWN_BACKENDS = frozenset({"", "setuptools.build_meta", "setuptools.build_meta:__legacy__"})
@@ -30,6 +31,7 @@ def install(
     python: str,
     cache: Path,
     *,
+    trusted: Collection[str] = (),
     with_requirements: bool = False,
     deadline: float = DEADLINE,
     on_line: tools.OnLine | None = None,
@@ -42,17 +44,22 @@ def install(
     their requirements are fetched and installed beside them, as the service does. `on_line` gets the lines of the
     build, `environ` is what its environment is made from (None: this process's), without secrets.
 
-    PredictionError: FAILED_TO_LOAD_MODEL where an archive is refused or does not build within `deadline` seconds,
-    INVALID_USER_CODE where a requirement is not met. InputError where a file is not there.
+    `trusted` are sha256 digests, in hexadecimal, of archives that the user consented to. What is not among them is
+    built only where that runs nothing of the package, and what it requires is taken from wheels of the package index.
+
+    TrustError where it would; PredictionError: FAILED_TO_LOAD_MODEL where an archive is refused or does not build
+    within `deadline` seconds, INVALID_USER_CODE where a requirement is not met. InputError where a file is not there.
     """
     files = [_existing(path) for path in files]
     folder = cache.absolute() / "packages"
-    key = _key(files, python, with_requirements)
+    digests = [_digest(path) for path in files]
+    key = _key(files, digests, python, with_requirements)
     looked: list[Interpreter] = []
 
     def make(partial: Path) -> None:
         looked.append(interpreters.look(python, environ))
-        _Build(partial, looked[0], with_requirements, deadline, on_line, environ).run(files)
+        build = _Build(partial, looked[0], trusted, with_requirements, deadline, on_line, environ)
+        build.run(list(zip(files, digests, strict=True)))
 
     try:
         made = cached.directory(folder, key, make, deadline=deadline)
@@ -74,15 +81,22 @@ def _existing(path: Path) -> Path:
     return path.absolute()
 
 
-def _key(files: Sequence[Path], python: str, with_requirements: bool) -> str:
+def _digest(path: Path, copy: Path | None = None) -> str:
+    """sha256 of a file in hexadecimal; with `copy` of what is copied there."""
+    found = hashlib.sha256()
+    with path.open("rb") as file, contextlib.nullcontext() if copy is None else copy.open("xb") as target:
+        while block := file.read(1 << 20):
+            found.update(block)
+            if target is not None:
+                target.write(block)
+    return found.hexdigest()
+
+
+def _key(files: Sequence[Path], digests: Sequence[str], python: str, with_requirements: bool) -> str:
     # Of what a wheel is, its name tells a part; of a source distribution the name does no harm.
     parts = [interpreters.tag_of(python), str(with_requirements)]
-    for path in files:
-        with path.open("rb") as file:
-            digest = hashlib.sha256()
-            while block := file.read(1 << 20):
-                digest.update(block)
-        parts += [path.name, digest.hexdigest()]
+    for path, digest in zip(files, digests, strict=True):
+        parts += [path.name, digest]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -116,6 +130,7 @@ class _Build:
         self,
         target: Path,
         interpreter: Interpreter,
+        trusted: Collection[str],
         with_requirements: bool,
         deadline: float,
         on_line: tools.OnLine | None,
@@ -124,33 +139,61 @@ class _Build:
         self._target = target
         self._work = target / ".build"
         self._interpreter = interpreter
+        self._trusted = trusted
         self._with_requirements = with_requirements
         self._deadline = deadline
         self._on_line = on_line
         self._environ = environ
 
-    def run(self, files: Sequence[Path]) -> None:
-        archives = [examine(path) for path in files]  # all of them, before anything of the first is run
-        for number, archive in enumerate(archives):
-            part = self._work / str(number)
-            part.mkdir(parents=True)
-            self._install(archive, part)
-            _holds_something(part, archive.path.name)
-            self._take(part, archive.path.name)
+    def run(self, files: Sequence[tuple[Path, str]]) -> None:
+        """Install these files, each with its digest. All are judged before anything of the first is run."""
+        archives = [self._admitted(number, *file) for number, file in enumerate(files)]
+        for number, (archive, trusted) in enumerate(archives):
+            name, part = archive.path.name, self._work / f"{number}.part"
+            source = prepare(archive, self._work / f"{number}.ready", trusted=trusted)
+            archive.path.unlink()
+            part.mkdir()
+            self._install(archive, source, part)
+            _take_scripts(part)
+            _holds_something(part, name)
+            check_names(part, name, self._interpreter)
+            if self._with_requirements:
+                self._install_requirements(archive, part, trusted)
+            self._take(part, name)
         shutil.rmtree(self._work)
 
-    def _install(self, archive: Archive, part: Path) -> None:
+    def _admitted(self, number: int, path: Path, digest: str) -> tuple[Archive, bool]:
+        """A copy of the file, which nobody changes any more, judged; and whether it is trusted."""
+        copy = self._work / f"{number}.given" / path.name
+        copy.parent.mkdir(parents=True)
+        if _digest(path, copy) != digest:
+            raise failed(path.name, say("it changed while it was read"), fix=say("run the same again"))
+        archive = examine(copy)
+        trusted = digest in self._trusted
+        if not trusted and not archive.is_wheel and (reasons := building.reasons(archive)):
+            raise distrusted(path.name, reasons)
+        return archive, trusted
+
+    def _install(self, archive: Archive, source: Path, part: Path) -> None:
+        options = ["--no-deps", *([] if self._with_requirements else ["--no-cache"])]
+        if self._builds_here(archive):
+            options += ["--no-build-isolation", *([] if self._with_requirements else ["--offline"])]
+        self._uv(archive, part, *options, str(source))
+
+    def _install_requirements(self, archive: Archive, part: Path, trusted: bool) -> None:
+        """What the package in `part` requires. Without consent nothing that would be built, or comes from elsewhere."""
+        wanted = requirements.of_index(part, archive.path.name, trusted=trusted)
+        if wanted:
+            self._uv(archive, part, *([] if trusted else ["--only-binary", ":all:"]), "--", *wanted)
+
+    def _uv(self, archive: Archive, part: Path, *words: str) -> None:
         scratch = self._work / "tmp"
         scratch.mkdir(exist_ok=True)
         python = self._interpreter.python
-        options = ["--no-config", "--no-progress", "--link-mode", "copy"]
-        if not self._with_requirements:
-            options += ["--no-deps", "--no-cache"]
-        if self._builds_here(archive):
-            options += ["--no-build-isolation", *([] if self._with_requirements else ["--offline"])]
-        words = tools.uv("pip", "install", "--python", python, "--target", str(part), *options, str(archive.path))
+        options = ["--no-config", "--no-sources", "--no-progress", "--link-mode", "copy"]
+        line = tools.uv("pip", "install", "--python", python, "--target", str(part), *options, *words)
         variables = tools.variables(self._environ, python, scratch, registry=False)
-        ran = tools.run(words, cwd=scratch, variables=variables, deadline=self._deadline, on_line=self._on_line)
+        ran = tools.run(line, cwd=scratch, variables=variables, deadline=self._deadline, on_line=self._on_line)
         shutil.rmtree(scratch)
         if ran.code != 0:
             raise not_built(archive.path.name, archive.members, ran.lines)
@@ -168,10 +211,6 @@ class _Build:
 
     def _take(self, part: Path, name: str) -> None:
         """Move what was installed to the others. As with pip's --target, of two things of one name the first stays."""
-        for script in [path for folder in _SCRIPTS for path in sorted((part / folder).glob("*.py"))]:
-            # Google's own samples ship the module of a routine as `scripts=["predictor.py"]`.
-            if not (part / script.name).exists():
-                shutil.copy(script, part / script.name)
         for entry in sorted(part.iterdir()):
             there = self._target / entry.name
             if entry.name in _SCRIPTS or entry.name == ".lock":
@@ -183,6 +222,13 @@ class _Build:
                     "{name}: {entry} is there already, from a package before it; it stays", name=name, entry=entry.name
                 )
                 self._on_line(told)
+
+
+def _take_scripts(part: Path) -> None:
+    """Google's own samples ship the module of a routine as `scripts=["predictor.py"]`."""
+    for script in [path for folder in _SCRIPTS for path in sorted((part / folder).glob("*.py"))]:
+        if not (part / script.name).exists():
+            shutil.copy(script, part / script.name)
 
 
 def _holds_something(part: Path, name: str) -> None:
@@ -199,21 +245,12 @@ def _built_by_setuptools(archive: Archive) -> bool:
     """Whether the archive asks for nothing but setuptools and wheel to be built."""
     from packaging.requirements import InvalidRequirement, Requirement
 
-    system = _build_system(archive)
+    system = (plain_project.read((archive.pyproject or b"").decode("utf-8", "replace")) or {}).get("build-system", {})
+    if not isinstance(system, dict):
+        return True  # the build tells what is wrong with it
     required = system.get("requires", [])
     try:
         names = {Requirement(str(text)).name.lower() for text in required} if isinstance(required, list) else set()
     except InvalidRequirement:
         return False
     return system.get("build-backend", "") in _OWN_BACKENDS and names <= {"setuptools", "wheel"}
-
-
-def _build_system(archive: Archive) -> dict[str, object]:
-    if archive.pyproject is None:
-        return {}
-    parser = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    try:
-        found = parser.loads(archive.pyproject.decode("utf-8")).get("build-system", {})
-    except ValueError:
-        return {}  # the build tells what is wrong with it
-    return found if isinstance(found, dict) else {}

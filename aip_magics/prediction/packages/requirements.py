@@ -15,6 +15,7 @@ from typing import NamedTuple
 from aip_magics.errors import PredictionError
 from aip_magics.language import say
 from aip_magics.prediction.interpreters import Interpreter
+from aip_magics.prediction.packages.failures import distrusted, failed
 
 
 class Lacking(NamedTuple):
@@ -38,6 +39,30 @@ def check(target: Path, interpreter: Interpreter) -> None:
         where=interpreter.python,
         fix=shlex.join([interpreter.python, "-m", "pip", "install", *wanted]),
     )
+
+
+def of_index(folder: Path, package: str, *, trusted: bool) -> list[str]:
+    """What the distributions in `folder` require, as the package index is asked for it.
+
+    TrustError where it comes from elsewhere (`x @ https://…`) and the `package` is not trusted; PredictionError where
+    it is no requirement.
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    wanted: dict[str, None] = {}
+    for dist in metadata.distributions(path=[str(folder)]):
+        for text in dist.requires or ():
+            try:
+                requirement = Requirement(text)
+            except InvalidRequirement:
+                fix = say("write what it requires as NAME==VERSION")
+                raise failed(package, say("{requirement!r} is no requirement", requirement=text), fix=fix) from None
+            if requirement.marker is not None and "extra" in str(requirement.marker):
+                continue  # nobody asks for an extra
+            if requirement.url and not trusted:
+                raise distrusted(package, [say("it requires {requirement}", requirement=str(requirement))])
+            wanted[str(requirement)] = None
+    return list(wanted)
 
 
 def _told(lacking: Lacking) -> str:
