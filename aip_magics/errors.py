@@ -145,7 +145,7 @@ class PredictionError(AipError):
 class TrustError(PredictionError):
     """Loading the model would use what is not listed as harmless, and nobody said that the model is trusted.
 
-    `place` is what has to be trusted, where that is not the model: the gs:// name of a package.
+    `place` is what has to be trusted, where that is not the model: the file name of a package.
     """
 
     def __init__(self, detail: str, *, where: str = "", fix: str = "", log: str = "", place: str = "") -> None:

@@ -6,7 +6,16 @@ import re
 import pytest
 
 from aip_magics import errors
-from aip_magics.errors import AipError, ApiError, ChecksFailed, NotFound, OperationFailed, PredictionError, WorkerError
+from aip_magics.errors import (
+    AipError,
+    ApiError,
+    ChecksFailed,
+    NotFound,
+    OperationFailed,
+    PredictionError,
+    TrustError,
+    WorkerError,
+)
 
 CLASSES = {
     name: found
@@ -29,7 +38,7 @@ def drawn() -> dict[str, str]:
 
 
 def make(kind: type[AipError], **said: str) -> AipError:
-    if issubclass(kind, WorkerError):
+    if issubclass(kind, (TrustError, WorkerError)):
         return kind("it died", **said)
     if issubclass(kind, PredictionError):
         return kind("INVALID_INPUTS", "no such column", **said)

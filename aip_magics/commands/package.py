@@ -105,11 +105,11 @@ def _package(args: argparse.Namespace, found: PickledFromMain | None) -> Package
 
 def _remember(path: Path, context: Context) -> None:
     """What was made here is built here without a question."""
-    from aip_magics.checks.trust import digest
     from aip_magics.deploy import consent
+    from aip_magics.trust import digest
 
     file = artifacts.file_at(path)
-    consent.remember(context.data_dir(), {digest(file): file})
+    consent.remember(context.data_dir(), {digest(file.path): file})
 
 
 def _from_main(model_dir: Path) -> PickledFromMain:

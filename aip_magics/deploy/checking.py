@@ -11,7 +11,7 @@ from aip_magics import checks
 from aip_magics.artifacts import Resolved, look, resolve_export
 from aip_magics.checks import Failed, Passed, Report, Skipped, Subject
 from aip_magics.checks.tried import TRIED, Tried, shape
-from aip_magics.checks.trust import QUESTIONS, Trust, is_trusted
+from aip_magics.checks.trust import QUESTIONS, is_trusted
 from aip_magics.deploy import consent, packages
 from aip_magics.deploy.deployment import Deployment
 from aip_magics.deploy.plan import Plan, local_origin, make_plan
@@ -20,6 +20,7 @@ from aip_magics.deploy.trial import Trial, Try, trial_of, try_here
 from aip_magics.errors import ChecksFailed, OptionError
 from aip_magics.language import say
 from aip_magics.targets import Target
+from aip_magics.trust import Trust
 
 
 def check_deployment(deployment: Deployment, target: Target) -> Report:

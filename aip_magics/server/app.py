@@ -145,8 +145,6 @@ class App:
         # Again for every worker: it is a look where it was done before, and mends a cache that was emptied.
         if not recipe.packages:
             return ()
-        from aip_magics.deploy.consent import trust_in
-
         return (install(recipe.packages, recipe.python, self._data_dir, trusted=trust_in(self._data_dir).files),)
 
     def _warm(self, python: str, framework: str | None) -> None:

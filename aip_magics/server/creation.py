@@ -21,7 +21,7 @@ from aip_magics.server.nodes import Nodes, Recipe
 from aip_magics.server.serving.scaling import Scale
 from aip_magics.server.store import OperationRow, Store, VersionRow
 from aip_magics.server.wire import timestamp
-from aip_magics.spec import Framework, Status
+from aip_magics.spec import Framework, Status, Version
 
 if TYPE_CHECKING:
     from aip_magics.server.objects import ObjectStore
@@ -137,9 +137,11 @@ class Creations:
         """As a bad model, with the line that consents. No client but ours can say `--trust`."""
         self._store.set_runtime(key, {NEEDS_TRUST: True})
         row = self._store.version(key)
-        place = (row.version.deploymentUri if row else None) or ""
+        version = row.version if row else Version()
+        packages = (uri for uri in version.packageUris or () if uri.rpartition("/")[2] == error.place)
+        place = next(packages, None) or (version.deploymentUri or "").rstrip("/")
         status = _bad_model(error)
-        line = f"aip-magics trust {shlex.quote(error.place or place.rstrip('/'))}"
+        line = f"aip-magics trust {shlex.quote(place)}"
         text = f"{status.message} If you trust whoever made it, run this and create the version again: {line}"
         return dataclasses.replace(status, message=text)
 

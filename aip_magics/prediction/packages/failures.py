@@ -35,7 +35,7 @@ def distrusted(name: str, reasons: Sequence[str]) -> TrustError:
     detail = say(
         "User-provided package {name} failed to install: {reason}", name=name, reason=building.would_run(reasons)
     )
-    return TrustError(detail, where=say("packageUris: {name}", name=name), fix=building.consent_fix())
+    return TrustError(detail, where=say("packageUris: {name}", name=name), fix=building.consent_fix(), place=name)
 
 
 def not_built(name: str, members: Collection[str], lines: Sequence[str]) -> PredictionError:

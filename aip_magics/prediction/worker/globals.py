@@ -7,6 +7,7 @@ A global has *modes*:
 * ``array``  a class of arrays that only what rebuilds them may be given
 * ``value``  it may lie in the model, which may then call it with anything when it predicts
 * ``attribute``  getattr: with a class of mode ``owner`` and a name it stands for the global ``Class.name``
+* ``global``  with a module and a name it stands for that global, as NumPy 1 wrote its functions
 * ``pure``   a path, made as one that cannot touch files
 * ``distribution``  as ``new``, but what SciPy would execute of its state is the installed one's
 

@@ -32,6 +32,7 @@ JOBLIBS = ("joblib", "sklearn.externals.joblib")  # the second: scikit-learn bef
 NOT_STATEFUL = (
     type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType, Token
 )  # fmt: skip
+TEMPLATE = "_parse_arg_template"  # of a distribution of SciPy: a text that it executes
 MOST_IN_A_KEY = 10000  # items in a tuple that is a key: nested ones could take for ever to be hashed
 WRAPPER_STATE = frozenset(
     ["subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"]
@@ -51,6 +52,7 @@ class Restricted(BASE):  # type: ignore[misc]
         self.half_made = {}  # type: dict[int, Any]
         self.guarded = []  # type: list[Any]
         self.known = {}  # type: dict[type, bool]
+        self.distributions = set()  # type: set[type]
 
     def load(self) -> "Any":
         value = super().load()
@@ -126,6 +128,8 @@ class Restricted(BASE):  # type: ignore[misc]
     def call(self, function: "Any", arguments: "tuple[Any, ...]") -> "Any":
         if self.may(function, "attribute"):
             return self.attribute(*arguments)
+        if self.may(function, "global") and len(arguments) == 2:
+            return self.find_class(str(arguments[0]), str(arguments[1]))
         token = self.listed(function)
         function = self.opened(function, "call")
         numpy = sys.modules.get("numpy")  # type: Any
@@ -157,6 +161,8 @@ class Restricted(BASE):  # type: ignore[misc]
         self.stack[-1] = self.call(self.stack[-1], arguments)
 
     def new(self, kind: "Any", arguments: "tuple[Any, ...]", keywords: "dict[str, Any]") -> "Any":
+        if self.may(kind, "distribution"):
+            self.distributions.add(self.opened(kind, "distribution"))
         kind = self.opened(kind, "new", "distribution")
         if not isinstance(kind, type):
             raise NotTrusted(class_name(kind))
@@ -204,8 +210,11 @@ class Restricted(BASE):  # type: ignore[misc]
             raise NotTrusted("a second state for an array")
         else:
             self.check_state(instance, state)
-            if isinstance(state, dict) and "_parse_arg_template" in state:
-                state["_parse_arg_template"] = template_of(type(instance))
+            if type(instance) in self.distributions:
+                if type(state) is not dict:
+                    raise NotTrusted("another state of {} than SciPy gives it".format(class_name(instance)))
+                if TEMPLATE in state:
+                    state[TEMPLATE] = template_of(type(instance))
         if self.is_guarded(type(instance)):
             self.guarded.append(instance)
         BASE.dispatch[pickle.BUILD[0]](self)
@@ -304,7 +313,7 @@ def template_of(kind: type) -> str:
     """What SciPy executes when it restores a distribution: the text that the installed one of this class has."""
     for one in vars(sys.modules[kind.__module__]).values():
         if type(one) is kind:
-            return str(vars(one)["_parse_arg_template"])
+            return str(vars(one)[TEMPLATE])
     raise NotTrusted("a distribution of {}".format(guard_name(kind)))
 
 
