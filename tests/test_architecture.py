@@ -23,7 +23,7 @@ LAYERS = (
     {"checks", "storage", "prediction", "client", "targets"},
     {"artifacts", "catalog"},
     {"spec", "events", "settings", "errors"},
-    {"language", "lazy", "crc32c"},
+    {"language", "lazy", "crc32c", "printable"},
 )
 RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 FRAMEWORKS = {"sklearn", "xgboost", "tensorflow", "joblib", "numpy", "pandas", "scipy"}

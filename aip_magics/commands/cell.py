@@ -56,7 +56,7 @@ def read_mapping(text: str, where: str = "cell") -> dict[str, Any]:
         return {}
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
         text = say("the body has to be `field: value` lines")
-        raise CellError(text, where=where, fix=say("e.g. {example}", example="test:\n           instances: […]"))
+        raise CellError(text, where=where, fix=say("e.g. {example}", example="test:\n  instances: […]"))
     return found
 
 
