@@ -15,11 +15,13 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
+from aip_magics.artifacts.packages.directory import count_members
 from aip_magics.language import say
 
 UNPACKED_BYTES = 2 << 30  # the service's machines for custom code have 2 GB of memory in all
 MEMBERS = 50_000
 _HEADER_BYTES = 1 << 20  # of one tar header; paths need a few hundred
+_NAME_CHARACTERS = 4096  # no file system takes longer paths; each folder of one is looked at
 _TEXT_BYTES = 1 << 20  # of one member that is kept
 _TEXTS_BYTES = 16 << 20  # of all of them
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError)
@@ -86,6 +88,10 @@ def read(path: Path, keep: Callable[[str], bool], *, most: int | None = None) ->
     return archive
 
 
+def _too_many() -> Refused:
+    return Refused(say("it has more than {count} members", count=MEMBERS))
+
+
 def is_top(name: str, file: str) -> bool:
     """Whether this is `file` itself or `NAME-VERSION/file`."""
     parts = PurePosixPath(name).parts
@@ -120,13 +126,16 @@ def _read_tar(path: Path, keep: Callable[[str], bool], most: int | None) -> Arch
 
 def _tar_member(info: tarfile.TarInfo) -> _Member:
     link = info.linkname if info.issym() or info.islnk() else None
-    if info.islnk() and not info.linkname.startswith("/"):  # named from the top of the archive, not from its folder
+    # A hard link is named from the top of the archive, not from its folder. Of a name that is refused it is the same.
+    if info.islnk() and not info.linkname.startswith("/") and len(info.name) <= _NAME_CHARACTERS:
         link = "/".join([".."] * (len(PurePosixPath(info.name).parts) - 1) + [info.linkname])
     return _Member(info.name, info.size, link, special=info.isdev())
 
 
 def _read_zip(path: Path, keep: Callable[[str], bool], *, whole: bool) -> Archive:
     bounds, texts = _Bounds(), _Texts(keep)
+    if count_members(path, MEMBERS) > MEMBERS:
+        raise _too_many()
     with zipfile.ZipFile(path) as file:
         for info in file.infolist():
             bounds.admit(_zip_member(info))
@@ -173,9 +182,11 @@ class _Bounds:
         self._count += 1
         self.size += member.size
         if self._count > MEMBERS:
-            raise Refused(say("it has more than {count} members", count=MEMBERS))
+            raise _too_many()
         if self.size > UNPACKED_BYTES:
             raise Refused(say("it unpacks to more than {size} GiB", size=UNPACKED_BYTES >> 30))
+        if max(len(member.name), len(member.link or "")) > _NAME_CHARACTERS:
+            raise Refused(say("it has a name of more than {count} characters", count=_NAME_CHARACTERS))
         path = PurePosixPath(member.name)
         if _leads_out(member.name) or self._links.intersection(path.parents):
             raise Refused(say("its member {name!r} leads out of it", name=member.name))

@@ -9,6 +9,7 @@ from typing import Any
 from aip_magics.artifacts import exports
 from aip_magics.artifacts.facts import SavedModelFacts, Signature, Tensor
 from aip_magics.artifacts.saved_models import text, wire
+from aip_magics.artifacts.saved_models.bounds import Damaged
 from aip_magics.artifacts.saved_models.schema import DTYPES, SAVED_MODEL, Tree
 from aip_magics.language import say
 
@@ -43,7 +44,7 @@ def _tree(path: Path) -> Tree:
         with path.open(encoding="utf-8", errors="replace") as lines:
             whole = lines.read(text.MOST_CHARACTERS + 1)
         if len(whole) > text.MOST_CHARACTERS:
-            raise wire.Damaged(say("only files up to {size} MiB are read as text", size=text.MOST_CHARACTERS >> 20))
+            raise Damaged(say("only files up to {size} MiB are read as text", size=text.MOST_CHARACTERS >> 20))
         return text.read(whole, SAVED_MODEL)
     with path.open("rb") as file:
         return wire.read(file, path.stat().st_size, SAVED_MODEL)

@@ -7,6 +7,7 @@ Source: `tensorflow/core/protobuf/saved_model.proto`, `meta_graph.proto`, and in
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any, TypeAlias
 
 Tree: TypeAlias = "dict[str, list[Any]]"  # field → its values, in their order
@@ -29,9 +30,11 @@ class Message:
     fields: tuple[Field, ...]
     only: str | None = None
 
+    @functools.cached_property
     def by_number(self) -> dict[int, Field]:
         return {field.number: field for field in self.fields}
 
+    @functools.cached_property
     def by_name(self) -> dict[str, Field]:
         return {field.name: field for field in self.fields}
 

@@ -9,17 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from aip_magics.artifacts.saved_models.bounds import LONGEST_TEXT, Damaged, Kept, too_much
 from aip_magics.artifacts.saved_models.schema import Field, Message, Tree
 from aip_magics.language import say
 
 IN_MEMORY = 1024 * 1024
 MOST_FIELDS = 1_500_000  # read in about a second; a graph of 100,000 nodes has half of that
-_LONGEST_TEXT = 64 * 1024
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-
-
-class Damaged(ValueError):
-    """The bytes are no such message, or one with more in it than is looked at."""
 
 
 def read(file: BinaryIO, size: int, schema: Message) -> Tree:
@@ -68,10 +64,11 @@ class _Decoder:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._left = MOST_FIELDS
+        self._kept = Kept()
 
     def message(self, part: _InMemory | _InFile, schema: Message) -> Tree:
-        wanted = schema.by_number()
-        tree: Tree = {}
+        wanted = schema.by_number
+        tree: Tree = {} if schema.only else self._kept.message()
         for number, kind, start, end in self._fields(part):
             field = wanted.get(number)
             if field is None:
@@ -90,10 +87,10 @@ class _Decoder:
         if field.message is not None:
             tree = self.message(part.part(start, end), field.message)
             return tree.get(field.message.only, [None])[0] if field.message.only else tree
-        if not field.is_text or end - start > _LONGEST_TEXT:
+        if not field.is_text or end - start > LONGEST_TEXT:
             return None
         data, at = part.bytes_at(start, end - start)
-        return data[at : at + end - start].decode("utf-8", "replace")
+        return self._kept.text(data[at : at + end - start].decode("utf-8", "replace"))
 
     def _fields(self, part: _InMemory | _InFile) -> Iterator[tuple[int, int, int, int]]:
         """Number and kind of each field; its value if it is a number, else where it starts, and where it ends."""
@@ -101,7 +98,7 @@ class _Decoder:
         while at < part.end:
             self._left -= 1
             if self._left < 0:
-                raise Damaged(say("it has more in it than is looked at"))
+                raise too_much()
             data, offset = part.bytes_at(at, 20)
             key, began = _varint(data, offset)
             at += began - offset
