@@ -11,7 +11,7 @@ from typing import Any
 from aip_magics import deploy
 from aip_magics.commands import options, show
 from aip_magics.commands.base import Command, Context
-from aip_magics.commands.cell import read_mapping, substitute
+from aip_magics.commands.cell import answering, read_mapping, substitute
 from aip_magics.commands.instances import from_value
 from aip_magics.commands.origins import is_live, package_names
 from aip_magics.commands.origins import origin as origin_of

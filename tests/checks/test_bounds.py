@@ -49,7 +49,7 @@ def check(*arguments: object) -> str:
 @pytest.mark.parametrize("name", huge_files.MODELS)
 def test_a_model_with_a_million_of_something(model, name):
     huge_files.MODELS[name]()(model)
-    assert check(model)
+    check(model)
 
 
 @pytest.mark.parametrize("name", huge_files.PACKAGES)
