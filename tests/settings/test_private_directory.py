@@ -29,9 +29,7 @@ def test_one_that_others_may_write_is_refused_until_they_may_not(tmp_path: Path)
     (shared := tmp_path / "sha red").mkdir()
     for mode in (0o777, 0o775, 0o722, 0o1777):
         shared.chmod(mode)
-        with pytest.raises(
-            SettingsError, match=f"other users can write into the data directory .mode {mode & 0o777:o}"
-        ) as caught:
+        with pytest.raises(SettingsError, match=f"can write .*mode {mode & 0o777:o}") as caught:
             settings.data_dir({"AIP_MAGICS_HOME": str(shared)})
         subprocess.run(["sh", "-c", caught.value.fix], check=True)
         assert settings.data_dir({"AIP_MAGICS_HOME": str(shared)}) == shared
@@ -81,8 +79,10 @@ def as_nobody(code: str, *arguments: object) -> str:
         os.setgid(NOBODY)
         os.setuid(NOBODY)
 
+    # Not that of the tests, which may lie where only their user may go.
+    python = shutil.which("python3", path="/usr/bin:/usr/local/bin") or sys.executable
     done = subprocess.run(
-        ["/usr/bin/env", "-i", sys.executable, "-I", "-c", code, *map(str, arguments)],
+        ["/usr/bin/env", "-i", python, "-I", "-c", code, *map(str, arguments)],
         preexec_fn=change,
         capture_output=True,
         text=True,
