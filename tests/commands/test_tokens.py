@@ -85,7 +85,9 @@ def test_no_notebook_has_it(embedded: Path, tmp_path: Path) -> None:
     ]
     cells.append("%aip_describe --model none --debug")
     notebook: Any = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    client = nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3", allow_errors=True)
+    client = nbclient.NotebookClient(
+        notebook, timeout=120, kernel_name="python3", startup_timeout=180, allow_errors=True
+    )
     client.execute(env={**os.environ, "PYTHONPATH": ROOT})
     saved = nbformat.writes(notebook)
     assert "127.0.0.1" in saved
@@ -107,7 +109,9 @@ def test_a_token_on_the_line_is_refused_and_the_fix_works(embedded: Path, tmp_pa
     assert aip("server", "start", "--token-file", str(tmp_path / "FILE")).returncode == 0
 
 
-@pytest.mark.parametrize("content", ["", "short", "with blanks in the token", "not-ascii-붓꽃-not-ascii", "a\x1b" * 20])
+@pytest.mark.parametrize(
+    "content", ["", "s3cret", "with blanks in the token", "not-ascii-붓꽃-not-ascii", "a\x1b" * 20]
+)
 def test_what_is_no_token_is_refused_without_being_shown(tmp_path: Path, content: str) -> None:
     (tmp_path / "mine").write_text(content)
     for file, variables in ((str(tmp_path / "mine"), {}), (None, {"AIP_MAGICS_TOKEN": content or " "})):
