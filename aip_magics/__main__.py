@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Sequence
+from types import TracebackType
 from typing import Literal
 
 from aip_magics import __version__, language
@@ -20,7 +21,8 @@ from aip_magics.commands.running import execute
 from aip_magics.commands.verbs import VERBS
 from aip_magics.errors import AipError, Interrupted, OptionError
 from aip_magics.language import say
-from aip_magics.render.json import to_json
+from aip_magics.printable import block
+from aip_magics.render.json import dumps, to_json
 from aip_magics.render.terminal import TerminalFace
 
 
@@ -72,7 +74,7 @@ def _answer(words: list[str]) -> int:
         context = dataclasses.replace(context, journal=journal_of_directory(context.data_dir()))
         value = execute(command, args, None, context)
         if form == "json" and value is not None:
-            _out(json.dumps(to_json(value), ensure_ascii=False, indent=2))
+            _out(dumps(to_json(value), indent=2))
         return 1 if command.failed(value) else 0
     except HelpAsked as asked:
         _out(str(asked))
@@ -88,8 +90,14 @@ def _complain(error: AipError, form: Literal["text", "json"]) -> int:
     for line in error._render_traceback_():
         _err(line)
     if form == "json":
-        _out(json.dumps({"error": to_json(error)}, ensure_ascii=False))
+        _out(dumps({"error": to_json(error)}))
     return 130 if isinstance(error, Interrupted) else 2 if isinstance(error, OptionError) else 1
+
+
+def _fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A mistake of ours: its traceback, in which the text of the exception may be anyone's."""
+    for line in block("".join(traceback.format_exception(kind, error, trace)).rstrip("\n")):
+        _err(line)
 
 
 def _help() -> str:
@@ -111,6 +119,7 @@ def _err(text: str) -> None:
 
 def run() -> None:
     """A process of its own: `main`, and an end without a last search for garbage, which takes longer than a request."""
+    sys.excepthook = _fault
     code = main()
     gc.freeze()
     sys.exit(code)

@@ -39,6 +39,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from aip_magics.language import say
+from aip_magics.printable import block, inline, printable
 
 
 class AipError(Exception):
@@ -55,17 +56,25 @@ class AipError(Exception):
         self.where = where
         self.fix = fix
 
+    @property
+    def told(self) -> str:
+        """The message, with what the class adds to it: the text as it came, for whoever makes it printable."""
+        return self.message
+
     def lines(self) -> list[str]:
-        """The error as one to three lines of plain text: what, where, fix."""
-        head = f"{type(self).__name__}: {self.message}"
+        """The error as one to three printable pieces: what, where, fix.
+
+        What comes from outside stays in its piece: a message or a fix of several lines has the further ones indented,
+        and none of them can be taken for a `fix:` of ours.
+        """
         return [
-            head,
-            *([say("  where: {where}", where=self.where)] if self.where else []),
-            *([say("  fix:   {fix}", fix=self.fix)] if self.fix else []),
+            _piece(f"{type(self).__name__}: {self.told}", "    "),
+            *([say("  where: {where}", where=inline(self.where))] if self.where else []),
+            *([say("  fix:   {fix}", fix=_piece(self.fix, " " * 9))] if self.fix else []),
         ]
 
     def __str__(self) -> str:
-        return "\n".join([self.message, *self.lines()[1:]])
+        return "\n".join([_piece(self.message, "    "), *self.lines()[1:]])
 
     def to_json(self) -> dict[str, Any]:
         """The error as the JSON object that `--format json` prints."""
@@ -73,9 +82,13 @@ class AipError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         # IPython calls this instead of formatting a traceback; nbclient still sees an `error` output.
-        if self.debug:
-            return "".join(traceback.format_exception(self)).splitlines()
-        return self.lines()
+        return self._traceback() if self.debug else self.lines()
+
+    def _traceback(self) -> list[str]:
+        """The whole traceback; only its end, the error itself, may have a `fix:`."""
+        own = "".join(traceback.format_exception_only(self))
+        before = "".join(traceback.format_exception(self)).removesuffix(own)
+        return [*block(before.rstrip("\n")), *own.splitlines()]
 
 
 class InputError(AipError):
@@ -197,10 +210,10 @@ class ApiError(AipError):
         self.status = status
         self.details = tuple(details)
 
-    def lines(self) -> list[str]:
-        head, *rest = super().lines()
+    @property
+    def told(self) -> str:
         tag = " ".join(part for part in (str(self.code or ""), self.status) if part)
-        return [f"{head} ({tag})" if tag else head, *rest]
+        return f"{self.message} ({tag})" if tag else self.message
 
     def to_json(self) -> dict[str, Any]:
         return {**super().to_json(), "code": self.code, "status": self.status, "details": list(self.details)}
@@ -252,3 +265,9 @@ class OperationFailed(AipError):
 
 class Interrupted(AipError):
     """The user stopped a step (⏹, Ctrl-C). What was done stays; running the same again continues from there."""
+
+
+def _piece(text: str, indent: str) -> str:
+    """A text as it may stand in an error: its first line, then the others, indented further than our own lines."""
+    first, end, others = printable(text).expandtabs().strip("\n").partition("\n")
+    return "\n".join([first, *block(others, indent)]) if end else first

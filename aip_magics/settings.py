@@ -10,6 +10,7 @@ from __future__ import annotations
 import configparser
 import dataclasses
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -143,12 +144,38 @@ def default_bucket(project: str) -> str:
 
 
 def data_dir(variables: Mapping[str, str]) -> Path:
-    """Where the embedded server keeps its state: `AIP_MAGICS_HOME`, or the user's data directory."""
+    """Where the embedded server keeps its state: `AIP_MAGICS_HOME`, or the user's data directory.
+
+    SettingsError as in `private`.
+    """
     if variables.get("AIP_MAGICS_HOME"):
-        return Path(variables["AIP_MAGICS_HOME"]).expanduser().absolute()
+        return private(Path(variables["AIP_MAGICS_HOME"]).expanduser().absolute())
     import platformdirs
 
-    return Path(platformdirs.user_data_dir("aip_magics", appauthor=False))
+    return private(Path(platformdirs.user_data_dir("aip_magics", appauthor=False)))
+
+
+def private(directory: Path) -> Path:
+    """The data directory, if nobody else can write into it; one that is not there yet is made so.
+
+    It holds the server's token, and tells clients where the server is: whoever writes there gets the models of its
+    owner, and files in their place. SettingsError where it is another user's, or group or others may write.
+    """
+    try:
+        status = directory.stat()
+    except OSError:
+        return directory
+    if not hasattr(os, "geteuid"):
+        return directory
+    if status.st_uid != os.geteuid():
+        text = say("the data directory belongs to another user (uid {uid})", uid=status.st_uid)
+    elif status.st_mode & 0o022:
+        text = say("other users can write into the data directory (mode {mode})", mode=f"{status.st_mode & 0o777:03o}")
+        fix = f"chmod go-w {shlex.quote(str(directory))}"
+        raise SettingsError(text, where=str(directory), fix=fix)
+    else:
+        return directory
+    raise SettingsError(text, where=str(directory), fix=say("name one of your own: export AIP_MAGICS_HOME=DIR"))
 
 
 def _project(found: Sourced[str] | None, local: bool) -> Sourced[str]:

@@ -25,7 +25,9 @@ from aip_magics.artifacts.feeds import Feed, TooMuch, open_feed, too_much
 
 _MOST_MARKS = 10_000  # open at a time: each holds a stack
 _MOST_KEPT = 400_000  # dictionaries and remembered objects, each: what one byte asks for takes a hundred
+_MOST_GLOBALS = 20_000  # different ones; a pipeline names some dozens, a file made to hurt a million
 _KEPT = 64 * 1024  # of a string of bytes from either end: there a booster says which XGBoost wrote it
+_MOST_DIMENSIONS = 64  # as NumPy has it
 # Size of one item, by the letter of the dtype, in the units that its number counts.
 _UNIT = {"U": 4}
 _HAS_OBJECTS = 1  # flag of a dtype
@@ -243,6 +245,8 @@ class _Reader(pickle._Unpickler):
         raise _Stop
 
     def find_class(self, module: str, name: str) -> _Named:
+        if len(self._notes.found) >= _MOST_GLOBALS:
+            raise too_much()
         found = Global(module, name)
         self._notes.found[found] = None
         return _Named(found, f"{module}.{name}")
@@ -308,7 +312,10 @@ class _Reader(pickle._Unpickler):
             return
         if state.get("numpy_array_alignment_bytes") is not None:
             self._feed.skip(self._feed.read(1)[0])
-        self._feed.skip(int(size) * _UNIT.get(kind, 1) * math.prod(state["shape"]))
+        shape = state["shape"]
+        if len(shape) > _MOST_DIMENSIONS or not all(0 <= length < 1 << 63 for length in shape):
+            raise pickle.UnpicklingError("an array of no possible shape")
+        self._feed.skip(int(size) * _UNIT.get(kind, 1) * math.prod(shape))
 
     def _set_item(self) -> None:
         value, key = self.stack.pop(), self.stack.pop()

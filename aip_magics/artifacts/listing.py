@@ -16,6 +16,7 @@ from aip_magics.language import say
 
 _DEEPEST = 100  # folders in folders
 MAX_FILES = 20_000  # where the walk stops: twenty times what the service takes, so that `--origin /` ends soon
+_MOST_ENTRIES = 100_000  # of all kinds, of one folder and of all: hidden ones are not sent, but looked at
 LeftOutKind = Literal["hidden", "compiled", "link", "unreadable", "special", "name"]
 
 
@@ -69,7 +70,8 @@ class Listing:
 def list_files(path: Path) -> Listing:
     """The files of a directory; a file stands for the directory it lies in, and `given_file` says so.
 
-    ModelDirError where it is missing (naming the most similar neighbour), neither file nor directory, or empty.
+    ModelDirError where it is missing (naming the most similar neighbour), neither file nor directory, empty, or has
+    more entries than are looked at.
     """
     given_file = None
     if path.is_file():
@@ -87,11 +89,17 @@ def list_files(path: Path) -> Listing:
 
 def _walk(folder: Path, prefix: str, left_out: list[LeftOut]) -> Iterator[File]:
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        with os.scandir(folder) as found:
+            entries = sorted(itertools.islice(found, _MOST_ENTRIES + 1), key=lambda entry: entry.name)
     except OSError as error:
         where = prefix.rstrip("/") or str(folder)
         text = say("the folder cannot be read: {reason}", reason=error.strerror)
         raise ModelDirError(text, where=where) from error
+    if len(entries) + len(left_out) > _MOST_ENTRIES:
+        text = say("there are more than {count:,} files and folders in it", count=_MOST_ENTRIES)
+        raise ModelDirError(
+            text, where=prefix.rstrip("/") or str(folder), fix=say("name the directory that has the model alone")
+        )
     for entry in entries:
         name = prefix + entry.name
         if why := _left_out(entry):

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aip_magics.artifacts import contents
+from aip_magics.artifacts.streams import compression_of
 from aip_magics.language import say
 from aip_magics.spec import Framework
 
@@ -36,6 +37,7 @@ KERAS_SUFFIXES = (".h5", ".hdf5", ".keras")
 _PYTORCH_SUFFIXES = (".pt", ".pth")
 _CHECKPOINT = re.compile(r"checkpoint|.+\.(?i:ckpt).*|.+\.index|.+\.data-\d{5}-of-\d{5}")
 _MOST = 10  # near misses shown
+_HEAD = 1024  # bytes that tell a format; there may be thousands of files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,13 +71,23 @@ def _near(folder: Path, name: str) -> NearMiss | None:
             return NearMiss(name, known, say("is spelled with capitals"))
     if wanted := _BY_SUFFIX.get(suffix):
         return NearMiss(name, wanted, say("has another name"))
-    if suffix in _IF_BOOSTER and contents.read(folder / name).format.startswith("xgboost"):
+    if suffix in _IF_BOOSTER and _is_booster(folder / name):
         return NearMiss(name, "model.bst", say("is an XGBoost model under another name"))
     if why := _beside_saved_models(base, suffix):
         return NearMiss(name, None, why, "TENSORFLOW")
     if suffix == ".onnx":
         return NearMiss(name, None, say("is an ONNX model"))
     return NearMiss(name, None, say("is a PyTorch model")) if suffix in _PYTORCH_SUFFIXES else None
+
+
+def _is_booster(path: Path) -> bool:
+    """Whether the first bytes are those of XGBoost's own formats, which are not compressed."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return False
+    return compression_of(head) is None and contents.format_of(head).startswith("xgboost")
 
 
 def _beside_saved_models(base: str, suffix: str) -> str:

@@ -117,7 +117,7 @@ class Subject:
         """The test request as a JSON object; empty where there is none, or it is no object."""
         try:
             body = json.loads(self.test_request or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return body if isinstance(body, dict) else {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from aip_magics.checks.requests import ROWS, no_test
 from aip_magics.language import say
 
 _FIELD = "test.instances"
+_MOST_KEYS = 10  # told of, each with a finding of its own
 _NOT_PASSED_ON = frozenset({"instances", "signature_name"})
 # What Booster.predict takes beside the data, and what some estimators of scikit-learn take beside X.
 _XGBOOST_OPTIONS = frozenset(
@@ -32,7 +34,8 @@ def other_keys(subject: Subject) -> Outcomes:
     if subject.is_custom or subject.framework not in ("SCIKIT_LEARN", "XGBOOST"):
         return []
     taken = _XGBOOST_OPTIONS if subject.framework == "XGBOOST" else _SKLEARN_OPTIONS
-    others = [key for key in subject.test_keys if key not in _NOT_PASSED_ON | taken]
+    known = _NOT_PASSED_ON | taken
+    others = itertools.islice((key for key in subject.test_keys if key not in known), _MOST_KEYS)
     # A pipeline, or an estimator of one's own, may take any keyword.
     level = error if subject.framework == "XGBOOST" else warning
     return [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 import sys
+from collections.abc import Container, Iterable, Iterator
 from importlib.machinery import PathFinder
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -65,7 +67,8 @@ def modules_there(subject: Subject, directory: ModelDir, facts: PickleFacts) -> 
 
 def _absent(subject: Subject, directory: ModelDir, names: list[str], runtime: catalog.Runtime | None) -> Finding:
     fix = say("give the package that has it: --package-uris dist/NAME.tar.gz (%aip_package makes one)")
-    file, not_here = file_of(directory), [name for name in names if not _is_installed(name)]
+    # A file made to hurt names a million modules: no more are looked for than are shown.
+    file, not_here = file_of(directory), list(itertools.islice(_not_installed(names), _SHOWN + 1))
     if not_here and not subject.target.is_cloud:
         text = say(
             "loading the model imports {names}, which is neither in a package of packageUris nor installed for this "
@@ -84,12 +87,18 @@ def _absent(subject: Subject, directory: ModelDir, names: list[str], runtime: ca
     return in_cloud(subject, file, text, fix, "warning")
 
 
-def _is_installed(name: str) -> bool:
-    """Whether a worker of this Python can import the module. Nothing is imported for that."""
+def _not_installed(names: Iterable[str]) -> Iterator[str]:
+    """The modules that a worker of this Python cannot import. Nothing is imported for that."""
     here = Path.cwd()  # a kernel and `python -m` import from it, a worker does not
     elsewhere = [path for path in sys.path if path and Path(path).absolute() != here]
-    # What is installed as editable may be found by its distribution only.
-    return PathFinder.find_spec(name, elsewhere) is not None or name in packages_distributions()
+    distributed: Container[str] | None = None
+    for name in names:
+        if PathFinder.find_spec(name, elsewhere) is None:
+            if distributed is None:  # reads the files of all distributions: once
+                distributed = packages_distributions()
+            # What is installed as editable may be found by its distribution only.
+            if name not in distributed:
+                yield name
 
 
 @rule("A03", link=links.MOVED_MODULE)

@@ -57,7 +57,7 @@ class Report:
             only = errors[0]
             raise ChecksFailed(f"{only.message} ({only.id})", findings=self.findings, where=only.subject, fix=only.fix)
         if errors:
-            lines = [f"  {one.id} {one.subject}: {one.message}; {one.fix}" for one in errors]
+            lines = [f"{one.id} {one.subject}: {one.message}; {one.fix}" for one in errors]
             head = say("{count} checks failed", count=len(errors))
             raise ChecksFailed("\n".join([head, *lines]), findings=self.findings)
 

@@ -37,6 +37,8 @@ def instances(subject: Subject) -> Outcomes:
         return no_test()
     try:
         body = json.loads(subject.test_request)
+    except RecursionError:
+        return [error("test", say("the request is not JSON: {problem}", problem=say("it is nested too deeply")), ROWS)]
     except ValueError as problem:
         return [error("test", say("the request is not JSON: {problem}", problem=problem), ROWS)]
     if not isinstance(body, dict) or "instances" not in body:
@@ -56,6 +58,6 @@ def no_test() -> Skipped:
 def _share(body: bytes, most: int) -> int:
     try:
         count = len(json.loads(body)["instances"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         count = 1
     return max(1, count * most // len(body))

@@ -32,7 +32,7 @@ def serving_signature(_subject: Subject, directory: ModelDir, facts: SavedModelF
     """The SavedModel has a graph with the tag `serve`, and that has at least one signature."""
     file = file_of(directory)
     if not facts.serves:
-        tags = "; ".join(", ".join(one) for one in facts.tags)
+        tags = "; ".join(", ".join(one[:_SHOWN]) for one in facts.tags[:_SHOWN])[:200]
         text = say("no graph of the SavedModel has exactly the tag serve (there are: {tags})", tags=tags or "-")
         return [error(file, text, "tf.saved_model.save(model, path)")]
     if facts.signatures:

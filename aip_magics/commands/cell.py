@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from aip_magics.errors import CellError
+from aip_magics.errors import AipError, CellError
 from aip_magics.language import say
 
 VARIABLE = re.compile(r"\$([A-Za-z_]\w*)")
@@ -16,31 +17,20 @@ class NestedTooDeeply(CellError):
     """The cell has more brackets in each other than are read."""
 
 
-class WrittenFloat(float):
-    """A number of a YAML text that remembers how it was written: `2.10` is a runtime version, not the number 2.1."""
-
-    written: str
-
-
 def read_yaml(text: str, where: str = "cell") -> Any:
     """Read the YAML (JSON is YAML too) of a cell; None where it is empty. CellError with line and column."""
     if not text.strip():
         return None  # as YAML has it, without the 25 ms that its reader takes to be imported
     import yaml
 
-    class Loader(yaml.SafeLoader):
-        pass
+    from aip_magics.commands.yaml_reader import TooMuch, load
 
-    def written_float(loader: Any, node: Any) -> WrittenFloat:
-        value = WrittenFloat(loader.construct_yaml_float(node))
-        value.written = node.value
-        return value
-
-    Loader.add_constructor("tag:yaml.org,2002:float", written_float)
-    # Dates would come as Python objects that are no JSON: they stay the text that was written.
-    Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda _loader, node: node.value)
     try:
-        return yaml.load(text, Loader)
+        return load(text)
+    except TooMuch as error:
+        fix = say("write less into it; many instances go into a file: --json-instances FILE")
+        told = say("this is more than is read: {reason}", reason=error.problem)
+        raise CellError(told, where=where, fix=fix) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         at = where
@@ -54,6 +44,8 @@ def read_yaml(text: str, where: str = "cell") -> Any:
     except RecursionError:
         fix = say("write it with fewer brackets around each other")
         raise NestedTooDeeply(say("it is nested too deeply"), where=where, fix=fix) from None
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:  # of a value: !!int x, a lone key
+        raise CellError(say("this is not YAML: {reason}", reason=error), where=where) from None
 
 
 def read_mapping(text: str, where: str = "cell") -> dict[str, Any]:
@@ -63,7 +55,7 @@ def read_mapping(text: str, where: str = "cell") -> dict[str, Any]:
         return {}
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
         text = say("the body has to be `field: value` lines")
-        raise CellError(text, where=where, fix=say("e.g. {example}", example="test:\n           instances: […]"))
+        raise CellError(text, where=where, fix=say("e.g. {example}", example="test:\n  instances: […]"))
     return found
 
 
@@ -89,7 +81,24 @@ def substitute(value: Any, names: Mapping[str, Any], where: str = "cell") -> Any
 
         fix = nearest(name, [known for known in names if not known.startswith("_")]) or say("define it first")
         raise CellError(say("there is no variable {name!r}", name=name), where=where, fix=fix)
-    return _python_number(names[name])
+    value = names[name]
+    with answering(f"${name}", where):
+        isinstance(value, (str, Mapping))  # it may say of itself what it is, and raise
+        hasattr(value, "tolist")
+        return _python_number(value)
+
+
+@contextlib.contextmanager
+def answering(name: str, where: str) -> Iterator[None]:
+    """While a value of the notebook is asked for what it holds: CellError where its own code raises."""
+    try:
+        yield
+    except AipError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the code of a value is anyone's
+        text = say("{name} cannot be used: asking it for its value raises {kind}", name=name, kind=type(error).__name__)
+        fix = say("give plain values: texts, numbers, lists, an array or a DataFrame")
+        raise CellError(text, where=where, fix=fix) from None
 
 
 def _python_number(value: Any) -> Any:

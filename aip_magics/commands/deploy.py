@@ -11,7 +11,7 @@ from typing import Any
 from aip_magics import deploy
 from aip_magics.commands import options, show
 from aip_magics.commands.base import Command, Context
-from aip_magics.commands.cell import read_mapping, substitute
+from aip_magics.commands.cell import answering, read_mapping, substitute
 from aip_magics.commands.instances import from_value
 from aip_magics.commands.origins import is_live, package_names
 from aip_magics.commands.origins import origin as origin_of
@@ -112,12 +112,15 @@ def deployment_of(args: argparse.Namespace, body: str | None, context: Context, 
     origin = origin_of(args.origin or in_body, args, context)
     if complete and not origin:
         raise OptionError(say("the model's directory is missing"), where="--origin", fix=say("add --origin DIR"))
+    if test is not None:
+        with answering(say("a value in the cell"), "test"):
+            test = from_value(test, "test")
     return Deployment(
         origin=origin or "",
         model=_model(model, args),
         version=_with_line({**fields, **options.request_logging(args)}, args, context),
         staging_bucket=args.staging_bucket,
-        test=None if test is None else from_value(test, "test"),
+        test=test,
         replace=args.replace,
         skip=frozenset(args.skip),
         strict=args.strict,

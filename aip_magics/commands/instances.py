@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aip_magics.commands.base import Context
-from aip_magics.commands.cell import NestedTooDeeply, read_yaml, substitute
+from aip_magics.commands.cell import VARIABLE, NestedTooDeeply, answering, read_yaml, substitute
 from aip_magics.errors import InstancesError
 from aip_magics.language import say
 from aip_magics.prediction import instances as forms
@@ -44,7 +44,9 @@ def request(args: argparse.Namespace, body: str | None, context: Context) -> byt
                 where="instances",
                 fix=say("give one of them"),
             )
-        found = from_value(substitute(_read(body), context.names), "cell")
+        value = substitute(_read(body), context.names)
+        with answering(body.strip() if VARIABLE.fullmatch(body.strip()) else say("a value in the cell"), "cell"):
+            found = from_value(value, "cell")
     elif files:
         found = _from_file(*next(iter(files.items())))
     else:

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from aip_magics.commands.cell import VARIABLE, substitute
+from aip_magics.commands.cell import VARIABLE, answering, substitute
 from aip_magics.errors import OptionError
 from aip_magics.language import say
 
@@ -54,7 +54,8 @@ def _value(word: str, names: Mapping[str, Any], flag: str) -> str:
     if not VARIABLE.fullmatch(word) and not word.startswith("$$"):
         return word
     value = substitute(word, names, flag or "line")
-    text = _text(value)
+    with answering(word, flag or "line"):
+        text = _text(value)
     if text is not None and (flag not in _ONE_PLACE or isinstance(value, _PLAIN)):
         return text
     if flag not in _TAKE_OBJECTS:

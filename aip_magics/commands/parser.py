@@ -53,7 +53,8 @@ class Parser(argparse.ArgumentParser):
 
     def flags(self) -> list[str]:
         """All long options, for completion and for the nearest one."""
-        return [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
+        shown = [action for action in self._actions if action.help is not argparse.SUPPRESS]
+        return [flag for action in shown for flag in action.option_strings if flag.startswith("--")]
 
     def option(self, flag: str) -> argparse.Action | None:
         """What an option is, by its flag."""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from aip_magics.targets import Target
 
 
+MOST_TOLD = 20  # warnings of names
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("uri", metavar="gs://BUCKET/PATH", help=say("a directory or an object in Cloud Storage"))
     parser.add_argument("directory", metavar="DIR", help=say("where its files go; made where it is not there"))
@@ -29,7 +32,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[F
 
     Both look at what is there, and fetch nothing. StorageError where there is nothing of that name.
     """
-    from aip_magics.storage import pull, transfers
+    from aip_magics.storage import is_risky, pull, transfers
 
     target = target_of(args, context)
     if args.dry_run or args.show:
@@ -39,6 +42,11 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[F
         digests = transfers(target.settings.data_dir).digests
         directory = Path(args.directory).expanduser()
         fetched = list(pull(target.store, args.uri, directory, progress=steps.progress("download"), digests=digests))
+        for name in [each.name for each in fetched if is_risky(each.name)][:MOST_TOLD]:
+            text = say("{name}: shells, git, editors or Python run files of such a name", name=name)
+            if not name.isprintable():
+                text = say("{name!r} has characters that are not seen, or drive a terminal", name=name)
+            step.note(text, "warning")
         kept = sum(each.kept for each in fetched)
         step.done(_told(len(fetched) - kept, kept), fetched)
     context.face.show(fetched)

@@ -67,7 +67,7 @@ def groups(command: Command) -> list[Group]:
 
 def _options(group: argparse._ArgumentGroup) -> Iterator[str]:
     for action in group._group_actions:
-        if "--help" not in action.option_strings:
+        if "--help" not in action.option_strings and action.help is not argparse.SUPPRESS:
             yield f"- {_typed(action)}{_told(action)}"
 
 

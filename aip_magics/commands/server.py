@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import shlex
 from pathlib import Path
+from typing import Any, NoReturn
 
 from aip_magics import settings
 from aip_magics.commands import options
 from aip_magics.commands.base import Command, Context
-from aip_magics.errors import ServerError
+from aip_magics.commands.token import token_of
+from aip_magics.errors import OptionError, ServerError
 from aip_magics.language import say
 from aip_magics.targets import local
 from aip_magics.targets.state import ServerState, write_private
@@ -40,8 +43,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", metavar="DIR", help=say("where its state lies (AIP_MAGICS_HOME)"))
     parser.add_argument("--port", type=int, metavar="PORT", help=say("start: this port instead of a free one"))
     parser.add_argument(
-        "--token", metavar="TOKEN", help=say("start: this access token instead of one of its own making")
+        "--token-file",
+        metavar="FILE",
+        help=say("start: the access token in this file, - for standard input (AIP_MAGICS_TOKEN)"),
     )
+    # What it was once: every user of the machine sees the words of a command, and shells and notebooks keep them.
+    parser.add_argument("--token", action=_Refused, help=argparse.SUPPRESS)
     parser.add_argument("--foreground", action="store_true", help=say("start: serve here until Ctrl-C, with the log"))
     parser.add_argument(
         "--idle-exit", type=float, metavar="SECONDS", help=say("start: end after this long without a call")
@@ -59,10 +66,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_output(parser)
 
 
+class _Refused(argparse.Action):
+    def __call__(self, *_: Any) -> NoReturn:
+        raise OptionError(
+            say("a token on the command line is seen by everyone on this machine, and kept by shells and notebooks"),
+            where="--token",
+            fix=say("write a new one into a file of yours alone and give that: --token-file FILE; or leave it out"),
+        )
+
+
 def run(args: argparse.Namespace, _body: str | None, context: Context) -> ServerStatus | str:
     """Start, stop or look at the embedded server; `env` returns shell lines that point other clients at it."""
     directory = Path(args.data_dir).expanduser().absolute() if args.data_dir else context.data_dir()
     result: ServerStatus | str
+    settings.private(directory)
+    if args.action == "start":
+        args.token = token_of(args.token_file, os.environ)
     if args.action == "start" and args.foreground:
         local.serve(directory, *_start_options(args, directory))
         result = _status(directory, None)
@@ -106,7 +125,7 @@ def _start_options(args: argparse.Namespace, directory: Path) -> list[str]:
 def _token_file(directory: Path, token: str) -> Path:
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = directory / "token"
-    if not path.exists() or path.read_text("utf-8") != token:
+    if not path.is_file() or path.read_text("utf-8") != token:
         write_private(path, token)
     return path
 

@@ -7,6 +7,7 @@ import functools
 import html
 import re
 
+from aip_magics.printable import printable
 from aip_magics.render import words
 
 _BARE = re.compile(r"[A-Za-z0-9:;,.#()%_-]+")
@@ -20,7 +21,7 @@ class Html(str):
 
 def escape(text: str) -> Html:
     """The text as HTML between tags (quotes stay: JSON is full of them); what is Html already stays."""
-    return text if isinstance(text, Html) else Html(html.escape(words.clean(text), quote=False))
+    return text if isinstance(text, Html) else Html(html.escape(printable(text), quote=False))
 
 
 def el(tag: str, *children: str, **attributes: str | int | None) -> Html:
@@ -38,7 +39,7 @@ def join(*children: str) -> Html:
 def _attribute(name: str, value: str | int) -> str:
     text = str(value)
     # HTML wants quotes only around more than this; of a hundred cells they would take the room of a whole row.
-    shown = text if _BARE.fullmatch(text) else f'"{html.escape(words.clean(text))}"'
+    shown = text if _BARE.fullmatch(text) else f'"{html.escape(printable(text))}"'
     return f" {name.replace('_', '-')}={shown}"
 
 

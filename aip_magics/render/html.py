@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from aip_magics.language import say
+from aip_magics.printable import printable
 from aip_magics.render import panels, words
 from aip_magics.render.blocks import (
     SIGNS,
@@ -150,7 +151,7 @@ def _inline(part: Inline, limit: _Limit, code: int) -> Html:
 
 def _link(link: Link, limit: _Limit) -> Html:
     text = clip(link.text, limit.bytes)
-    address = words.clean(link.address)
+    address = printable(link.address)
     if not address.startswith("https://") or size(address) > min(
         MOST_ADDRESS, 2 * limit.bytes
     ):  # half an address leads nowhere

@@ -13,6 +13,7 @@ from typing import Any
 
 from aip_magics.errors import AipError
 from aip_magics.events import Event
+from aip_magics.printable import escaped
 
 SHORT_LINE = 72
 
@@ -43,18 +44,23 @@ def to_json(value: Any) -> Any:
 of = to_json
 
 
+def dumps(data: Any, indent: int | None = None) -> str:
+    """JSON text of what is JSON already, fit for a terminal: what drives one, or is not seen, is escaped."""
+    return escaped(json.dumps(data, ensure_ascii=False, indent=indent))
+
+
 def pretty(value: Any, indent: str = "") -> str:
     """The value as JSON text for people: what is short stays on one line, the rest has a line per member."""
     return _pretty(to_json(value), indent)
 
 
 def _pretty(data: Any, indent: str) -> str:
-    short = json.dumps(data, ensure_ascii=False)
+    short = dumps(data)
     if not isinstance(data, (dict, list)) or not data or len(indent) + len(short) <= SHORT_LINE:
         return short
     deeper = indent + "  "
     if isinstance(data, dict):
-        members = [f"{json.dumps(key, ensure_ascii=False)}: {_pretty(item, deeper)}" for key, item in data.items()]
+        members = [f"{dumps(key)}: {_pretty(item, deeper)}" for key, item in data.items()]
     else:
         members = [_pretty(item, deeper) for item in data]
     opening, closing = "{}" if isinstance(data, dict) else "[]"

@@ -6,6 +6,7 @@ from typing import Any
 
 from aip_magics.events import Detached, Event, Failed, Note, Progress, StepFinished, StepSkipped, StepStarted
 from aip_magics.language import say
+from aip_magics.printable import block, one_line
 from aip_magics.render import panels, shapes, words
 from aip_magics.render.blocks import (
     SIGNS,
@@ -34,7 +35,7 @@ def of(value: Any, *, now: float | None = None, rows: int | None = None) -> str:
     A Version, Model or Operation is YAML, line for line as gcloud describes it. `rows` bounds the rows of a table.
     """
     if isinstance(value, str):
-        return value
+        return "\n".join(block(value))
     kind = shapes.kind(value)
     if kind in ("version", "model", "operation"):
         return describe(value)
@@ -50,7 +51,7 @@ def aside(value: Any) -> str:
     from aip_magics.render.panels.describe import protection, served_by
 
     told = (served_by(value.runtime), protection(value.runtime))
-    return "\n".join(words.one_line(text) for text in told if text)
+    return "\n".join(one_line(text) for text in told if text)
 
 
 def describe(resource: Any) -> str:
@@ -68,13 +69,13 @@ def progress_text(state: RunState) -> str:
 def event_line(event: Event, elapsed: float) -> str | None:
     """One line for a change of state, `elapsed` seconds into the run; None for what changes too often (Progress)."""
     told = _told(event)
-    return None if told is None else f"[{words.duration(elapsed):>8}] {words.one_line(told)}"
+    return None if told is None else f"[{words.duration(elapsed):>8}] {one_line(told)}"
 
 
 def progress_line(event: Progress, elapsed: float) -> str:
     """One line for how far a step is; for a face that shows one now and then."""
     told = f"{event.step}: {words.amount(event.done, event.total, event.unit)}"
-    return f"[{words.duration(elapsed):>8}] {words.one_line(f'{told}, {event.note}' if event.note else told)}"
+    return f"[{words.duration(elapsed):>8}] {one_line(f'{told}, {event.note}' if event.note else told)}"
 
 
 def _told(event: Event) -> str | None:
@@ -108,7 +109,7 @@ def _block(block: Block) -> list[str]:
     if isinstance(block, Table):
         return _table(block)
     if isinstance(block, Details):
-        return [f"{words.one_line(block.summary)}:", *_code(block.code)]
+        return [f"{one_line(block.summary)}:", *_code(block.code)]
     return _code(block)
 
 
@@ -118,22 +119,22 @@ def _line(line: Line) -> str:
 
 def _inline(part: Inline) -> str:
     if isinstance(part, Mark):
-        return f"{SIGNS[part.tone]} {words.one_line(part.word)}"
+        return f"{SIGNS[part.tone]} {one_line(part.word)}"
     if isinstance(part, Link):
-        return words.one_line(f"{part.text} {part.address}")
+        return one_line(f"{part.text} {part.address}")
     if isinstance(part, Meter):
         done = min(max(part.done, 0), part.total) * BAR_WIDTH // part.total
-        return f"[{'#' * done}{'-' * (BAR_WIDTH - done)}] {words.one_line(part.text)}"
-    return words.one_line(part.text if isinstance(part, Span) else part)
+        return f"[{'#' * done}{'-' * (BAR_WIDTH - done)}] {one_line(part.text)}"
+    return one_line(part.text if isinstance(part, Span) else part)
 
 
 def _code(code: Code) -> list[str]:
-    lines = [f"  {words.clean(line)}" for line in code.text.splitlines()]
+    lines = block(code.text, "  ") if code.text else []
     return [*lines, f"  … {words.left_out(code.more, 'line')}"] if code.more else lines
 
 
 def _table(table: Table) -> list[str]:
-    heads = [words.one_line(head).upper() for head in table.heads]
+    heads = [one_line(head).upper() for head in table.heads]
     drawn = [[_line(cell) for cell in row.cells] for row in table.rows]
     widths = [max(map(words.width, column)) for column in zip(heads, *drawn, strict=True)]
     lines = [_columns(heads, widths)]
@@ -142,7 +143,7 @@ def _table(table: Table) -> list[str]:
     if table.more:
         told = f"… {words.left_out(table.more, 'earlier row' if table.tail else 'row')}"
         lines.insert(1 if table.tail else len(lines), told)
-    return [words.one_line(table.caption), *lines] if table.caption else lines
+    return [one_line(table.caption), *lines] if table.caption else lines
 
 
 def _columns(cells: list[str], widths: list[int]) -> str:

@@ -1,4 +1,4 @@
-"""Numbers, times and foreign text as short words: `3.4 of 10.0 MB`, `2 min 05 s`, `3 days`."""
+"""Numbers and times as short words: `3.4 of 10.0 MB`, `2 min 05 s`, `3 days`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,6 @@ from aip_magics.language import say
 LeftOut = Literal[
     "part", "row", "column", "line", "character", "earlier row", "earlier line", "earlier note"
 ]  # fmt: skip
-
-# Control characters would drive a terminal or break HTML; the bidirectional ones let text lie about its order.
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def clean(text: str) -> str:
-    r"""The text with control characters made visible (`\x1b`), line ends as `\n`."""
-    return _UNSAFE.sub(_visible, text.replace("\r\n", "\n"))
-
-
-def one_line(text: str) -> str:
-    """The text cleaned, on one line."""
-    return " ".join(clean(text).split())
 
 
 def first_line(text: str) -> str:
@@ -128,8 +115,3 @@ def _bytes(done: int, total: int) -> str:
     if not total:
         return f"{texts[0]} {unit}"
     return say("{done} of {total} {unit}", done=texts[0], total=texts[1], unit=unit)
-
-
-def _visible(found: re.Match[str]) -> str:
-    code = ord(found.group())
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"

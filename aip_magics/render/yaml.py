@@ -3,7 +3,7 @@
 gcloud writes with ruamel in YAML 1.2: keys sorted, lists not indented, long text folded at 80 columns, text of several
 lines as a literal block, `'3.7'` quoted because it reads as a number, but `yes` and `1:30` not. Source: gcloud's
 core/resource/yaml_printer.py; compared with its output in tests/render/test_render_yaml.py. Unlike gcloud, text with
-control characters is always quoted: theirs reaches the terminal raw.
+control and invisible characters is always quoted, and they are escaped: theirs reach the terminal raw.
 
 Import this module where it is used: it loads PyYAML.
 """
@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from aip_magics.printable import UNSAFE, printable
 from aip_magics.render import json as as_json
 from aip_magics.spec import Int64, Model, OperationMetadata, Resource, Version
 
@@ -39,7 +40,9 @@ _RESOLVERS = [  # YAML 1.2, as in ruamel: what plain text would be read as
     ("value", r"=", "="),
 ]
 _URL_SAFE = str.maketrans("+/", "-_")
-_UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_UNPRINTABLE = re.compile(
+    "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]|" + UNSAFE.pattern
+)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -66,9 +69,11 @@ for _tag, _pattern, _first in _RESOLVERS:
 
 def dump(value: Any) -> str:
     """The value as gcloud prints it, ending with a line end. A Resource is written as the API's object."""
-    return yaml.dump(
+    text: str = yaml.dump(
         tree(value), Dumper=_Dumper, default_flow_style=False, allow_unicode=True, sort_keys=True, width=80
     )
+    # What PyYAML takes for printable stands between double quotes, where YAML knows the same escapes.
+    return printable(text)
 
 
 def tree(value: Any, in_metadata: bool = False) -> Any:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from aip_magics.errors import AipError
+from aip_magics.printable import inline
 
 EXIT_FAILED, EXIT_ALREADY_RUNNING = 1, 3
 
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _say(error: AipError, code: int) -> int:
-    sys.stderr.write("; ".join(part for part in (error.message, error.where, error.fix) if part) + "\n")
+    sys.stderr.write(inline("; ".join(part for part in (error.message, error.where, error.fix) if part)) + "\n")
     return code
 
 

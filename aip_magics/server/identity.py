@@ -10,7 +10,7 @@ import socket
 from pathlib import Path
 
 from aip_magics.errors import ServerError
-from aip_magics.targets.state import write_private
+from aip_magics.targets.state import is_token, write_private
 
 HOST = "127.0.0.1"
 _FILE = "identity.json"
@@ -48,7 +48,7 @@ def token_from(path: Path) -> str:
 
 
 def _checked(token: str) -> str:
-    if not (len(token) >= 16 and token.isascii() and token.isprintable() and " " not in token):
+    if not is_token(token):
         raise ValueError("the token is too short or has characters that no header can carry")
     return token
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import logging.handlers
 from pathlib import Path
+from typing import Any
+
+from aip_magics.printable import block, inline
 
 LOG_FILE = "server.log"
 LOG_BYTES, LOG_FILES = 2_000_000, 3
@@ -18,6 +21,13 @@ class _WithoutToken(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return super().format(record).replace(self._token, "[token]")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        # A name or a path from a request stays on its line, and drives no terminal that shows the log.
+        return inline(super().formatMessage(record))
+
+    def formatException(self, info: Any) -> str:  # noqa: N802
+        return "\n".join(block(super().formatException(info), "  "))
 
 
 def to_file(data_dir: Path, token: str) -> None:

@@ -31,6 +31,7 @@ from aip_magics.server.app import App, Serving
 from aip_magics.server.express import Counter, protocol
 from aip_magics.server.identity import HOST, Identity, listen, token_from
 from aip_magics.server.serving.scaling import IDLE_SECONDS
+from aip_magics.settings import private
 from aip_magics.targets.state import STATE_FILE, ServerState
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class Options:
 
 def run(data_dir: Path, options: Options) -> None:
     """Serve until told to stop. AlreadyRunning or ServerError when it cannot start."""
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private(data_dir).mkdir(parents=True, exist_ok=True, mode=0o700)
     if os.name == "posix":
         data_dir.chmod(0o700)
     with _locked(data_dir):

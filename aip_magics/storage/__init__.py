@@ -17,7 +17,7 @@ from aip_magics.storage.names import GsUri
 from aip_magics.storage.objects import Remote, listing
 from aip_magics.storage.plan import Copy, UploadPlan, compare, plan
 from aip_magics.storage.pull import Fetched, pull
-from aip_magics.storage.pull_plan import PullPlan, plan_pull
+from aip_magics.storage.pull_plan import PullPlan, is_risky, plan_pull
 from aip_magics.storage.retry import Policy
 from aip_magics.storage.store import GoogleAuth, Refused, Store, bearer
 from aip_magics.storage.transfers import Transfers, transfers
@@ -49,6 +49,7 @@ __all__ = [
     "fetch_file",
     "find_bucket",
     "grant_command",
+    "is_risky",
     "listing",
     "make_bucket",
     "plan",

@@ -35,6 +35,8 @@ def fetch_file(store: Store, uri: str, cache: Cache) -> Path:
     if remote is None:
         raise _missing(uri)
     base = name.rpartition("/")[2]
+    if bad_name(base):
+        raise StorageError(say("an object of this name cannot become a file"), where=uri)
 
     def fill(folder: Path) -> None:
         fetch_all(store, [(bucket, remote, folder / base)])

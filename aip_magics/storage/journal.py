@@ -120,7 +120,7 @@ class Journal:
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._guard = _guard(self._path)
                 self._guard.acquire(timeout=0)
-                self._handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+                self._handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
             os.write(self._handle, f"{json.dumps(line)}\n".encode())
 
     def _take_over(self, path: Path) -> None:

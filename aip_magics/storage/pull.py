@@ -128,7 +128,7 @@ class _File:
         self._lock = threading.Lock()
         self._crcs: dict[int, tuple[str, int]] = {}
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)  # none of them is a link: the plan has looked
             # A name of 255 bytes leaves no room for more; as no other program guesses it, "x" is enough.
             self._temporary = path.parent / f".{uuid.uuid4().hex}.part"
             with self._temporary.open("xb") as file:

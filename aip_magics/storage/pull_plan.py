@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +16,17 @@ from aip_magics.storage.objects import Remote, find, listing
 from aip_magics.storage.store import Store
 
 Kind = Literal["fetch", "keep"]
+_DEVICE = re.compile(r"(?i:con|prn|aux|nul|conin\$|conout\$|com[1-9¹²³]|lpt[1-9¹²³])(?:\..*| +.*)?")
+_RUN_BELOW = frozenset(
+    """.git git~1 .ssh .gnupg .config .local .ipython .jupyter .vscode .idea .husky .githooks""".split()  # noqa: SIM905
+)
+_RUN = frozenset(
+    """.bashrc .bash_profile .bash_login .bash_logout .bash_aliases .profile .zshrc .zshenv .zprofile .zlogin .zlogout
+    .kshrc .mkshrc .cshrc .tcshrc .login .logout .inputrc .xprofile .xinitrc .xsession .xsessionrc .envrc .gitconfig
+    .gitmodules .gitattributes .pre-commit-config.yaml .vimrc .gvimrc .exrc .nvimrc .emacs .dir-locals.el .gdbinit
+    .lldbinit .pdbrc .pythonrc .pythonrc.py conftest.py sitecustomize.py usercustomize.py
+    jupyter_notebook_config.py jupyter_server_config.py jupyter_lab_config.py""".split()  # noqa: SIM905
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +71,9 @@ def plan_pull(store: Store, source: GsUri | str, directory: Path, digests: Diges
     for remote in objects:
         if bad_name(remote.name):
             raise StorageError(say("an object of this name cannot become a file"), where=f"{place}{remote.name}")
+        if link := linked_folder(directory, remote.name):
+            text = say("{name} would be written through a link to a folder", name=remote.name)
+            raise StorageError(text, where=str(link), fix=say("remove the link, or name another directory"))
     wanted = [(remote, directory / remote.name) for remote in objects]
     with digests or Digests() as known:
         known.look_up(path for _, path in wanted)
@@ -69,9 +85,32 @@ def plan_pull(store: Store, source: GsUri | str, directory: Path, digests: Diges
         )
 
 
-def bad_name(name: str) -> bool:
+def bad_name(name: str, *, windows: bool = os.name == "nt") -> bool:
     """Whether an object of this name cannot become a file. A name may be anything; nothing is written outside."""
-    return any(part in ("", ".", "..") for part in name.split("/")) or bool(set(name) & {"\0", "\\", ":"})
+    parts = name.split("/")
+    if any(part in ("", ".", "..") for part in parts) or set(name) & {"\0", "\\", ":"}:
+        return True
+    return windows and any(_DEVICE.fullmatch(part) or part[-1] in " ." or set(part) & set('<>"|?*') for part in parts)
+
+
+def is_risky(name: str) -> bool:
+    """Whether something runs a file of this name unasked, or the name drives the terminal that lists it.
+
+    Shells, git, direnv, editors, Python and pytest read these when they are started beside them. Nothing that we upload
+    is called so: hidden files are left out.
+    """
+    parts = name.casefold().split("/")
+    return not name.isprintable() or parts[-1] in _RUN or parts[-1].endswith(".pth") or not _RUN_BELOW.isdisjoint(parts)
+
+
+def linked_folder(directory: Path, name: str) -> Path | None:
+    """The first folder of a name below `directory` that is a link: it may lead anywhere."""
+    folder = directory
+    for part in name.split("/")[:-1]:
+        folder = folder / part
+        if folder.is_symlink():
+            return folder
+    return None
 
 
 def _there(store: Store, source: str) -> tuple[GsUri, list[Remote], bool]:

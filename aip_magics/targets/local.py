@@ -19,6 +19,7 @@ from typing import Any
 from aip_magics.client import Transport
 from aip_magics.errors import ServerError
 from aip_magics.language import say
+from aip_magics.settings import private
 from aip_magics.storage import Store, bearer
 from aip_magics.targets.base import Target
 from aip_magics.targets.state import ServerState
@@ -91,8 +92,11 @@ class LocalTarget(Target):
 
 
 def running(data_dir: Path) -> ServerState | None:
-    """The server of this data directory, if it is alive: the file alone may be from before a crash."""
-    state = ServerState.read(data_dir)
+    """The server of this data directory, if it is alive: the file alone may be from before a crash.
+
+    SettingsError where others can write there: a file of theirs would lead us, and our models, to a server of theirs.
+    """
+    state = ServerState.read(private(data_dir))
     return state if state and _healthy(state) else None
 
 
@@ -101,7 +105,7 @@ def start(data_dir: Path, *options: str) -> ServerState:
 
     Two starters at once are fine: the server holds a lock, and the second one finds the first one's server.
     """
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private(data_dir).mkdir(parents=True, exist_ok=True, mode=0o700)
     log = data_dir / "start.log"
     command = _command(data_dir, options)
     with log.open("wb") as output:
@@ -111,6 +115,7 @@ def start(data_dir: Path, *options: str) -> ServerState:
             stdout=output,
             stderr=output,
             cwd=data_dir,
+            env={name: value for name, value in os.environ.items() if name != "AIP_MAGICS_TOKEN"},  # it has a file
             start_new_session=True,  # an interrupted cell or a restarted kernel must not take the server along
         )
     _children.append(process)

@@ -12,6 +12,14 @@ from pathlib import Path
 STATE_FILE = "server.json"
 
 
+LEAST_TOKEN = 16  # characters
+
+
+def is_token(text: str) -> bool:
+    """Whether an access token is long enough, and fit for a header."""
+    return len(text) >= LEAST_TOKEN and text.isascii() and text.isprintable() and " " not in text
+
+
 @dataclasses.dataclass(frozen=True)
 class ServerState:
     """A running server, as it wrote itself down. `token` never leaves this object but in an Authorization header."""

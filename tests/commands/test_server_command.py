@@ -79,8 +79,10 @@ def test_what_cannot_be_shown_is_told(embedded: Path) -> None:
         aip("logs --model none")
 
 
-def test_a_token_of_ones_own_and_a_second_start(embedded: Path) -> None:
-    started = aip(f"server start --token {TOKEN} --idle-exit 600 --idle-nodes 5 --coalesce")
+def test_a_token_of_ones_own_and_a_second_start(embedded: Path, tmp_path: Path) -> None:
+    (mine := tmp_path / "mine").write_text(f"{TOKEN}\n")
+    (other_token := tmp_path / "other").write_text("another-token-of-mine")
+    started = aip(f"server start --token-file {mine} --idle-exit 600 --idle-nodes 5 --coalesce")
     state = local.running(embedded)
     assert state is not None
     assert state.token == TOKEN
@@ -89,8 +91,8 @@ def test_a_token_of_ones_own_and_a_second_start(embedded: Path) -> None:
     command = Path(f"/proc/{state.pid}/cmdline").read_text()
     assert TOKEN not in command
     assert "--coalesce" in command
-    aip(f"server start --token {TOKEN} --port {state.port}")  # what is asked for runs already
-    for other in ("--token another-token-of-mine", f"--port {state.port - 1}"):
+    aip(f"server start --token-file {mine} --port {state.port}")  # what is asked for runs already
+    for other in (f"--token-file {other_token}", f"--port {state.port - 1}"):
         with pytest.raises(ServerError, match="with another port or token") as caught:
             aip(f"server start {other}")
         assert "another-token" not in str(caught.value)

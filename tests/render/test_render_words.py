@@ -59,10 +59,6 @@ def test_width_of_korean_and_combining_letters():
     assert words.width("é") == 1
 
 
-def test_clean_makes_control_characters_visible():
-    assert words.clean("a\x1b[0m\r\nb\u202ec\ud800") == "a\\x1b[0m\nb\\u202ec\\ud800"
-
-
 def test_first_line():
     assert words.first_line("\n  \nwhat\nmore") == "what"
     assert words.first_line("") == ""

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from aip_magics.artifacts.saved_models.bounds import LONGEST_TEXT, Damaged, Kept
 from aip_magics.artifacts.saved_models.schema import SPELLED, Message, Tree
-from aip_magics.artifacts.saved_models.wire import Damaged
 from aip_magics.language import say
 
 MOST_CHARACTERS = 8 * 1024 * 1024  # read in about a second
 _DEEPEST = 60
 _TOKEN = re.compile(
-    r"""\s+|\#[^\n]*|(?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(?P<word>[\w.+\-]+|\[[\w.\-]+/[\w./\-]+\])|(?P<mark>[{}<>\[\]:;,])"""
+    r"""\s+|\#[^\n]*|(?P<text>["'])|(?P<word>[\w.+\-]+|\[[\w.\-]+/[\w./\-]+\])|(?P<mark>[{}<>\[\]:;,])"""
 )
 _OPENS, _CLOSES = "{<", "}>"
 _ESCAPE = re.compile(r"\\(\\|'|\"|n|t|r|[0-7]{1,3}|x[0-9a-fA-F]{1,2})")
@@ -34,14 +34,14 @@ def read(text: str, schema: Message) -> Tree:
     """The fields of a message. Damaged where the text is none, is cut off, or nests too deep."""
     root: Tree = {}
     open_messages: list[tuple[Message | None, Tree]] = [(schema, root)]
-    tokens = _tokens(text)
+    tokens, kept = _tokens(text), Kept()
     for kind, token in tokens:
         if token in _CLOSES:
             open_messages.pop()
             if not open_messages:
                 raise Damaged(say("it is damaged"))
         elif kind == "word":
-            _field(token, tokens, open_messages)
+            _field(token, tokens, open_messages, kept)
         elif token not in ";,":
             raise Damaged(say("it is damaged"))
     if len(open_messages) != 1:
@@ -49,7 +49,9 @@ def read(text: str, schema: Message) -> Tree:
     return _picked(root, schema)
 
 
-def _field(name: str, tokens: Iterator[tuple[str, str]], open_messages: list[tuple[Message | None, Tree]]) -> None:
+def _field(
+    name: str, tokens: Iterator[tuple[str, str]], open_messages: list[tuple[Message | None, Tree]], kept: Kept
+) -> None:
     schema, tree = open_messages[-1]
     field = schema.by_name.get(name) if schema else None
     kind, token = _next(tokens)
@@ -58,7 +60,7 @@ def _field(name: str, tokens: Iterator[tuple[str, str]], open_messages: list[tup
     if kind == "mark" and token in _OPENS:
         if len(open_messages) >= _DEEPEST:
             raise Damaged(say("it nests too deep"))
-        inner: Tree = {}
+        inner: Tree = kept.message() if field and field.message and not field.message.only else {}
         if field is not None and field.message is not None:
             tree.setdefault(name, []).append(inner)
         open_messages.append((field.message if field else None, inner))
@@ -67,7 +69,10 @@ def _field(name: str, tokens: Iterator[tuple[str, str]], open_messages: list[tup
     elif kind == "mark":
         raise Damaged(say("it is damaged"))
     elif field is not None and field.message is None:
-        tree.setdefault(name, []).append(_unquoted(token) if kind == "text" else _scalar(token))
+        if kind != "text":
+            tree.setdefault(name, []).append(_scalar(token))
+        elif len(token) <= LONGEST_TEXT:
+            tree.setdefault(name, []).append(kept.text(_unquoted(token)))
 
 
 def _several(name: str | None, tokens: Iterator[tuple[str, str]], tree: Tree) -> None:
@@ -103,8 +108,33 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
         if match is None:
             raise Damaged(say("it is damaged"))
         at = match.end()
-        if match.lastgroup:
+        if match.lastgroup == "text":
+            end = _end_of_text(text, at, match[0])
+            yield "text", text[at - 1 : end]
+            at = end
+        elif match.lastgroup:
             yield match.lastgroup, match[0]
+
+
+def _end_of_text(text: str, at: int, quote: str) -> int:
+    """Where the text that begins at `at`, behind its quote, ends. One regular expression takes 100 bytes a byte."""
+    end = at
+    while (found := text.find(quote, end)) >= 0:
+        end = found + 1
+        before = text[max(at, found - 1) : found]
+        if before != "\\" or _backslashes(text, at, found) % 2 == 0:
+            break
+    if found < 0 or text.find("\n", at, end) >= 0:
+        raise Damaged(say("it is damaged"))
+    return end
+
+
+def _backslashes(text: str, start: int, end: int) -> int:
+    """How many of them there are in front of `end`, one beside the other."""
+    count = 0
+    while end - count > start and text[end - count - 1] == "\\":
+        count += 1
+    return count
 
 
 def _next(tokens: Iterator[tuple[str, str]]) -> tuple[str, str]:

@@ -9,17 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from aip_magics.artifacts.saved_models.bounds import LONGEST_TEXT, Damaged, Kept, too_much
 from aip_magics.artifacts.saved_models.schema import Field, Message, Tree
 from aip_magics.language import say
 
 IN_MEMORY = 1024 * 1024
 MOST_FIELDS = 1_500_000  # read in about a second; a graph of 100,000 nodes has half of that
-_LONGEST_TEXT = 64 * 1024
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-
-
-class Damaged(ValueError):
-    """The bytes are no such message, or one with more in it than is looked at."""
 
 
 def read(file: BinaryIO, size: int, schema: Message, most_fields: int = MOST_FIELDS) -> Tree:
@@ -68,10 +64,12 @@ class _Decoder:
     def __init__(self, file: BinaryIO, most_fields: int) -> None:
         self._file = file
         self._left = most_fields
+        self._kept = Kept()
+        self._making = 0  # what is read only for something to be made of it is not kept
 
     def message(self, part: _InMemory | _InFile, schema: Message) -> Tree:
         wanted = schema.by_number
-        tree: Tree = {}
+        tree: Tree = {} if schema.only or self._making else self._kept.message()
         for number, kind, start, end in self._fields(part):
             field = wanted.get(number)
             if field is None:
@@ -94,14 +92,17 @@ class _Decoder:
                 and field.message.plain(*part.bytes_at(start, end - start), end - start)
             ):
                 return None
+            make = field.message.make
+            self._making += make is not None
             tree = self.message(part.part(start, end), field.message)
-            if field.message.make:
-                return field.message.make(tree)
+            self._making -= make is not None
+            if make:
+                return make(tree)
             return tree.get(field.message.only, [None])[0] if field.message.only else tree
-        if not field.is_text or end - start > _LONGEST_TEXT:
+        if not field.is_text or end - start > LONGEST_TEXT:
             return None
         data, at = part.bytes_at(start, end - start)
-        return data[at : at + end - start].decode("utf-8", "replace")
+        return self._kept.text(data[at : at + end - start].decode("utf-8", "replace"))
 
     def _fields(self, part: _InMemory | _InFile) -> Iterator[tuple[int, int, int, int]]:
         """Number and kind of each field; its value if it is a number, else where it starts, and where it ends."""
@@ -162,7 +163,7 @@ class _Decoder:
     def _count(self) -> None:
         self._left -= 1
         if self._left < 0:
-            raise Damaged(say("it has more in it than is looked at"))
+            raise too_much()
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aip_magics.errors import AipError
 from aip_magics.language import say
 from aip_magics.notebook.form.reading import Problem
-from aip_magics.render import words
+from aip_magics.printable import one_line
 from aip_magics.render.blocks import SIGNS
 from aip_magics.render.elements import Html, clip, el, join
 from aip_magics.render.html import COLOURS, MUTED
@@ -54,8 +54,8 @@ def _problem(found: Problem) -> Html:
     tone = SEVERITIES[found.severity]
     sign = el("span", SIGNS[tone], aria_hidden="true", style=f"color:{COLOURS[tone]}")
     name = {"error": say("Error"), "warning": say("Warning"), "advice": say("Advice")}[found.severity]
-    fix = [el("span", " → ", el("code", clip(words.one_line(found.fix), MOST)))] if found.fix else []
+    fix = [el("span", " → ", el("code", clip(one_line(found.fix), MOST)))] if found.fix else []
     # Only what stops the deployment interrupts whoever hears the page.
     role = "alert" if found.severity == "error" else None
-    text = clip(words.one_line(found.message), MOST)
+    text = clip(one_line(found.message), MOST)
     return el("div", sign, " ", el("b", name, ":"), " ", text, *fix, role=role)

@@ -17,7 +17,7 @@ def error(value: AipError) -> Panel:
 
 def error_blocks(value: AipError) -> tuple[Block, ...]:
     """What the error says, as lines."""
-    first, *more = _head(value).splitlines() or [""]
+    first, *more = value.told.splitlines() or [""]
     if isinstance(value, ChecksFailed) and value.findings:  # they say it all, each with its place and fix
         return (line(Mark("bad", "ChecksFailed:"), strong(first)), *finding_blocks(value.findings))
     blocks: list[Block] = [line(Mark("bad", f"{type(value).__name__}:"), strong(first))]
@@ -25,11 +25,6 @@ def error_blocks(value: AipError) -> tuple[Block, ...]:
     blocks += [line(say("where:"), value.where)] if value.where else []
     blocks += [line(say("fix:"), value.fix)] if value.fix else []
     return (*blocks, *_carried(value))
-
-
-def _head(value: AipError) -> str:
-    # The error's own first line adds what its class knows, as an API error its code; where and fix come below.
-    return value.lines()[0].removeprefix(f"{type(value).__name__}: ")
 
 
 def _carried(value: AipError) -> tuple[Block, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aip_magics.language import say
-from aip_magics.render import words
+from aip_magics.printable import one_line
 from aip_magics.render.blocks import Block, Code, Details, Link, Mark, Panel, Tone, code, line, muted, strong
 from aip_magics.render.shapes import Finding, Report
 
@@ -55,7 +55,7 @@ def _skipped(value: Report) -> tuple[Block, ...]:
         return ()
     count = len(value.skipped)
     head = say("1 check skipped") if count == 1 else say("{count} checks skipped", count=count)
-    reasons = [words.one_line(f"{reason}: {', '.join(ids)}") for reason, ids in by_reason.items()]
+    reasons = [one_line(f"{reason}: {', '.join(ids)}") for reason, ids in by_reason.items()]
     return (Details(head, Code("\n".join(reasons))),)
 
 
