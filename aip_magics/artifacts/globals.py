@@ -22,24 +22,27 @@ from typing import Any, ClassVar
 from aip_magics.artifacts.boosters import version_in
 from aip_magics.artifacts.facts import Global
 from aip_magics.artifacts.feeds import Feed, TooMuch, open_feed, too_much
+from aip_magics.artifacts.pickled_values import (
+    ARRAYS,
+    LIST,
+    SET,
+    Dictionary,
+    Made,
+    Named,
+    class_of,
+    is_uncalled,
+    maker_of,
+    state_of_array,
+)
 
 _MOST_MARKS = 10_000  # open at a time: each holds a stack
 _MOST_KEPT = 400_000  # dictionaries and remembered objects, each: what one byte asks for takes a hundred
 _MOST_GLOBALS = 20_000  # different ones; a pipeline names some dozens, a file made to hurt a million
 _KEPT = 64 * 1024  # of a string of bytes from either end: there a booster says which XGBoost wrote it
-_MOST_DIMENSIONS = 64  # as NumPy has it
+MOST_DIMENSIONS = 64  # as NumPy has it
 # Size of one item, by the letter of the dtype, in the units that its number counts.
 _UNIT = {"U": 4}
 _HAS_OBJECTS = 1  # flag of a dtype
-# What rebuilds an object of the class that is its first argument.
-_REBUILDERS = re.compile(
-    r"copy_?reg\.(_reconstructor|__newobj__|__newobj_ex__)|numpy\.(_?core)\.multiarray\._reconstruct"
-)
-_MAKES_CLASSES = re.compile(r"(joblib\.externals\.)?cloudpickle(\.cloudpickle)?\._make_(skeleton_)?class")
-_MAKES_FUNCTIONS = re.compile(r"(joblib\.externals\.)?cloudpickle(\.cloudpickle)?\._make_(skeleton_func|function)")
-_ARRAY_STATE = frozenset({"subclass", "shape", "order", "dtype", "allow_mmap"})
-_ARRAY_MORE = frozenset({"numpy_array_alignment_bytes"})  # since joblib 1.1
-_ARRAYS = re.compile(r"(joblib|sklearn\.externals\.joblib)\.numpy_pickle\.NumpyArrayWrapper")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +90,7 @@ def read_from(feed: Feed) -> Globals:
     notes = _Notes()
     top, complete, bounded = None, True, False
     try:
-        top = _class_of(_Reader(feed, notes).load())
+        top = class_of(_Reader(feed, notes).load())
     except TooMuch:
         complete, bounded = False, True
     except Exception:  # noqa: BLE001 - the bytes are anyone's: whatever the reader stumbles over ends the look
@@ -105,108 +108,6 @@ class _Notes:
         self.made: set[Global] = set()
         self.passed: set[tuple[Global, Global | None]] = set()
         self.libraries: dict[str, str] = {}
-
-
-class _Named:
-    """A stand-in for a global."""
-
-    __slots__ = ("dotted", "of")
-
-    def __init__(self, of: Global | None, dotted: str) -> None:
-        self.of = of
-        self.dotted = dotted
-
-
-class _Made:
-    """A stand-in for what a global was called with: it keeps that, and does nothing."""
-
-    __slots__ = ("arguments", "maker", "new", "state")
-
-    def __init__(self, maker: object, arguments: object, *, new: bool = False) -> None:
-        self.maker = maker
-        self.arguments = arguments
-        self.new = new
-        self.state: Any = None
-
-    def append(self, _: Any) -> None: ...
-
-    def extend(self, _: Any) -> None: ...
-
-
-# One for all of them: nothing of what is in a list or set is needed.
-_LIST = _Made(_Named(None, "builtins.list"), ())
-_SET = _Made(_Named(None, "builtins.set"), ())
-
-
-class _Dictionary(dict[str, Any]):
-    """What is needed of a dictionary: the values of texts. `odd`: it had another key, or one of them twice."""
-
-    odd = False
-
-
-def _class_of(value: object) -> str | None:
-    """The dotted name of the class of a value that was read."""
-    if isinstance(value, _Named):
-        # The class or function itself was pickled, not something made by it.
-        is_class = value.dotted.rpartition(".")[2][:1].isupper()
-        return "builtins.type" if is_class else "builtins.function"
-    if not isinstance(value, _Made):
-        return "builtins.dict" if isinstance(value, _Dictionary) else f"builtins.{type(value).__name__}"
-    name = _maker_of(value)
-    if name and (_ARRAYS.fullmatch(name) or name.endswith(".numeric._frombuffer")):
-        return "numpy.ndarray"
-    return name.replace("__builtin__.", "builtins.", 1) if name else None
-
-
-def _maker_of(made: _Made) -> str | None:
-    """The dotted name of the class that something is an instance of, as it was pickled."""
-    maker = made.maker
-    if isinstance(maker, _Named) and _REBUILDERS.fullmatch(maker.dotted):
-        maker = made.arguments[0] if isinstance(made.arguments, tuple) and made.arguments else None
-    if isinstance(maker, _Made):  # a class that came whole, not by name
-        return _written_class(maker)
-    if not isinstance(maker, _Named):
-        return None
-    if _MAKES_CLASSES.fullmatch(maker.dotted):
-        return "builtins.type"
-    return "builtins.function" if _MAKES_FUNCTIONS.fullmatch(maker.dotted) else maker.dotted
-
-
-def _written_class(made: _Made) -> str | None:
-    """The name of a class that cloudpickle wrote out: (kind, name, bases, its attributes …)."""
-    given = made.arguments
-    if not isinstance(given, tuple) or len(given) < 2 or not isinstance(given[1], str):
-        return None
-    attributes = given[3] if len(given) > 3 and isinstance(given[3], dict) else {}
-    module = attributes.get("__module__", "__main__")
-    return f"{module}.{given[1]}" if isinstance(module, str) else None
-
-
-def _is_uncalled(made: _Made) -> bool:
-    """Whether an instance was made without calling its class: in protocols 0 and 1 a helper does that."""
-    by_helper = isinstance(made.maker, _Named) and _REBUILDERS.fullmatch(made.maker.dotted) is not None
-    return by_helper or (made.new and made.arguments == ())
-
-
-def _state_of_array(state: object) -> dict[str, Any]:
-    """The description of an array, if it is just what joblib writes."""
-    if isinstance(state, _Dictionary) and not state.odd and _ARRAY_STATE <= set(state) <= _ARRAY_STATE | _ARRAY_MORE:
-        shape, dtype, alignment = state["shape"], state["dtype"], state.get("numpy_array_alignment_bytes")
-        fine = (
-            isinstance(shape, tuple)
-            and all(type(size) is int and size >= 0 for size in shape)
-            and (alignment is None or type(alignment) is int)
-            and isinstance(dtype, _Made)
-            and not dtype.new
-            and isinstance(dtype.maker, _Named)
-            and dtype.maker.dotted == "numpy.dtype"
-            and isinstance(dtype.arguments, tuple)
-            and len(dtype.arguments) in (1, 3)
-            and isinstance(dtype.arguments[0], str)
-        )
-        if fine:
-            return state
-    raise pickle.UnpicklingError("an array in another form than joblib gives it")
 
 
 class _Stop(Exception):
@@ -244,12 +145,12 @@ class _Reader(pickle._Unpickler):
     def _stop(self) -> None:
         raise _Stop
 
-    def find_class(self, module: str, name: str) -> _Named:
+    def find_class(self, module: str, name: str) -> Named:
         if len(self._notes.found) >= _MOST_GLOBALS:
             raise too_much()
         found = Global(module, name)
         self._notes.found[found] = None
-        return _Named(found, f"{module}.{name}")
+        return Named(found, f"{module}.{name}")
 
     def get_extension(self, code: int) -> None:
         raise pickle.UnpicklingError(f"extension {code}")
@@ -257,22 +158,22 @@ class _Reader(pickle._Unpickler):
     def _reduce(self) -> None:
         arguments = self.stack.pop()
         self._call(self.stack[-1], arguments)
-        self.stack[-1] = _Made(self.stack[-1], arguments)
+        self.stack[-1] = Made(self.stack[-1], arguments)
 
     def _call(self, maker: object, arguments: object) -> None:
-        called = maker.of if isinstance(maker, _Named) else None
+        called = maker.of if isinstance(maker, Named) else None
         if called:
             self._notes.called.add(called)
         for one in arguments if isinstance(arguments, tuple) else ():
-            if isinstance(one, _Named) and one.of:
+            if isinstance(one, Named) and one.of:
                 self._notes.passed.add((one.of, called))
 
     def _new(self) -> None:
         arguments = self.stack.pop()
         maker = self.stack[-1]
-        if isinstance(maker, _Named) and maker.of:
+        if isinstance(maker, Named) and maker.of:
             self._notes.made.add(maker.of)
-        self.stack[-1] = _Made(maker, arguments, new=True)
+        self.stack[-1] = Made(maker, arguments, new=True)
 
     def _new_with_keywords(self) -> None:
         self.stack.pop()
@@ -282,23 +183,23 @@ class _Reader(pickle._Unpickler):
         module, name = self.readline()[:-1].decode("ascii"), self.readline()[:-1].decode("ascii")
         maker, arguments = self.find_class(module, name), tuple(self.pop_mark())
         self._call(maker, arguments)
-        self.append(_Made(maker, arguments))
+        self.append(Made(maker, arguments))
 
     def _object(self) -> None:
         maker, *arguments = self.pop_mark()
         self._call(maker, tuple(arguments))
-        self.append(_Made(maker, tuple(arguments)))
+        self.append(Made(maker, tuple(arguments)))
 
     def _build(self) -> None:
         state = self.stack.pop()
         made = self.stack[-1]
-        if not isinstance(made, _Made):
+        if not isinstance(made, Made):
             return
         again, made.state = made.state is not None, state
-        if not self._nested and _ARRAYS.fullmatch(_maker_of(made) or ""):
-            if again or not _is_uncalled(made) or self._feed.position < self._frame_end:
+        if not self._nested and ARRAYS.fullmatch(maker_of(made) or ""):
+            if again or not is_uncalled(made) or self._feed.position < self._frame_end:
                 raise pickle.UnpicklingError("an array in another form than joblib gives it")
-            self._pass_array(_state_of_array(state))
+            self._pass_array(state_of_array(state))
 
     def _pass_array(self, state: dict[str, Any]) -> None:
         dtype = state["dtype"]
@@ -313,7 +214,7 @@ class _Reader(pickle._Unpickler):
         if state.get("numpy_array_alignment_bytes") is not None:
             self._feed.skip(self._feed.read(1)[0])
         shape = state["shape"]
-        if len(shape) > _MOST_DIMENSIONS or not all(0 <= length < 1 << 63 for length in shape):
+        if len(shape) > MOST_DIMENSIONS or not all(0 <= length < 1 << 63 for length in shape):
             raise pickle.UnpicklingError("an array of no possible shape")
         self._feed.skip(int(size) * _UNIT.get(kind, 1) * math.prod(shape))
 
@@ -329,7 +230,7 @@ class _Reader(pickle._Unpickler):
     def _set(self, key: Any, value: Any) -> None:
         # Only what describes an array or a class is needed. A nested tuple as key could take for ever to be hashed.
         target = self.stack[-1]
-        if isinstance(target, _Dictionary):
+        if isinstance(target, Dictionary):
             target.odd = target.odd or not isinstance(key, str) or key in target
         if not isinstance(key, str):
             return
@@ -342,7 +243,7 @@ class _Reader(pickle._Unpickler):
         self._dictionaries += 1
         if self._dictionaries > _MOST_KEPT:
             raise too_much()
-        self.append(_Dictionary())
+        self.append(Dictionary())
 
     def _dict(self) -> None:
         items = self.pop_mark()
@@ -375,14 +276,14 @@ class _Reader(pickle._Unpickler):
         self._remember(struct.unpack("<I", self.read(4))[0])
 
     def _empty_list(self) -> None:
-        self.append(_LIST)
+        self.append(LIST)
 
     def _list(self) -> None:
         self.pop_mark()
-        self.append(_LIST)
+        self.append(LIST)
 
     def _empty_set(self) -> None:
-        self.append(_SET)
+        self.append(SET)
 
     def _add_items(self) -> None:
         self.pop_mark()

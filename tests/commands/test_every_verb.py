@@ -23,6 +23,7 @@ NO_DRY_RUN = {
     "config": "changes this notebook's defaults; what is not taken is refused before it is kept",
     "server": "starts and stops a process of this machine",
     "autoload": "`status` tells what holds; on and off undo each other",
+    "trust": "changes what is remembered on this machine; --forget undoes it",
 }
 # The verbs without `--show gcloud|curl|python`, and why there is nothing to show.
 NO_SHOW = {
@@ -30,6 +31,7 @@ NO_SHOW = {
     "config": "sends nothing",
     "server": "sends nothing; `env` has the lines that lead other clients to it",
     "autoload": "sends nothing",
+    "trust": "sends nothing",
     "logs": "asks the embedded server for what no other client of the API knows",
 }
 # The verbs that something is different after, in the journal or not.

@@ -307,7 +307,7 @@ def test_a_saved_model_that_reads_and_writes(
     subprocess.run([sys.executable, "-c", EXPORT, str(directory)], check=True, capture_output=True)
     (directory / "assets").mkdir(exist_ok=True)
     (directory / "assets" / "words").write_text("its own")
-    with start(WorkerSpec(directory), log_dir=tmp_path / "logs", parents=pool) as worker:
+    with start(WorkerSpec(directory, trusted=True), log_dir=tmp_path / "logs", parents=pool) as worker:
         loaded = worker.load(120.0)
         assert asked(worker, [str(directory / "assets" / "words")]) == [{"content": "its own"}]
         for path in (f"{known['home']}/.ssh/id_rsa", f"{known['data']}/server.json"):

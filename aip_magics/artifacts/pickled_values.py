@@ -1,0 +1,121 @@
+"""Inert stand-ins for what a pickle makes while it is read, and what can be told of them."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from typing import Any
+
+from aip_magics.artifacts.facts import Global
+
+# What rebuilds an object of the class that is its first argument.
+_REBUILDERS = re.compile(
+    r"copy_?reg\.(_reconstructor|__newobj__|__newobj_ex__)|numpy\.(_?core)\.multiarray\._reconstruct"
+)
+_MAKES_CLASSES = re.compile(r"(joblib\.externals\.)?cloudpickle(\.cloudpickle)?\._make_(skeleton_)?class")
+_MAKES_FUNCTIONS = re.compile(r"(joblib\.externals\.)?cloudpickle(\.cloudpickle)?\._make_(skeleton_func|function)")
+_ARRAY_STATE = frozenset({"subclass", "shape", "order", "dtype", "allow_mmap"})
+_ARRAY_MORE = frozenset({"numpy_array_alignment_bytes"})  # since joblib 1.1
+ARRAYS = re.compile(r"(joblib|sklearn\.externals\.joblib)\.numpy_pickle\.NumpyArrayWrapper")
+
+
+class Named:
+    """A stand-in for a global."""
+
+    __slots__ = ("dotted", "of")
+
+    def __init__(self, of: Global | None, dotted: str) -> None:
+        self.of = of
+        self.dotted = dotted
+
+
+class Made:
+    """A stand-in for what a global was called with: it keeps that, and does nothing."""
+
+    __slots__ = ("arguments", "maker", "new", "state")
+
+    def __init__(self, maker: object, arguments: object, *, new: bool = False) -> None:
+        self.maker = maker
+        self.arguments = arguments
+        self.new = new
+        self.state: Any = None
+
+    def append(self, _: Any) -> None: ...
+
+    def extend(self, _: Any) -> None: ...
+
+
+# One for all of them: nothing of what is in a list or set is needed.
+LIST = Made(Named(None, "builtins.list"), ())
+SET = Made(Named(None, "builtins.set"), ())
+
+
+class Dictionary(dict[str, Any]):
+    """What is needed of a dictionary: the values of texts. `odd`: it had another key, or one of them twice."""
+
+    odd = False
+
+
+def class_of(value: object) -> str | None:
+    """The dotted name of the class of a value that was read."""
+    if isinstance(value, Named):
+        # The class or function itself was pickled, not something made by it.
+        is_class = value.dotted.rpartition(".")[2][:1].isupper()
+        return "builtins.type" if is_class else "builtins.function"
+    if not isinstance(value, Made):
+        return "builtins.dict" if isinstance(value, Dictionary) else f"builtins.{type(value).__name__}"
+    name = maker_of(value)
+    if name and (ARRAYS.fullmatch(name) or name.endswith(".numeric._frombuffer")):
+        return "numpy.ndarray"
+    return name.replace("__builtin__.", "builtins.", 1) if name else None
+
+
+def maker_of(made: Made) -> str | None:
+    """The dotted name of the class that something is an instance of, as it was pickled."""
+    maker = made.maker
+    if isinstance(maker, Named) and _REBUILDERS.fullmatch(maker.dotted):
+        maker = made.arguments[0] if isinstance(made.arguments, tuple) and made.arguments else None
+    if isinstance(maker, Made):  # a class that came whole, not by name
+        return _written_class(maker)
+    if not isinstance(maker, Named):
+        return None
+    if _MAKES_CLASSES.fullmatch(maker.dotted):
+        return "builtins.type"
+    return "builtins.function" if _MAKES_FUNCTIONS.fullmatch(maker.dotted) else maker.dotted
+
+
+def _written_class(made: Made) -> str | None:
+    """The name of a class that cloudpickle wrote out: (kind, name, bases, its attributes …)."""
+    given = made.arguments
+    if not isinstance(given, tuple) or len(given) < 2 or not isinstance(given[1], str):
+        return None
+    attributes = given[3] if len(given) > 3 and isinstance(given[3], dict) else {}
+    module = attributes.get("__module__", "__main__")
+    return f"{module}.{given[1]}" if isinstance(module, str) else None
+
+
+def is_uncalled(made: Made) -> bool:
+    """Whether an instance was made without calling its class: in protocols 0 and 1 a helper does that."""
+    by_helper = isinstance(made.maker, Named) and _REBUILDERS.fullmatch(made.maker.dotted) is not None
+    return by_helper or (made.new and made.arguments == ())
+
+
+def state_of_array(state: object) -> dict[str, Any]:
+    """The description of an array, if it is just what joblib writes."""
+    if isinstance(state, Dictionary) and not state.odd and _ARRAY_STATE <= set(state) <= _ARRAY_STATE | _ARRAY_MORE:
+        shape, dtype, alignment = state["shape"], state["dtype"], state.get("numpy_array_alignment_bytes")
+        fine = (
+            isinstance(shape, tuple)
+            and all(type(size) is int and size >= 0 for size in shape)
+            and (alignment is None or type(alignment) is int)
+            and isinstance(dtype, Made)
+            and not dtype.new
+            and isinstance(dtype.maker, Named)
+            and dtype.maker.dotted == "numpy.dtype"
+            and isinstance(dtype.arguments, tuple)
+            and len(dtype.arguments) in (1, 3)
+            and isinstance(dtype.arguments[0], str)
+        )
+        if fine:
+            return state
+    raise pickle.UnpicklingError("an array in another form than joblib gives it")
