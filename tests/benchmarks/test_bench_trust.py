@@ -1,0 +1,64 @@
+"""What it costs that a model is not trusted: the restricted readers beside the plain ones, in a worker each.
+
+Each row is the worker's own time to load (`load_seconds`), forked from a parent that has scikit-learn imported, without
+and with trust in turns. Confinement is in both. The figures of the last run stand in SECURITY's issue and the changelog's
+commit; run it with `pytest -n 0 -m benchmark -s tests/benchmarks/test_bench_trust.py`.
+"""
+
+from __future__ import annotations
+
+import pickle
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+
+from aip_magics.prediction import ParentPool, WorkerSpec, start
+
+pytestmark = pytest.mark.benchmark
+ROUNDS = 7
+
+
+@pytest.fixture(scope="module")
+def parents() -> Iterator[ParentPool]:
+    with ParentPool() as pool:
+        pool.warm(framework="SCIKIT_LEARN")
+        yield pool
+
+
+def model_of(kind: str) -> Any:
+    random = numpy.random.RandomState(0)
+    x = random.rand(500, 4)
+    y = (x[:, 0] > 0.5).astype(int)
+    if kind == "500 MB":
+        return KNeighborsClassifier(algorithm="brute").fit(random.rand(620_000, 100), random.randint(0, 2, 620_000))
+    return (RandomForestClassifier(100) if kind == "forest" else LogisticRegression()).fit(x, y)
+
+
+@pytest.mark.parametrize("kind", ["linear", "forest", "500 MB"])
+@pytest.mark.parametrize("suffix", ["joblib", "pkl"])
+def test_loading(kind: str, suffix: str, tmp_path: Path, parents: ParentPool) -> None:
+    model = model_of(kind)
+    if suffix == "joblib":
+        joblib.dump(model, tmp_path / "model.joblib")
+    else:
+        (tmp_path / "model.pkl").write_bytes(pickle.dumps(model))
+    took: dict[bool, list[float]] = {False: [], True: []}
+    for round_ in range(2 * ROUNDS + 2):
+        trusted = bool(round_ % 2)
+        spec = WorkerSpec(tmp_path, trusted=trusted)
+        with start(spec, log_dir=tmp_path / "logs", parents=parents) as worker:
+            seconds = worker.load(120.0).load_seconds
+        if round_ > 1:  # the first of each finds nothing in the file system's cache
+            took[trusted].append(seconds)
+    restricted, plain = statistics.median(took[False]), statistics.median(took[True])
+    print(
+        f"\n{kind} {suffix}: {1000 * restricted:.1f} ms restricted, {1000 * plain:.1f} ms trusted: {restricted / plain:.2f}x"
+    )
