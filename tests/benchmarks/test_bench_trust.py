@@ -1,14 +1,14 @@
 """What it costs that a model is not trusted: the restricted readers beside the plain ones, in a worker each.
 
 Each row is the worker's own time to load (`load_seconds`), forked from a parent that has scikit-learn imported, without
-and with trust in turns. Confinement is in both. The figures of the last run stand in SECURITY's issue and the changelog's
-commit; run it with `pytest -n 0 -m benchmark -s tests/benchmarks/test_bench_trust.py`.
+and with trust in turns; both are confined. `pytest -n 0 -m benchmark -s tests/benchmarks/test_bench_trust.py`.
 """
 
 from __future__ import annotations
 
 import pickle
 import statistics
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import joblib
 import numpy
 import pytest
+from rounds import Way, in_turns
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -23,7 +24,6 @@ from sklearn.neighbors import KNeighborsClassifier
 from aip_magics.prediction import ParentPool, WorkerSpec, start
 
 pytestmark = pytest.mark.benchmark
-ROUNDS = 7
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +31,11 @@ def parents() -> Iterator[ParentPool]:
     with ParentPool() as pool:
         pool.warm(framework="SCIKIT_LEARN")
         yield pool
+
+
+def print_ratio(name: str, restricted: Way, trusted: Way) -> None:
+    ratio = statistics.median(restricted.seconds) / statistics.median(trusted.seconds)
+    sys.stdout.write(f"\n{name}\n{restricted}\n{trusted}\nratio {ratio:.2f}\n")
 
 
 def model_of(kind: str) -> Any:
@@ -50,15 +55,11 @@ def test_loading(kind: str, suffix: str, tmp_path: Path, parents: ParentPool) ->
         joblib.dump(model, tmp_path / "model.joblib")
     else:
         (tmp_path / "model.pkl").write_bytes(pickle.dumps(model))
-    took: dict[bool, list[float]] = {False: [], True: []}
-    for round_ in range(2 * ROUNDS + 2):
-        trusted = bool(round_ % 2)
+
+    def loading(trusted: bool) -> float:
         spec = WorkerSpec(tmp_path, trusted=trusted)
         with start(spec, log_dir=tmp_path / "logs", parents=parents) as worker:
-            seconds = worker.load(120.0).load_seconds
-        if round_ > 1:  # the first of each finds nothing in the file system's cache
-            took[trusted].append(seconds)
-    restricted, plain = statistics.median(took[False]), statistics.median(took[True])
-    print(
-        f"\n{kind} {suffix}: {1000 * restricted:.1f} ms restricted, {1000 * plain:.1f} ms trusted: {restricted / plain:.2f}x"
-    )
+            return worker.load(120.0).load_seconds
+
+    ways = in_turns({"restricted": lambda: loading(False), "trusted": lambda: loading(True)}, rounds=7)
+    print_ratio(f"{kind}, model.{suffix}", *ways.values())
