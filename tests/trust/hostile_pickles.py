@@ -257,6 +257,16 @@ def memory_map_new(mark: str) -> bytes:
     return PROTO + name("numpy", "memmap") + b"(" + text(mark) + text("u1") + text("w+") + b"K\x00K\x08t\x81."
 
 
+def memory_map_rebuilt(mark: str) -> bytes:
+    made = name("copyreg", "__newobj__") + b"(" + name("numpy", "memmap")
+    return PROTO + made + text(mark) + text("u1") + text("w+") + b"K\x00K\x08tR."
+
+
+def memory_map_as_index(mark: str) -> bytes:
+    options = b"}(" + text("filename") + text(mark) + text("mode") + text("w+") + text("shape") + b"K\x08u"
+    return PROTO + name("pandas.core.indexes.base", "_new_Index") + name("numpy", "memmap") + options + b"\x86R."
+
+
 def numpy_loads(mark: str) -> bytes:
     return PROTO + name("numpy", "load") + b"(" + text(mark) + b"N\x88tR."
 
@@ -269,6 +279,25 @@ def distribution_text(mark: str) -> bytes:
     code = f"import os; os.system('touch {mark}')"
     state = b"}" + text("_parse_arg_template") + text(code) + b"s"
     return PROTO + name("scipy.stats._continuous_distns", "norm_gen") + b")\x81" + state + b"b."
+
+
+def distribution_pairs(mark: str) -> bytes:
+    """The same as a list of pairs, which `dict.update` takes as well."""
+    code = f"import os; os.system('touch {mark}')"
+    state = b"]" + text("_parse_arg_template") + text(code) + b"\x86a"
+    return PROTO + name("scipy.stats._continuous_distns", "norm_gen") + b")\x81" + state + b"b."
+
+
+def guard_of_lists(mark: str) -> bytes:
+    """A guarded attribute that is a list of itself twice, forty times over: to show it would take for ever."""
+    state = (
+        b"}"
+        + text("stack_method_")
+        + b"]\x94"
+        + b"".join(b"](h" + bytes([n]) + b"h" + bytes([n]) + b"e\x94" for n in range(40))
+        + b"s"
+    )
+    return PROTO + name("sklearn.ensemble._stacking", "StackingClassifier") + b")\x81" + state + b"b."
 
 
 def objects_from_bytes(mark: str) -> bytes:
@@ -333,5 +362,5 @@ BY_PICKLE: tuple[Builder, ...] = (
     long_line, plain, by_stack, by_instance, by_object, by_dotted_name, by_old_names, by_getattr, class_attribute,
     module_attribute, extension, persistent, eval_by_scorer, file_by_scorer, tofile_when_it_predicts,
     stacking_of_anything, guard_changed_later, file_by_vectorizer, booster_of_a_file, memory_map, memory_map_new,
-    numpy_loads, ufunc_by_name, objects_from_bytes, array_built_twice, key_for_ever,
+    memory_map_rebuilt, memory_map_as_index, numpy_loads, distribution_pairs, guard_of_lists, ufunc_by_name, objects_from_bytes, array_built_twice, key_for_ever,
 )  # fmt: skip

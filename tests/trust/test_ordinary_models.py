@@ -18,7 +18,16 @@ from aip_magics.spec import Model, Version
 TRAINER = Path(__file__).with_name("ordinary_models.py")
 HERE = ".".join(map(str, sys.version_info[:2]))
 RELEASES = {
-    "0.24": ("3.8", "scikit-learn==0.24.2", "numpy<1.23", "scipy<1.9", "xgboost==1.6.2", "lightgbm<4", "pandas<2", "setuptools<70"),
+    "0.24": (
+        "3.8",
+        "scikit-learn==0.24.2",
+        "numpy<1.23",
+        "scipy<1.9",
+        "xgboost==1.6.2",
+        "lightgbm<4",
+        "pandas<2",
+        "setuptools<70",
+    ),
     "1.1": ("3.10", "scikit-learn==1.1.3", "numpy<1.24", "scipy<1.10", "imbalanced-learn==0.9.1", "xgboost==1.7.6"),
     "1.4": ("3.11", "scikit-learn==1.4.2", "numpy<2", "imbalanced-learn==0.12.4", "xgboost==2.0.3", "lightgbm==4.3.0"),
     "newest": ("3.12", "scikit-learn", "imbalanced-learn", "xgboost", "lightgbm", "catboost"),

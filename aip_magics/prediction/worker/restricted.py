@@ -135,18 +135,20 @@ class Restricted(BASE):  # type: ignore[misc]
         numpy = sys.modules.get("numpy")  # type: Any
         if self.half_made and not (numpy and function is numpy.dtype) and function is not encode():
             raise NotTrusted("a type of NumPy without its state")
-        plain = self.plain(arguments, self.rules.rebuilders.get(token.key, {}) if token else {})
+        places = self.rules.rebuilders.get(token.key, {}) if token else {}
+        arrays = getattr(function, "__name__", "") == "_reconstruct"  # NumPy's: it calls no `__new__` of theirs
+        plain = self.plain(arguments, places, arrays)
         if getattr(function, "__name__", "") == "scalar" and getattr(plain[0] if plain else None, "hasobject", False):
             raise NotTrusted("a scalar of objects")
         return self.made(function(*plain))
 
-    def plain(self, arguments: "tuple[Any, ...]", places: "dict[str, str]") -> "tuple[Any, ...]":
+    def plain(self, arguments: "tuple[Any, ...]", places: "dict[str, str]", arrays: bool) -> "tuple[Any, ...]":
         """Arguments as a function gets them: at the `places` of those that rebuild, classes it makes an instance of."""
         found = list(arguments)
         for place, one in enumerate(found):
             if isinstance(one, Token):
                 use = places.get(str(place), "value")
-                found[place] = self.opened(one, use, "array" if use == "new" else use)
+                found[place] = self.opened(one, use, "array" if arrays and use == "new" else use)
         return tuple(found)
 
     def attribute(self, owner: "Any" = None, name: "Any" = None, *_: "Any") -> "Any":
@@ -282,8 +284,8 @@ class Restricted(BASE):  # type: ignore[misc]
             for attribute, allowed in self.rules.guards.get(guard_name(kind), {}).items():
                 value = getattr(instance, "__dict__", {}).get(attribute)
                 if not is_one_of(value, allowed, 0):
-                    text = "{}.{} = {!r}"
-                    raise NotTrusted(text.format(class_name(instance), attribute, value)[:200])
+                    told = repr(value)[:100] if isinstance(value, str) else class_name(value)
+                    raise NotTrusted("{}.{} = {}".format(class_name(instance), attribute, told))
 
     dispatch.update(
         {
