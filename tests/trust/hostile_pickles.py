@@ -362,5 +362,6 @@ BY_PICKLE: tuple[Builder, ...] = (
     long_line, plain, by_stack, by_instance, by_object, by_dotted_name, by_old_names, by_getattr, class_attribute,
     module_attribute, extension, persistent, eval_by_scorer, file_by_scorer, tofile_when_it_predicts,
     stacking_of_anything, guard_changed_later, file_by_vectorizer, booster_of_a_file, memory_map, memory_map_new,
-    memory_map_rebuilt, memory_map_as_index, numpy_loads, distribution_pairs, guard_of_lists, ufunc_by_name, objects_from_bytes, array_built_twice, key_for_ever,
+    memory_map_rebuilt, memory_map_as_index, numpy_loads, distribution_pairs, guard_of_lists,
+    ufunc_by_name, objects_from_bytes, array_built_twice, key_for_ever,
 )  # fmt: skip

@@ -18,7 +18,8 @@ from aip_magics.spec import Model, Version
 SECONDS = 5.0
 # Nothing that a look at the file could tell: what is wrong is the value of a state.
 ONLY_LOADING_TELLS = {
-    "distribution_pairs", "guard_of_lists", "tofile_when_it_predicts", "stacking_of_anything", "guard_changed_later", "file_by_vectorizer",
+    "memory_map_rebuilt", "memory_map_as_index", "distribution_pairs", "guard_of_lists", "tofile_when_it_predicts",
+    "stacking_of_anything", "guard_changed_later", "file_by_vectorizer",
     "objects_from_bytes", "array_built_twice", "key_for_ever", "array_without_end",
 }  # fmt: skip
 # Whatever ends them, it is no want of trust: an allocation, a name that is not there.
