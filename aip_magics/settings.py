@@ -11,6 +11,7 @@ import configparser
 import dataclasses
 import os
 import shlex
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -165,8 +166,8 @@ def private(directory: Path) -> Path:
         status = directory.stat()
     except OSError:
         return directory
-    if not hasattr(os, "geteuid"):
-        return directory
+    if not hasattr(os, "geteuid") or not stat.S_ISDIR(status.st_mode):
+        return directory  # that it is no directory is told by whoever wants to use it
     if status.st_uid != os.geteuid():
         text = say("the data directory belongs to another user (uid {uid})", uid=status.st_uid)
     elif status.st_mode & 0o022:

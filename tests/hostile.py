@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import itertools
 import os
+import re
 import socket
 import threading
 import time
@@ -93,11 +94,21 @@ class Hostile:
                     return
                 head += data
             self.asked.append(head)
+            self._drain(connection, head)
             for piece in self.answer(head):
                 if self._ended:
                     return
                 connection.sendall(piece)
                 self.sent += len(piece)
+
+    @staticmethod
+    def _drain(connection: socket.socket, head: bytes) -> None:
+        """Read the body, too: what is closed with bytes unread is reset, and the answer lost."""
+        head, _, body = head.partition(b"\r\n\r\n")
+        found = re.search(rb"(?i)content-length: *(\d+)", head)
+        left = int(found[1]) - len(body) if found else 0
+        while left > 0 and (data := connection.recv(min(left, 65536))):
+            left -= len(data)
 
     def close(self) -> None:
         self._ended = True

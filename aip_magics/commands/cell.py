@@ -23,10 +23,13 @@ def read_yaml(text: str, where: str = "cell") -> Any:
         return None  # as YAML has it, without the 25 ms that its reader takes to be imported
     import yaml
 
-    from aip_magics.commands.yaml_reader import TooMuch, load
+    from aip_magics.commands.yaml_reader import TooDeep, TooMuch, load
 
     try:
         return load(text)
+    except TooDeep as error:
+        fix = say("write it with fewer brackets around each other")
+        raise NestedTooDeeply(error.problem or "", where=where, fix=fix) from None
     except TooMuch as error:
         fix = say("write less into it; many instances go into a file: --json-instances FILE")
         told = say("this is more than is read: {reason}", reason=error.problem)
@@ -41,9 +44,6 @@ def read_yaml(text: str, where: str = "cell") -> Any:
         ) from None
     except yaml.YAMLError as error:
         raise CellError(say("this is not YAML: {reason}", reason=error), where=where) from None
-    except RecursionError:
-        fix = say("write it with fewer brackets around each other")
-        raise NestedTooDeeply(say("it is nested too deeply"), where=where, fix=fix) from None
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:  # of a value: !!int x, a lone key
         raise CellError(say("this is not YAML: {reason}", reason=error), where=where) from None
 

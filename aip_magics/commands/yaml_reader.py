@@ -27,6 +27,10 @@ class TooMuch(yaml.MarkedYAMLError):
     """More than is read. `problem` says of what."""
 
 
+class TooDeep(TooMuch):
+    """More brackets in each other than are read."""
+
+
 class _Loader(yaml.SafeLoader):
     merging = False  # whether the text has a `<<` at all
     _merged = 0
@@ -47,7 +51,7 @@ def load(text: str) -> Any:
     try:
         value = loader.get_single_data()
     except RecursionError:
-        raise TooMuch(problem=say("it is nested too deeply")) from None
+        raise TooDeep(problem=say("it is nested too deeply")) from None
     finally:
         loader.dispose()
     if "*" in text and "&" in text:

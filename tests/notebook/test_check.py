@@ -160,11 +160,15 @@ def test_a_malicious_model_in_cloud_storage_is_not_loaded_either(shell: Any, tmp
 def test_trust_is_asked_for_once_per_content(shell: Any, tmp_path: Path, home: Path) -> None:
     export, trace = evil_export(tmp_path)
     trusted = check(shell, f"{export} --trust", TEST)
-    assert trace.exists()  # the user wanted it
+    # The user wanted it: it was loaded, and tried what a worker has no right to.
+    [told] = [one.message for one in trusted.findings if one.id == "T01"]
+    assert trace.exists() or ("Permission denied" in told and str(trace) in told)
     assert "U01" not in ids(trusted)
     written = home / "trusted.json"
     assert stat.S_IMODE(written.stat().st_mode) == 0o600
-    assert list(json.loads(written.read_text())["files"].values()) == ["model.joblib"]
+    assert list(json.loads(written.read_text())["files"].values()) == [
+        {"name": "model.joblib", "size": (export / "model.joblib").stat().st_size}
+    ]
     assert "U01" not in ids(check(shell, str(export)))
     joblib.dump(Evil(tmp_path / "other"), export / "model.joblib")
     assert "U01" in ids(check(shell, str(export)))

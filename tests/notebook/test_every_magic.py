@@ -17,6 +17,7 @@ LINES: dict[str, tuple[str, str]] = {
     "deploy": ("--model iris --origin {iris} --dry-run", f"test:\n  instances:\n  {INSTANCES}"),
     "check": ("{iris}", ""),
     "predict": ("--model iris --dry-run", INSTANCES),
+    "trust": ("{iris}", ""),
     "local-predict": ("--model-dir {iris} --show python", INSTANCES),
     "package": ("{own} --output {output}", ""),
     "describe": ("v1 --model iris --dry-run", ""),

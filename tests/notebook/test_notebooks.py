@@ -83,5 +83,5 @@ def test_every_magic_of_the_notebooks_exists_and_the_common_ones_are_shown() -> 
     code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
     used = set(re.findall(r"%%?(aip_\w+)", code))
     assert used <= {magic_name(verb) for verb in VERBS}
-    others = {"wait", "attach", "cancel", "operations", "pull", "config", "server", "autoload"}
+    others = {"wait", "attach", "cancel", "operations", "pull", "config", "server", "autoload", "trust"}
     assert {magic_name(verb) for verb in VERBS.keys() - others} <= used

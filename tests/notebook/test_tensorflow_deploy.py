@@ -50,5 +50,5 @@ def test_a_saved_model_that_is_damaged(shell: Any, adder: Path, tmp_path: Path) 
     with pytest.raises(ChecksFailed, match="D06"):
         shell.run_line_magic("aip_deploy", f"--model broken --origin {broken}")
     with pytest.raises(OperationFailed, match="Failed to load model"):  # as the service would have said, minutes later
-        shell.run_line_magic("aip_deploy", f"--model broken --origin {broken} --skip D06")
+        shell.run_line_magic("aip_deploy", f"--model broken --origin {broken} --skip D06 --trust")
     assert shell.run_line_magic("aip_describe", "v1 --model broken").state == "FAILED"

@@ -15,10 +15,10 @@ import pytest
 
 from aip_magics import artifacts, checks
 from aip_magics.checks.saved_model_trust import GRAPH
-from aip_magics.checks.trust import Trust, digest
 from aip_magics.errors import PredictionError, TrustError
 from aip_magics.prediction import ParentPool, WorkerSpec, start
 from aip_magics.spec import Model, Version
+from aip_magics.trust import Trust, digest
 
 pytestmark = pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="TensorFlow is not installed")
 
@@ -90,7 +90,7 @@ def test_what_a_graph_reaches_is_named_and_does_not_happen(exports: Path, parent
     assert HOSTILE[name] in caught.value.detail
     assert "--trust" in caught.value.fix
     assert left(exports) == before
-    files = {digest(one): one.size for one in artifacts.look(folder).files}
+    files = {digest(one.path): one.size for one in artifacts.look(folder).files}
     assert found(folder, Trust(files=files)) == []
 
 

@@ -169,7 +169,7 @@ SCRIPT = """
     import sys
     from aip_magics.prediction import local_predict
     from aip_magics.prediction.pool import shared
-    print(local_predict(sys.argv[1], [[1, 2]]))
+    print(local_predict(sys.argv[1], [[1, 2]], trusted=True))
     print(*(worker.pid for worker in shared().workers()), *shared().parents.pids(), shared()._logs)
 """
 

@@ -21,19 +21,19 @@ class Trap:
 import os, signal, time
 from sklearn.base import BaseEstimator
 class Trap(BaseEstimator):
+    asked = 0
     def predict(self, rows):
         act, value = rows[0]
+        self.asked += 1
         if act == 'pid':
             return [os.getpid()]
         if act == 'die':
             os.kill(os.getpid(), signal.SIGKILL)
         if act == 'die once':
-            if not os.path.exists(value):
-                open(value, 'w').close()
+            if self.asked > 1:  # the next worker is a new one: it cannot leave a file for it to find
                 os.kill(os.getpid(), signal.SIGKILL)
             return [value]
         if act == 'wait for':
-            open(value + '.here', 'w').close()
             while not os.path.exists(value):
                 time.sleep(0.01)
             return [os.getpid()]
@@ -125,7 +125,7 @@ def test_requests_wait_for_the_one_node_and_are_all_answered(trap, tmp_path):
     gate = tmp_path / "gate"
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(act, trap, "wait for", str(gate))
-        wait_until((tmp_path / "gate.here").exists)
+        wait_until(lambda: trap.ok("GET", f"{P}/models/m/versions/v1:stats")["nodes"]["busy"])
         rest = [pool.submit(act, trap, "pid", "") for _ in range(7)]
         assert trap.call("GET", "/healthz").status == 200  # the server itself does not wait
         gate.touch()

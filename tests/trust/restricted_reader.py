@@ -25,7 +25,7 @@ HARMLESS = {"os.listdir", "os.scandir"}  # how a module is found that is importe
 
 def main(listed: str) -> None:
     part = runpy.run_path(str(WORKER))["part"]
-    restricted, names = part("restricted"), part("globals")
+    readers, names = part("readers"), part("globals")
     rules = names.Globals(listed, [], [])
     for module in (
         "joblib",
@@ -42,7 +42,7 @@ def main(listed: str) -> None:
             importlib.import_module(module)
     for encoding in ("raw-unicode-escape", "latin-1", "ascii", "utf-8"):
         codecs.lookup(encoding)
-    restricted.install(rules)
+    readers.install(rules)
     events: list[str] = []
     active = False
 

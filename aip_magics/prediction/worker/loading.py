@@ -8,7 +8,7 @@ import pickle
 import sys
 from typing import Any
 
-from . import restricted
+from . import readers
 from .advice import advice
 from .globals import Globals
 from .models import SklearnModel, XgboostModel
@@ -31,7 +31,7 @@ def open_model(wanted: "dict[str, Any]") -> "Any":
     framework = framework or ("" if wanted.get("prediction_class") else detect(model_dir))
     if wanted.get("globals") and framework != "TENSORFLOW":
         packages, modules = wanted.get("packages") or [], wanted.get("trusted_modules") or []
-        restricted.install(Globals(wanted["globals"], packages, modules))
+        readers.install(Globals(wanted["globals"], packages, modules))
     if wanted.get("prediction_class"):
         decodes = framework == "TENSORFLOW"
         return open_routine(wanted["prediction_class"], model_dir, wanted.get("package_uris") or [], decodes)
@@ -115,7 +115,7 @@ def load_joblib(path: str) -> "Any":
 
 
 def import_joblib() -> "Any":
-    found = restricted.joblib()
+    found = readers.joblib()
     if found is None:
         fix = "install joblib for " + sys.executable
         raise Refusal("FAILED_TO_LOAD_MODEL", "Could not import joblib module.", fix)

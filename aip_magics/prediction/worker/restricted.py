@@ -10,37 +10,32 @@ The rules are kept where the objects are made, so that no second reading of the 
 * no registry of extensions, no persistent ids, no nested pickle that is loaded by another reader
 * an attribute whose text says which method is called holds one of the texts it is known with (`guards` of the list)
 
-`install` puts these readers where pickle's and joblib's are for the rest of the process.
+`readers` puts this one where pickle's and joblib's are for the rest of the process.
 """
 
 # ruff: noqa: UP032, B905
 
 import collections
 import importlib
-import io
 import pickle
 import sys
 import types
 from typing import Any
 
-from .globals import Globals, Token
+from .globals import Token
 from .refusal import NotTrusted, class_name
 
 BASE = pickle._Unpickler  # type: Any  # later the name leads here
-JOBLIBS = ("joblib", "sklearn.externals.joblib")  # the second: scikit-learn before 0.23
 # A state for any of these would change what the whole process uses.
 NOT_STATEFUL = (
     type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType, Token
 )  # fmt: skip
 TEMPLATE = "_parse_arg_template"  # of a distribution of SciPy: a text that it executes
 MOST_IN_A_KEY = 10000  # items in a tuple that is a key: nested ones could take for ever to be hashed
-WRAPPER_STATE = frozenset(
-    ["subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"]
-)  # of joblib's NumpyArrayWrapper
 
 
 class Restricted(BASE):  # type: ignore[misc]
-    """Python's own unpickler with the rules of this module. `rules` is set by `install`."""
+    """Python's own unpickler with the rules of this module. `rules` is set by `readers.install`."""
 
     rules = None  # type: Any
     dispatch = dict(BASE.dispatch)  # noqa: RUF012
@@ -362,85 +357,3 @@ def check_dtype(numpy: "Any", dtype: "Any") -> None:
     same = ("itemsize", "flags", "hasobject", "alignment", "isalignedstruct", "kind", "char")
     if fresh != dtype or any(getattr(fresh, name) != getattr(dtype, name) for name in same):
         raise NotTrusted("a type of NumPy with another state than NumPy gives it")
-
-
-def restricted_joblib(base: "Any") -> "Any":
-    """joblib's unpickler, which reads arrays between the opcodes, with the same rules."""
-
-    class RestrictedJoblib(Restricted, base):  # type: ignore[misc]
-        dispatch = dict(base.dispatch)  # noqa: RUF012
-
-        def load_build(self) -> None:
-            wrapper = self.stack[-2]
-            if type(wrapper).__name__ != "NumpyArrayWrapper":
-                Restricted.load_build(self)
-                return
-            state = self.stack[-1]
-            if not isinstance(state, dict) or not set(state) <= WRAPPER_STATE or vars(wrapper):
-                raise NotTrusted("another state of NumpyArrayWrapper than joblib gives it")
-            Restricted.load_build(self)
-            check_wrapper(self.np, wrapper, self.opened(wrapper.subclass, "new", "array"))
-            wrapper.subclass = self.opened(wrapper.subclass, "new", "array")
-            if wrapper.dtype.hasobject:  # a pickle in the pickle, which joblib's reader would load by rules of its own
-                self.stack[-1] = Restricted(self.file_handle).load()
-            else:
-                self.stack[-1] = wrapper.read(self, *([self.ensure_native_byte_order] if takes_order(wrapper) else []))
-
-    RestrictedJoblib.dispatch.update(Restricted.dispatch)
-    RestrictedJoblib.dispatch[pickle.BUILD[0]] = RestrictedJoblib.load_build
-    return RestrictedJoblib
-
-
-def takes_order(wrapper: "Any") -> bool:
-    """joblib hands the byte order on since 1.4."""
-    return bool(type(wrapper).read.__code__.co_argcount > 2)
-
-
-def check_wrapper(numpy: "Any", wrapper: "Any", subclass: type) -> None:
-    shape = wrapper.shape
-    fine = (
-        isinstance(wrapper.dtype, numpy.dtype)
-        and isinstance(shape, tuple)
-        and all(type(size) is int and size >= 0 for size in shape)
-        and wrapper.order in ("C", "F")
-        and issubclass(subclass, numpy.ndarray)
-    )
-    if not fine:
-        raise NotTrusted("another state of NumpyArrayWrapper than joblib gives it")
-
-
-def install(rules: Globals) -> None:
-    """From now on pickle and joblib load by these rules in this process, whoever calls them."""
-    again, Restricted.rules = Restricted.rules is not None, rules
-    if again:
-        return
-    module = joblib()
-    if module is not None:  # before pickle is changed, which its own unpickler is made from
-        numpy_pickle = importlib.import_module(module.__name__ + ".numpy_pickle")  # type: Any
-        reader = restricted_joblib(numpy_pickle.NumpyUnpickler)
-        vars(numpy_pickle).update(NumpyUnpickler=reader, load_compatibility=old_format)
-
-    def load(file: "Any", **options: "Any") -> "Any":
-        return Restricted(file, **options).load()
-
-    def loads(data: "Any", **options: "Any") -> "Any":
-        return Restricted(io.BytesIO(data), **options).load()
-
-    for place in (pickle, sys.modules.get("_pickle")):
-        if place is not None:
-            vars(place).update(load=load, loads=loads, Unpickler=Restricted)
-    vars(pickle).update(_load=load, _loads=loads, _Unpickler=Restricted)
-
-
-def joblib() -> "Any":
-    """joblib; None where there is none."""
-    for name in JOBLIBS:
-        try:
-            return importlib.import_module(name)
-        except ImportError:
-            pass
-    return None
-
-
-def old_format(*_: "Any") -> None:
-    raise NotTrusted("the format of joblib before 0.10")
