@@ -113,11 +113,11 @@ def importable_name(place: str, name: str) -> bool:
 def linked(model_dir: str) -> "list[str]":
     """What the model's own files are links to: a store of models keeps each content once, and links to it."""
     files = [os.path.join(model_dir, name) for name in MODEL_FILES]
-    variables = os.path.join(model_dir, "variables")
-    try:
-        files += [os.path.join(variables, name) for name in os.listdir(variables)]
-    except OSError:
-        pass
+    for folder in (os.path.join(model_dir, name) for name in ("variables", "assets")):
+        try:
+            files += [os.path.join(folder, name) for name in os.listdir(folder)]
+        except OSError:
+            pass
     return [os.path.realpath(path) for path in files if os.path.islink(path)]
 
 
