@@ -30,6 +30,7 @@ from typing import Any
 
 from .refusal import NotTrusted
 
+_lists = {}  # type: dict[str, Any]
 FREE = frozenset(["new", "call", "value"])
 PURE = {"PosixPath": pathlib.PurePosixPath, "WindowsPath": pathlib.PureWindowsPath}
 
@@ -58,12 +59,12 @@ class Globals:
     """The list, and the modules whose code may run anyway."""
 
     def __init__(self, path: str, packages: "list[str]", modules: "list[str]") -> None:
-        with open(path, encoding="utf-8") as file:
-            data = json.load(file)
+        data = read(path)
         self.listed = data["globals"]
         self.guards = data["guards"]
         self.rebuilders = data["rebuilders"]
         self.free = set(modules) | own_modules(packages)
+        self.known = {}  # type: dict[str, bool]
 
     def modes(self, module: str, name: str) -> "frozenset[str]":
         """What may be done with a global; empty where it is not listed."""
@@ -71,8 +72,12 @@ class Globals:
 
     def is_free(self, module: str) -> bool:
         """Whether all of a module may run."""
-        parts = module.split(".")
-        return any(".".join(parts[: count + 1]) in self.free for count in range(len(parts)))
+        found = self.known.get(module)
+        if found is None:
+            parts = module.split(".")
+            found = any(".".join(parts[: count + 1]) in self.free for count in range(len(parts)))
+            self.known[module] = found
+        return found
 
     def find(self, module: str, name: str, proto: int, fix_imports: bool) -> "tuple[Any, frozenset[str]]":
         """The global a pickle means, imported, and its modes. NotTrusted where it is not listed."""
@@ -100,6 +105,22 @@ class Globals:
         return found, modes
 
 
+def read(path: str) -> "Any":
+    """The list in a file; read once, by a parent for all that it forks."""
+    if path not in _lists:
+        with open(path, encoding="utf-8") as file:
+            _lists[path] = json.load(file)
+    return _lists[path]
+
+
+def read_ahead() -> None:
+    """In a parent: read the list that a worker is told, from where it lies beside this folder."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    path = os.path.join(os.path.dirname(os.path.dirname(here)), "catalog", "pickle_globals.json")
+    if os.path.exists(path):
+        read(path)
+
+
 def modern(module: str, name: str) -> "tuple[str, str]":
     """The name in Python 3 of what a pickle of protocol 0 to 2 names, as pickle itself has it."""
     if (module, name) in _compat_pickle.NAME_MAPPING:
@@ -109,7 +130,9 @@ def modern(module: str, name: str) -> "tuple[str, str]":
 
 def own_modules(packages: "list[str]") -> "set[str]":
     """The modules that directories of installed packages have, as far as Python has none of that name itself."""
-    found = set()
+    found = set()  # type: set[str]
+    if not packages:
+        return found
     for folder in packages:
         for entry in os.listdir(folder):
             name = entry.partition(".")[0]

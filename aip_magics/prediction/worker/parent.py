@@ -17,6 +17,7 @@ import traceback
 import warnings
 from typing import Any
 
+from .globals import read_ahead
 from .places import prepare
 from .serving import serve
 from .tensorflow_parts import parts
@@ -209,6 +210,7 @@ def preload(framework: str) -> None:
             traceback.print_exc()
     find()
     prepare()
+    read_ahead()
     gc.collect()
     if hasattr(gc, "freeze"):
         gc.freeze()  # keeps the collector from touching, and so copying, the shared pages

@@ -224,7 +224,7 @@ class Restricted(BASE):  # type: ignore[misc]
             return
         for part in parts:
             for key in part if isinstance(part, dict) else ():
-                if isinstance(key, str) and key.startswith("__") and key.endswith("__"):
+                if isinstance(key, str) and key[:2] == "__" == key[-2:]:
                     raise NotTrusted("{} of {}".format(key, class_name(instance)))
 
     def load_setitem(self) -> None:
