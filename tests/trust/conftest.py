@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import subprocess
 import sys
@@ -10,19 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from reading import READER, Read
 
 from aip_magics import catalog
-
-READER = Path(__file__).with_name("restricted_reader.py")
-
-
-@dataclasses.dataclass(frozen=True)
-class Read:
-    """What came of a file: whether it loaded, the error, and what Python's audit hooks saw meanwhile."""
-
-    loaded: bool
-    error: str
-    events: tuple[str, ...]
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Read
 from hostile_pickles import BY_JOBLIB, BY_PICKLE, Builder
+from reading import Read
 
 from aip_magics import artifacts, checks
 from aip_magics.errors import PredictionError, TrustError

@@ -19,10 +19,10 @@ from typing import Any
 import joblib
 import numpy
 import pytest
-from conftest import Read
 from hostile_pickles import name, payload, stacked, text
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reading import Read
 from sklearn.ensemble import RandomForestClassifier, StackingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
