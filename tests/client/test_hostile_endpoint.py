@@ -64,7 +64,10 @@ def test_a_length_that_is_not_kept(other: Hostile, client: Client, length: int) 
 @pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"303 See Other", b"307 Temporary", b"308 Permanent"])
 def test_a_redirect_is_an_error_and_no_bearer_follows_it(other: Hostile, client: Client, status: bytes) -> None:
     with hostile() as elsewhere:
-        head = b"HTTP/1.1 %b\r\nLocation: %b/v1/x\r\nContent-Length: 0\r\n\r\n" % (status, elsewhere.url.encode())
+        head = b"HTTP/1.1 %b\r\nLocation: %b/v1/x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % (
+            status,
+            elsewhere.url.encode(),
+        )
         other.answer = lambda _head: [head]
         for call in (client.list_models, lambda: client.get_model("m"), lambda: client.predict("m", b"{}")):
             with pytest.raises(errors.ApiError, match="leads elsewhere") as caught:
