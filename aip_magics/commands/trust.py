@@ -68,17 +68,14 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Truste
 
 
 def _files(args: argparse.Namespace, context: Context) -> tuple[File, ...]:
-    from aip_magics.artifacts import File, list_files
+    from aip_magics.artifacts import file_at, list_files
     from aip_magics.commands.origins import local_directory, local_packages
 
     if args.place.endswith(_ARCHIVES):
         [path] = local_packages(args.place, args, context)
     else:
         path = local_directory(args.place, args, context)
-    if path.is_file():
-        found = path.stat()
-        return (File(path.name, path, found.st_size, found.st_mtime_ns),)
-    return list_files(path).files
+    return (file_at(path),) if path.is_file() else list_files(path).files
 
 
 COMMAND = Command("trust", add_options, run, example="%aip_trust gs://my-bucket/iris/v1")

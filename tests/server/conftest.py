@@ -45,3 +45,10 @@ def sklearn_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sklearn")
     joblib.dump(LogisticRegression().fit(ROWS, LABELS), folder / "model.joblib")
     return folder
+
+
+@pytest.fixture(scope="module")
+def served(shared_server: ServerProcess, sklearn_dir: Path) -> ServerProcess:
+    """The server of this module, which serves a model of scikit-learn as `m`."""
+    assert shared_server.deploy(sklearn_dir, framework="SCIKIT_LEARN")["response"]["state"] == "READY"
+    return shared_server

@@ -11,12 +11,6 @@ from sklearn.ensemble import RandomForestClassifier
 from wire_requests import GOOD, PREDICTIONS, M, V, answers, request
 
 
-@pytest.fixture(scope="module")
-def served(shared_server, sklearn_dir):
-    assert shared_server.deploy(sklearn_dir, framework="SCIKIT_LEARN")["response"]["state"] == "READY"
-    return shared_server
-
-
 @pytest.fixture
 def connect(served):
     """Connections of the test's own, below any client library."""

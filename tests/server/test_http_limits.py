@@ -17,12 +17,6 @@ MODELS = "/v1/projects/proj/models"
 BLOCK = b"y" * (64 << 10)
 
 
-@pytest.fixture(scope="module")
-def served(shared_server, sklearn_dir):
-    assert shared_server.deploy(sklearn_dir, framework="SCIKIT_LEARN")["response"]["state"] == "READY"
-    return shared_server
-
-
 @pytest.fixture
 def connect(served):
     with contextlib.ExitStack() as stack:
