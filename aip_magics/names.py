@@ -10,7 +10,7 @@ import re
 import urllib.parse
 
 from aip_magics.errors import OptionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 PROJECT = re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")  # as one is made
 RESOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")  # of a model or version
@@ -35,9 +35,9 @@ def project_path(project: str, where: str = "--project") -> str:
     """`projects/P`. OptionError where that is no project."""
     if not _ANY_PROJECT.fullmatch(project):
         raise OptionError(
-            say("{value!r} is not a project ID", value=project),
+            _("{value!r} is not a project ID", value=project),
             where=where,
-            fix=say("a project ID has 6 to 30 lower-case letters, digits and hyphens and starts with a letter"),
+            fix=_("a project ID has 6 to 30 lower-case letters, digits and hyphens and starts with a letter"),
         )
     return f"{_FULL}{project}"
 
@@ -72,13 +72,13 @@ def operation_path(project: str, operation: str) -> str:
             parent, operation = f"{project_path(parts[1], 'OPERATION')}/locations/{parts[3]}", parts[5]
     if not OPERATION.fullmatch(operation):
         raise OptionError(
-            say(
+            _(
                 "{name!r} is not the name of an operation: it should start with a letter or digit and contain only "
                 "letters, numbers, underscores, hyphens and dots",
                 name=operation,
             ),
             where="OPERATION",
-            fix=say("see the names: {line}", line="%aip_operations"),
+            fix=_("see the names: {line}", line="%aip_operations"),
         )
     return f"{parent or project_path(project)}/operations/{operation}"
 
@@ -86,12 +86,12 @@ def operation_path(project: str, operation: str) -> str:
 def _resource(name: str, where: str, line: str) -> str:
     if not RESOURCE.fullmatch(name):
         raise OptionError(
-            say(
+            _(
                 "{name!r} is not a name: it should start with a letter and contain only letters, numbers and "
                 "underscores",
                 name=name,
             ),
             where=where,
-            fix=say("see the names: {line}", line=line),
+            fix=_("see the names: {line}", line=line),
         )
     return name

@@ -23,7 +23,7 @@ LAYERS = (
     {"checks", "storage", "prediction", "client", "targets"},
     {"artifacts", "catalog"},
     {"spec", "events", "settings", "names", "trust", "errors"},
-    {"language", "lazy", "crc32c", "bounded", "printable"},
+    {"i18n", "lazy", "crc32c", "bounded", "printable"},
 )
 RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 FRAMEWORKS = {"sklearn", "xgboost", "tensorflow", "joblib", "numpy", "pandas", "scipy"}

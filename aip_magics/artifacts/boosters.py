@@ -17,7 +17,7 @@ from typing import Any
 
 from aip_magics.artifacts.facts import BoosterFacts, BoosterFormat
 from aip_magics.artifacts.ubjson import Reader
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 END = 1024 * 1024  # bytes read of either end
 _UBJSON_VERSION = re.compile(rb"L\0\0\0\0\0\0\0\x07version\[#L\0\0\0\0\0\0\0\x03((?:[iU].|I..|l....){3})", re.DOTALL)
@@ -40,7 +40,7 @@ def read(path: Path, format: BoosterFormat) -> BoosterFacts:
             file.seek(max(size - END, 0) if size > 2 * END else len(head))
             tail = file.read(END)
     except OSError as error:
-        return BoosterFacts(format, complete=False, unread=say("it cannot be read: {reason}", reason=error.strerror))
+        return BoosterFacts(format, complete=False, unread=_("it cannot be read: {reason}", reason=error.strerror))
     if format == "binary":
         return _binary(head)
     whole = size <= 2 * END
@@ -59,7 +59,7 @@ def version_in(data: bytes) -> str | None:
         return None
     if match := _UBJSON_VERSION.search(data):
         reader = Reader(match.group(1))
-        return ".".join(str(reader.value()) for _ in range(3))
+        return ".".join(str(reader.value()) for _unused in range(3))
     if match := _JSON_VERSION.search(data):
         return b".".join(match.groups()).decode()
     return None
@@ -84,7 +84,7 @@ def _text(format: BoosterFormat, head: bytes, tail: bytes) -> BoosterFacts:
         feature_names=tuple(map(str, names)) if isinstance(names, list) else (),
         base_score=None if base_score is None else str(base_score),
         complete=complete,
-        unread="" if complete else say("it is damaged or cut off: its parameters are not at its end"),
+        unread="" if complete else _("it is damaged or cut off: its parameters are not at its end"),
     )
 
 
@@ -108,7 +108,7 @@ def _ubjson_value(data: bytes, key: str) -> Any:
     written = key.encode()
     mark = b"L" + struct.pack(">q", len(written)) + written
     at = len(data)
-    for _ in range(_TRIES):
+    for _unused in range(_TRIES):
         at = data.rfind(mark, 0, at)
         if at < 0:
             break
@@ -121,10 +121,10 @@ def _ubjson_value(data: bytes, key: str) -> Any:
 
 def _binary(head: bytes) -> BoosterFacts:
     at = 4 if head.startswith(b"binf") else 0
-    damaged = BoosterFacts("binary", complete=False, unread=say("it is damaged or cut off"))
+    damaged = BoosterFacts("binary", complete=False, unread=_("it is damaged or cut off"))
     if len(head) < at + _PARAM_SIZE:
         return damaged
-    base_score, features, _, _, _, major, minor = _PARAM.unpack_from(head, at)
+    base_score, features, _unused, _unused, _unused, major, minor = _PARAM.unpack_from(head, at)
     objective = _name_at(head, at + _PARAM_SIZE)
     booster = _name_at(head, at + _PARAM_SIZE + 8 + len(objective or ""))
     if objective is None or booster not in ("gbtree", "gblinear", "dart"):

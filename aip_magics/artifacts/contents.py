@@ -17,7 +17,7 @@ from aip_magics.artifacts import boosters, globals, pickles
 from aip_magics.artifacts.facts import BoosterFacts, BoosterFormat, PickleFacts
 from aip_magics.artifacts.feeds import Feed, Unpacked
 from aip_magics.artifacts.streams import Compression, chunks, compression_of
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 Format = Literal[
     "pickle", "xgboost-ubjson", "xgboost-json", "xgboost-binary",
@@ -81,7 +81,7 @@ def read(path: Path) -> Contents:
         if format == "pickle":
             return _plain_pickle(path, head)
     except OSError as error:
-        unread = say("it cannot be read: {reason}", reason=error.strerror or str(error))
+        unread = _("it cannot be read: {reason}", reason=error.strerror or str(error))
         return Contents("unknown", complete=False, unread=unread)
     if format not in _BOOSTERS:
         return Contents(format)
@@ -153,7 +153,7 @@ def _pickle(
     if found.complete:
         unread = ""
     elif not unread:
-        unread = say("the pickle is damaged, cut off, or has more in it than is looked at")
+        unread = _("the pickle is damaged, cut off, or has more in it than is looked at")
     facts = PickleFacts(
         protocol=pickles.protocol_of(head),
         globals=found.found,

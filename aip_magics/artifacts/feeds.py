@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from aip_magics.artifacts.streams import Chunks, chunks, compression_of
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 # Under a second, and under 100 MB for what one byte may make: a vocabulary of 300,000 words is within both.
 OPCODE_BYTES = 8 * 1024 * 1024
@@ -23,7 +23,7 @@ class TooMuch(pickle.UnpicklingError):
 
 
 def too_much() -> TooMuch:
-    return TooMuch(say("it has more in it than is looked at"))
+    return TooMuch(_("it has more in it than is looked at"))
 
 
 class _Source(Protocol):
@@ -98,7 +98,7 @@ def open_feed(path: Path) -> Iterator[Feed]:
             yield Feed(file)
         else:
             pieces = chunks(path, compression)
-            yield Feed(Unpacked(pieces, lambda _: None), bounded=lambda: pieces.bounded)
+            yield Feed(Unpacked(pieces, lambda _unused: None), bounded=lambda: pieces.bounded)
 
 
 class Unpacked:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 MB = 1024 * 1024
 WINDOW = 64 * MB  # bytes looked at from the start, and from the end of a file that is not compressed
@@ -81,8 +81,8 @@ class Chunks(Iterator[bytes]):
                 yield from iter(lambda: file.read(CHUNK), b"")
                 return
             # Versions stand in the state of the first estimator or at the very end: the middle is arrays.
-            self.unread = say("only the first and last {size} MiB are looked at", size=WINDOW // MB)
-            yield from (file.read(CHUNK) for _ in range(WINDOW // CHUNK))
+            self.unread = _("only the first and last {size} MiB are looked at", size=WINDOW // MB)
+            yield from (file.read(CHUNK) for _unused in range(WINDOW // CHUNK))
             file.seek(size - WINDOW)
             yield from iter(lambda: file.read(CHUNK), b"")
 
@@ -91,7 +91,7 @@ class Chunks(Iterator[bytes]):
             try:
                 yield from self._decompressed(file, compression)
             except (zlib.error, OSError, EOFError, lzma.LZMAError, RuntimeError) as error:  # RuntimeError: lz4's
-                self.unread = say("damaged {compression} data: {error}", compression=compression, error=error)
+                self.unread = _("damaged {compression} data: {error}", compression=compression, error=error)
 
     def _decompressed(self, file: BinaryIO, compression: Compression) -> Iterator[bytes]:
         unpack = _Unpacker(compression)
@@ -99,13 +99,13 @@ class Chunks(Iterator[bytes]):
         while made < most:
             piece = unpack.piece(file)
             if not piece:
-                self.unread = "" if unpack.finished else say("truncated {compression} data", compression=compression)
+                self.unread = "" if unpack.finished else _("truncated {compression} data", compression=compression)
                 return
             made += len(piece)
             yield piece
         if not unpack.finished:
             self.bounded = True
-            self.unread = say("only the first {size} MiB of the decompressed data are looked at", size=most // MB)
+            self.unread = _("only the first {size} MiB of the decompressed data are looked at", size=most // MB)
 
 
 def chunks(path: Path, compression: Compression | None) -> Chunks:

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Mapping
 
 from aip_magics.catalog.tables import Certainty, Runtime, ceilings, parse_version, runtimes
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 # framework → the column of the tables and the name of its distribution
 _COLUMNS = {
@@ -49,9 +49,9 @@ def fit(framework: str, library_version: str | None = None) -> Fit:
     if library_version is None or not library:
         newest = runtimes()[0]
         if library:
-            why = say("the newest runtime; the {library} version of the model is not known", library=library)
+            why = _("the newest runtime; the {library} version of the model is not known", library=library)
         else:
-            why = say("the newest runtime; the library version of the model is not known")
+            why = _("the newest runtime; the library version of the model is not known")
         return Fit(library, None, newest.version, newest.python[0], why, "remembered")
     if above_all_runtimes(library, library_version):
         return _no_fit(column, library, library_version)
@@ -122,7 +122,7 @@ def _best(column: str, library: str, version: str) -> Fit:
     can = [row for row in having if not _newer(version, getattr(row, column))]
     if not can:
         newest = having[0].version
-        why = say(
+        why = _(
             "{library} {version} is newer than on any runtime; the newest, {newest}, may still read the model",
             library=library,
             version=version,
@@ -133,7 +133,7 @@ def _best(column: str, library: str, version: str) -> Fit:
     # The newest of the same series; else the oldest that is newer than the model: the smallest step between the two.
     chosen = same[0] if same else can[-1]
     has = getattr(chosen, column)
-    why = say(
+    why = _(
         "{library} {version} is in the model, runtime {runtime} has {has}",
         library=library,
         version=version,
@@ -147,12 +147,10 @@ def _no_fit(column: str, library: str, version: str) -> Fit:
     newest = runtimes()[0]
     top = getattr(newest, column)
     if column == "sklearn":
-        why = say("{library} {version} cannot load on any runtime", library=library, version=version)
+        why = _("{library} {version} cannot load on any runtime", library=library, version=version)
     else:
-        why = say(
-            "{library} {version} is read wrong, or not at all, by every runtime", library=library, version=version
-        )
-    why += "; " + say("the highest is {highest} on {runtime}", highest=top, runtime=newest.version)
+        why = _("{library} {version} is read wrong, or not at all, by every runtime", library=library, version=version)
+    why += "; " + _("the highest is {highest} on {runtime}", highest=top, runtime=newest.version)
     pins = (f"{library}=={top}", f"numpy=={newest.numpy}", f"pandas=={newest.pandas}")
     return Fit(library, version, None, None, why, "certain", pins, newest.python[0])
 

@@ -48,7 +48,7 @@ from aip_magics.checks.names import legal_name
 from aip_magics.checks.online import ONLINE_RULES, BucketView, OnlineRule, ServiceView
 from aip_magics.checks.report import Report
 from aip_magics.errors import OptionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.spec import nearest
 
 
@@ -79,12 +79,12 @@ def _known(skip: Collection[str]) -> None:
     known = sorted([*RULES, *ONLINE_RULES])
     for id in skip:
         if id not in known:
-            fix = nearest(id, known) or say("one of {names}", names=", ".join(known))
-            raise OptionError(say("there is no check {id!r}", id=id), where="--skip", fix=fix)
+            fix = nearest(id, known) or _("one of {names}", names=", ".join(known))
+            raise OptionError(_("there is no check {id!r}", id=id), where="--skip", fix=fix)
 
 
 def _left_out() -> Skipped:
-    return Skipped(say("left out with --skip"))
+    return Skipped(_("left out with --skip"))
 
 
 __all__ = [

@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 from aip_magics import catalog
 from aip_magics.artifacts import ModelDir
 from aip_magics.artifacts.packages import PackageFacts, read
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.spec import Model, Version
 from aip_magics.trust import Trust
 
@@ -186,7 +186,7 @@ def stamped(found: Outcomes, id: str, link: str) -> Outcome:
 
 def documentation(check: Callable[..., Outcomes], id: str) -> tuple[str, str]:
     """Title and text of a rule, from the docstring of its function. ValueError where there is none."""
-    title, _, text = (check.__doc__ or "").strip().partition("\n")
+    title, _sep, text = (check.__doc__ or "").strip().partition("\n")
     if not title:
         raise ValueError(f"rule {id} has no docstring")
     return title, " ".join(text.split())
@@ -212,7 +212,7 @@ def on_directory(check: Callable[[Subject, ModelDir], Outcomes]) -> Callable[[Su
 
     def checked(subject: Subject) -> Outcomes:
         if subject.model_dir is None:
-            return Skipped(say("the model directory is not on this machine"))
+            return Skipped(_("the model directory is not on this machine"))
         return check(subject, subject.model_dir)
 
     checked.__doc__ = check.__doc__
@@ -244,5 +244,5 @@ def in_cloud(
     """
     if not subject.target.is_cloud:
         severity = "warning" if subject.version.runtimeVersion else "advice"
-        text = say("served by this Python locally; in the cloud: {text}", text=text)
+        text = _("served by this Python locally; in the cloud: {text}", text=text)
     return Finding("", severity, where, text, fix, link)

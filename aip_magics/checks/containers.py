@@ -7,7 +7,7 @@ import re
 from aip_magics import catalog
 from aip_magics.checks import links
 from aip_magics.checks.base import Outcomes, Skipped, Subject, error, rule, warning
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 _NOT_WITH_CONTAINER = ("runtimeVersion", "pythonVersion", "framework", "packageUris", "predictionClass")
 _HOST = re.compile(r"(?P<region>[a-z]+-[a-z]+\d+)-docker\.pkg\.dev")
@@ -21,7 +21,7 @@ def container_alone(subject: Subject) -> Outcomes:
         return []
     given = [name for name in _NOT_WITH_CONTAINER if getattr(version, name) not in (None, "FRAMEWORK_UNSPECIFIED")]
     return [
-        error(f"version.{name}", say("{field} does not go with a container", field=name), _leave_out(name))
+        error(f"version.{name}", _("{field} does not go with a container", field=name), _leave_out(name))
         for name in given
     ]
 
@@ -33,22 +33,22 @@ def container_image(subject: Subject) -> Outcomes:
     if container is None:
         return []
     image = container.image or ""
-    host, _, path = image.partition("/")
+    host, _sep, path = image.partition("/")
     region = subject.target.region
     found = _HOST.fullmatch(host)
     wanted = f"{region or 'REGION'}-docker.pkg.dev/{path if found else 'PROJECT/REPOSITORY/IMAGE'}"
     field = "version.container.image"
     if not image:
-        return [error(field, say("the container has no image"), f"image: {wanted}")]
+        return [error(field, _("the container has no image"), f"image: {wanted}")]
     if found is None:
-        text = say("{image} does not lie in Artifact Registry: the host is {host}", image=image, host=host)
-        return [error(field, text, say("push it there: docker push {image}", image=wanted))]
+        text = _("{image} does not lie in Artifact Registry: the host is {host}", image=image, host=host)
+        return [error(field, text, _("push it there: docker push {image}", image=wanted))]
     if region is None:
-        return Skipped(say("the region of the endpoint is not known"))  # K01 says that one is needed
+        return Skipped(_("the region of the endpoint is not known"))  # K01 says that one is needed
     if found["region"] == region:
         return []
-    text = say("the image lies in {there}, the endpoint in {here}", there=found["region"], here=region)
-    return [error(field, text, say("push it there: docker push {image}", image=wanted))]
+    text = _("the image lies in {there}, the endpoint in {here}", there=found["region"], here=region)
+    return [error(field, text, _("push it there: docker push {image}", image=wanted))]
 
 
 @rule("K01", link=links.CONTAINERS)
@@ -59,10 +59,10 @@ def container_machine(subject: Subject) -> Outcomes:
         return []
     found = []
     if not subject.target.regional:
-        text = say("containers run on regional endpoints only")
+        text = _("containers run on regional endpoints only")
         found.append(error("region", text, f"--region {catalog.default_region()}"))
     if version.machineType is None or subject.family != "N1":
-        text = say("a container needs an N1 machine type")
+        text = _("a container needs an N1 machine type")
         found.append(error("version.machineType", text, f"machineType: {catalog.default_machine_type(True).name}"))
     return found
 
@@ -74,12 +74,12 @@ def container_routes(subject: Subject) -> Outcomes:
     if version.container is None:
         if version.routes is None:
             return []
-        return [error("version.routes", say("routes need a container"), _leave_out("routes"))]
+        return [error("version.routes", _("routes need a container"), _leave_out("routes"))]
     if len(version.container.ports or ()) < 2:
         return []
-    text = say("only the first of the container's ports is used")
-    return [warning("version.container.ports", text, say("keep one port"))]
+    text = _("only the first of the container's ports is used")
+    return [warning("version.container.ports", text, _("keep one port"))]
 
 
 def _leave_out(field: str) -> str:
-    return say("leave {field} out", field=field)
+    return _("leave {field} out", field=field)

@@ -11,7 +11,7 @@ from pathlib import Path
 from aip_magics import catalog
 from aip_magics.checks import links
 from aip_magics.checks.base import Outcomes, Subject, error, rule, warning
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.spec import nearest
 
 SUFFIXES = (".tar.gz", ".zip", ".whl")
@@ -23,17 +23,17 @@ _CLASS_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 @rule("C01", link=links.API)
 def package_names(subject: Subject) -> Outcomes:
     """Every package is a source distribution (.tar.gz, .zip) or a wheel (.whl), in Cloud Storage or on this machine."""
-    fix = say("name the file that `%aip_package` or `python -m build --sdist` makes")
+    fix = _("name the file that `%aip_package` or `python -m build --sdist` makes")
     found = []
     for uri in subject.version.packageUris or ():
         if not uri.endswith(SUFFIXES):
-            text = say(
+            text = _(
                 "{uri} is not a package: its name does not end in {suffixes}", uri=uri, suffixes=", ".join(SUFFIXES)
             )
             found.append(error(_PACKAGES, text, fix))
         elif uri.startswith("gs://") and not re.fullmatch(r"gs://[^/]+/(.*[^/])", uri):
             found.append(
-                error(_PACKAGES, say("{uri} is not the name of an object", uri=uri), "gs://BUCKET/PATH/NAME.tar.gz")
+                error(_PACKAGES, _("{uri} is not the name of an object", uri=uri), "gs://BUCKET/PATH/NAME.tar.gz")
             )
     return found
 
@@ -46,7 +46,7 @@ def package_files(subject: Subject) -> Outcomes:
         path = Path(given).expanduser()
         if given.startswith("gs://") or path.is_file():
             continue
-        text = say("{file} is a directory", file=given) if path.is_dir() else say("{file} is not there", file=given)
+        text = _("{file} is a directory", file=given) if path.is_dir() else _("{file} is not there", file=given)
         found.append(error(_PACKAGES, text, _package_fix(path)))
     return found
 
@@ -57,8 +57,8 @@ def class_needs_package(subject: Subject) -> Outcomes:
     version = subject.version
     if version.predictionClass is None or version.packageUris:
         return []
-    text = say("{predictionClass} needs the package that holds it", predictionClass=version.predictionClass)
-    return [error(_PACKAGES, text, say("%aip_package my_module.py makes one; add --package-uris dist/NAME.tar.gz"))]
+    text = _("{predictionClass} needs the package that holds it", predictionClass=version.predictionClass)
+    return [error(_PACKAGES, text, _("%aip_package my_module.py makes one; add --package-uris dist/NAME.tar.gz"))]
 
 
 @rule("C04", link=links.API)
@@ -67,8 +67,8 @@ def class_name(subject: Subject) -> Outcomes:
     asked = subject.version.predictionClass
     if asked is None or _CLASS_NAME.fullmatch(asked):
         return []
-    fix = f"my_module.{asked}" if asked.isidentifier() else say("write module.Class")
-    return [error(_CLASS, say("{asked!r} is not of the form module.Class", asked=asked), fix)]
+    fix = f"my_module.{asked}" if asked.isidentifier() else _("write module.Class")
+    return [error(_CLASS, _("{asked!r} is not of the form module.Class", asked=asked), fix)]
 
 
 @rule("S17", link=links.CUSTOM_ON_N1)
@@ -81,10 +81,10 @@ def custom_code_machine(subject: Subject) -> Outcomes:
     if not (version.predictionClass or version.packageUris) or subject.family == "MLS1":
         return []
     where = "version.machineType" if version.machineType and not subject.target.regional else "region"
-    fix = say("leave --region out and use {name}", name=catalog.default_machine_type(False).name)
+    fix = _("leave --region out and use {name}", name=catalog.default_machine_type(False).name)
     if version.predictionClass:
-        return [error(where, say("custom prediction routines run on MLS1 machines of the global endpoint only"), fix)]
-    return [warning(where, say("custom code is documented for MLS1 machines of the global endpoint only"), fix)]
+        return [error(where, _("custom prediction routines run on MLS1 machines of the global endpoint only"), fix)]
+    return [warning(where, _("custom code is documented for MLS1 machines of the global endpoint only"), fix)]
 
 
 @rule("C05", link=links.CUSTOM_ON_N1)
@@ -93,18 +93,18 @@ def code_framework(subject: Subject) -> Outcomes:
     version = subject.version
     if not version.packageUris or version.predictionClass or subject.framework not in ("TENSORFLOW", "XGBOOST"):
         return []
-    text = say(
+    text = _(
         "packages are documented for scikit-learn models and for a predictionClass, not for {framework}",
         framework=subject.framework,
     )
-    return [warning(_PACKAGES, text, say("leave {field} out, or give predictionClass", field="packageUris"))]
+    return [warning(_PACKAGES, text, _("leave {field} out, or give predictionClass", field="packageUris"))]
 
 
 def _package_fix(path: Path) -> str:
     if path.is_dir():
-        return say("%aip_package {path} makes a package of it", path=path)
+        return _("%aip_package {path} makes a package of it", path=path)
     folder = path.parent
     names = [one.name for one in folder.iterdir() if one.name.endswith(SUFFIXES)] if folder.is_dir() else []
     if not names:
-        return say("build it first")
-    return nearest(path.name, names) or say("there is {names}", names=", ".join(sorted(names)[:5]))
+        return _("build it first")
+    return nearest(path.name, names) or _("there is {names}", names=", ".join(sorted(names)[:5]))

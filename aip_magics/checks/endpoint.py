@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from aip_magics import catalog
 from aip_magics.checks import links
 from aip_magics.checks.base import Outcomes, Skipped, Subject, error, rule, warning
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.spec import nearest
 
 _N1 = re.compile(r"n1-(standard|highmem|highcpu)-\d+")
@@ -19,8 +19,8 @@ def service_ended(subject: Subject) -> Outcomes:
     """Google shut AI Platform Prediction down on 2025-01-31; only compatible endpoints still answer."""
     if not subject.target.is_google:
         return []
-    text = say("Google shut AI Platform Prediction down on 2025-01-31: this endpoint takes no deployments any more")
-    return [warning("target", text, say("deploy with --target local, or name a compatible endpoint"))]
+    text = _("Google shut AI Platform Prediction down on 2025-01-31: this endpoint takes no deployments any more")
+    return [warning("target", text, _("deploy with --target local, or name a compatible endpoint"))]
 
 
 @rule("M03", link=links.REGIONAL)
@@ -33,7 +33,7 @@ def region_available(subject: Subject) -> Outcomes:
     if own is not None and own not in catalog.regional_regions():
         fix = _nearest_of(own, catalog.regional_regions())
         level = warning if subject.target.is_cloud and not subject.target.is_google else error
-        return [level("region", say("there is no regional endpoint in {region!r}", region=own), fix)]
+        return [level("region", _("there is no regional endpoint in {region!r}", region=own), fix)]
     if not regions:
         return []
     available = (own,) if own else catalog.global_regions()
@@ -44,15 +44,15 @@ def region_available(subject: Subject) -> Outcomes:
         return [
             error(
                 "model.regions",
-                say("{region} is not the region of the endpoint {own}", region=region, own=own),
+                _("{region} is not the region of the endpoint {own}", region=region, own=own),
                 f"regions: [{own}]",
             )
         ]
-    fix = say("--region {region} uses its own endpoint", region=region) if region in catalog.regional_regions() else ""
-    options = say("options are {names}", names=", ".join(available))
+    fix = _("--region {region} uses its own endpoint", region=region) if region in catalog.regional_regions() else ""
+    options = _("options are {names}", names=", ".join(available))
     fix = "; ".join(part for part in (fix or nearest(region, list(available)), options) if part)
     return [
-        error("model.regions", say("the region {region!r} is not available on the global endpoint", region=region), fix)
+        error("model.regions", _("the region {region!r} is not available on the global endpoint", region=region), fix)
     ]
 
 
@@ -63,7 +63,7 @@ def one_region(subject: Subject) -> Outcomes:
     if regions is None or len(regions) == 1:
         return []
     fix = f"regions: [{regions[0] if regions else catalog.default_region()}]"
-    return [error("model.regions", say("exactly one region is wanted, not {count}", count=len(regions)), fix)]
+    return [error("model.regions", _("exactly one region is wanted, not {count}", count=len(regions)), fix)]
 
 
 @rule("S14", link=links.REGIONAL)
@@ -80,24 +80,22 @@ def machine_type(subject: Subject) -> Outcomes:
     if catalog.machine_type(name) is None and not _N1.fullmatch(name):
         return [
             error(
-                "version.machineType", say("there is no machine type {name!r}", name=name), _machine_fix(name, regional)
+                "version.machineType", _("there is no machine type {name!r}", name=name), _machine_fix(name, regional)
             )
         ]
     if (subject.family == "N1") != regional:
         if regional:
-            here = say("regional endpoints have N1 machines only")
-            fix = say("use {name}, or leave --region out for the global endpoint", name=default)
+            here = _("regional endpoints have N1 machines only")
+            fix = _("use {name}, or leave --region out for the global endpoint", name=default)
         else:
-            here = say("the global endpoint has MLS1 machines only")
-            fix = say("use {name}, or add --region for a regional endpoint", name=default)
-        return [
-            error("version.machineType", say("{name} does not fit the endpoint: {here}", name=name, here=here), fix)
-        ]
+            here = _("the global endpoint has MLS1 machines only")
+            fix = _("use {name}, or add --region for a regional endpoint", name=default)
+        return [error("version.machineType", _("{name} does not fit the endpoint: {here}", name=name, here=here), fix)]
     if catalog.machine_type(name) is None:
         return [
             warning(
                 "version.machineType",
-                say("{name} is not a known machine type", name=name),
+                _("{name} is not a known machine type", name=name),
                 _machine_fix(name, regional),
             )
         ]
@@ -113,20 +111,20 @@ def accelerator(subject: Subject) -> Outcomes:
     found = []
     field = "version.acceleratorConfig"
     if subject.family == "MLS1":
-        found.append(error(field, say("MLS1 machines take no accelerator"), say("leave it out, or use --region")))
+        found.append(error(field, _("MLS1 machines take no accelerator"), _("leave it out, or use --region")))
     if subject.framework in ("SCIKIT_LEARN", "XGBOOST") and subject.version.container is None:
         found.append(
             error(
                 field,
-                say("{framework} models are served without accelerators", framework=subject.framework),
-                say("leave it out"),
+                _("{framework} models are served without accelerators", framework=subject.framework),
+                _("leave it out"),
             )
         )
     if config.type is not None and config.type not in catalog.accelerators():
         fix = _nearest_of(config.type, catalog.accelerators())
-        found.append(error(f"{field}.type", say("there is no accelerator {type!r}", type=config.type), fix))
+        found.append(error(f"{field}.type", _("there is no accelerator {type!r}", type=config.type), fix))
     if config.count is not None and config.count < 1:
-        found.append(error(f"{field}.count", say("the count is {count}", count=config.count), "count: 1"))
+        found.append(error(f"{field}.count", _("the count is {count}", count=config.count), "count: 1"))
     return found
 
 
@@ -137,17 +135,17 @@ def scale_to_zero(subject: Subject) -> Outcomes:
     if scaling is None or scaling.minNodes is None:
         return []
     if subject.version.machineType and catalog.machine_type(subject.version.machineType) is None:
-        return Skipped(say("the family of {machineType} is not known", machineType=subject.version.machineType))
+        return Skipped(_("the family of {machineType} is not known", machineType=subject.version.machineType))
     if scaling.minNodes < 0:
         return [
             error(
                 "version.autoScaling.minNodes",
-                say("minNodes is {minNodes}", minNodes=scaling.minNodes),
+                _("minNodes is {minNodes}", minNodes=scaling.minNodes),
                 "minNodes: 1",
             )
         ]
     if scaling.minNodes == 0 and subject.family == "N1":
-        text = say("N1 machines keep at least one node; only MLS1 machines of the global endpoint scale to zero")
+        text = _("N1 machines keep at least one node; only MLS1 machines of the global endpoint scale to zero")
         return [error("version.autoScaling.minNodes", text, "minNodes: 1")]
     return []
 
@@ -158,8 +156,8 @@ def _machine_fix(name: str, regional: bool) -> str:
     for row in catalog.machine_types():
         if row.formerly == name:
             if row in known:
-                return say("it is called {name} now", name=row.name)
-            return say("it is called {name} now; this endpoint has {other}", name=row.name, other=known[0].name)
+                return _("it is called {name} now", name=row.name)
+            return _("it is called {name} now; this endpoint has {other}", name=row.name, other=known[0].name)
     return nearest(name, [row.name for row in known]) or _one_of(row.name for row in known[:5])
 
 
@@ -168,4 +166,4 @@ def _nearest_of(word: str, known: Sequence[str]) -> str:
 
 
 def _one_of(names: Iterable[str]) -> str:
-    return say("one of {names}", names=", ".join(names))
+    return _("one of {names}", names=", ".join(names))

@@ -9,7 +9,7 @@ from aip_magics import catalog
 from aip_magics.artifacts import MODEL_FILES, ModelDir, NearMiss
 from aip_magics.checks import links
 from aip_magics.checks.base import Outcomes, Subject, advice, error, on_directory, rule
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 _FILE_SUFFIXES = (".pb", ".pbtxt", ".pkl", ".joblib", ".bst", ".h5", ".keras")
 _WANTED = {
@@ -25,8 +25,8 @@ def several_models(subject: Subject, directory: ModelDir) -> Outcomes:
     """With several model files in the directory, the framework cannot be told unless it is given."""
     if _asked(subject) or subject.is_custom or len(directory.model_files) < 2:
         return []
-    text = say("there are several model files: {names}", names=_names(directory))
-    return [error(str(directory.path), text, say("keep one, or say which with --framework"))]
+    text = _("there are several model files: {names}", names=_names(directory))
+    return [error(str(directory.path), text, _("keep one, or say which with --framework"))]
 
 
 @rule("S02", link=links.WRONG_LEVEL)
@@ -42,18 +42,18 @@ def saved_model(subject: Subject, directory: ModelDir) -> Outcomes:
     wanted = _WANTED["TENSORFLOW"]
     count = len(_present(directory, wanted))
     if newest := directory.newest_export:
-        text = say("this is an export base; the model lies in a folder of it")
+        text = _("this is an export base; the model lies in a folder of it")
         return [
             error(
                 str(directory.path),
                 text,
-                say("--origin {path} is the newest", path=shlex.quote(str(directory.path / newest))),
+                _("--origin {path} is the newest", path=shlex.quote(str(directory.path / newest))),
             )
         ]
     if asked is None or count == 1 or (not count and _needs_export(subject, directory)):
         return []
-    text = say("exactly one of {wanted} is expected, not {count}", wanted=", ".join(wanted), count=count or say("none"))
-    return [error(str(directory.path), text, _rename(directory, wanted) or say("export the model as a SavedModel"))]
+    text = _("exactly one of {wanted} is expected, not {count}", wanted=", ".join(wanted), count=count or _("none"))
+    return [error(str(directory.path), text, _rename(directory, wanted) or _("export the model as a SavedModel"))]
 
 
 @rule("A19", link=links.EXPORTING)
@@ -67,8 +67,8 @@ def needs_export(subject: Subject, directory: ModelDir) -> Outcomes:
     line = f"tf.saved_model.save(model, {target!r})"
     if near.name in directory.keras_files:
         line = f"keras.models.load_model({str(directory.path / near.name)!r}).export({target!r})"
-    text = say("{name} {why}; only a SavedModel can be served", name=near.name, why=near.why)
-    return [error(near.name, text, say("{line}, then deploy {target}", line=line, target=target))]
+    text = _("{name} {why}; only a SavedModel can be served", name=near.name, why=near.why)
+    return [error(near.name, text, _("{line}, then deploy {target}", line=line, target=target))]
 
 
 @rule("S03", link=links.WRONG_NAME)
@@ -81,17 +81,17 @@ def file_names(subject: Subject, directory: ModelDir) -> Outcomes:
     wanted = _WANTED.get(asked or "", tuple(MODEL_FILES))
     present = _present(directory, wanted)
     if asked and len(present) > 1:
-        text = say(
+        text = _(
             "exactly one of {wanted} is expected, not {present}",
             wanted=", ".join(wanted),
             present=", ".join(present),
         )
-        return [error(str(directory.path), text, say("remove {present}", present=present[1]))]
+        return [error(str(directory.path), text, _("remove {present}", present=present[1]))]
     if present or not directory.near_misses or _needs_export(subject, directory):
         return []
     near = directory.near_misses[0]
-    fix = _rename(directory, wanted) or say("export it as one of {names}", names=", ".join(wanted))
-    return [error(near.name, say("{name} {why}: the model would not be found", name=near.name, why=near.why), fix)]
+    fix = _rename(directory, wanted) or _("export it as one of {names}", names=", ".join(wanted))
+    return [error(near.name, _("{name} {why}: the model would not be found", name=near.name, why=near.why), fix)]
 
 
 @rule("A05", link=links.EXPORTING)
@@ -110,17 +110,17 @@ def no_model(subject: Subject, directory: ModelDir) -> Outcomes:
         fix = (
             f"--framework {_spelled(directory.framework)}"
             if directory.framework
-            else say("save {wanted}", wanted=wanted[0])
+            else _("save {wanted}", wanted=wanted[0])
         )
         return [
-            error(where, say("could not find {wanted}; there is {other}", wanted=", ".join(wanted), other=other), fix)
+            error(where, _("could not find {wanted}; there is {other}", wanted=", ".join(wanted), other=other), fix)
         ]
     if len(directory.files) == 1:
-        text = say(
+        text = _(
             "could not find {wanted}; the only file is {name}", wanted=", ".join(wanted), name=directory.files[0].name
         )
     else:
-        text = say("could not find {wanted} among {count} files", wanted=", ".join(wanted), count=len(directory.files))
+        text = _("could not find {wanted} among {count} files", wanted=", ".join(wanted), count=len(directory.files))
     return [error(where, text, f"joblib.dump(model, {str(directory.path / 'model.joblib')!r})")]
 
 
@@ -137,12 +137,12 @@ def origin_is_directory(subject: Subject) -> Outcomes:
         found.append(advice("origin", text, f"--origin {shlex.quote(str(directory.path))}"))
     if uri is None:
         return found
-    bucket, _, path = uri.removeprefix("gs://").partition("/")
+    bucket, _sep, path = uri.removeprefix("gs://").partition("/")
     if not uri.startswith("gs://") or not bucket:
         found.append(
             error(
                 "version.deploymentUri",
-                say("{uri!r} does not begin with gs://BUCKET", uri=uri),
+                _("{uri!r} does not begin with gs://BUCKET", uri=uri),
                 "gs://BUCKET/DIRECTORY",
             )
         )
@@ -151,8 +151,8 @@ def origin_is_directory(subject: Subject) -> Outcomes:
         found.append(
             error(
                 "version.deploymentUri",
-                say("{uri} names a file, not its directory", uri=uri),
-                say("use {name}", name=parent),
+                _("{uri} names a file, not its directory", uri=uri),
+                _("use {name}", name=parent),
             )
         )
     elif "//" in path or path.startswith("/"):
@@ -160,8 +160,8 @@ def origin_is_directory(subject: Subject) -> Outcomes:
         found.append(
             error(
                 "version.deploymentUri",
-                say("{uri} has an empty part between two slashes", uri=uri),
-                say("use {name}", name=clean),
+                _("{uri} has an empty part between two slashes", uri=uri),
+                _("use {name}", name=clean),
             )
         )
     return found
@@ -174,18 +174,18 @@ def total_size(subject: Subject, directory: ModelDir) -> Outcomes:
     most = catalog.limits().model_dir_bytes(subject.family)
     if directory.total_size <= most:
         return []
-    text = say(
+    text = _(
         "the total size of the files is {total_size} bytes; the maximum on {family} is {most} bytes",
         total_size=directory.total_size,
         family=subject.family,
         most=most,
     )
     largest = max(directory.files, key=lambda file: file.size)
-    fix = say(
+    fix = _(
         "leave out what is not the model; the largest is {name} ({size} bytes)", name=largest.name, size=largest.size
     )
     if subject.family == "MLS1" and directory.total_size <= catalog.limits().model_dir_bytes("N1"):
-        fix += "; " + say("a regional endpoint (--region) takes 10 GB")
+        fix += "; " + _("a regional endpoint (--region) takes 10 GB")
     return [error(str(directory.path), text, fix)]
 
 
@@ -198,10 +198,10 @@ def file_count(_subject: Subject, directory: ModelDir) -> Outcomes:
         return []
     count = len(directory.files)
     if directory.truncated:
-        text = say("there are more than {count} files; {most} are allowed", count=count, most=most)
+        text = _("there are more than {count} files; {most} are allowed", count=count, most=most)
     else:
-        text = say("there are {count} files; {most} are allowed", count=count, most=most)
-    fix = say("name the directory of the export alone, not the one of the training")
+        text = _("there are {count} files; {most} are allowed", count=count, most=most)
+    fix = _("name the directory of the export alone, not the one of the training")
     return [error(str(directory.path), text, fix)]
 
 
@@ -213,8 +213,8 @@ def left_out(_subject: Subject, directory: ModelDir) -> Outcomes:
     Hidden files and compiled Python are left out without a word.
     """
     told = [entry for entry in directory.left_out if entry.kind not in ("hidden", "compiled")]
-    fix = say("copy it into the directory if the model needs it")
-    return [advice(entry.name, say("not uploaded: {reason}", reason=entry.reason), fix) for entry in told[:10]]
+    fix = _("copy it into the directory if the model needs it")
+    return [advice(entry.name, _("not uploaded: {reason}", reason=entry.reason), fix) for entry in told[:10]]
 
 
 def _needs_export(subject: Subject, directory: ModelDir) -> NearMiss | None:
@@ -257,5 +257,5 @@ def _spelled(framework: str) -> str:
 
 def _with_its_directory(file: str, count: int) -> str:
     if count == 1:
-        return say("{file} is a file: its directory is taken, with 1 file", file=file)
-    return say("{file} is a file: its directory is taken, with all {count} files in it", file=file, count=count)
+        return _("{file} is a file: its directory is taken, with 1 file", file=file)
+    return _("{file} is a file: its directory is taken, with all {count} files in it", file=file, count=count)

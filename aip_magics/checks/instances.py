@@ -11,7 +11,7 @@ from aip_magics.checks import links
 from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, error, rule, warning
 from aip_magics.checks.looking import booster_of, saved_model_of
 from aip_magics.checks.requests import ROWS, no_test
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 _FIELD = "test.instances"
 _MOST_KEYS = 10  # told of, each with a finding of its own
@@ -41,8 +41,8 @@ def other_keys(subject: Subject) -> Outcomes:
     return [
         level(
             f"test.{key}",
-            say("the key {key} of the request goes to predict, which does not take it", key=key),
-            say("leave {field} out", field=key),
+            _("the key {key} of the request goes to predict, which does not take it", key=key),
+            _("leave {field} out", field=key),
         )
         for key in others
     ]
@@ -68,15 +68,15 @@ def signature_named(subject: Subject) -> Outcomes:
         return facts if isinstance(facts, Skipped) else []
     name = subject.test_keys.get("signature_name")
     if name is not None and not isinstance(name, str):
-        return [error("test.signature_name", say("signature_name is not a text"), "signature_name: serving_default")]
+        return [error("test.signature_name", _("signature_name is not a text"), "signature_name: serving_default")]
     if facts.signature(name) is not None:
         return []
     names = ", ".join(one.name for one in facts.signatures)
     fix = f"signature_name: {facts.signatures[0].name}"
     if name is None:
-        text = say("the SavedModel has several signatures ({names}) and none is serving_default", names=names)
+        text = _("the SavedModel has several signatures ({names}) and none is serving_default", names=names)
     else:
-        text = say("the SavedModel has no signature {name}; there is {names}", name=name, names=names)
+        text = _("the SavedModel has no signature {name}; there is {names}", name=name, names=names)
     return [error("test.signature_name", text, fix)]
 
 
@@ -106,31 +106,31 @@ def input_values(subject: Subject) -> Outcomes:
 
 def _row(index: int, row: Any, facts: BoosterFacts | None, first: Any) -> Finding | None:
     if not isinstance(row, list):
-        text = say("instance {index} is {kind}; a list of numbers is wanted", index=index, kind=_kind(row))
+        text = _("instance {index} is {kind}; a list of numbers is wanted", index=index, kind=_kind(row))
         return error(_FIELD, text, ROWS)
     odd = next((value for value in row if not _is_number(value) and value is not None), None)
     if odd is not None:
-        text = say("instance {index} holds {kind}; XGBoost takes numbers only", index=index, kind=_kind(odd))
+        text = _("instance {index} holds {kind}; XGBoost takes numbers only", index=index, kind=_kind(odd))
         return error(_FIELD, text, ROWS)
     wanted = facts.features if facts and facts.features else len(first)
     if len(row) == wanted:
         return None
     if len(row) == 1:
-        text = say("instance {index} has 1 value; the model has {wanted} features", index=index, wanted=wanted)
+        text = _("instance {index} has 1 value; the model has {wanted} features", index=index, wanted=wanted)
     else:
-        text = say(
+        text = _(
             "instance {index} has {count} values; the model has {wanted} features",
             index=index,
             count=len(row),
             wanted=wanted,
         )
-    return error(_FIELD, text, say("send the {wanted} columns in the order of the training", wanted=wanted))
+    return error(_FIELD, text, _("send the {wanted} columns in the order of the training", wanted=wanted))
 
 
 def _one_input(index: int, instance: Any, name: str) -> Finding | None:
     if not isinstance(instance, dict) or set(instance) in ({name}, {"b64"}):
         return None
-    text = say(
+    text = _(
         "instance {index} has the keys {keys}; the input is {name}",
         index=index,
         keys=", ".join(map(str, instance)),
@@ -140,16 +140,16 @@ def _one_input(index: int, instance: Any, name: str) -> Finding | None:
 
 
 def _several_inputs(index: int, instance: Any, names: list[str]) -> Finding | None:
-    fix = say("the inputs are {names}", names=", ".join(names))
+    fix = _("the inputs are {names}", names=", ".join(names))
     if not isinstance(instance, dict):
-        text = say(
+        text = _(
             "instance {index} is {kind}; an object with the inputs' names is wanted", index=index, kind=_kind(instance)
         )
         return error(_FIELD, text, fix)
     unknown = [key for key in instance if key not in names]
     if not unknown:
         return None
-    return error(_FIELD, say("instance {index} has the key {key}, which is no input", index=index, key=unknown[0]), fix)
+    return error(_FIELD, _("instance {index} has the key {key}, which is no input", index=index, key=unknown[0]), fix)
 
 
 def _missing(instances: list[Any], names: list[str]) -> Iterator[Finding]:
@@ -157,10 +157,10 @@ def _missing(instances: list[Any], names: list[str]) -> Iterator[Finding]:
         lacking = [index for index, instance in enumerate(instances) if name not in instance]
         if not lacking:
             continue
-        text = say("instance {index} lacks the input {name}", index=lacking[0], name=name)
+        text = _("instance {index} lacks the input {name}", index=lacking[0], name=name)
         # An input that has a value of its own may be left out, but then of every instance.
         level = warning if len(lacking) == len(instances) else error
-        yield level(_FIELD, text, say("give {name} in every instance", name=name))
+        yield level(_FIELD, text, _("give {name} in every instance", name=name))
 
 
 def _values(index: int, instance: Any, signature: Signature) -> Finding | None:
@@ -180,18 +180,18 @@ def _values(index: int, instance: Any, signature: Signature) -> Finding | None:
 def _misfit(index: int, value: Any, tensor: Tensor) -> Finding | None:
     wrong = next((one for one in _leaves(value) if not _fits(one, tensor.dtype)), None)
     if wrong is not None:
-        text = say(
+        text = _(
             "instance {index} has {kind} for the input {name}, which is {dtype}",
             index=index,
             kind=_kind(wrong),
             name=tensor.name,
             dtype=tensor.dtype,
         )
-        return error(_FIELD, text, say("send values of the type {dtype}", dtype=tensor.dtype))
+        return error(_FIELD, text, _("send values of the type {dtype}", dtype=tensor.dtype))
     shape = _shape(value)
     if tensor.shape is None or shape is None or _same(shape, tensor.shape[1:]):
         return None
-    text = say(
+    text = _(
         "instance {index} has the shape {shape} for the input {name}, which wants {wanted}",
         index=index,
         shape=_shown(shape),
@@ -199,7 +199,7 @@ def _misfit(index: int, value: Any, tensor: Tensor) -> Finding | None:
         wanted=_shown(tensor.shape[1:]),
     )
     return error(
-        _FIELD, text, say("send one value of the shape {wanted} for each instance", wanted=_shown(tensor.shape[1:]))
+        _FIELD, text, _("send one value of the shape {wanted} for each instance", wanted=_shown(tensor.shape[1:]))
     )
 
 
@@ -252,12 +252,10 @@ def _kind(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, dict):
-        return say("an object")
+        return _("an object")
     if isinstance(value, list):
-        return say("a list")
-    return (
-        say("the text {text!r}", text=value[:20]) if isinstance(value, str) else say("the number {value}", value=value)
-    )
+        return _("a list")
+    return _("the text {text!r}", text=value[:20]) if isinstance(value, str) else _("the number {value}", value=value)
 
 
 def _first(found: Iterator[Finding | None]) -> Iterator[Finding]:
@@ -269,7 +267,7 @@ def _saved_model(subject: Subject) -> SavedModelFacts | Skipped:
     if subject.instances is None:
         return no_test()
     if subject.model_dir is None:
-        return Skipped(say("the model directory is not on this machine"))
+        return Skipped(_("the model directory is not on this machine"))
     facts = saved_model_of(subject.model_dir)
     return facts if isinstance(facts, Skipped) or facts.complete else Skipped(facts.unread)
 
@@ -280,4 +278,4 @@ def _signature(subject: Subject) -> Signature | Skipped:
         return facts
     name = subject.test_keys.get("signature_name")
     found = facts.signature(name if isinstance(name, str) else None)
-    return found or Skipped(say("no signature is named"))  # R09 says it
+    return found or Skipped(_("no signature is named"))  # R09 says it

@@ -13,7 +13,7 @@ from aip_magics.artifacts import ModelDir
 from aip_magics.artifacts.facts import BoosterFacts
 from aip_magics.checks import links
 from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, in_cloud, on_directory, rule
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 _FORMAT_SINCE = {"json": "1.0.0", "ubjson": "1.6.0"}  # the first XGBoost that reads a format
 _WRONG_ANSWERS = (3,)  # the first XGBoost whose files an older one reads wrong
@@ -30,14 +30,14 @@ def pickle_protocol(subject: Subject, directory: ModelDir) -> Outcomes:
     row = next((row for row in catalog.ceilings() if row.python == python), catalog.ceilings()[0])
     if contents.protocol <= row.pickle_protocol:
         return []
-    text = say(
+    text = _(
         "{name} is of pickle protocol {protocol}; Python {python} reads up to {pickle_protocol}",
         name=file.name,
         protocol=contents.protocol,
         python=row.python,
         pickle_protocol=row.pickle_protocol,
     )
-    return [in_cloud(subject, file.name, text, say("dump it with protocol={protocol}", protocol=row.pickle_protocol))]
+    return [in_cloud(subject, file.name, text, _("dump it with protocol={protocol}", protocol=row.pickle_protocol))]
 
 
 @rule("A02", link=links.VERSION_SKEW)
@@ -67,7 +67,7 @@ def wrong_answers(subject: Subject, directory: ModelDir) -> Outcomes:
         return []
     runtime = catalog.runtime(subject.version.runtimeVersion or "")
     if runtime:
-        text = say(
+        text = _(
             "the model is of XGBoost {version}: XGBoost {older} of runtime {runtime} loads it without an error "
             "and answers wrong",
             version=version,
@@ -75,7 +75,7 @@ def wrong_answers(subject: Subject, directory: ModelDir) -> Outcomes:
             runtime=runtime.version,
         )
     else:
-        text = say(
+        text = _(
             "the model is of XGBoost {version}: the XGBoost of every runtime loads it without an error "
             "and answers wrong",
             version=version,
@@ -94,14 +94,14 @@ def better_runtime(subject: Subject, directory: ModelDir) -> Outcomes:
     library = catalog.library_name(framework or "")
     wrote = directory.libraries.get(library)
     if runtime is None or framework is None or wrote is None:
-        return Skipped(say("no runtime version is named")) if wrote else _unknown(directory)
+        return Skipped(_("no runtime version is named")) if wrote else _unknown(directory)
     has, fit = catalog.library_of(runtime, library), catalog.fit_all(framework, directory.libraries)
     if has is None or fit.runtime in (None, runtime.version) or _series(has) <= _series(wrote):
         return []  # an older library is told by A02
     better = catalog.runtime(fit.runtime or "")
     if better is None or _series(catalog.library_of(better, library) or "") >= _series(has):
         return []
-    text = say(
+    text = _(
         "the model is of {library} {wrote}, runtime {runtime} has {has}, which may not load it",
         library=library,
         wrote=wrote,
@@ -160,9 +160,9 @@ def _newer(subject: Subject, directory: ModelDir, name: str, version: str) -> Fi
     certainty = catalog.newer_than_runtime(name, version, runtime, subject.version.pythonVersion)
     if certainty is None:
         return None
-    has = catalog.library_of(runtime, name) or say("none")
+    has = catalog.library_of(runtime, name) or _("none")
     better = catalog.fit_library(name, version)
-    text = say(
+    text = _(
         "the model is of {library} {version}, runtime {runtime} has {has}",
         library=name,
         version=version,
@@ -196,9 +196,9 @@ def _same_without_base_score(booster: BoosterFacts) -> bool:
 
 
 def _retrain(fit: catalog.Fit) -> str:
-    return say("retrain on Python {python} with pip install {pins}", python=fit.retrain_python, pins=" ".join(fit.pins))
+    return _("retrain on Python {python} with pip install {pins}", python=fit.retrain_python, pins=" ".join(fit.pins))
 
 
 def _unknown(directory: ModelDir) -> Skipped:
     unread = directory.contents.unread if directory.contents else ""
-    return Skipped(unread or say("no library version was found in the model"))
+    return Skipped(unread or _("no library version was found in the model"))

@@ -8,7 +8,7 @@ from typing import TypeAlias, TypeVar
 from aip_magics.artifacts import ModelDir
 from aip_magics.artifacts.facts import BoosterFacts, PickleFacts, SavedModelFacts
 from aip_magics.checks.base import Outcomes, Skipped, Subject
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 Facts = TypeVar("Facts", PickleFacts, BoosterFacts, SavedModelFacts)
 Checked: TypeAlias = Callable[[Subject], Outcomes]
@@ -31,16 +31,16 @@ def on_saved_model(check: Callable[[Subject, ModelDir, SavedModelFacts], Outcome
 
 def pickle_of(directory: ModelDir) -> PickleFacts | Skipped:
     found = directory.contents.pickle if directory.contents else None
-    return found or _no_facts(directory, say("the model is no pickle"))
+    return found or _no_facts(directory, _("the model is no pickle"))
 
 
 def booster_of(directory: ModelDir) -> BoosterFacts | Skipped:
     found = directory.contents.booster if directory.contents else None
-    return found or _no_facts(directory, say("the model is no file of XGBoost"))
+    return found or _no_facts(directory, _("the model is no file of XGBoost"))
 
 
 def saved_model_of(directory: ModelDir) -> SavedModelFacts | Skipped:
-    return directory.saved_model or _no_facts(directory, say("the model is no SavedModel"))
+    return directory.saved_model or _no_facts(directory, _("the model is no SavedModel"))
 
 
 def file_of(directory: ModelDir) -> str:
@@ -54,7 +54,7 @@ def _on(
     def checked(subject: Subject) -> Outcomes:
         directory = subject.model_dir
         if directory is None:
-            return Skipped(say("the model directory is not on this machine"))
+            return Skipped(_("the model directory is not on this machine"))
         facts = facts_of(directory)
         if isinstance(facts, Skipped):
             return facts
@@ -62,7 +62,7 @@ def _on(
         if isinstance(found, Skipped) or facts.complete:
             return found
         # What was found is there; what was not may still be in the part that was not read.
-        return list(found) or Skipped(facts.unread or say("the model was not read to its end"))
+        return list(found) or Skipped(facts.unread or _("the model was not read to its end"))
 
     checked.__doc__ = check.__doc__
     return checked
@@ -70,7 +70,7 @@ def _on(
 
 def _no_facts(directory: ModelDir, kind: str) -> Skipped:
     if directory.model_file is None:
-        return Skipped(say("there is no single model file to look into"))
+        return Skipped(_("there is no single model file to look into"))
     unread = directory.contents.unread if directory.contents else ""
     return Skipped(unread or kind)
 

@@ -8,7 +8,7 @@ from aip_magics import catalog
 from aip_magics.artifacts import ModelDir
 from aip_magics.checks import links
 from aip_magics.checks.base import Outcomes, Skipped, Subject, on_directory, rule, warning
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 _HDF5 = (".h5", ".hdf5", ".hdf", ".he5")
 _SHARE = 0.5  # of the memory: the interpreter, the libraries and the request need the rest
@@ -26,12 +26,12 @@ def memory(subject: Subject, directory: ModelDir) -> Outcomes:
     name = subject.version.machineType or catalog.default_machine_type(subject.target.regional).name
     machine = catalog.machine_type(name)
     if machine is None:
-        return Skipped(say("the memory of {machine} is not known", machine=name))
+        return Skipped(_("the memory of {machine} is not known", machine=name))
     files = [Path(uri).expanduser() for uri in subject.version.packageUris or () if not uri.startswith("gs://")]
     size = directory.total_size + sum(file.stat().st_size for file in files if file.is_file())
     if size <= machine.memory_gb * _SHARE * 1024**3:
         return []
-    text = say(
+    text = _(
         "model and packages have {size} MB; {machine} has {memory} GB of memory for all",
         size=round(size / 1024**2),
         machine=name,
@@ -39,7 +39,7 @@ def memory(subject: Subject, directory: ModelDir) -> Outcomes:
     )
     family = [row for row in catalog.machine_types() if row.family == machine.family]
     larger = next((row.name for row in family if row.memory_gb > machine.memory_gb), None)
-    fix = f"machineType: {larger}" if larger else say("make it smaller: packages without GPU support, for one")
+    fix = f"machineType: {larger}" if larger else _("make it smaller: packages without GPU support, for one")
     return [warning("version.machineType", text, fix)]
 
 
@@ -52,5 +52,5 @@ def hdf5_in_routine(subject: Subject, directory: ModelDir) -> Outcomes:
     names = [file.name for file in directory.files if file.name.lower().endswith(_HDF5)]
     if not names:
         return []
-    text = say("{name} is an HDF5 file: reading one in from_path is known to fail in the cloud", name=names[0])
-    return [warning(names[0], text, say("save the weights in another format: joblib, or a SavedModel"))]
+    text = _("{name} is an HDF5 file: reading one in from_path is known to fail in the cloud", name=names[0])
+    return [warning(names[0], text, _("save the weights in another format: joblib, or a SavedModel"))]

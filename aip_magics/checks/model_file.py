@@ -7,7 +7,7 @@ from collections.abc import Callable
 from aip_magics.artifacts import ModelDir
 from aip_magics.checks import links
 from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, error, on_directory, rule, warning
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 _SHOWN = 5
 _PARTS = ("variables/", "assets/")  # of a SavedModel
@@ -19,7 +19,7 @@ def git_lfs_pointer(_subject: Subject, directory: ModelDir) -> Outcomes:
     """No file is a Git LFS pointer: a small text in place of the file. It is an error for files of the model."""
     found = _stand_ins(directory, "git-lfs-pointer")
     return [
-        level(name, say("{file} is a Git LFS pointer, not the file itself", file=name), "git lfs pull")
+        level(name, _("{file} is a Git LFS pointer, not the file itself", file=name), "git lfs pull")
         for name, level in found
     ]
 
@@ -28,9 +28,9 @@ def git_lfs_pointer(_subject: Subject, directory: ModelDir) -> Outcomes:
 @on_directory
 def web_page(_subject: Subject, directory: ModelDir) -> Outcomes:
     """No file is a web page under another name: a download that ended at a login or an error."""
-    fix = say("download it again, signed in")
+    fix = _("download it again, signed in")
     return [
-        level(name, say("{file}: it is a web page, not what its name says: a download that went wrong", file=name), fix)
+        level(name, _("{file}: it is a web page, not what its name says: a download that went wrong", file=name), fix)
         for name, level in _stand_ins(directory, "html")
     ]
 
@@ -41,11 +41,11 @@ def empty_file(_subject: Subject, directory: ModelDir) -> Outcomes:
     """The model file is not empty."""
     file = directory.model_file
     if file is None:
-        return Skipped(say("there is no single model file to look into"))
+        return Skipped(_("there is no single model file to look into"))
     if file.size:
         return []
-    text = say("{file} is empty (0 bytes)", file=file.name)
-    return [error(file.name, text, say("save the model again, and close the file"))]
+    text = _("{file} is empty (0 bytes)", file=file.name)
+    return [error(file.name, text, _("save the model again, and close the file"))]
 
 
 @rule("D07", link=links.EXPORTING)
@@ -57,28 +57,28 @@ def readable_format(subject: Subject, directory: ModelDir) -> Outcomes:
     """
     file, contents = directory.model_file, directory.contents
     if file is None or subject.is_custom:
-        return Skipped(say("there is no single model file to look into"))
+        return Skipped(_("there is no single model file to look into"))
     if directory.saved_model is not None:
         if directory.saved_model.complete:
             return []
-        text = say("{file} cannot be read: {reason}", file=file.name, reason=directory.saved_model.unread)
-        return [warning(file.name, text, say("export the model again, and copy it whole"))]
+        text = _("{file} cannot be read: {reason}", file=file.name, reason=directory.saved_model.unread)
+        return [warning(file.name, text, _("export the model again, and copy it whole"))]
     if contents is None:
         return []
     if contents.format == "pickle" and file.name == "model.bst":
         return [
             error(
                 file.name,
-                say("{file} is a pickle, not a file of XGBoost", file=file.name),
+                _("{file} is a pickle, not a file of XGBoost", file=file.name),
                 "mv model.bst model.pkl",
             )
         ]
     if contents.format in ("hdf5", "zip"):
-        text = say("{file} is of the format {format}, not a model", file=file.name, format=contents.format)
-        return [error(file.name, text, say("save the model with joblib.dump or booster.save_model"))]
+        text = _("{file} is of the format {format}, not a model", file=file.name, format=contents.format)
+        return [error(file.name, text, _("save the model with joblib.dump or booster.save_model"))]
     if contents.format == "unknown" and contents.complete:
-        text = say("{file} is of no known format", file=file.name)
-        return [warning(file.name, text, say("save the model again, and copy it whole"))]
+        text = _("{file} is of no known format", file=file.name)
+        return [warning(file.name, text, _("save the model again, and copy it whole"))]
     return []
 
 
@@ -94,7 +94,7 @@ def object_type(subject: Subject, directory: ModelDir) -> Outcomes:
     if subject.is_custom or contents is None or contents.format != "pickle":
         return []
     if contents.top is None:
-        return Skipped(contents.unread or say("the class of the pickled object cannot be told without loading it"))
+        return Skipped(contents.unread or _("the class of the pickled object cannot be told without loading it"))
     module = contents.top.rpartition(".")[0]
     word = {"SCIKIT_LEARN": "sklearn", "XGBOOST": "xgboost"}.get(subject.framework or "")
     if word in module if word else ("sklearn" in module or "xgboost" in module):
@@ -114,11 +114,11 @@ def wrapper_as_booster(subject: Subject, directory: ModelDir) -> Outcomes:
         return []
     if not contents.top.startswith("xgboost.sklearn."):
         return []
-    text = say(
+    text = _(
         "{name} is of XGBoost's scikit-learn interface; as XGBOOST every prediction fails",
         name=contents.top.rpartition(".")[2],
     )
-    fix = say("--framework scikit-learn, or save model.get_booster()")
+    fix = _("--framework scikit-learn, or save model.get_booster()")
     return [error("version.framework", text, fix)]
 
 
@@ -135,17 +135,15 @@ def _wrong_object(subject: Subject, directory: ModelDir, top: str) -> Finding:
         kind = top.rpartition(".")[2]
         return error(
             file,
-            say("{file} holds a {kind}, not a model", file=file, kind=kind),
-            say("dump the estimator itself: joblib.dump(model, path)"),
+            _("{file} holds a {kind}, not a model", file=file, kind=kind),
+            _("dump the estimator itself: joblib.dump(model, path)"),
         )
     if "sklearn" in top or "xgboost" in top:
         other = "scikit-learn" if "sklearn" in top else "xgboost"
         return error(
             "version.framework",
-            say("{file} holds a {top}, not a model of {framework}", file=file, top=top, framework=subject.framework),
+            _("{file} holds a {top}, not a model of {framework}", file=file, top=top, framework=subject.framework),
             f"--framework {other}",
         )
-    text = say(
-        "{file} holds a {top}; only classes of scikit-learn and XGBoost are sure to be taken", file=file, top=top
-    )
-    return warning(file, text, say("dump a scikit-learn estimator or pipeline, or an XGBoost model"))
+    text = _("{file} holds a {top}; only classes of scikit-learn and XGBoost are sure to be taken", file=file, top=top)
+    return warning(file, text, _("dump a scikit-learn estimator or pipeline, or an XGBoost model"))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from aip_magics import catalog
 from aip_magics.checks import links
 from aip_magics.checks.base import Finding, Outcomes, Subject, error, rule, warning
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.names import RESOURCE, is_full
 
 
@@ -37,8 +37,8 @@ def labels(subject: Subject) -> Outcomes:
             found.append(
                 warning(
                     field,
-                    say("there are {count} labels; {most} are allowed", count=len(given), most=most),
-                    say("leave some out"),
+                    _("there are {count} labels; {most} are allowed", count=len(given), most=most),
+                    _("leave some out"),
                 )
             )
         for key, value in (given or {}).items():
@@ -64,34 +64,32 @@ def _last(name: str) -> str:
 def _name(field: str, name: str, prefix: str) -> Iterator[Finding]:
     most = catalog.limits().name_chars
     if not RESOURCE.fullmatch(name):
-        text = say(
+        text = _(
             "{name!r} is not a name: it should start with a letter and contain only letters, numbers and underscores",
             name=name,
         )
-        yield error(field, text, say("use {name}", name=legal_name(name, prefix)))
+        yield error(field, text, _("use {name}", name=legal_name(name, prefix)))
     elif len(name) > most:
         yield warning(
             field,
-            say("the name has {count} characters; {most} are known to work", count=len(name), most=most),
-            say("shorten it"),
+            _("the name has {count} characters; {most} are known to work", count=len(name), most=most),
+            _("shorten it"),
         )
 
 
 def _label(field: str, key: str, value: str) -> Iterator[Finding]:
     most = catalog.limits().label_chars
-    for what, text in ((say("key"), key), (say("value"), value)):
+    for what, text in ((_("key"), key), (_("value"), value)):
         if len(text) > most:
             yield warning(
                 f"{field}.{key}",
-                say("the {what} has {count} characters; {most} are allowed", what=what, count=len(text), most=most),
-                say("shorten it"),
+                _("the {what} has {count} characters; {most} are allowed", what=what, count=len(text), most=most),
+                _("shorten it"),
             )
         elif not all(char in "_-" or char.isdigit() or (char.isalpha() and not char.isupper()) for char in text):
-            told = say(
-                "the {what} {text!r} has more than lower-case letters, digits, `_` and `-`", what=what, text=text
-            )
-            yield warning(f"{field}.{key}", told, say("use {name}", name=re.sub("[^a-z0-9_-]+", "-", text.lower())))
+            told = _("the {what} {text!r} has more than lower-case letters, digits, `_` and `-`", what=what, text=text)
+            yield warning(f"{field}.{key}", told, _("use {name}", name=re.sub("[^a-z0-9_-]+", "-", text.lower())))
     if not key[:1].isalpha():
         yield warning(
-            f"{field}.{key}", say("the key {key!r} does not start with a letter", key=key), say("put a letter first")
+            f"{field}.{key}", _("the key {key!r} does not start with a letter", key=key), _("put a letter first")
         )

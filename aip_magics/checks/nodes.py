@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aip_magics.checks import links
 from aip_magics.checks.base import Finding, Outcomes, Subject, error, rule
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.spec import MetricSpec
 
 _SCALING = "version.autoScaling"
@@ -16,8 +16,8 @@ def metrics_need_n1(subject: Subject) -> Outcomes:
     scaling = subject.version.autoScaling
     if scaling is None or not scaling.metrics or subject.family == "N1":
         return []
-    text = say("MLS1 machines scale without metrics: metrics are for N1 machines of regional endpoints")
-    return [error(f"{_SCALING}.metrics", text, say("leave {field} out", field="metrics"))]
+    text = _("MLS1 machines scale without metrics: metrics are for N1 machines of regional endpoints")
+    return [error(f"{_SCALING}.metrics", text, _("leave {field} out", field="metrics"))]
 
 
 @rule("N02", link=links.API)
@@ -34,10 +34,10 @@ def node_counts(subject: Subject) -> Outcomes:
     scaling, manual = subject.version.autoScaling, subject.version.manualScaling
     found = []
     if scaling and scaling.minNodes and scaling.maxNodes is not None and scaling.minNodes > scaling.maxNodes:
-        text = say("minNodes {least} is above maxNodes {most}", least=scaling.minNodes, most=scaling.maxNodes)
+        text = _("minNodes {least} is above maxNodes {most}", least=scaling.minNodes, most=scaling.maxNodes)
         found.append(error(f"{_SCALING}.maxNodes", text, f"maxNodes: {scaling.minNodes}"))
     if manual and manual.nodes is not None and manual.nodes < 1:
-        text = say("manualScaling has {count} nodes", count=manual.nodes)
+        text = _("manualScaling has {count} nodes", count=manual.nodes)
         found.append(error("version.manualScaling.nodes", text, "nodes: 1"))
     return found
 
@@ -46,9 +46,9 @@ def _metric(subject: Subject, index: int, metric: MetricSpec) -> list[Finding]:
     field = f"{_SCALING}.metrics[{index}]"
     found = []
     if metric.name == "GPU_DUTY_CYCLE" and subject.version.acceleratorConfig is None:
-        text = say("GPU_DUTY_CYCLE needs an accelerator")
+        text = _("GPU_DUTY_CYCLE needs an accelerator")
         found.append(error(f"{field}.name", text, "name: CPU_USAGE"))
     if metric.target is not None and not 0 <= metric.target <= 100:
-        text = say("the target is {value}; a percentage from 0 to 100 is wanted", value=metric.target)
+        text = _("the target is {value}; a percentage from 0 to 100 is wanted", value=metric.target)
         found.append(error(f"{field}.target", text, "target: 60"))
     return found

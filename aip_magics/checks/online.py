@@ -27,7 +27,7 @@ from aip_magics.checks.base import (
     warning,
 )
 from aip_magics.errors import AipError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.spec import Model, Version
 
 _NEAR = 0.9  # of a quota
@@ -96,7 +96,7 @@ class OnlineRule:
         try:
             return stamped(self.check(subject, service), self.id, self.link)
         except AipError as refused:
-            return Skipped(say("the service does not tell: {reason}", reason=refused.message))
+            return Skipped(_("the service does not tell: {reason}", reason=refused.message))
 
 
 ONLINE_RULES: dict[str, OnlineRule] = {}
@@ -130,10 +130,10 @@ def existing_model(subject: Subject, service: ServiceView) -> Outcomes:
             continue
         told = {"name": there.id, "field": field, "value": _shown(has)}
         if field in _LASTING:
-            text = say("the model {name} exists with {field} {value}, which cannot be changed", **told)
-            fix = say("leave {field} out, or name another model", field=field)
+            text = _("the model {name} exists with {field} {value}, which cannot be changed", **told)
+            fix = _("leave {field} out, or name another model", field=field)
         else:
-            text = say("the model {name} exists with {field} {value}, which a deploy leaves as it is", **told)
+            text = _("the model {name} exists with {field} {value}, which a deploy leaves as it is", **told)
             fix = f"%aip_update --model {there.id} {_UPDATED[field]}"
         found.append(warning(f"model.{field}", text, fix))
     return found
@@ -147,10 +147,10 @@ def version_name_free(subject: Subject, service: ServiceView) -> Outcomes:
     if there is None:
         return []
     if there.state in ("DELETING", "UPDATING"):
-        text = say("version {name} is {state} at the moment", name=name, state=there.state)
-        return [error("version.name", text, say("wait until it is done, or take another name"))]
-    text = say("version {name} exists; a deploy keeps it if it is the same, and stops if it is different", name=name)
-    return [advice("version.name", text, say("--replace makes it anew; without a name the next free one is taken"))]
+        text = _("version {name} is {state} at the moment", name=name, state=there.state)
+        return [error("version.name", text, _("wait until it is done, or take another name"))]
+    text = _("version {name} exists; a deploy keeps it if it is the same, and stops if it is different", name=name)
+    return [advice("version.name", text, _("--replace makes it anew; without a name the next free one is taken"))]
 
 
 @online_rule("S25", link=links.QUOTAS)
@@ -162,11 +162,11 @@ def quotas(subject: Subject, service: ServiceView) -> Outcomes:
     if not subject.target.is_cloud:
         return []  # the embedded server refuses at once: there is no wait that asking before would save
     limits = catalog.limits()
-    versions = say("delete versions that are not used: %aip_list shows them")
-    models = say("delete models that are not used: %aip_list shows them")
+    versions = _("delete versions that are not used: %aip_list shows them")
+    models = _("delete models that are not used: %aip_list shows them")
     found = [
         _quota("model.versions", len(service.versions()), limits.versions_per_project, versions),
-        _quota("operations", service.running(), limits.concurrent_operations, say("wait until one is done")),
+        _quota("operations", service.running(), limits.concurrent_operations, _("wait until one is done")),
     ]
     if service.model() is None:
         found.append(_quota("models", service.model_count(), limits.models_per_project, models))
@@ -179,13 +179,13 @@ def caller_may(subject: Subject, service: ServiceView) -> Outcomes:
     if not subject.target.is_cloud:
         return []  # the embedded server has one user, who may do everything
     if service.model() is None:
-        return Skipped(say("permissions are asked of a model, and there is none of this name yet"))
+        return Skipped(_("permissions are asked of a model, and there is none of this name yet"))
     wanted = {"ml.versions.create"} | ({"ml.versions.predict"} if subject.test_request is not None else set())
     missing = sorted(wanted - service.permissions(wanted))
     if not missing:
         return []
-    text = say("you lack the permission {names} on the model", names=", ".join(missing))
-    fix = say("have somebody grant you {role} on the project or the model", role="roles/ml.developer")
+    text = _("you lack the permission {names} on the model", names=", ".join(missing))
+    fix = _("have somebody grant you {role} on the project or the model", role="roles/ml.developer")
     return [error("model", text, fix)]
 
 
@@ -201,7 +201,7 @@ def bucket_readable(subject: Subject, service: ServiceView) -> Outcomes:
         return []  # the embedded server reads all of its own buckets
     bucket = service.bucket()
     if bucket is None:
-        return Skipped(say("the bucket does not exist yet: it will be made in this project"))
+        return Skipped(_("the bucket does not exist yet: it will be made in this project"))
     agent = service.service_agent()
     number = _AGENT.match(agent)
     if number and number[1] == bucket.project_number:
@@ -209,7 +209,7 @@ def bucket_readable(subject: Subject, service: ServiceView) -> Outcomes:
     readers = service.bucket_readers()
     if f"serviceAccount:{agent}" in readers or readers & _OPEN_TO_ALL:
         return []
-    text = say(
+    text = _(
         "the bucket gs://{name} belongs to another project and does not let {agent} read",
         name=bucket.name,
         agent=agent,
@@ -228,21 +228,21 @@ def bucket_region(subject: Subject, service: ServiceView) -> Outcomes:
     bucket = service.bucket()
     if bucket is None or Bucket(bucket.name, bucket.location, bucket.regions).is_in(regions[0]):
         return []
-    text = say(
+    text = _(
         "the bucket gs://{name} is in {there}, the model in {here}",
         name=bucket.name,
         there=bucket.location,
         here=regions[0],
     )
-    fix = say("use a bucket in the model's region: --staging-bucket gs://BUCKET")
+    fix = _("use a bucket in the model's region: --staging-bucket gs://BUCKET")
     return [advice("version.deploymentUri", text, fix)]
 
 
 def _quota(subject: str, count: int, most: int, fix: str) -> Finding | None:
     if count >= most:
-        return error(subject, say("there are {count}; {most} are allowed", count=count, most=most), fix)
+        return error(subject, _("there are {count}; {most} are allowed", count=count, most=most), fix)
     if count >= _NEAR * most:
-        return warning(subject, say("there are {count}; {most} are allowed", count=count, most=most), fix)
+        return warning(subject, _("there are {count}; {most} are allowed", count=count, most=most), fix)
     return None
 
 
@@ -251,4 +251,4 @@ def _shown(value: object) -> str:
         return ", ".join(map(str, value))
     if isinstance(value, Mapping):
         return ",".join(f"{key}={item}" for key, item in value.items())
-    return say("not set") if value is None else str(value)
+    return _("not set") if value is None else str(value)

@@ -6,7 +6,7 @@ import re
 
 from aip_magics.checks import links
 from aip_magics.checks.base import Outcomes, Subject, error, rule, warning
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 TABLE = re.compile(r"[\w.:-]+\.\w+\.[\w$-]+")  # of BigQuery, with its project and dataset
 
@@ -17,8 +17,8 @@ def class_or_framework(subject: Subject) -> Outcomes:
     version = subject.version
     if version.predictionClass is None or version.framework in (None, "FRAMEWORK_UNSPECIFIED"):
         return []
-    text = say('exactly one of "predictionClass" and "framework" may be given')
-    return [error("version.framework", text, say("leave framework out: a custom prediction routine has none"))]
+    text = _('exactly one of "predictionClass" and "framework" may be given')
+    return [error("version.framework", text, _("leave framework out: a custom prediction routine has none"))]
 
 
 @rule("S20", link=links.API)
@@ -26,8 +26,8 @@ def service_account(subject: Subject) -> Outcomes:
     """A service account goes with a custom prediction routine or a container only."""
     if subject.version.serviceAccount is None or subject.is_custom:
         return []
-    text = say("serviceAccount is only for a predictionClass or a container")
-    return [error("version.serviceAccount", text, say("leave it out"))]
+    text = _("serviceAccount is only for a predictionClass or a container")
+    return [error("version.serviceAccount", text, _("leave it out"))]
 
 
 @rule("S21", link=links.API)
@@ -35,8 +35,8 @@ def both_scalings(subject: Subject) -> Outcomes:
     """autoScaling and manualScaling exclude each other."""
     if subject.version.autoScaling is None or subject.version.manualScaling is None:
         return []
-    text = say("autoScaling and manualScaling exclude each other")
-    return [error("version.manualScaling", text, say("keep one: autoScaling follows the load, manualScaling does not"))]
+    text = _("autoScaling and manualScaling exclude each other")
+    return [error("version.manualScaling", text, _("keep one: autoScaling follows the load, manualScaling does not"))]
 
 
 @rule("L01", link=links.API)
@@ -51,14 +51,14 @@ def request_logging(subject: Subject) -> Outcomes:
     field = "version.requestLoggingConfig"
     found = []
     if not TABLE.fullmatch(config.bigqueryTableName or ""):
-        text = say("the name of a BigQuery table is wanted")
+        text = _("the name of a BigQuery table is wanted")
         found.append(error(f"{field}.bigqueryTableName", text, "PROJECT.DATASET.TABLE"))
     share = config.samplingPercentage or 0
     if not 0 <= share <= 1:
-        text = say("samplingPercentage is a share of the requests, from 0 to 1")
+        text = _("samplingPercentage is a share of the requests, from 0 to 1")
         found.append(error(f"{field}.samplingPercentage", text, "samplingPercentage: 0.1"))
     elif not share:
-        text = say("no request is logged: samplingPercentage is 0 where it is left out")
+        text = _("no request is logged: samplingPercentage is 0 where it is left out")
         found.append(warning(f"{field}.samplingPercentage", text, "samplingPercentage: 0.1"))
     return found
 
@@ -72,9 +72,9 @@ def explanations(subject: Subject) -> Outcomes:
     field = "version.explanationConfig"
     methods = list(config.to_json())
     if len(methods) > 1:
-        text = say("{count} methods of explanation are given; one is wanted", count=len(methods))
-        return [error(field, text, say("keep {field}", field=methods[0]))]
+        text = _("{count} methods of explanation are given; one is wanted", count=len(methods))
+        return [error(field, text, _("keep {field}", field=methods[0]))]
     if subject.family == "N1":
         return []
-    text = say("MLS1 machines give no explanations: they are for N1 machines of regional endpoints")
-    return [error(field, text, say("add --region, or leave {field} out", field="explanationConfig"))]
+    text = _("MLS1 machines give no explanations: they are for N1 machines of regional endpoints")
+    return [error(field, text, _("add --region, or leave {field} out", field="explanationConfig"))]

@@ -12,7 +12,7 @@ from aip_magics.artifacts.packages.building import consent_fix, would_run
 from aip_magics.checks import links
 from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, error, rule
 from aip_magics.checks.trust import Question, Stranger, question
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 
 def _files(subject: Subject) -> Iterator[File]:
@@ -43,7 +43,7 @@ def code_that_building_runs(subject: Subject) -> Outcomes:
     """
     found = [_finding(one) for one in BUILDING.strangers(subject)]
     if not found and any(uri.startswith("gs://") for uri in subject.version.packageUris or ()):
-        return Skipped(say("a package lies in Cloud Storage and is not looked into"))
+        return Skipped(_("a package lies in Cloud Storage and is not looked into"))
     return found
 
 
@@ -51,5 +51,5 @@ def _finding(one: Stranger) -> Finding:
     if one.names:
         text = f"{one.file.name}: {would_run(one.names)}"
     else:
-        text = say("{file} cannot be read to its end: what building it would run is not known", file=one.file.name)
+        text = _("{file} cannot be read to its end: what building it would run is not known", file=one.file.name)
     return error(one.file.name, text, consent_fix())

@@ -15,7 +15,7 @@ from aip_magics.artifacts.packages import PackageFacts
 from aip_magics.checks import links
 from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, advice, error, in_cloud, rule
 from aip_magics.checks.looking import package_modules
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 _PACKAGES = "version.packageUris"
 _CLASS = "version.predictionClass"
@@ -47,12 +47,12 @@ def class_there(subject: Subject) -> Outcomes:
         return facts
     name = subject.version.predictionClass or ""
     if not facts.found:
-        fix = f"predictionClass: {facts.near[0]}" if facts.near else say("write module.Class as it is in the package")
-        return [error(_CLASS, say("{name} is in none of the packages: {why}", name=name, why=facts.why), fix)]
+        fix = f"predictionClass: {facts.near[0]}" if facts.near else _("write module.Class as it is in the package")
+        return [error(_CLASS, _("{name} is in none of the packages: {why}", name=name, why=facts.why), fix)]
     if facts.installed is not False:
         return []
     module = name.rpartition(".")[0]
-    text = say(
+    text = _(
         "the setup of the package does not install the module {module}, which has {name}", module=module, name=name
     )
     fix = "packages=find_packages()" if "." in module else f"setup(…, py_modules=[{module!r}])"
@@ -67,7 +67,7 @@ def _on_class(check: ClassCheck) -> Callable[[Subject], Outcomes]:
         if isinstance(facts, Skipped):
             return facts
         if not facts.found:
-            return Skipped(say("the class was not found"))
+            return Skipped(_("the class was not found"))
         return check(subject, facts)
 
     checked.__doc__ = check.__doc__
@@ -84,9 +84,9 @@ def class_interface(subject: Subject, facts: ClassFacts) -> Outcomes:
         return Skipped(facts.why)
     for member in missing:
         fix = _FROM_PATH if member == "from_path" else _PREDICT
-        found.append(error(_CLASS, say("{name} has no method {member}", name=name, member=member), fix))
+        found.append(error(_CLASS, _("{name} has no method {member}", name=name, member=member), fix))
     if facts.from_path_takes_dir is False:
-        text = say("{name}.from_path cannot be called with the model directory alone", name=name)
+        text = _("{name}.from_path cannot be called with the model directory alone", name=name)
         found.append(error(_CLASS, text, _FROM_PATH))
     return found
 
@@ -100,12 +100,12 @@ def predict_signature(subject: Subject, facts: ClassFacts) -> Outcomes:
         return Skipped(facts.why) if facts.predict else []
     if len(args) == 2:
         return []
-    text = say(
+    text = _(
         "{name}.predict takes ({args}); the service wants self and instances only",
         name=subject.version.predictionClass,
         args=", ".join(args),
     )
-    return [error(_CLASS, text, say("{line} and read the rest from kwargs", line=_PREDICT))]
+    return [error(_CLASS, text, _("{line} and read the rest from kwargs", line=_PREDICT))]
 
 
 @rule("R02", link=links.NO_STATS)
@@ -116,9 +116,7 @@ def predict_takes_stats(subject: Subject, facts: ClassFacts) -> Outcomes:
         return []  # A17 says what else is wrong with it
     if "stats" in facts.keyword_only:
         return []
-    text = say(
-        "{name}.predict takes no **kwargs: the service calls it with stats=", name=subject.version.predictionClass
-    )
+    text = _("{name}.predict takes no **kwargs: the service calls it with stats=", name=subject.version.predictionClass)
     return [error(_CLASS, text, _PREDICT)]
 
 
@@ -126,24 +124,24 @@ def _class(subject: Subject) -> ClassFacts | Skipped:
     """What the packages say about the class, the best of them."""
     name = subject.version.predictionClass
     if name is None:
-        return Skipped(say("there is no predictionClass"))
+        return Skipped(_("there is no predictionClass"))
     told = [facts.class_facts(name) for facts in subject.packages if not facts.problem]
     if there := next((facts for facts in told if facts.found), None):
         return there
     if isinstance(unseen := _unseen(subject), Skipped):
         return unseen
     if not told:
-        return Skipped(say("there is no package to look into"))
+        return Skipped(_("there is no package to look into"))
     if unsure := next((facts for facts in told if not facts.certain), None):
         return Skipped(unsure.why)
     if name.partition(".")[0] not in (package_modules(subject) or ()) and any(one.requires for one in subject.packages):
-        return Skipped(say("a requirement of the packages may have it"))
+        return Skipped(_("a requirement of the packages may have it"))
     return max(told, key=lambda facts: len(facts.near))
 
 
 def _unseen(subject: Subject) -> Outcomes:
     if any(uri.startswith("gs://") for uri in subject.version.packageUris or ()):
-        return Skipped(say("a package lies in Cloud Storage and is not looked into"))
+        return Skipped(_("a package lies in Cloud Storage and is not looked into"))
     return []
 
 
@@ -152,20 +150,20 @@ def _install(subject: Subject, facts: PackageFacts) -> Iterator[Finding]:
         yield error(_PACKAGES, f"{facts.file}: {facts.problem}", facts.fix)
         return
     for read in facts.lacking:
-        text = say("the setup of {file} reads {name}, which is not in it", file=facts.file, name=read.name)
+        text = _("the setup of {file} reads {name}, which is not in it", file=facts.file, name=read.name)
         yield error(
-            _PACKAGES, text, say("add the line to MANIFEST.in and build it again: include {name}", name=read.name)
+            _PACKAGES, text, _("add the line to MANIFEST.in and build it again: include {name}", name=read.name)
         )
     yield from _place_in_python(subject, facts)
     python = subject.version.pythonVersion
     if python is None:
         return
     if reason := _wrong_python(facts, python):
-        fix = say("build it for Python {python}", python=python)
+        fix = _("build it for Python {python}", python=python)
         yield in_cloud(subject, _PACKAGES, f"{facts.file}: {reason}", fix)
     for requirement in facts.requires:
         if highest := _too_new(requirement, python):
-            text = say(
+            text = _(
                 "{file} requires {requirement}, which Python {python} cannot have: the highest is {highest}",
                 file=facts.file,
                 requirement=requirement,
@@ -179,12 +177,12 @@ def _place_in_python(subject: Subject, facts: PackageFacts) -> Iterator[Finding]
     """Packages come first on the path of a worker here; on the service they come after the standard library."""
     for name in facts.top_names if not subject.target.is_cloud else ():
         if name in _PYTHONS_OWN:
-            text = say("its module {name!r} would take the place of Python's own", name=name)
-            fix = say("give the module another name, or put it into a package of yours")
+            text = _("its module {name!r} would take the place of Python's own", name=name)
+            fix = _("give the module another name, or put it into a package of yours")
             yield error(_PACKAGES, f"{facts.file}: {text}", fix)
     for name in facts.startup:
-        text = say("{file} has {name}, which is not read where packages are installed", file=facts.file, name=name)
-        yield advice(_PACKAGES, text, say("do in the package's own modules what it is there for"))
+        text = _("{file} has {name}, which is not read where packages are installed", file=facts.file, name=name)
+        yield advice(_PACKAGES, text, _("do in the package's own modules what it is there for"))
 
 
 def _wrong_python(facts: PackageFacts, python: str) -> str:
@@ -194,7 +192,7 @@ def _wrong_python(facts: PackageFacts, python: str) -> str:
     try:
         # The last patch release of each Python that a runtime has is above 10: `>=3.7.1` is no reason to refuse.
         if facts.python_requires and not SpecifierSet(facts.python_requires).contains(f"{python}.12"):
-            return say("it takes Python {wanted}, not {python}", wanted=facts.python_requires, python=python)
+            return _("it takes Python {wanted}, not {python}", wanted=facts.python_requires, python=python)
     except InvalidSpecifier:
         return ""
     if facts.tags is None:
@@ -203,10 +201,10 @@ def _wrong_python(facts: PackageFacts, python: str) -> str:
     major = python.partition(".")[0]
     fitting = {f"cp{python.replace('.', '')}", f"py{python.replace('.', '')}", f"py{major}"}
     if not fitting & set(interpreters.split(".")) and abi != "abi3":
-        return say("it is a wheel for {tags}, not for Python {python}", tags=interpreters, python=python)
+        return _("it is a wheel for {tags}, not for Python {python}", tags=interpreters, python=python)
     if any(one == "any" or ("linux" in one and "x86_64" in one) for one in platforms.split(".")):
         return ""
-    return say("it is a wheel for {tags}; the service runs Linux on x86_64", tags=platforms)
+    return _("it is a wheel for {tags}; the service runs Linux on x86_64", tags=platforms)
 
 
 def _too_new(requirement: str, python: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aip_magics.checks import links
 from aip_magics.checks.base import Outcomes, Subject, error, rule
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 
 @rule("P03", link=links.DEPLOYING)
@@ -13,9 +13,7 @@ def container(subject: Subject) -> Outcomes:
     if subject.version.container is None:
         return []
     return [
-        error(
-            "version.container", say("containers are not supported yet"), say("deploy the model's files with --origin")
-        )
+        error("version.container", _("containers are not supported yet"), _("deploy the model's files with --origin"))
     ]
 
 
@@ -24,8 +22,8 @@ def accelerator_here(subject: Subject) -> Outcomes:
     """The embedded server has no accelerators."""
     if subject.version.acceleratorConfig is None or subject.target.is_cloud:
         return []
-    text = say("the embedded server has no accelerators")
-    return [error("version.acceleratorConfig", text, say("leave it out: the model is served on the processor"))]
+    text = _("the embedded server has no accelerators")
+    return [error("version.acceleratorConfig", text, _("leave it out: the model is served on the processor"))]
 
 
 @rule("P05", link=links.API)
@@ -33,4 +31,4 @@ def explanation_here(subject: Subject) -> Outcomes:
     """The embedded server has no explanations."""
     if subject.version.explanationConfig is None or subject.target.is_cloud:
         return []
-    return [error("version.explanationConfig", say("the embedded server has no explanations"), say("leave it out"))]
+    return [error("version.explanationConfig", _("the embedded server has no explanations"), _("leave it out"))]

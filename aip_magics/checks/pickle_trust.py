@@ -15,7 +15,7 @@ from aip_magics.artifacts.facts import Global
 from aip_magics.checks import links
 from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, error, on_directory, rule
 from aip_magics.checks.trust import Question, Stranger, answers, listed, question
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.trust import Trust
 
 _PICKLES = frozenset({"model.joblib", "model.pkl"})
@@ -65,7 +65,7 @@ def code_that_unpickling_runs(subject: Subject, _directory: ModelDir) -> Outcome
     """
     found = answers(UNPICKLING, subject, _finding)
     if found and any(uri.startswith("gs://") for uri in subject.version.packageUris or ()):
-        return Skipped(say("a package lies in Cloud Storage: what it has is seen when it is downloaded"))
+        return Skipped(_("a package lies in Cloud Storage: what it has is seen when it is downloaded"))
     return found
 
 
@@ -109,9 +109,9 @@ def _is_fine(one: Global, found: pickled.Globals, trust: Trust, by_joblib: bool)
 
 
 def _finding(one: Stranger) -> Finding:
-    fix = say(
+    fix = _(
         "give the package that has this code (--package-uris FILE); or, if you trust whoever made this file, "
         "add --trust once: it holds for this content"
     )
-    text = say("loading {file} would import and may run {names}", file=one.file.name, names=listed(one.names))
+    text = _("loading {file} would import and may run {names}", file=one.file.name, names=listed(one.names))
     return error(one.file.name, text, fix)

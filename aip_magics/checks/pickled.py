@@ -17,7 +17,7 @@ from aip_magics.checks import links
 from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, error, in_cloud, rule, warning
 from aip_magics.checks.libraries import newer_libraries
 from aip_magics.checks.looking import file_of, on_pickle, package_modules
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 _SHOWN = 5
 
@@ -32,8 +32,8 @@ def of_a_notebook(subject: Subject, directory: ModelDir, facts: PickleFacts) -> 
     if not facts.main_names:
         return []
     names = _some(facts.main_names)
-    text = say("the model names {names} of a notebook (__main__), which no other process has", names=names)
-    fix = say(
+    text = _("the model names {names} of a notebook (__main__), which no other process has", names=names)
+    fix = _(
         "move {names} into my_module.py, import it from there, save the model again; "
         "%aip_package my_module.py makes the package for --package-uris",
         names=names,
@@ -61,25 +61,25 @@ def modules_there(subject: Subject, directory: ModelDir, facts: PickleFacts) -> 
     if not absent:
         return []
     if own is None or any(package.requires for package in subject.packages):
-        return Skipped(say("the packages, or what they require, may have {names}", names=_some(absent)))
+        return Skipped(_("the packages, or what they require, may have {names}", names=_some(absent)))
     return [_absent(subject, directory, absent, runtime)]
 
 
 def _absent(subject: Subject, directory: ModelDir, names: list[str], runtime: catalog.Runtime | None) -> Finding:
-    fix = say("give the package that has it: --package-uris dist/NAME.tar.gz (%aip_package makes one)")
+    fix = _("give the package that has it: --package-uris dist/NAME.tar.gz (%aip_package makes one)")
     # A file made to hurt names a million modules: no more are looked for than are shown.
     file, not_here = file_of(directory), list(itertools.islice(_not_installed(names), _SHOWN + 1))
     if not_here and not subject.target.is_cloud:
-        text = say(
+        text = _(
             "loading the model imports {names}, which is neither in a package of packageUris nor installed for this "
             "Python",
             names=_some(not_here),
         )
         return warning(file, text, fix)
     if runtime is None:
-        text = say("loading the model imports {names}, which no runtime is known to have", names=_some(names))
+        text = _("loading the model imports {names}, which no runtime is known to have", names=_some(names))
     else:
-        text = say(
+        text = _(
             "loading the model imports {names}, which runtime {version} is not known to have",
             names=_some(names),
             version=runtime.version,
@@ -110,7 +110,7 @@ def moved_modules(subject: Subject, directory: ModelDir, facts: PickleFacts) -> 
     """
     runtime = catalog.runtime(subject.version.runtimeVersion or "")
     if runtime is None:
-        return Skipped(say("no runtime version is named"))
+        return Skipped(_("no runtime version is named"))
     if newer_libraries(subject, directory):
         return []
     modules = dict.fromkeys(one.module for one in facts.globals)
@@ -130,20 +130,20 @@ def joblib_as_pkl(subject: Subject, directory: ModelDir, facts: PickleFacts) -> 
         return []
     if not packed and not any(one.name == "NumpyArrayWrapper" for one in facts.globals):
         return []
-    text = say("{file} was written by joblib; under this name pickle reads it, and fails", file=file.name)
+    text = _("{file} was written by joblib; under this name pickle reads it, and fails", file=file.name)
     old, new = (shlex.quote(str(directory.path / name)) for name in (file.name, "model.joblib"))
     return [error(file.name, text, f"mv {old} {new}")]
 
 
 def _gone(subject: Subject, directory: ModelDir, gone: catalog.ModuleGone, runtime: catalog.Runtime) -> Finding:
-    text = say(
+    text = _(
         "the model names the module {module}, which {library} {version} of runtime {runtime} does not have",
         module=gone.module,
         library=gone.library,
         version=gone.library_version,
         runtime=runtime.version,
     )
-    fix = say("train and save it with {library} {version}", library=gone.library, version=gone.library_version)
+    fix = _("train and save it with {library} {version}", library=gone.library, version=gone.library_version)
     fit = catalog.fit_all(subject.framework or "", directory.libraries)
     if directory.libraries and fit.runtime not in (None, runtime.version):
         fix = f"runtimeVersion: '{fit.runtime}' ({fit.reason})"

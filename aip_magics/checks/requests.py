@@ -7,7 +7,7 @@ import json
 from aip_magics import catalog
 from aip_magics.checks import links
 from aip_magics.checks.base import Outcomes, Skipped, Subject, error, rule
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 ROWS = "instances: [[5.1, 3.5, 1.4, 0.2]]"  # what well-formed instances look like
 
@@ -20,12 +20,12 @@ def request_size(subject: Subject) -> Outcomes:
     size, most = len(subject.test_request), catalog.limits().predict_body_bytes
     if size <= most:
         return []
-    text = say("the request has {size} bytes; the payload size limit is {most} bytes", size=size, most=most)
+    text = _("the request has {size} bytes; the payload size limit is {most} bytes", size=size, most=most)
     return [
         error(
             "test.instances",
             text,
-            say("send fewer instances at once: about {share}", share=_share(subject.test_request, most)),
+            _("send fewer instances at once: about {share}", share=_share(subject.test_request, most)),
         )
     ]
 
@@ -38,21 +38,21 @@ def instances(subject: Subject) -> Outcomes:
     try:
         body = json.loads(subject.test_request)
     except RecursionError:
-        return [error("test", say("the request is not JSON: {problem}", problem=say("it is nested too deeply")), ROWS)]
+        return [error("test", _("the request is not JSON: {problem}", problem=_("it is nested too deeply")), ROWS)]
     except ValueError as problem:
-        return [error("test", say("the request is not JSON: {problem}", problem=problem), ROWS)]
+        return [error("test", _("the request is not JSON: {problem}", problem=problem), ROWS)]
     if not isinstance(body, dict) or "instances" not in body:
-        return [error("test", say("the request is not an object with `instances`"), ROWS)]
+        return [error("test", _("the request is not an object with `instances`"), ROWS)]
     if not isinstance(body["instances"], list):
-        return [error("test.instances", say("instances is not a list"), ROWS)]
+        return [error("test.instances", _("instances is not a list"), ROWS)]
     if not body["instances"]:
-        return [error("test.instances", say("instances is an empty list"), ROWS)]
+        return [error("test.instances", _("instances is an empty list"), ROWS)]
     return []
 
 
 def no_test() -> Skipped:
     """The outcome of a rule about test instances where there are none."""
-    return Skipped(say("no test instances were given"))
+    return Skipped(_("no test instances were given"))
 
 
 def _share(body: bytes, most: int) -> int:

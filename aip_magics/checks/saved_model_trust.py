@@ -12,7 +12,7 @@ from aip_magics.artifacts import File, ModelDir, saved_models
 from aip_magics.checks import links
 from aip_magics.checks.base import Finding, Outcomes, Subject, error, on_directory, rule
 from aip_magics.checks.trust import Question, Stranger, answers, listed, question
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.prediction.replies import trust_fix
 from aip_magics.prediction.worker import reach
 
@@ -80,8 +80,8 @@ def _names(file: File) -> tuple[str, ...]:
         graph = reach.Graph(**{name: getattr(read, name) for name in reach.Graph.__slots__})
         found.update(reach.strangers(graph, judged))
         assets += reach.unsafe_assets(graph)
-    told = [say("{op} ({does})", op=op, does=_does(group)) for op, group in sorted(found.items())]
-    return (*told, *(say("an asset outside of the model: {name!r}", name=name) for name in assets))
+    told = [_("{op} ({does})", op=op, does=_does(group)) for op, group in sorted(found.items())]
+    return (*told, *(_("an asset outside of the model: {name!r}", name=name) for name in assets))
 
 
 @functools.cache
@@ -92,12 +92,12 @@ def _judged() -> reach.Judged:
 def _finding(one: Stranger) -> Finding:
     name = one.file.name
     if name in _GRAPHS:
-        text = say("the graph of {file} would run {names}", file=name, names=listed(one.names))
+        text = _("the graph of {file} would run {names}", file=name, names=listed(one.names))
     elif _is_library(PurePosixPath(name)):
-        text = say("{file} is a library that loading the model would run", file=name)
+        text = _("{file} is a library that loading the model would run", file=name)
     else:
-        text = say("{file} is a link to a file outside of the model", file=name)
-    python = any(say("{op} ({does})", op=op, does=_does("python")) in one.names for op in _PYTHON)
+        text = _("{file} is a link to a file outside of the model", file=name)
+    python = any(_("{op} ({does})", op=op, does=_does("python")) in one.names for op in _PYTHON)
     return error(name, text, _without_python() if python else trust_fix())
 
 
@@ -105,26 +105,26 @@ _PYTHON = ("EagerPyFunc", "PyFunc", "PyFuncStateless")
 
 
 def _without_python() -> str:
-    return say("export the model without tf.py_function and tf.numpy_function: no server has the Python behind them")
+    return _("export the model without tf.py_function and tf.numpy_function: no server has the Python behind them")
 
 
 def _does(group: str) -> str:
     """What the operations of a group of graph_ops.json do, for people."""
     return {
-        "python": say("runs Python code"),
-        "graph_in_data": say("runs a graph that is in its data"),
-        "reads_files": say("reads files"),
-        "readers": say("reads files"),
-        "writes_files": say("writes files"),
-        "dataset_files": say("writes files"),
-        "reads_checkpoint": say("reads a checkpoint"),
-        "writes_checkpoint": say("writes a checkpoint"),
-        "vocabulary": say("reads a vocabulary file that is not an asset of the model"),
-        "summaries": say("writes event files"),
-        "debugging": say("sends debugging output to a file or over the network"),
-        "network": say("uses the network"),
-        "file_systems": say("changes how files are reached"),
-        "engines": say("runs code of another compiler or engine"),
-        "devices": say("drives TPUs or other workers"),
-        "ends": say("ends the process"),
-    }.get(group, say("not known to TensorFlow's releases"))
+        "python": _("runs Python code"),
+        "graph_in_data": _("runs a graph that is in its data"),
+        "reads_files": _("reads files"),
+        "readers": _("reads files"),
+        "writes_files": _("writes files"),
+        "dataset_files": _("writes files"),
+        "reads_checkpoint": _("reads a checkpoint"),
+        "writes_checkpoint": _("writes a checkpoint"),
+        "vocabulary": _("reads a vocabulary file that is not an asset of the model"),
+        "summaries": _("writes event files"),
+        "debugging": _("sends debugging output to a file or over the network"),
+        "network": _("uses the network"),
+        "file_systems": _("changes how files are reached"),
+        "engines": _("runs code of another compiler or engine"),
+        "devices": _("drives TPUs or other workers"),
+        "ends": _("ends the process"),
+    }.get(group, _("not known to TensorFlow's releases"))

@@ -10,7 +10,7 @@ from aip_magics.artifacts.facts import SavedModelFacts, Tensor
 from aip_magics.checks import links
 from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, advice, error, in_cloud, rule, warning
 from aip_magics.checks.looking import file_of, on_saved_model
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 _SHOWN = 5
 
@@ -22,8 +22,8 @@ def saved_model_whole(_subject: Subject, _directory: ModelDir, facts: SavedModel
     if not facts.missing:
         return []
     names = ", ".join(facts.missing[:5])
-    fix = say("copy the whole directory of the export, with its folders variables/ and assets/")
-    return [error(facts.missing[0], say("the SavedModel lacks {names}", names=names), fix)]
+    fix = _("copy the whole directory of the export, with its folders variables/ and assets/")
+    return [error(facts.missing[0], _("the SavedModel lacks {names}", names=names), fix)]
 
 
 @rule("D06", link=links.EXPORTING)
@@ -33,11 +33,11 @@ def serving_signature(_subject: Subject, directory: ModelDir, facts: SavedModelF
     file = file_of(directory)
     if not facts.serves:
         tags = "; ".join(", ".join(one[:_SHOWN]) for one in facts.tags[:_SHOWN])[:200]
-        text = say("no graph of the SavedModel has exactly the tag serve (there are: {tags})", tags=tags or "-")
+        text = _("no graph of the SavedModel has exactly the tag serve (there are: {tags})", tags=tags or "-")
         return [error(file, text, "tf.saved_model.save(model, path)")]
     if facts.signatures:
         return []
-    text = say("the SavedModel has no signature: it can be loaded, but not asked")
+    text = _("the SavedModel has no signature: it can be loaded, but not asked")
     fix = "tf.saved_model.save(model, path, signatures=model.call.get_concrete_function(spec))"
     return [error(file, text, fix)]
 
@@ -52,13 +52,13 @@ def operations(subject: Subject, directory: ModelDir, facts: SavedModelFacts) ->
     """
     runtime = catalog.runtime(subject.version.runtimeVersion or "")
     if runtime is None:
-        return Skipped(say("no runtime version is named"))
+        return Skipped(_("no runtime version is named"))
     if lacking := saved_models.lacking(facts.ops, runtime.tensorflow):
         return [in_cloud(subject, file_of(directory), *_lacking(lacking, runtime))]
     wrote = facts.tensorflow_version
     if wrote is None or not catalog.newer_than_runtime("tensorflow", wrote, runtime, subject.version.pythonVersion):
         return []
-    text = say(
+    text = _(
         "the model is of TensorFlow {wrote}, runtime {runtime} has {has}",
         wrote=wrote,
         runtime=runtime.version,
@@ -67,7 +67,7 @@ def operations(subject: Subject, directory: ModelDir, facts: SavedModelFacts) ->
     fit = catalog.fit("TENSORFLOW", wrote)
     fix = f"runtimeVersion: '{fit.runtime}' ({fit.reason})"
     if fit.runtime == runtime.version:
-        fix = say("its operations are all there: try it with --env runtime")
+        fix = _("its operations are all there: try it with --env runtime")
     return [in_cloud(subject, file_of(directory), text, fix, "warning")]
 
 
@@ -78,7 +78,7 @@ def output_names(_subject: Subject, directory: ModelDir, facts: SavedModelFacts)
     named = [tensor.name for tensor in _outputs(facts) if "/" in tensor.name or ":" in tensor.name]
     if not named:
         return []
-    text = say("the output {name} has / or : in its name: gcloud cannot draw a table of it", name=named[0])
+    text = _("the output {name} has / or : in its name: gcloud cannot draw a table of it", name=named[0])
     return [advice(file_of(directory), text, "gcloud ai-platform predict … --format=json")]
 
 
@@ -93,9 +93,9 @@ def one_output_each(_subject: Subject, directory: ModelDir, facts: SavedModelFac
     for tensor in _outputs(facts):
         if tensor.shape is None or (tensor.shape and tensor.shape[0] is None):
             continue
-        fix = say("give the output a first dimension of the batch: shape (None, …)")
+        fix = _("give the output a first dimension of the batch: shape (None, …)")
         if not tensor.shape:
-            text = say(
+            text = _(
                 "the output {name} is one value for all instances: it cannot be cut into predictions", name=tensor.name
             )
             found.append(error(file_of(directory), text, fix))
@@ -113,8 +113,8 @@ def bytes_outputs(_subject: Subject, directory: ModelDir, facts: SavedModelFacts
     ]
     if not named:
         return []
-    text = say("the output {name} comes back as text; bytes that are no text fail", name=named[0])
-    return [advice(file_of(directory), text, say("for bytes, name it {name}", name=f"{named[0]}_bytes"))]
+    text = _("the output {name} comes back as text; bytes that are no text fail", name=named[0])
+    return [advice(file_of(directory), text, _("for bytes, name it {name}", name=f"{named[0]}_bytes"))]
 
 
 def _outputs(facts: SavedModelFacts) -> list[Tensor]:
@@ -125,14 +125,14 @@ def _outputs(facts: SavedModelFacts) -> list[Tensor]:
 
 def _always(name: str, count: int | None) -> str:
     if count == 1:
-        return say("the output {name} always has 1 row, whatever the number of instances", name=name)
-    return say("the output {name} always has {count} rows, whatever the number of instances", name=name, count=count)
+        return _("the output {name} always has 1 row, whatever the number of instances", name=name)
+    return _("the output {name} always has {count} rows, whatever the number of instances", name=name, count=count)
 
 
 def _lacking(lacking: Mapping[str, str | None], runtime: catalog.Runtime) -> tuple[str, str]:
     """What is wrong, and how to mend it, where these operations (→ the first TensorFlow with it) are not there."""
     ops = ", ".join(list(lacking)[:_SHOWN])
-    text = say(
+    text = _(
         "TensorFlow {has} of runtime {runtime} does not have the operations {ops}",
         has=runtime.tensorflow,
         runtime=runtime.version,
@@ -140,11 +140,11 @@ def _lacking(lacking: Mapping[str, str | None], runtime: catalog.Runtime) -> tup
     )
     since = [first for first in lacking.values() if first is not None]
     if len(since) < len(lacking):
-        return text, say("export the model without operations that are not TensorFlow's own")
+        return text, _("export the model without operations that are not TensorFlow's own")
     wanted = max(since, key=catalog.parse_version)
     newer = [
         row for row in catalog.runtimes() if catalog.parse_version(row.tensorflow) >= catalog.parse_version(wanted)
     ]
     if newer:
         return text, f"runtimeVersion: '{newer[-1].version}'"
-    return text, say("export it with TensorFlow {has}", has=runtime.tensorflow)
+    return text, _("export it with TensorFlow {has}", has=runtime.tensorflow)

@@ -14,7 +14,7 @@ from aip_magics import catalog
 from aip_magics.checks import links
 from aip_magics.checks.base import Outcomes, Skipped, Subject, error, rule, warning
 from aip_magics.errors import PredictionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 _LOAD = "FAILED_TO_LOAD_MODEL"
 _GB = 1000**3
@@ -43,7 +43,7 @@ def _on_try(check: Callable[[Subject, Tried], Outcomes]) -> Callable[[Subject], 
         if isinstance(subject.tried, Skipped):
             return subject.tried
         if subject.tried is None:
-            return Skipped(say("the model was not tried: that needs test instances"))
+            return Skipped(_("the model was not tried: that needs test instances"))
         return check(subject, subject.tried)
 
     checked.__doc__ = check.__doc__
@@ -54,35 +54,35 @@ def _on_try(check: Callable[[Subject, Tried], Outcomes]) -> Callable[[Subject], 
 @_on_try
 def loads(_subject: Subject, tried: Tried) -> Outcomes:
     """The model loads in a worker of this machine."""
-    return _refused(tried, _LOAD, say("mend the model's files, or add what it imports with --package-uris"))
+    return _refused(tried, _LOAD, _("mend the model's files, or add what it imports with --package-uris"))
 
 
 @rule("T02", link=links.API_PREDICT)
 @_on_try
 def takes_the_instances(_subject: Subject, tried: Tried) -> Outcomes:
     """The model takes the test instances: names, shapes and types are those of its inputs."""
-    return _refused(tried, "INVALID_INPUTS", say("write the instances as the model's inputs are"))
+    return _refused(tried, "INVALID_INPUTS", _("write the instances as the model's inputs are"))
 
 
 @rule("T03", link=links.API_PREDICT)
 @_on_try
 def predicts(_subject: Subject, tried: Tried) -> Outcomes:
     """The model predicts the test instances without an exception, and its process survives it."""
-    return _refused(tried, "FAILED_TO_RUN_MODEL", say("give instances with the columns that it was trained with"))
+    return _refused(tried, "FAILED_TO_RUN_MODEL", _("give instances with the columns that it was trained with"))
 
 
 @rule("T04", link=links.API_PREDICT)
 @_on_try
 def answers_json(_subject: Subject, tried: Tried) -> Outcomes:
     """The predictions are one for each instance, and JSON: lists, numbers and texts, without NaN and Infinity."""
-    return _refused(tried, "INVALID_OUTPUTS", say("return a list or an array with a prediction for each instance"))
+    return _refused(tried, "INVALID_OUTPUTS", _("return a list or an array with a prediction for each instance"))
 
 
 @rule("T05", link=links.ROUTINES)
 @_on_try
 def routine_works(_subject: Subject, tried: Tried) -> Outcomes:
     """The class of a custom prediction routine is found, and has from_path and predict."""
-    return _refused(tried, "INVALID_USER_CODE", say("correct the routine and build its package again"))
+    return _refused(tried, "INVALID_USER_CODE", _("correct the routine and build its package again"))
 
 
 @rule("T06", link=links.API_PREDICT)
@@ -95,8 +95,8 @@ def fast_enough(_subject: Subject, tried: Tried) -> Outcomes:
     took = tried.load_seconds + tried.predict_seconds
     if took <= most / 2:
         return []
-    text = say("loading and predicting took {took:.0f} s here; a request ends after {most} s", took=took, most=most)
-    return [warning("test.instances", text, say("send fewer instances at once, or take a smaller model"))]
+    text = _("loading and predicting took {took:.0f} s here; a request ends after {most} s", took=took, most=most)
+    return [warning("test.instances", text, _("send fewer instances at once, or take a smaller model"))]
 
 
 @rule("T07", link=links.MEMORY)
@@ -109,12 +109,12 @@ def fits_into_memory(subject: Subject, tried: Tried) -> Outcomes:
     name = subject.version.machineType
     machine = catalog.machine_type(name) if name else catalog.default_machine_type(subject.target.regional)
     if machine is None:
-        return Skipped(say("the memory of {name} is not known", name=name))
+        return Skipped(_("the memory of {name} is not known", name=name))
     if tried.memory_bytes is None:
         return _not_measured(tried)
     if tried.memory_bytes <= machine.memory_gb * _GB:
         return []
-    text = say(
+    text = _(
         "the model's process took {took:.1f} GB here; {machine} has {most:g} GB",
         took=tried.memory_bytes / _GB,
         machine=machine.name,
@@ -133,10 +133,10 @@ def same_shape(_subject: Subject, tried: Tried) -> Outcomes:
     other = next((index for index, one in enumerate(shapes) if one != shapes[0]), None)
     if other is None:
         return []
-    text = say(
+    text = _(
         "prediction {index} is {other}, prediction 0 is {first}", index=other, other=shapes[other], first=shapes[0]
     )
-    return [warning("test.instances", text, say("see that every instance has the same form"))]
+    return [warning("test.instances", text, _("see that every instance has the same form"))]
 
 
 TRIED = ("T01", "T02", "T03", "T04", "T05", "T06", "T07", "T08")
@@ -172,14 +172,14 @@ def _refused(tried: Tried, kind: str, fix: str) -> Outcomes:
 
 def _not_measured(tried: Tried) -> Skipped:
     if tried.error is None:
-        return Skipped(say("this system does not tell"))
+        return Skipped(_("this system does not tell"))
     if tried.error.kind == _LOAD:
-        return Skipped(say("the model did not load"))
-    return Skipped(say("the model did not predict"))
+        return Skipped(_("the model did not load"))
+    return Skipped(_("the model did not predict"))
 
 
 def _larger(machine: catalog.MachineType, needed: int) -> str:
     fitting = [one for one in catalog.machine_types() if one.family == machine.family and one.memory_gb * _GB > needed]
     if not fitting:
-        return say("no machine of this family has as much: make the model smaller")
+        return _("no machine of this family has as much: make the model smaller")
     return f"--machine-type {fitting[0].name}"

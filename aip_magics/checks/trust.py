@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from aip_magics.artifacts import File
 from aip_magics.checks.base import Finding, Outcomes, Subject, error
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.prediction.replies import trust_fix
 from aip_magics.trust import Trust
 
@@ -71,12 +71,12 @@ def listed(names: tuple[str, ...]) -> str:
     """The first of the names, and how many more there are."""
     shown = ", ".join(names[:_SHOWN])
     more = len(names) - _SHOWN
-    return say("{names} and {count} more", names=shown, count=more) if more > 0 else shown
+    return _("{names} and {count} more", names=shown, count=more) if more > 0 else shown
 
 
 def unread(one: Stranger) -> Finding:
     """The finding for a file that could not be read to its end."""
-    text = say("{file} cannot be read to its end: what loading it would run is not known", file=one.file.name)
+    text = _("{file} cannot be read to its end: what loading it would run is not known", file=one.file.name)
     return error(one.file.name, text, trust_fix())
 
 

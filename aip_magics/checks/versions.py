@@ -8,7 +8,7 @@ from typing import get_args
 from aip_magics import catalog
 from aip_magics.checks import links
 from aip_magics.checks.base import Outcomes, Subject, error, rule
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.spec import Framework, nearest
 
 _FRAMEWORKS = [name for name in get_args(Framework) if name != "FRAMEWORK_UNSPECIFIED"]
@@ -25,14 +25,14 @@ def runtime_named(subject: Subject) -> Outcomes:
     libraries = subject.model_dir.libraries if subject.model_dir else {}
     fit = catalog.fit_all(subject.framework or "", libraries)
     if fit.runtime is None:
-        fix = say("{reason}; retrain first", reason=fit.reason)
-        return [error(f"version.{name}", say("{name} is required", name=name), fix) for name in missing]
+        fix = _("{reason}; retrain first", reason=fit.reason)
+        return [error(f"version.{name}", _("{name} is required", name=name), fix) for name in missing]
     values = {"runtimeVersion": fit.runtime, "pythonVersion": fit.python}
     known = catalog.runtime(version.runtimeVersion or "")
     if known:
         values["pythonVersion"] = known.python[0]
     return [
-        error(f"version.{name}", say("{name} is required", name=name), f"{name}: '{values[name]}'") for name in missing
+        error(f"version.{name}", _("{name} is required", name=name), f"{name}: '{values[name]}'") for name in missing
     ]
 
 
@@ -44,7 +44,7 @@ def runtime_format(subject: Subject) -> Outcomes:
         return []
     match = re.match(r"(\d+\.\d+)\.", asked)
     fix = f"runtimeVersion: '{match[1] if match else catalog.runtimes()[0].version}'"
-    return [error("version.runtimeVersion", say("{asked!r} is not of the form MAJOR.MINOR", asked=asked), fix)]
+    return [error("version.runtimeVersion", _("{asked!r} is not of the form MAJOR.MINOR", asked=asked), fix)]
 
 
 @rule("S10", link=links.RUNTIMES)
@@ -54,7 +54,7 @@ def runtime_known(subject: Subject) -> Outcomes:
     if asked is None or not _is_runtime_format(asked) or catalog.runtime(asked):
         return []
     fix = f"runtimeVersion: '{_nearest_runtime(asked)}'"
-    return [error("version.runtimeVersion", say("there is no runtime version {asked}", asked=asked), fix)]
+    return [error("version.runtimeVersion", _("there is no runtime version {asked}", asked=asked), fix)]
 
 
 @rule("S11", link=links.RUNTIMES)
@@ -68,9 +68,9 @@ def python_of_runtime(subject: Subject) -> Outcomes:
     if asked in offered:
         return []
     if known:
-        text = say("Python {asked} is not in runtime {runtime}", asked=asked, runtime=known.version)
+        text = _("Python {asked} is not in runtime {runtime}", asked=asked, runtime=known.version)
     else:
-        text = say("Python {asked} is not in any runtime", asked=asked)
+        text = _("Python {asked} is not in any runtime", asked=asked)
     return [error("version.pythonVersion", text, f"pythonVersion: '{offered[0]}'")]
 
 
@@ -82,8 +82,8 @@ def framework_known(subject: Subject) -> Outcomes:
         return []
     # Short names are too unlike to be found as the nearest.
     meant = {"SKLEARN": "SCIKIT_LEARN", "TF": "TENSORFLOW"}.get(str(asked).upper(), str(asked))
-    fix = nearest(meant, _FRAMEWORKS) or say("one of {names}", names=", ".join(_FRAMEWORKS))
-    return [error("version.framework", say("there is no framework {asked!r}", asked=asked), fix)]
+    fix = nearest(meant, _FRAMEWORKS) or _("one of {names}", names=", ".join(_FRAMEWORKS))
+    return [error("version.framework", _("there is no framework {asked!r}", asked=asked), fix)]
 
 
 @rule("S13", link=links.API)
@@ -95,8 +95,8 @@ def runtime_has_framework(subject: Subject) -> Outcomes:
         return []
     if subject.framework not in ("SCIKIT_LEARN", "XGBOOST") and not custom:
         return []
-    what = say("custom code") if custom else subject.framework
-    text = say("{what} needs runtime version 1.4 or later, not {asked}", what=what, asked=asked)
+    what = _("custom code") if custom else subject.framework
+    text = _("{what} needs runtime version 1.4 or later, not {asked}", what=what, asked=asked)
     return [error("version.runtimeVersion", text, f"runtimeVersion: '{catalog.runtimes()[0].version}'")]
 
 

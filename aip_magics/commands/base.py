@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aip_magics.commands.verbs import VERBS
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,4 +106,4 @@ class Command:
 
     @property
     def help(self) -> str:
-        return say(VERBS[self.name].help)
+        return _(VERBS[self.name].help)

@@ -10,12 +10,12 @@ from aip_magics.commands.base import Command, Context
 from aip_magics.commands.deploy import add_deployment, deployment_of
 from aip_magics.commands.show import here
 from aip_magics.deploy.checking import check_and_try
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "place", nargs="?", metavar="DIR", help=say("directory of the model; with --origin: name of the version")
+        "place", nargs="?", metavar="DIR", help=_("directory of the model; with --origin: name of the version")
     )
     add_deployment(parser)
     parser.set_defaults(replace=False)
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace, body: str | None, context: Context) -> Report 
     args.origin = args.origin or args.place
     deployment = deployment_of(args, body, context)
     if args.show:
-        why = say("it is this package that checks")
+        why = _("it is this package that checks")
         text = here.program(args.show, {"python": here.python_check(deployment, context.settings(args))}, why)
         context.face.show(text)
         return text

@@ -10,7 +10,7 @@ from aip_magics.commands import deploy
 from aip_magics.commands.base import Command, Context
 from aip_magics.deploy import Deployment
 from aip_magics.errors import OptionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.settings import Settings
 
 
@@ -36,7 +36,7 @@ class FormFace(Protocol):
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model-dir", metavar="DIR", help=say("directory of the model: the same as --origin"))
+    parser.add_argument("--model-dir", metavar="DIR", help=_("directory of the model: the same as --origin"))
     deploy.add_options(parser)
 
 
@@ -44,8 +44,8 @@ def run(args: argparse.Namespace, body: str | None, context: Context) -> Any:
     """Show the form and return it. OptionError where there is no notebook to show it in."""
     face = context.face
     if not isinstance(face, FormFace):
-        fix = say("aip-magics deploy takes the same options")
-        raise OptionError(say("a form needs a notebook"), where="form", fix=fix)
+        fix = _("aip-magics deploy takes the same options")
+        raise OptionError(_("a form needs a notebook"), where="form", fix=fix)
     return face.open_form(request(args, body, context))
 
 

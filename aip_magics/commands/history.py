@@ -10,7 +10,7 @@ from aip_magics.commands import options
 from aip_magics.commands.base import Command, Context
 from aip_magics.commands.journal import Entry
 from aip_magics.errors import OptionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,14 +24,14 @@ class History:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--limit", type=int, default=20, metavar="N", help=say("the last N (20)"))
+    parser.add_argument("--limit", type=int, default=20, metavar="N", help=_("the last N (20)"))
     options.add_output(parser)
 
 
 def run(args: argparse.Namespace, _body: str | None, context: Context) -> History:
     """The last things that this notebook (on the command line: this directory) changed, and how they ended."""
     if args.limit < 1:
-        raise OptionError(say("at least one line is wanted"), where="--limit", fix="--limit 20")
+        raise OptionError(_("at least one line is wanted"), where="--limit", fix="--limit 20")
     found = History(context.journal.entries()[-args.limit :] if context.journal else [])
     context.face.show(found)
     return found

@@ -12,18 +12,18 @@ from typing import Any
 from aip_magics.commands.base import Context
 from aip_magics.commands.cell import VARIABLE, NestedTooDeeply, answering, read_yaml, substitute
 from aip_magics.errors import InstancesError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.prediction import instances as forms
 
 
 def add_instances(parser: argparse.ArgumentParser) -> None:
     """gcloud's three ways to give instances, and the signature."""
-    group = parser.add_argument_group(say("instances (or write them into the cell: a list, or {instances: […]})"))
+    group = parser.add_argument_group(_("instances (or write them into the cell: a list, or {instances: […]})"))
     ways = group.add_mutually_exclusive_group()
-    ways.add_argument("--json-instances", metavar="FILE", help=say("one JSON value per line; - is stdin"))
-    ways.add_argument("--text-instances", metavar="FILE", help=say("one text per line"))
-    ways.add_argument("--json-request", metavar="FILE", help=say("a JSON object with instances"))
-    group.add_argument("--signature-name", metavar="NAME", help=say("TensorFlow: which signature"))
+    ways.add_argument("--json-instances", metavar="FILE", help=_("one JSON value per line; - is stdin"))
+    ways.add_argument("--text-instances", metavar="FILE", help=_("one text per line"))
+    ways.add_argument("--json-request", metavar="FILE", help=_("a JSON object with instances"))
+    group.add_argument("--signature-name", metavar="NAME", help=_("TensorFlow: which signature"))
 
 
 def request(args: argparse.Namespace, body: str | None, context: Context) -> bytes:
@@ -40,20 +40,20 @@ def request(args: argparse.Namespace, body: str | None, context: Context) -> byt
     if body and body.strip():
         if files:
             raise InstancesError(
-                say("instances come from {flag} and from the cell", flag=next(iter(files))),
+                _("instances come from {flag} and from the cell", flag=next(iter(files))),
                 where="instances",
-                fix=say("give one of them"),
+                fix=_("give one of them"),
             )
         value = substitute(_read(body), context.names)
-        with answering(body.strip() if VARIABLE.fullmatch(body.strip()) else say("a value in the cell"), "cell"):
+        with answering(body.strip() if VARIABLE.fullmatch(body.strip()) else _("a value in the cell"), "cell"):
             found = from_value(value, "cell")
     elif files:
         found = _from_file(*next(iter(files.items())))
     else:
         raise InstancesError(
-            say("there are no instances"),
+            _("there are no instances"),
             where="instances",
-            fix=say("write a list into the cell (%%), or add --json-instances FILE"),
+            fix=_("write a list into the cell (%%), or add --json-instances FILE"),
         )
     if args.signature_name:
         found["signature_name"] = args.signature_name
@@ -74,8 +74,8 @@ def from_value(value: Any, where: str) -> dict[str, Any]:
     if "instances" not in value:
         from aip_magics.spec import nearest
 
-        fix = nearest("instances", list(value)) and say("rename it to instances")
-        raise InstancesError(say("`instances` is missing"), where=where, fix=fix or "instances: [[5.1, 3.5, 1.4, 0.2]]")
+        fix = nearest("instances", list(value)) and _("rename it to instances")
+        raise InstancesError(_("`instances` is missing"), where=where, fix=fix or "instances: [[5.1, 3.5, 1.4, 0.2]]")
     try:
         encoded = forms.encode({**value, "instances": forms.from_value(value["instances"])})
     except InstancesError as error:
@@ -90,7 +90,7 @@ def _from_file(flag: str, name: str) -> dict[str, Any]:
         data = sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
     except OSError as error:
         raise InstancesError(
-            say("the file cannot be read ({reason})", reason=error.strerror or error), where=f"{flag} {name}"
+            _("the file cannot be read ({reason})", reason=error.strerror or error), where=f"{flag} {name}"
         ) from None
     where = f"{flag} {name}"
     if flag == "--json-request":

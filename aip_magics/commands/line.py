@@ -10,7 +10,7 @@ from typing import Any
 
 from aip_magics.commands.cell import VARIABLE, answering, substitute
 from aip_magics.errors import OptionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 # A value that has no text (a model, a package) stays in the line by its name, behind a sign that nobody types:
 # what is typed as `$$name` is the text `$name`, and no variable any more.
@@ -30,8 +30,8 @@ def words(line: str, names: Mapping[str, Any]) -> list[str]:
     try:
         typed = shlex.split(line)
     except ValueError as error:
-        text = say("the line cannot be read: {reason}", reason=error)
-        raise OptionError(text, where=line, fix=say("close the quotation mark")) from None
+        text = _("the line cannot be read: {reason}", reason=error)
+        raise OptionError(text, where=line, fix=_("close the quotation mark")) from None
     found: list[str] = []
     flag = ""
     for word in typed:
@@ -61,8 +61,8 @@ def _value(word: str, names: Mapping[str, Any], flag: str) -> str:
     if flag not in _TAKE_OBJECTS:
         from aip_magics.commands.staging import class_name
 
-        text = say("{name} is a {kind}, which has no place here", name=word, kind=class_name(value))
-        raise OptionError(text, where=flag, fix=say("a text, a number, or a list or dict of these"))
+        text = _("{name} is a {kind}, which has no place here", name=word, kind=class_name(value))
+        raise OptionError(text, where=flag, fix=_("a text, a number, or a list or dict of these"))
     return f"{_KEPT}{word[1:]}"
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from aip_magics import catalog
 from aip_magics.errors import OptionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:
     from aip_magics.spec import Version
@@ -32,7 +32,7 @@ def pairs(text: str) -> dict[str, str]:
     for word in words(text):
         key, equals, value = word.partition("=")
         if not equals or not key:
-            raise argparse.ArgumentTypeError(say("{word!r} is not KEY=VALUE", word=word))
+            raise argparse.ArgumentTypeError(_("{word!r} is not KEY=VALUE", word=word))
         found[key.strip()] = value.strip()
     return found
 
@@ -44,42 +44,42 @@ def framework(text: str) -> str:
 
 def add_target(parser: argparse.ArgumentParser) -> None:
     """Options of every command that talks to a target."""
-    group = parser.add_argument_group(say("target"))
-    group.add_argument("--target", choices=("local", "aiplatform"), help=say("local: the embedded server (default)"))
-    group.add_argument("--project", metavar="PROJECT_ID", help=say("project of the models"))
+    group = parser.add_argument_group(_("target"))
+    group.add_argument("--target", choices=("local", "aiplatform"), help=_("local: the embedded server (default)"))
+    group.add_argument("--project", metavar="PROJECT_ID", help=_("project of the models"))
     group.add_argument(
         "--region",
         choices=("global", *catalog.regional_regions()),
         metavar="REGION",
-        help=say("use this regional endpoint"),
+        help=_("use this regional endpoint"),
     )
-    group.add_argument("--endpoint", metavar="URL", help=say("base URL of a compatible endpoint"))
-    group.add_argument("--storage-endpoint", metavar="URL", help=say("base URL of its Cloud Storage"))
+    group.add_argument("--endpoint", metavar="URL", help=_("base URL of a compatible endpoint"))
+    group.add_argument("--storage-endpoint", metavar="URL", help=_("base URL of its Cloud Storage"))
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Options of every command."""
-    group = parser.add_argument_group(say("output"))
-    group.add_argument("--quiet", "-q", action="store_true", help=say("show nothing but errors"))
-    group.add_argument("--debug", action="store_true", help=say("show whole tracebacks"))
+    group = parser.add_argument_group(_("output"))
+    group.add_argument("--quiet", "-q", action="store_true", help=_("show nothing but errors"))
+    group.add_argument("--debug", action="store_true", help=_("show whole tracebacks"))
 
 
 def add_sending(parser: argparse.ArgumentParser, *, dry_run: bool = True, told: str = "") -> None:
     """`--dry-run` and `--show`. `dry_run=False` where it is in another group; `told`: what it shows but requests."""
-    group = parser.add_argument_group(say("instead of sending"))
+    group = parser.add_argument_group(_("instead of sending"))
     if dry_run:
-        group.add_argument("--dry-run", action="store_true", help=told or say("show the requests, send nothing"))
-    group.add_argument("--show", choices=FORMS, help=say("show the same for gcloud, curl or Python, send nothing"))
+        group.add_argument("--dry-run", action="store_true", help=told or _("show the requests, send nothing"))
+    group.add_argument("--show", choices=FORMS, help=_("show the same for gcloud, curl or Python, send nothing"))
 
 
 def add_show(parser: argparse.ArgumentParser) -> None:
     """`--show` of a command that runs on this machine and sends nothing."""
-    parser.add_argument("--show", choices=FORMS, help=say("show what does the same with gcloud or Python, run nothing"))
+    parser.add_argument("--show", choices=FORMS, help=_("show what does the same with gcloud or Python, run nothing"))
 
 
 def add_trust(parser: argparse._ActionsContainer) -> None:
     """`--trust` of what loads a model on this machine."""
-    text = say("trust what loading this model runs; asked once per content")
+    text = _("trust what loading this model runs; asked once per content")
     parser.add_argument("--trust", action="store_true", help=text)
 
 
@@ -88,83 +88,77 @@ def add_model(parser: argparse.ArgumentParser, *, prefix: str = "--") -> None:
 
     Beside those of a version, which has a description and labels of its own, the prefix `--model-` tells them apart.
     """
-    group = parser.add_argument_group(say("model"))
+    group = parser.add_argument_group(_("model"))
+    group.add_argument("--regions", type=words, metavar="REGION", help=_("region of the model on the global endpoint"))
+    group.add_argument("--enable-logging", action="store_true", default=None, help=_("log accesses"))
+    group.add_argument("--enable-console-logging", action="store_true", default=None, help=_("log stderr and stdout"))
     group.add_argument(
-        "--regions", type=words, metavar="REGION", help=say("region of the model on the global endpoint")
-    )
-    group.add_argument("--enable-logging", action="store_true", default=None, help=say("log accesses"))
-    group.add_argument("--enable-console-logging", action="store_true", default=None, help=say("log stderr and stdout"))
-    group.add_argument(
-        f"{prefix}description", dest="model_description", metavar="TEXT", help=say("description of the model")
+        f"{prefix}description", dest="model_description", metavar="TEXT", help=_("description of the model")
     )
     group.add_argument(
-        f"{prefix}labels", dest="model_labels", type=pairs, metavar="K=V,…", help=say("labels of the model")
+        f"{prefix}labels", dest="model_labels", type=pairs, metavar="K=V,…", help=_("labels of the model")
     )
 
 
 def add_version(parser: argparse.ArgumentParser) -> None:
     """Options of `versions create`."""
-    group = parser.add_argument_group(say("version"))
-    group.add_argument("--origin", metavar="DIR", help=say("directory of the model, local or gs://, or $model"))
-    group.add_argument("--staging-bucket", metavar="gs://BUCKET", help=say("where a local model goes"))
-    group.add_argument("--framework", type=framework, choices=FRAMEWORKS, help=say("left out: found in the files"))
-    group.add_argument("--runtime-version", metavar="X.Y", help=say("left out: the one that fits the model's library"))
-    group.add_argument("--python-version", metavar="X.Y", help=say("left out: the newest of the runtime"))
-    group.add_argument("--machine-type", metavar="TYPE", help=say("left out: the default of the endpoint"))
-    group.add_argument("--description", metavar="TEXT", help=say("what it is, for whoever reads it"))
-    group.add_argument("--labels", type=pairs, metavar="K=V,…", help=say("labels, to find and to bill it by"))
+    group = parser.add_argument_group(_("version"))
+    group.add_argument("--origin", metavar="DIR", help=_("directory of the model, local or gs://, or $model"))
+    group.add_argument("--staging-bucket", metavar="gs://BUCKET", help=_("where a local model goes"))
+    group.add_argument("--framework", type=framework, choices=FRAMEWORKS, help=_("left out: found in the files"))
+    group.add_argument("--runtime-version", metavar="X.Y", help=_("left out: the one that fits the model's library"))
+    group.add_argument("--python-version", metavar="X.Y", help=_("left out: the newest of the runtime"))
+    group.add_argument("--machine-type", metavar="TYPE", help=_("left out: the default of the endpoint"))
+    group.add_argument("--description", metavar="TEXT", help=_("what it is, for whoever reads it"))
+    group.add_argument("--labels", type=pairs, metavar="K=V,…", help=_("labels, to find and to bill it by"))
     group.add_argument(
-        "--accelerator", type=pairs, metavar="type=T[,count=N]", help=say("GPUs of each node (n1 machine types)")
+        "--accelerator", type=pairs, metavar="type=T[,count=N]", help=_("GPUs of each node (n1 machine types)")
     )
     add_nodes(group)
     group.add_argument(
-        "--metric-targets", type=pairs, metavar="cpu-usage=60,…", help=say("automatic scaling: the load, in percent")
+        "--metric-targets", type=pairs, metavar="cpu-usage=60,…", help=_("automatic scaling: the load, in percent")
     )
-    group.add_argument(
-        "--package-uris", type=words, metavar="URI,…", help=say("own code: local files or gs:// objects")
-    )
-    group.add_argument(
-        "--prediction-class", metavar="MODULE.CLASS", help=say("a custom prediction routine in a package")
-    )
-    group.add_argument("--service-account", metavar="EMAIL", help=say("the account that the model's own code runs as"))
+    group.add_argument("--package-uris", type=words, metavar="URI,…", help=_("own code: local files or gs:// objects"))
+    group.add_argument("--prediction-class", metavar="MODULE.CLASS", help=_("a custom prediction routine in a package"))
+    group.add_argument("--service-account", metavar="EMAIL", help=_("the account that the model's own code runs as"))
     group.add_argument(
         "--explanation-method",
         choices=("integrated-gradients", "sampled-shapley", "xrai"),
         metavar="METHOD",
-        help=say("explain predictions by feature attributions"),
+        help=_("explain predictions by feature attributions"),
     )
     group.add_argument(
         "--num-integral-steps",
         type=int,
         default=50,
         metavar="N",
-        help=say("steps of integrated-gradients and xrai (50)"),
+        help=_("steps of integrated-gradients and xrai (50)"),
     )
-    group.add_argument("--num-paths", type=int, default=50, metavar="N", help=say("paths of sampled-shapley (50)"))
+    group.add_argument("--num-paths", type=int, default=50, metavar="N", help=_("paths of sampled-shapley (50)"))
     _add_container(parser)
 
 
 def add_nodes(group: argparse._ArgumentGroup) -> None:
     """The options of automatic scaling."""
-    group.add_argument("--min-nodes", type=int, metavar="N", help=say("automatic scaling: at least so many"))
-    group.add_argument("--max-nodes", type=int, metavar="N", help=say("automatic scaling: at most so many"))
+    group.add_argument("--min-nodes", type=int, metavar="N", help=_("automatic scaling: at least so many"))
+    group.add_argument("--max-nodes", type=int, metavar="N", help=_("automatic scaling: at most so many"))
 
 
 def _add_container(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group(say("custom container"))
-    group.add_argument("--image", metavar="URI", help=say("image of the server, in Artifact Registry"))
-    group.add_argument("--command", type=words, metavar="WORD,…", help=say("in place of the image's entry point"))
-    group.add_argument("--args", type=words, metavar="WORD,…", help=say("arguments of the command"))
-    group.add_argument("--ports", type=words, metavar="PORT,…", help=say("where it listens; left out: 8080"))
-    group.add_argument("--env-vars", type=pairs, metavar="K=V,…", help=say("environment variables of the container"))
-    group.add_argument("--predict-route", metavar="PATH", help=say("path that takes predictions"))
-    group.add_argument("--health-route", metavar="PATH", help=say("path that says whether it is well"))
+    group = parser.add_argument_group(_("custom container"))
+    group.add_argument("--image", metavar="URI", help=_("image of the server, in Artifact Registry"))
+    group.add_argument("--command", type=words, metavar="WORD,…", help=_("in place of the image's entry point"))
+    group.add_argument("--args", type=words, metavar="WORD,…", help=_("arguments of the command"))
+    group.add_argument("--ports", type=words, metavar="PORT,…", help=_("where it listens; left out: 8080"))
+    group.add_argument("--env-vars", type=pairs, metavar="K=V,…", help=_("environment variables of the container"))
+    group.add_argument("--predict-route", metavar="PATH", help=_("path that takes predictions"))
+    group.add_argument("--health-route", metavar="PATH", help=_("path that says whether it is well"))
 
 
 def add_request_logging(group: argparse._ArgumentGroup) -> None:
     """Options of gcloud's `beta ai-platform versions update`: a table of BigQuery takes requests and responses."""
-    group.add_argument("--bigquery-table-name", metavar="TABLE", help=say("log requests: project.dataset.table"))
-    group.add_argument("--sampling-percentage", type=float, metavar="SHARE", help=say("log requests: 0 to 1 of them"))
+    group.add_argument("--bigquery-table-name", metavar="TABLE", help=_("log requests: project.dataset.table"))
+    group.add_argument("--sampling-percentage", type=float, metavar="SHARE", help=_("log requests: 0 to 1 of them"))
 
 
 def request_logging(args: argparse.Namespace) -> dict[str, Any]:
@@ -229,9 +223,7 @@ def _accelerator(found: dict[str, str] | None) -> dict[str, Any] | None:
     if found is None:
         return None
     if "type" not in found or set(found) - {"type", "count"}:
-        raise OptionError(
-            say("type=T and count=N are wanted"), where="--accelerator", fix="type=nvidia-tesla-t4,count=1"
-        )
+        raise OptionError(_("type=T and count=N are wanted"), where="--accelerator", fix="type=nvidia-tesla-t4,count=1")
     kind = found["type"].upper().replace("-", "_")
     return {"type": kind, "count": _number(found.get("count", "1"), "--accelerator count")}
 
@@ -250,7 +242,7 @@ def _container(args: argparse.Namespace) -> dict[str, Any] | None:
     given = {"command": args.command, "args": args.args, "ports": args.ports, "env": args.env_vars}
     if not args.image:
         if any(given.values()):
-            raise OptionError(say("container options need an image"), where="--image", fix=say("add --image URI"))
+            raise OptionError(_("container options need an image"), where="--image", fix=_("add --image URI"))
         return None
     ports = [{"containerPort": _number(port, "--ports")} for port in args.ports or ()]
     env = [{"name": name, "value": value} for name, value in (args.env_vars or {}).items()]
@@ -261,7 +253,7 @@ def _number(text: str, where: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise OptionError(say("{text!r} is not a whole number", text=text), where=where) from None
+        raise OptionError(_("{text!r} is not a whole number", text=text), where=where) from None
 
 
 def _set(fields: dict[str, Any]) -> dict[str, Any]:

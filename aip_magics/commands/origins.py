@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aip_magics.commands.base import Context
 from aip_magics.commands.line import kept_name
 from aip_magics.errors import ModelDirError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:  # a path of this machine, as most are, needs none of it
     from aip_magics.storage import Cache
@@ -36,7 +36,7 @@ def origin(value: Any, args: argparse.Namespace, context: Context) -> str | None
 
 def is_live(value: Any, context: Context) -> bool:
     """Whether this is a model itself, not the place of one: nothing of it is of somebody else's making."""
-    _, value = _named(value, context)
+    _unused, value = _named(value, context)
     return value is not None and not isinstance(value, (str, os.PathLike))
 
 
@@ -54,14 +54,14 @@ def local_directory(value: Any, args: argparse.Namespace, context: Context) -> P
     most = catalog.limits().model_dir_bytes_n1
     downloaded = fetch_directory(context.target(args).store, GsUri.parse(found), _downloads(args, context), most)
     if isinstance(downloaded, str):
-        fix = say("name the model's directory: {example}", example="gs://BUCKET/DIRECTORY")
+        fix = _("name the model's directory: {example}", example="gs://BUCKET/DIRECTORY")
         raise ModelDirError(downloaded, where="--model-dir", fix=fix)
     return downloaded
 
 
 def package_names(given: Any, context: Context) -> Iterator[Any]:
     """packageUris as texts: a `$name`, a path, what %aip_package returned (it has a `path`), and lists of these."""
-    _, given = _named(given, context)
+    _unused, given = _named(given, context)
     given = getattr(given, "path", given)
     if isinstance(given, (list, tuple)):
         for item in given:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from aip_magics.errors import OptionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 
 class HelpAsked(Exception):
@@ -28,8 +28,8 @@ class Parser(argparse.ArgumentParser):
             exit_on_error=False,
             formatter_class=_Formatter,
         )
-        self._positionals.title, self._optionals.title = say("positional arguments"), say("options")
-        self.add_argument("-h", "--help", action=_Help, nargs=0, help=say("show this text"))
+        self._positionals.title, self._optionals.title = _("positional arguments"), _("options")
+        self.add_argument("-h", "--help", action=_Help, nargs=0, help=_("show this text"))
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse the words of the line; OptionError (or HelpAsked)."""
@@ -40,12 +40,12 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             word = unknown[0]
             if not word.startswith("-"):
-                raise OptionError(say("{word!r} is one word too many", word=word), where=self.prog, fix=self._usage())
+                raise OptionError(_("{word!r} is one word too many", word=word), where=self.prog, fix=self._usage())
             from aip_magics.spec import nearest
 
             flag = word.split("=", 1)[0]
             raise OptionError(
-                say("there is no option {flag}", flag=flag),
+                _("there is no option {flag}", flag=flag),
                 where=self.prog,
                 fix=nearest(flag, self.flags()) or "--help",
             )
@@ -75,32 +75,32 @@ class Parser(argparse.ArgumentParser):
         if choice:
             from aip_magics.spec import nearest
 
-            fix = nearest(choice[1], re.findall(r"[\w.-]+", choice[2])) or say("one of {names}", names=choice[2])
-            return OptionError(say("{choice!r} is not a choice", choice=choice[1]), where=where, fix=fix)
+            fix = nearest(choice[1], re.findall(r"[\w.-]+", choice[2])) or _("one of {names}", names=choice[2])
+            return OptionError(_("{choice!r} is not a choice", choice=choice[1]), where=where, fix=fix)
         return OptionError(_said(text), where=where, fix=self._usage())
 
     def _usage(self) -> str:
-        return " ".join(self.format_usage().split()).removeprefix(say("usage:")).strip()[:200]
+        return " ".join(self.format_usage().split()).removeprefix(_("usage:")).strip()[:200]
 
 
 def _said(text: str) -> str:
     """What argparse found wrong, in the language of the user; what it says seldom stays as it is."""
     if text == "expected one argument":
-        return say("expected one argument")
+        return _("expected one argument")
     if found := re.fullmatch(r"the following arguments are required: (.*)", text, re.DOTALL):
-        return say("the following arguments are required: {names}", names=found[1])
+        return _("the following arguments are required: {names}", names=found[1])
     if found := re.fullmatch(r"invalid (\w+) value: (.*)", text, re.DOTALL):
-        return say("invalid {type} value: {value}", type=found[1], value=found[2])
+        return _("invalid {type} value: {value}", type=found[1], value=found[2])
     if found := re.fullmatch(r"not allowed with argument (.*)", text, re.DOTALL):
-        return say("not allowed with argument {flag}", flag=found[1])
+        return _("not allowed with argument {flag}", flag=found[1])
     return text
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
     def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
-        super().add_usage(usage, actions, groups, f"{say('usage:')} " if prefix is None else prefix)
+        super().add_usage(usage, actions, groups, f"{_('usage:')} " if prefix is None else prefix)
 
 
 class _Help(argparse.Action):
-    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+    def __call__(self, parser: argparse.ArgumentParser, *_unused: Any) -> NoReturn:
         raise HelpAsked(parser.format_help())

@@ -13,7 +13,7 @@ from aip_magics.commands.base import Command, Context, Face
 from aip_magics.commands.instances import add_instances, request
 from aip_magics.errors import AipError, ChecksFailed, OptionError
 from aip_magics.events import Failed, Note, StepFinished, StepSkipped, StepStarted
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:
     from aip_magics.checks import Subject
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 def add_predict(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", required=True, metavar="NAME", help=say("the model that predicts"))
-    parser.add_argument("--version", metavar="VERSION", help=say("left out: the model's default version"))
+    parser.add_argument("--model", required=True, metavar="NAME", help=_("the model that predicts"))
+    parser.add_argument("--version", metavar="VERSION", help=_("left out: the model's default version"))
     add_instances(parser)
     options.add_sending(parser)
     options.add_target(parser)
@@ -54,26 +54,24 @@ def add_local_predict(parser: argparse.ArgumentParser) -> None:
         "--model-dir",
         required=True,
         metavar="DIR",
-        help=say("directory of the model (local, gs://), its file, or $model"),
+        help=_("directory of the model (local, gs://), its file, or $model"),
     )
     parser.add_argument(
-        "--framework", type=options.framework, choices=options.FRAMEWORKS, help=say("left out: found in the files")
+        "--framework", type=options.framework, choices=options.FRAMEWORKS, help=_("left out: found in the files")
     )
     parser.add_argument(
-        "--package-uris", type=options.words, default=[], metavar="FILE,…", help=say("the model's own code")
+        "--package-uris", type=options.words, default=[], metavar="FILE,…", help=_("the model's own code")
     )
-    parser.add_argument("--prediction-class", metavar="MODULE.CLASS", help=say("the custom prediction routine"))
-    group = parser.add_argument_group(say("where it runs"))
+    parser.add_argument("--prediction-class", metavar="MODULE.CLASS", help=_("the custom prediction routine"))
+    group = parser.add_argument_group(_("where it runs"))
     group.add_argument(
         "--env",
         choices=("current", "runtime"),
         default="current",
-        help=say("current: this Python; runtime: the Python and libraries of a runtime version"),
+        help=_("current: this Python; runtime: the Python and libraries of a runtime version"),
     )
-    group.add_argument("--runtime-version", metavar="X.Y", help=say("with --env runtime; left out: the one that fits"))
-    group.add_argument(
-        "--python-version", metavar="X.Y", help=say("with --env runtime; left out: the runtime's newest")
-    )
+    group.add_argument("--runtime-version", metavar="X.Y", help=_("with --env runtime; left out: the one that fits"))
+    group.add_argument("--python-version", metavar="X.Y", help=_("with --env runtime; left out: the runtime's newest"))
     add_instances(parser)
     options.add_trust(parser)
     options.add_show(parser)
@@ -97,9 +95,7 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
 
     if args.env == "current" and (args.runtime_version or args.python_version):
         flag = "--runtime-version" if args.runtime_version else "--python-version"
-        raise OptionError(
-            say("this Python is taken, whatever the version says"), where=flag, fix=say("add --env runtime")
-        )
+        raise OptionError(_("this Python is taken, whatever the version says"), where=flag, fix=_("add --env runtime"))
     asked = request(args, body, context)
     model_dir = directory(local_directory(args.model_dir, args, context))
     packages = local_packages(args.package_uris, args, context)
@@ -107,7 +103,7 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
         return _shown(args, model_dir, packages, asked, context)
     trusted = _require_trust(args, model_dir, packages, context)
     place = _surround(args, model_dir, packages, trusted.trust.files if trusted.trust else (), context)
-    with _step(context.face, "predict", say("Predict here")) as told:
+    with _step(context.face, "predict", _("Predict here")) as told:
         answer = predict_here(
             model_dir,
             body=asked,
@@ -119,7 +115,7 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
             trusted_modules=sorted(trusted.trust.modules) if trusted.trust else (),
         )
         count = len(answer["predictions"])
-        told.append(say("1 prediction") if count == 1 else say("{count} predictions", count=count))
+        told.append(_("1 prediction") if count == 1 else _("{count} predictions", count=count))
     context.face.show(answer)
     return answer
 
@@ -151,7 +147,7 @@ def _shown(args: argparse.Namespace, model_dir: Path, packages: list[Path], aske
     framework = spec.framework or look(spec.model_dir).framework
     if framework and not place and not args.prediction_class:
         forms = {"gcloud": here.gcloud_local_predict(spec.model_dir, framework, asked), **forms}
-    why = say("it predicts with this Python, without own code") if args.show == "gcloud" else say("nothing is sent")
+    why = _("it predicts with this Python, without own code") if args.show == "gcloud" else _("nothing is sent")
     text = here.program(args.show, forms, why)
     context.face.show(text)
     return text
@@ -187,7 +183,7 @@ def _surround(
 ) -> Surround:
     from aip_magics.prediction import surround
 
-    with _step(context.face, "environment", say("Prepare the environment")) as told:
+    with _step(context.face, "environment", _("Prepare the environment")) as told:
         found = surround.surround(
             model_dir,
             context.data_dir(),

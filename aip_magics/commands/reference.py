@@ -15,7 +15,7 @@ from aip_magics.commands.base import Command
 from aip_magics.commands.registry import command_of, parser_of
 from aip_magics.commands.verbs import VERBS, magic_name
 from aip_magics.errors import AipError
-from aip_magics.language import spoken, use
+from aip_magics.i18n import current_language, use
 from aip_magics.render import panels
 
 PAGE = Path(__file__).with_name("REFERENCE.md")
@@ -44,7 +44,7 @@ Group = tuple[str, tuple[str, ...]]  # its title, and a line for each option
 
 def page() -> str:
     """The page as Markdown: a section for each magic, for options that many have, for panels and for errors."""
-    language = spoken()
+    language = current_language()
     use("en")  # one page, whatever the language of who makes it
     try:
         commands = [command_of(verb) for verb in VERBS]

@@ -7,7 +7,7 @@ import importlib
 from aip_magics.commands.base import Command
 from aip_magics.commands.parser import Parser
 from aip_magics.commands.verbs import magic_name
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 PLACES = {
     "deploy": "deploy.COMMAND",
@@ -50,7 +50,7 @@ def parser_of(command: Command, prog: str) -> Parser:
     example = command.example
     if prog.startswith("aip-magics") and "\n" not in example:  # a cell is no line of a shell
         example = example.replace(f"%{magic_name(command.name)}", prog, 1)
-    epilog = f"{say('example:')}\n{example}" if example else ""
+    epilog = f"{_('example:')}\n{example}" if example else ""
     parser = Parser(prog, command.help, epilog)
     command.add_options(parser)
     return parser

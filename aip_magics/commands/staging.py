@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from aip_magics.errors import OptionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.storage import Cache
 from aip_magics.storage.cache import content_digest
 
@@ -33,9 +33,9 @@ def stage(obj: object, directory: Path, name: str = "") -> Path:
     saver = _saver(obj)
     if saver is None:
         raise OptionError(
-            say("{name} is a {kind}, not a model", name=name, kind=class_name(obj)),
+            _("{name} is a {kind}, not a model", name=name, kind=class_name(obj)),
             where=f"${name}",
-            fix=say("give a directory, or a scikit-learn estimator, an xgboost.Booster, a Keras model or a tf.Module"),
+            fix=_("give a directory, or a scikit-learn estimator, an xgboost.Booster, a Keras model or a tf.Module"),
         )
     save, line = saver
 
@@ -44,9 +44,9 @@ def stage(obj: object, directory: Path, name: str = "") -> Path:
         try:
             save(folder / name)
         except Exception as error:
-            text = say("{name} cannot be saved: {kind}: {reason}", name=name, kind=type(error).__name__, reason=error)
+            text = _("{name} cannot be saved: {kind}: {reason}", name=name, kind=type(error).__name__, reason=error)
             pasted = line.format(name=name)
-            fix = say("save it yourself, then give --origin export: {line}", line=pasted)
+            fix = _("save it yourself, then give --origin export: {line}", line=pasted)
             raise OptionError(text, where=f"${name}", fix=fix) from error
 
     return Cache(directory).put(fill, content_digest) / name

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aip_magics.errors import OptionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.targets.state import LEAST_TOKEN, is_token
 
 VARIABLE = "AIP_MAGICS_TOKEN"
@@ -32,10 +32,10 @@ def token_of(file: str | None, variables: Mapping[str, str]) -> str | None:
             token = _asked() if file == "-" else Path(file).expanduser().read_text("utf-8")
     except (OSError, UnicodeDecodeError, EOFError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
-        raise OptionError(say("no token can be read: {reason}", reason=reason), where=where, fix=_fix()) from None
+        raise OptionError(_("no token can be read: {reason}", reason=reason), where=where, fix=_fix()) from None
     token = token.strip()
     if not is_token(token):
-        text = say("the token is too short or has characters that no header can carry")
+        text = _("the token is too short or has characters that no header can carry")
         raise OptionError(text, where=where, fix=_fix())
     return token
 
@@ -44,8 +44,8 @@ def _asked() -> str:
     """What is typed, unseen, or comes by a pipe. A kernel has no standard input of its own."""
     if sys.stdin is None:
         raise EOFError
-    return getpass.getpass(say("Token: ")) if sys.stdin.isatty() else sys.stdin.readline()
+    return getpass.getpass(_("Token: ")) if sys.stdin.isatty() else sys.stdin.readline()
 
 
 def _fix() -> str:
-    return say("one line of at least {count} printable ASCII characters without blanks", count=LEAST_TOKEN)
+    return _("one line of at least {count} printable ASCII characters without blanks", count=LEAST_TOKEN)

@@ -12,7 +12,7 @@ from aip_magics.commands.base import Context
 from aip_magics.commands.running import given_place
 from aip_magics.errors import AipError, Interrupted, SettingsError
 from aip_magics.events import Event, Failed, Progress, StepStarted
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.settings import LOCAL_PROJECT
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class Transfer:
         try:
             yield Step(id, self._emit)
         except KeyboardInterrupt:
-            fix = say("it continues with: {line}", line=self._line)
-            error = Interrupted(say("stopped by you"), where=title, fix=fix)
+            fix = _("it continues with: {line}", line=self._line)
+            error = Interrupted(_("stopped by you"), where=title, fix=fix)
             self._emit(Failed(id, error))
             raise error from None
         except AipError as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aip_magics.commands import options
 from aip_magics.commands.base import Command, Context
 from aip_magics.errors import InputError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:
     from aip_magics.artifacts import File
@@ -29,9 +29,9 @@ class Trusted:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    text = say("a model's directory or a package, local or gs://; left out: show what is trusted")
+    text = _("a model's directory or a package, local or gs://; left out: show what is trusted")
     parser.add_argument("place", nargs="?", metavar="DIR|FILE", help=text)
-    parser.add_argument("--forget", action="store_true", help=say("trust it no longer"))
+    parser.add_argument("--forget", action="store_true", help=_("trust it no longer"))
     options.add_target(parser)
     options.add_output(parser)
 
@@ -47,16 +47,16 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Truste
     data_dir = context.settings(args).data_dir
     if args.place is None:
         if args.forget:
-            raise InputError(say("nothing is named to be forgotten"), where="--forget", fix=say("name a directory"))
+            raise InputError(_("nothing is named to be forgotten"), where="--forget", fix=_("name a directory"))
         found = Trusted(consent.names_in(data_dir), tuple(sorted(trust_in(data_dir).modules)))
         context.face.show(found)
         return found
     files = {digest(file.path): file for file in _files(args, context)}
     if len(files) > consent.MOST_FILES:
-        text = say(
+        text = _(
             "{count} files are more than the {most} that are remembered", count=len(files), most=consent.MOST_FILES
         )
-        raise InputError(text, where=args.place, fix=say("name the directory of one model"))
+        raise InputError(text, where=args.place, fix=_("name the directory of one model"))
     if args.forget:
         consent.forget(data_dir, files)
         found = Trusted({})

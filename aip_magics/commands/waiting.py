@@ -10,7 +10,7 @@ from aip_magics.commands.base import Context, Pending
 from aip_magics.commands.running import place_of
 from aip_magics.errors import Interrupted, OperationFailed
 from aip_magics.events import Detached, Event, Failed, Note, StepFinished, StepStarted, Tick
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.spec import Operation, Version
 
 if TYPE_CHECKING:
@@ -21,15 +21,13 @@ STEP = "wait"
 
 def add_waiting(parser: argparse.ArgumentParser, *, asynchronous: bool = True) -> None:
     """`--async` and `--cancel-on-interrupt`."""
-    group = parser.add_argument_group(say("waiting"))
+    group = parser.add_argument_group(_("waiting"))
     if asynchronous:
-        group.add_argument(
-            "--async", dest="asynchronous", action="store_true", help=say("do not wait for the operation")
-        )
+        group.add_argument("--async", dest="asynchronous", action="store_true", help=_("do not wait for the operation"))
     group.add_argument(
         "--cancel-on-interrupt",
         action="store_true",
-        help=say("an interrupt cancels the operation; left out: it goes on without you"),
+        help=_("an interrupt cancels the operation; left out: it goes on without you"),
     )
 
 
@@ -76,9 +74,9 @@ class Watch:
         self._target.client.cancel(operation)
         self.ended("cancelled")
         self.cancelled = Interrupted(
-            say("stopped by you, and the operation is cancelled"),
+            _("stopped by you, and the operation is cancelled"),
             where=operation,
-            fix=say("run the same again to start anew"),
+            fix=_("run the same again to start anew"),
         )
         return Failed(STEP, self.cancelled)
 
@@ -88,7 +86,7 @@ class Watch:
         OperationFailed where it failed, Interrupted where it was cancelled.
         """
         self._operation = operation.name or ""
-        self.emit(StepStarted(STEP, say("Wait for {operation}", operation=operation.id)))
+        self.emit(StepStarted(STEP, _("Wait for {operation}", operation=operation.id)))
         shown = ""
 
         def on_poll(now: Operation) -> None:
@@ -96,7 +94,7 @@ class Watch:
             self.emit(Tick(STEP))
             if (state := state_of(now)) and state != shown:
                 shown = state
-                self.emit(Note(STEP, say("state: {state}", state=state)))
+                self.emit(Note(STEP, _("state: {state}", state=state)))
 
         try:
             operation = self._target.client.wait(operation, on_poll=on_poll)
@@ -108,7 +106,7 @@ class Watch:
         except OperationFailed as error:
             self.emit(Failed(STEP, error))
             raise
-        self.emit(StepFinished(STEP, say("done")))
+        self.emit(StepFinished(STEP, _("done")))
         return operation
 
     def leave(self, operation: Operation) -> None:

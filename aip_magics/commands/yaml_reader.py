@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 MOST_CHARACTERS = 2 << 20  # a request has at most 1.5 MiB
 MOST_VALUES = 1_000_000  # with those that aliases repeat
@@ -39,19 +39,19 @@ class _Loader(yaml.SafeLoader):
         super().flatten_mapping(node)
         self._merged += len(node.value) if self.merging else 0
         if self._merged > _MOST_MERGED:
-            raise TooMuch(problem=say("with `<<` it has more than {count:,} members", count=_MOST_MERGED))
+            raise TooMuch(problem=_("with `<<` it has more than {count:,} members", count=_MOST_MERGED))
 
 
 def load(text: str) -> Any:
     """The value. TooMuch, or another YAMLError, where it cannot be had; RecursionError is one of these, too."""
     if len(text) > MOST_CHARACTERS:
-        raise TooMuch(problem=say("it has more than {size} MiB", size=MOST_CHARACTERS >> 20))
+        raise TooMuch(problem=_("it has more than {size} MiB", size=MOST_CHARACTERS >> 20))
     loader = _Loader(text)
     loader.merging = "<<" in text
     try:
         value = loader.get_single_data()
     except RecursionError:
-        raise TooDeep(problem=say("it is nested too deeply")) from None
+        raise TooDeep(problem=_("it is nested too deeply")) from None
     finally:
         loader.dispose()
     if "*" in text and "&" in text:
@@ -66,7 +66,7 @@ def _count(value: Any) -> None:
         one = left.pop()
         count += 1
         if count > MOST_VALUES or len(left) > MOST_VALUES:
-            raise TooMuch(problem=say("its aliases make more than {count:,} values", count=MOST_VALUES))
+            raise TooMuch(problem=_("its aliases make more than {count:,} values", count=MOST_VALUES))
         left.extend(one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
 
 
@@ -79,7 +79,7 @@ def _float(loader: Any, node: Any) -> WrittenFloat:
 def _int(loader: Any, node: Any) -> int:
     if len(node.value) > _MOST_DIGITS:  # 1:1:1:… is read in base 60, which takes for ever
         raise TooMuch(
-            problem=say("a number has more than {count:,} digits", count=_MOST_DIGITS), problem_mark=node.start_mark
+            problem=_("a number has more than {count:,} digits", count=_MOST_DIGITS), problem_mark=node.start_mark
         )
     found: int = loader.construct_yaml_int(node)
     return found

@@ -18,7 +18,7 @@ from aip_magics.deploy.plan import Plan, local_origin, make_plan
 from aip_magics.deploy.steps import Step, Steps
 from aip_magics.deploy.trial import Trial, Try, trial_of, try_here
 from aip_magics.errors import ChecksFailed, OptionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.targets import Target
 from aip_magics.trust import Trust
 
@@ -61,7 +61,7 @@ def try_out(plan: Plan, target: Target, attempt: Try = try_here) -> Tried | Skip
     ChecksFailed where it would run what is not trusted: then it is not loaded.
     """
     if plan.version.container is not None:
-        return Skipped(say("a container is not tried here"))
+        return Skipped(_("a container is not tried here"))
     trial = trial_of(plan, target, plan.deployment.test_request() or b"")
     if isinstance(trial, str):
         return Skipped(trial)
@@ -85,7 +85,7 @@ def resolved(deployment: Deployment) -> Resolved:
 def check_plan(plan: Plan, target: Target) -> Report:
     """The rules over a plan. `--trust` is remembered here."""
     if asked := next((id for id in QUESTIONS if id in plan.deployment.skip), None):
-        text = say("{id} is not left out: what loading the model runs has to be trusted", id=asked)
+        text = _("{id} is not left out: what loading the model runs has to be trusted", id=asked)
         raise OptionError(text, where="--skip", fix="--trust")
     subject = consent.trusting(subject_of(plan, target), target.settings.data_dir, vouched=plan.deployment.trust)
     report = checks.run(subject, skip=plan.deployment.skip)
@@ -141,7 +141,7 @@ def check_step(steps: Steps, plan: Plan, target: Target) -> None:
         report.raise_on_errors()
         note_findings(step, report)
         count = len(report.findings)
-        step.done(say("passed, {count} to read", count=count) if count else say("passed"), report)
+        step.done(_("passed, {count} to read", count=count) if count else _("passed"), report)
 
 
 def try_step(steps: Steps, plan: Plan, target: Target, attempt: Try) -> dict[str, Any] | None:
@@ -152,7 +152,7 @@ def try_step(steps: Steps, plan: Plan, target: Target, attempt: Try) -> dict[str
     with steps("try") as step:
         if plan.deployment.test is None:
             _check_unseen(plan, target)
-            step.skip(say("no test instances were given"))
+            step.skip(_("no test instances were given"))
             return None
         tried = try_out(plan, target, attempt)
         if isinstance(tried, Skipped):
@@ -164,7 +164,7 @@ def try_step(steps: Steps, plan: Plan, target: Target, attempt: Try) -> dict[str
         report.raise_on_errors()
         note_findings(step, report)
         if tried.predictions is None:
-            step.skip(say("what it refused was left out with --skip"))
+            step.skip(_("what it refused was left out with --skip"))
             return None
         answer = {"predictions": tried.predictions}
         step.done(told(tried.predictions), answer)
@@ -181,7 +181,7 @@ def _check_unseen(plan: Plan, target: Target) -> None:
 
 def note_findings(step: Step, report: Report) -> None:
     """Tell the findings of a report as notes of a step."""
-    severities = {"error": say("error"), "advice": say("advice")}  # a face marks a warning itself
+    severities = {"error": _("error"), "advice": _("advice")}  # a face marks a warning itself
     for finding in report.findings:
         level: Literal["info", "warning"] = "warning" if finding.severity == "warning" else "info"
         named = f"{finding.id}: {finding.message}"
@@ -193,9 +193,9 @@ def told(predictions: Sequence[Any]) -> str:
     text = json.dumps(predictions[:3], ensure_ascii=False)
     short = text if len(text) <= 60 else f"{text[:60]}…"
     if len(predictions) == 1:
-        return say("1 prediction: {values}", values=short)
+        return _("1 prediction: {values}", values=short)
     shapes = {shape(one) for one in predictions}
     only = shapes.pop() if len(shapes) == 1 else ""
     if only.endswith(("]", "}")):
-        return say("{count} predictions, each {shape}: {values}", count=len(predictions), shape=only, values=short)
-    return say("{count} predictions: {values}", count=len(predictions), values=short)
+        return _("{count} predictions, each {shape}: {values}", count=len(predictions), shape=only, values=short)
+    return _("{count} predictions: {values}", count=len(predictions), values=short)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 # Two builds of the same library differ in the last digits of a float32; a wrong model differs by more.
 RELATIVE = 1e-5
@@ -27,7 +27,7 @@ def difference(local: Any, online: Any, where: str = "") -> str | None:
 
 
 def _told(where: str, local: str, online: str) -> str:
-    return say("{where}: {local} locally, {online} online", where=where, local=local, online=online)
+    return _("{where}: {local} locally, {online} online", where=where, local=local, online=online)
 
 
 def _number(value: Any) -> bool:

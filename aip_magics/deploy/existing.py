@@ -8,7 +8,7 @@ from typing import Literal
 
 from aip_magics.deploy.plan import Plan, name_version
 from aip_magics.errors import AlreadyExists
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.spec import Operation, Version
 from aip_magics.storage import GsUri, transfers
 from aip_magics.storage import plan as plan_upload
@@ -54,9 +54,9 @@ def settle_version(plan: Plan, target: Target, versions: list[Version]) -> Found
         # deployment, not two.
         found = _compare(name_version(plan, target, name, ""), target, known[name], strict=False)
         if found.action != "create":
-            named = found.plan.choose("name", name, say("the newest version is {reason}", reason=found.reason))
+            named = found.plan.choose("name", name, _("the newest version is {reason}", reason=found.reason))
             return dataclasses.replace(found, plan=named)
-    source = say("next free name after v{number}", number=newest) if newest else say("first version of this model")
+    source = _("next free name after v{number}", number=newest) if newest else _("first version of this model")
     return Found("create", name_version(plan, target, f"v{newest + 1}", source))
 
 
@@ -66,29 +66,27 @@ def _compare(plan: Plan, target: Target, there: Version | None, *, strict: bool 
     if there.state == "CREATING":
         operation = _operation(target, there)
         if operation is not None:
-            return Found("wait", plan, there, operation, say("still being created"))
+            return Found("wait", plan, there, operation, _("still being created"))
     if there.state == "FAILED":
-        return Found("replace", plan, there, None, say("failed before"))
+        return Found("replace", plan, there, None, _("failed before"))
     difference = _difference(plan, target, there)
     if difference is None and there.state == "READY":
-        return Found("keep", plan, there, None, say("the same"))
+        return Found("keep", plan, there, None, _("the same"))
     if not strict:
         return Found("create", plan)
     if plan.deployment.replace:
-        return Found(
-            "replace", plan, there, None, say("different ({difference})", difference=difference or there.state)
-        )
+        return Found("replace", plan, there, None, _("different ({difference})", difference=difference or there.state))
     raise AlreadyExists(
-        say(
+        _(
             "version {version} of model {model} exists and is different: {difference}",
             version=there.id,
             model=plan.model.id,
-            difference=difference or say("state {state}", state=there.state),
+            difference=difference or _("state {state}", state=there.state),
         ),
         code=409,
         status="ALREADY_EXISTS",
         where="version.name",
-        fix=say("add --replace, or leave the version's name out for the next free one"),
+        fix=_("add --replace, or leave the version's name out for the next free one"),
     )
 
 
@@ -97,9 +95,7 @@ def _difference(plan: Plan, target: Target, there: Version) -> str | None:
     for field in COMPARED:
         ours, theirs = getattr(plan.version, field), getattr(there, field)
         if ours != theirs and not (ours is None and field in ("framework", "machineType")):
-            return say(
-                "{field} is {theirs} there and {ours} here", field=field, theirs=_shown(theirs), ours=_shown(ours)
-            )
+            return _("{field} is {theirs} there and {ours} here", field=field, theirs=_shown(theirs), ours=_shown(ours))
     if plan.model_dir is None:
         same = str(GsUri.parse(there.deploymentUri or "gs://none")) == str(GsUri.parse(plan.deployment.origin))
         return None if same else f"deploymentUri: {there.deploymentUri}"
@@ -108,8 +104,8 @@ def _difference(plan: Plan, target: Target, there: Version) -> str | None:
         target.store, plan.model_dir.files, directory, digests=transfers(target.settings.data_dir).digests
     )
     if changes.send:
-        return say("{name} has changed", name=changes.send[0].name)
-    return say("{name} is there only", name=changes.extra[0].name) if changes.extra else None
+        return _("{name} has changed", name=changes.send[0].name)
+    return _("{name} is there only", name=changes.extra[0].name) if changes.extra else None
 
 
 def _operation(target: Target, version: Version) -> Operation | None:
@@ -130,4 +126,4 @@ def _number(name: str) -> int:
 
 def _shown(value: object) -> str:
     to_json = getattr(value, "to_json", None)
-    return say("not set") if value is None else str(to_json() if to_json else value)
+    return _("not set") if value is None else str(to_json() if to_json else value)

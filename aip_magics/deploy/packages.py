@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from aip_magics.errors import OptionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.storage import GsUri
 
 FOLDER = "packages"
@@ -59,7 +59,7 @@ def _file(path: Path, bucket: str) -> PackageFile:
     try:
         content = path.read_bytes()
     except OSError as error:
-        text = say("the package cannot be read ({reason})", reason=error.strerror or error)
-        raise OptionError(text, where=f"packageUris: {path}", fix=say("name a .tar.gz or .whl file")) from None
+        text = _("the package cannot be read ({reason})", reason=error.strerror or error)
+        raise OptionError(text, where=f"packageUris: {path}", fix=_("name a .tar.gz or .whl file")) from None
     destination = GsUri(bucket).child(FOLDER, hashlib.sha256(content).hexdigest())
     return PackageFile(path.name, path, len(content), destination)

@@ -19,7 +19,7 @@ from aip_magics.deploy.trial import Try, try_here, warm_here
 from aip_magics.deploy.uploading import upload_step
 from aip_magics.errors import AipError, Interrupted, OperationFailed, PredictionError
 from aip_magics.events import Detached, Note, Tick
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.spec import Model, Operation, Version
 from aip_magics.storage import ensure_bucket
 from aip_magics.targets import Target
@@ -44,7 +44,7 @@ def dry_run(deployment: Deployment, target: Target) -> Plan:
     """
     plan = plan_of(deployment, target)
     check_plan(plan, target).raise_on_errors()
-    source = "" if plan.version.name else say("first version (a dry run does not ask the target)")
+    source = "" if plan.version.name else _("first version (a dry run does not ask the target)")
     return with_requests(name_version(plan, target, plan.version.name or "v1", source), target)
 
 
@@ -68,7 +68,7 @@ def run(
         return _Run(deployment, target, steps, attempt, sleep).all(wait)
     except KeyboardInterrupt:
         error = Interrupted(
-            say("stopped by you"), where=steps.title, fix=say("run the same again: it continues from there")
+            _("stopped by you"), where=steps.title, fix=_("run the same again: it continues from there")
         )
         steps.fail(error)
         raise error from None
@@ -120,7 +120,7 @@ class _Run:
     def look(self) -> ModelDir | None:
         with self.steps("look") as step:
             if self.deployment.is_remote:
-                step.skip(say("the model lies at {origin} already", origin=self.deployment.origin))
+                step.skip(_("the model lies at {origin} already", origin=self.deployment.origin))
                 return None
             place = resolved(self.deployment)
             if place.note:
@@ -129,7 +129,7 @@ class _Run:
             if self.body is not None and not self.deployment.version.predictionClass:
                 warm_here(self.deployment.version.framework or model_dir.framework)
             for left_out in model_dir.left_out[:5]:
-                step.note(say("left out: {file}", file=left_out))
+                step.note(_("left out: {file}", file=left_out))
             step.done(file_summary(model_dir), model_dir)
             return model_dir
 
@@ -156,7 +156,7 @@ class _Run:
     def bucket(self, plan: Plan) -> None:
         with self.steps("bucket") as step:
             if plan.bucket is None:
-                step.skip(say("the model lies at {origin} already", origin=self.deployment.origin))
+                step.skip(_("the model lies at {origin} already", origin=self.deployment.origin))
                 return
             location = (plan.model.regions or (self.target.default_region,))[0]
             found = ensure_bucket(self.target.store, plan.bucket, project=self.target.project, location=location)
@@ -166,22 +166,22 @@ class _Run:
         with self.steps("model") as step:
             model = self.find_model(plan)
             if model is not None:
-                step.done(say("{name} is there", name=model.name), model)
+                step.done(_("{name} is there", name=model.name), model)
             else:
                 model = self.target.client.create_model(plan.model)
-                step.done(say("{name} is made", name=model.name), model)
+                step.done(_("{name} is made", name=model.name), model)
 
     def version(self, plan: Plan, found: Found) -> Operation | None:
         with self.steps("version") as step:
             if found.action == "keep":
-                step.skip(say("{version} is READY and the same: nothing to do", version=plan.version.id))
+                step.skip(_("{version} is READY and the same: nothing to do", version=plan.version.id))
                 return None
             if found.action == "wait":
-                step.done(say("{version} is being created already", version=plan.version.id), found.version)
+                step.done(_("{version} is being created already", version=plan.version.id), found.version)
                 return found.operation
             if found.action == "replace":
                 step.note(
-                    say("{version} {reason}: deleted, to be made anew", version=plan.version.id, reason=found.reason),
+                    _("{version} {reason}: deleted, to be made anew", version=plan.version.id, reason=found.reason),
                     "warning",
                 )
                 self.target.client.wait(
@@ -189,7 +189,7 @@ class _Run:
                 )
             operation = self.target.client.create_version(plan.model.id, plan.sent)
             step.done(
-                say(
+                _(
                     "{model}/{version} is being created: {operation}",
                     model=plan.model.id,
                     version=plan.version.id,
@@ -210,7 +210,7 @@ class _Run:
                 state = now.metadata.version.state if now.metadata and now.metadata.version else None
                 if state and state != shown:
                     shown = state
-                    step.note(say("state: {state}", state=state))
+                    step.note(_("state: {state}", state=state))
 
             try:
                 self.target.client.wait(operation, on_poll=on_poll, sleep=self.sleep)
@@ -218,16 +218,16 @@ class _Run:
                 step.detach(Detached("wait", operation.name or "", _reattach(operation)))
                 return False
             except OperationFailed as error:
-                fix = say("mend the model and run the same again: the failed version is made anew")
+                fix = _("mend the model and run the same again: the failed version is made anew")
                 error.fix = error.fix or fix
                 raise
-            step.done(say("done"))
+            step.done(_("done"))
             return True
 
     def leave(self, plan: Plan) -> None:
         """Nobody waits for the operation: tell what only a version that is READY can be told."""
         for field in plan.sent_later:
-            text = say("{field} is not set yet: run the same again once the version is READY", field=field)
+            text = _("{field} is not set yet: run the same again once the version is READY", field=field)
             self.steps.emit(Note("wait", text, "warning"))
 
     def describe(self, plan: Plan) -> Version:
@@ -238,7 +238,7 @@ class _Run:
             changed = {field: value for field, value in plan.in_place.items() if there.get(field) != value}
             if changed:
                 client.wait(client.update_version(plan.model.id, version.id, changed, list(changed)), sleep=self.sleep)
-                step.note(say("set by an update: {fields}", fields=", ".join(changed)))
+                step.note(_("set by an update: {fields}", fields=", ".join(changed)))
                 version = client.get_version(plan.model.id, version.id)
             step.done(f"{version.id}: {version.state}", version)
             return version
@@ -246,20 +246,20 @@ class _Run:
     def predict(self, plan: Plan, local: dict[str, Any] | None) -> dict[str, Any] | None:
         with self.steps("predict") as step:
             if self.body is None:
-                step.skip(say("no test instances were given"))
+                step.skip(_("no test instances were given"))
                 return None
             online = self.target.client.predict(plan.model.id, self.body, plan.version.id)
             differs = difference(local, online) if local is not None else None
             if differs:
                 raise PredictionError(
                     "INVALID_OUTPUTS",
-                    say("the served version answers otherwise than the model does locally: {differs}", differs=differs),
+                    _("the served version answers otherwise than the model does locally: {differs}", differs=differs),
                     where=f"{plan.model.id}/{plan.version.id}",
-                    fix=say("compare the library versions of both (%aip_describe shows the runtime)"),
+                    fix=_("compare the library versions of both (%aip_describe shows the runtime)"),
                 )
             summary = told(online.get("predictions") or [])
             if local is not None:
-                summary = say("{predictions}, equal to the local ones", predictions=summary)
+                summary = _("{predictions}, equal to the local ones", predictions=summary)
             step.done(summary, online)
             return online
 

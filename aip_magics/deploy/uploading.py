@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aip_magics.deploy.steps import Step, Steps, size
 from aip_magics.events import Progress
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.spec import Version
 from aip_magics.storage import Digests, GsUri, Standing, UploadPlan, plan, transfers, upload
 from aip_magics.targets import Target
@@ -22,7 +22,7 @@ def upload_step(steps: Steps, deployed: Plan, target: Target, versions: Sequence
         here = transfers(target.settings.data_dir)
         works = _plans(deployed, target, here.digests, versions)
         if not works:
-            step.skip(say("the model lies at {origin} already", origin=deployed.deployment.origin))
+            step.skip(_("the model lies at {origin} already", origin=deployed.deployment.origin))
             return
         told = _Told(step, works)
         for work in works:
@@ -75,23 +75,23 @@ class _Told:
 def progress_note(now: Standing) -> str:
     """`3 of 12 files, 4.2 MB/s, 7 s left: saved_model.pb`."""
     if now.files_total == 1:
-        parts = [say("{done} of 1 file", done=now.files_done)]
+        parts = [_("{done} of 1 file", done=now.files_done)]
     else:
-        parts = [say("{done} of {total} files", done=now.files_done, total=now.files_total)]
+        parts = [_("{done} of {total} files", done=now.files_done, total=now.files_total)]
     if now.rate:
         parts.append(f"{size(int(now.rate))}/s")
     if now.seconds_left is not None and now.seconds_left >= 1:
-        parts.append(say("{seconds:.0f} s left", seconds=now.seconds_left))
+        parts.append(_("{seconds:.0f} s left", seconds=now.seconds_left))
     return ", ".join(parts) + (f": {now.name}" if now.name else "")
 
 
 def _summary(works: Sequence[UploadPlan]) -> str:
     sent = sum(len(work.send) for work in works)
-    parts = [say("{count} sent ({size})", count=sent, size=size(sum(work.bytes_to_send for work in works)))]
+    parts = [_("{count} sent ({size})", count=sent, size=size(sum(work.bytes_to_send for work in works)))]
     if copied := sum(len(work.copy) for work in works):
-        parts.append(say("{count} copied from another version", count=copied))
+        parts.append(_("{count} copied from another version", count=copied))
     if kept := sum(len(work.keep) for work in works):
-        parts.append(say("{count} unchanged", count=kept))
+        parts.append(_("{count} unchanged", count=kept))
     if removed := sum(len(work.remove) for work in works):
-        parts.append(say("{count} removed", count=removed))
+        parts.append(_("{count} removed", count=removed))
     return f"{', '.join(parts)} → {works[0].destination}"

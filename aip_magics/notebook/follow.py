@@ -12,7 +12,7 @@ from aip_magics.commands.base import Pending
 from aip_magics.commands.waiting import STEP, state_of, what_of
 from aip_magics.errors import AipError, OperationFailed, Unavailable
 from aip_magics.events import Event, Failed, Note, StepFinished, StepStarted
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.notebook.face import bundle, publish
 from aip_magics.render.state import RunState
 from aip_magics.spec import Operation
@@ -24,7 +24,9 @@ _ending = threading.Event()  # set when the kernel ends: nothing is drawn any mo
 atexit.register(_ending.set)
 
 
-def follow(pending: Pending, title: str, *, ended: Callable[[Operation], None] = lambda _: None) -> threading.Thread:
+def follow(
+    pending: Pending, title: str, *, ended: Callable[[Operation], None] = lambda _unused: None
+) -> threading.Thread:
     """Show how the operation goes on, in this cell's output, from a thread; returns at once.
 
     The thread sleeps between two questions, and ends with the operation or the kernel. `ended` is told of the operation
@@ -39,9 +41,9 @@ def follow(pending: Pending, title: str, *, ended: Callable[[Operation], None] =
 class _Panel:
     def __init__(self, title: str, operation: Operation) -> None:
         name = operation.name or ""
-        start = StepStarted(STEP, say("Wait for {operation}", operation=operation.id))
+        start = StepStarted(STEP, _("Wait for {operation}", operation=operation.id))
         self._state = RunState(title).apply(start, time.monotonic())
-        told = say("{name} goes on; %aip_attach {name} waits for it", name=name)
+        told = _("{name} goes on; %aip_attach {name} waits for it", name=name)
         self._state = self._state.apply(Note(STEP, told), time.monotonic())
         self._handle: Any = publish(bundle(self._state), display_id=True)
         self._drawn = time.monotonic()
@@ -79,7 +81,7 @@ def _go_on(pending: Pending, panel: _Panel, ended: Callable[[Operation], None]) 
             return panel.emit(Failed(STEP, error))
         if (state := state_of(operation)) and state != shown:
             shown = state
-            panel.emit(Note(STEP, say("state: {state}", state=state)))
+            panel.emit(Note(STEP, _("state: {state}", state=state)))
         panel.tick()
     pending.ended(operation)
     ended(operation)
@@ -89,6 +91,6 @@ def _go_on(pending: Pending, panel: _Panel, ended: Callable[[Operation], None]) 
 
 def _end(operation: Operation) -> Event:
     if operation.error is None:
-        return StepFinished(STEP, say("done: {what}", what=what_of(operation)))
-    message = operation.error.message or say("the operation failed without a message")
+        return StepFinished(STEP, _("done: {what}", what=what_of(operation)))
+    message = operation.error.message or _("the operation failed without a message")
     return Failed(STEP, OperationFailed(message, operation=operation, where=operation.name or ""))

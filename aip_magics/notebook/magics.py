@@ -15,7 +15,7 @@ from aip_magics.commands.registry import command_of, parser_of
 from aip_magics.commands.running import execute, given_place
 from aip_magics.commands.verbs import magic_name
 from aip_magics.errors import AipError, OperationFailed, OptionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.notebook.configuration import session_of
 from aip_magics.notebook.face import NotebookFace
 from aip_magics.notebook.session import journal_of, speak
@@ -26,7 +26,7 @@ from aip_magics.spec import Operation
 def magic_parser(command: Command) -> Parser:
     """The parser of a magic: that of the command, and `-o NAME`."""
     parser = parser_of(command, f"%{magic_name(command.name)}")
-    parser.add_argument("-o", dest="output_name", metavar="NAME", help=say("put the value into this variable too"))
+    parser.add_argument("-o", dest="output_name", metavar="NAME", help=_("put the value into this variable too"))
     return parser
 
 
@@ -37,7 +37,7 @@ def run(verb: str, shell: Any, line: str, cell: str | None) -> Any:
     """
     speak(session_of(shell))
     command = command_of(verb)
-    line, semicolon, _ = line.rstrip().rpartition(";") if line.rstrip().endswith(";") else (line, "", "")
+    line, semicolon, _unused = line.rstrip().rpartition(";") if line.rstrip().endswith(";") else (line, "", "")
     typed = words(line, shell.user_ns)
     try:
         args = magic_parser(command).parse(typed)
@@ -46,7 +46,7 @@ def run(verb: str, shell: Any, line: str, cell: str | None) -> Any:
         return None
     args.verb = verb
     if args.output_name and not args.output_name.isidentifier():
-        raise OptionError(say("{output_name!r} is not a variable name", output_name=args.output_name), where="-o")
+        raise OptionError(_("{output_name!r} is not a variable name", output_name=args.output_name), where="-o")
     face = _face(command, shell, args.quiet)
     shown = _Shown(face, mute=bool(semicolon))
     try:

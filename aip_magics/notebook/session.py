@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aip_magics import language
+from aip_magics import i18n
 from aip_magics.commands.journal import Journal, journal_of_directory, now
 from aip_magics.notebook.configuration import AipMagics, session_of
 
 
 def speak(session: AipMagics) -> None:
     """Say everything in the language of this notebook's user from now on."""
-    language.use(language.choose(os.environ, session.language))
+    i18n.use(i18n.choose(os.environ, session.language))
 
 
 def journal_of(names: Mapping[str, Any], data_dir: Path) -> Journal:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aip_magics.errors import PredictionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.prediction import surroundings, tools
 
 PROBE_SECONDS = 60.0
@@ -113,14 +113,14 @@ def _answer(python: str, code: str, variables: Mapping[str, str], empty: Path) -
         raise _cannot_run(python, getattr(error, "strerror", None) or str(error)) from None
     answers = [line for line in ran.lines if line.startswith(_MARK)]
     if ran.code != 0 or not answers:
-        raise _cannot_run(python, ran.lines[-1] if ran.lines else say("exit code {code}", code=ran.code))
+        raise _cannot_run(python, ran.lines[-1] if ran.lines else _("exit code {code}", code=ran.code))
     return answers[-1].removeprefix(_MARK)
 
 
 def _cannot_run(python: str, reason: str) -> PredictionError:
-    fix = say("name an existing Python interpreter")
+    fix = _("name an existing Python interpreter")
     return PredictionError(
         "FAILED_TO_LOAD_MODEL",
-        say("the interpreter {python} cannot be run: {reason}", python=python, reason=reason),
+        _("the interpreter {python} cannot be run: {reason}", python=python, reason=reason),
         fix=fix,
     )

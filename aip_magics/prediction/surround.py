@@ -11,7 +11,7 @@ from typing import Literal
 from aip_magics import catalog
 from aip_magics.artifacts import look, resolve_export
 from aip_magics.errors import EnvironmentFailed
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.prediction import interpreters, tools
 from aip_magics.prediction.environments import Skipped, environment
 from aip_magics.prediction.environments.pins import COLUMNS
@@ -55,7 +55,7 @@ def surround(
         here: tuple[Path, ...] = ()
         if packages:
             here = (install(packages, sys.executable, cache, trusted=trusted, on_line=on_line, environ=environ),)
-        told = say(
+        told = _(
             "Python {version} at {executable}, the one that runs this",
             version=interpreters.version_of(sys.executable),
             executable=sys.executable,
@@ -78,7 +78,7 @@ def surround(
             packages, python, cache, trusted=trusted, with_requirements=True, on_line=on_line, environ=environ
         )
         installed = (both,)
-    told = say(
+    told = _(
         "Python {python_version} at {python}, the environment of runtime {runtime}{why}",
         python_version=made.python_version,
         python=python,
@@ -99,5 +99,5 @@ def _runtime(given: str | None, framework: str | None, libraries: Mapping[str, s
 def skipped_error(skipped: Skipped) -> EnvironmentFailed:
     """The error of whoever asked for nothing but that environment."""
     return EnvironmentFailed(
-        say("nothing was predicted: {reason}", reason=skipped.reason), where=say("--env runtime"), fix=skipped.fix
+        _("nothing was predicted: {reason}", reason=skipped.reason), where=_("--env runtime"), fix=skipped.fix
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aip_magics.errors import SettingsError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.prediction.process import kill_group
 from aip_magics.prediction.surroundings import environment, has_password
 
@@ -88,7 +88,7 @@ def run(
         kill_group(popen.pid)
         reaper.join()
     if overdue.is_set():
-        raise TimeoutError(say("not done within {seconds:g} s", seconds=deadline))
+        raise TimeoutError(_("not done within {seconds:g} s", seconds=deadline))
     return Ran(popen.returncode, tuple(kept))
 
 
@@ -114,7 +114,7 @@ def uv(*words: str) -> list[str]:
         return [os.fspath(package.find_uv_bin()), *words]
     except FileNotFoundError:
         fix = f"{sys.executable} -m pip install uv"
-        raise SettingsError(say("uv, which builds packages and environments, is not installed"), fix=fix) from None
+        raise SettingsError(_("uv, which builds packages and environments, is not installed"), fix=fix) from None
 
 
 def variables(environ: Mapping[str, str] | None, python: str, temp_dir: Path, *, registry: bool) -> dict[str, str]:

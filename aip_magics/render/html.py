@@ -11,7 +11,7 @@ import dataclasses
 import re
 from typing import Any
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.printable import printable
 from aip_magics.render import panels, words
 from aip_magics.render.blocks import (
@@ -108,7 +108,7 @@ def draw(panel: Panel) -> str:
         drawn = _frame(panel, _blocks(panel, limit))
         if len(drawn.encode()) <= MOST_BYTES:
             return drawn
-    return _frame(panel, el("p", say("{label} is too large to be shown here.", label=clip(panel.label, 400))))
+    return _frame(panel, el("p", _("{label} is too large to be shown here.", label=clip(panel.label, 400))))
 
 
 def _frame(panel: Panel, inner: Html) -> Html:
@@ -143,7 +143,7 @@ def _inline(part: Inline, limit: _Limit, code: int) -> Html:
         sign = el("span", SIGNS[part.tone], aria_hidden="true", style=f"color:{COLOURS[part.tone]}")
         return join(sign, NO_BREAK, part.word)
     if isinstance(part, Meter):
-        label = clip(part.label, limit.bytes) or say("progress")
+        label = clip(part.label, limit.bytes) or _("progress")
         done = min(max(part.done, 0), part.total)
         return join(el("progress", value=done, max=part.total, aria_label=label, style=BAR), " ", part.text)
     return _link(part, limit) if isinstance(part, Link) else _span(part, limit, code)

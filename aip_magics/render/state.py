@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from aip_magics.errors import AipError
 from aip_magics.events import Detached, Event, Failed, Note, Progress, StepFinished, StepSkipped, StepStarted
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.render import words
 
 Status = Literal["running", "done", "skipped", "failed", "detached"]
@@ -134,7 +134,7 @@ def _failed(state: RunState, event: Failed) -> RunState:
 
 
 def _detached(state: RunState, event: Detached) -> RunState:
-    row = state._row(event.step).ended("detached", state.now, say("{operation} goes on", operation=event.operation))
+    row = state._row(event.step).ended("detached", state.now, _("{operation} goes on", operation=event.operation))
     return dataclasses.replace(state._with(row), status="detached", operation=event.operation, reattach=event.reattach)
 
 

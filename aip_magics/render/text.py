@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aip_magics.events import Detached, Event, Failed, Note, Progress, StepFinished, StepSkipped, StepStarted
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.printable import block, one_line
 from aip_magics.render import panels, shapes, words
 from aip_magics.render.blocks import (
@@ -86,12 +86,12 @@ def _told(event: Event) -> str | None:
     if isinstance(event, StepSkipped):
         return f"{SIGNS['idle']} {event.step}: {words.status('skipped')}, {event.reason}"
     if isinstance(event, Note):
-        sign, word = SIGNS["warn"], say("warning:")
+        sign, word = SIGNS["warn"], _("warning:")
         return f"{sign} {event.step}: {word} {event.text}" if event.level == "warning" else f"  {event.text}"
     if isinstance(event, Failed):
         return f"{SIGNS['bad']} {event.step}: {words.status('failed')}: {words.first_line(event.error.message)}"
     if isinstance(event, Detached):
-        told = say(
+        told = _(
             "{operation} goes on by itself; wait for it again: {line}", operation=event.operation, line=event.reattach
         )
         return f"{SIGNS['away']} {told}"

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from typing import Literal
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 LeftOut = Literal[
     "part", "row", "column", "line", "character", "earlier row", "earlier line", "earlier note"
@@ -37,12 +37,10 @@ def amount(done: int, total: int, unit: str) -> str:
         return _bytes(done, total)
     shown = f"{done:,}"
     if unit == "files":
-        return (
-            say("{done} of {total} files", done=shown, total=f"{total:,}") if total else say("{done} files", done=shown)
-        )
+        return _("{done} of {total} files", done=shown, total=f"{total:,}") if total else _("{done} files", done=shown)
     if total:
-        return say("{done} of {total} instances", done=shown, total=f"{total:,}")
-    return say("{done} instances", done=shown)
+        return _("{done} of {total} instances", done=shown, total=f"{total:,}")
+    return _("{done} instances", done=shown)
 
 
 def age(created: str | None, now: float) -> str:
@@ -53,12 +51,12 @@ def age(created: str | None, now: float) -> str:
         return ""
     seconds = max(now - then, 0)
     if seconds >= 86400:
-        return counted(int(seconds // 86400), say("1 day"), say("{count} days"))
+        return counted(int(seconds // 86400), _("1 day"), _("{count} days"))
     if seconds >= 3600:
-        return counted(int(seconds // 3600), say("1 hour"), say("{count} hours"))
+        return counted(int(seconds // 3600), _("1 hour"), _("{count} hours"))
     if seconds >= 60:
-        return counted(int(seconds // 60), say("1 minute"), say("{count} minutes"))
-    return counted(int(seconds), say("1 second"), say("{count} seconds"))
+        return counted(int(seconds // 60), _("1 minute"), _("{count} minutes"))
+    return counted(int(seconds), _("1 second"), _("{count} seconds"))
 
 
 def counted(count: int, one: str, many: str) -> str:
@@ -69,14 +67,14 @@ def counted(count: int, one: str, many: str) -> str:
 def left_out(count: int, what: LeftOut) -> str:
     """How much is not shown: `1 more row`, `3 earlier lines`."""
     texts: dict[LeftOut, tuple[str, str]] = {
-        "part": (say("1 more part"), say("{count} more parts")),
-        "row": (say("1 more row"), say("{count} more rows")),
-        "column": (say("1 more column"), say("{count} more columns")),
-        "line": (say("1 more line"), say("{count} more lines")),
-        "character": (say("1 character"), say("{count} characters")),
-        "earlier row": (say("1 earlier row"), say("{count} earlier rows")),
-        "earlier line": (say("1 earlier line"), say("{count} earlier lines")),
-        "earlier note": (say("1 earlier note"), say("{count} earlier notes")),
+        "part": (_("1 more part"), _("{count} more parts")),
+        "row": (_("1 more row"), _("{count} more rows")),
+        "column": (_("1 more column"), _("{count} more columns")),
+        "line": (_("1 more line"), _("{count} more lines")),
+        "character": (_("1 character"), _("{count} characters")),
+        "earlier row": (_("1 earlier row"), _("{count} earlier rows")),
+        "earlier line": (_("1 earlier line"), _("{count} earlier lines")),
+        "earlier note": (_("1 earlier note"), _("{count} earlier notes")),
     }
     return counted(count, *texts[what])
 
@@ -84,12 +82,12 @@ def left_out(count: int, what: LeftOut) -> str:
 def status(word: str) -> str:
     """How something stands, in the language in use; a word that is none of ours stays."""
     texts = {
-        "running": say("running"),
-        "done": say("done"),
-        "skipped": say("skipped"),
-        "failed": say("failed"),
-        "detached": say("detached"),
-        "cancelled": say("cancelled"),
+        "running": _("running"),
+        "done": _("done"),
+        "skipped": _("skipped"),
+        "failed": _("failed"),
+        "detached": _("detached"),
+        "cancelled": _("cancelled"),
     }
     return texts.get(word, word)
 
@@ -114,4 +112,4 @@ def _bytes(done: int, total: int) -> str:
     texts = [shown.format(number / scale) for number in ([done, total] if total else [done])]
     if not total:
         return f"{texts[0]} {unit}"
-    return say("{done} of {total} {unit}", done=texts[0], total=texts[1], unit=unit)
+    return _("{done} of {total} {unit}", done=texts[0], total=texts[1], unit=unit)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import aip_magics.__main__
-from aip_magics import errors, language
+from aip_magics import errors, i18n
 from aip_magics.commands import reference
 from aip_magics.commands.registry import command_of
 from aip_magics.commands.verbs import VERBS, magic_name
@@ -42,11 +42,11 @@ def test_the_page_is_up_to_date() -> None:
 
 def test_the_page_is_the_same_whatever_the_language() -> None:
     try:
-        language.use("ko")
+        i18n.use("ko")
         assert reference.page() == PAGE
-        assert language.spoken() == "ko"
+        assert i18n.current_language() == "ko"
     finally:
-        language.use("en")
+        i18n.use("en")
 
 
 @pytest.mark.parametrize("verb", VERBS)

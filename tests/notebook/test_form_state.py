@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aip_magics import catalog, language, settings
+from aip_magics import catalog, i18n, settings
 from aip_magics.deploy import Deployment
 from aip_magics.notebook.form import summary
 from aip_magics.notebook.form.fields import field_of, fields
@@ -48,12 +48,12 @@ def test_it_is_prefilled_from_the_model_the_line_and_the_settings_each_with_its_
 
 
 def test_a_runtime_that_fits_none_is_left_out_in_every_language(new: New) -> None:
-    for name in language.LANGUAGES:
-        language.use(name)
+    for name in i18n.LANGUAGES:
+        i18n.use(name)
         try:
             assert new().values.get("runtimeVersion", "") == ""
         finally:
-            language.use("en")
+            i18n.use("en")
 
 
 def test_what_is_derived_is_not_given_to_the_service_twice(new: New) -> None:

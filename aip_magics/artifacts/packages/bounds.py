@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 UNPACKED_BYTES = 2 << 30  # the service's machines for custom code have 2 GB of memory in all
 MEMBERS = 50_000
@@ -25,7 +25,7 @@ class Refused(Exception):
     def __init__(self, reason: str, fix: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
-        self.fix = fix or say("build the archive again, from a clean folder")
+        self.fix = fix or _("build the archive again, from a clean folder")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,20 +62,20 @@ class Bounds:
         self._count += 1
         self.size += max(0, member.size)
         if self._count > MEMBERS:
-            raise Refused(say("it has more than {count} members", count=MEMBERS))
+            raise Refused(_("it has more than {count} members", count=MEMBERS))
         if self.size > UNPACKED_BYTES:
-            raise Refused(say("it unpacks to more than {size} GiB", size=UNPACKED_BYTES >> 30))
+            raise Refused(_("it unpacks to more than {size} GiB", size=UNPACKED_BYTES >> 30))
         if self.size > self._most:
-            raise Refused(say("it unpacks to more than {count} times its size", count=RATIO))
+            raise Refused(_("it unpacks to more than {count} times its size", count=RATIO))
         if member.size < 0 or len(member.name.encode("utf-8", "replace")) > _LONGEST_NAME:
-            raise Refused(say("its member {name!r} has an impossible size or name", name=member.name[:100]))
+            raise Refused(_("its member {name!r} has an impossible size or name", name=member.name[:100]))
         if leads_out(member.name):
-            raise Refused(say("its member {name!r} leads out of it", name=member.name))
+            raise Refused(_("its member {name!r} leads out of it", name=member.name))
         if member.special:
-            raise Refused(say("its member {name!r} is a device, a pipe or a link in a zip", name=member.name))
+            raise Refused(_("its member {name!r} is a device, a pipe or a link in a zip", name=member.name))
         path = PurePosixPath(member.name)
         if member.link is not None and _link_leads_out(path, member.link):
-            text = say("its link {name!r} leads out of it, to {target!r}", name=member.name, target=member.link)
+            text = _("its link {name!r} leads out of it, to {target!r}", name=member.name, target=member.link)
             raise Refused(text)
         member = dataclasses.replace(member, name=unicodedata.normalize("NFC", str(path)))
         self._place(member)
@@ -86,12 +86,12 @@ class Bounds:
         plain = member.name
         above = [str(one) for one in PurePosixPath(plain).parents]
         if len(above) > _DEEPEST:
-            raise Refused(say("its member {name!r} has an impossible size or name", name=member.name[:100]))
+            raise Refused(_("its member {name!r} has an impossible size or name", name=member.name[:100]))
         if self._links.keys() & set(above):
-            raise Refused(say("its member {name!r} leads out of it", name=member.name))
+            raise Refused(_("its member {name!r} leads out of it", name=member.name))
         taken = plain in self._files or (plain in self._folders and not member.is_folder)
         if taken or self._files & set(above):
-            raise Refused(say("its member {name!r} is there twice", name=member.name))
+            raise Refused(_("its member {name!r} is there twice", name=member.name))
         self._folders.update(above)
         if member.is_folder:
             self._folders.add(plain)
@@ -111,7 +111,7 @@ class Bounds:
                 place, hops = _followed(place, self._links[place]), hops + 1
             if place in self._links or place not in self._files:
                 target = self._links[name]
-                raise Refused(say("its link {name!r} leads to no file of it, to {target!r}", name=name, target=target))
+                raise Refused(_("its link {name!r} leads to no file of it, to {target!r}", name=name, target=target))
             yield name, place
 
 

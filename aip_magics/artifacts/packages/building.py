@@ -18,7 +18,7 @@ from aip_magics.artifacts import toml
 from aip_magics.artifacts.packages import plain_project, plain_script, plain_values
 from aip_magics.artifacts.packages.archives import Archive
 from aip_magics.artifacts.packages.setup_script import parsed
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 STEERING = ("setup.py", "setup.cfg", "pyproject.toml", "MANIFEST.in")
 _OTHERS = frozenset({"hatch.toml", "pdm_build.py", "hatch_build.py", "flit.ini", "pbr.json"})
@@ -56,9 +56,9 @@ class Tree:
 
     def says_literally(self, attribute: str, folders: Mapping[str, str]) -> bool:
         """Whether `package.module.NAME` is a value that stands there: then setuptools does not import the module."""
-        module, _, name = attribute.rpartition(".")
+        module, _sep, name = attribute.rpartition(".")
         path = module.replace(".", "/")
-        first, _, rest = path.partition("/")
+        first, _sep, rest = path.partition("/")
         places = {path, f"src/{path}", f"{folders['']}/{path}" if folders.get("") else path}
         if first in folders:
             places.add("/".join(part for part in (folders[first], rest) if part))
@@ -80,13 +80,13 @@ def would_run(reasons: Sequence[str]) -> str:
     """What building a package would run, in words."""
     shown = "; ".join(reasons[:_SHOWN])
     if len(reasons) > _SHOWN:
-        shown = say("{names} and {count} more", names=shown, count=len(reasons) - _SHOWN)
-    return say("building it may run code of it: {reasons}", reasons=shown)
+        shown = _("{names} and {count} more", names=shown, count=len(reasons) - _SHOWN)
+    return _("building it may run code of it: {reasons}", reasons=shown)
 
 
 def consent_fix() -> str:
     """How to come to a package that is built without a question, or with consent."""
-    return say(
+    return _(
         "make it with %aip_package, or give a wheel: neither asks; or, if you made this file or trust whoever did, add "
         "--trust once: it holds for this content"
     )
@@ -115,17 +115,17 @@ def _reasons(tree: Tree) -> Iterator[str]:
     for name in sorted(tree.members):
         path = PurePosixPath(name)
         if _HISTORIES & set(path.parts):
-            yield say("it has a folder of version control, {name}", name=next(iter(_HISTORIES & set(path.parts))))
+            yield _("it has a folder of version control, {name}", name=next(iter(_HISTORIES & set(path.parts))))
         if len(path.parts) == 1 and (name.casefold() in _OTHERS or _is_another(name)):
-            yield say("{name} may say how it is built", name=name)
+            yield _("{name} may say how it is built", name=name)
     for file in STEERING:
         if file in tree.members and file not in tree.texts:
-            yield say("{file} is too large to be read", file=file)
+            yield _("{file} is too large to be read", file=file)
         elif file in tree.members and not _is_text(tree.texts[file]):
-            yield say("{file} cannot be read", file=file)
+            yield _("{file} cannot be read", file=file)
     project = plain_project.read(tree.text("pyproject.toml"))
     if project is None:
-        yield say("{file} cannot be read", file="pyproject.toml")
+        yield _("{file} cannot be read", file="pyproject.toml")
         return
     yield from plain_project.reasons(project, tree)
     if plain_project.is_setuptools(project):
@@ -135,7 +135,7 @@ def _reasons(tree: Tree) -> Iterator[str]:
         except (ValueError, KeyError, AttributeError, RecursionError):
             fine = False
         if not fine:
-            yield say("{file} cannot be read", file="pyproject.toml")
+            yield _("{file} cannot be read", file="pyproject.toml")
         if "setup.py" in tree.texts:
             yield from plain_script.reasons(tree.texts["setup.py"])
         yield from _of_config(tree)
@@ -151,7 +151,7 @@ def _is_text(data: bytes) -> bool:
     """Whether it is UTF-8, declares nothing else, and ends its lines in a way that all readers know."""
     try:
         data.decode("utf-8")
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        encoding, _unused = tokenize.detect_encoding(io.BytesIO(data).readline)
     except (UnicodeDecodeError, SyntaxError):
         return False
     rest = data.replace(b"\r\n", b"\n")
@@ -170,10 +170,10 @@ def _of_config(tree: Tree) -> Iterator[str]:
     try:
         parser.read_string(tree.text("setup.cfg"))
     except (configparser.Error, ValueError):
-        yield say("{file} cannot be read", file="setup.cfg")
+        yield _("{file} cannot be read", file="setup.cfg")
         return
     if parser.defaults():
-        yield say("{file} has the section {name}", file="setup.cfg", name="[DEFAULT]")
+        yield _("{file} has the section {name}", file="setup.cfg", name="[DEFAULT]")
     folders = _folders(parser)
     for section in parser.sections():
         given = {key.replace("-", "_").lower(): value for key, value in parser.items(section)}
@@ -187,30 +187,30 @@ def _of_config(tree: Tree) -> Iterator[str]:
         elif section in _KEYS:
             yield from _command(section, given)
         elif section != "options.extras_require" and not _SECTIONS.fullmatch(section):
-            yield say("{file} has the section {name}", file="setup.cfg", name=f"[{section}]")
+            yield _("{file} has the section {name}", file="setup.cfg", name=f"[{section}]")
 
 
 def _folders(parser: configparser.RawConfigParser) -> dict[str, str]:
     """package_dir, as far as it is there."""
     lines = parser.get("options", "package_dir", fallback="").splitlines()
     pairs = [line.partition("=") for line in lines if "=" in line]
-    return {key.strip(): value.strip().strip("/") for key, _, value in pairs}
+    return {key.strip(): value.strip().strip("/") for key, _unused, value in pairs}
 
 
 def _command(section: str, given: Mapping[str, str]) -> Iterator[str]:
     for key, value in given.items():
         if key not in _KEYS[section] or not re.fullmatch(r"[\w.+, -]*", value):
-            yield say("{file} sets {key} of {name}", file="setup.cfg", key=key, name=f"[{section}]")
+            yield _("{file} sets {key} of {name}", file="setup.cfg", key=key, name=f"[{section}]")
 
 
 def _option(section: str, key: str, value: str, tree: Tree, folders: Mapping[str, str]) -> Iterator[str]:
     value = value.strip()
     if value.startswith("attr:"):
         if key != "version" or not tree.says_literally(value.removeprefix("attr:").strip(), folders):
-            yield say("{key} imports {name}", key=f"setup.cfg {key}", name=value.removeprefix("attr:").strip())
+            yield _("{key} imports {name}", key=f"setup.cfg {key}", name=value.removeprefix("attr:").strip())
     elif value.startswith("file:"):
         if key == "entry_points":
-            yield say("its entry points are computed")
+            yield _("its entry points are computed")
         for path in value.removeprefix("file:").split(","):
             yield from plain_values.outside(f"setup.cfg {key}", path.strip())
     elif section == "options" and key == "entry_points":
@@ -219,7 +219,7 @@ def _option(section: str, key: str, value: str, tree: Tree, folders: Mapping[str
         if not _FINDS.fullmatch(value):
             yield from plain_values.outside(f"setup.cfg {key}", value)
     elif section == "options" and key not in plain_values.TEXTS:
-        yield say("{file} sets {key} of {name}", file="setup.cfg", key=key, name=f"[{section}]")
+        yield _("{file} sets {key} of {name}", file="setup.cfg", key=key, name=f"[{section}]")
 
 
 def _has_literal(source: bytes, name: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from aip_magics.artifacts.facts import ClassFacts
 from aip_magics.artifacts.packages.setup_script import parsed
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 _DEEPEST = 10  # imports and bases that are followed one after the other
 _MOST_NEAR = 5
@@ -48,7 +48,7 @@ def class_facts(modules: Mapping[str, Module], dotted: str) -> ClassFacts:
     if home is None:
         return ClassFacts(found=False, why=house.absent(dotted), near=house.near(dotted))
     facts = ClassFacts(found=True, file=modules[home.module].file, line=home.node.lineno)
-    why = say("{name} has a decorator", name=home.node.name) if home.node.decorator_list else ""
+    why = _("{name} has a decorator", name=home.node.name) if home.node.decorator_list else ""
     members: dict[str, ast.stmt] = {}
     for one in house.with_bases(home):
         if isinstance(one, str):
@@ -64,7 +64,7 @@ def _with_members(facts: ClassFacts, members: Mapping[str, ast.stmt], why: str) 
     if isinstance(predict, Function) and not predict.decorator_list:
         args = tuple(one.arg for one in [*predict.args.posonlyargs, *predict.args.args])
     elif predict is not None:
-        why = why or say("predict is not a plain method")
+        why = why or _("predict is not a plain method")
     return dataclasses.replace(
         facts,
         from_path=from_path is not None,
@@ -134,8 +134,8 @@ class _House:
         """Why there is no such class."""
         module = dotted.rpartition(".")[0]
         if module not in self._modules:
-            return say("the package has no module {module}", module=module)
-        return say("the module {module} has no class {name}", module=module, name=dotted.rpartition(".")[2])
+            return _("the package has no module {module}", module=module)
+        return _("the module {module} has no class {name}", module=module, name=dotted.rpartition(".")[2])
 
     def near(self, dotted: str) -> tuple[str, ...]:
         """Classes with both methods, dotted; those of the same name first."""
@@ -163,7 +163,7 @@ class _House:
                     yield str(reason)
                     continue
                 if found is None:
-                    yield say("the base {name} is not in the package", name=name)
+                    yield _("the base {name} is not in the package", name=name)
                 else:
                     waiting.append(found)
 
@@ -182,7 +182,7 @@ class _House:
     def _inside(self, module: str, path: list[str], depth: int) -> _Home | None:
         """What `path` names in a module: a class, one in a class, or one that is imported there."""
         if depth == 0:
-            raise _Uncertain(say("{module} imports in a circle", module=module))
+            raise _Uncertain(_("{module} imports in a circle", module=module))
         tree = self._tree(module)
         node = _members(tree.body).get(path[0])
         if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -191,7 +191,7 @@ class _House:
             other = ast.unparse(node.value).split(".")
             return self._inside(module, [*other, *path[1:]], depth - 1)
         if node is not None and not isinstance(node, ast.ClassDef):
-            raise _Uncertain(say("{name} of {module} is not written as a class", name=path[0], module=module))
+            raise _Uncertain(_("{name} of {module} is not written as a class", name=path[0], module=module))
         if node is None:
             return self._through_star(module, path, depth)
         for name in path[1:]:
@@ -212,7 +212,7 @@ class _House:
             for cut in range(len(whole) - 1, 0, -1):
                 if (inner := ".".join(whole[:cut])) in self._modules:
                     return self._inside(inner, whole[cut:], depth - 1)
-        raise _Uncertain(say("{name} is imported from outside of the package", name=".".join(path)))
+        raise _Uncertain(_("{name} is imported from outside of the package", name=".".join(path)))
 
     def _through_star(self, module: str, path: list[str], depth: int) -> _Home | None:
         outside = ""
@@ -224,7 +224,7 @@ class _House:
                 elif found := self._inside(inner, path, depth - 1):
                     return found
         if outside:
-            raise _Uncertain(say("{module} imports everything of {other}", module=module, other=outside))
+            raise _Uncertain(_("{module} imports everything of {other}", module=module, other=outside))
         return None
 
     def _absolute(self, module: str, node: ast.ImportFrom) -> str:
@@ -241,7 +241,7 @@ class _House:
                 self._trees[module] = parsed(self._modules[module].text)
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
                 file, line = self._modules[module].file, getattr(error, "lineno", None) or 1
-                text = say("{file}, line {line}: this is no Python 3: {reason}", file=file, line=line,
+                text = _("{file}, line {line}: this is no Python 3: {reason}", file=file, line=line,
                            reason=getattr(error, "msg", None) or error)  # fmt: skip
                 raise _Uncertain(text) from None
         return self._trees[module]

@@ -18,7 +18,7 @@ from aip_magics.artifacts.packages.archives import read as read_archive
 from aip_magics.artifacts.packages.bounds import Refused
 from aip_magics.artifacts.packages.classes import Module
 from aip_magics.artifacts.packages.setup_script import FileRead, SetupScript
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 MOST_BYTES = 256 << 20  # decompressed of a .tar.gz, in about a second; packages with code are below 1 MiB
 _KEPT = ("PKG-INFO", "METADATA", "setup.cfg", "pyproject.toml", "requires.txt", "MANIFEST.in")
@@ -101,7 +101,7 @@ def read(path: Path) -> PackageFacts:
     named = (_WHEEL if archive.is_wheel else _SDIST).fullmatch(path.name)
     facts = PackageFacts(path.name, *(named.group("name", "version") if named else (None, None)))
     if not archive.complete:
-        unread = say("only the first {size} MiB of it are looked at", size=MOST_BYTES >> 20)
+        unread = _("only the first {size} MiB of it are looked at", size=MOST_BYTES >> 20)
         facts = dataclasses.replace(facts, complete=False, unread=unread)
     if archive.is_wheel:
         return _of_wheel(facts, archive, named.group("tags") if named else None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aip_magics.artifacts.saved_models.schema import Tree
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 # A model of a thousand inputs has some 6,000 messages that are kept (nodes are not), TensorFlow 1,500 names of ops.
 _MESSAGES = 50_000
@@ -16,7 +16,7 @@ class Damaged(ValueError):
 
 
 def too_much() -> Damaged:
-    return Damaged(say("it has more in it than is looked at"))
+    return Damaged(_("it has more in it than is looked at"))
 
 
 class Kept:

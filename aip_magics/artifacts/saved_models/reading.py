@@ -10,7 +10,7 @@ from aip_magics.artifacts import exports
 from aip_magics.artifacts.facts import SavedModelFacts, Signature, Tensor
 from aip_magics.artifacts.saved_models import text, wire
 from aip_magics.artifacts.saved_models.schema import DTYPES, SAVED_MODEL, Tree
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 # TensorFlow's own: the service drops them before it counts the signatures.
 _OWN_SIGNATURES = frozenset({"__saved_model_init_op", "__saved_model_train_op"})
@@ -27,14 +27,14 @@ def read(path: Path) -> SavedModelFacts:
     try:
         tree = _tree(path)
     except OSError as error:
-        unread = say("it cannot be read: {reason}", reason=error.strerror or str(error))
+        unread = _("it cannot be read: {reason}", reason=error.strerror or str(error))
         return SavedModelFacts(complete=False, unread=unread)
     except ValueError as error:
-        unread = say("{file} is no SavedModel, or it is damaged: {reason}", file=path.name, reason=error)
+        unread = _("{file} is no SavedModel, or it is damaged: {reason}", file=path.name, reason=error)
         return SavedModelFacts(complete=False, unread=unread)
     graphs = tree.get("meta_graphs", [])
     if not graphs:
-        return SavedModelFacts(complete=False, unread=say("{file} has no graph in it", file=path.name))
+        return SavedModelFacts(complete=False, unread=_("{file} has no graph in it", file=path.name))
     return _facts(graphs, path.parent)
 
 

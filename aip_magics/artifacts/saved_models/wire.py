@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from aip_magics.artifacts.saved_models.bounds import LONGEST_TEXT, Damaged, Kept, too_much
 from aip_magics.artifacts.saved_models.schema import Field, Message, Tree
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 IN_MEMORY = 1024 * 1024
 MOST_FIELDS = 1_500_000  # read in about a second; a graph of 100,000 nodes has half of that
@@ -54,7 +54,7 @@ class _InFile:
     def part(self, start: int, end: int) -> _InMemory | _InFile:
         if end - start > IN_MEMORY:
             return _InFile(self._file, start, end)
-        data, _ = self.bytes_at(start, end - start)
+        data, _unused = self.bytes_at(start, end - start)
         return _InMemory(data, 0, len(data))
 
 
@@ -126,9 +126,9 @@ class _Decoder:
             elif kind in (_FIXED64, _FIXED32):
                 at += 8 if kind == _FIXED64 else 4
             else:
-                raise Damaged(say("it is damaged"))
+                raise Damaged(_("it is damaged"))
             if at > part.end:
-                raise Damaged(say("it is cut off"))
+                raise Damaged(_("it is cut off"))
             yield key >> 3, kind, start, at
 
     def _fields_in_memory(self, part: _InMemory) -> Iterator[tuple[int, int, int, int]]:
@@ -143,7 +143,7 @@ class _Decoder:
             kind = start = key & 7
             if kind in (_VARINT, _BYTES):
                 if at >= end:
-                    raise Damaged(say("it is cut off"))
+                    raise Damaged(_("it is cut off"))
                 value = data[at]
                 at += 1
                 if value > 127:
@@ -155,9 +155,9 @@ class _Decoder:
             elif kind in (_FIXED64, _FIXED32):
                 start, at = at, at + (8 if kind == _FIXED64 else 4)
             else:
-                raise Damaged(say("it is damaged"))
+                raise Damaged(_("it is damaged"))
             if at > end:
-                raise Damaged(say("it is cut off"))
+                raise Damaged(_("it is cut off"))
             yield key >> 3, kind, start, at
 
     def _count(self) -> None:
@@ -171,7 +171,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         if at >= len(data) or shift > 63:
-            raise Damaged(say("it is damaged"))
+            raise Damaged(_("it is damaged"))
         byte = data[at]
         at += 1
         value |= (byte & 0x7F) << shift

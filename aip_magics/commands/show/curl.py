@@ -11,7 +11,7 @@ from aip_magics.client import Request
 from aip_magics.commands.show import shell
 from aip_magics.commands.show.sending import Call, Fetch, MakeBucket, Sync, Upload, Wait
 from aip_magics.errors import OptionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.storage import paths
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ def _line(call: Call, target: Target, waited: bool) -> list[str]:
 def _sync(call: Sync, target: Target) -> list[str]:
     """Each file, whatever lies there: comparing takes a reader of JSON, which curl is not."""
     if call.delete_extra:
-        text = say("curl cannot remove what has no file here")
-        raise OptionError(text, where="--show curl", fix=say("one of {names}", names="--show gcloud, --show python"))
+        text = _("curl cannot remove what has no file here")
+        raise OptionError(text, where="--show curl", fix=_("one of {names}", names="--show gcloud, --show python"))
     return [line for file in call.files for line in _line(file, target, False)]
 
 

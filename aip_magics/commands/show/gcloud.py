@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aip_magics.client import Request
 from aip_magics.commands.show import shell
 from aip_magics.commands.show.sending import Address, Call, Fetch, MakeBucket, Sync, Upload, Wait
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:
     from aip_magics.targets import Target
@@ -196,7 +196,7 @@ def _predict(at: Address, body: Mapping[str, Any], target: Target) -> list[str]:
 def _unsendable(names: set[str]) -> list[str]:
     if not names:
         return []
-    return [f"# {say('gcloud cannot send: {names}', names=', '.join(sorted(names)))}"]
+    return [f"# {_('gcloud cannot send: {names}', names=', '.join(sorted(names)))}"]
 
 
 def _pairs(values: Mapping[str, str]) -> str:

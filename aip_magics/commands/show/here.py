@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aip_magics.commands.options import Form
 from aip_magics.commands.show import shell
 from aip_magics.errors import OptionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:
     from aip_magics.deploy import Deployment
@@ -24,8 +24,8 @@ def program(form: Form, forms: Mapping[Form, Sequence[str]], why: str) -> str:
     """The lines of this form. OptionError, with `why`, where there are none."""
     if form in forms:
         return "\n".join(forms[form])
-    fix = say("there is {forms}", forms=", ".join(f"--show {name}" for name in forms))
-    raise OptionError(say("{form} has nothing that does this: {why}", form=form, why=why), where="--show", fix=fix)
+    fix = _("there is {forms}", forms=", ".join(f"--show {name}" for name in forms))
+    raise OptionError(_("{form} has nothing that does this: {why}", form=form, why=why), where="--show", fix=fix)
 
 
 def gcloud_local_predict(model_dir: Path, framework: str, request: bytes) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aip_magics.errors import AipError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.notebook.form import drawing, places
 from aip_magics.notebook.form.places import BUCKETS, Listing
 from aip_magics.notebook.form.widgets import Kit
@@ -28,14 +28,14 @@ class Browser:
         self._place = ""
         self._asked = 0  # counts what was asked for, so that a late answer to an earlier question is not shown
         self._thread: threading.Thread | None = None
-        self.where = kit.dropdown(say("Look in"), [(say("local directories"), LOCAL), (say("buckets"), BUCKETS)])
-        self.folders = kit.list(say("Folders"))
+        self.where = kit.dropdown(_("Look in"), [(_("local directories"), LOCAL), (_("buckets"), BUCKETS)])
+        self.folders = kit.list(_("Folders"))
         self.note = kit.note()
         self._buttons = (
-            kit.button(say("Open"), self._open_selected),
-            kit.button(say("Up"), lambda: self.look(places.above(self._place))),
-            kit.button(say("Choose this folder"), lambda: self._chosen(self._place)),
-            kit.button(say("Close the list"), self.close),
+            kit.button(_("Open"), self._open_selected),
+            kit.button(_("Up"), lambda: self.look(places.above(self._place))),
+            kit.button(_("Choose this folder"), lambda: self._chosen(self._place)),
+            kit.button(_("Close the list"), self.close),
         )
         self._children = (self.where, kit.row(self.folders, self.note), kit.row(*self._buttons))
         self.box = kit.column()
@@ -55,7 +55,7 @@ class Browser:
         """List this place; returns at once."""
         self._asked += 1
         self._place = place
-        self.note.value = drawing.busy(say("looking into {place} …", place=place))
+        self.note.value = drawing.busy(_("looking into {place} …", place=place))
         target = self._target()
         self._thread = threading.Thread(
             target=self._list, args=(place, self._asked, target), name="aip_magics browse", daemon=True
@@ -80,7 +80,7 @@ class Browser:
     def _show(self, found: Listing) -> None:
         self._place = found.place
         self.folders.options = [(entry.name, entry.place) for entry in found.entries]
-        more = say(" (the first {count})", count=len(found.entries)) if found.more else ""
+        more = _(" (the first {count})", count=len(found.entries)) if found.more else ""
         self.note.value = drawing.note(found.place + more)
 
     def _open_selected(self) -> None:
@@ -94,7 +94,7 @@ class Browser:
 
     def _chosen(self, place: str) -> None:
         if place == BUCKETS:
-            self.note.value = drawing.note(say("open a bucket first"))
+            self.note.value = drawing.note(_("open a bucket first"))
             return
         self.close()
         self._choose(place)

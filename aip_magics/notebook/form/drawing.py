@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aip_magics.errors import AipError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.notebook.form.reading import Problem
 from aip_magics.printable import one_line
 from aip_magics.render.blocks import SIGNS
@@ -53,7 +53,7 @@ def preview(text: str) -> Html:
 def _problem(found: Problem) -> Html:
     tone = SEVERITIES[found.severity]
     sign = el("span", SIGNS[tone], aria_hidden="true", style=f"color:{COLOURS[tone]}")
-    name = {"error": say("Error"), "warning": say("Warning"), "advice": say("Advice")}[found.severity]
+    name = {"error": _("Error"), "warning": _("Warning"), "advice": _("Advice")}[found.severity]
     fix = [el("span", " → ", el("code", clip(one_line(found.fix), MOST)))] if found.fix else []
     # Only what stops the deployment interrupts whoever hears the page.
     role = "alert" if found.severity == "error" else None

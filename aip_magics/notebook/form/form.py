@@ -6,7 +6,7 @@ import threading
 
 from aip_magics.commands.form import FormRequest
 from aip_magics.errors import AipError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.notebook.form import summary, trying
 from aip_magics.notebook.form.running import EMPTY, FormRunFace, Outputs, Run, show
 from aip_magics.notebook.form.state import FormState, Value
@@ -33,13 +33,13 @@ class Form:
         self._test: threading.Thread | None = None
         self.is_open = True
         regional = False if asked.args.regions or asked.args.region == "global" else None
-        self.state = FormState.of(asked.deployment, asked.settings, say("argument"), regional=regional)
+        self.state = FormState.of(asked.deployment, asked.settings, _("argument"), regional=regional)
         self.view = View(self.state, self)
         # Made in the cell, not by the click on Deploy: what a page says of a widget goes to the subshell of the kernel
         # in which the widget was last changed, and JupyterLab ends that of a click when the form's widgets are closed:
         # the kernel drops what comes for it then (https://github.com/ipython/ipykernel/issues/1557).
         self._stopping = Kit()
-        self._stop_button = self._stopping.button(say("Stop"), self.stop)
+        self._stop_button = self._stopping.button(_("Stop"), self.stop)
         self._shown = show(bundle(self.view.box))
         self._outputs = Outputs(OUTPUTS)
         self._face: FormRunFace | None = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aip_magics.commands.form import COMMAND
 from aip_magics.errors import OptionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:
     from aip_magics.notebook.form.form import Form
@@ -30,7 +30,7 @@ def aip_form(origin: object = None, *, test: object = None, **options: object) -
 
     shell = get_ipython()
     if shell is None or getattr(shell, "kernel", None) is None:
-        raise OptionError(say("a form needs a notebook"), where="aip_form", fix=say("%aip_deploy needs none"))
+        raise OptionError(_("a form needs a notebook"), where="aip_form", fix=_("%aip_deploy needs none"))
     speak(session_of(shell))
     args = magics.magic_parser(COMMAND).parse(list(_words(options)))
     args.origin = args.origin if origin is None else origin

@@ -8,7 +8,7 @@ from aip_magics.artifacts import ModelDir, look
 from aip_magics.deploy import Deployment
 from aip_magics.deploy.checking import resolved
 from aip_magics.errors import AipError, ModelDirError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.notebook.form.reading import Problem, problem
 
 
@@ -36,4 +36,4 @@ class Looked:
         """`in the model: scikit-learn 1.0.2`, or nothing."""
         found = self.model_dir.libraries if self.model_dir else {}
         names = ", ".join(f"{name} {version}" for name, version in found.items())
-        return say("in the model: {names}", names=names) if names else ""
+        return _("in the model: {names}", names=names) if names else ""

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from aip_magics.errors import ModelDirError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.targets import Target
 
 MOST_ENTRIES = 500  # of one folder; a list of more is nothing to choose from
@@ -51,7 +51,7 @@ def above(place: str) -> str:
     """The place that this one lies in; at the top, the same place."""
     if place.startswith(BUCKETS):
         inner = place.removeprefix(BUCKETS).rstrip("/")
-        folder, slash, _ = inner.rpartition("/")
+        folder, slash, _tail = inner.rpartition("/")
         return f"{BUCKETS}{folder}{slash}"
     return str(Path(place).expanduser().absolute().parent)
 
@@ -70,7 +70,7 @@ def _local(path: Path) -> Listing:
             shown = (entry for entry in found if not entry.name.startswith("."))
             some = [(entry.name, entry.is_dir()) for entry in itertools.islice(shown, MOST_ENTRIES + 1)]
     except OSError as error:
-        text = say("the folder cannot be read ({reason})", reason=error.strerror or error)
+        text = _("the folder cannot be read ({reason})", reason=error.strerror or error)
         raise ModelDirError(text, where=str(path)) from None
     entries = [Entry(f"{name}/" if folder else name, str(path / name)) for name, folder in some[:MOST_ENTRIES]]
     return Listing(str(path), _sorted(entries), len(some) > MOST_ENTRIES)

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from aip_magics.deploy.plan import name_version
 from aip_magics.errors import AipError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.notebook.form.cell import cell
 from aip_magics.notebook.form.state import FormState
 
@@ -15,13 +15,13 @@ Kind: TypeAlias = Literal["cell", "gcloud", "curl", "python"]
 
 def kinds() -> list[tuple[str, Kind]]:
     """Label and name of each kind of preview."""
-    return [(say("a cell"), "cell"), ("gcloud", "gcloud"), ("curl", "curl"), ("Python", "python")]
+    return [(_("a cell"), "cell"), ("gcloud", "gcloud"), ("curl", "curl"), ("Python", "python")]
 
 
 def preview(kind: Kind, state: FormState) -> str:
     """The form as text of this kind. What cannot be told yet is told so, in one line."""
     if not state.deployment.origin:
-        return say("# name the model's directory first")
+        return _("# name the model's directory first")
     if kind == "cell":
         return cell(state)
     from aip_magics.commands.show import deployment_calls, equivalent

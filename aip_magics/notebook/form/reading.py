@@ -17,7 +17,7 @@ from aip_magics.commands.instances import from_value
 from aip_magics.commands.options import pairs, words
 from aip_magics.deploy import Deployment
 from aip_magics.errors import AipError, FieldError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.spec import AutoScaling, ManualScaling, Model, RequestLoggingConfig, Version
 
 Given = Mapping[str, "str | bool"]
@@ -147,9 +147,9 @@ class _Reader:
     def origin(self) -> str:
         text = self.text("origin") or ""
         if not text:
-            self.problem("origin", say("the model's directory is missing"), say("name it, or press Browse"))
+            self.problem("origin", _("the model's directory is missing"), _("name it, or press Browse"))
         elif text.startswith("~") and os.path.expanduser(text) == text:
-            self.problem("origin", say("there is no home directory {name}", name=text.split("/")[0]), "")
+            self.problem("origin", _("there is no home directory {name}", name=text.split("/")[0]), "")
             return ""
         return text
 
@@ -159,9 +159,9 @@ class _Reader:
     def number(self, id: str, *, wanted: bool = False) -> int | None:
         text = self.text(id)
         if text is None and wanted:
-            self.problem(id, say("a number of nodes is wanted"), "1")
+            self.problem(id, _("a number of nodes is wanted"), "1")
         elif text is not None and not (text.isascii() and text.isdecimal() and len(text) <= 9):
-            self.problem(id, say("{text!r} is not a whole number", text=text), "1")
+            self.problem(id, _("{text!r} is not a whole number", text=text), "1")
             return None
         return None if text is None else int(text)
 
@@ -173,7 +173,7 @@ class _Reader:
             found = math.nan
         if found is None or math.isfinite(found):
             return found
-        self.problem(id, say("{text!r} is not a number", text=text), "0.1")
+        self.problem(id, _("{text!r} is not a number", text=text), "0.1")
         return None
 
     def packages(self, base: Version) -> tuple[str, ...] | None:
@@ -185,7 +185,7 @@ class _Reader:
         try:
             return pairs(self.text(id) or "") or kept
         except argparse.ArgumentTypeError:
-            self.problem(id, say("labels are key=value, with commas between"), "team=a,stage=test")
+            self.problem(id, _("labels are key=value, with commas between"), "team=a,stage=test")
             return None
 
     def test(self, base: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

@@ -16,7 +16,7 @@ from aip_magics.deploy import Choice, Deployment, Plan
 from aip_magics.deploy.checking import check_plan
 from aip_magics.deploy.plan import make_plan
 from aip_magics.errors import AipError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.notebook.form import choices, reading
 from aip_magics.notebook.form.fields import field_of
 from aip_magics.notebook.form.looking import Looked
@@ -82,7 +82,7 @@ class FormState:
     def _with(self, given: Mapping[str, Value], chosen: str) -> FormState:
         sources = {id: source for id, source in self.sources.items() if id in given}
         if chosen in given:
-            sources[chosen] = say("chosen here")
+            sources[chosen] = _("chosen here")
         changed = dataclasses.replace(self, given=given, sources=sources)
         # Custom code may want any directory, so what is looked at depends on more than the directory's name.
         if chosen in ("origin", "predictionClass"):
@@ -115,7 +115,7 @@ class FormState:
         kept = self.settings.region
         if kept is not None and chosen in ("", kept.value):
             return kept
-        return Sourced(chosen, say("chosen here")) if chosen else Sourced(choices.DEFAULT_REGION, say("default"))
+        return Sourced(chosen, _("chosen here")) if chosen else Sourced(choices.DEFAULT_REGION, _("default"))
 
     @cached_property
     def plan(self) -> Plan:
@@ -125,7 +125,7 @@ class FormState:
     @cached_property
     def values(self) -> Mapping[str, Value]:
         """What each field shows: what was given, else what is derived, else nothing."""
-        derived = {id: choice.value for id, choice in self._choices.items() if choice.value != say("none")}
+        derived = {id: choice.value for id, choice in self._choices.items() if choice.value != _("none")}
         region = self.target.region or (self.plan.model.regions or ("",))[0]
         shown: dict[str, Value] = {
             "endpoint": _endpoint(self.regional),
@@ -148,7 +148,7 @@ class FormState:
         if id == "frameworkVersion":
             return self.looked.libraries
         if id == "endpoint":
-            return self.settings.region.told if self.settings.region else say("default: the global endpoint")
+            return self.settings.region.told if self.settings.region else _("default: the global endpoint")
         region = self.target.settings.region
         if id == "region" and region is not None:
             return region.told

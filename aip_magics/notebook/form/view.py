@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.notebook.form import drawing, previews
 from aip_magics.notebook.form.browser import Browser
 from aip_magics.notebook.form.fields import Field, fields, label_of
@@ -37,20 +37,20 @@ class View:
         # With their values from the beginning: each that is set afterwards is one more message to the page.
         self.controls = {field.id: self._kit.control(field, **self._traits(field)) for field in self._fields}
         self.notes = {field.id: self._kit.note(self._note(field.id)) for field in self._fields}
-        self.browse = self._kit.button(say("Browse"), lambda: self.browser.open(self._state.deployment.origin))
+        self.browse = self._kit.button(_("Browse"), lambda: self.browser.open(self._state.deployment.origin))
         self.browser = Browser(self._kit, lambda: self._state.target, lambda place: actions.set("origin", place))
-        self.kind = self._kit.dropdown(say("Show as"), previews.kinds())
+        self.kind = self._kit.dropdown(_("Show as"), previews.kinds())
         self.preview = self._kit.html()
         self.general = self._kit.html()
-        self.test_button = self._kit.button(say("Test"), actions.test)
-        self.deploy_button = self._kit.button(say("Deploy"), actions.deploy, "primary")
-        self.cancel_button = self._kit.button(say("Cancel"), actions.cancel)
+        self.test_button = self._kit.button(_("Test"), actions.test)
+        self.deploy_button = self._kit.button(_("Deploy"), actions.deploy, "primary")
+        self.cancel_button = self._kit.button(_("Cancel"), actions.cancel)
         self.result = self._kit.html()
         self.box = self._kit.column(*self._children())
         self.show(state)
         for id, control in self.controls.items():
             control.observe(self._on_change(id), names="value")
-        self.kind.observe(lambda _: self._show_preview(), names="value")
+        self.kind.observe(lambda _unused: self._show_preview(), names="value")
 
     def show(self, state: FormState) -> None:
         """Show this state: values, choices, sources, problems, the preview, and whether it can be deployed."""
@@ -70,7 +70,7 @@ class View:
     def testing(self) -> None:
         """Show that the test goes on."""
         self.test_button.disabled = True
-        self.result.value = drawing.busy(say("predicting here …"))
+        self.result.value = drawing.busy(_("predicting here …"))
 
     def tested(self, *found: Any) -> None:
         """Show what the test answered: predictions and findings, or an error."""

@@ -12,7 +12,7 @@ from typing import Any
 import ipywidgets
 from ipywidgets.widgets import widget_bool, widget_button, widget_description, widget_string
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.notebook.form.fields import Field
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -24,7 +24,7 @@ class Quiet:
     def __repr__(self) -> str:
         return f"<aip_form: {type(self).__name__}>"
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+    def _repr_mimebundle_(self, **_unused: Any) -> dict[str, str]:
         return {"text/plain": repr(self)}
 
 
@@ -57,7 +57,7 @@ class Kit:
     def button(self, label: str, on_click: Callable[[], object], look: str = "") -> Any:
         style = self._share(widget_button.ButtonStyle)
         made = self._make(_Button, description=label, button_style=look, style=style, layout=self._plain())
-        made.on_click(lambda _: on_click())
+        made.on_click(lambda _unused: on_click())
         return made
 
     def html(self, value: str = "") -> Any:
@@ -113,7 +113,7 @@ class Kit:
 def bundle(widget: Any) -> dict[str, Any]:
     """What is displayed for a widget, with a text beside it that tells nothing of its content."""
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    return {VIEW: view, "text/plain": say("This form is open in a running notebook only.")}
+    return {VIEW: view, "text/plain": _("This form is open in a running notebook only.")}
 
 
 def _quiet(kind: Any) -> Any:

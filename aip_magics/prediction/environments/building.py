@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aip_magics.errors import EnvironmentFailed
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.prediction import cached, interpreters, tools
 from aip_magics.prediction.environments.pins import COLUMNS, pins_of, runtime_of
 from aip_magics.prediction.environments.pythons import find_python
@@ -60,21 +60,21 @@ def environment(
     runtime, version = runtime_of(runtime_version, python_version)
     pins = pins_of(runtime, framework, extra_packages)
     if tuple(map(int, version.split("."))) < _OLDEST:
-        reason = say(
+        reason = _(
             "runtime {runtime_version} has Python {version}, for which no environment can be built any more",
             runtime_version=runtime_version,
             version=version,
         )
-        return Skipped(reason, say("try a runtime version with Python 3.7: 1.15 or newer"))
+        return Skipped(reason, _("try a runtime version with Python 3.7: 1.15 or newer"))
     base = find_python(version, environ)
     if base is None:
-        reason = say(
+        reason = _(
             "Python {version}, which runtime {runtime_version} has, is not on this machine",
             version=version,
             runtime_version=runtime_version,
         )
         uv = f"{sys.executable} -m uv python install {version}"
-        return Skipped(reason, say("{uv}   (or: {pyenv})", uv=uv, pyenv=f"pyenv install {version}"))
+        return Skipped(reason, _("{uv}   (or: {pyenv})", uv=uv, pyenv=f"pyenv install {version}"))
     return build(base, pins, cache, deadline=deadline, on_line=on_line, environ=environ)
 
 
@@ -99,9 +99,9 @@ def build(
         made = cached.directory(folder, key, make, deadline=deadline, usable=_is_whole)
     except TimeoutError as error:
         raise EnvironmentFailed(
-            say("the environment could not be made in time: {reason}", reason=error),
+            _("the environment could not be made in time: {reason}", reason=error),
             where=str(folder),
-            fix=say("run it again"),
+            fix=_("run it again"),
         ) from None
     record = json.loads((made / _RECORD).read_text("utf-8"))
     return Environment(_python_of(made), version, record["libraries"])
@@ -154,11 +154,9 @@ class _Builder:
             place = next((line for line in told if "failed to fetch" in line.lower()), "")
             reason = ": ".join(filter(None, [place.removeprefix("cause: "), reason_of(told)]))
             raise EnvironmentFailed(
-                say("its libraries could not be fetched: {reason}", reason=reason),
-                where=say("the environment of the runtime version"),
-                fix=say("connect to the network, or name a mirror in UV_INDEX_URL; or take --env current"),
+                _("its libraries could not be fetched: {reason}", reason=reason),
+                where=_("the environment of the runtime version"),
+                fix=_("connect to the network, or name a mirror in UV_INDEX_URL; or take --env current"),
             )
-        text = "\n".join([say("it could not be built:"), *(f"    {line}" for line in told[-6:])])
-        raise EnvironmentFailed(
-            text, where=say("the environment of the runtime version"), fix=say("take --env current")
-        )
+        text = "\n".join([_("it could not be built:"), *(f"    {line}" for line in told[-6:])])
+        raise EnvironmentFailed(text, where=_("the environment of the runtime version"), fix=_("take --env current"))

@@ -10,7 +10,7 @@ from aip_magics.artifacts.packages.bounds import Refused
 from aip_magics.artifacts.packages.members import DAMAGED
 from aip_magics.artifacts.packages.reading import is_read
 from aip_magics.artifacts.packages.unpacking import repack, unpack
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.prediction.packages.failures import failed
 
 __all__ = ["Archive", "examine", "prepare"]
@@ -41,7 +41,7 @@ def prepare(archive: Archive, folder: Path, *, trusted: bool) -> Path:
             repack(archive.path, made)
             return made
         made = folder / "source"
-        unpack(archive.path, made, (lambda _: False) if trusted else building.left_out)
+        unpack(archive.path, made, (lambda _unused: False) if trusted else building.left_out)
         made = made / archive.root
         if not trusted:
             project = made / "pyproject.toml"
@@ -51,5 +51,5 @@ def prepare(archive: Archive, folder: Path, *, trusted: bool) -> Path:
     except Refused as refused:
         raise failed(archive.path.name, refused.reason, fix=refused.fix) from None
     except DAMAGED as error:
-        fix = say("make room on the disk, or build the archive again")
-        raise failed(archive.path.name, say("it cannot be unpacked: {error}", error=error), fix=fix) from error
+        fix = _("make room on the disk, or build the archive again")
+        raise failed(archive.path.name, _("it cannot be unpacked: {error}", error=error), fix=fix) from error

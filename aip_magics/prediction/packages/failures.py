@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from aip_magics.artifacts.packages import building
 from aip_magics.errors import PredictionError, TrustError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 SHOWN_LINES = 6  # of the output, in the error itself; `log` has more
 _NO_NEWS = ("Using CPython", "Using Python", "Resolved ", "hint: Build failures")
@@ -24,18 +24,16 @@ _NO_NETWORK = re.compile(
 
 def failed(name: str, reason: str, *, fix: str = "", log: str = "") -> PredictionError:
     """The package `name` was refused or did not build."""
-    detail = say("User-provided package {name} failed to install: {reason}", name=name, reason=reason)
-    return PredictionError(
-        "FAILED_TO_LOAD_MODEL", detail, where=say("packageUris: {name}", name=name), fix=fix, log=log
-    )
+    detail = _("User-provided package {name} failed to install: {reason}", name=name, reason=reason)
+    return PredictionError("FAILED_TO_LOAD_MODEL", detail, where=_("packageUris: {name}", name=name), fix=fix, log=log)
 
 
 def distrusted(name: str, reasons: Sequence[str]) -> TrustError:
     """The package `name` would run code of its own while it is built or installed, and nobody said it may."""
-    detail = say(
+    detail = _(
         "User-provided package {name} failed to install: {reason}", name=name, reason=building.would_run(reasons)
     )
-    return TrustError(detail, where=say("packageUris: {name}", name=name), fix=building.consent_fix(), place=name)
+    return TrustError(detail, where=_("packageUris: {name}", name=name), fix=building.consent_fix(), place=name)
 
 
 def not_built(name: str, members: Collection[str], lines: Sequence[str]) -> PredictionError:
@@ -54,7 +52,7 @@ def reason_of(lines: Sequence[str]) -> str:
     if exceptions:
         return exceptions[-1]
     errors = [line for line in lines if line.startswith(("error:", "cause:", "ERROR:"))]
-    return errors[-1].partition(":")[2].strip() if errors else (lines[-1] if lines else say("it ended without a word"))
+    return errors[-1].partition(":")[2].strip() if errors else (lines[-1] if lines else _("it ended without a word"))
 
 
 def no_network(text: str) -> bool:
@@ -66,18 +64,18 @@ def _fix(name: str, members: Collection[str], text: str) -> str:
     if missing := _MISSING_FILE.search(text):
         wanted = PurePosixPath(missing[2].replace("\\", "/")).name
         if not any(PurePosixPath(member).name == wanted for member in members):
-            return say(
+            return _(
                 "setup.py wants {wanted}, which {name} does not have: write `include {wanted}` into MANIFEST.in and "
                 "build the archive again",
                 wanted=wanted,
                 name=name,
             )
     if _NO_WHEEL.search(text):
-        return say("what it requires would have to be built here: if you trust it, add --trust once")
+        return _("what it requires would have to be built here: if you trust it, add --trust once")
     if no_network(text):
-        return say(
+        return _(
             "what it is built with has to be fetched: connect to the network, or install setuptools and wheel here"
         )
     if "does not satisfy Python" in text or "not compatible with" in text or "no wheels with a matching" in text:
-        return say("build {name} for the Python that predicts, or give its source distribution", name=name)
-    return say("`.log` has the whole output; a package of plain modules is made by %aip_package")
+        return _("build {name} for the Python that predicts, or give its source distribution", name=name)
+    return _("`.log` has the whole output; a package of plain modules is made by %aip_package")

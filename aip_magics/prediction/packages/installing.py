@@ -13,7 +13,7 @@ from pathlib import Path
 
 from aip_magics.artifacts.packages import building, plain_project
 from aip_magics.errors import InputError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.prediction import cached, interpreters, tools
 from aip_magics.prediction.interpreters import Interpreter
 from aip_magics.prediction.packages import requirements
@@ -64,7 +64,7 @@ def install(
     try:
         made = cached.directory(folder, key, make, deadline=deadline)
     except TimeoutError as error:
-        fix = say("allow more time, or build a wheel")
+        fix = _("allow more time, or build a wheel")
         raise failed(", ".join(path.name for path in files), str(error), fix=fix) from None
     if not with_requirements:
         _check(made, python, looked, environ)
@@ -74,10 +74,10 @@ def install(
 def _existing(path: Path) -> Path:
     if str(path).startswith("gs:"):
         raise InputError(
-            say("a package in Cloud Storage cannot be tried here"), where=str(path), fix=say("download it first")
+            _("a package in Cloud Storage cannot be tried here"), where=str(path), fix=_("download it first")
         )
     if not path.is_file():
-        raise InputError(say("there is no such package"), where=str(path), fix=say("name a .tar.gz, .zip or .whl file"))
+        raise InputError(_("there is no such package"), where=str(path), fix=_("name a .tar.gz, .zip or .whl file"))
     return path.absolute()
 
 
@@ -167,7 +167,7 @@ class _Build:
         copy = self._work / f"{number}.given" / path.name
         copy.parent.mkdir(parents=True)
         if _digest(path, copy) != digest:
-            raise failed(path.name, say("it changed while it was read"), fix=say("run the same again"))
+            raise failed(path.name, _("it changed while it was read"), fix=_("run the same again"))
         archive = examine(copy)
         trusted = digest in self._trusted
         if not trusted and not archive.is_wheel and (reasons := building.reasons(archive)):
@@ -218,7 +218,7 @@ class _Build:
             if not there.exists():
                 os.rename(entry, there)
             elif self._on_line is not None:
-                told = say(
+                told = _(
                     "{name}: {entry} is there already, from a package before it; it stays", name=name, entry=entry.name
                 )
                 self._on_line(told)
@@ -237,8 +237,8 @@ def _holds_something(part: Path, name: str) -> None:
         return
     if any(dist.requires for dist in metadata.distributions(path=[str(part)])):
         return  # it is there for what it requires
-    fix = say("name what it has in setup.py: py_modules=[…] or packages=[…]; or make it with %aip_package")
-    raise failed(name, say("it has no module and no package in it"), fix=fix)
+    fix = _("name what it has in setup.py: py_modules=[…] or packages=[…]; or make it with %aip_package")
+    raise failed(name, _("it has no module and no package in it"), fix=fix)
 
 
 def _built_by_setuptools(archive: Archive) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aip_magics.errors import PredictionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.prediction.interpreters import Interpreter
 from aip_magics.prediction.packages.failures import distrusted, failed
 
@@ -32,10 +32,10 @@ def check(target: Path, interpreter: Interpreter) -> None:
     if not lacking:
         return
     told = "; ".join(map(_told, lacking))
-    wanted = dict.fromkeys(requirement for _, requirement, _ in lacking)
+    wanted = dict.fromkeys(requirement for _name, requirement, _found in lacking)
     raise PredictionError(
         "INVALID_USER_CODE",
-        say("{told} in Python {version}", told=told, version=interpreter.version),
+        _("{told} in Python {version}", told=told, version=interpreter.version),
         where=interpreter.python,
         fix=shlex.join([interpreter.python, "-m", "pip", "install", *wanted]),
     )
@@ -55,12 +55,12 @@ def of_index(folder: Path, package: str, *, trusted: bool) -> list[str]:
             try:
                 requirement = Requirement(text)
             except InvalidRequirement:
-                fix = say("write what it requires as NAME==VERSION")
-                raise failed(package, say("{requirement!r} is no requirement", requirement=text), fix=fix) from None
+                fix = _("write what it requires as NAME==VERSION")
+                raise failed(package, _("{requirement!r} is no requirement", requirement=text), fix=fix) from None
             if requirement.marker is not None and "extra" in str(requirement.marker):
                 continue  # nobody asks for an extra
             if requirement.url and not trusted:
-                raise distrusted(package, [say("it requires {requirement}", requirement=str(requirement))])
+                raise distrusted(package, [_("it requires {requirement}", requirement=str(requirement))])
             wanted[str(requirement)] = None
     return list(wanted)
 
@@ -68,8 +68,8 @@ def of_index(folder: Path, package: str, *, trusted: bool) -> list[str]:
 def _told(lacking: Lacking) -> str:
     package, requirement, found = lacking
     if found is None:
-        return say("{package} requires {requirement}, there is none", package=package, requirement=requirement)
-    return say(
+        return _("{package} requires {requirement}, there is none", package=package, requirement=requirement)
+    return _(
         "{package} requires {requirement}, there is {found}", package=package, requirement=requirement, found=found
     )
 

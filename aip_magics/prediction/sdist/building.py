@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aip_magics.errors import InputError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.prediction.sdist import inspecting
 from aip_magics.prediction.sdist.sources import collect
 from aip_magics.prediction.sdist.writing import write
@@ -56,13 +56,13 @@ def package(
     name, version = name or sources.name.strip("._-"), version or VERSION
     if not _NAME.fullmatch(name):
         raise InputError(
-            say("{name!r} is no name of a package", name=name), where="--name", fix=say("letters, digits, - _ .")
+            _("{name!r} is no name of a package", name=name), where="--name", fix=_("letters, digits, - _ .")
         )
     if not _RELEASE.fullmatch(version):
         raise InputError(
-            say("{version!r} is no version of a package", version=version),
+            _("{version!r} is no version of a package", version=version),
             where="--version",
-            fix=say("such as 0.1 or 1.0.2"),
+            fix=_("such as 0.1 or 1.0.2"),
         )
     runtime = inspecting.runtime_of(runtime_version)
     notes = inspecting.inspect(sources.python_files, sources.top_names, runtime, runtime.python[0])

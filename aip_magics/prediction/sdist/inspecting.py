@@ -10,7 +10,7 @@ from pathlib import Path
 from aip_magics import catalog
 from aip_magics.catalog import Runtime
 from aip_magics.errors import InputError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 # `sys.stdlib_module_names` is that of this Python: these came later than 3.7 …
 _NEWER = {"graphlib": (3, 9), "zoneinfo": (3, 9), "tomllib": (3, 11), "annotationlib": (3, 14), "compression": (3, 14)}
@@ -48,20 +48,20 @@ def _parsed(source: bytes, path: Path) -> ast.Module:
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         where = _line(str(path), line) if line else str(path)
-        text = say("this is no Python: {reason}", reason=getattr(error, "msg", None) or error)
+        text = _("this is no Python: {reason}", reason=getattr(error, "msg", None) or error)
         raise InputError(
-            text, where=where, fix=say("correct it; a notebook's %magics and !commands are no Python")
+            text, where=where, fix=_("correct it; a notebook's %magics and !commands are no Python")
         ) from None
 
 
 def _too_new(source: bytes, name: str, runtime: Runtime, python: str) -> str:
-    major, _, minor = python.partition(".")
+    major, _sep, minor = python.partition(".")
     if major != "3":
         return ""  # the parser knows no grammar of Python 2
     try:
         _parse(source, (3, int(minor)))
     except SyntaxError as error:
-        return say(
+        return _(
             "{where}: runtime {runtime} has Python {python}: {reason}",
             where=_line(name, error.lineno or 1),
             runtime=runtime.version,
@@ -91,10 +91,10 @@ def _absent(name: str, where: str, own: tuple[str, ...], runtime: Runtime, pytho
     if name in own:
         return ""
     if name == "__main__":
-        return say("{where}: nothing can be imported from __main__ there: move it into this package", where=where)
+        return _("{where}: nothing can be imported from __main__ there: move it into this package", where=where)
     if name in _NEWER and _numbers(python) < _NEWER[name]:
         since = ".".join(map(str, _NEWER[name]))
-        return say(
+        return _(
             "{where}: {name} came with Python {since}; runtime {runtime} has Python {python}",
             where=where,
             name=name,
@@ -104,7 +104,7 @@ def _absent(name: str, where: str, own: tuple[str, ...], runtime: Runtime, pytho
         )
     if name in _OLDER or name in _NEWER or catalog.runtime_has(name, runtime):
         return ""
-    return say(
+    return _(
         "{where}: runtime {runtime} is not known to have {name}: add it to --package-uris, or try with --env runtime",
         where=where,
         runtime=runtime.version,
@@ -113,7 +113,7 @@ def _absent(name: str, where: str, own: tuple[str, ...], runtime: Runtime, pytho
 
 
 def _line(where: str, number: int) -> str:
-    return say("{where}, line {number}", where=where, number=number)
+    return _("{where}, line {number}", where=where, number=number)
 
 
 def runtime_of(version: str | None) -> Runtime:
@@ -122,9 +122,9 @@ def runtime_of(version: str | None) -> Runtime:
     if found is None:
         known = ", ".join(row.version for row in catalog.runtimes())
         raise InputError(
-            say("there is no runtime version {version!r}", version=version),
+            _("there is no runtime version {version!r}", version=version),
             where="--runtime-version",
-            fix=say("one of {known}", known=known),
+            fix=_("one of {known}", known=known),
         )
     return found
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from aip_magics.errors import InputError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 MOST_FILES = 5_000
 MOST_BYTES = 100 * 1000**2  # code is small: more is a data set or a virtual environment that got in
@@ -51,14 +51,14 @@ def collect(path: Path) -> Sources:
         return _of_module(path)
     if not path.is_dir():
         raise InputError(
-            say("there is no such module or directory"),
+            _("there is no such module or directory"),
             where=str(path),
-            fix=say("name a module (my_code.py) or a directory with modules"),
+            fix=_("name a module (my_code.py) or a directory with modules"),
         )
     for name in ("setup.py", "pyproject.toml"):
         if (path / name).exists():
-            text = say("the directory has a {name} of its own", name=name)
-            fix = say("build it with that: `python -m build --sdist`, or name the directory with the modules")
+            text = _("the directory has a {name} of its own", name=name)
+            fix = _("build it with that: `python -m build --sdist`, or name the directory with the modules")
             raise InputError(text, where=str(path), fix=fix)
     is_package = (path / "__init__.py").exists()
     return _of_directory(path, path.name if is_package else "")
@@ -66,8 +66,8 @@ def collect(path: Path) -> Sources:
 
 def _of_module(path: Path) -> Sources:
     if path.suffix != ".py":
-        fix = say("name a module (my_code.py) or a directory with modules")
-        raise InputError(say("this is no Python module"), where=str(path), fix=fix)
+        fix = _("name a module (my_code.py) or a directory with modules")
+        raise InputError(_("this is no Python module"), where=str(path), fix=fix)
     _importable(path.stem, path)
     return Sources(path.stem, {path.name: path}, (path.stem,), (), {})
 
@@ -79,8 +79,8 @@ def _of_directory(path: Path, package: str) -> Sources:
     packages = {folder for folder in folders if folder != "." and _whole(folder, folders)}
     modules = tuple(sorted(name.removesuffix(".py") for name in files if "/" not in name and name.endswith(".py")))
     if not modules and not packages:
-        text = say("there is no module and no package in this directory")
-        raise InputError(text, where=str(path), fix=say("a package is a folder with an __init__.py"))
+        text = _("there is no module and no package in this directory")
+        raise InputError(text, where=str(path), fix=_("a package is a folder with an __init__.py"))
     for name in (*modules, *(part for folder in packages for part in folder.split("/"))):
         _importable(name, path)
     data: dict[str, list[str]] = {}
@@ -109,12 +109,12 @@ def _walk(folder: Path) -> Iterator[tuple[str, Path]]:
                 continue
             count, size = count + 1, size + file.stat().st_size
             if count > MOST_FILES or size > MOST_BYTES:
-                text = say(
+                text = _(
                     "there are more than {files} files or {size} MB in it",
                     files=MOST_FILES,
                     size=MOST_BYTES // 1000**2,
                 )
-                raise InputError(text, where=str(folder), fix=say("name the folder that has the code alone"))
+                raise InputError(text, where=str(folder), fix=_("name the folder that has the code alone"))
             yield file.relative_to(folder).as_posix(), file
 
 
@@ -141,8 +141,8 @@ def _owner(name: str, packages: set[str]) -> str:
 
 def _importable(name: str, where: Path) -> None:
     if not name.isidentifier():
-        text = say("{name!r} cannot be imported: it is not a Python name", name=name)
-        raise InputError(text, where=str(where), fix=say("rename it to {renamed}", renamed=_renamed(name)))
+        text = _("{name!r} cannot be imported: it is not a Python name", name=name)
+        raise InputError(text, where=str(where), fix=_("rename it to {renamed}", renamed=_renamed(name)))
 
 
 def _renamed(name: str) -> str:

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from aip_magics.errors import InputError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.prediction.sdist.sources import Sources
 
 _TIME = 315532800  # 1980-01-01: wheels are zip files, which know nothing earlier
@@ -36,9 +36,9 @@ def write(sources: Sources, name: str, version: str, folder: Path) -> Path:
             raise
     except OSError as error:
         raise InputError(
-            say("the package cannot be written: {strerror}", strerror=error.strerror),
+            _("the package cannot be written: {strerror}", strerror=error.strerror),
             where=str(made),
-            fix=say("--output DIR"),
+            fix=_("--output DIR"),
         ) from None
     return made
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.render.blocks import Meter, Row, Table, row
 
 MOST_BARS = 12  # with more, a panel of 4 kB has no room for the rest
@@ -25,10 +25,10 @@ def probabilities(predictions: Sequence[Any], *, most: int | None = None) -> Tab
         return None
     if sum(map(len, vectors)) <= MOST_BARS:
         drawn = tuple(each for index, vector in enumerate(vectors) for each in _classes(index, vector))
-        return Table(say("probabilities"), ("#", say("class"), say("probability")), drawn)
+        return Table(_("probabilities"), ("#", _("class"), _("probability")), drawn)
     drawn = tuple(_likeliest(index, vector) for index, vector in enumerate(vectors[:MOST_BARS]))
-    heads = ("#", say("likeliest class"), say("probability"))
-    return Table(say("probabilities"), heads, drawn, total=len(predictions))
+    heads = ("#", _("likeliest class"), _("probability"))
+    return Table(_("probabilities"), heads, drawn, total=len(predictions))
 
 
 def _classes(index: int, vector: Sequence[float]) -> Iterator[Row]:
@@ -42,7 +42,7 @@ def _likeliest(index: int, vector: Sequence[float]) -> Row:
 
 
 def _bar(number: int, share: float) -> Meter:
-    return Meter(round(share * STEPS), STEPS, say("class {number}", number=number), f"{share:.3f}")
+    return Meter(round(share * STEPS), STEPS, _("class {number}", number=number), f"{share:.3f}")
 
 
 def _vector(prediction: Any) -> Sequence[float]:

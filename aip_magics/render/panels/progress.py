@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.render import words
 from aip_magics.render.blocks import Block, Line, Mark, Meter, Panel, Row, Table, Tone, code, line, muted, row, strong
 from aip_magics.render.panels.error import error_blocks
@@ -22,8 +22,8 @@ def progress(state: RunState) -> Panel:
     blocks: tuple[Block, ...] = (head,)
     if state.rows:
         rows = tuple(_row(state, step) for step in state.rows)
-        blocks += (Table("", (say("Step"), say("State"), say("What")), rows, tail=True),)
-    return Panel(state.title or say("progress"), tone, (*blocks, *_ending(state)))
+        blocks += (Table("", (_("Step"), _("State"), _("What")), rows, tail=True),)
+    return Panel(state.title or _("progress"), tone, (*blocks, *_ending(state)))
 
 
 def _row(state: RunState, step: StepRow) -> Row:
@@ -49,7 +49,7 @@ def _notes(step: StepRow) -> tuple[Line, ...]:
     # Warnings last: where there is little room the last lines are kept.
     notes = sorted(step.notes, key=lambda note: note.level == "warning")
     lines = [
-        line(Mark("warn", say("warning:")), note.text) if note.level == "warning" else line(note.text) for note in notes
+        line(Mark("warn", _("warning:")), note.text) if note.level == "warning" else line(note.text) for note in notes
     ]
     dropped = [line(muted(f"… {words.left_out(step.dropped_notes, 'earlier note')}"))] if step.dropped_notes else []
     return (*dropped, *lines)
@@ -61,7 +61,7 @@ def _ending(state: RunState) -> tuple[Block, ...]:
     if state.status != "detached":
         return ()
     return (
-        line(say("No longer waiting. The operation goes on by itself, even when this notebook is closed:")),
+        line(_("No longer waiting. The operation goes on by itself, even when this notebook is closed:")),
         line(code(state.operation)),
-        *([line(say("To wait for it again:"), code(state.reattach))] if state.reattach else []),
+        *([line(_("To wait for it again:"), code(state.reattach))] if state.reattach else []),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.render import words
 from aip_magics.render.blocks import Mark, Panel, Row, Table, Tone, code, line, muted, row
 from aip_magics.render.shapes import Configuration, Entry, History
@@ -13,11 +13,11 @@ _TONES: dict[str, Tone] = {"done": "good", "failed": "bad", "cancelled": "away",
 def history(value: History, *, most: int | None = None) -> Panel:
     """The panel of what was done, the newest last."""
     entries = value.entries
-    label = say("history")
+    label = _("history")
     if not entries:
-        return Panel(label, "idle", (line(say("nothing was done here yet")),))
+        return Panel(label, "idle", (line(_("nothing was done here yet")),))
     rows = tuple(_row(entry) for entry in (entries[-most:] if most else entries))
-    heads = (say("When"), say("Command"), say("What"), say("State"), say("Target"), say("Operation"))
+    heads = (_("When"), _("Command"), _("What"), _("State"), _("Target"), _("Operation"))
     return Panel(label, "idle", (Table("", heads, rows, total=len(entries), tail=True),))
 
 
@@ -37,8 +37,8 @@ def _row(entry: Entry) -> Row:
 def configuration(value: Configuration) -> Panel:
     """The panel of the settings, each with the source that won."""
     rows = tuple(row(name, setting.value, muted(setting.told)) for name, setting in value.settings.items())
-    problem = (line(Mark("warn", say("not complete:")), value.problem),) if value.problem else ()
-    order = say("argument ▸ last run ▸ this notebook's configuration ▸ gcloud's configuration ▸ environment")
-    table = (Table("", (say("Setting"), say("Value"), say("Source")), rows),) if rows else ()
-    change = line(say("to change one:"), code(value.change))
-    return Panel(say("configuration"), "warn" if problem else "idle", (*problem, *table, line(muted(order)), change))
+    problem = (line(Mark("warn", _("not complete:")), value.problem),) if value.problem else ()
+    order = _("argument ▸ last run ▸ this notebook's configuration ▸ gcloud's configuration ▸ environment")
+    table = (Table("", (_("Setting"), _("Value"), _("Source")), rows),) if rows else ()
+    change = line(_("to change one:"), code(value.change))
+    return Panel(_("configuration"), "warn" if problem else "idle", (*problem, *table, line(muted(order)), change))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aip_magics import language
-from aip_magics.language.particles import FORMS, fitted
+from aip_magics import i18n
+from aip_magics.i18n.korean_particles import FORMS, fix_particles
 
 CONSONANT, VOWEL, RIEUL = "모델들은 그만", "버전 정보", "파일"
 
@@ -13,8 +13,8 @@ CONSONANT, VOWEL, RIEUL = "모델들은 그만", "버전 정보", "파일"
 @pytest.mark.parametrize("both", FORMS)
 def test_each_particle_has_a_form_after_a_consonant_and_one_after_a_vowel(both: str) -> None:
     after_consonant, after_vowel = FORMS[both]
-    assert fitted(CONSONANT + both) == CONSONANT + after_consonant
-    assert fitted(VOWEL + both) == VOWEL + after_vowel
+    assert fix_particles(CONSONANT + both) == CONSONANT + after_consonant
+    assert fix_particles(VOWEL + both) == VOWEL + after_vowel
 
 
 @pytest.mark.parametrize(
@@ -35,14 +35,14 @@ def test_each_particle_has_a_form_after_a_consonant_and_one_after_a_vowel(both: 
     ],
 )
 def test_the_sound_before_it_chooses_the_form(text: str, expected: str) -> None:
-    assert fitted(text) == expected
+    assert fix_particles(text) == expected
 
 
 def test_what_is_said_in_korean_fits_its_values() -> None:
-    language.use("ko")
+    i18n.use("ko")
     try:
-        assert language.say("there is no runtime version {asked}", asked="2.99") == "런타임 버전 2.99는 없습니다"
+        assert i18n.gettext("there is no runtime version {asked}", asked="2.99") == "런타임 버전 2.99는 없습니다"
     finally:
-        language.use("en")
-    assert language.say("{name} 을(를)", name="2") == "2 을(를)"
-    assert language.say("{name}을(를)", name="2") == "2을(를)"
+        i18n.use("en")
+    assert i18n.gettext("{name} 을(를)", name="2") == "2 을(를)"
+    assert i18n.gettext("{name}을(를)", name="2") == "2을(를)"

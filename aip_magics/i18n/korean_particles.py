@@ -22,7 +22,7 @@ _DIGITS = dict(zip("0123456789", "영일이삼사오육칠팔구", strict=True))
 _RIEUL = 8  # the final ㄹ, after which 로 stands as after a vowel
 
 
-def fitted(text: str) -> str:
+def fix_particles(text: str) -> str:
     """The text with every particle in the form that fits, where the sound before it is known."""
     return _BOTH.sub(_fit, text)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aip_magics import artifacts, catalog, checks, language
+from aip_magics import artifacts, catalog, checks, i18n
 from aip_magics.artifacts import packages
 from aip_magics.errors import ModelDirError, OptionError
 from aip_magics.spec import Model, Version
@@ -19,9 +19,9 @@ HANGUL = re.compile("[가-힣]")
 
 @pytest.fixture(autouse=True)
 def korean() -> Iterator[None]:
-    language.use("ko")
+    i18n.use("ko")
     yield
-    language.use("en")
+    i18n.use("en")
 
 
 def subject(folder: Path, *, name: str = "iris", kind: str = "local", **version: object) -> checks.Subject:
@@ -66,7 +66,7 @@ def test_every_outcome_is_told_in_korean(tmp_path: Path) -> None:
 def test_the_language_may_change_while_the_process_runs() -> None:
     bare = checks.Subject(Model(name="iris"), Version(name="v1"))
     assert checks.run(bare).skipped["R01"].reason == "테스트 인스턴스가 없습니다"
-    language.use("en")
+    i18n.use("en")
     assert checks.run(bare).skipped["R01"].reason == "no test instances were given"
 
 

@@ -1,8 +1,9 @@
-"""The language of every text a user reads: English in the code, other languages as catalogues beside it.
+"""Translation of every text a user reads: English in the code, other languages as catalogues beside it.
 
-`say("{count} files", count=3)` looks its template up in the catalogue of the chosen language (`ko/*.toml`, English
-template = translated template) and fills in the values. Names of the API, flags, file names and values stay as they
-are, and so do the texts of the embedded server: they are the API's.
+`_("uploaded {name}", name="a")` looks its template up in the catalogue of the current language (`ko/*.toml`, English
+template = translated template) and fills in the values; `ngettext` does so for texts that depend on a number. Names
+of the API, flags, file names and values stay as they are, and so do the texts of the embedded server: they are the
+API's.
 
 Templates are literals at the place of use, so that a test finds them all and sees that no catalogue lacks one.
 """
@@ -16,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aip_magics.language import particles
+from aip_magics.i18n import korean_particles
 
 LANGUAGES = ("en", "ko")
 
@@ -33,24 +34,36 @@ def choose(variables: Mapping[str, str], configured: str | None = None) -> str:
 
 
 def use(language: str) -> None:
-    """Speak this language (one of LANGUAGES) from now on, in this process."""
+    """Make this language (one of LANGUAGES) the current one of this process."""
     if language not in LANGUAGES:
         raise ValueError(f"{language!r} is not one of {LANGUAGES}")
     global _chosen
     _chosen = language
 
 
-def spoken() -> str:
+def current_language() -> str:
     """The language in use."""
     return _chosen
 
 
-def say(template: str, /, **values: Any) -> str:
-    """The template in the language in use, with its `{name}` filled in as `str.format` does."""
+def gettext(template: str, /, **values: Any) -> str:
+    """Translate a template to the current language and fill in its `{name}` as `str.format` does."""
     if _chosen != "en":
         template = catalogue(_chosen).get(template, template)
+    return _filled(template, values)
+
+
+def ngettext(singular: str, plural: str, number: int, /, **values: Any) -> str:
+    """Translate the template for `number` things; both templates may use `{number}`, grouped by thousands."""
+    template = singular if number == 1 else plural
+    if _chosen != "en":  # a catalogue's key is the plural
+        template = catalogue(_chosen).get(plural, template)
+    return _filled(template, {"number": f"{number:,}", **values})
+
+
+def _filled(template: str, values: Mapping[str, Any]) -> str:
     text = template.format(**values) if values else template
-    return particles.fitted(text) if _chosen == "ko" else text
+    return korean_particles.fix_particles(text) if _chosen == "ko" else text
 
 
 @functools.cache

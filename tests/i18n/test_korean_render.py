@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aip_magics import language
+from aip_magics import i18n
 from aip_magics.errors import InstancesError, StorageError
 from aip_magics.events import StepFinished, StepStarted
 from aip_magics.notebook.form.fields import fields, label_of
@@ -17,9 +17,9 @@ from aip_magics.storage.names import GsUri
 
 @pytest.fixture(autouse=True)
 def korean():
-    language.use("ko")
+    i18n.use("ko")
     yield
-    language.use("en")
+    i18n.use("en")
 
 
 def test_a_run():

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from aip_magics import language
+from aip_magics import i18n
 
 
 @pytest.fixture(autouse=True)
 def english_after():
     yield
-    language.use("en")
+    i18n.use("en")
 
 
 @pytest.mark.parametrize(
@@ -27,19 +27,19 @@ def english_after():
     ],
 )
 def test_configuration_wins_over_the_variable_and_that_over_the_locale(variables, configured, expected):
-    assert language.choose(variables, configured) == expected
+    assert i18n.choose(variables, configured) == expected
 
 
 def test_values_are_filled_in():
-    assert language.say("{name!r} is not known", name="x") == "'x' is not known"
-    assert language.say("100 {literally}") == "100 {literally}"
+    assert i18n.gettext("{name!r} is not known", name="x") == "'x' is not known"
+    assert i18n.gettext("100 {literally}") == "100 {literally}"
 
 
 def test_a_text_that_no_catalogue_has_is_said_in_english():
-    language.use("ko")
-    assert language.say("no catalogue has {this}", this="this") == "no catalogue has this"
+    i18n.use("ko")
+    assert i18n.gettext("no catalogue has {this}", this="this") == "no catalogue has this"
 
 
 def test_an_unknown_language_is_refused():
     with pytest.raises(ValueError, match="'de'"):
-        language.use("de")
+        i18n.use("de")

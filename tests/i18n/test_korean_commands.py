@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aip_magics import language
+from aip_magics import i18n
 from aip_magics.artifacts import look
 from aip_magics.commands.registry import command_of, parser_of
 from aip_magics.deploy.plan import steps
@@ -16,9 +16,9 @@ from aip_magics.spec import Version
 
 @pytest.fixture(autouse=True)
 def korean():
-    language.use("ko")
+    i18n.use("ko")
     yield
-    language.use("en")
+    i18n.use("en")
 
 
 def parser():
@@ -70,5 +70,5 @@ def test_steps_and_their_summaries_are_made_when_they_are_told(tmp_path):
     assert [step.title for step in steps()][:2] == ["모델 파일 살펴보기", "전송 전 검사"]
     (tmp_path / "model.bst").write_bytes(b"x" * 1500)
     assert file_summary(look(tmp_path)).startswith("파일 1개, 1.5 kB: model.bst")
-    language.use("en")
+    i18n.use("en")
     assert steps()[0].title == "Look at the model files"
