@@ -173,11 +173,11 @@ class WorkerError(PredictionError):
         super().__init__("FAILED_TO_RUN_MODEL", detail, where=where, fix=fix, log=log)
 
 
-class NotBegunError(WorkerError):
+class RequestNotStarted(WorkerError):
     """The worker process ended while it predicted another request; this one had nothing to do with it."""
 
 
-class EnvironmentFailed(AipError):
+class RuntimeEnvironmentError(AipError):
     """The environment of a runtime version is not here and could not be built: no such Python, no network …"""
 
 

@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 
 from aip_magics.errors import SettingsError
 from aip_magics.i18n import gettext as _
-from aip_magics.names import PROJECT
+from aip_magics.resource_names import PROJECT
 from aip_magics.spec import nearest
 
 T = TypeVar("T")

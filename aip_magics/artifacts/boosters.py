@@ -26,8 +26,8 @@ _JSON_VERSION = re.compile(rb'"version"\s*:\s*\[\s*(\d{1,5})\s*,\s*(\d{1,5})\s*,
 # numbers since 1.0 (zero before); 136 bytes in all. After it the names of objective and booster, each with its length.
 _PARAM = struct.Struct("<fIiiiII")
 _PARAM_SIZE = 136
-_LONGEST_NAME = 100
-_TRIES = 5  # mentions of a key that are read: a file made to hurt may have a million
+_MAX_NAME_CHARS = 100
+_MAX_ATTEMPTS = 5  # mentions of a key that are read: a file made to hurt may have a million
 _Find = Callable[[bytes, str], Any]
 
 
@@ -94,7 +94,7 @@ def _is_version(value: Any) -> bool:
 
 def _json_value(data: bytes, key: str) -> Any:
     """The value of the last mention of a key; None where there is none, or it is damaged."""
-    matches = collections.deque(re.finditer(rb'"%s"\s*:\s*' % key.encode(), data), maxlen=_TRIES)
+    matches = collections.deque(re.finditer(rb'"%s"\s*:\s*' % key.encode(), data), maxlen=_MAX_ATTEMPTS)
     for match in reversed(matches):
         try:
             text = data[match.end() : match.end() + END].decode("utf-8", "replace")
@@ -108,7 +108,7 @@ def _ubjson_value(data: bytes, key: str) -> Any:
     written = key.encode()
     mark = b"L" + struct.pack(">q", len(written)) + written
     at = len(data)
-    for _unused in range(_TRIES):
+    for _unused in range(_MAX_ATTEMPTS):
         at = data.rfind(mark, 0, at)
         if at < 0:
             break
@@ -135,5 +135,5 @@ def _binary(head: bytes) -> BoosterFacts:
 
 def _name_at(data: bytes, at: int) -> str | None:
     size = int.from_bytes(data[at : at + 8], "little")
-    name = data[at + 8 : at + 8 + size] if 0 < size <= _LONGEST_NAME else b""
+    name = data[at + 8 : at + 8 + size] if 0 < size <= _MAX_NAME_CHARS else b""
     return name.decode("ascii") if re.fullmatch(rb"[a-z][a-z0-9_:@.]*", name) else None

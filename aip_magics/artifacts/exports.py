@@ -17,20 +17,20 @@ _PARTS = frozenset({"variables", "assets", "assets.extra"})  # folders inside a 
 
 
 @dataclasses.dataclass(frozen=True)
-class Resolved:
+class ResolvedExport:
     """The directory of a model. `note` says what was chosen where another directory was named; else it is empty."""
 
     path: Path
     note: str = ""
 
 
-def resolve_export(path: Path) -> Resolved:
+def resolve_export(path: Path) -> ResolvedExport:
     """The directory that holds the model: `path` itself, or the newest complete folder of an export base.
 
     ModelDirError if `path` is one level too high or too low, or no export in it is complete.
     """
     if not path.is_dir() or any((path / name).exists() for name in MODEL_FILES):
-        return Resolved(path)
+        return ResolvedExport(path)
     if path.name in _PARTS and _is_export(path.parent):
         fix = _("name {parent}", parent=path.parent)
         raise ModelDirError(_("{name}/ is only a part of a SavedModel", name=path.name), where=str(path), fix=fix)
@@ -46,7 +46,7 @@ def resolve_export(path: Path) -> Resolved:
             else _("name one of {names} in it", names=", ".join(names))
         )
         raise ModelDirError(_("the SavedModel lies one level deeper"), where=str(path), fix=fix)
-    return Resolved(path)
+    return ResolvedExport(path)
 
 
 def newest_export(path: Path) -> str | None:
@@ -58,7 +58,7 @@ def newest_export(path: Path) -> str | None:
     return found.name if found != path else None
 
 
-def _newest(path: Path, stamped: list[Path]) -> Resolved:
+def _newest(path: Path, stamped: list[Path]) -> ResolvedExport:
     left_out: list[str] = []
     for folder in reversed(stamped):
         lack = missing_part(folder)
@@ -68,7 +68,7 @@ def _newest(path: Path, stamped: list[Path]) -> Resolved:
                 note += ", " + _("older ones: {count}", count=older)
             if left_out:
                 note += "; " + _("incomplete: {names}", names=", ".join(left_out))
-            return Resolved(folder, note)
+            return ResolvedExport(folder, note)
         left_out.append(_("{folder} (no {missing})", folder=folder.name, missing=lack))
     text = _("no export is complete: {left_out}", left_out=", ".join(left_out))
     raise ModelDirError(text, where=str(path), fix=_("export the model again, or copy all of its files"))

@@ -14,10 +14,10 @@ from typing import Literal
 from aip_magics.errors import ModelDirError
 from aip_magics.i18n import gettext as _
 
-_DEEPEST = 100  # folders in folders
+_MAX_DEPTH = 100  # folders in folders
 MAX_FILES = 20_000  # where the walk stops: twenty times what the service takes, so that `--origin /` ends soon
-_MOST_ENTRIES = 100_000  # of all kinds, of one folder and of all: hidden ones are not sent, but looked at
-LeftOutKind = Literal["hidden", "compiled", "link", "unreadable", "special", "name"]
+_MAX_ENTRIES = 100_000  # of all kinds, of one folder and of all: hidden ones are not sent, but looked at
+SkipReason = Literal["hidden", "compiled", "link", "unreadable", "special", "name"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,7 @@ def file_at(path: Path) -> File:
 
 
 @dataclasses.dataclass(frozen=True)
-class LeftOut:
+class SkippedFile:
     """A file or folder that is not uploaded, and why. `name` is relative to the model directory.
 
     Rules ask for the `kind`, people read the `reason`.
@@ -46,7 +46,7 @@ class LeftOut:
 
     name: str
     reason: str
-    kind: LeftOutKind
+    kind: SkipReason
 
     def __str__(self) -> str:
         return f"{self.name} ({self.reason})"
@@ -62,7 +62,7 @@ class Listing:
 
     path: Path
     files: tuple[File, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[SkippedFile, ...]
     given_file: str | None = None
     truncated: bool = False
 
@@ -78,7 +78,7 @@ def list_files(path: Path) -> Listing:
         path, given_file = path.parent, path.name
     elif not path.is_dir():
         raise _not_a_directory(path)
-    left_out: list[LeftOut] = []
+    left_out: list[SkippedFile] = []
     walk = _walk(path, "", left_out)
     files = sorted(itertools.islice(walk, MAX_FILES), key=lambda file: file.name)
     truncated = next(walk, None) is not None
@@ -87,25 +87,25 @@ def list_files(path: Path) -> Listing:
     return Listing(path, tuple(files), tuple(left_out), given_file, truncated)
 
 
-def _walk(folder: Path, prefix: str, left_out: list[LeftOut]) -> Iterator[File]:
+def _walk(folder: Path, prefix: str, left_out: list[SkippedFile]) -> Iterator[File]:
     try:
         with os.scandir(folder) as found:
-            entries = sorted(itertools.islice(found, _MOST_ENTRIES + 1), key=lambda entry: entry.name)
+            entries = sorted(itertools.islice(found, _MAX_ENTRIES + 1), key=lambda entry: entry.name)
     except OSError as error:
         where = prefix.rstrip("/") or str(folder)
         text = _("the folder cannot be read: {reason}", reason=error.strerror)
         raise ModelDirError(text, where=where) from error
-    if len(entries) + len(left_out) > _MOST_ENTRIES:
-        text = _("there are more than {count:,} files and folders in it", count=_MOST_ENTRIES)
+    if len(entries) + len(left_out) > _MAX_ENTRIES:
+        text = _("there are more than {count:,} files and folders in it", count=_MAX_ENTRIES)
         raise ModelDirError(
             text, where=prefix.rstrip("/") or str(folder), fix=_("name the directory that has the model alone")
         )
     for entry in entries:
         name = prefix + entry.name
-        if why := _left_out(entry):
-            left_out.append(LeftOut(name, *why))
-        elif entry.is_dir() and name.count("/") >= _DEEPEST:
-            text = _("folders in it lie more than {count} deep", count=_DEEPEST)
+        if why := _skip_reason(entry):
+            left_out.append(SkippedFile(name, *why))
+        elif entry.is_dir() and name.count("/") >= _MAX_DEPTH:
+            text = _("folders in it lie more than {count} deep", count=_MAX_DEPTH)
             raise ModelDirError(text, where=f"{name[:100]}…", fix=_("name the directory that has the model alone"))
         elif entry.is_dir():
             yield from _walk(folder / entry.name, f"{name}/", left_out)
@@ -114,7 +114,7 @@ def _walk(folder: Path, prefix: str, left_out: list[LeftOut]) -> Iterator[File]:
             yield File(name, folder / entry.name, status.st_size, status.st_mtime_ns, entry.is_symlink())
 
 
-def _left_out(entry: os.DirEntry[str]) -> tuple[str, LeftOutKind] | None:
+def _skip_reason(entry: os.DirEntry[str]) -> tuple[str, SkipReason] | None:
     """Why an entry is not uploaded, and the kind of reason; None where it is."""
     if entry.name.startswith("."):
         return _("hidden"), "hidden"
@@ -157,7 +157,7 @@ def _not_a_directory(path: Path) -> ModelDirError:
     return ModelDirError(_("there is no {path}", path=path), where=str(path), fix=fix)
 
 
-def _empty(path: Path, left_out: list[LeftOut]) -> ModelDirError:
+def _empty(path: Path, left_out: list[SkippedFile]) -> ModelDirError:
     fix = _("save the model there first: joblib.dump(model, '{path}')", path=path / "model.joblib")
     if left_out:
         why = _some([str(entry) for entry in left_out])

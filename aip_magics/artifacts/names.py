@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from aip_magics.artifacts import contents
-from aip_magics.artifacts.streams import compression_of
+from aip_magics.artifacts import model_file
+from aip_magics.artifacts.decompression import compression_of
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Framework
 
@@ -36,7 +36,7 @@ _IF_BOOSTER = frozenset({".json", ".model", ".bin", ".txt"})  # anything may hav
 KERAS_SUFFIXES = (".h5", ".hdf5", ".keras")
 _PYTORCH_SUFFIXES = (".pt", ".pth")
 _CHECKPOINT = re.compile(r"checkpoint|.+\.(?i:ckpt).*|.+\.index|.+\.data-\d{5}-of-\d{5}")
-_MOST = 10  # near misses shown
+_MAX_NEAR_MISSES = 10  # near misses shown
 _HEAD = 1024  # bytes that tell a format; there may be thousands of files
 
 
@@ -56,7 +56,9 @@ class NearMiss:
 def near_misses(folder: Path, names: Sequence[str]) -> tuple[NearMiss, ...]:
     """Files of the directory (names relative to it) that look like a model but would not be found, likely first."""
     found = [near for name in names if (near := _near(folder, name))]
-    return tuple(sorted(found, key=lambda near: (near.wanted is None, near.name.count("/"), near.name))[:_MOST])
+    return tuple(
+        sorted(found, key=lambda near: (near.wanted is None, near.name.count("/"), near.name))[:_MAX_NEAR_MISSES]
+    )
 
 
 def _near(folder: Path, name: str) -> NearMiss | None:
@@ -87,7 +89,7 @@ def _is_booster(path: Path) -> bool:
             head = file.read(_HEAD)
     except OSError:
         return False
-    return compression_of(head) is None and contents.format_of(head).startswith("xgboost")
+    return compression_of(head) is None and model_file.format_of(head).startswith("xgboost")
 
 
 def _beside_saved_models(base: str, suffix: str) -> str:

@@ -27,7 +27,9 @@ def pickle_protocol(subject: Subject, directory: ModelDir) -> Outcomes:
     if contents is None or file is None or contents.protocol is None:
         return []
     python = subject.version.pythonVersion
-    row = next((row for row in catalog.ceilings() if row.python == python), catalog.ceilings()[0])
+    row = next(
+        (row for row in catalog.max_library_versions() if row.python == python), catalog.max_library_versions()[0]
+    )
     if contents.protocol <= row.pickle_protocol:
         return []
     text = _(
@@ -80,7 +82,7 @@ def wrong_answers(subject: Subject, directory: ModelDir) -> Outcomes:
             "and answers wrong",
             version=version,
         )
-    return [in_cloud(subject, "version.runtimeVersion", text, _retrain(catalog.fit("XGBOOST", version)))]
+    return [in_cloud(subject, "version.runtimeVersion", text, _retrain(catalog.match_runtime("XGBOOST", version)))]
 
 
 @rule("B01", link=links.RUNTIMES)
@@ -95,7 +97,7 @@ def better_runtime(subject: Subject, directory: ModelDir) -> Outcomes:
     wrote = directory.libraries.get(library)
     if runtime is None or framework is None or wrote is None:
         return Skipped(_("no runtime version is named")) if wrote else _unknown(directory)
-    has, fit = catalog.library_of(runtime, library), catalog.fit_all(framework, directory.libraries)
+    has, fit = catalog.library_of(runtime, library), catalog.match_runtime_to_all(framework, directory.libraries)
     if has is None or fit.runtime in (None, runtime.version) or _series(has) <= _series(wrote):
         return []  # an older library is told by A02
     better = catalog.runtime(fit.runtime or "")
@@ -152,7 +154,7 @@ def _newer(subject: Subject, directory: ModelDir, name: str, version: str) -> Fi
     if name == "tensorflow" or _is_wrong_answers(subject, directory, name, version):
         return None  # A18 and R07 say it better
     if catalog.above_all_runtimes(name, version):
-        fit = catalog.fit_library(name, version)
+        fit = catalog.match_runtime_to_library(name, version)
         return in_cloud(subject, "version.runtimeVersion", fit.reason, _retrain(fit))
     runtime = catalog.runtime(subject.version.runtimeVersion or "")
     if runtime is None:
@@ -161,7 +163,7 @@ def _newer(subject: Subject, directory: ModelDir, name: str, version: str) -> Fi
     if certainty is None:
         return None
     has = catalog.library_of(runtime, name) or _("none")
-    better = catalog.fit_library(name, version)
+    better = catalog.match_runtime_to_library(name, version)
     text = _(
         "the model is of {library} {version}, runtime {runtime} has {has}",
         library=name,
@@ -195,7 +197,7 @@ def _same_without_base_score(booster: BoosterFacts) -> bool:
     return scores == {0.5} or (len(scores) == 1 and booster.objective in ("multi:softprob", "multi:softmax"))
 
 
-def _retrain(fit: catalog.Fit) -> str:
+def _retrain(fit: catalog.RuntimeMatch) -> str:
     return _("retrain on Python {python} with pip install {pins}", python=fit.retrain_python, pins=" ".join(fit.pins))
 
 

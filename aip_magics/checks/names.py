@@ -10,7 +10,7 @@ from aip_magics import catalog
 from aip_magics.checks import links
 from aip_magics.checks.base import Finding, Outcomes, Subject, error, rule, warning
 from aip_magics.i18n import gettext as _
-from aip_magics.names import RESOURCE, is_full
+from aip_magics.resource_names import RESOURCE, is_full
 
 
 @rule("M02", link=links.NAMES)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aip_magics.artifacts import File, file_at
-from aip_magics.artifacts.packages.building import consent_fix, would_run
+from aip_magics.artifacts.packages.build_code import consent_fix, would_run
 from aip_magics.checks import links
 from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, error, rule
 from aip_magics.checks.trust import Question, Stranger, question

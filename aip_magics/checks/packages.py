@@ -211,7 +211,7 @@ def _too_new(requirement: str, python: str) -> str:
     """`NAME==VERSION` of the highest release that this Python can have, where the requirement wants a newer one."""
     from packaging.requirements import InvalidRequirement, Requirement
 
-    row = next((row for row in catalog.ceilings() if row.python == python), None)
+    row = next((row for row in catalog.max_library_versions() if row.python == python), None)
     try:
         wanted = Requirement(requirement)
     except InvalidRequirement:

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from aip_magics import catalog
 from aip_magics.artifacts import File, ModelDir
-from aip_magics.artifacts import globals as pickled
+from aip_magics.artifacts import pickle_globals as pickled
 from aip_magics.artifacts.facts import Global
 from aip_magics.checks import links
 from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, error, on_directory, rule
@@ -90,7 +90,7 @@ def _with_packages(subject: Subject) -> Trust:
     return dataclasses.replace(trust, modules=trust.modules | own)
 
 
-def _is_fine(one: Global, found: pickled.Globals, trust: Trust, by_joblib: bool) -> bool:
+def _is_fine(one: Global, found: pickled.PickleGlobals, trust: Trust, by_joblib: bool) -> bool:
     if one.module == "__main__":
         # The worker's `__main__` is empty: the name is not found, which a rule of its own tells. A way through the
         # attributes that every module has is another thing.

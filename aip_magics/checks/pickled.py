@@ -144,7 +144,7 @@ def _gone(subject: Subject, directory: ModelDir, gone: catalog.ModuleGone, runti
         runtime=runtime.version,
     )
     fix = _("train and save it with {library} {version}", library=gone.library, version=gone.library_version)
-    fit = catalog.fit_all(subject.framework or "", directory.libraries)
+    fit = catalog.match_runtime_to_all(subject.framework or "", directory.libraries)
     if directory.libraries and fit.runtime not in (None, runtime.version):
         fix = f"runtimeVersion: '{fit.runtime}' ({fit.reason})"
     return in_cloud(subject, file_of(directory), text, fix, "error" if gone.certainty == "certain" else "warning")

@@ -64,7 +64,7 @@ def operations(subject: Subject, directory: ModelDir, facts: SavedModelFacts) ->
         runtime=runtime.version,
         has=runtime.tensorflow,
     )
-    fit = catalog.fit("TENSORFLOW", wrote)
+    fit = catalog.match_runtime("TENSORFLOW", wrote)
     fix = f"runtimeVersion: '{fit.runtime}' ({fit.reason})"
     if fit.runtime == runtime.version:
         fix = _("its operations are all there: try it with --env runtime")

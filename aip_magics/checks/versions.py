@@ -23,7 +23,7 @@ def runtime_named(subject: Subject) -> Outcomes:
         return []
     missing = [name for name in ("runtimeVersion", "pythonVersion") if getattr(version, name) is None]
     libraries = subject.model_dir.libraries if subject.model_dir else {}
-    fit = catalog.fit_all(subject.framework or "", libraries)
+    fit = catalog.match_runtime_to_all(subject.framework or "", libraries)
     if fit.runtime is None:
         fix = _("{reason}; retrain first", reason=fit.reason)
         return [error(f"version.{name}", _("{name} is required", name=name), fix) for name in missing]
@@ -64,7 +64,7 @@ def python_of_runtime(subject: Subject) -> Outcomes:
     if asked is None:
         return []
     known = catalog.runtime(subject.version.runtimeVersion or "")
-    offered = known.python if known else tuple(row.python for row in catalog.ceilings())
+    offered = known.python if known else tuple(row.python for row in catalog.max_library_versions())
     if asked in offered:
         return []
     if known:

@@ -13,7 +13,7 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aip_magics import bounded, errors
+from aip_magics import bounded_response, errors
 from aip_magics.client.calls import Request
 from aip_magics.errors import ApiError, CredentialsError, PredictionError
 from aip_magics.i18n import gettext as _
@@ -126,7 +126,7 @@ class Transport:
                 _("no answer within {timeout:g} s", timeout=self._timeout), where=self.base_url
             ) from error
         except (http.RequestException, urllib3.exceptions.HTTPError) as error:
-            if isinstance(endless := _innermost(error), bounded.Endless):
+            if isinstance(endless := _innermost(error), bounded_response.EndlessResponse):
                 text = _("the answer of the endpoint does not end: {part}", part=endless)
                 raise ApiError(text, where=self.base_url, fix=_other_end()) from None
             raise errors.Unavailable(
@@ -136,7 +136,7 @@ class Transport:
     def _read(self, response: requests.Response, most: int) -> _Read:
         code = response.status_code
         fine = 200 <= code < 300
-        data, whole = bounded.content(response.raw, most if fine else ERROR_BYTES)
+        data, whole = bounded_response.content(response.raw, most if fine else ERROR_BYTES)
         self.received += len(data)
         if fine and not whole:
             text = _("the answer of the endpoint is larger than the {most} bytes that this call can need", most=most)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aip_magics import artifacts
-from aip_magics.artifacts import globals as pickled
+from aip_magics.artifacts import pickle_globals as pickled
 from aip_magics.commands import options
 from aip_magics.commands.base import Command, Context
 from aip_magics.errors import ModelDirError, OptionError
@@ -111,7 +111,7 @@ def _remember(path: Path, context: Context) -> None:
 
 
 def _from_main(model_dir: Path) -> PickledFromMain:
-    files = [file for file in artifacts.look(model_dir).model_files if file.name.endswith(_PICKLES)]
+    files = [file for file in artifacts.inspect_model_dir(model_dir).model_files if file.name.endswith(_PICKLES)]
     if not files:
         text = _("there is no pickled model in this directory")
         raise ModelDirError(text, where=str(model_dir), fix=_("name a directory with a model.joblib or model.pkl"))

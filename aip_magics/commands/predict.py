@@ -132,7 +132,7 @@ def _warm(args: argparse.Namespace) -> None:
 
 def _shown(args: argparse.Namespace, model_dir: Path, packages: list[Path], asked: bytes, context: Context) -> str:
     """What `--show` asks for: gcloud's own local prediction where it can do the same, else a program."""
-    from aip_magics.artifacts import look
+    from aip_magics.artifacts import inspect_model_dir
     from aip_magics.commands.show import here
     from aip_magics.prediction.local import worker_spec
 
@@ -144,7 +144,7 @@ def _shown(args: argparse.Namespace, model_dir: Path, packages: list[Path], aske
     own = {"framework": args.framework, "prediction_class": args.prediction_class}
     forms: dict[options.Form, list[str]] = {"python": here.python_local_predict(model_dir, asked, place, **own)}
     spec = worker_spec(model_dir, args.framework, prediction_class=args.prediction_class)
-    framework = spec.framework or look(spec.model_dir).framework
+    framework = spec.framework or inspect_model_dir(spec.model_dir).framework
     if framework and not place and not args.prediction_class:
         forms = {"gcloud": here.gcloud_local_predict(spec.model_dir, framework, asked), **forms}
     why = _("it predicts with this Python, without own code") if args.show == "gcloud" else _("nothing is sent")
@@ -155,7 +155,7 @@ def _shown(args: argparse.Namespace, model_dir: Path, packages: list[Path], aske
 
 def _require_trust(args: argparse.Namespace, model_dir: Path, packages: list[Path], context: Context) -> Subject:
     """What a deployment asks before it tries the model, asked here too: a worker runs what the model names."""
-    from aip_magics.artifacts import look
+    from aip_magics.artifacts import inspect_model_dir
     from aip_magics.checks import Subject
     from aip_magics.commands.origins import is_live
     from aip_magics.deploy import consent
@@ -170,7 +170,7 @@ def _require_trust(args: argparse.Namespace, model_dir: Path, packages: list[Pat
             "packageUris": [str(package) for package in packages] or None,
         }
     )
-    subject = Subject(Model(), version, look(spec.model_dir))
+    subject = Subject(Model(), version, inspect_model_dir(spec.model_dir))
     try:
         return consent.require(subject, context.data_dir(), vouched=args.trust or is_live(args.model_dir, context))
     except ChecksFailed as error:

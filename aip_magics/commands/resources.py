@@ -15,7 +15,7 @@ from aip_magics.commands.logs import embedded
 from aip_magics.errors import ApiError, OptionError
 from aip_magics.events import StepFinished, StepStarted
 from aip_magics.i18n import gettext as _
-from aip_magics.names import is_full
+from aip_magics.resource_names import is_full
 from aip_magics.spec import Model, Operation, Version
 from aip_magics.targets import Target
 

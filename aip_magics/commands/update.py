@@ -14,7 +14,7 @@ from aip_magics.commands.deploy import read_config
 from aip_magics.errors import FieldError, OptionError
 from aip_magics.events import StepFinished, StepStarted
 from aip_magics.i18n import gettext as _
-from aip_magics.names import is_full
+from aip_magics.resource_names import is_full
 from aip_magics.spec import Model, Version, nearest
 from aip_magics.targets import Target
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aip_magics.commands.base import Context, Pending
 from aip_magics.commands.running import place_of
 from aip_magics.errors import Interrupted, OperationFailed
-from aip_magics.events import Detached, Event, Failed, Note, StepFinished, StepStarted, Tick
+from aip_magics.events import Detached, Event, Failed, Heartbeat, Note, StepFinished, StepStarted
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Operation, Version
 
@@ -91,7 +91,7 @@ class Watch:
 
         def on_poll(now: Operation) -> None:
             nonlocal shown
-            self.emit(Tick(STEP))
+            self.emit(Heartbeat(STEP))
             if (state := state_of(now)) and state != shown:
                 shown = state
                 self.emit(Note(STEP, _("state: {state}", state=state)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aip_magics.lazy import lazily
+from aip_magics.lazy_imports import lazy_getattr
 
 if TYPE_CHECKING:
     from aip_magics.deploy.deployment import Deployment
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Choice", "Deployment", "Plan", "PlanStep", "PlannedRequest", "Result", "dry_run", "run"]
 
 # Uploads tell their steps as deployments do, and need neither the checks nor a plan.
-__getattr__ = lazily(
+__getattr__ = lazy_getattr(
     __name__,
     {
         "Choice": "plan",

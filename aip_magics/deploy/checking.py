@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from aip_magics import checks
-from aip_magics.artifacts import Resolved, look, resolve_export
+from aip_magics.artifacts import ResolvedExport, inspect_model_dir, resolve_export
 from aip_magics.checks import Failed, Passed, Report, Skipped, Subject
 from aip_magics.checks.tried import TRIED, Tried, shape
 from aip_magics.checks.trust import QUESTIONS, is_trusted
@@ -70,15 +70,15 @@ def try_out(plan: Plan, target: Target, attempt: Try = try_here) -> Tried | Skip
 
 def plan_of(deployment: Deployment, target: Target) -> Plan:
     """The plan of a deployment, from a look at its files. ModelDirError where there are none."""
-    model_dir = None if deployment.is_remote else look(resolved(deployment).path)
+    model_dir = None if deployment.is_remote else inspect_model_dir(resolved(deployment).path)
     return make_plan(deployment, target, model_dir)
 
 
-def resolved(deployment: Deployment) -> Resolved:
+def resolved(deployment: Deployment) -> ResolvedExport:
     """The local directory that is deployed: of an export base its newest export."""
     origin, version = local_origin(deployment), deployment.version
     if version.predictionClass or version.container:  # own code may want any directory
-        return Resolved(origin)
+        return ResolvedExport(origin)
     return resolve_export(origin)
 
 
@@ -98,7 +98,9 @@ def check_trust(plan: Plan, target: Target, trial: Trial) -> Trial:
     ChecksFailed where they find something.
     """
     version = plan.version.replace(packageUris=tuple(map(str, trial.packages)) or None)
-    subject = dataclasses.replace(subject_of(plan, target), version=version, model_dir=look(trial.model_dir))
+    subject = dataclasses.replace(
+        subject_of(plan, target), version=version, model_dir=inspect_model_dir(trial.model_dir)
+    )
     subject = consent.require(subject, target.settings.data_dir, vouched=plan.deployment.trust)
     trust = subject.trust or Trust()
     return dataclasses.replace(

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from aip_magics import checks
-from aip_magics.artifacts import File, look
+from aip_magics.artifacts import File, inspect_model_dir
 from aip_magics.checks import Subject
 from aip_magics.checks.trust import QUESTIONS, is_trusted
 from aip_magics.spec import Model, Version
@@ -37,7 +37,7 @@ def require(subject: Subject, data_dir: Path, *, vouched: bool) -> Subject:
 def trusts(trust: Trust, model_dir: Path, framework: str | None, prediction_class: str | None) -> bool:
     """Whether all that loading a model may run is trusted; for who has no more of a deployment than this."""
     version = Version.from_json({"framework": framework, "predictionClass": prediction_class})
-    return is_trusted(Subject(Model(), version, look(model_dir), trust=trust))
+    return is_trusted(Subject(Model(), version, inspect_model_dir(model_dir), trust=trust))
 
 
 def given(subject: Subject, data_dir: Path) -> Subject:

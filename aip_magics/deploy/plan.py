@@ -198,7 +198,7 @@ def _runtime(plan: Plan, target: Target) -> Plan:
     if version.container is not None:
         return plan
     if version.runtimeVersion is None and plan.model_dir is not None and version.framework:
-        fit = catalog.fit_all(version.framework, plan.model_dir.libraries)
+        fit = catalog.match_runtime_to_all(version.framework, plan.model_dir.libraries)
         if fit.runtime is None:
             local = target.kind == "local"
             kept = _("this Python serves it instead") if local else _("and this target needs one")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from aip_magics.artifacts import ModelDir, look
+from aip_magics.artifacts import ModelDir, inspect_model_dir
 from aip_magics.deploy.checking import check_plan, check_step, note_findings, plan_of, resolved, told, try_step
 from aip_magics.deploy.compare import difference
 from aip_magics.deploy.deployment import Deployment
@@ -18,7 +18,7 @@ from aip_magics.deploy.steps import Emit, Steps, file_summary
 from aip_magics.deploy.trial import Try, try_here, warm_here
 from aip_magics.deploy.uploading import upload_step
 from aip_magics.errors import AipError, Interrupted, OperationFailed, PredictionError
-from aip_magics.events import Detached, Note, Tick
+from aip_magics.events import Detached, Heartbeat, Note
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Model, Operation, Version
 from aip_magics.storage import ensure_bucket
@@ -125,7 +125,7 @@ class _Run:
             place = resolved(self.deployment)
             if place.note:
                 step.note(place.note)
-            model_dir = look(place.path)
+            model_dir = inspect_model_dir(place.path)
             if self.body is not None and not self.deployment.version.predictionClass:
                 warm_here(self.deployment.version.framework or model_dir.framework)
             for left_out in model_dir.left_out[:5]:
@@ -206,7 +206,7 @@ class _Run:
 
             def on_poll(now: Operation) -> None:
                 nonlocal shown
-                step.emit(Tick("wait"))
+                step.emit(Heartbeat("wait"))
                 state = now.metadata.version.state if now.metadata and now.metadata.version else None
                 if state and state != shown:
                     shown = state

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from aip_magics.errors import NotBegunError, WorkerError
+from aip_magics.errors import RequestNotStarted, WorkerError
 from aip_magics.i18n import gettext as _
 from aip_magics.prediction import process, replies
 from aip_magics.prediction.frames import Frame, Unpacker, joined, pack
@@ -222,7 +222,9 @@ class AsyncWorker:
             await self._kill()
             raise replies.overdue(deadline, doing, self.spec.model_dir, self.log_tail()) from None
         except BrokenPipeError:
-            raise NotBegunError(_("the worker was ended before this request"), where=str(self.spec.model_dir)) from None
+            raise RequestNotStarted(
+                _("the worker was ended before this request"), where=str(self.spec.model_dir)
+            ) from None
         except ConnectionResetError:
             code = await asyncio.to_thread(self._process.handle.wait, process.GRACE)
             await self._kill()

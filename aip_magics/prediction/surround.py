@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from aip_magics import catalog
-from aip_magics.artifacts import look, resolve_export
-from aip_magics.errors import EnvironmentFailed
+from aip_magics.artifacts import inspect_model_dir, resolve_export
+from aip_magics.errors import RuntimeEnvironmentError
 from aip_magics.i18n import gettext as _
 from aip_magics.prediction import interpreters, tools
 from aip_magics.prediction.environments import Skipped, environment
@@ -61,7 +61,7 @@ def surround(
             executable=sys.executable,
         )
         return Surround(sys.executable, here, told)
-    found = look(resolve_export(directory(model_dir)).path)
+    found = inspect_model_dir(resolve_export(directory(model_dir)).path)
     framework = framework_name(framework) or found.framework
     chosen, why = _runtime(runtime_version, framework, found.libraries)
     # A pickled model may need a library that is not its framework's.
@@ -92,12 +92,12 @@ def _runtime(given: str | None, framework: str | None, libraries: Mapping[str, s
     """The runtime version, and why it is that one where nobody named it."""
     if given:
         return given, ""
-    fit = catalog.fit_all(framework or "", libraries)
+    fit = catalog.match_runtime_to_all(framework or "", libraries)
     return fit.runtime or catalog.runtimes()[0].version, f" ({fit.reason})"
 
 
-def skipped_error(skipped: Skipped) -> EnvironmentFailed:
+def skipped_error(skipped: Skipped) -> RuntimeEnvironmentError:
     """The error of whoever asked for nothing but that environment."""
-    return EnvironmentFailed(
+    return RuntimeEnvironmentError(
         _("nothing was predicted: {reason}", reason=skipped.reason), where=_("--env runtime"), fix=skipped.fix
     )

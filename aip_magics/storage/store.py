@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from aip_magics.bounded import Endless, content
+from aip_magics.bounded_response import EndlessResponse, content
 from aip_magics.errors import CredentialsError, StorageError
 from aip_magics.i18n import gettext as _
 from aip_magics.storage.checksums import SLICE
@@ -260,7 +260,7 @@ class Store:
     def _fault(self, error: Exception) -> Exception:
         """What a fault of the connection means: Again, or StorageError for a certificate, which stays what it is."""
         inner = _innermost(error)
-        if isinstance(inner, Endless):
+        if isinstance(inner, EndlessResponse):
             text = _("the answer of the endpoint does not end: {part}", part=inner)
             return StorageError(text, where=self.endpoint, fix=_other_end())
         told = getattr(inner, "verify_message", None)

@@ -74,7 +74,7 @@ class Deployment:
         return checks.Subject(
             model=Model.from_json({"name": "iris", **(model or {})}),
             version=Version.from_json({"name": "v1", **version}, strict=False),
-            model_dir=artifacts.look(folder),
+            model_dir=artifacts.inspect_model_dir(folder),
             target=checks.TargetKind(target, region, endpoint),
             test_request=test,
         )

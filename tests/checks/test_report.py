@@ -112,7 +112,7 @@ def test_benchmark_checks_of_a_model(deployment, record_property):
     times = []
     for _ in range(20):
         start = time.perf_counter()
-        report = checks.run(dataclasses.replace(subject, model_dir=artifacts.look(folder)))
+        report = checks.run(dataclasses.replace(subject, model_dir=artifacts.inspect_model_dir(folder)))
         times.append(time.perf_counter() - start)
     median = sorted(times)[10]
     record_property("median_ms", median * 1000)

@@ -52,7 +52,7 @@ class Evil:
 
 
 def subject(folder: Path, *, trust: Trust | None = None, **version: Any) -> checks.Subject:
-    return checks.Subject(Model(name="m"), Version.from_json(version), artifacts.look(folder), trust=trust)
+    return checks.Subject(Model(name="m"), Version.from_json(version), artifacts.inspect_model_dir(folder), trust=trust)
 
 
 def found(folder: Path, rule: str = UNPICKLING.id, **options: Any) -> list[checks.Finding]:

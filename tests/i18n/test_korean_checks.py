@@ -28,7 +28,7 @@ def subject(folder: Path, *, name: str = "iris", kind: str = "local", **version:
     return checks.Subject(
         model=Model(name=name),
         version=Version.from_json({"name": "v1", **version}),
-        model_dir=artifacts.look(folder),
+        model_dir=artifacts.inspect_model_dir(folder),
         target=checks.TargetKind(kind),
         test_request=json.dumps({"instances": [[1, 2]]}).encode(),
     )
@@ -80,7 +80,7 @@ def test_an_unknown_check_is_an_error_in_korean(tmp_path: Path) -> None:
 def test_a_missing_directory_names_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "export").mkdir()
     with pytest.raises(ModelDirError) as caught:
-        artifacts.look(tmp_path / "exprt")
+        artifacts.inspect_model_dir(tmp_path / "exprt")
     assert caught.value.message == f"{tmp_path / 'exprt'}이(가) 없습니다"
     assert caught.value.fix == f"혹시 {tmp_path / 'export'}인가요?"
 
@@ -94,7 +94,7 @@ def test_a_refused_package_says_why(tmp_path: Path) -> None:
 
 
 def test_the_reason_for_a_runtime_has_the_versions() -> None:
-    assert catalog.fit("SCIKIT_LEARN", "1.0.2").reason == "모델: scikit-learn 1.0.2, 런타임 2.11: 1.0.2"
-    reason = catalog.fit("SCIKIT_LEARN", "1.9.1").reason
+    assert catalog.match_runtime("SCIKIT_LEARN", "1.0.2").reason == "모델: scikit-learn 1.0.2, 런타임 2.11: 1.0.2"
+    reason = catalog.match_runtime("SCIKIT_LEARN", "1.9.1").reason
     assert reason.startswith("scikit-learn 1.9.1은 어느 런타임에서도 로드할 수 없음; ")
     assert "런타임 2.11의 1.0.2" in reason

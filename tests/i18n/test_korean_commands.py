@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aip_magics import i18n
-from aip_magics.artifacts import look
+from aip_magics.artifacts import inspect_model_dir
 from aip_magics.commands.registry import command_of, parser_of
 from aip_magics.deploy.plan import steps
 from aip_magics.deploy.steps import file_summary
@@ -69,6 +69,6 @@ def test_a_setting_tells_its_source_and_code_still_compares_it():
 def test_steps_and_their_summaries_are_made_when_they_are_told(tmp_path):
     assert [step.title for step in steps()][:2] == ["모델 파일 살펴보기", "전송 전 검사"]
     (tmp_path / "model.bst").write_bytes(b"x" * 1500)
-    assert file_summary(look(tmp_path)).startswith("파일 1개, 1.5 kB: model.bst")
+    assert file_summary(inspect_model_dir(tmp_path)).startswith("파일 1개, 1.5 kB: model.bst")
     i18n.use("en")
     assert steps()[0].title == "Look at the model files"

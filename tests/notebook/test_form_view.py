@@ -16,7 +16,7 @@ from ipywidgets.widgets.widget import _instances as living
 from aip_magics.commands.base import Context
 from aip_magics.commands.registry import command_of, parser_of
 from aip_magics.errors import AipError, OptionError
-from aip_magics.events import Detached, Tick
+from aip_magics.events import Detached, Heartbeat
 from aip_magics.notebook.face import NotebookFace
 from aip_magics.notebook.form import Form
 from aip_magics.notebook.form.fields import fields
@@ -297,10 +297,10 @@ def test_stop_interrupts_before_the_operation(
 
 def test_stop_is_an_interrupt_of_the_next_event_and_of_no_other(published: Published) -> None:
     face = FormRunFace(Outputs(1))
-    face.emit(Tick("wait"))
+    face.emit(Heartbeat("wait"))
     face.stop()
     with pytest.raises(KeyboardInterrupt):
-        face.emit(Tick("wait"))
+        face.emit(Heartbeat("wait"))
     face.emit(Detached("wait", "projects/p/operations/o", "%aip_attach o"))
     face.finish()
     assert "%aip_attach o" in published

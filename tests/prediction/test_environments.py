@@ -16,7 +16,7 @@ import pytest
 from archives import wheel
 
 from aip_magics import catalog
-from aip_magics.errors import EnvironmentFailed, FieldError, ModelDirError, PredictionError
+from aip_magics.errors import FieldError, ModelDirError, PredictionError, RuntimeEnvironmentError
 from aip_magics.prediction import WorkerSpec, local_predict, start
 from aip_magics.prediction.environments import Environment, Skipped, environment, find_python, pins_of
 from aip_magics.prediction.environments.building import build
@@ -134,16 +134,16 @@ def test_an_environment_whose_python_went_away_is_built_again(own: Path, tmp_pat
 
 def test_without_a_network_the_error_says_so(tmp_path: Path) -> None:
     offline = {**os.environ, "UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "uv")}
-    with pytest.raises(EnvironmentFailed, match="could not be fetched") as caught:
+    with pytest.raises(RuntimeEnvironmentError, match="could not be fetched") as caught:
         build(Path(sys.executable), ["scikit-learn==1.0.2"], tmp_path, environ=offline)
     assert "connect to the network" in caught.value.fix
     assert [name for name in os.listdir(tmp_path / "environments") if not name.endswith(".lock")] == []
 
 
 def test_what_cannot_be_built_is_told(own: Path, tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentFailed, match="it could not be built"):
+    with pytest.raises(RuntimeEnvironmentError, match="it could not be built"):
         build(Path(sys.executable), ["this is no requirement"], tmp_path)
-    with pytest.raises(EnvironmentFailed, match=r"not done within 0\.01 s"):
+    with pytest.raises(RuntimeEnvironmentError, match=r"not done within 0\.01 s"):
         build(Path(sys.executable), [str(own)], tmp_path, deadline=0.01)
 
 

@@ -17,7 +17,17 @@ from aip_magics.commands.package import PickledFromMain
 from aip_magics.commands.resources import Comparison, Served
 from aip_magics.commands.server import ServerStatus
 from aip_magics.deploy.plan import Choice, PlannedRequest, PlanStep
-from aip_magics.events import Detached, Event, Failed, Note, Progress, StepFinished, StepSkipped, StepStarted, Tick
+from aip_magics.events import (
+    Detached,
+    Event,
+    Failed,
+    Heartbeat,
+    Note,
+    Progress,
+    StepFinished,
+    StepSkipped,
+    StepStarted,
+)
 from aip_magics.prediction.sdist import Package
 from aip_magics.render import RunState
 from aip_magics.settings import Sourced
@@ -77,7 +87,7 @@ def events(text: str, count: int = 1) -> list[Event]:
     """Events of all kinds, of a run that fails."""
     steps = [event for n in range(count) for event in _step(f"{text}{n}", text, count)]
     error = errors.PermissionDenied(text, code=403, status="PERMISSION_DENIED", where=text, fix=text)
-    return [*steps, StepSkipped("try", text), Tick("try"), Failed("version", error)]
+    return [*steps, StepSkipped("try", text), Heartbeat("try"), Failed("version", error)]
 
 
 def _step(step: str, text: str, count: int) -> list[Event]:

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from render_samples import run
 
 from aip_magics.errors import NotFound
-from aip_magics.events import Detached, Event, Failed, Note, Progress, StepFinished, StepSkipped, StepStarted, Tick
+from aip_magics.events import (
+    Detached,
+    Event,
+    Failed,
+    Heartbeat,
+    Note,
+    Progress,
+    StepFinished,
+    StepSkipped,
+    StepStarted,
+)
 from aip_magics.render import RunState
 from aip_magics.render.state import MOST_NOTES
 
@@ -21,7 +31,7 @@ EVENTS: list[Event] = [
     StepSkipped("b", "no need"),
     Failed("c", NotFound("gone\nlong story")),
     Detached("d", "op", "%aip_attach op"),
-    Tick("e"),
+    Heartbeat("e"),
 ]
 
 
@@ -73,7 +83,7 @@ def test_the_error_and_the_way_back_are_kept():
 
 def test_time_goes_on_with_ticks_but_not_for_what_has_ended():
     state = RunState().apply(StepStarted("a", "A"), 10).apply(StepFinished("a", ""), 12)
-    state = state.apply(StepStarted("b", "B"), 12).apply(Tick("b"), 20)
+    state = state.apply(StepStarted("b", "B"), 12).apply(Heartbeat("b"), 20)
     assert [state.seconds(row) for row in state.rows] == [2, 8]
     assert state.at(25).elapsed == 15
     assert state.at(5).elapsed == 10, "a clock that goes back is not followed"

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
-from aip_magics.artifacts.packages.bounds import Bounds, Member, Refused
+from aip_magics.artifacts.packages.bounds import Bounds, Member, MemberRefused
 from aip_magics.artifacts.packages.members import DAMAGED, TARS, Opened, walk
 from aip_magics.i18n import gettext as _
 
@@ -60,13 +60,13 @@ def read(path: Path, keep: Callable[[str], bool], *, most: int | None = None) ->
     archives then are not tested whole): the archive is not `complete` where it has more.
     """
     if not path.name.endswith((*TARS, ".zip", ".whl")):
-        raise Refused(_("it is neither a .tar.gz, a .zip nor a .whl"), _sdist_fix())
+        raise MemberRefused(_("it is neither a .tar.gz, a .zip nor a .whl"), _sdist_fix())
     try:
         archive = _read(path, _Texts(keep), most)
         if archive.complete:
             _is_package(archive)
     except DAMAGED as error:
-        raise Refused(_damage(path, error), _sdist_fix()) from error
+        raise MemberRefused(_damage(path, error), _sdist_fix()) from error
     return archive
 
 
@@ -92,7 +92,7 @@ def _drain(member: Member, content: Opened) -> None:
             while opened.read(_CHUNK):
                 pass
     except zipfile.BadZipFile:
-        raise Refused(_("its member {name!r} is damaged", name=member.name)) from None
+        raise MemberRefused(_("its member {name!r} is damaged", name=member.name)) from None
 
 
 def is_top(name: str, file: str) -> bool:
@@ -126,9 +126,11 @@ def _is_package(archive: Archive) -> None:
     if archive.is_wheel:
         if not any(re.fullmatch(r"[^/]+\.dist-info/METADATA", name) for name in archive.members):
             text = _("it is no wheel: it has no .dist-info/METADATA")
-            raise Refused(text, _("build it with `pip wheel --no-deps .`"))
+            raise MemberRefused(text, _("build it with `pip wheel --no-deps .`"))
     elif not any(is_top(name, file) for name in archive.members for file in ("setup.py", "pyproject.toml")):
-        raise Refused(_("it is no source distribution: it has neither a setup.py nor a pyproject.toml"), _sdist_fix())
+        raise MemberRefused(
+            _("it is no source distribution: it has neither a setup.py nor a pyproject.toml"), _sdist_fix()
+        )
 
 
 def _damage(path: Path, error: Exception) -> str:

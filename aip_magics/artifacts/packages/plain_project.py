@@ -11,7 +11,7 @@ from aip_magics.artifacts.packages import plain_values
 from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:
-    from aip_magics.artifacts.packages.building import Tree
+    from aip_magics.artifacts.packages.build_code import Tree
 
 _SETUPTOOLS = "setuptools.build_meta"
 # Backend: what it may be built with, and its own table below [tool].

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from aip_magics.artifacts.packages import plain_values
-from aip_magics.artifacts.packages.bounds import leads_out
+from aip_magics.artifacts.packages.bounds import escapes_root
 from aip_magics.artifacts.packages.setup_script import parsed
 from aip_magics.i18n import gettext as _
 
-_MOST_SOURCE = 64 << 10  # bytes; those of large projects have 20 KiB
-_MOST = 1 << 20  # characters and items of all values together: it takes few lines to double one sixty times
-_MOST_REASONS = 5
+_MAX_SOURCE_BYTES = 64 << 10  # bytes; those of large projects have 20 KiB
+_MAX_VALUES = 1 << 20  # characters and items of all values together: it takes few lines to double one sixty times
+_MAX_REASONS = 5
 _MODULES = frozenset({"setuptools", "distutils.core", "os", "os.path", "io", "codecs", "pathlib"})
 _SETUP = frozenset({"setuptools.setup", "distutils.core.setup"})
 _FINDERS = frozenset({"setuptools.find_packages", "setuptools.find_namespace_packages"})
@@ -67,14 +67,14 @@ class _Place:
 
 def reasons(source: bytes) -> list[str]:
     """Why this setup.py is not plain, the first few with their lines; nothing where it is."""
-    if len(source) > _MOST_SOURCE:
+    if len(source) > _MAX_SOURCE_BYTES:
         return [_("{file} is too large to be read", file="setup.py")]
     try:
         tree = parsed(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return [_("{file} cannot be read", file="setup.py")]
     try:
-        return list(itertools.islice(_Script().follow(tree.body), _MOST_REASONS))
+        return list(itertools.islice(_Script().follow(tree.body), _MAX_REASONS))
     except (RecursionError, ValueError):  # of what nobody writes: numbers of 5,000 digits, a thousand brackets
         return [_("{file} cannot be read", file="setup.py")]
 
@@ -84,7 +84,7 @@ class _Script:
 
     def __init__(self) -> None:
         self._names: dict[str, Any] = {"__file__": _Place("setup.py"), "open": _Name("open"), "str": _Name("str")}
-        self._left = _MOST
+        self._left = _MAX_VALUES
 
     def follow(self, body: Sequence[ast.stmt]) -> Iterator[str]:
         """The reasons of these statements. After one that is not understood, names stand for what nobody knows."""
@@ -293,7 +293,7 @@ def _keyword(key: str, value: Any) -> Iterator[str]:
         yield from plain_values.outside(key, value)
     elif key not in plain_values.TEXTS:
         yield _("gives setup() {key}=", key=key)
-    elif key in ("name", "version") and isinstance(value, str) and leads_out(value):
+    elif key in ("name", "version") and isinstance(value, str) and escapes_root(value):
         yield from plain_values.outside(key, value)
 
 

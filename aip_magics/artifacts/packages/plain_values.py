@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from aip_magics.artifacts.packages.bounds import leads_out
+from aip_magics.artifacts.packages.bounds import escapes_root
 from aip_magics.i18n import gettext as _
 
 # Keywords of setup() and keys of setup.cfg and [tool.setuptools], with _ for -: what they say is only told …
@@ -35,7 +35,7 @@ _OWN_GROUPS = ("distutils.", "setuptools.", "egg_info.")  # commands and hooks o
 
 def stays_inside(path: str) -> bool:
     """Whether a path or a pattern names only what lies in the archive."""
-    return not leads_out(path) and not path.startswith("~") and "$" not in path
+    return not escapes_root(path) and not path.startswith("~") and "$" not in path
 
 
 def strays(value: Any) -> Iterator[str]:

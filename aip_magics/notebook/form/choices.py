@@ -30,7 +30,7 @@ def offered(id: str, values: Mapping[str, object], regional: bool) -> tuple[str,
             return ("", *_runtimes(framework))
         case "pythonVersion":
             known = catalog.runtime(runtime)
-            return ("", *(known.python if known else [row.python for row in catalog.ceilings()]))
+            return ("", *(known.python if known else [row.python for row in catalog.max_library_versions()]))
         case "machineType":
             family = "N1" if regional else "MLS1"
             return tuple(row.name for row in catalog.machine_types() if row.family == family)

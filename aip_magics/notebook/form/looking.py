@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from aip_magics.artifacts import ModelDir, look
+from aip_magics.artifacts import ModelDir, inspect_model_dir
 from aip_magics.deploy import Deployment
 from aip_magics.deploy.checking import resolved
 from aip_magics.errors import AipError, ModelDirError
@@ -25,7 +25,7 @@ class Looked:
         if deployment.is_remote or not deployment.origin:
             return cls()
         try:
-            return cls(look(resolved(deployment).path))
+            return cls(inspect_model_dir(resolved(deployment).path))
         except AipError as error:
             return cls(problem=problem("origin", error))
         except (OSError, ValueError) as error:  # a folder that may not be read, a name that no file can have

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from aip_magics.errors import EnvironmentFailed
+from aip_magics.errors import RuntimeEnvironmentError
 from aip_magics.i18n import gettext as _
 from aip_magics.prediction import cached, interpreters, tools
 from aip_magics.prediction.environments.pins import COLUMNS, pins_of, runtime_of
@@ -98,7 +98,7 @@ def build(
     try:
         made = cached.directory(folder, key, make, deadline=deadline, usable=_is_whole)
     except TimeoutError as error:
-        raise EnvironmentFailed(
+        raise RuntimeEnvironmentError(
             _("the environment could not be made in time: {reason}", reason=error),
             where=str(folder),
             fix=_("run it again"),
@@ -153,10 +153,12 @@ class _Builder:
         if no_network("\n".join(told)):
             place = next((line for line in told if "failed to fetch" in line.lower()), "")
             reason = ": ".join(filter(None, [place.removeprefix("cause: "), reason_of(told)]))
-            raise EnvironmentFailed(
+            raise RuntimeEnvironmentError(
                 _("its libraries could not be fetched: {reason}", reason=reason),
                 where=_("the environment of the runtime version"),
                 fix=_("connect to the network, or name a mirror in UV_INDEX_URL; or take --env current"),
             )
         text = "\n".join([_("it could not be built:"), *(f"    {line}" for line in told[-6:])])
-        raise EnvironmentFailed(text, where=_("the environment of the runtime version"), fix=_("take --env current"))
+        raise RuntimeEnvironmentError(
+            text, where=_("the environment of the runtime version"), fix=_("take --env current")
+        )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from pathlib import PurePosixPath
 
-from aip_magics.artifacts.packages import building
+from aip_magics.artifacts.packages import build_code
 from aip_magics.errors import PredictionError, TrustError
 from aip_magics.i18n import gettext as _
 
@@ -31,9 +31,9 @@ def failed(name: str, reason: str, *, fix: str = "", log: str = "") -> Predictio
 def distrusted(name: str, reasons: Sequence[str]) -> TrustError:
     """The package `name` would run code of its own while it is built or installed, and nobody said it may."""
     detail = _(
-        "User-provided package {name} failed to install: {reason}", name=name, reason=building.would_run(reasons)
+        "User-provided package {name} failed to install: {reason}", name=name, reason=build_code.would_run(reasons)
     )
-    return TrustError(detail, where=_("packageUris: {name}", name=name), fix=building.consent_fix(), place=name)
+    return TrustError(detail, where=_("packageUris: {name}", name=name), fix=build_code.consent_fix(), place=name)
 
 
 def not_built(name: str, members: Collection[str], lines: Sequence[str]) -> PredictionError:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from aip_magics.artifacts.packages import building, plain_project
+from aip_magics.artifacts.packages import build_code, plain_project
 from aip_magics.errors import InputError
 from aip_magics.i18n import gettext as _
 from aip_magics.prediction import cached, interpreters, tools
@@ -170,7 +170,7 @@ class _Build:
             raise failed(path.name, _("it changed while it was read"), fix=_("run the same again"))
         archive = examine(copy)
         trusted = digest in self._trusted
-        if not trusted and not archive.is_wheel and (reasons := building.reasons(archive)):
+        if not trusted and not archive.is_wheel and (reasons := build_code.reasons(archive)):
             raise distrusted(path.name, reasons)
         return archive, trusted
 

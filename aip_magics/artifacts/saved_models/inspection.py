@@ -8,14 +8,14 @@ from typing import Any
 
 from aip_magics.artifacts import exports
 from aip_magics.artifacts.facts import SavedModelFacts, Signature, Tensor
-from aip_magics.artifacts.saved_models import text, wire
+from aip_magics.artifacts.saved_models import pbtxt_reader, protobuf_reader
 from aip_magics.artifacts.saved_models.schema import DTYPES, SAVED_MODEL, Tree
 from aip_magics.i18n import gettext as _
 
 # TensorFlow's own: the service drops them before it counts the signatures.
 _OWN_SIGNATURES = frozenset({"__saved_model_init_op", "__saved_model_train_op"})
 _WITH_VARIABLES = frozenset({"VarHandleOp", "VariableV2", "Variable"})
-_MOST_MISSING = 20
+_MAX_MISSING = 20
 _UNKNOWN_SIZE = (1 << 64) - 1  # -1 as the binary form writes it
 
 
@@ -40,9 +40,9 @@ def read(path: Path) -> SavedModelFacts:
 
 def _tree(path: Path) -> Tree:
     if path.suffix == ".pbtxt":
-        return text.read(text.opened(path), SAVED_MODEL)
+        return pbtxt_reader.read(pbtxt_reader.opened(path), SAVED_MODEL)
     with path.open("rb") as file:
-        return wire.read(file, path.stat().st_size, SAVED_MODEL)
+        return protobuf_reader.read(file, path.stat().st_size, SAVED_MODEL)
 
 
 def _facts(graphs: list[Tree], folder: Path) -> SavedModelFacts:
@@ -104,7 +104,7 @@ def _missing(folder: Path, ops: frozenset[str], assets: tuple[str, ...]) -> Iter
         yield lack
     elif ops & _WITH_VARIABLES and not (folder / "variables" / "variables.index").is_file():
         yield "variables/variables.index"
-    for name in assets[:_MOST_MISSING]:
+    for name in assets[:_MAX_MISSING]:
         if name.isprintable() and ".." not in Path(name).parts and not (folder / "assets" / name).is_file():
             yield f"assets/{name}"
 

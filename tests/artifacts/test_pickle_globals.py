@@ -20,8 +20,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from aip_magics.artifacts import contents
-from aip_magics.artifacts import globals as pickled
+from aip_magics.artifacts import model_file
+from aip_magics.artifacts import pickle_globals as pickled
 
 
 def of_main(name: str, **body: Any) -> Any:
@@ -149,7 +149,7 @@ def test_bytes_that_are_no_whole_pickle(data: bytes, tmp_path: Path) -> None:
 
 def test_keys_are_not_hashed(tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(nested(60))
-    assert pickled.read(tmp_path / "model.pkl") == pickled.Globals((), True, "builtins.dict")
+    assert pickled.read(tmp_path / "model.pkl") == pickled.PickleGlobals((), True, "builtins.dict")
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -165,7 +165,7 @@ def test_harm_in_every_encoding_leaves_no_trace(protocol: int, compress: Any, tm
 
     value = {"model": [Harm()], "rows": numpy.array([Later(), 1], dtype=object)}
     joblib.dump(value, tmp_path / "model.joblib", compress=compress, protocol=protocol)
-    facts = contents.read(tmp_path / "model.joblib").pickle
+    facts = model_file.read(tmp_path / "model.joblib").pickle
     assert facts is not None
     assert facts.complete
     assert {"system", "exec"} <= {one.name for one in facts.globals}
@@ -180,7 +180,7 @@ WHOLE = pickle.dumps({"a": [1, 2.5, "text"], "b": (numpy.arange(3), pickle.HIGHE
 def test_mutated_pickles_end_in_an_answer(tmp_path_factory: Any, at: int, change: bytes, cut: bool) -> None:
     path = tmp_path_factory.getbasetemp() / "mutated.pkl"
     path.write_bytes(WHOLE[:at] + change + (b"" if cut else WHOLE[at + len(change) :]))
-    found = contents.read(path)
+    found = model_file.read(path)
     assert found.complete or found.unread or found.format in ("unknown", "empty")
 
 

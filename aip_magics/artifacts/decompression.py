@@ -50,7 +50,7 @@ def window(compression: Compression | None) -> int:
     return min(WINDOW, _SLOW.get(compression, WINDOW)) if compression else WINDOW
 
 
-class Chunks(Iterator[bytes]):
+class DecompressedChunks(Iterator[bytes]):
     """Iterator over the pieces; after the last one `unread` says what was left out and why, or is empty.
 
     `bounded`: it is only left out because it is more than is looked at, not because it is damaged. Each piece
@@ -108,9 +108,9 @@ class Chunks(Iterator[bytes]):
             self.unread = _("only the first {size} MiB of the decompressed data are looked at", size=most // MB)
 
 
-def chunks(path: Path, compression: Compression | None) -> Chunks:
+def chunks(path: Path, compression: Compression | None) -> DecompressedChunks:
     """The bytes of a file in pieces of about 1 MiB."""
-    return Chunks(path, compression)
+    return DecompressedChunks(path, compression)
 
 
 class _Unpacker:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from aip_magics.artifacts.streams import Chunks, chunks, compression_of
+from aip_magics.artifacts.decompression import DecompressedChunks, chunks, compression_of
 from aip_magics.i18n import gettext as _
 
 # Under a second, and under 100 MB for what one byte may make: a vocabulary of 300,000 words is within both.
@@ -18,12 +18,12 @@ READS = 3_000_000
 _LINE_BYTES = 64 * 1024
 
 
-class TooMuch(pickle.UnpicklingError):
+class InspectionLimitExceeded(pickle.UnpicklingError):
     """What ends the reading of a pickle with more opcodes than are looked at."""
 
 
-def too_much() -> TooMuch:
-    return TooMuch(_("it has more in it than is looked at"))
+def inspection_limit_message() -> InspectionLimitExceeded:
+    return InspectionLimitExceeded(_("it has more in it than is looked at"))
 
 
 class _Source(Protocol):
@@ -32,7 +32,7 @@ class _Source(Protocol):
     def seek(self, offset: int, whence: int, /) -> object: ...
 
 
-class Feed:
+class BoundedReader:
     """A file of which only so much is read as opcodes; arrays are passed over without reading them.
 
     `position` is how far it has got, in bytes; `bounded` whether the source ends before the file does.
@@ -54,7 +54,7 @@ class Feed:
         self._left -= size
         self._reads -= 1
         if size < 0 or self._left < 0 or self._reads < 0:
-            raise too_much()
+            raise inspection_limit_message()
         return self._source.read(size)
 
     def readline(self) -> bytes:
@@ -89,22 +89,22 @@ class Feed:
 
 
 @contextlib.contextmanager
-def open_feed(path: Path) -> Iterator[Feed]:
+def open_bounded_reader(path: Path) -> Iterator[BoundedReader]:
     """The feed of a pickle file, decompressed where it is compressed. OSError where it cannot be read."""
     with path.open("rb") as file:
         compression = compression_of(file.read(64))
         file.seek(0)
         if compression is None:
-            yield Feed(file)
+            yield BoundedReader(file)
         else:
             pieces = chunks(path, compression)
-            yield Feed(Unpacked(pieces, lambda _unused: None), bounded=lambda: pieces.bounded)
+            yield BoundedReader(Unpacked(pieces, lambda _unused: None), bounded=lambda: pieces.bounded)
 
 
 class Unpacked:
     """Pieces of decompressed bytes as a file that goes forward only; `see` is shown each piece."""
 
-    def __init__(self, pieces: Chunks, see: Callable[[bytes], None]) -> None:
+    def __init__(self, pieces: DecompressedChunks, see: Callable[[bytes], None]) -> None:
         self._pieces = pieces
         self._see = see
         self._buffer = b""

@@ -9,7 +9,7 @@ import dataclasses
 import functools
 from collections.abc import Mapping
 
-from aip_magics.catalog.tables import Certainty, Runtime, ceilings, parse_version, runtimes
+from aip_magics.catalog.tables import Certainty, Runtime, max_library_versions, parse_version, runtimes
 from aip_magics.i18n import gettext as _
 
 # framework → the column of the tables and the name of its distribution
@@ -23,7 +23,7 @@ _BY_LIBRARY = {library: column for column, library in _COLUMNS.values()}
 
 
 @dataclasses.dataclass(frozen=True)
-class Fit:
+class RuntimeMatch:
     """The best runtime for a library version, or why there is none.
 
     With a fit `runtime` and `python` are set; without, both are None and `pins` are the releases to retrain with, on
@@ -40,7 +40,7 @@ class Fit:
     retrain_python: str | None = None
 
 
-def fit(framework: str, library_version: str | None = None) -> Fit:
+def match_runtime(framework: str, library_version: str | None = None) -> RuntimeMatch:
     """The runtime for a model of this framework (SCIKIT_LEARN, XGBOOST, TENSORFLOW) and library version.
 
     Without a version, or for another framework: the newest runtime.
@@ -52,26 +52,26 @@ def fit(framework: str, library_version: str | None = None) -> Fit:
             why = _("the newest runtime; the {library} version of the model is not known", library=library)
         else:
             why = _("the newest runtime; the library version of the model is not known")
-        return Fit(library, None, newest.version, newest.python[0], why, "remembered")
+        return RuntimeMatch(library, None, newest.version, newest.python[0], why, "remembered")
     if above_all_runtimes(library, library_version):
-        return _no_fit(column, library, library_version)
+        return _no_match(column, library, library_version)
     return _best(column, library, library_version)
 
 
-def fit_all(framework: str, libraries: Mapping[str, str]) -> Fit:
+def match_runtime_to_all(framework: str, libraries: Mapping[str, str]) -> RuntimeMatch:
     """The runtime for all libraries found in a model (`{"scikit-learn": "1.0.2", "xgboost": "3.2.0"}`).
 
     Where one of them fits no runtime, that one is the reason; else the framework's own library decides.
     """
     for library, version in libraries.items():
         if above_all_runtimes(library, version):
-            return fit_library(library, version)
-    return fit(framework, libraries.get(library_name(framework)))
+            return match_runtime_to_library(library, version)
+    return match_runtime(framework, libraries.get(library_name(framework)))
 
 
-def fit_library(library: str, version: str) -> Fit:
+def match_runtime_to_library(library: str, version: str) -> RuntimeMatch:
     """The same as `fit`, by the name of the distribution: `scikit-learn`, `xgboost`, `tensorflow`."""
-    return fit(next((name for name in _COLUMNS if library_name(name) == library), ""), version)
+    return match_runtime(next((name for name in _COLUMNS if library_name(name) == library), ""), version)
 
 
 def library_name(framework: str) -> str:
@@ -95,7 +95,7 @@ def newer_than_runtime(library: str, version: str, runtime: Runtime, python: str
     if column is None:
         return None
     pythons = [python] if python in runtime.python else list(runtime.python)
-    if all(_newer(version, getattr(row, column)) for row in ceilings() if row.python in pythons):
+    if all(_newer(version, getattr(row, column)) for row in max_library_versions() if row.python in pythons):
         return "certain"
     has = library_of(runtime, library)
     if has is not None and _newer(version, has):
@@ -112,11 +112,11 @@ def library_of(runtime: Runtime, library: str) -> str | None:
 @functools.cache
 def _highest(column: str) -> str:
     """The highest release of a library (`sklearn`, `xgboost` …) that any runtime can hold."""
-    releases: list[str] = [getattr(row, column) for row in ceilings()]
+    releases: list[str] = [getattr(row, column) for row in max_library_versions()]
     return max(releases, key=parse_version)
 
 
-def _best(column: str, library: str, version: str) -> Fit:
+def _best(column: str, library: str, version: str) -> RuntimeMatch:
     series = parse_version(version)[:2]
     having = [row for row in runtimes() if getattr(row, column) is not None]
     can = [row for row in having if not _newer(version, getattr(row, column))]
@@ -128,7 +128,7 @@ def _best(column: str, library: str, version: str) -> Fit:
             version=version,
             newest=newest,
         )
-        return Fit(library, version, having[0].version, having[0].python[0], why, "remembered")
+        return RuntimeMatch(library, version, having[0].version, having[0].python[0], why, "remembered")
     same = [row for row in can if parse_version(getattr(row, column))[:2] == series]
     # The newest of the same series; else the oldest that is newer than the model: the smallest step between the two.
     chosen = same[0] if same else can[-1]
@@ -140,10 +140,10 @@ def _best(column: str, library: str, version: str) -> Fit:
         runtime=chosen.version,
         has=has,
     )
-    return Fit(library, version, chosen.version, chosen.python[0], why, chosen.certainty(column))
+    return RuntimeMatch(library, version, chosen.version, chosen.python[0], why, chosen.certainty(column))
 
 
-def _no_fit(column: str, library: str, version: str) -> Fit:
+def _no_match(column: str, library: str, version: str) -> RuntimeMatch:
     newest = runtimes()[0]
     top = getattr(newest, column)
     if column == "sklearn":
@@ -152,7 +152,7 @@ def _no_fit(column: str, library: str, version: str) -> Fit:
         why = _("{library} {version} is read wrong, or not at all, by every runtime", library=library, version=version)
     why += "; " + _("the highest is {highest} on {runtime}", highest=top, runtime=newest.version)
     pins = (f"{library}=={top}", f"numpy=={newest.numpy}", f"pandas=={newest.pandas}")
-    return Fit(library, version, None, None, why, "certain", pins, newest.python[0])
+    return RuntimeMatch(library, version, None, None, why, "certain", pins, newest.python[0])
 
 
 def _newer(version: str, than: str) -> bool:

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from aip_magics.artifacts import boosters, globals, pickles
+from aip_magics.artifacts import boosters, pickle_globals, pickles
+from aip_magics.artifacts.bounded_reader import BoundedReader, Unpacked
+from aip_magics.artifacts.decompression import Compression, chunks, compression_of
 from aip_magics.artifacts.facts import BoosterFacts, BoosterFormat, PickleFacts
-from aip_magics.artifacts.feeds import Feed, Unpacked
-from aip_magics.artifacts.streams import Compression, chunks, compression_of
 from aip_magics.i18n import gettext as _
 
 Format = Literal[
@@ -33,7 +33,7 @@ _HTML = re.compile(rb"\s*<(?:!doctype html|html|head|\?xml)", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
-class Contents:
+class ModelFileInfo:
     """What is known of a model file without loading it.
 
     `pickle` is set for a pickle or joblib file, `booster` for a file of XGBoost. `complete` is False where only a part
@@ -65,7 +65,7 @@ class Contents:
         return self.pickle.top if self.pickle else None
 
 
-def read(path: Path) -> Contents:
+def read(path: Path) -> ModelFileInfo:
     """Look into a model file. Of large files only parts are read, of compressed ones no more than `streams.window`.
 
     A file that cannot be opened, or is damaged, is no error here: `complete` is False and `unread` says why.
@@ -74,7 +74,7 @@ def read(path: Path) -> Contents:
         with path.open("rb") as file:
             head = file.read(_HEAD)
         if not head:
-            return Contents("empty")
+            return ModelFileInfo("empty")
         if compression := compression_of(head):
             return _packed(path, compression)
         format = format_of(head)
@@ -82,11 +82,11 @@ def read(path: Path) -> Contents:
             return _plain_pickle(path, head)
     except OSError as error:
         unread = _("it cannot be read: {reason}", reason=error.strerror or str(error))
-        return Contents("unknown", complete=False, unread=unread)
+        return ModelFileInfo("unknown", complete=False, unread=unread)
     if format not in _BOOSTERS:
-        return Contents(format)
+        return ModelFileInfo(format)
     booster = boosters.read(path, _BOOSTERS[format])
-    return Contents(format, booster=booster, complete=booster.complete, unread=booster.unread)
+    return ModelFileInfo(format, booster=booster, complete=booster.complete, unread=booster.unread)
 
 
 def format_of(head: bytes) -> Format:
@@ -110,9 +110,9 @@ def format_of(head: bytes) -> Format:
     return "xgboost-binary" if head.startswith(b"binf") or boosters.looks_like_binary(head) else "unknown"
 
 
-def _plain_pickle(path: Path, head: bytes) -> Contents:
+def _plain_pickle(path: Path, head: bytes) -> ModelFileInfo:
     with path.open("rb") as file:
-        found = globals.read_from(Feed(file))
+        found = pickle_globals.read_from(BoundedReader(file))
     unread = ""
     libraries = dict(found.libraries)
     if not found.complete:
@@ -123,7 +123,7 @@ def _plain_pickle(path: Path, head: bytes) -> Contents:
     return _pickle(head, None, found, libraries, unread)
 
 
-def _packed(path: Path, compression: Compression) -> Contents:
+def _packed(path: Path, compression: Compression) -> ModelFileInfo:
     """The contents of a compressed file: all pieces are searched while the pickle is read, and what is left of them."""
     libraries: dict[str, str] = {}
     head = b""
@@ -135,21 +135,21 @@ def _packed(path: Path, compression: Compression) -> Contents:
 
     stream = chunks(path, compression)
     unpacked = Unpacked(stream, see)
-    found = globals.read_from(Feed(unpacked))
+    found = pickle_globals.read_from(BoundedReader(unpacked))
     if not found.complete:
         unpacked.drain()
     if not pickles.looks_like_pickle(head):
-        return Contents("unknown", compression, complete=not stream.unread, unread=stream.unread)
+        return ModelFileInfo("unknown", compression, complete=not stream.unread, unread=stream.unread)
     return _pickle(head, compression, found, {**libraries, **found.libraries}, stream.unread)
 
 
 def _pickle(
     head: bytes,
     compression: Compression | None,
-    found: globals.Globals,
+    found: pickle_globals.PickleGlobals,
     libraries: Mapping[str, str],
     unread: str,
-) -> Contents:
+) -> ModelFileInfo:
     if found.complete:
         unread = ""
     elif not unread:
@@ -163,7 +163,7 @@ def _pickle(
         complete=found.complete,
         unread=unread,
     )
-    return Contents("pickle", compression, facts, complete=found.complete, unread=unread)
+    return ModelFileInfo("pickle", compression, facts, complete=found.complete, unread=unread)
 
 
 def _search(chunk: bytes, libraries: dict[str, str]) -> None:

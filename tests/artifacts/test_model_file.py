@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-from aip_magics.artifacts import Global, contents, pickles, streams
+from aip_magics.artifacts import Global, decompression, model_file, pickles
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def written(tmp_path):
     def write(data):
         path = tmp_path / "file"
         path.write_bytes(data)
-        return contents.read(path)
+        return model_file.read(path)
 
     return write
 
@@ -40,7 +40,7 @@ def test_pickle_of_every_protocol(written, classifier, protocol):
 def test_joblib_of_every_compression(tmp_path, forest, compress):
     path = tmp_path / "model.joblib"
     joblib.dump(forest, path, compress=compress)
-    found = contents.read(path)
+    found = model_file.read(path)
     expected = {0: None, 3: "zlib"}.get(compress) if isinstance(compress, int) else compress[0]
     assert found.compression == expected
     assert found.libraries == {"scikit-learn": sklearn.__version__}
@@ -51,11 +51,11 @@ def test_joblib_of_every_compression(tmp_path, forest, compress):
 def test_lz4_is_decompressed(tmp_path, forest):
     path = tmp_path / "model.joblib"
     joblib.dump(forest, path, compress=("lz4", 3))
-    found = contents.read(path)
+    found = model_file.read(path)
     assert (found.compression, found.complete) == ("lz4", True)
     assert found.top == "sklearn.ensemble._forest.RandomForestClassifier"
     path.write_bytes(path.read_bytes()[:-300])
-    assert not contents.read(path).complete
+    assert not model_file.read(path).complete
 
 
 def test_large_pickles_are_read_to_the_end(written):
@@ -88,12 +88,12 @@ def test_what_was_pickled(written, classifier, protocol):
 
 def test_an_array_of_joblib_is_named(tmp_path):
     joblib.dump(np.zeros(3), tmp_path / "model.joblib")
-    assert contents.read(tmp_path / "model.joblib").top == "numpy.ndarray"
+    assert model_file.read(tmp_path / "model.joblib").top == "numpy.ndarray"
 
 
 def test_facts_of_a_pickle(tmp_path, forest):
     joblib.dump(forest, tmp_path / "model.joblib", protocol=4)
-    found = contents.read(tmp_path / "model.joblib").pickle
+    found = model_file.read(tmp_path / "model.joblib").pickle
     assert (found.protocol, found.main_names, found.complete, found.unread) == (4, (), True, "")
     assert Global("sklearn.ensemble._forest", "RandomForestClassifier") in found.globals
     assert {"joblib", "numpy", "sklearn"} <= set(found.modules)
@@ -159,7 +159,7 @@ def test_literals_are_named(written, value, top, protocol):
 
 
 def test_missing_file_is_told_not_raised(tmp_path):
-    found = contents.read(tmp_path / "gone")
+    found = model_file.read(tmp_path / "gone")
     assert (found.format, found.complete) == ("unknown", False)
     assert "No such file" in found.unread
 
@@ -177,38 +177,38 @@ def test_nothing_is_unpickled(written, tmp_path):
 
 
 def test_version_after_a_large_array_is_found(tmp_path, monkeypatch):
-    monkeypatch.setattr(streams, "WINDOW", 64 * 1024)
-    monkeypatch.setattr(streams, "CHUNK", 16 * 1024)
+    monkeypatch.setattr(decompression, "WINDOW", 64 * 1024)
+    monkeypatch.setattr(decompression, "CHUNK", 16 * 1024)
     rows = np.random.default_rng(0).random((20_000, 4))
     model = KNeighborsClassifier(algorithm="brute").fit(rows, rows[:, 0] > 0.5)
     path = tmp_path / "model.joblib"
     joblib.dump(model, path)
-    assert path.stat().st_size > 3 * streams.WINDOW
-    found = contents.read(path)
+    assert path.stat().st_size > 3 * decompression.WINDOW
+    found = model_file.read(path)
     assert found.libraries == {"scikit-learn": sklearn.__version__}  # the version stands behind the array
     assert found.complete  # the array is passed over
     assert found.top == "sklearn.neighbors._classification.KNeighborsClassifier"
 
 
 def test_version_on_the_seam_of_two_pieces(tmp_path, monkeypatch, classifier):
-    monkeypatch.setattr(streams, "CHUNK", 700)
+    monkeypatch.setattr(decompression, "CHUNK", 700)
     data = pickle.dumps(classifier, protocol=4)
     at = data.index(b"_sklearn_version")
     for shift in range(0, 30, 3):
         path = tmp_path / "model.pkl"
         path.write_bytes(data[:60] + bytes((700 - at + shift) % 700) + data[60:])
-        assert contents.read(path).libraries == {"scikit-learn": sklearn.__version__}, shift
+        assert model_file.read(path).libraries == {"scikit-learn": sklearn.__version__}, shift
 
 
 @pytest.mark.parametrize("compress", [("zlib", 3), ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)])
 def test_bomb_is_read_to_the_bound_only(tmp_path, monkeypatch, compress):
-    monkeypatch.setattr(streams, "WINDOW", 2 * 1024 * 1024)
+    monkeypatch.setattr(decompression, "WINDOW", 2 * 1024 * 1024)
     path = tmp_path / "model.joblib"
     joblib.dump(bytes(20 * 1024 * 1024), path, compress=compress)
-    stream = streams.chunks(path, compress[0])
+    stream = decompression.chunks(path, compress[0])
     sizes = [len(chunk) for chunk in stream]
     assert sum(sizes) <= 4 * 1024 * 1024
-    assert max(sizes) <= streams.CHUNK + streams.OVERLAP
+    assert max(sizes) <= decompression.CHUNK + decompression.OVERLAP
     assert "only the first" in stream.unread
 
 
@@ -218,12 +218,12 @@ def test_truncated_and_damaged_data_end_the_look(tmp_path, forest, compress):
     joblib.dump(forest, path, compress=compress)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    assert not contents.read(path).complete
+    assert not model_file.read(path).complete
     middle = len(whole) // 2
     path.write_bytes(
         whole[:middle] + bytes(byte ^ 0xFF for byte in whole[middle : middle + 200]) + whole[middle + 200 :]
     )
-    found = contents.read(path)
+    found = model_file.read(path)
     assert found.compression == compress[0]
     assert not found.complete
     assert found.unread

@@ -22,7 +22,7 @@ LINES_BYTES = 4 << 20  # of all of them in one answer
 PIECE = 64 << 10  # bytes read at a time; compressed, they may become a thousand times as many
 
 
-class Endless(http.client.HTTPException):
+class EndlessResponse(http.client.HTTPException):
     """An answer is longer than anything that could be meant; its text says which part of it."""
 
 
@@ -66,11 +66,11 @@ class _Raw(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         if time.monotonic() > self.until:
-            raise Endless("it takes too long")
+            raise EndlessResponse("it takes too long")
         count = self._inner.readinto(buffer)
         self.left -= count or 0
         if self.left < 0:
-            raise Endless(self.part)
+            raise EndlessResponse(self.part)
         return int(count) if count is not None else None
 
     def close(self) -> None:
@@ -105,7 +105,7 @@ class _Reader(io.BufferedReader):
             return line  # the head is bounded as a whole
         self._lines += len(line)
         if len(line) > LINE_BYTES or self._lines > LINES_BYTES:
-            raise Endless("the lines between its content")
+            raise EndlessResponse("the lines between its content")
         return line
 
 

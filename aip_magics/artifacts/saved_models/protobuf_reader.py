@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from aip_magics.artifacts.saved_models.bounds import LONGEST_TEXT, Damaged, Kept, too_much
+from aip_magics.artifacts.saved_models.bounds import MAX_TEXT_BYTES, CorruptedFile, Kept, inspection_limit_message
 from aip_magics.artifacts.saved_models.schema import Field, Message, Tree
 from aip_magics.i18n import gettext as _
 
 IN_MEMORY = 1024 * 1024
-MOST_FIELDS = 1_500_000  # read in about a second; a graph of 100,000 nodes has half of that
+MAX_FIELDS = 1_500_000  # read in about a second; a graph of 100,000 nodes has half of that
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
-def read(file: BinaryIO, size: int, schema: Message, most_fields: int = MOST_FIELDS) -> Tree:
+def read(file: BinaryIO, size: int, schema: Message, most_fields: int = MAX_FIELDS) -> Tree:
     """The fields of the message that is the file's first `size` bytes. Damaged where they are none."""
     return _Decoder(file, most_fields).message(_InFile(file, 0, size), schema)
 
@@ -99,7 +99,7 @@ class _Decoder:
             if make:
                 return make(tree)
             return tree.get(field.message.only, [None])[0] if field.message.only else tree
-        if not field.is_text or end - start > LONGEST_TEXT:
+        if not field.is_text or end - start > MAX_TEXT_BYTES:
             return None
         data, at = part.bytes_at(start, end - start)
         return self._kept.text(data[at : at + end - start].decode("utf-8", "replace"))
@@ -126,9 +126,9 @@ class _Decoder:
             elif kind in (_FIXED64, _FIXED32):
                 at += 8 if kind == _FIXED64 else 4
             else:
-                raise Damaged(_("it is damaged"))
+                raise CorruptedFile(_("it is damaged"))
             if at > part.end:
-                raise Damaged(_("it is cut off"))
+                raise CorruptedFile(_("it is cut off"))
             yield key >> 3, kind, start, at
 
     def _fields_in_memory(self, part: _InMemory) -> Iterator[tuple[int, int, int, int]]:
@@ -143,7 +143,7 @@ class _Decoder:
             kind = start = key & 7
             if kind in (_VARINT, _BYTES):
                 if at >= end:
-                    raise Damaged(_("it is cut off"))
+                    raise CorruptedFile(_("it is cut off"))
                 value = data[at]
                 at += 1
                 if value > 127:
@@ -155,15 +155,15 @@ class _Decoder:
             elif kind in (_FIXED64, _FIXED32):
                 start, at = at, at + (8 if kind == _FIXED64 else 4)
             else:
-                raise Damaged(_("it is damaged"))
+                raise CorruptedFile(_("it is damaged"))
             if at > end:
-                raise Damaged(_("it is cut off"))
+                raise CorruptedFile(_("it is cut off"))
             yield key >> 3, kind, start, at
 
     def _count(self) -> None:
         self._left -= 1
         if self._left < 0:
-            raise too_much()
+            raise inspection_limit_message()
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
@@ -171,7 +171,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         if at >= len(data) or shift > 63:
-            raise Damaged(_("it is damaged"))
+            raise CorruptedFile(_("it is damaged"))
         byte = data[at]
         at += 1
         value |= (byte & 0x7F) << shift

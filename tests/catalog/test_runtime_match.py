@@ -24,14 +24,14 @@ from aip_magics import catalog
     ],
 )
 def test_runtime_for_a_library_version(framework, version, runtime, python):
-    fit = catalog.fit(framework, version)
+    fit = catalog.match_runtime(framework, version)
     assert (fit.runtime, fit.python) == (runtime, python)
     assert fit.pins == ()
     assert fit.reason
 
 
 def test_scikit_learn_too_new_for_every_runtime():
-    fit = catalog.fit("SCIKIT_LEARN", "1.9.1")
+    fit = catalog.match_runtime("SCIKIT_LEARN", "1.9.1")
     assert (fit.runtime, fit.python) == (None, None)
     assert fit.reason == "scikit-learn 1.9.1 cannot load on any runtime; the highest is 1.0.2 on 2.11"
     assert fit.pins == ("scikit-learn==1.0.2", "numpy==1.21.6", "pandas==1.3.5")
@@ -46,15 +46,15 @@ def test_first_release_that_no_runtime_holds():
 
 
 def test_tensorflow_newer_than_every_runtime_may_still_load():
-    fit = catalog.fit("TENSORFLOW", "2.21.0")
+    fit = catalog.match_runtime("TENSORFLOW", "2.21.0")
     assert fit.runtime == "2.11"
     assert "may still read" in fit.reason
     assert not catalog.above_all_runtimes("tensorflow", "2.21.0")
 
 
 def test_fit_all_names_the_library_that_does_not_fit():
-    assert catalog.fit_all("SCIKIT_LEARN", {"scikit-learn": "0.24.2"}).runtime == "2.6"
-    mixed = catalog.fit_all("SCIKIT_LEARN", {"scikit-learn": "1.0.2", "xgboost": "3.2.0"})
+    assert catalog.match_runtime_to_all("SCIKIT_LEARN", {"scikit-learn": "0.24.2"}).runtime == "2.6"
+    mixed = catalog.match_runtime_to_all("SCIKIT_LEARN", {"scikit-learn": "1.0.2", "xgboost": "3.2.0"})
     assert mixed.runtime is None
     assert "xgboost 3.2.0" in mixed.reason
 

@@ -8,7 +8,7 @@ import pytest
 import sklearn
 import xgboost
 
-from aip_magics.artifacts import listing, look
+from aip_magics.artifacts import inspect_model_dir, listing
 from aip_magics.errors import ModelDirError
 
 
@@ -24,7 +24,7 @@ def export(tmp_path, classifier):
 def test_model_directory(export):
     (export / "vocabulary").mkdir()
     (export / "vocabulary" / "단어.txt").write_text("a")
-    found = look(export)
+    found = inspect_model_dir(export)
     assert [file.name for file in found.files] == ["model.joblib", "vocabulary/단어.txt"]
     model = found.files[0]
     status = (export / "model.joblib").stat()
@@ -51,19 +51,19 @@ def test_framework_follows_the_name_or_the_object(tmp_path, classifier, booster,
         folder = tmp_path / str(number)
         folder.mkdir()
         (folder / name).write_bytes(data)
-        assert look(folder).framework == framework, name
-    assert look(tmp_path / "0").libraries == {"xgboost": xgboost.__version__}
+        assert inspect_model_dir(folder).framework == framework, name
+    assert inspect_model_dir(tmp_path / "0").libraries == {"xgboost": xgboost.__version__}
 
 
 def test_several_model_files_decide_nothing(export, classifier):
     (export / "model.pkl").write_bytes(pickle.dumps(classifier))
-    found = look(export)
+    found = inspect_model_dir(export)
     assert (found.model_file, found.framework, found.contents) == (None, None, None)
     assert [file.name for file in found.model_files] == ["model.joblib", "model.pkl"]
 
 
 def test_file_stands_for_its_directory(export):
-    found = look(export / "model.joblib")
+    found = inspect_model_dir(export / "model.joblib")
     assert found.path == export
     assert found.given_file == "model.joblib"
 
@@ -81,7 +81,7 @@ def test_what_is_left_out_and_why(export, tmp_path):
     (export / "to_nothing").symlink_to(tmp_path / "gone")
     os.mkfifo(export / "pipe")
     (export / "line\nbreak").write_text("x")
-    found = look(export)
+    found = inspect_model_dir(export)
     assert [file.name for file in found.files] == ["model.joblib", "to_file.txt"]
     assert found.files[1].size == 4
     reasons = {entry.name: entry.reason for entry in found.left_out}
@@ -103,9 +103,9 @@ def test_export_base_names_the_newest(tmp_path):
         (tmp_path / name / "saved_model.pb").write_bytes(b"\x08\x01")
     (tmp_path / "1687877383942").mkdir()
     (tmp_path / "1687877383942" / "half_written").write_bytes(b"")
-    assert look(tmp_path).newest_export == "1587877383942"
+    assert inspect_model_dir(tmp_path).newest_export == "1587877383942"
     (tmp_path / "saved_model.pb").write_bytes(b"\x08\x01")
-    assert look(tmp_path).newest_export is None
+    assert inspect_model_dir(tmp_path).newest_export is None
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_export_base_names_the_newest(tmp_path):
 def test_near_misses(tmp_path, name, wanted):
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_bytes(b"x")
-    (near,) = look(tmp_path).near_misses
+    (near,) = inspect_model_dir(tmp_path).near_misses
     assert (near.name, near.wanted) == (name, wanted)
     assert near.why
 
@@ -132,12 +132,12 @@ def test_near_misses(tmp_path, name, wanted):
 def test_files_that_are_no_near_misses(tmp_path, name):
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_bytes(b'{"a": 1}')
-    assert look(tmp_path).near_misses == ()
+    assert inspect_model_dir(tmp_path).near_misses == ()
 
 
 def test_booster_under_any_name_is_known_by_its_bytes(tmp_path, booster):
     (tmp_path / "xgb.model").write_bytes(bytes(booster.save_raw("ubj")))
-    (near,) = look(tmp_path).near_misses
+    (near,) = inspect_model_dir(tmp_path).near_misses
     assert near.wanted == "model.bst"
 
 
@@ -146,7 +146,7 @@ def test_stand_ins_of_any_file(export):
     (export / "weights.bin").write_text("<!DOCTYPE html>\n<html><head><title>Sign in</title></head></html>")
     (export / "help.html").write_text("<!DOCTYPE html><html></html>")
     (export / "notes.txt").write_text("see <html> and https://git-lfs.github.com/spec/v1")
-    found = look(export)
+    found = inspect_model_dir(export)
     assert {one.name: one.kind for one in found.stand_ins} == {
         "vocabulary.txt": "git-lfs-pointer",
         "weights.bin": "html",
@@ -158,63 +158,63 @@ def test_files_of_keras_and_links(export, tmp_path):
     (export / "assets" / "net.H5").write_bytes(b"\x89HDF")
     (tmp_path / "data.txt").write_text("data")
     (export / "data.txt").symlink_to(tmp_path / "data.txt")
-    found = look(export)
+    found = inspect_model_dir(export)
     assert found.keras_files == ("assets/net.H5",)
     assert [file.name for file in found.files if file.link] == ["data.txt"]
 
 
 def test_folders_without_end(export):
     deepest = export
-    for _ in range(listing._DEEPEST + 5):
+    for _ in range(listing._MAX_DEPTH + 5):
         deepest = deepest / "d"
         deepest.mkdir()
     (deepest / "x").write_text("x")
     with pytest.raises(ModelDirError, match="lie more than 100 deep"):
-        look(export)
+        inspect_model_dir(export)
 
 
 def test_near_misses_are_not_looked_for_beside_a_model(export):
     shutil.copy(export / "model.joblib", export / "scaler.joblib")
-    assert look(export).near_misses == ()
+    assert inspect_model_dir(export).near_misses == ()
 
 
 def test_missing_directory_names_the_nearest(export):
     with pytest.raises(ModelDirError, match="there is no") as caught:
-        look(export.parent / "exprot")
+        inspect_model_dir(export.parent / "exprot")
     assert caught.value.fix == f"did you mean {export}?"
     with pytest.raises(ModelDirError) as caught:
-        look(export.parent / "quite" / "different")
+        inspect_model_dir(export.parent / "quite" / "different")
     assert "export" in caught.value.fix
 
 
 def test_not_a_directory_and_empty(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ModelDirError, match="neither a directory nor a file"):
-        look(tmp_path / "pipe")
+        inspect_model_dir(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(tmp_path / "gone")
     with pytest.raises(ModelDirError, match="link to nothing"):
-        look(tmp_path / "link")
+        inspect_model_dir(tmp_path / "link")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelDirError, match="is empty"):
-        look(tmp_path / "empty")
+        inspect_model_dir(tmp_path / "empty")
     (tmp_path / "empty" / ".hidden").write_text("x")
     with pytest.raises(ModelDirError, match=re.escape("left out: .hidden (hidden)")):
-        look(tmp_path / "empty")
+        inspect_model_dir(tmp_path / "empty")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_folder_that_cannot_be_read(export):
     (export / "locked").mkdir(mode=0o000)
     with pytest.raises(ModelDirError, match="cannot be read"):
-        look(export)
+        inspect_model_dir(export)
 
 
 def test_walk_stops_at_a_bound(export, monkeypatch):
     monkeypatch.setattr(listing, "MAX_FILES", 5)
     for number in range(4):
         (export / f"part{number}").write_text("x")
-    assert not look(export).truncated
+    assert not inspect_model_dir(export).truncated
     (export / "part4").write_text("x")
-    found = look(export)
+    found = inspect_model_dir(export)
     assert found.truncated
     assert len(found.files) == 5

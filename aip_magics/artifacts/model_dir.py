@@ -9,14 +9,14 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from aip_magics.artifacts import contents as _contents
+from aip_magics.artifacts import model_file as _contents
 from aip_magics.artifacts import saved_models
-from aip_magics.artifacts.contents import Contents
 from aip_magics.artifacts.exports import newest_export
-from aip_magics.artifacts.facts import SavedModelFacts, StandIn
-from aip_magics.artifacts.listing import File, LeftOut, list_files
+from aip_magics.artifacts.facts import Placeholder, SavedModelFacts
+from aip_magics.artifacts.listing import File, SkippedFile, list_files
+from aip_magics.artifacts.model_file import ModelFileInfo
 from aip_magics.artifacts.names import KERAS_SUFFIXES, MODEL_FILES, NearMiss, near_misses
-from aip_magics.artifacts.stand_ins import stand_ins
+from aip_magics.artifacts.placeholder_files import find_placeholders
 from aip_magics.spec import Framework
 
 
@@ -35,16 +35,16 @@ class ModelDir:
 
     path: Path
     files: tuple[File, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[SkippedFile, ...]
     model_files: tuple[File, ...]
     framework: Framework | None
-    contents: Contents | None
+    contents: ModelFileInfo | None
     near_misses: tuple[NearMiss, ...]
     given_file: str | None = None
     newest_export: str | None = None
     truncated: bool = False
     saved_model: SavedModelFacts | None = None
-    stand_ins: tuple[StandIn, ...] = ()
+    stand_ins: tuple[Placeholder, ...] = ()
 
     @property
     def keras_files(self) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ class ModelDir:
         return self.contents.libraries if self.contents else {}
 
 
-def look(path: Path) -> ModelDir:
+def inspect_model_dir(path: Path) -> ModelDir:
     """Look into a model directory; a file stands for the directory it lies in, and `given_file` says so.
 
     ModelDirError where it is missing (naming the most similar neighbour), neither file nor directory, or empty.
@@ -90,11 +90,11 @@ def look(path: Path) -> ModelDir:
         newest_export=newest_export(there.path),
         truncated=there.truncated,
         saved_model=saved_models.read(model_file.path) if model_file and saved else None,
-        stand_ins=stand_ins([(file.name, file.path, file.size) for file in there.files]),
+        stand_ins=find_placeholders([(file.name, file.path, file.size) for file in there.files]),
     )
 
 
-def _framework(model_file: File | None, found: Contents | None) -> Framework | None:
+def _framework(model_file: File | None, found: ModelFileInfo | None) -> Framework | None:
     if model_file is None:
         return None
     if known := MODEL_FILES[model_file.name]:

@@ -12,15 +12,15 @@ from typing import Any
 
 from aip_magics.artifacts import toml
 from aip_magics.artifacts.facts import ClassFacts
-from aip_magics.artifacts.packages import building, classes, setup_script
+from aip_magics.artifacts.packages import build_code, class_lookup, setup_script
 from aip_magics.artifacts.packages.archives import Archive
 from aip_magics.artifacts.packages.archives import read as read_archive
-from aip_magics.artifacts.packages.bounds import Refused
-from aip_magics.artifacts.packages.classes import Module
+from aip_magics.artifacts.packages.bounds import MemberRefused
+from aip_magics.artifacts.packages.class_lookup import Module
 from aip_magics.artifacts.packages.setup_script import FileRead, SetupScript
 from aip_magics.i18n import gettext as _
 
-MOST_BYTES = 256 << 20  # decompressed of a .tar.gz, in about a second; packages with code are below 1 MiB
+MAX_BYTES = 256 << 20  # decompressed of a .tar.gz, in about a second; packages with code are below 1 MiB
 _KEPT = ("PKG-INFO", "METADATA", "setup.cfg", "pyproject.toml", "requires.txt", "MANIFEST.in")
 _COMPILED = re.compile(r"\.(?:cpython-|cp\d|abi3|pyd$|so$)")
 _WHEEL = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)(?:-\d[^-]*)?-(?P<tags>[^-]+-[^-]+-[^-]+)\.whl")
@@ -80,7 +80,7 @@ class PackageFacts:
 
     def class_facts(self, prediction_class: str) -> ClassFacts:
         """What its text says about the class `module.Class` of a custom prediction routine."""
-        found = classes.class_facts(self._sources, prediction_class)
+        found = class_lookup.class_facts(self._sources, prediction_class)
         if not found.found:
             hidden = prediction_class.rpartition(".")[0] in self.compiled or not self.complete
             why = found.why if self.complete else self.unread
@@ -95,13 +95,13 @@ def read(path: Path) -> PackageFacts:
     An archive that is damaged, no package, or made to hurt is no error here: `problem` says what is wrong with it.
     """
     try:
-        archive = read_archive(path, is_read, most=MOST_BYTES)
-    except Refused as refused:
+        archive = read_archive(path, is_read, most=MAX_BYTES)
+    except MemberRefused as refused:
         return PackageFacts(path.name, problem=refused.reason, fix=refused.fix, complete=False, unread=refused.reason)
     named = (_WHEEL if archive.is_wheel else _SDIST).fullmatch(path.name)
     facts = PackageFacts(path.name, *(named.group("name", "version") if named else (None, None)))
     if not archive.complete:
-        unread = _("only the first {size} MiB of it are looked at", size=MOST_BYTES >> 20)
+        unread = _("only the first {size} MiB of it are looked at", size=MAX_BYTES >> 20)
         facts = dataclasses.replace(facts, complete=False, unread=unread)
     if archive.is_wheel:
         return _of_wheel(facts, archive, named.group("tags") if named else None)
@@ -141,7 +141,7 @@ def _of_sdist(facts: PackageFacts, archive: Archive) -> PackageFacts:
     reads = [*script.reads, *_named_in(config, project)]
     there = {name.removeprefix(root) for name in archive.members}
     lacking = tuple(dict.fromkeys(read for read in reads if archive.complete and not _is_there(read.name, there)))
-    runs = building.reasons(archive) if archive.complete else ()
+    runs = build_code.reasons(archive) if archive.complete else ()
     return dataclasses.replace(
         facts, **said, **_of_members(members, archive), lacking=lacking, runs=runs, _setup=script
     )

@@ -10,9 +10,9 @@ from aip_magics.artifacts.facts import ClassFacts
 from aip_magics.artifacts.packages.setup_script import parsed
 from aip_magics.i18n import gettext as _
 
-_DEEPEST = 10  # imports and bases that are followed one after the other
-_MOST_NEAR = 5
-_MOST_MODULES = 500  # looked into for a class under another name
+_MAX_DEPTH = 10  # imports and bases that are followed one after the other
+_MAX_NEAR_MISSES = 5
+_MAX_MODULES = 500  # looked into for a class under another name
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -31,7 +31,7 @@ class _Uncertain(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Home:
+class _ClassLocation:
     """A class, the module it is written in, and that module's tree."""
 
     node: ast.ClassDef
@@ -40,7 +40,7 @@ class _Home:
 
 def class_facts(modules: Mapping[str, Module], dotted: str) -> ClassFacts:
     """What the modules (by dotted name) say about the class `module.Class`."""
-    house = _House(modules)
+    house = _ModuleIndex(modules)
     try:
         home = house.locate(dotted)
     except _Uncertain as reason:
@@ -115,19 +115,19 @@ def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
                 yield from _flat(handler.body)
 
 
-class _House:
+class _ModuleIndex:
     """The modules of a package, parsed as they are asked for."""
 
     def __init__(self, modules: Mapping[str, Module]) -> None:
         self._modules = modules
         self._trees: dict[str, ast.Module] = {}
 
-    def locate(self, dotted: str) -> _Home | None:
+    def locate(self, dotted: str) -> _ClassLocation | None:
         """The class of this name, as `pydoc.locate` finds it; None where there is none."""
         parts = dotted.split(".")
         for cut in range(len(parts) - 1, 0, -1):
             if (module := ".".join(parts[:cut])) in self._modules:
-                return self._inside(module, parts[cut:], _DEEPEST)
+                return self._inside(module, parts[cut:], _MAX_DEPTH)
         return None
 
     def absent(self, dotted: str) -> str:
@@ -141,13 +141,13 @@ class _House:
         """Classes with both methods, dotted; those of the same name first."""
         found = [f"{module}.{node.name}" for module, node in self._routines() if f"{module}.{node.name}" != dotted]
         name = dotted.rpartition(".")[2]
-        return tuple(sorted(found, key=lambda one: (one.rpartition(".")[2] != name, one))[:_MOST_NEAR])
+        return tuple(sorted(found, key=lambda one: (one.rpartition(".")[2] != name, one))[:_MAX_NEAR_MISSES])
 
-    def with_bases(self, home: _Home) -> Iterator[_Home | str]:
+    def with_bases(self, home: _ClassLocation) -> Iterator[_ClassLocation | str]:
         """The class and its bases, nearest first; a sentence for each that cannot be followed."""
         waiting = [home]
         seen: set[tuple[str, str, int]] = set()
-        while waiting and len(seen) < _DEEPEST:
+        while waiting and len(seen) < _MAX_DEPTH:
             one = waiting.pop(0)
             if (key := (one.module, one.node.name, one.node.lineno)) in seen:
                 continue
@@ -158,7 +158,7 @@ class _House:
                 if name in ("object", "abc.ABC", "ABC") or name.startswith(("Generic[", "typing.Generic[")):
                     continue
                 try:
-                    found = self._inside(one.module, name.split("."), _DEEPEST)
+                    found = self._inside(one.module, name.split("."), _MAX_DEPTH)
                 except _Uncertain as reason:
                     yield str(reason)
                     continue
@@ -168,7 +168,7 @@ class _House:
                     waiting.append(found)
 
     def _routines(self) -> Iterator[tuple[str, ast.ClassDef]]:
-        for module in sorted(self._modules)[:_MOST_MODULES]:
+        for module in sorted(self._modules)[:_MAX_MODULES]:
             if b"from_path" not in self._modules[module].text:
                 continue
             try:
@@ -179,7 +179,7 @@ class _House:
                 if isinstance(node, ast.ClassDef) and {"from_path", "predict"} <= set(_members(node.body)):
                     yield module, node
 
-    def _inside(self, module: str, path: list[str], depth: int) -> _Home | None:
+    def _inside(self, module: str, path: list[str], depth: int) -> _ClassLocation | None:
         """What `path` names in a module: a class, one in a class, or one that is imported there."""
         if depth == 0:
             raise _Uncertain(_("{module} imports in a circle", module=module))
@@ -199,9 +199,11 @@ class _House:
             if not isinstance(inner, ast.ClassDef):
                 return None
             node = inner
-        return _Home(node, module)
+        return _ClassLocation(node, module)
 
-    def _imported(self, module: str, node: ast.Import | ast.ImportFrom, path: list[str], depth: int) -> _Home | None:
+    def _imported(
+        self, module: str, node: ast.Import | ast.ImportFrom, path: list[str], depth: int
+    ) -> _ClassLocation | None:
         for alias in node.names:
             if (alias.asname or alias.name.partition(".")[0]) != path[0]:
                 continue
@@ -214,7 +216,7 @@ class _House:
                     return self._inside(inner, whole[cut:], depth - 1)
         raise _Uncertain(_("{name} is imported from outside of the package", name=".".join(path)))
 
-    def _through_star(self, module: str, path: list[str], depth: int) -> _Home | None:
+    def _through_star(self, module: str, path: list[str], depth: int) -> _ClassLocation | None:
         outside = ""
         for node in _flat(self._tree(module).body):
             if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):

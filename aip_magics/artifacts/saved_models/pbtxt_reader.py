@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from aip_magics.artifacts.saved_models.bounds import LONGEST_TEXT, Damaged, Kept
+from aip_magics.artifacts.saved_models.bounds import MAX_TEXT_BYTES, CorruptedFile, Kept
 from aip_magics.artifacts.saved_models.schema import SPELLED, Message, Tree
 from aip_magics.i18n import gettext as _
 
-MOST_CHARACTERS = 8 * 1024 * 1024  # read in about a second
-_DEEPEST = 60
+MAX_CHARACTERS = 8 * 1024 * 1024  # read in about a second
+_MAX_DEPTH = 60
 _TOKEN = re.compile(
     r"""\s+|\#[^\n]*|(?P<text>["'])|(?P<word>[\w.+\-]+|\[[\w.\-]+/[\w./\-]+\])|(?P<mark>[{}<>\[\]:;,])"""
 )
@@ -24,9 +24,9 @@ _NAMED = {"n": "\n", "t": "\t", "r": "\r"}
 def opened(path: Path) -> str:
     """The text of a file. OSError; Damaged where it has more in it than is looked at."""
     with path.open(encoding="utf-8", errors="replace") as lines:
-        whole = lines.read(MOST_CHARACTERS + 1)
-    if len(whole) > MOST_CHARACTERS:
-        raise Damaged(_("only files up to {size} MiB are read as text", size=MOST_CHARACTERS >> 20))
+        whole = lines.read(MAX_CHARACTERS + 1)
+    if len(whole) > MAX_CHARACTERS:
+        raise CorruptedFile(_("only files up to {size} MiB are read as text", size=MAX_CHARACTERS >> 20))
     return whole
 
 
@@ -39,13 +39,13 @@ def read(text: str, schema: Message) -> Tree:
         if token in _CLOSES:
             open_messages.pop()
             if not open_messages:
-                raise Damaged(_("it is damaged"))
+                raise CorruptedFile(_("it is damaged"))
         elif kind == "word":
             _field(token, tokens, open_messages, kept)
         elif token not in ";,":
-            raise Damaged(_("it is damaged"))
+            raise CorruptedFile(_("it is damaged"))
     if len(open_messages) != 1:
-        raise Damaged(_("it is cut off"))
+        raise CorruptedFile(_("it is cut off"))
     return _picked(root, schema)
 
 
@@ -58,8 +58,8 @@ def _field(
     if token == ":" and kind == "mark":
         kind, token = _next(tokens)
     if kind == "mark" and token in _OPENS:
-        if len(open_messages) >= _DEEPEST:
-            raise Damaged(_("it nests too deep"))
+        if len(open_messages) >= _MAX_DEPTH:
+            raise CorruptedFile(_("it nests too deep"))
         inner: Tree = kept.message() if field and field.message and not field.message.only else {}
         if field is not None and field.message is not None:
             tree.setdefault(name, []).append(inner)
@@ -67,11 +67,11 @@ def _field(
     elif kind == "mark" and token == "[":
         _several(name if field is not None and field.message is None else None, tokens, tree)
     elif kind == "mark":
-        raise Damaged(_("it is damaged"))
+        raise CorruptedFile(_("it is damaged"))
     elif field is not None and field.message is None:
         if kind != "text":
             tree.setdefault(name, []).append(_scalar(token))
-        elif len(token) <= LONGEST_TEXT:
+        elif len(token) <= MAX_TEXT_BYTES:
             tree.setdefault(name, []).append(kept.text(_unquoted(token)))
 
 
@@ -82,7 +82,7 @@ def _several(name: str | None, tokens: Iterator[tuple[str, str]], tree: Tree) ->
         if kind == "mark" and token == "]":
             return
         if kind == "mark" and token in _OPENS:
-            raise Damaged(_("it is damaged"))  # no printer writes one
+            raise CorruptedFile(_("it is damaged"))  # no printer writes one
         if kind != "mark" and name is not None:
             tree.setdefault(name, []).append(_unquoted(token) if kind == "text" else _scalar(token))
 
@@ -106,7 +106,7 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None:
-            raise Damaged(_("it is damaged"))
+            raise CorruptedFile(_("it is damaged"))
         at = match.end()
         if match.lastgroup == "text":
             end = _end_of_text(text, at, match[0])
@@ -125,7 +125,7 @@ def _end_of_text(text: str, at: int, quote: str) -> int:
         if before != "\\" or _backslashes(text, at, found) % 2 == 0:
             break
     if found < 0 or text.find("\n", at, end) >= 0:
-        raise Damaged(_("it is damaged"))
+        raise CorruptedFile(_("it is damaged"))
     return end
 
 
@@ -140,7 +140,7 @@ def _backslashes(text: str, start: int, end: int) -> int:
 def _next(tokens: Iterator[tuple[str, str]]) -> tuple[str, str]:
     found = next(tokens, None)
     if found is None:
-        raise Damaged(_("it is cut off"))
+        raise CorruptedFile(_("it is cut off"))
     return found
 
 

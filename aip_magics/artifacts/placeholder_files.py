@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from aip_magics.artifacts.facts import StandIn
+from aip_magics.artifacts.facts import Placeholder
 
-_MOST_FILES = 1000  # opened; the service takes no more
+_MAX_FILES = 1000  # opened; the service takes no more
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _POINTER_BYTES = 1024  # of the specification
 _PAGE = re.compile(rb"\s*(?:<!--.{0,500}?-->\s*)?<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
@@ -16,18 +16,18 @@ _PAGE_BYTES = 4 << 20
 _PAGES = (".html", ".htm", ".xhtml", ".shtml", ".md", ".tmpl", ".jinja", ".j2")  # what may well begin like a page
 
 
-def stand_ins(files: Iterable[tuple[str, Path, int]]) -> tuple[StandIn, ...]:
+def find_placeholders(files: Iterable[tuple[str, Path, int]]) -> tuple[Placeholder, ...]:
     """Those of the files (name, path, size in bytes) that are none of what their names say."""
     return tuple(_found(files))
 
 
-def _found(files: Iterable[tuple[str, Path, int]]) -> Iterator[StandIn]:
+def _found(files: Iterable[tuple[str, Path, int]]) -> Iterator[Placeholder]:
     opened = 0
     for name, path, size in files:
         if not 15 <= size <= _PAGE_BYTES:
             continue
         opened += 1
-        if opened > _MOST_FILES:
+        if opened > _MAX_FILES:
             return
         try:
             with path.open("rb", buffering=0) as file:
@@ -35,6 +35,6 @@ def _found(files: Iterable[tuple[str, Path, int]]) -> Iterator[StandIn]:
         except OSError:
             continue  # whoever reads it for a better reason says so
         if size <= _POINTER_BYTES and head.startswith(_POINTER):
-            yield StandIn(name, "git-lfs-pointer")
+            yield Placeholder(name, "git-lfs-pointer")
         elif not name.lower().endswith(_PAGES) and _PAGE.match(head):
-            yield StandIn(name, "html")
+            yield Placeholder(name, "html")

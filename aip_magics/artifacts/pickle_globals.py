@@ -20,9 +20,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from aip_magics.artifacts.boosters import version_in
+from aip_magics.artifacts.bounded_reader import (
+    BoundedReader,
+    InspectionLimitExceeded,
+    inspection_limit_message,
+    open_bounded_reader,
+)
 from aip_magics.artifacts.facts import Global
-from aip_magics.artifacts.feeds import Feed, TooMuch, open_feed, too_much
-from aip_magics.artifacts.pickled_values import (
+from aip_magics.artifacts.pickle_values import (
     ARRAYS,
     LIST,
     SET,
@@ -35,18 +40,18 @@ from aip_magics.artifacts.pickled_values import (
     state_of_array,
 )
 
-_MOST_MARKS = 10_000  # open at a time: each holds a stack
-_MOST_KEPT = 400_000  # dictionaries and remembered objects, each: what one byte asks for takes a hundred
-_MOST_GLOBALS = 20_000  # different ones; a pipeline names some dozens, a file made to hurt a million
+_MAX_MARKS = 10_000  # open at a time: each holds a stack
+_MAX_KEPT = 400_000  # dictionaries and remembered objects, each: what one byte asks for takes a hundred
+_MAX_GLOBALS = 20_000  # different ones; a pipeline names some dozens, a file made to hurt a million
 _KEPT = 64 * 1024  # of a string of bytes from either end: there a booster says which XGBoost wrote it
-MOST_DIMENSIONS = 64  # as NumPy has it
+MAX_DIMENSIONS = 64  # as NumPy has it
 # Size of one item, by the letter of the dtype, in the units that its number counts.
 _UNIT = {"U": 4}
 _HAS_OBJECTS = 1  # flag of a dtype
 
 
 @dataclasses.dataclass(frozen=True)
-class Globals:
+class PickleGlobals:
     """All globals of a pickle in the order of their first mention, and what was told on the way to its end.
 
     `complete` is False where the pickle was not read to its end: then there may be more; `bounded`, where that is only
@@ -75,28 +80,28 @@ class Globals:
         return tuple(one.name for one in self.found if one.module == "__main__")
 
 
-def read(path: Path) -> Globals:
+def read(path: Path) -> PickleGlobals:
     """The globals of a pickle or joblib file, compressed or not. A damaged one is not `complete`."""
     try:
-        with open_feed(path) as feed:
+        with open_bounded_reader(path) as feed:
             found = read_from(feed)
             return dataclasses.replace(found, bounded=not found.complete and (found.bounded or feed.bounded))
     except OSError:
-        return Globals((), complete=False)
+        return PickleGlobals((), complete=False)
 
 
-def read_from(feed: Feed) -> Globals:
+def read_from(feed: BoundedReader) -> PickleGlobals:
     """The globals of the pickle that begins here. Whatever it holds, no exception leaves this."""
     notes = _Notes()
     top, complete, bounded = None, True, False
     try:
         top = class_of(_Reader(feed, notes).load())
-    except TooMuch:
+    except InspectionLimitExceeded:
         complete, bounded = False, True
     except Exception:  # noqa: BLE001 - the bytes are anyone's: whatever the reader stumbles over ends the look
         complete = False
     uses = frozenset(notes.called), frozenset(notes.made), frozenset(notes.passed)
-    return Globals(tuple(notes.found), complete, top, notes.libraries, bounded, *uses)
+    return PickleGlobals(tuple(notes.found), complete, top, notes.libraries, bounded, *uses)
 
 
 class _Notes:
@@ -122,7 +127,7 @@ class _Reader(pickle._Unpickler):
     metastack: list[Any]
     memo: dict[int, Any]
 
-    def __init__(self, feed: Feed, notes: _Notes, *, nested: bool = False) -> None:
+    def __init__(self, feed: BoundedReader, notes: _Notes, *, nested: bool = False) -> None:
         super().__init__(feed, encoding="latin-1")
         self._feed = feed
         self._notes = notes
@@ -146,8 +151,8 @@ class _Reader(pickle._Unpickler):
         raise _Stop
 
     def find_class(self, module: str, name: str) -> Named:
-        if len(self._notes.found) >= _MOST_GLOBALS:
-            raise too_much()
+        if len(self._notes.found) >= _MAX_GLOBALS:
+            raise inspection_limit_message()
         found = Global(module, name)
         self._notes.found[found] = None
         return Named(found, f"{module}.{name}")
@@ -214,7 +219,7 @@ class _Reader(pickle._Unpickler):
         if state.get("numpy_array_alignment_bytes") is not None:
             self._feed.skip(self._feed.read(1)[0])
         shape = state["shape"]
-        if len(shape) > MOST_DIMENSIONS or not all(0 <= length < 1 << 63 for length in shape):
+        if len(shape) > MAX_DIMENSIONS or not all(0 <= length < 1 << 63 for length in shape):
             raise pickle.UnpicklingError("an array of no possible shape")
         self._feed.skip(int(size) * _UNIT.get(kind, 1) * math.prod(shape))
 
@@ -241,8 +246,8 @@ class _Reader(pickle._Unpickler):
 
     def _empty_dict(self) -> None:
         self._dictionaries += 1
-        if self._dictionaries > _MOST_KEPT:
-            raise too_much()
+        if self._dictionaries > _MAX_KEPT:
+            raise inspection_limit_message()
         self.append(Dictionary())
 
     def _dict(self) -> None:
@@ -252,8 +257,8 @@ class _Reader(pickle._Unpickler):
             self._set(key, value)
 
     def _mark(self) -> None:
-        if len(self.metastack) >= _MOST_MARKS:
-            raise too_much()
+        if len(self.metastack) >= _MAX_MARKS:
+            raise inspection_limit_message()
         self.metastack.append(self.stack)
         self.stack = []
         self.append = self.stack.append
@@ -262,8 +267,8 @@ class _Reader(pickle._Unpickler):
         self._remember(len(self.memo))
 
     def _remember(self, place: int) -> None:
-        if len(self.memo) >= _MOST_KEPT:
-            raise too_much()
+        if len(self.memo) >= _MAX_KEPT:
+            raise inspection_limit_message()
         self.memo[place] = self.stack[-1]
 
     def _put(self) -> None:
