@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from aip_magics.checks.base import SEVERITIES, Failed, Finding, Outcome, Passed, Skipped
+from aip_magics.checks.outcome import SEVERITIES, Failed, Finding, Outcome, Passed, Skipped
 from aip_magics.errors import ChecksFailed
 from aip_magics.i18n import gettext as _
 

@@ -16,7 +16,7 @@ from aip_magics.events import Failed, Note, StepFinished, StepSkipped, StepStart
 from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:
-    from aip_magics.checks import Subject
+    from aip_magics.checks import CheckContext
     from aip_magics.commands.show import DryRun
     from aip_magics.prediction.surround import Surround
 
@@ -153,10 +153,10 @@ def _shown(args: argparse.Namespace, model_dir: Path, packages: list[Path], aske
     return text
 
 
-def _require_trust(args: argparse.Namespace, model_dir: Path, packages: list[Path], context: Context) -> Subject:
+def _require_trust(args: argparse.Namespace, model_dir: Path, packages: list[Path], context: Context) -> CheckContext:
     """What a deployment asks before it tries the model, asked here too: a worker runs what the model names."""
     from aip_magics.artifacts import inspect_model_dir
-    from aip_magics.checks import Subject
+    from aip_magics.checks import CheckContext
     from aip_magics.commands.origins import is_live
     from aip_magics.deploy import consent
     from aip_magics.prediction.local import worker_spec
@@ -170,7 +170,7 @@ def _require_trust(args: argparse.Namespace, model_dir: Path, packages: list[Pat
             "packageUris": [str(package) for package in packages] or None,
         }
     )
-    subject = Subject(Model(), version, inspect_model_dir(spec.model_dir))
+    subject = CheckContext(Model(), version, inspect_model_dir(spec.model_dir))
     try:
         return consent.require(subject, context.data_dir(), vouched=args.trust or is_live(args.model_dir, context))
     except ChecksFailed as error:

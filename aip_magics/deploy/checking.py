@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 from aip_magics import checks
 from aip_magics.artifacts import ResolvedExport, inspect_model_dir, resolve_export
-from aip_magics.checks import Failed, Passed, Report, Skipped, Subject
-from aip_magics.checks.tried import TRIED, Tried, shape
-from aip_magics.checks.trust import QUESTIONS, is_trusted
+from aip_magics.checks import CheckContext, Failed, Passed, Report, Skipped
+from aip_magics.checks.context import TrialResult
+from aip_magics.checks.rules.trial_results import TRIAL_RULES, shape
+from aip_magics.checks.trust import TRUST_QUESTIONS, is_trusted
 from aip_magics.deploy import consent, packages
 from aip_magics.deploy.deployment import Deployment
 from aip_magics.deploy.plan import Plan, local_origin, make_plan
@@ -40,22 +41,22 @@ def check_and_try(deployment: Deployment, target: Target, *, attempt: Try = try_
     """
     plan = plan_of(deployment, target)
     report = check_plan(plan, target)
-    if deployment.test is None or any(one.id in QUESTIONS for one in report.findings):
+    if deployment.test is None or any(one.id in TRUST_QUESTIONS for one in report.findings):
         return report
     if needs_download(plan):
         target.connect()
     try:
         tried = try_out(plan, target, attempt)
     except ChecksFailed as distrusted:
-        found = {id: tuple(one for one in distrusted.findings if one.id == id) for id in QUESTIONS}
+        found = {id: tuple(one for one in distrusted.findings if one.id == id) for id in TRUST_QUESTIONS}
         return report.updated(Report.of({id: Failed(findings) for id, findings in found.items() if findings}))
-    if isinstance(tried, Tried):
+    if isinstance(tried, TrialResult):
         # Of what was downloaded it is known only now.
-        report = report.updated(Report.of({id: Passed() for id in QUESTIONS}))
+        report = report.updated(Report.of({id: Passed() for id in TRUST_QUESTIONS}))
     return report.updated(check_tried(plan, target, tried))
 
 
-def try_out(plan: Plan, target: Target, attempt: Try = try_here) -> Tried | Skipped:
+def try_out(plan: Plan, target: Target, attempt: Try = try_here) -> TrialResult | Skipped:
     """How the model does with the test instances in a worker of this machine; Skipped where it is too large to fetch.
 
     ChecksFailed where it would run what is not trusted: then it is not loaded.
@@ -84,7 +85,7 @@ def resolved(deployment: Deployment) -> ResolvedExport:
 
 def check_plan(plan: Plan, target: Target) -> Report:
     """The rules over a plan. `--trust` is remembered here."""
-    if asked := next((id for id in QUESTIONS if id in plan.deployment.skip), None):
+    if asked := next((id for id in TRUST_QUESTIONS if id in plan.deployment.skip), None):
         text = _("{id} is not left out: what loading the model runs has to be trusted", id=asked)
         raise OptionError(text, where="--skip", fix="--trust")
     subject = consent.trusting(subject_of(plan, target), target.settings.data_dir, vouched=plan.deployment.trust)
@@ -111,10 +112,10 @@ def check_trust(plan: Plan, target: Target, trial: Trial) -> Trial:
     )
 
 
-def check_tried(plan: Plan, target: Target, tried: Tried | Skipped) -> Report:
+def check_tried(plan: Plan, target: Target, tried: TrialResult | Skipped) -> Report:
     """The rules over a try."""
     subject = dataclasses.replace(subject_of(plan, target), tried=tried)
-    wanted = [id for id in TRIED if id not in plan.deployment.skip]
+    wanted = [id for id in TRIAL_RULES if id not in plan.deployment.skip]
     return Report.of({id: checks.RULES[id].apply(subject) for id in wanted}, strict=plan.deployment.strict)
 
 
@@ -123,9 +124,9 @@ def needs_download(plan: Plan) -> bool:
     return plan.model_dir is None or any(map(packages.is_remote, plan.version.packageUris or ()))
 
 
-def subject_of(plan: Plan, target: Target) -> Subject:
+def subject_of(plan: Plan, target: Target) -> CheckContext:
     """What the rules look at."""
-    return Subject(
+    return CheckContext(
         model=plan.model,
         version=plan.version,
         model_dir=plan.model_dir,

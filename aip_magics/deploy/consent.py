@@ -9,8 +9,8 @@ from pathlib import Path
 
 from aip_magics import checks
 from aip_magics.artifacts import File, inspect_model_dir
-from aip_magics.checks import Subject
-from aip_magics.checks.trust import QUESTIONS, is_trusted
+from aip_magics.checks import CheckContext
+from aip_magics.checks.trust import TRUST_QUESTIONS, is_trusted
 from aip_magics.spec import Model, Version
 from aip_magics.trust import FILE, Trust, digest, trust_in, written_in
 
@@ -18,38 +18,41 @@ LOCK_SECONDS = 10.0
 MOST_FILES = 1_000  # remembered; those trusted longest ago are forgotten first
 
 
-def trusting(subject: Subject, data_dir: Path, *, vouched: bool) -> Subject:
+def trusting(context: CheckContext, data_dir: Path, *, vouched: bool) -> CheckContext:
     """With what the user trusts since before; and where `--trust` was said (`vouched`), all that this model has."""
-    subject = dataclasses.replace(subject, trust=trust_in(data_dir))
-    return given(subject, data_dir) if vouched else subject
+    context = dataclasses.replace(context, trust=trust_in(data_dir))
+    return given(context, data_dir) if vouched else context
 
 
-def require(subject: Subject, data_dir: Path, *, vouched: bool) -> Subject:
+def require(context: CheckContext, data_dir: Path, *, vouched: bool) -> CheckContext:
     """The rules of trust, before the model is loaded: the subject with what is trusted.
 
     ChecksFailed where loading would run what is not trusted.
     """
-    subject = trusting(subject, data_dir, vouched=vouched)
-    checks.Report.of({id: checks.RULES[id].apply(subject) for id in QUESTIONS}).raise_on_errors()
-    return subject
+    context = trusting(context, data_dir, vouched=vouched)
+    checks.Report.of({id: checks.RULES[id].apply(context) for id in TRUST_QUESTIONS}).raise_on_errors()
+    return context
 
 
 def trusts(trust: Trust, model_dir: Path, framework: str | None, prediction_class: str | None) -> bool:
     """Whether all that loading a model may run is trusted; for who has no more of a deployment than this."""
     version = Version.from_json({"framework": framework, "predictionClass": prediction_class})
-    return is_trusted(Subject(Model(), version, inspect_model_dir(model_dir), trust=trust))
+    return is_trusted(CheckContext(Model(), version, inspect_model_dir(model_dir), trust=trust))
 
 
-def given(subject: Subject, data_dir: Path) -> Subject:
+def given(context: CheckContext, data_dir: Path) -> CheckContext:
     """The user said `--trust`: what loading would run is trusted from now on, by the content of each file."""
-    trust = subject.trust or Trust()
+    trust = context.trust or Trust()
     files = [
-        file for one in QUESTIONS.values() for file in one.files(subject) if not trust.has_file(file.path, file.size)
+        file
+        for one in TRUST_QUESTIONS.values()
+        for file in one.files(context)
+        if not trust.has_file(file.path, file.size)
     ]
     found = {digest(file.path): file for file in files}
     remember(data_dir, found)
     sizes = {name: file.size for name, file in found.items()}
-    return dataclasses.replace(subject, trust=dataclasses.replace(trust, files={**trust.files, **sizes}))
+    return dataclasses.replace(context, trust=dataclasses.replace(trust, files={**trust.files, **sizes}))
 
 
 def names_in(data_dir: Path) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from aip_magics import catalog
 from aip_magics.artifacts import ModelDir
-from aip_magics.checks import legal_name
+from aip_magics.checks import sanitize_name
 from aip_magics.client import calls
 from aip_magics.client.calls import Request
 from aip_magics.deploy.deployment import Deployment
@@ -168,7 +168,7 @@ def _model_name(plan: Plan, _target: Target) -> Plan:
     # The directory as it was named, not the export that was found in it; resolved, as `.` has no name of its own.
     origin = Path(plan.deployment.origin) if plan.deployment.is_remote else local_origin(plan.deployment).resolve()
     directory = origin.parent if origin.is_file() else origin
-    name = legal_name(directory.name)
+    name = sanitize_name(directory.name)
     plan = plan.choose("model", name, _("name of the directory {name}", name=directory.name))
     return dataclasses.replace(plan, model=plan.model.replace(name=name))
 

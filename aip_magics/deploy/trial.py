@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aip_magics.checks.tried import Tried
+from aip_magics.checks.context import TrialResult
 from aip_magics.deploy import packages
 from aip_magics.deploy.plan import Plan
 from aip_magics.errors import PredictionError
@@ -61,10 +61,10 @@ def trial_of(plan: Plan, target: Target, body: bytes) -> Trial | str:
     return Trial(model_dir, body, version.framework, archives, version.predictionClass, data_dir)
 
 
-Try = Callable[[Trial], Tried]
+Try = Callable[[Trial], TrialResult]
 
 
-def try_here(trial: Trial) -> Tried:
+def try_here(trial: Trial) -> TrialResult:
     """How the model does in a worker of this Python; what it refuses is the `error`."""
     from aip_magics.prediction.local import worker_spec
     from aip_magics.prediction.packages import install
@@ -86,11 +86,11 @@ def try_here(trial: Trial) -> Tried:
         )
         answer = json.loads(shared().predict(spec, trial.body))
     except PredictionError as error:
-        return _measured(Tried(error=error), spec)
-    return _measured(Tried(predictions=answer["predictions"]), spec)
+        return _measured(TrialResult(error=error), spec)
+    return _measured(TrialResult(predictions=answer["predictions"]), spec)
 
 
-def _measured(tried: Tried, spec: WorkerSpec | None) -> Tried:
+def _measured(tried: TrialResult, spec: WorkerSpec | None) -> TrialResult:
     """With what the worker that holds the model tells of itself."""
     from aip_magics.prediction.pool import memory_of, shared
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 
 from aip_magics import catalog, checks
-from aip_magics.checks.options import TABLE
+from aip_magics.checks.rules.exclusive_fields import TABLE
 from aip_magics.errors import FailedPrecondition, InvalidArgument
 from aip_magics.server import containers, node_counts, packages
 from aip_magics.server.names import ModelKey, is_resource_id
@@ -97,7 +97,7 @@ def patched(changed: Version, key: ModelKey, paths: Collection[str]) -> None:
 
 def model_labels(given: Mapping[str, str] | None) -> None:
     """InvalidArgument where labels break the rule common to Google Cloud."""
-    _raise_first(checks.Subject(Model(labels=given), Version()), ("F02",))
+    _raise_first(checks.CheckContext(Model(labels=given), Version()), ("F02",))
 
 
 # Checks of the preflight that are rules of the service, too: labels, what runtimes have, accelerators, service account,
@@ -108,10 +108,10 @@ PATCH_CHECKS = ("F02", "S21", "S22")
 
 def _preflight(made: Version, key: ModelKey, ids: Collection[str]) -> None:
     target = checks.TargetKind("aiplatform", key.location if key.regional else None)
-    _raise_first(checks.Subject(Model(), made, target=target), ids)
+    _raise_first(checks.CheckContext(Model(), made, target=target), ids)
 
 
-def _raise_first(subject: checks.Subject, ids: Collection[str]) -> None:
+def _raise_first(subject: checks.CheckContext, ids: Collection[str]) -> None:
     for id_ in ids:
         outcome = checks.RULES[id_].apply(subject)
         if isinstance(outcome, checks.Failed):

@@ -7,24 +7,27 @@ from typing import Any
 import pytest
 
 from aip_magics import checks
-from aip_magics.checks.tried import TRIED, Tried, shape
+from aip_magics.checks.context import TrialResult
+from aip_magics.checks.rules.trial_results import TRIAL_RULES, shape
 from aip_magics.errors import PredictionError, WorkerError
 from aip_magics.spec import Model, Version
 
-GOOD = Tried(predictions=[[0.1, 0.9], [0.2, 0.8]], load_seconds=0.1, predict_seconds=0.1, memory_bytes=300 * 10**6)
+GOOD = TrialResult(
+    predictions=[[0.1, 0.9], [0.2, 0.8]], load_seconds=0.1, predict_seconds=0.1, memory_bytes=300 * 10**6
+)
 
 
 def outcome(id: str, tried: Any, **version: Any) -> checks.Outcome:
-    subject = checks.Subject(Model(name="m"), Version.from_json(version), tried=tried)
+    subject = checks.CheckContext(Model(name="m"), Version.from_json(version), tried=tried)
     return checks.RULES[id].apply(subject)
 
 
-def findings(id: str, tried: Tried, **version: Any) -> list[checks.Finding]:
+def findings(id: str, tried: TrialResult, **version: Any) -> list[checks.Finding]:
     found = outcome(id, tried, **version)
     return list(found.findings) if isinstance(found, checks.Failed) else []
 
 
-@pytest.mark.parametrize("id", TRIED)
+@pytest.mark.parametrize("id", TRIAL_RULES)
 def test_a_good_try_passes_and_no_try_is_skipped(id: str) -> None:
     assert outcome(id, GOOD) == checks.Passed()
     assert isinstance(outcome(id, None), checks.Skipped)
@@ -43,8 +46,8 @@ def test_a_good_try_passes_and_no_try_is_skipped(id: str) -> None:
     ],
 )
 def test_a_refusal_is_told_by_one_rule_in_its_own_words(id: str, error: PredictionError) -> None:
-    tried = Tried(error=error)
-    told = [finding for rule in TRIED for finding in findings(rule, tried)]
+    tried = TrialResult(error=error)
+    told = [finding for rule in TRIAL_RULES for finding in findings(rule, tried)]
     assert [(one.id, one.severity, one.message) for one in told] == [(id, "error", error.message)]
     assert told[0].fix
     assert told[0].fix == error.fix or not error.fix
@@ -52,25 +55,25 @@ def test_a_refusal_is_told_by_one_rule_in_its_own_words(id: str, error: Predicti
 
 
 def test_slow() -> None:
-    slow = Tried(predictions=[1], load_seconds=20.0, predict_seconds=11.0, memory_bytes=1)
+    slow = TrialResult(predictions=[1], load_seconds=20.0, predict_seconds=11.0, memory_bytes=1)
     [finding] = findings("T06", slow)
     assert finding.severity == "warning"
     assert "31 s" in finding.message
-    assert findings("T06", Tried(predictions=[1], load_seconds=20.0, predict_seconds=9.0)) == []
+    assert findings("T06", TrialResult(predictions=[1], load_seconds=20.0, predict_seconds=9.0)) == []
 
 
 def test_too_large_for_the_machine() -> None:
-    large = Tried(predictions=[1], memory_bytes=3 * 10**9)
+    large = TrialResult(predictions=[1], memory_bytes=3 * 10**9)
     [finding] = findings("T07", large, machineType="mls1-c1-m2")
     assert (finding.severity, finding.fix) == ("warning", "--machine-type mls1-c4-m4")
     assert findings("T07", large, machineType="n1-standard-2") == []
     assert isinstance(outcome("T07", large, machineType="n1-unknown-1"), checks.Skipped)
-    [finding] = findings("T07", Tried(predictions=[1], memory_bytes=10**13), machineType="mls1-c1-m2")
+    [finding] = findings("T07", TrialResult(predictions=[1], memory_bytes=10**13), machineType="mls1-c1-m2")
     assert "no machine" in finding.fix
 
 
 def test_ragged() -> None:
-    [finding] = findings("T08", Tried(predictions=[[1.0, 2.0], [1.0]]))
+    [finding] = findings("T08", TrialResult(predictions=[[1.0, 2.0], [1.0]]))
     assert finding.message == "prediction 1 is number[1], prediction 0 is number[2]"
 
 

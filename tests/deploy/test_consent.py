@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aip_magics import artifacts
-from aip_magics.checks import Subject
+from aip_magics.checks import CheckContext
 from aip_magics.checks.trust import is_trusted
 from aip_magics.deploy import consent
 from aip_magics.errors import SettingsError
@@ -19,11 +19,11 @@ from aip_magics.spec import Model, Version
 from aip_magics.trust import FILE, Trust, trust_in
 
 
-def subject(folder: Path, number: int) -> Subject:
+def subject(folder: Path, number: int) -> CheckContext:
     """A model of a module that nobody knows; each number is another content."""
     folder.mkdir()
     (folder / "model.pkl").write_bytes(b"\x80\x02cown%d\nModel\n)R." % number)
-    return Subject(Model(name="m"), Version(), artifacts.inspect_model_dir(folder))
+    return CheckContext(Model(name="m"), Version(), artifacts.inspect_model_dir(folder))
 
 
 def test_nobody_s_consent_is_lost(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_nobody_s_consent_is_lost(tmp_path: Path) -> None:
 
 def test_consent_is_written_down_whatever_was_seen_before(tmp_path: Path, iris_export: Path) -> None:
     """The worker may refuse what the look at the file found nothing in: `--trust` has to help then, too."""
-    known = Subject(Model(name="m"), Version(), artifacts.inspect_model_dir(iris_export))
+    known = CheckContext(Model(name="m"), Version(), artifacts.inspect_model_dir(iris_export))
     home = tmp_path / "home"
     assert consent.trusting(known, home, vouched=False).trust == Trust()
     assert not home.exists()

@@ -24,8 +24,8 @@ def korean() -> Iterator[None]:
     i18n.use("en")
 
 
-def subject(folder: Path, *, name: str = "iris", kind: str = "local", **version: object) -> checks.Subject:
-    return checks.Subject(
+def subject(folder: Path, *, name: str = "iris", kind: str = "local", **version: object) -> checks.CheckContext:
+    return checks.CheckContext(
         model=Model(name=name),
         version=Version.from_json({"name": "v1", **version}),
         model_dir=artifacts.inspect_model_dir(folder),
@@ -34,7 +34,7 @@ def subject(folder: Path, *, name: str = "iris", kind: str = "local", **version:
     )
 
 
-def findings(of: checks.Subject) -> dict[str, checks.Finding]:
+def findings(of: checks.CheckContext) -> dict[str, checks.Finding]:
     return {finding.id: finding for finding in checks.run(of).findings}
 
 
@@ -55,7 +55,7 @@ def test_the_reason_of_a_near_miss_is_inside_the_finding(tmp_path: Path) -> None
 
 def test_every_outcome_is_told_in_korean(tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(b"\x80\x04}.")
-    bare = checks.Subject(Model(name="iris"), Version(name="v1"))
+    bare = checks.CheckContext(Model(name="iris"), Version(name="v1"))
     for one in (bare, subject(tmp_path), subject(tmp_path, kind="aiplatform", framework="SCIKIT_LEARN")):
         report = checks.run(one)
         told = {id: skipped.reason for id, skipped in report.skipped.items()}
@@ -64,7 +64,7 @@ def test_every_outcome_is_told_in_korean(tmp_path: Path) -> None:
 
 
 def test_the_language_may_change_while_the_process_runs() -> None:
-    bare = checks.Subject(Model(name="iris"), Version(name="v1"))
+    bare = checks.CheckContext(Model(name="iris"), Version(name="v1"))
     assert checks.run(bare).skipped["R01"].reason == "테스트 인스턴스가 없습니다"
     i18n.use("en")
     assert checks.run(bare).skipped["R01"].reason == "no test instances were given"
@@ -72,7 +72,7 @@ def test_the_language_may_change_while_the_process_runs() -> None:
 
 def test_an_unknown_check_is_an_error_in_korean(tmp_path: Path) -> None:
     with pytest.raises(OptionError) as caught:
-        checks.run(checks.Subject(Model(name="iris"), Version(name="v1")), skip=["nonsense"])
+        checks.run(checks.CheckContext(Model(name="iris"), Version(name="v1")), skip=["nonsense"])
     assert caught.value.message == "'nonsense' 검사는 없습니다"
     assert caught.value.where == "--skip"
 

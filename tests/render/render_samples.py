@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aip_magics import errors, spec
-from aip_magics.checks.base import Finding, Skipped
+from aip_magics.checks.outcome import Finding, Skipped
 from aip_magics.checks.report import Report
 from aip_magics.commands.config import Configuration
 from aip_magics.commands.history import History

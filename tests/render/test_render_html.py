@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from render_samples import MAKERS, finding, model, operation, predictions, report, run, running, version
 
-from aip_magics.checks.base import Finding, Skipped
+from aip_magics.checks.outcome import Finding, Skipped
 from aip_magics.checks.report import Report
 from aip_magics.commands.package import PickledFromMain
 from aip_magics.errors import CellError, ChecksFailed, PredictionError

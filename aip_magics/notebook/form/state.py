@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TypeAlias
 
-from aip_magics.checks.base import SEVERITIES
+from aip_magics.checks.outcome import SEVERITIES
 from aip_magics.deploy import Choice, Deployment, Plan
 from aip_magics.deploy.checking import check_plan
 from aip_magics.deploy.plan import make_plan

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from aip_magics.checks import links
-from aip_magics.checks.base import Finding, Outcomes, Subject, error, rule
+from aip_magics.checks.context import CheckContext
+from aip_magics.checks.outcome import Finding, Outcomes
+from aip_magics.checks.rule import error, rule
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import MetricSpec
 
@@ -11,27 +13,27 @@ _SCALING = "version.autoScaling"
 
 
 @rule("N01", link=links.API)
-def metrics_need_n1(subject: Subject) -> Outcomes:
+def metrics_need_n1(context: CheckContext) -> Outcomes:
     """Metrics of autoScaling are for N1 machines of regional endpoints; MLS1 machines follow the load by themselves."""
-    scaling = subject.version.autoScaling
-    if scaling is None or not scaling.metrics or subject.family == "N1":
+    scaling = context.version.autoScaling
+    if scaling is None or not scaling.metrics or context.family == "N1":
         return []
     text = _("MLS1 machines scale without metrics: metrics are for N1 machines of regional endpoints")
     return [error(f"{_SCALING}.metrics", text, _("leave {field} out", field="metrics"))]
 
 
 @rule("N02", link=links.API)
-def metric_values(subject: Subject) -> Outcomes:
+def metric_values(context: CheckContext) -> Outcomes:
     """The target of a metric is a percentage from 0 to 100, and GPU_DUTY_CYCLE needs an accelerator."""
-    scaling = subject.version.autoScaling
+    scaling = context.version.autoScaling
     metrics = (scaling.metrics if scaling else None) or ()
-    return [finding for index, metric in enumerate(metrics) for finding in _metric(subject, index, metric)]
+    return [finding for index, metric in enumerate(metrics) for finding in _metric(context, index, metric)]
 
 
 @rule("N03", link=links.API)
-def node_counts(subject: Subject) -> Outcomes:
+def node_counts(context: CheckContext) -> Outcomes:
     """minNodes is not above maxNodes, and manual scaling has at least one node."""
-    scaling, manual = subject.version.autoScaling, subject.version.manualScaling
+    scaling, manual = context.version.autoScaling, context.version.manualScaling
     found = []
     if scaling and scaling.minNodes and scaling.maxNodes is not None and scaling.minNodes > scaling.maxNodes:
         text = _("minNodes {least} is above maxNodes {most}", least=scaling.minNodes, most=scaling.maxNodes)
@@ -42,10 +44,10 @@ def node_counts(subject: Subject) -> Outcomes:
     return found
 
 
-def _metric(subject: Subject, index: int, metric: MetricSpec) -> list[Finding]:
+def _metric(context: CheckContext, index: int, metric: MetricSpec) -> list[Finding]:
     field = f"{_SCALING}.metrics[{index}]"
     found = []
-    if metric.name == "GPU_DUTY_CYCLE" and subject.version.acceleratorConfig is None:
+    if metric.name == "GPU_DUTY_CYCLE" and context.version.acceleratorConfig is None:
         text = _("GPU_DUTY_CYCLE needs an accelerator")
         found.append(error(f"{field}.name", text, "name: CPU_USAGE"))
     if metric.target is not None and not 0 <= metric.target <= 100:

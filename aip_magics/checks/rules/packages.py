@@ -13,8 +13,10 @@ from aip_magics import catalog
 from aip_magics.artifacts.facts import ClassFacts
 from aip_magics.artifacts.packages import PackageFacts
 from aip_magics.checks import links
-from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, advice, error, in_cloud, rule
-from aip_magics.checks.looking import package_modules
+from aip_magics.checks.context import CheckContext
+from aip_magics.checks.model_facts import package_modules
+from aip_magics.checks.outcome import Finding, Outcomes, Skipped
+from aip_magics.checks.rule import advice, error, in_cloud, rule
 from aip_magics.i18n import gettext as _
 
 _PACKAGES = "version.packageUris"
@@ -25,27 +27,27 @@ _LOWER_BOUNDS = ("==", "===", ">=", "~=", ">")
 _PYTHONS_OWN = sys.stdlib_module_names | {"sitecustomize", "usercustomize"}  # Python imports these two by itself
 _KNOWN = ("scikit-learn", "xgboost", "tensorflow", "numpy", "pandas")
 _COLUMNS = {"scikit-learn": "sklearn"}  # distribution → column of the ceilings, where they differ
-ClassCheck: TypeAlias = Callable[[Subject, ClassFacts], Outcomes]
+ClassCheck: TypeAlias = Callable[[CheckContext, ClassFacts], Outcomes]
 
 
 @rule("A10", link=links.INSTALL_FAILED)
-def installable(subject: Subject) -> Outcomes:
+def installable(context: CheckContext) -> Outcomes:
     """The packages can be installed: whole, with all files that their setup reads, for the runtime's Python.
 
     Archives are refused that are damaged, have members that lead out of them, devices, links to folders, names that are
     there twice, or that unpack to far more than their size. No module may have the name of one of Python's own.
     """
-    found = [finding for facts in subject.packages for finding in _install(subject, facts)]
-    return found or _unseen(subject)
+    found = [finding for facts in context.packages for finding in _install(context, facts)]
+    return found or _unseen(context)
 
 
 @rule("A15", link=links.ROUTINES)
-def class_there(subject: Subject) -> Outcomes:
+def class_there(context: CheckContext) -> Outcomes:
     """predictionClass is in one of the packages, in a module that their setup installs."""
-    facts = _class(subject)
+    facts = _class(context)
     if isinstance(facts, Skipped):
         return facts
-    name = subject.version.predictionClass or ""
+    name = context.version.predictionClass or ""
     if not facts.found:
         fix = f"predictionClass: {facts.near[0]}" if facts.near else _("write module.Class as it is in the package")
         return [error(_CLASS, _("{name} is in none of the packages: {why}", name=name, why=facts.why), fix)]
@@ -59,16 +61,16 @@ def class_there(subject: Subject) -> Outcomes:
     return [error(_CLASS, text, fix)]
 
 
-def _on_class(check: ClassCheck) -> Callable[[Subject], Outcomes]:
+def _on_class(check: ClassCheck) -> Callable[[CheckContext], Outcomes]:
     """For rules about the class of a routine: skipped where it is not found (A15 says so) or cannot be followed."""
 
-    def checked(subject: Subject) -> Outcomes:
-        facts = _class(subject)
+    def checked(context: CheckContext) -> Outcomes:
+        facts = _class(context)
         if isinstance(facts, Skipped):
             return facts
         if not facts.found:
             return Skipped(_("the class was not found"))
-        return check(subject, facts)
+        return check(context, facts)
 
     checked.__doc__ = check.__doc__
     return checked
@@ -76,9 +78,9 @@ def _on_class(check: ClassCheck) -> Callable[[Subject], Outcomes]:
 
 @rule("A16", link=links.ROUTINES)
 @_on_class
-def class_interface(subject: Subject, facts: ClassFacts) -> Outcomes:
+def class_interface(context: CheckContext, facts: ClassFacts) -> Outcomes:
     """The class of a custom prediction routine has `from_path(model_dir)`, a class method, and `predict`."""
-    name, found = subject.version.predictionClass or "", []
+    name, found = context.version.predictionClass or "", []
     missing = [member for member in ("from_path", "predict") if not getattr(facts, member)]
     if missing and not facts.certain:
         return Skipped(facts.why)
@@ -93,7 +95,7 @@ def class_interface(subject: Subject, facts: ClassFacts) -> Outcomes:
 
 @rule("A17", link=links.ROUTINES)
 @_on_class
-def predict_signature(subject: Subject, facts: ClassFacts) -> Outcomes:
+def predict_signature(context: CheckContext, facts: ClassFacts) -> Outcomes:
     """`predict` has just the positional parameters self and instances; others are refused, even with defaults."""
     args = facts.predict_args
     if args is None:
@@ -102,7 +104,7 @@ def predict_signature(subject: Subject, facts: ClassFacts) -> Outcomes:
         return []
     text = _(
         "{name}.predict takes ({args}); the service wants self and instances only",
-        name=subject.version.predictionClass,
+        name=context.version.predictionClass,
         args=", ".join(args),
     )
     return [error(_CLASS, text, _("{line} and read the rest from kwargs", line=_PREDICT))]
@@ -110,42 +112,42 @@ def predict_signature(subject: Subject, facts: ClassFacts) -> Outcomes:
 
 @rule("R02", link=links.NO_STATS)
 @_on_class
-def predict_takes_stats(subject: Subject, facts: ClassFacts) -> Outcomes:
+def predict_takes_stats(context: CheckContext, facts: ClassFacts) -> Outcomes:
     """`predict` takes `**kwargs`: the service always passes `stats=`, and every further key of a request."""
     if facts.has_kwargs or facts.predict_args is None or len(facts.predict_args) != 2:
         return []  # A17 says what else is wrong with it
     if "stats" in facts.keyword_only:
         return []
-    text = _("{name}.predict takes no **kwargs: the service calls it with stats=", name=subject.version.predictionClass)
+    text = _("{name}.predict takes no **kwargs: the service calls it with stats=", name=context.version.predictionClass)
     return [error(_CLASS, text, _PREDICT)]
 
 
-def _class(subject: Subject) -> ClassFacts | Skipped:
+def _class(context: CheckContext) -> ClassFacts | Skipped:
     """What the packages say about the class, the best of them."""
-    name = subject.version.predictionClass
+    name = context.version.predictionClass
     if name is None:
         return Skipped(_("there is no predictionClass"))
-    told = [facts.class_facts(name) for facts in subject.packages if not facts.problem]
+    told = [facts.class_facts(name) for facts in context.packages if not facts.problem]
     if there := next((facts for facts in told if facts.found), None):
         return there
-    if isinstance(unseen := _unseen(subject), Skipped):
+    if isinstance(unseen := _unseen(context), Skipped):
         return unseen
     if not told:
         return Skipped(_("there is no package to look into"))
     if unsure := next((facts for facts in told if not facts.certain), None):
         return Skipped(unsure.why)
-    if name.partition(".")[0] not in (package_modules(subject) or ()) and any(one.requires for one in subject.packages):
+    if name.partition(".")[0] not in (package_modules(context) or ()) and any(one.requires for one in context.packages):
         return Skipped(_("a requirement of the packages may have it"))
     return max(told, key=lambda facts: len(facts.near))
 
 
-def _unseen(subject: Subject) -> Outcomes:
-    if any(uri.startswith("gs://") for uri in subject.version.packageUris or ()):
+def _unseen(context: CheckContext) -> Outcomes:
+    if any(uri.startswith("gs://") for uri in context.version.packageUris or ()):
         return Skipped(_("a package lies in Cloud Storage and is not looked into"))
     return []
 
 
-def _install(subject: Subject, facts: PackageFacts) -> Iterator[Finding]:
+def _install(context: CheckContext, facts: PackageFacts) -> Iterator[Finding]:
     if facts.problem:
         yield error(_PACKAGES, f"{facts.file}: {facts.problem}", facts.fix)
         return
@@ -154,13 +156,13 @@ def _install(subject: Subject, facts: PackageFacts) -> Iterator[Finding]:
         yield error(
             _PACKAGES, text, _("add the line to MANIFEST.in and build it again: include {name}", name=read.name)
         )
-    yield from _place_in_python(subject, facts)
-    python = subject.version.pythonVersion
+    yield from _place_in_python(context, facts)
+    python = context.version.pythonVersion
     if python is None:
         return
     if reason := _wrong_python(facts, python):
         fix = _("build it for Python {python}", python=python)
-        yield in_cloud(subject, _PACKAGES, f"{facts.file}: {reason}", fix)
+        yield in_cloud(context, _PACKAGES, f"{facts.file}: {reason}", fix)
     for requirement in facts.requires:
         if highest := _too_new(requirement, python):
             text = _(
@@ -170,12 +172,12 @@ def _install(subject: Subject, facts: PackageFacts) -> Iterator[Finding]:
                 python=python,
                 highest=highest,
             )
-            yield in_cloud(subject, _PACKAGES, text, f"install_requires=['{highest}']")
+            yield in_cloud(context, _PACKAGES, text, f"install_requires=['{highest}']")
 
 
-def _place_in_python(subject: Subject, facts: PackageFacts) -> Iterator[Finding]:
+def _place_in_python(context: CheckContext, facts: PackageFacts) -> Iterator[Finding]:
     """Packages come first on the path of a worker here; on the service they come after the standard library."""
-    for name in facts.top_names if not subject.target.is_cloud else ():
+    for name in facts.top_names if not context.target.is_cloud else ():
         if name in _PYTHONS_OWN:
             text = _("its module {name!r} would take the place of Python's own", name=name)
             fix = _("give the module another name, or put it into a package of yours")

@@ -8,13 +8,15 @@ from typing import Any
 
 from aip_magics.artifacts.facts import BoosterFacts, SavedModelFacts, Signature, Tensor
 from aip_magics.checks import links
-from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, error, rule, warning
-from aip_magics.checks.looking import booster_of, saved_model_of
-from aip_magics.checks.requests import ROWS, no_test
+from aip_magics.checks.context import CheckContext
+from aip_magics.checks.model_facts import get_booster, get_saved_model
+from aip_magics.checks.outcome import Finding, Outcomes, Skipped
+from aip_magics.checks.rule import error, rule, warning
+from aip_magics.checks.rules.requests import ROWS, no_test
 from aip_magics.i18n import gettext as _
 
 _FIELD = "test.instances"
-_MOST_KEYS = 10  # told of, each with a finding of its own
+_MAX_KEYS = 10  # told of, each with a finding of its own
 _NOT_PASSED_ON = frozenset({"instances", "signature_name"})
 # What Booster.predict takes beside the data, and what some estimators of scikit-learn take beside X.
 _XGBOOST_OPTIONS = frozenset(
@@ -27,17 +29,17 @@ _NUMBERS = (*_INTEGERS, "half", "bfloat16", "float16", "float32", "float64")
 
 
 @rule("R04", link=links.OTHER_KEYS)
-def other_keys(subject: Subject) -> Outcomes:
+def other_keys(context: CheckContext) -> Outcomes:
     """Keys of the request beside `instances` and `signature_name` are keywords of `predict`, which has to take them."""
-    if subject.instances is None:
+    if context.instances is None:
         return no_test()
-    if subject.is_custom or subject.framework not in ("SCIKIT_LEARN", "XGBOOST"):
+    if context.is_custom or context.framework not in ("SCIKIT_LEARN", "XGBOOST"):
         return []
-    taken = _XGBOOST_OPTIONS if subject.framework == "XGBOOST" else _SKLEARN_OPTIONS
+    taken = _XGBOOST_OPTIONS if context.framework == "XGBOOST" else _SKLEARN_OPTIONS
     known = _NOT_PASSED_ON | taken
-    others = itertools.islice((key for key in subject.test_keys if key not in known), _MOST_KEYS)
+    others = itertools.islice((key for key in context.test_keys if key not in known), _MAX_KEYS)
     # A pipeline, or an estimator of one's own, may take any keyword.
-    level = error if subject.framework == "XGBOOST" else warning
+    level = error if context.framework == "XGBOOST" else warning
     return [
         level(
             f"test.{key}",
@@ -49,24 +51,24 @@ def other_keys(subject: Subject) -> Outcomes:
 
 
 @rule("R03", link=links.API_PREDICT)
-def booster_rows(subject: Subject) -> Outcomes:
+def booster_rows(context: CheckContext) -> Outcomes:
     """The instances for a booster are lists of numbers, all as long as the booster has features."""
-    if subject.instances is None:
+    if context.instances is None:
         return no_test()
-    if subject.framework != "XGBOOST" or subject.is_custom:
+    if context.framework != "XGBOOST" or context.is_custom:
         return []
-    facts = booster_of(subject.model_dir) if subject.model_dir else None
+    facts = get_booster(context.model_dir) if context.model_dir else None
     facts = None if isinstance(facts, Skipped) else facts
-    return list(_first(_row(index, row, facts, subject.instances[0]) for index, row in enumerate(subject.instances)))
+    return list(_first(_row(index, row, facts, context.instances[0]) for index, row in enumerate(context.instances)))
 
 
 @rule("R09", link=links.API_PREDICT)
-def signature_named(subject: Subject) -> Outcomes:
+def signature_named(context: CheckContext) -> Outcomes:
     """The request's signature_name is one of the SavedModel; it is needed where there are several without a default."""
-    facts = _saved_model(subject)
+    facts = _saved_model(context)
     if isinstance(facts, Skipped) or not facts.signatures:
         return facts if isinstance(facts, Skipped) else []
-    name = subject.test_keys.get("signature_name")
+    name = context.test_keys.get("signature_name")
     if name is not None and not isinstance(name, str):
         return [error("test.signature_name", _("signature_name is not a text"), "signature_name: serving_default")]
     if facts.signature(name) is not None:
@@ -81,27 +83,27 @@ def signature_named(subject: Subject) -> Outcomes:
 
 
 @rule("R08", link=links.API_PREDICT)
-def input_names(subject: Subject) -> Outcomes:
+def input_names(context: CheckContext) -> Outcomes:
     """The keys of the instances are the inputs of the signature; for one input the bare value will do."""
-    signature = _signature(subject)
+    signature = _signature(context)
     if isinstance(signature, Skipped):
         return signature
-    assert subject.instances is not None
+    assert context.instances is not None
     names = [tensor.name for tensor in signature.inputs]
     if len(names) == 1:
-        return list(_first(_one_input(index, one, names[0]) for index, one in enumerate(subject.instances)))
-    found = list(_first(_several_inputs(index, one, names) for index, one in enumerate(subject.instances)))
-    return found or list(_missing(subject.instances, names))
+        return list(_first(_one_input(index, one, names[0]) for index, one in enumerate(context.instances)))
+    found = list(_first(_several_inputs(index, one, names) for index, one in enumerate(context.instances)))
+    return found or list(_missing(context.instances, names))
 
 
 @rule("R10", link=links.WRONG_DTYPE)
-def input_values(subject: Subject) -> Outcomes:
+def input_values(context: CheckContext) -> Outcomes:
     """The values of the instances are of the type and the shape that the signature has."""
-    signature = _signature(subject)
+    signature = _signature(context)
     if isinstance(signature, Skipped):
         return signature
-    assert subject.instances is not None
-    return list(_first(_values(index, one, signature) for index, one in enumerate(subject.instances)))
+    assert context.instances is not None
+    return list(_first(_values(index, one, signature) for index, one in enumerate(context.instances)))
 
 
 def _row(index: int, row: Any, facts: BoosterFacts | None, first: Any) -> Finding | None:
@@ -263,19 +265,19 @@ def _first(found: Iterator[Finding | None]) -> Iterator[Finding]:
     yield from ([one] if (one := next((finding for finding in found if finding), None)) else [])
 
 
-def _saved_model(subject: Subject) -> SavedModelFacts | Skipped:
-    if subject.instances is None:
+def _saved_model(context: CheckContext) -> SavedModelFacts | Skipped:
+    if context.instances is None:
         return no_test()
-    if subject.model_dir is None:
+    if context.model_dir is None:
         return Skipped(_("the model directory is not on this machine"))
-    facts = saved_model_of(subject.model_dir)
+    facts = get_saved_model(context.model_dir)
     return facts if isinstance(facts, Skipped) or facts.complete else Skipped(facts.unread)
 
 
-def _signature(subject: Subject) -> Signature | Skipped:
-    facts = _saved_model(subject)
+def _signature(context: CheckContext) -> Signature | Skipped:
+    facts = _saved_model(context)
     if isinstance(facts, Skipped):
         return facts
-    name = subject.test_keys.get("signature_name")
+    name = context.test_keys.get("signature_name")
     found = facts.signature(name if isinstance(name, str) else None)
     return found or Skipped(_("no signature is named"))  # R09 says it

@@ -13,19 +13,9 @@ from typing import Protocol
 
 from aip_magics import catalog
 from aip_magics.checks import links
-from aip_magics.checks.base import (
-    RULES,
-    Finding,
-    Outcome,
-    Outcomes,
-    Skipped,
-    Subject,
-    advice,
-    documentation,
-    error,
-    stamped,
-    warning,
-)
+from aip_magics.checks.context import CheckContext
+from aip_magics.checks.outcome import Finding, Outcome, Outcomes, Skipped
+from aip_magics.checks.rule import RULES, advice, documentation, error, stamped, warning
 from aip_magics.errors import AipError
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Model, Version
@@ -78,7 +68,7 @@ class ServiceView(Protocol):
         """The members of the bucket's policy that may read its objects (`serviceAccount:…`, `allUsers`)."""
 
 
-OnlineCheck = Callable[[Subject, ServiceView], Outcomes]
+OnlineCheck = Callable[[CheckContext, ServiceView], Outcomes]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,10 +81,10 @@ class OnlineRule:
     link: str
     check: OnlineCheck
 
-    def apply(self, subject: Subject, service: ServiceView) -> Outcome:
+    def apply(self, context: CheckContext, service: ServiceView) -> Outcome:
         """Run the rule; Skipped where the service refuses to answer."""
         try:
-            return stamped(self.check(subject, service), self.id, self.link)
+            return stamped(self.check(context, service), self.id, self.link)
         except AipError as refused:
             return Skipped(_("the service does not tell: {reason}", reason=refused.message))
 
@@ -115,12 +105,12 @@ def online_rule(id: str, *, link: str) -> Callable[[OnlineCheck], OnlineCheck]:
 
 
 @online_rule("M01", link=links.MODEL_EXISTS)
-def existing_model(subject: Subject, service: ServiceView) -> Outcomes:
+def existing_model(context: CheckContext, service: ServiceView) -> Outcomes:
     """A model of this name that is there already is used as it is, description and labels too.
 
     These two can be changed by an update of the model; its region and its logging cannot.
     """
-    there, asked = service.model(), subject.model
+    there, asked = service.model(), context.model
     if there is None:
         return []
     found = []
@@ -140,9 +130,9 @@ def existing_model(subject: Subject, service: ServiceView) -> Outcomes:
 
 
 @online_rule("S24", link=links.MODEL_EXISTS)
-def version_name_free(subject: Subject, service: ServiceView) -> Outcomes:
+def version_name_free(context: CheckContext, service: ServiceView) -> Outcomes:
     """No version of this name is there; one that is being deleted or changed has to be waited for."""
-    name = subject.version.id
+    name = context.version.id
     there = next((version for version in service.versions() if version.id == name), None)
     if there is None:
         return []
@@ -154,12 +144,12 @@ def version_name_free(subject: Subject, service: ServiceView) -> Outcomes:
 
 
 @online_rule("S25", link=links.QUOTAS)
-def quotas(subject: Subject, service: ServiceView) -> Outcomes:
+def quotas(context: CheckContext, service: ServiceView) -> Outcomes:
     """The project has room for one more model, version and operation: 100 models, 200 versions, 10 at once.
 
     Of versions only those of this model are counted: asking for all would take a call for each model.
     """
-    if not subject.target.is_cloud:
+    if not context.target.is_cloud:
         return []  # the embedded server refuses at once: there is no wait that asking before would save
     limits = catalog.limits()
     versions = _("delete versions that are not used: %aip_list shows them")
@@ -174,13 +164,13 @@ def quotas(subject: Subject, service: ServiceView) -> Outcomes:
 
 
 @online_rule("R14", link=links.DENIED)
-def caller_may(subject: Subject, service: ServiceView) -> Outcomes:
+def caller_may(context: CheckContext, service: ServiceView) -> Outcomes:
     """The caller may create versions of the model, and predict where a test is asked for."""
-    if not subject.target.is_cloud:
+    if not context.target.is_cloud:
         return []  # the embedded server has one user, who may do everything
     if service.model() is None:
         return Skipped(_("permissions are asked of a model, and there is none of this name yet"))
-    wanted = {"ml.versions.create"} | ({"ml.versions.predict"} if subject.test_request is not None else set())
+    wanted = {"ml.versions.create"} | ({"ml.versions.predict"} if context.test_request is not None else set())
     missing = sorted(wanted - service.permissions(wanted))
     if not missing:
         return []
@@ -190,14 +180,14 @@ def caller_may(subject: Subject, service: ServiceView) -> Outcomes:
 
 
 @online_rule("S07", link=links.NOT_READABLE)
-def bucket_readable(subject: Subject, service: ServiceView) -> Outcomes:
+def bucket_readable(context: CheckContext, service: ServiceView) -> Outcomes:
     """The service's own account can read the bucket: of the project itself, or by a grant.
 
     It only warns: a grant on the whole project of the bucket is not seen in the bucket's policy.
     """
     from aip_magics.storage import grant_command  # urllib3 comes with it: for those who ask a service only
 
-    if not subject.target.is_cloud:
+    if not context.target.is_cloud:
         return []  # the embedded server reads all of its own buckets
     bucket = service.bucket()
     if bucket is None:
@@ -218,12 +208,12 @@ def bucket_readable(subject: Subject, service: ServiceView) -> Outcomes:
 
 
 @online_rule("O01", link=links.REGIONAL)
-def bucket_region(subject: Subject, service: ServiceView) -> Outcomes:
+def bucket_region(context: CheckContext, service: ServiceView) -> Outcomes:
     """The bucket lies in the region of the model, or in a multi-region around it: elsewhere loading takes longer."""
     from aip_magics.storage import Bucket
 
-    regions = subject.model.regions
-    if not subject.target.is_cloud or not regions:
+    regions = context.model.regions
+    if not context.target.is_cloud or not regions:
         return []
     bucket = service.bucket()
     if bucket is None or Bucket(bucket.name, bucket.location, bucket.regions).is_in(regions[0]):

@@ -8,7 +8,9 @@ from collections.abc import Collection
 from aip_magics import catalog
 from aip_magics.artifacts import MODEL_FILES, ModelDir, NearMiss
 from aip_magics.checks import links
-from aip_magics.checks.base import Outcomes, Subject, advice, error, on_directory, rule
+from aip_magics.checks.context import CheckContext
+from aip_magics.checks.outcome import Outcomes
+from aip_magics.checks.rule import advice, error, on_directory, rule
 from aip_magics.i18n import gettext as _
 
 _FILE_SUFFIXES = (".pb", ".pbtxt", ".pkl", ".joblib", ".bst", ".h5", ".keras")
@@ -21,9 +23,9 @@ _WANTED = {
 
 @rule("A06", link=links.EXPORTING)
 @on_directory
-def several_models(subject: Subject, directory: ModelDir) -> Outcomes:
+def several_models(context: CheckContext, directory: ModelDir) -> Outcomes:
     """With several model files in the directory, the framework cannot be told unless it is given."""
-    if _asked(subject) or subject.is_custom or len(directory.model_files) < 2:
+    if _asked(context) or context.is_custom or len(directory.model_files) < 2:
         return []
     text = _("there are several model files: {names}", names=_names(directory))
     return [error(str(directory.path), text, _("keep one, or say which with --framework"))]
@@ -31,13 +33,13 @@ def several_models(subject: Subject, directory: ModelDir) -> Outcomes:
 
 @rule("S02", link=links.WRONG_LEVEL)
 @on_directory
-def saved_model(subject: Subject, directory: ModelDir) -> Outcomes:
+def saved_model(context: CheckContext, directory: ModelDir) -> Outcomes:
     """A TensorFlow model is the directory that directly holds exactly one of saved_model.pb and saved_model.pbtxt.
 
     An export base (folders named by a time) is one level too high.
     """
-    asked = _asked(subject)
-    if subject.is_custom or asked not in (None, "TENSORFLOW"):
+    asked = _asked(context)
+    if context.is_custom or asked not in (None, "TENSORFLOW"):
         return []
     wanted = _WANTED["TENSORFLOW"]
     count = len(_present(directory, wanted))
@@ -50,7 +52,7 @@ def saved_model(subject: Subject, directory: ModelDir) -> Outcomes:
                 _("--origin {path} is the newest", path=shlex.quote(str(directory.path / newest))),
             )
         ]
-    if asked is None or count == 1 or (not count and _needs_export(subject, directory)):
+    if asked is None or count == 1 or (not count and _needs_export(context, directory)):
         return []
     text = _("exactly one of {wanted} is expected, not {count}", wanted=", ".join(wanted), count=count or _("none"))
     return [error(str(directory.path), text, _rename(directory, wanted) or _("export the model as a SavedModel"))]
@@ -58,9 +60,9 @@ def saved_model(subject: Subject, directory: ModelDir) -> Outcomes:
 
 @rule("A19", link=links.EXPORTING)
 @on_directory
-def needs_export(subject: Subject, directory: ModelDir) -> Outcomes:
+def needs_export(context: CheckContext, directory: ModelDir) -> Outcomes:
     """A Keras file, a checkpoint or a TensorFlow Lite model is no SavedModel: it has to be exported first."""
-    near = _needs_export(subject, directory)
+    near = _needs_export(context, directory)
     if near is None:
         return []
     target = str(directory.path / "export")
@@ -73,10 +75,10 @@ def needs_export(subject: Subject, directory: ModelDir) -> Outcomes:
 
 @rule("S03", link=links.WRONG_NAME)
 @on_directory
-def file_names(subject: Subject, directory: ModelDir) -> Outcomes:
+def file_names(context: CheckContext, directory: ModelDir) -> Outcomes:
     """The model file is called exactly model.joblib, model.pkl or model.bst and there is one of them."""
-    asked = _asked(subject)
-    if subject.is_custom or asked == "TENSORFLOW" or directory.newest_export:
+    asked = _asked(context)
+    if context.is_custom or asked == "TENSORFLOW" or directory.newest_export:
         return []
     wanted = _WANTED.get(asked or "", tuple(MODEL_FILES))
     present = _present(directory, wanted)
@@ -87,7 +89,7 @@ def file_names(subject: Subject, directory: ModelDir) -> Outcomes:
             present=", ".join(present),
         )
         return [error(str(directory.path), text, _("remove {present}", present=present[1]))]
-    if present or not directory.near_misses or _needs_export(subject, directory):
+    if present or not directory.near_misses or _needs_export(context, directory):
         return []
     near = directory.near_misses[0]
     fix = _rename(directory, wanted) or _("export it as one of {names}", names=", ".join(wanted))
@@ -96,10 +98,10 @@ def file_names(subject: Subject, directory: ModelDir) -> Outcomes:
 
 @rule("A05", link=links.EXPORTING)
 @on_directory
-def no_model(subject: Subject, directory: ModelDir) -> Outcomes:
+def no_model(context: CheckContext, directory: ModelDir) -> Outcomes:
     """There is a model file in the directory, and it is one of the framework asked for."""
-    asked = _asked(subject)
-    if subject.is_custom or asked == "TENSORFLOW" or directory.newest_export:
+    asked = _asked(context)
+    if context.is_custom or asked == "TENSORFLOW" or directory.newest_export:
         return []
     wanted = _WANTED.get(asked or "", tuple(MODEL_FILES))
     if _present(directory, wanted) or directory.near_misses:
@@ -125,13 +127,13 @@ def no_model(subject: Subject, directory: ModelDir) -> Outcomes:
 
 
 @rule("S04", link=links.DEPLOYING)
-def origin_is_directory(subject: Subject) -> Outcomes:
+def origin_is_directory(context: CheckContext) -> Outcomes:
     """The origin is the model's directory, not the file in it, and its name in Cloud Storage has no empty part.
 
     A local file stands for its directory: all files beside it are uploaded too.
     """
     found = []
-    directory, uri = subject.model_dir, subject.version.deploymentUri
+    directory, uri = context.model_dir, context.version.deploymentUri
     if directory and directory.given_file:
         text = _with_its_directory(directory.given_file, len(directory.files))
         found.append(advice("origin", text, f"--origin {shlex.quote(str(directory.path))}"))
@@ -169,29 +171,29 @@ def origin_is_directory(subject: Subject) -> Outcomes:
 
 @rule("S05", link=links.TOO_LARGE)
 @on_directory
-def total_size(subject: Subject, directory: ModelDir) -> Outcomes:
+def total_size(context: CheckContext, directory: ModelDir) -> Outcomes:
     """The model directory has at most 500 MB on MLS1 machines (global endpoint), 10 GB on N1 (regional endpoints)."""
-    most = catalog.limits().model_dir_bytes(subject.family)
+    most = catalog.limits().model_dir_bytes(context.family)
     if directory.total_size <= most:
         return []
     text = _(
         "the total size of the files is {total_size} bytes; the maximum on {family} is {most} bytes",
         total_size=directory.total_size,
-        family=subject.family,
+        family=context.family,
         most=most,
     )
     largest = max(directory.files, key=lambda file: file.size)
     fix = _(
         "leave out what is not the model; the largest is {name} ({size} bytes)", name=largest.name, size=largest.size
     )
-    if subject.family == "MLS1" and directory.total_size <= catalog.limits().model_dir_bytes("N1"):
+    if context.family == "MLS1" and directory.total_size <= catalog.limits().model_dir_bytes("N1"):
         fix += "; " + _("a regional endpoint (--region) takes 10 GB")
     return [error(str(directory.path), text, fix)]
 
 
 @rule("S06", link=links.API)
 @on_directory
-def file_count(_subject: Subject, directory: ModelDir) -> Outcomes:
+def file_count(_context: CheckContext, directory: ModelDir) -> Outcomes:
     """The model directory has at most 1000 files."""
     most = catalog.limits().model_dir_files
     if len(directory.files) <= most:
@@ -207,7 +209,7 @@ def file_count(_subject: Subject, directory: ModelDir) -> Outcomes:
 
 @rule("D04", link=links.DEPLOYING)
 @on_directory
-def left_out(_subject: Subject, directory: ModelDir) -> Outcomes:
+def skipped_files(_context: CheckContext, directory: ModelDir) -> Outcomes:
     """Links to folders, broken links and what is no file are not uploaded.
 
     Hidden files and compiled Python are left out without a word.
@@ -217,18 +219,18 @@ def left_out(_subject: Subject, directory: ModelDir) -> Outcomes:
     return [advice(entry.name, _("not uploaded: {reason}", reason=entry.reason), fix) for entry in told[:10]]
 
 
-def _needs_export(subject: Subject, directory: ModelDir) -> NearMiss | None:
+def _needs_export(context: CheckContext, directory: ModelDir) -> NearMiss | None:
     """What TensorFlow wrote where a SavedModel is wanted, if nothing there is nearer to a model."""
-    if subject.is_custom or directory.newest_export or not directory.near_misses:
+    if context.is_custom or directory.newest_export or not directory.near_misses:
         return None
-    if _asked(subject) == "TENSORFLOW":
+    if _asked(context) == "TENSORFLOW":
         return next((near for near in directory.near_misses if near.framework == "TENSORFLOW"), None)
     near = directory.near_misses[0]
-    return near if near.framework == "TENSORFLOW" and _asked(subject) is None else None
+    return near if near.framework == "TENSORFLOW" and _asked(context) is None else None
 
 
-def _asked(subject: Subject) -> str | None:
-    asked = subject.version.framework
+def _asked(context: CheckContext) -> str | None:
+    asked = context.version.framework
     return asked if asked in _WANTED else None
 
 

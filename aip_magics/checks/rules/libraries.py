@@ -12,7 +12,9 @@ from aip_magics import catalog
 from aip_magics.artifacts import ModelDir
 from aip_magics.artifacts.facts import BoosterFacts
 from aip_magics.checks import links
-from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, in_cloud, on_directory, rule
+from aip_magics.checks.context import CheckContext
+from aip_magics.checks.outcome import Finding, Outcomes, Skipped
+from aip_magics.checks.rule import in_cloud, on_directory, rule
 from aip_magics.i18n import gettext as _
 
 _FORMAT_SINCE = {"json": "1.0.0", "ubjson": "1.6.0"}  # the first XGBoost that reads a format
@@ -21,12 +23,12 @@ _WRONG_ANSWERS = (3,)  # the first XGBoost whose files an older one reads wrong
 
 @rule("A01", link=links.VERSION_SKEW)
 @on_directory
-def pickle_protocol(subject: Subject, directory: ModelDir) -> Outcomes:
+def pickle_protocol(context: CheckContext, directory: ModelDir) -> Outcomes:
     """The runtime's Python reads the pickle's protocol: 4 with Python 3.5 and 3.7, 2 with Python 2.7."""
     contents, file = directory.contents, directory.model_file
     if contents is None or file is None or contents.protocol is None:
         return []
-    python = subject.version.pythonVersion
+    python = context.version.pythonVersion
     row = next(
         (row for row in catalog.max_library_versions() if row.python == python), catalog.max_library_versions()[0]
     )
@@ -39,24 +41,24 @@ def pickle_protocol(subject: Subject, directory: ModelDir) -> Outcomes:
         python=row.python,
         pickle_protocol=row.pickle_protocol,
     )
-    return [in_cloud(subject, file.name, text, _("dump it with protocol={protocol}", protocol=row.pickle_protocol))]
+    return [in_cloud(context, file.name, text, _("dump it with protocol={protocol}", protocol=row.pickle_protocol))]
 
 
 @rule("A02", link=links.VERSION_SKEW)
 @on_directory
-def library_version(subject: Subject, directory: ModelDir) -> Outcomes:
+def library_version(context: CheckContext, directory: ModelDir) -> Outcomes:
     """The libraries that wrote the model are not newer than those of the runtime.
 
     What no runtime can hold is certain; which runtime has which release is mostly remembered and only warns.
     """
     if not directory.libraries:
         return _unknown(directory)
-    return _newer_ones(subject, directory)
+    return _newer_ones(context, directory)
 
 
 @rule("R07", link=links.NULL_PREDICTIONS)
 @on_directory
-def wrong_answers(subject: Subject, directory: ModelDir) -> Outcomes:
+def wrong_answers(context: CheckContext, directory: ModelDir) -> Outcomes:
     """A model written by XGBoost 3 or later is not read by an older one: it loads without a word and answers wrong.
 
     XGBoost 3 writes `base_score` in a form that older readers take for 0.5. Where it is 0.5, or the same for each class
@@ -64,10 +66,10 @@ def wrong_answers(subject: Subject, directory: ModelDir) -> Outcomes:
     """
     version = directory.libraries.get("xgboost")
     if version is None:
-        return _unknown(directory) if subject.framework == "XGBOOST" else []
-    if not _is_wrong_answers(subject, directory, "xgboost", version):
+        return _unknown(directory) if context.framework == "XGBOOST" else []
+    if not _is_wrong_answers(context, directory, "xgboost", version):
         return []
-    runtime = catalog.runtime(subject.version.runtimeVersion or "")
+    runtime = catalog.runtime(context.version.runtimeVersion or "")
     if runtime:
         text = _(
             "the model is of XGBoost {version}: XGBoost {older} of runtime {runtime} loads it without an error "
@@ -82,17 +84,17 @@ def wrong_answers(subject: Subject, directory: ModelDir) -> Outcomes:
             "and answers wrong",
             version=version,
         )
-    return [in_cloud(subject, "version.runtimeVersion", text, _retrain(catalog.match_runtime("XGBOOST", version)))]
+    return [in_cloud(context, "version.runtimeVersion", text, _retrain(catalog.match_runtime("XGBOOST", version)))]
 
 
 @rule("B01", link=links.RUNTIMES)
 @on_directory
-def better_runtime(subject: Subject, directory: ModelDir) -> Outcomes:
+def better_runtime(context: CheckContext, directory: ModelDir) -> Outcomes:
     """The runtime named is the one whose libraries are nearest to those that wrote the model.
 
     A newer library often reads an older model, but not always: what it makes of it is seen in the test only.
     """
-    runtime, framework = catalog.runtime(subject.version.runtimeVersion or ""), subject.framework
+    runtime, framework = catalog.runtime(context.version.runtimeVersion or ""), context.framework
     library = catalog.library_name(framework or "")
     wrote = directory.libraries.get(library)
     if runtime is None or framework is None or wrote is None:
@@ -111,14 +113,14 @@ def better_runtime(subject: Subject, directory: ModelDir) -> Outcomes:
         has=has,
     )
     fix = f"runtimeVersion: '{fit.runtime}', pythonVersion: '{fit.python}' ({fit.reason})"
-    return [in_cloud(subject, "version.runtimeVersion", text, fix, "warning")]
+    return [in_cloud(context, "version.runtimeVersion", text, fix, "warning")]
 
 
-def newer_libraries(subject: Subject, directory: ModelDir) -> bool:
+def newer_libraries(context: CheckContext, directory: ModelDir) -> bool:
     """Whether A02 or R07 tells already that the runtime's libraries are too old for the model."""
     libraries = directory.libraries.items()
-    return bool(_newer_ones(subject, directory)) or any(
-        _is_wrong_answers(subject, directory, *library) for library in libraries
+    return bool(_newer_ones(context, directory)) or any(
+        _is_wrong_answers(context, directory, *library) for library in libraries
     )
 
 
@@ -131,18 +133,18 @@ class UnreadFormat:
     certainty: catalog.Certainty
 
 
-def unread_format(subject: Subject, format: str) -> UnreadFormat | None:
+def unread_format(context: CheckContext, format: str) -> UnreadFormat | None:
     """The runtime's XGBoost where it is too old for this format of booster files (`json`, `ubjson`); else None."""
-    runtime = catalog.runtime(subject.version.runtimeVersion or "")
+    runtime = catalog.runtime(context.version.runtimeVersion or "")
     since = _FORMAT_SINCE.get(format)
     if runtime is None or runtime.xgboost is None or since is None:
         return None
-    certainty = catalog.newer_than_runtime("xgboost", since, runtime, subject.version.pythonVersion)
+    certainty = catalog.newer_than_runtime("xgboost", since, runtime, context.version.pythonVersion)
     return UnreadFormat(runtime.xgboost, runtime.version, certainty) if certainty else None
 
 
-def _newer_ones(subject: Subject, directory: ModelDir) -> list[Finding]:
-    found = [_newer(subject, directory, name, version) for name, version in directory.libraries.items()]
+def _newer_ones(context: CheckContext, directory: ModelDir) -> list[Finding]:
+    found = [_newer(context, directory, name, version) for name, version in directory.libraries.items()]
     return [finding for finding in found if finding]
 
 
@@ -150,16 +152,16 @@ def _series(version: str) -> tuple[int, ...]:
     return catalog.parse_version(version)[:2]
 
 
-def _newer(subject: Subject, directory: ModelDir, name: str, version: str) -> Finding | None:
-    if name == "tensorflow" or _is_wrong_answers(subject, directory, name, version):
+def _newer(context: CheckContext, directory: ModelDir, name: str, version: str) -> Finding | None:
+    if name == "tensorflow" or _is_wrong_answers(context, directory, name, version):
         return None  # A18 and R07 say it better
     if catalog.above_all_runtimes(name, version):
         fit = catalog.match_runtime_to_library(name, version)
-        return in_cloud(subject, "version.runtimeVersion", fit.reason, _retrain(fit))
-    runtime = catalog.runtime(subject.version.runtimeVersion or "")
+        return in_cloud(context, "version.runtimeVersion", fit.reason, _retrain(fit))
+    runtime = catalog.runtime(context.version.runtimeVersion or "")
     if runtime is None:
         return None
-    certainty = catalog.newer_than_runtime(name, version, runtime, subject.version.pythonVersion)
+    certainty = catalog.newer_than_runtime(name, version, runtime, context.version.pythonVersion)
     if certainty is None:
         return None
     has = catalog.library_of(runtime, name) or _("none")
@@ -172,12 +174,12 @@ def _newer(subject: Subject, directory: ModelDir, name: str, version: str) -> Fi
         has=has,
     )
     fix = f"runtimeVersion: '{better.runtime}' ({better.reason})"
-    return in_cloud(subject, "version.runtimeVersion", text, fix, "error" if certainty == "certain" else "warning")
+    return in_cloud(context, "version.runtimeVersion", text, fix, "error" if certainty == "certain" else "warning")
 
 
-def _is_wrong_answers(subject: Subject, directory: ModelDir, name: str, version: str) -> bool:
+def _is_wrong_answers(context: CheckContext, directory: ModelDir, name: str, version: str) -> bool:
     # Locally without a runtime nothing reads the model but the XGBoost that is there: A02's note is enough.
-    named = subject.target.is_cloud or subject.version.runtimeVersion is not None
+    named = context.target.is_cloud or context.version.runtimeVersion is not None
     if not named or name != "xgboost" or catalog.parse_version(version) < _WRONG_ANSWERS:
         return False
     booster = directory.contents.booster if directory.contents else None

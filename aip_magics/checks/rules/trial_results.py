@@ -5,15 +5,15 @@ The worker answers as the service would; what it refuses is told here in its own
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from aip_magics import catalog
 from aip_magics.checks import links
-from aip_magics.checks.base import Outcomes, Skipped, Subject, error, rule, warning
-from aip_magics.errors import PredictionError
+from aip_magics.checks.context import CheckContext, TrialResult
+from aip_magics.checks.outcome import Outcomes, Skipped
+from aip_magics.checks.rule import error, rule, warning
 from aip_magics.i18n import gettext as _
 
 _LOAD = "FAILED_TO_LOAD_MODEL"
@@ -21,30 +21,15 @@ _GB = 1000**3
 _SIZES = re.compile(r"(\[\d+\])+$")
 
 
-@dataclasses.dataclass(frozen=True)
-class Tried:
-    """What came of a try: the `predictions`, one for each instance, or the `error`.
-
-    `load_seconds` and `predict_seconds` are as the worker measured them; `memory_bytes` is what its process held
-    afterwards with the model in it. None where it is not known.
-    """
-
-    predictions: Sequence[Any] | None = None
-    error: PredictionError | None = None
-    load_seconds: float | None = None
-    predict_seconds: float | None = None
-    memory_bytes: int | None = None
-
-
-def _on_try(check: Callable[[Subject, Tried], Outcomes]) -> Callable[[Subject], Outcomes]:
+def _on_try(check: Callable[[CheckContext, TrialResult], Outcomes]) -> Callable[[CheckContext], Outcomes]:
     """For rules about a try: skipped where there was none."""
 
-    def checked(subject: Subject) -> Outcomes:
-        if isinstance(subject.tried, Skipped):
-            return subject.tried
-        if subject.tried is None:
+    def checked(context: CheckContext) -> Outcomes:
+        if isinstance(context.tried, Skipped):
+            return context.tried
+        if context.tried is None:
             return Skipped(_("the model was not tried: that needs test instances"))
-        return check(subject, subject.tried)
+        return check(context, context.tried)
 
     checked.__doc__ = check.__doc__
     return checked
@@ -52,42 +37,42 @@ def _on_try(check: Callable[[Subject, Tried], Outcomes]) -> Callable[[Subject], 
 
 @rule("T01", link=links.EXPORTING)
 @_on_try
-def loads(_subject: Subject, tried: Tried) -> Outcomes:
+def loads(_context: CheckContext, tried: TrialResult) -> Outcomes:
     """The model loads in a worker of this machine."""
     return _refused(tried, _LOAD, _("mend the model's files, or add what it imports with --package-uris"))
 
 
 @rule("T02", link=links.API_PREDICT)
 @_on_try
-def takes_the_instances(_subject: Subject, tried: Tried) -> Outcomes:
+def takes_the_instances(_context: CheckContext, tried: TrialResult) -> Outcomes:
     """The model takes the test instances: names, shapes and types are those of its inputs."""
     return _refused(tried, "INVALID_INPUTS", _("write the instances as the model's inputs are"))
 
 
 @rule("T03", link=links.API_PREDICT)
 @_on_try
-def predicts(_subject: Subject, tried: Tried) -> Outcomes:
+def predicts(_context: CheckContext, tried: TrialResult) -> Outcomes:
     """The model predicts the test instances without an exception, and its process survives it."""
     return _refused(tried, "FAILED_TO_RUN_MODEL", _("give instances with the columns that it was trained with"))
 
 
 @rule("T04", link=links.API_PREDICT)
 @_on_try
-def answers_json(_subject: Subject, tried: Tried) -> Outcomes:
+def answers_json(_context: CheckContext, tried: TrialResult) -> Outcomes:
     """The predictions are one for each instance, and JSON: lists, numbers and texts, without NaN and Infinity."""
     return _refused(tried, "INVALID_OUTPUTS", _("return a list or an array with a prediction for each instance"))
 
 
 @rule("T05", link=links.ROUTINES)
 @_on_try
-def routine_works(_subject: Subject, tried: Tried) -> Outcomes:
+def routine_works(_context: CheckContext, tried: TrialResult) -> Outcomes:
     """The class of a custom prediction routine is found, and has from_path and predict."""
     return _refused(tried, "INVALID_USER_CODE", _("correct the routine and build its package again"))
 
 
 @rule("T06", link=links.API_PREDICT)
 @_on_try
-def fast_enough(_subject: Subject, tried: Tried) -> Outcomes:
+def fast_enough(_context: CheckContext, tried: TrialResult) -> Outcomes:
     """Loading and one prediction together take less than half of the time that the service gives a request."""
     if tried.load_seconds is None or tried.predict_seconds is None:
         return _not_measured(tried)
@@ -101,13 +86,13 @@ def fast_enough(_subject: Subject, tried: Tried) -> Outcomes:
 
 @rule("T07", link=links.MEMORY)
 @_on_try
-def fits_into_memory(subject: Subject, tried: Tried) -> Outcomes:
+def fits_into_memory(context: CheckContext, tried: TrialResult) -> Outcomes:
     """The process with the model in it needs less memory than the machine type has.
 
     Sizes of MLS1 machines are documented; what the service itself takes of them is not known, so that it only warns.
     """
-    name = subject.version.machineType
-    machine = catalog.machine_type(name) if name else catalog.default_machine_type(subject.target.regional)
+    name = context.version.machineType
+    machine = catalog.machine_type(name) if name else catalog.default_machine_type(context.target.regional)
     if machine is None:
         return Skipped(_("the memory of {name} is not known", name=name))
     if tried.memory_bytes is None:
@@ -125,7 +110,7 @@ def fits_into_memory(subject: Subject, tried: Tried) -> Outcomes:
 
 @rule("T08", link=links.API_PREDICT)
 @_on_try
-def same_shape(_subject: Subject, tried: Tried) -> Outcomes:
+def same_shape(_context: CheckContext, tried: TrialResult) -> Outcomes:
     """The predictions of all test instances have the same shape."""
     if tried.predictions is None:
         return _not_measured(tried)
@@ -139,7 +124,7 @@ def same_shape(_subject: Subject, tried: Tried) -> Outcomes:
     return [warning("test.instances", text, _("see that every instance has the same form"))]
 
 
-TRIED = ("T01", "T02", "T03", "T04", "T05", "T06", "T07", "T08")
+TRIAL_RULES = ("T01", "T02", "T03", "T04", "T05", "T06", "T07", "T08")
 
 
 def shape(value: Any) -> str:
@@ -160,7 +145,7 @@ def shape(value: Any) -> str:
     return "text" if isinstance(value, str) else "number"
 
 
-def _refused(tried: Tried, kind: str, fix: str) -> Outcomes:
+def _refused(tried: TrialResult, kind: str, fix: str) -> Outcomes:
     """The worker's refusal where it is of this kind; skipped where another one came first."""
     if tried.error is None:
         return []
@@ -170,7 +155,7 @@ def _refused(tried: Tried, kind: str, fix: str) -> Outcomes:
     return _not_measured(tried) if found.kind == _LOAD else []
 
 
-def _not_measured(tried: Tried) -> Skipped:
+def _not_measured(tried: TrialResult) -> Skipped:
     if tried.error is None:
         return Skipped(_("this system does not tell"))
     if tried.error.kind == _LOAD:

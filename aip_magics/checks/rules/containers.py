@@ -6,7 +6,9 @@ import re
 
 from aip_magics import catalog
 from aip_magics.checks import links
-from aip_magics.checks.base import Outcomes, Skipped, Subject, error, rule, warning
+from aip_magics.checks.context import CheckContext
+from aip_magics.checks.outcome import Outcomes, Skipped
+from aip_magics.checks.rule import error, rule, warning
 from aip_magics.i18n import gettext as _
 
 _NOT_WITH_CONTAINER = ("runtimeVersion", "pythonVersion", "framework", "packageUris", "predictionClass")
@@ -14,9 +16,9 @@ _HOST = re.compile(r"(?P<region>[a-z]+-[a-z]+\d+)-docker\.pkg\.dev")
 
 
 @rule("S18", link=links.API)
-def container_alone(subject: Subject) -> Outcomes:
+def container_alone(context: CheckContext) -> Outcomes:
     """A container brings its own runtime and code: no runtimeVersion, pythonVersion, framework, packages or class."""
-    version = subject.version
+    version = context.version
     if version.container is None:
         return []
     given = [name for name in _NOT_WITH_CONTAINER if getattr(version, name) not in (None, "FRAMEWORK_UNSPECIFIED")]
@@ -27,14 +29,14 @@ def container_alone(subject: Subject) -> Outcomes:
 
 
 @rule("S19", link=links.API)
-def container_image(subject: Subject) -> Outcomes:
+def container_image(context: CheckContext) -> Outcomes:
     """The image lies in Artifact Registry, in the region of the endpoint: REGION-docker.pkg.dev/PROJECT/REPO/IMAGE."""
-    container = subject.version.container
+    container = context.version.container
     if container is None:
         return []
     image = container.image or ""
     host, _sep, path = image.partition("/")
-    region = subject.target.region
+    region = context.target.region
     found = _HOST.fullmatch(host)
     wanted = f"{region or 'REGION'}-docker.pkg.dev/{path if found else 'PROJECT/REPOSITORY/IMAGE'}"
     field = "version.container.image"
@@ -52,25 +54,25 @@ def container_image(subject: Subject) -> Outcomes:
 
 
 @rule("K01", link=links.CONTAINERS)
-def container_machine(subject: Subject) -> Outcomes:
+def container_machine(context: CheckContext) -> Outcomes:
     """A container needs a regional endpoint and an N1 machine, which has to be named."""
-    version = subject.version
+    version = context.version
     if version.container is None:
         return []
     found = []
-    if not subject.target.regional:
+    if not context.target.regional:
         text = _("containers run on regional endpoints only")
         found.append(error("region", text, f"--region {catalog.default_region()}"))
-    if version.machineType is None or subject.family != "N1":
+    if version.machineType is None or context.family != "N1":
         text = _("a container needs an N1 machine type")
         found.append(error("version.machineType", text, f"machineType: {catalog.default_machine_type(True).name}"))
     return found
 
 
 @rule("K02", link=links.CONTAINERS)
-def container_routes(subject: Subject) -> Outcomes:
+def container_routes(context: CheckContext) -> Outcomes:
     """Routes are those of a container; of its ports only the first one is used."""
-    version = subject.version
+    version = context.version
     if version.container is None:
         if version.routes is None:
             return []

@@ -7,7 +7,9 @@ from typing import get_args
 
 from aip_magics import catalog
 from aip_magics.checks import links
-from aip_magics.checks.base import Outcomes, Subject, error, rule
+from aip_magics.checks.context import CheckContext
+from aip_magics.checks.outcome import Outcomes
+from aip_magics.checks.rule import error, rule
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Framework, nearest
 
@@ -16,14 +18,14 @@ _FIRST_WITH_SKLEARN = (1, 4)
 
 
 @rule("F01", link=links.API)
-def runtime_named(subject: Subject) -> Outcomes:
+def runtime_named(context: CheckContext) -> Outcomes:
     """runtimeVersion and pythonVersion are required; the local target serves with its own Python without them."""
-    version = subject.version
-    if not subject.target.is_cloud or version.container is not None:
+    version = context.version
+    if not context.target.is_cloud or version.container is not None:
         return []
     missing = [name for name in ("runtimeVersion", "pythonVersion") if getattr(version, name) is None]
-    libraries = subject.model_dir.libraries if subject.model_dir else {}
-    fit = catalog.match_runtime_to_all(subject.framework or "", libraries)
+    libraries = context.model_dir.libraries if context.model_dir else {}
+    fit = catalog.match_runtime_to_all(context.framework or "", libraries)
     if fit.runtime is None:
         fix = _("{reason}; retrain first", reason=fit.reason)
         return [error(f"version.{name}", _("{name} is required", name=name), fix) for name in missing]
@@ -37,9 +39,9 @@ def runtime_named(subject: Subject) -> Outcomes:
 
 
 @rule("S09", link=links.PATCH_LEVEL)
-def runtime_format(subject: Subject) -> Outcomes:
+def runtime_format(context: CheckContext) -> Outcomes:
     """runtimeVersion is MAJOR.MINOR; a patch level is not part of it."""
-    asked = subject.version.runtimeVersion
+    asked = context.version.runtimeVersion
     if asked is None or _is_runtime_format(asked):
         return []
     match = re.match(r"(\d+\.\d+)\.", asked)
@@ -48,9 +50,9 @@ def runtime_format(subject: Subject) -> Outcomes:
 
 
 @rule("S10", link=links.RUNTIMES)
-def runtime_known(subject: Subject) -> Outcomes:
+def runtime_known(context: CheckContext) -> Outcomes:
     """The runtime version exists. 2.0, 2.10, 2.12 and later were never offered."""
-    asked = subject.version.runtimeVersion
+    asked = context.version.runtimeVersion
     if asked is None or not _is_runtime_format(asked) or catalog.runtime(asked):
         return []
     fix = f"runtimeVersion: '{_nearest_runtime(asked)}'"
@@ -58,12 +60,12 @@ def runtime_known(subject: Subject) -> Outcomes:
 
 
 @rule("S11", link=links.RUNTIMES)
-def python_of_runtime(subject: Subject) -> Outcomes:
+def python_of_runtime(context: CheckContext) -> Outcomes:
     """pythonVersion is one of the runtime's: 3.7 from 1.15 on, 3.5 for 1.4 to 1.14, 2.7 up to 1.15."""
-    asked = subject.version.pythonVersion
+    asked = context.version.pythonVersion
     if asked is None:
         return []
-    known = catalog.runtime(subject.version.runtimeVersion or "")
+    known = catalog.runtime(context.version.runtimeVersion or "")
     offered = known.python if known else tuple(row.python for row in catalog.max_library_versions())
     if asked in offered:
         return []
@@ -75,9 +77,9 @@ def python_of_runtime(subject: Subject) -> Outcomes:
 
 
 @rule("S12", link=links.API)
-def framework_known(subject: Subject) -> Outcomes:
+def framework_known(context: CheckContext) -> Outcomes:
     """framework is TENSORFLOW, SCIKIT_LEARN or XGBOOST."""
-    asked = subject.version.framework
+    asked = context.version.framework
     if asked in (None, "FRAMEWORK_UNSPECIFIED", *_FRAMEWORKS):
         return []
     # Short names are too unlike to be found as the nearest.
@@ -87,15 +89,15 @@ def framework_known(subject: Subject) -> Outcomes:
 
 
 @rule("S13", link=links.API)
-def runtime_has_framework(subject: Subject) -> Outcomes:
+def runtime_has_framework(context: CheckContext) -> Outcomes:
     """scikit-learn, XGBoost and custom code need runtime version 1.4 or later."""
-    asked = subject.version.runtimeVersion
-    custom = bool(subject.version.packageUris or subject.version.predictionClass)
+    asked = context.version.runtimeVersion
+    custom = bool(context.version.packageUris or context.version.predictionClass)
     if asked is None or not _is_runtime_format(asked) or catalog.parse_version(asked) >= _FIRST_WITH_SKLEARN:
         return []
-    if subject.framework not in ("SCIKIT_LEARN", "XGBOOST") and not custom:
+    if context.framework not in ("SCIKIT_LEARN", "XGBOOST") and not custom:
         return []
-    what = _("custom code") if custom else subject.framework
+    what = _("custom code") if custom else context.framework
     text = _("{what} needs runtime version 1.4 or later, not {asked}", what=what, asked=asked)
     return [error("version.runtimeVersion", text, f"runtimeVersion: '{catalog.runtimes()[0].version}'")]
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from aip_magics import catalog
 from aip_magics.checks import links
-from aip_magics.checks.base import Outcomes, Subject, error, rule, warning
+from aip_magics.checks.context import CheckContext
+from aip_magics.checks.outcome import Outcomes
+from aip_magics.checks.rule import error, rule, warning
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import nearest
 
@@ -21,11 +23,11 @@ _CLASS_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
 
 @rule("C01", link=links.API)
-def package_names(subject: Subject) -> Outcomes:
+def package_names(context: CheckContext) -> Outcomes:
     """Every package is a source distribution (.tar.gz, .zip) or a wheel (.whl), in Cloud Storage or on this machine."""
     fix = _("name the file that `%aip_package` or `python -m build --sdist` makes")
     found = []
-    for uri in subject.version.packageUris or ():
+    for uri in context.version.packageUris or ():
         if not uri.endswith(SUFFIXES):
             text = _(
                 "{uri} is not a package: its name does not end in {suffixes}", uri=uri, suffixes=", ".join(SUFFIXES)
@@ -39,10 +41,10 @@ def package_names(subject: Subject) -> Outcomes:
 
 
 @rule("C02", link=links.API)
-def package_files(subject: Subject) -> Outcomes:
+def package_files(context: CheckContext) -> Outcomes:
     """A package of this machine is a file that is there."""
     found = []
-    for given in subject.version.packageUris or ():
+    for given in context.version.packageUris or ():
         path = Path(given).expanduser()
         if given.startswith("gs://") or path.is_file():
             continue
@@ -52,9 +54,9 @@ def package_files(subject: Subject) -> Outcomes:
 
 
 @rule("C03", link=links.ROUTINES)
-def class_needs_package(subject: Subject) -> Outcomes:
+def class_needs_package(context: CheckContext) -> Outcomes:
     """The class of a custom prediction routine lies in a package of packageUris."""
-    version = subject.version
+    version = context.version
     if version.predictionClass is None or version.packageUris:
         return []
     text = _("{predictionClass} needs the package that holds it", predictionClass=version.predictionClass)
@@ -62,9 +64,9 @@ def class_needs_package(subject: Subject) -> Outcomes:
 
 
 @rule("C04", link=links.API)
-def class_name(subject: Subject) -> Outcomes:
+def class_name(context: CheckContext) -> Outcomes:
     """predictionClass is the name of a class with its module: `module.Class`."""
-    asked = subject.version.predictionClass
+    asked = context.version.predictionClass
     if asked is None or _CLASS_NAME.fullmatch(asked):
         return []
     fix = f"my_module.{asked}" if asked.isidentifier() else _("write module.Class")
@@ -72,15 +74,15 @@ def class_name(subject: Subject) -> Outcomes:
 
 
 @rule("S17", link=links.CUSTOM_ON_N1)
-def custom_code_machine(subject: Subject) -> Outcomes:
+def custom_code_machine(context: CheckContext) -> Outcomes:
     """Custom prediction routines need an MLS1 machine, which only the global endpoint has.
 
     Packages alone are documented so too, but an official sample deploys them to an N1 machine: that only warns.
     """
-    version = subject.version
-    if not (version.predictionClass or version.packageUris) or subject.family == "MLS1":
+    version = context.version
+    if not (version.predictionClass or version.packageUris) or context.family == "MLS1":
         return []
-    where = "version.machineType" if version.machineType and not subject.target.regional else "region"
+    where = "version.machineType" if version.machineType and not context.target.regional else "region"
     fix = _("leave --region out and use {name}", name=catalog.default_machine_type(False).name)
     if version.predictionClass:
         return [error(where, _("custom prediction routines run on MLS1 machines of the global endpoint only"), fix)]
@@ -88,14 +90,14 @@ def custom_code_machine(subject: Subject) -> Outcomes:
 
 
 @rule("C05", link=links.CUSTOM_ON_N1)
-def code_framework(subject: Subject) -> Outcomes:
+def code_framework(context: CheckContext) -> Outcomes:
     """Packages without a predictionClass are for scikit-learn models: pipelines with steps of the user's own."""
-    version = subject.version
-    if not version.packageUris or version.predictionClass or subject.framework not in ("TENSORFLOW", "XGBOOST"):
+    version = context.version
+    if not version.packageUris or version.predictionClass or context.framework not in ("TENSORFLOW", "XGBOOST"):
         return []
     text = _(
         "packages are documented for scikit-learn models and for a predictionClass, not for {framework}",
-        framework=subject.framework,
+        framework=context.framework,
     )
     return [warning(_PACKAGES, text, _("leave {field} out, or give predictionClass", field="packageUris"))]
 

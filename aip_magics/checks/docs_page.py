@@ -1,4 +1,4 @@
-"""The page of all rules, made from the rules themselves: `python -m aip_magics.checks.page` writes RULES.md anew."""
+"""The page of all rules, made from the rules themselves: `python -m aip_magics.checks.docs_page` writes RULES.md anew."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from aip_magics import checks
-from aip_magics.checks.base import SEVERITIES
+from aip_magics.checks.outcome import SEVERITIES
 
 PAGE = Path(__file__).with_name("RULES.md")
 HEAD = """# The checks, one by one
 
-Made from the rules by `python -m aip_magics.checks.page`; edit the docstrings of the rules, not this page.
+Made from the rules by `python -m aip_magics.checks.docs_page`; edit the docstrings of the rules, not this page.
 
 `%aip_check`, every `%%aip_deploy`, the form and `aip-magics check` apply them all; `--skip ID` leaves one out,
 `--strict` makes warnings count as errors. Ids stay what they are.

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 
 from aip_magics.checks import links
-from aip_magics.checks.base import Outcomes, Subject, error, rule, warning
+from aip_magics.checks.context import CheckContext
+from aip_magics.checks.outcome import Outcomes
+from aip_magics.checks.rule import error, rule, warning
 from aip_magics.i18n import gettext as _
 
 TABLE = re.compile(r"[\w.:-]+\.\w+\.[\w$-]+")  # of BigQuery, with its project and dataset
 
 
 @rule("S08", link=links.BOTH_GIVEN)
-def class_or_framework(subject: Subject) -> Outcomes:
+def class_or_framework(context: CheckContext) -> Outcomes:
     """predictionClass and framework exclude each other."""
-    version = subject.version
+    version = context.version
     if version.predictionClass is None or version.framework in (None, "FRAMEWORK_UNSPECIFIED"):
         return []
     text = _('exactly one of "predictionClass" and "framework" may be given')
@@ -22,30 +24,30 @@ def class_or_framework(subject: Subject) -> Outcomes:
 
 
 @rule("S20", link=links.API)
-def service_account(subject: Subject) -> Outcomes:
+def service_account(context: CheckContext) -> Outcomes:
     """A service account goes with a custom prediction routine or a container only."""
-    if subject.version.serviceAccount is None or subject.is_custom:
+    if context.version.serviceAccount is None or context.is_custom:
         return []
     text = _("serviceAccount is only for a predictionClass or a container")
     return [error("version.serviceAccount", text, _("leave it out"))]
 
 
 @rule("S21", link=links.API)
-def both_scalings(subject: Subject) -> Outcomes:
+def both_scalings(context: CheckContext) -> Outcomes:
     """autoScaling and manualScaling exclude each other."""
-    if subject.version.autoScaling is None or subject.version.manualScaling is None:
+    if context.version.autoScaling is None or context.version.manualScaling is None:
         return []
     text = _("autoScaling and manualScaling exclude each other")
     return [error("version.manualScaling", text, _("keep one: autoScaling follows the load, manualScaling does not"))]
 
 
 @rule("L01", link=links.API)
-def request_logging(subject: Subject) -> Outcomes:
+def request_logging(context: CheckContext) -> Outcomes:
     """requestLoggingConfig names a table of BigQuery, and the share of the requests that goes there, 0 to 1.
 
     The service ignores it when a version is made: a deploy sends it in an update, once the version is READY.
     """
-    config = subject.version.requestLoggingConfig
+    config = context.version.requestLoggingConfig
     if config is None:
         return []
     field = "version.requestLoggingConfig"
@@ -64,9 +66,9 @@ def request_logging(subject: Subject) -> Outcomes:
 
 
 @rule("F03", link=links.API)
-def explanations(subject: Subject) -> Outcomes:
+def explanations(context: CheckContext) -> Outcomes:
     """explanationConfig names one method, and is for N1 machines of regional endpoints."""
-    config = subject.version.explanationConfig
+    config = context.version.explanationConfig
     if config is None:
         return []
     field = "version.explanationConfig"
@@ -74,7 +76,7 @@ def explanations(subject: Subject) -> Outcomes:
     if len(methods) > 1:
         text = _("{count} methods of explanation are given; one is wanted", count=len(methods))
         return [error(field, text, _("keep {field}", field=methods[0]))]
-    if subject.family == "N1":
+    if context.family == "N1":
         return []
     text = _("MLS1 machines give no explanations: they are for N1 machines of regional endpoints")
     return [error(field, text, _("add --region, or leave {field} out", field="explanationConfig"))]

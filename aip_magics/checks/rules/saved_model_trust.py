@@ -10,8 +10,10 @@ from pathlib import PurePosixPath
 from aip_magics import catalog
 from aip_magics.artifacts import File, ModelDir, saved_models
 from aip_magics.checks import links
-from aip_magics.checks.base import Finding, Outcomes, Subject, error, on_directory, rule
-from aip_magics.checks.trust import Question, Stranger, answers, listed, question
+from aip_magics.checks.context import CheckContext
+from aip_magics.checks.outcome import Finding, Outcomes
+from aip_magics.checks.rule import error, on_directory, rule
+from aip_magics.checks.trust import TrustQuestion, UntrustedFile, answers, listed, question
 from aip_magics.i18n import gettext as _
 from aip_magics.prediction.replies import trust_fix
 from aip_magics.prediction.worker import reach
@@ -21,12 +23,12 @@ _READ_BY_LOADING = ("variables/", "assets/")
 _NO_GRAPH = frozenset({"git-lfs-pointer", "html", "empty"})  # TensorFlow does not read these as a graph either
 
 
-def _files(subject: Subject) -> Iterator[File]:
-    if subject.model_dir is None or subject.framework != "TENSORFLOW" or subject.version.container is not None:
+def _files(context: CheckContext) -> Iterator[File]:
+    if context.model_dir is None or context.framework != "TENSORFLOW" or context.version.container is not None:
         return
-    for file in subject.model_dir.files:
+    for file in context.model_dir.files:
         path = PurePosixPath(file.name)
-        leads_out = file.link and file.name.startswith(_READ_BY_LOADING) and _leads_out(subject.model_dir, file)
+        leads_out = file.link and file.name.startswith(_READ_BY_LOADING) and _leads_out(context.model_dir, file)
         if file.name in _GRAPHS or _is_library(path) or leads_out:
             yield file
 
@@ -39,26 +41,26 @@ def _leads_out(directory: ModelDir, file: File) -> bool:
     return not os.path.realpath(file.path).startswith(os.path.join(os.path.realpath(directory.path), ""))
 
 
-def _look(subject: Subject, file: File) -> Stranger | None:
+def _look(context: CheckContext, file: File) -> UntrustedFile | None:
     if file.name not in _GRAPHS:
-        return Stranger(file, (file.name,))
-    directory = subject.model_dir
+        return UntrustedFile(file, (file.name,))
+    directory = context.model_dir
     is_model = directory is not None and file == directory.model_file
     if is_model and directory and directory.contents and directory.contents.format in _NO_GRAPH:
         return None
     try:
         names = _names(file)
     except (OSError, ValueError):
-        return Stranger(file, (), complete=False)
-    return Stranger(file, names) if names else None
+        return UntrustedFile(file, (), complete=False)
+    return UntrustedFile(file, names) if names else None
 
 
-GRAPH = question(Question("U02", of_model=True, files=_files, look=_look))
+GRAPH = question(TrustQuestion("U02", of_model=True, files=_files, look=_look))
 
 
 @rule(GRAPH.id, link=links.GRAPHS)
 @on_directory
-def code_that_a_graph_runs(subject: Subject, _directory: ModelDir) -> Outcomes:
+def code_that_a_graph_runs(context: CheckContext, _directory: ModelDir) -> Outcomes:
     """A SavedModel computes with its tensors only, unless you trusted it with --trust.
 
     Looked at are the operations that loading the graph tagged serve, or asking one of its signatures, can reach: also
@@ -68,7 +70,7 @@ def code_that_a_graph_runs(subject: Subject, _directory: ModelDir) -> Outcomes:
     variables, and filling tables from its assets, needs no trust. Libraries in assets.extra/ and links that lead out of
     the directory are named, too. The worker that loads the model holds to the same list.
     """
-    return answers(GRAPH, subject, _finding)
+    return answers(GRAPH, context, _finding)
 
 
 def _names(file: File) -> tuple[str, ...]:
@@ -89,7 +91,7 @@ def _judged() -> reach.Judged:
     return reach.Judged(str(catalog.graph_ops_path()))
 
 
-def _finding(one: Stranger) -> Finding:
+def _finding(one: UntrustedFile) -> Finding:
     name = one.file.name
     if name in _GRAPHS:
         text = _("the graph of {file} would run {names}", file=name, names=listed(one.names))

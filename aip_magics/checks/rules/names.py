@@ -8,28 +8,30 @@ from collections.abc import Iterator
 
 from aip_magics import catalog
 from aip_magics.checks import links
-from aip_magics.checks.base import Finding, Outcomes, Subject, error, rule, warning
+from aip_magics.checks.context import CheckContext
+from aip_magics.checks.outcome import Finding, Outcomes
+from aip_magics.checks.rule import error, rule, warning
 from aip_magics.i18n import gettext as _
 from aip_magics.resource_names import RESOURCE, is_full
 
 
 @rule("M02", link=links.NAMES)
-def resource_names(subject: Subject) -> Outcomes:
+def resource_names(context: CheckContext) -> Outcomes:
     """Names of models and versions start with a letter and have letters, digits and underscores only.
 
     At most 128 characters (remembered, so longer ones only warn).
     """
-    names = (("model.name", subject.model.name, "m"), ("version.name", subject.version.name, "v"))
+    names = (("model.name", context.model.name, "m"), ("version.name", context.version.name, "v"))
     return [finding for field, name, prefix in names if name for finding in _name(field, _last(name), prefix)]
 
 
 @rule("F02", link=links.LABELS)
-def labels(subject: Subject) -> Outcomes:
+def labels(context: CheckContext) -> Outcomes:
     """Labels are at most 64; keys and values have at most 63 lower-case letters, digits, `_` and `-`.
 
     A key starts with a letter. The rule is that of all Google Cloud labels; it only warns.
     """
-    resources = (("model.labels", subject.model.labels), ("version.labels", subject.version.labels))
+    resources = (("model.labels", context.model.labels), ("version.labels", context.version.labels))
     found: list[Finding] = []
     for field, given in resources:
         most = catalog.limits().labels
@@ -46,7 +48,7 @@ def labels(subject: Subject) -> Outcomes:
     return found
 
 
-def legal_name(text: str, prefix: str = "m") -> str:
+def sanitize_name(text: str, prefix: str = "m") -> str:
     """A legal name like this one: `iris-model` becomes `iris_model`, `1` becomes `v1` (with the prefix `v`)."""
     ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     name = re.sub(r"[^A-Za-z0-9]+", "_", ascii_text).strip("_")
@@ -68,7 +70,7 @@ def _name(field: str, name: str, prefix: str) -> Iterator[Finding]:
             "{name!r} is not a name: it should start with a letter and contain only letters, numbers and underscores",
             name=name,
         )
-        yield error(field, text, _("use {name}", name=legal_name(name, prefix)))
+        yield error(field, text, _("use {name}", name=sanitize_name(name, prefix)))
     elif len(name) > most:
         yield warning(
             field,

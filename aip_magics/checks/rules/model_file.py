@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from aip_magics.artifacts import ModelDir
 from aip_magics.checks import links
-from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, error, on_directory, rule, warning
+from aip_magics.checks.context import CheckContext
+from aip_magics.checks.outcome import Finding, Outcomes, Skipped
+from aip_magics.checks.rule import error, on_directory, rule, warning
 from aip_magics.i18n import gettext as _
 
 _SHOWN = 5
@@ -15,9 +17,9 @@ _PARTS = ("variables/", "assets/")  # of a SavedModel
 
 @rule("D01", link=links.GIT_LFS)
 @on_directory
-def git_lfs_pointer(_subject: Subject, directory: ModelDir) -> Outcomes:
+def git_lfs_pointer(_context: CheckContext, directory: ModelDir) -> Outcomes:
     """No file is a Git LFS pointer: a small text in place of the file. It is an error for files of the model."""
-    found = _stand_ins(directory, "git-lfs-pointer")
+    found = _placeholders(directory, "git-lfs-pointer")
     return [
         level(name, _("{file} is a Git LFS pointer, not the file itself", file=name), "git lfs pull")
         for name, level in found
@@ -26,18 +28,18 @@ def git_lfs_pointer(_subject: Subject, directory: ModelDir) -> Outcomes:
 
 @rule("D02", link=links.EXPORTING)
 @on_directory
-def web_page(_subject: Subject, directory: ModelDir) -> Outcomes:
+def web_page(_context: CheckContext, directory: ModelDir) -> Outcomes:
     """No file is a web page under another name: a download that ended at a login or an error."""
     fix = _("download it again, signed in")
     return [
         level(name, _("{file}: it is a web page, not what its name says: a download that went wrong", file=name), fix)
-        for name, level in _stand_ins(directory, "html")
+        for name, level in _placeholders(directory, "html")
     ]
 
 
 @rule("D03", link=links.EXPORTING)
 @on_directory
-def empty_file(_subject: Subject, directory: ModelDir) -> Outcomes:
+def empty_file(_context: CheckContext, directory: ModelDir) -> Outcomes:
     """The model file is not empty."""
     file = directory.model_file
     if file is None:
@@ -50,13 +52,13 @@ def empty_file(_subject: Subject, directory: ModelDir) -> Outcomes:
 
 @rule("D07", link=links.EXPORTING)
 @on_directory
-def readable_format(subject: Subject, directory: ModelDir) -> Outcomes:
+def readable_format(context: CheckContext, directory: ModelDir) -> Outcomes:
     """The model file is of the format that its name says: a pickle, a file of XGBoost, a SavedModel.
 
     What is known to be another format is an error; bytes of no known format only warn.
     """
     file, contents = directory.model_file, directory.contents
-    if file is None or subject.is_custom:
+    if file is None or context.is_custom:
         return Skipped(_("there is no single model file to look into"))
     if directory.saved_model is not None:
         if directory.saved_model.complete:
@@ -84,33 +86,33 @@ def readable_format(subject: Subject, directory: ModelDir) -> Outcomes:
 
 @rule("A04", link=links.WRONG_OBJECT)
 @on_directory
-def object_type(subject: Subject, directory: ModelDir) -> Outcomes:
+def object_type(context: CheckContext, directory: ModelDir) -> Outcomes:
     """The pickled object is an estimator of scikit-learn or a model of XGBoost, as the framework says.
 
     The service looks for `sklearn`, or `xgboost`, in the module of its class. A literal (a dict, the list that dump
     returns) is an error; of a class under another name nothing is sure before it is loaded, so that only warns.
     """
     contents = directory.contents
-    if subject.is_custom or contents is None or contents.format != "pickle":
+    if context.is_custom or contents is None or contents.format != "pickle":
         return []
     if contents.top is None:
         return Skipped(contents.unread or _("the class of the pickled object cannot be told without loading it"))
     module = contents.top.rpartition(".")[0]
-    word = {"SCIKIT_LEARN": "sklearn", "XGBOOST": "xgboost"}.get(subject.framework or "")
+    word = {"SCIKIT_LEARN": "sklearn", "XGBOOST": "xgboost"}.get(context.framework or "")
     if word in module if word else ("sklearn" in module or "xgboost" in module):
         return []
-    return [_wrong_object(subject, directory, contents.top)]
+    return [_wrong_object(context, directory, contents.top)]
 
 
 @rule("A07", link=links.XGBOOST_IO)
 @on_directory
-def wrapper_as_booster(subject: Subject, directory: ModelDir) -> Outcomes:
+def wrapper_as_booster(context: CheckContext, directory: ModelDir) -> Outcomes:
     """A model of XGBoost's scikit-learn interface (XGBClassifier …) is deployed as SCIKIT_LEARN.
 
     As XGBOOST it loads, but every prediction fails: it is handed a DMatrix.
     """
     contents = directory.contents
-    if subject.version.framework != "XGBOOST" or contents is None or contents.top is None:
+    if context.version.framework != "XGBOOST" or contents is None or contents.top is None:
         return []
     if not contents.top.startswith("xgboost.sklearn."):
         return []
@@ -122,14 +124,14 @@ def wrapper_as_booster(subject: Subject, directory: ModelDir) -> Outcomes:
     return [error("version.framework", text, fix)]
 
 
-def _stand_ins(directory: ModelDir, kind: str) -> list[tuple[str, Callable[[str, str, str], Finding]]]:
+def _placeholders(directory: ModelDir, kind: str) -> list[tuple[str, Callable[[str, str, str], Finding]]]:
     """The files that stand for others, the first few, and how bad that is: an error for what the model is made of."""
     names = [one.name for one in directory.stand_ins if one.kind == kind][:_SHOWN]
     parts = {file.name for file in directory.model_files}
     return [(name, error if name in parts or name.startswith(_PARTS) else warning) for name in names]
 
 
-def _wrong_object(subject: Subject, directory: ModelDir, top: str) -> Finding:
+def _wrong_object(context: CheckContext, directory: ModelDir, top: str) -> Finding:
     file = directory.model_file.name if directory.model_file else str(directory.path)
     if top.startswith("builtins."):
         kind = top.rpartition(".")[2]
@@ -142,7 +144,7 @@ def _wrong_object(subject: Subject, directory: ModelDir, top: str) -> Finding:
         other = "scikit-learn" if "sklearn" in top else "xgboost"
         return error(
             "version.framework",
-            _("{file} holds a {top}, not a model of {framework}", file=file, top=top, framework=subject.framework),
+            _("{file} holds a {top}, not a model of {framework}", file=file, top=top, framework=context.framework),
             f"--framework {other}",
         )
     text = _("{file} holds a {top}; only classes of scikit-learn and XGBoost are sure to be taken", file=file, top=top)

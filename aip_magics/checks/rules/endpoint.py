@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from aip_magics import catalog
 from aip_magics.checks import links
-from aip_magics.checks.base import Outcomes, Skipped, Subject, error, rule, warning
+from aip_magics.checks.context import CheckContext
+from aip_magics.checks.outcome import Outcomes, Skipped
+from aip_magics.checks.rule import error, rule, warning
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import nearest
 
@@ -15,24 +17,24 @@ _N1 = re.compile(r"n1-(standard|highmem|highcpu)-\d+")
 
 
 @rule("E01", link=links.DEPRECATIONS)
-def service_ended(subject: Subject) -> Outcomes:
+def service_ended(context: CheckContext) -> Outcomes:
     """Google shut AI Platform Prediction down on 2025-01-31; only compatible endpoints still answer."""
-    if not subject.target.is_google:
+    if not context.target.is_google:
         return []
     text = _("Google shut AI Platform Prediction down on 2025-01-31: this endpoint takes no deployments any more")
     return [warning("target", text, _("deploy with --target local, or name a compatible endpoint"))]
 
 
 @rule("M03", link=links.REGIONAL)
-def region_available(subject: Subject) -> Outcomes:
+def region_available(context: CheckContext) -> Outcomes:
     """The model's region is one of the endpoint: its own on a regional endpoint, five on the global one.
 
     Compatible endpoints may have other regions: there it only warns.
     """
-    regions, own = subject.model.regions, subject.target.region
+    regions, own = context.model.regions, context.target.region
     if own is not None and own not in catalog.regional_regions():
         fix = _nearest_of(own, catalog.regional_regions())
-        level = warning if subject.target.is_cloud and not subject.target.is_google else error
+        level = warning if context.target.is_cloud and not context.target.is_google else error
         return [level("region", _("there is no regional endpoint in {region!r}", region=own), fix)]
     if not regions:
         return []
@@ -57,9 +59,9 @@ def region_available(subject: Subject) -> Outcomes:
 
 
 @rule("M04", link=links.API_MODEL)
-def one_region(subject: Subject) -> Outcomes:
+def one_region(context: CheckContext) -> Outcomes:
     """A model lives in exactly one region."""
-    regions = subject.model.regions
+    regions = context.model.regions
     if regions is None or len(regions) == 1:
         return []
     fix = f"regions: [{regions[0] if regions else catalog.default_region()}]"
@@ -67,15 +69,15 @@ def one_region(subject: Subject) -> Outcomes:
 
 
 @rule("S14", link=links.REGIONAL)
-def machine_type(subject: Subject) -> Outcomes:
+def machine_type(context: CheckContext) -> Outcomes:
     """The machine type exists and is one of the endpoint: MLS1 on the global one, N1 on regional ones.
 
     The list of N1 types is remembered: one that is not in it only warns.
     """
-    name = subject.version.machineType
+    name = context.version.machineType
     if name is None:
         return []
-    regional = subject.target.regional
+    regional = context.target.regional
     default = catalog.default_machine_type(regional).name
     if catalog.machine_type(name) is None and not _N1.fullmatch(name):
         return [
@@ -83,7 +85,7 @@ def machine_type(subject: Subject) -> Outcomes:
                 "version.machineType", _("there is no machine type {name!r}", name=name), _machine_fix(name, regional)
             )
         ]
-    if (subject.family == "N1") != regional:
+    if (context.family == "N1") != regional:
         if regional:
             here = _("regional endpoints have N1 machines only")
             fix = _("use {name}, or leave --region out for the global endpoint", name=default)
@@ -103,20 +105,20 @@ def machine_type(subject: Subject) -> Outcomes:
 
 
 @rule("S15", link=links.MACHINE_TYPES)
-def accelerator(subject: Subject) -> Outcomes:
+def accelerator(context: CheckContext) -> Outcomes:
     """Accelerators need an N1 machine and TensorFlow or a container, a known type and a count above 0."""
-    config = subject.version.acceleratorConfig
+    config = context.version.acceleratorConfig
     if config is None:
         return []
     found = []
     field = "version.acceleratorConfig"
-    if subject.family == "MLS1":
+    if context.family == "MLS1":
         found.append(error(field, _("MLS1 machines take no accelerator"), _("leave it out, or use --region")))
-    if subject.framework in ("SCIKIT_LEARN", "XGBOOST") and subject.version.container is None:
+    if context.framework in ("SCIKIT_LEARN", "XGBOOST") and context.version.container is None:
         found.append(
             error(
                 field,
-                _("{framework} models are served without accelerators", framework=subject.framework),
+                _("{framework} models are served without accelerators", framework=context.framework),
                 _("leave it out"),
             )
         )
@@ -129,13 +131,13 @@ def accelerator(subject: Subject) -> Outcomes:
 
 
 @rule("S22", link=links.API)
-def scale_to_zero(subject: Subject) -> Outcomes:
+def scale_to_zero(context: CheckContext) -> Outcomes:
     """N1 machines keep at least one node; only MLS1 machines scale to zero."""
-    scaling = subject.version.autoScaling
+    scaling = context.version.autoScaling
     if scaling is None or scaling.minNodes is None:
         return []
-    if subject.version.machineType and catalog.machine_type(subject.version.machineType) is None:
-        return Skipped(_("the family of {machineType} is not known", machineType=subject.version.machineType))
+    if context.version.machineType and catalog.machine_type(context.version.machineType) is None:
+        return Skipped(_("the family of {machineType} is not known", machineType=context.version.machineType))
     if scaling.minNodes < 0:
         return [
             error(
@@ -144,7 +146,7 @@ def scale_to_zero(subject: Subject) -> Outcomes:
                 "minNodes: 1",
             )
         ]
-    if scaling.minNodes == 0 and subject.family == "N1":
+    if scaling.minNodes == 0 and context.family == "N1":
         text = _("N1 machines keep at least one node; only MLS1 machines of the global endpoint scale to zero")
         return [error("version.autoScaling.minNodes", text, "minNodes: 1")]
     return []

@@ -13,8 +13,10 @@ from aip_magics.artifacts import File, ModelDir
 from aip_magics.artifacts import pickle_globals as pickled
 from aip_magics.artifacts.facts import Global
 from aip_magics.checks import links
-from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, error, on_directory, rule
-from aip_magics.checks.trust import Question, Stranger, answers, listed, question
+from aip_magics.checks.context import CheckContext
+from aip_magics.checks.outcome import Finding, Outcomes, Skipped
+from aip_magics.checks.rule import error, on_directory, rule
+from aip_magics.checks.trust import TrustQuestion, UntrustedFile, answers, listed, question
 from aip_magics.i18n import gettext as _
 from aip_magics.trust import Trust
 
@@ -24,37 +26,37 @@ _PICKLE_SUFFIXES = _JOBLIB_SUFFIXES | {".pkl", ".pickle"}  # what a routine may 
 _NO_PICKLE = frozenset({"git-lfs-pointer", "html", "empty"})  # no first byte of these is an instruction of a pickle
 
 
-def _files(subject: Subject) -> Iterator[File]:
+def _files(context: CheckContext) -> Iterator[File]:
     """What the worker unpickles; of a routine any file of the directory may be."""
-    if subject.model_dir is None or subject.version.container is not None:
+    if context.model_dir is None or context.version.container is not None:
         return
-    for file in subject.model_dir.files:
-        if file.name in _PICKLES or subject.version.predictionClass is not None:
+    for file in context.model_dir.files:
+        if file.name in _PICKLES or context.version.predictionClass is not None:
             yield file
 
 
-def _look(subject: Subject, file: File) -> Stranger | None:
+def _look(context: CheckContext, file: File) -> UntrustedFile | None:
     if file.name not in _PICKLES and PurePosixPath(file.name).suffix not in _PICKLE_SUFFIXES:
         return None
-    directory = subject.model_dir
+    directory = context.model_dir
     is_model = directory is not None and file == directory.model_file
     if is_model and directory and directory.contents and directory.contents.format in _NO_PICKLE:
         return None
-    trust = _with_packages(subject)
+    trust = _with_packages(context)
     found = pickled.read(file.path)
     by_joblib = PurePosixPath(file.name).suffix in _JOBLIB_SUFFIXES
     names = tuple(str(one) for one in found.found if not _is_fine(one, found, trust, by_joblib))
     # Of what is only too large to be looked at the worker sees to the rest.
     complete = found.complete or found.bounded
-    return Stranger(file, names, complete) if names or not complete else None
+    return UntrustedFile(file, names, complete) if names or not complete else None
 
 
-UNPICKLING = question(Question("U01", of_model=True, files=_files, look=_look))
+UNPICKLING = question(TrustQuestion("U01", of_model=True, files=_files, look=_look))
 
 
 @rule(UNPICKLING.id, link=links.UNPICKLING)
 @on_directory
-def code_that_unpickling_runs(subject: Subject, _directory: ModelDir) -> Outcomes:
+def code_that_unpickling_runs(context: CheckContext, _directory: ModelDir) -> Outcomes:
     """Unpickling the model runs nothing but what is listed, your own packages, and what you trusted with --trust.
 
     Looked at are model.joblib and model.pkl, and every pickle beside a custom prediction routine. A class or function
@@ -63,8 +65,8 @@ def code_that_unpickling_runs(subject: Subject, _directory: ModelDir) -> Outcome
     directory, whose `modules` may name whole modules to trust. A model given as $variable is trusted: it comes from
     this very notebook. What was read of a file must be all of it. The worker that loads it holds to the same list.
     """
-    found = answers(UNPICKLING, subject, _finding)
-    if found and any(uri.startswith("gs://") for uri in subject.version.packageUris or ()):
+    found = answers(UNPICKLING, context, _finding)
+    if found and any(uri.startswith("gs://") for uri in context.version.packageUris or ()):
         return Skipped(_("a package lies in Cloud Storage: what it has is seen when it is downloaded"))
     return found
 
@@ -82,11 +84,11 @@ def modern(one: Global) -> tuple[str, str]:
     return module, name
 
 
-def _with_packages(subject: Subject) -> Trust:
+def _with_packages(context: CheckContext) -> Trust:
     """What is trusted, and the packages that were given: their code is there to be run."""
-    trust = subject.trust or Trust()
+    trust = context.trust or Trust()
     # What Python has itself is not a package's: a file os.py in it does not make os.system its code.
-    own = {name for facts in subject.packages for name in facts.top_names if name not in sys.stdlib_module_names}
+    own = {name for facts in context.packages for name in facts.top_names if name not in sys.stdlib_module_names}
     return dataclasses.replace(trust, modules=trust.modules | own)
 
 
@@ -108,7 +110,7 @@ def _is_fine(one: Global, found: pickled.PickleGlobals, trust: Trust, by_joblib:
     return "value" in modes or all(taker and catalog.pickle_globals.rebuilds(*modern(taker)) for taker in takers)
 
 
-def _finding(one: Stranger) -> Finding:
+def _finding(one: UntrustedFile) -> Finding:
     fix = _(
         "give the package that has this code (--package-uris FILE); or, if you trust whoever made this file, "
         "add --trust once: it holds for this content"

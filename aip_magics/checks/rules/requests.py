@@ -6,18 +6,20 @@ import json
 
 from aip_magics import catalog
 from aip_magics.checks import links
-from aip_magics.checks.base import Outcomes, Skipped, Subject, error, rule
+from aip_magics.checks.context import CheckContext
+from aip_magics.checks.outcome import Outcomes, Skipped
+from aip_magics.checks.rule import error, rule
 from aip_magics.i18n import gettext as _
 
 ROWS = "instances: [[5.1, 3.5, 1.4, 0.2]]"  # what well-formed instances look like
 
 
 @rule("R01", link=links.LARGE_REQUEST)
-def request_size(subject: Subject) -> Outcomes:
+def request_size(context: CheckContext) -> Outcomes:
     """The body of a prediction has at most 1,572,864 bytes (1.5 MB)."""
-    if subject.test_request is None:
+    if context.test_request is None:
         return no_test()
-    size, most = len(subject.test_request), catalog.limits().predict_body_bytes
+    size, most = len(context.test_request), catalog.limits().predict_body_bytes
     if size <= most:
         return []
     text = _("the request has {size} bytes; the payload size limit is {most} bytes", size=size, most=most)
@@ -25,18 +27,18 @@ def request_size(subject: Subject) -> Outcomes:
         error(
             "test.instances",
             text,
-            _("send fewer instances at once: about {share}", share=_share(subject.test_request, most)),
+            _("send fewer instances at once: about {share}", share=_share(context.test_request, most)),
         )
     ]
 
 
 @rule("R16", link=links.API_PREDICT)
-def instances(subject: Subject) -> Outcomes:
+def instances(context: CheckContext) -> Outcomes:
     """The test request is a JSON object whose `instances` is a list that is not empty."""
-    if subject.test_request is None:
+    if context.test_request is None:
         return no_test()
     try:
-        body = json.loads(subject.test_request)
+        body = json.loads(context.test_request)
     except RecursionError:
         return [error("test", _("the request is not JSON: {problem}", problem=_("it is nested too deeply")), ROWS)]
     except ValueError as problem:

@@ -7,7 +7,9 @@ from pathlib import Path
 from aip_magics import catalog
 from aip_magics.artifacts import ModelDir
 from aip_magics.checks import links
-from aip_magics.checks.base import Outcomes, Skipped, Subject, on_directory, rule, warning
+from aip_magics.checks.context import CheckContext
+from aip_magics.checks.outcome import Outcomes, Skipped
+from aip_magics.checks.rule import on_directory, rule, warning
 from aip_magics.i18n import gettext as _
 
 _HDF5 = (".h5", ".hdf5", ".hdf", ".he5")
@@ -16,18 +18,18 @@ _SHARE = 0.5  # of the memory: the interpreter, the libraries and the request ne
 
 @rule("A11", link=links.MEMORY)
 @on_directory
-def memory(subject: Subject, directory: ModelDir) -> Outcomes:
+def memory(context: CheckContext, directory: ModelDir) -> Outcomes:
     """Model and packages together take at most half of the machine's memory: MLS1 machines have 2 GB in all.
 
     The size of the files is the least that loading takes; compressed ones and packages take more.
     """
-    if not subject.target.is_cloud:
+    if not context.target.is_cloud:
         return []
-    name = subject.version.machineType or catalog.default_machine_type(subject.target.regional).name
+    name = context.version.machineType or catalog.default_machine_type(context.target.regional).name
     machine = catalog.machine_type(name)
     if machine is None:
         return Skipped(_("the memory of {machine} is not known", machine=name))
-    files = [Path(uri).expanduser() for uri in subject.version.packageUris or () if not uri.startswith("gs://")]
+    files = [Path(uri).expanduser() for uri in context.version.packageUris or () if not uri.startswith("gs://")]
     size = directory.total_size + sum(file.stat().st_size for file in files if file.is_file())
     if size <= machine.memory_gb * _SHARE * 1024**3:
         return []
@@ -45,9 +47,9 @@ def memory(subject: Subject, directory: ModelDir) -> Outcomes:
 
 @rule("A14", link=links.ROUTINES)
 @on_directory
-def hdf5_in_routine(subject: Subject, directory: ModelDir) -> Outcomes:
+def hdf5_in_routine(context: CheckContext, directory: ModelDir) -> Outcomes:
     """The files of a custom prediction routine are no HDF5: a routine in the cloud failed to read such."""
-    if subject.version.predictionClass is None or not subject.target.is_cloud:
+    if context.version.predictionClass is None or not context.target.is_cloud:
         return []
     names = [file.name for file in directory.files if file.name.lower().endswith(_HDF5)]
     if not names:

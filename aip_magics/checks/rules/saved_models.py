@@ -8,16 +8,18 @@ from aip_magics import catalog
 from aip_magics.artifacts import ModelDir, saved_models
 from aip_magics.artifacts.facts import SavedModelFacts, Tensor
 from aip_magics.checks import links
-from aip_magics.checks.base import Finding, Outcomes, Skipped, Subject, advice, error, in_cloud, rule, warning
-from aip_magics.checks.looking import file_of, on_saved_model
+from aip_magics.checks.context import CheckContext
+from aip_magics.checks.model_facts import get_model_file, requires_saved_model
+from aip_magics.checks.outcome import Finding, Outcomes, Skipped
+from aip_magics.checks.rule import advice, error, in_cloud, rule, warning
 from aip_magics.i18n import gettext as _
 
 _SHOWN = 5
 
 
 @rule("D05", link=links.EXPORTING)
-@on_saved_model
-def saved_model_whole(_subject: Subject, _directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+@requires_saved_model
+def saved_model_whole(_context: CheckContext, _directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
     """All files that the SavedModel needs are there: its variables and assets."""
     if not facts.missing:
         return []
@@ -27,10 +29,10 @@ def saved_model_whole(_subject: Subject, _directory: ModelDir, facts: SavedModel
 
 
 @rule("D06", link=links.EXPORTING)
-@on_saved_model
-def serving_signature(_subject: Subject, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+@requires_saved_model
+def serving_signature(_context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
     """The SavedModel has a graph with the tag `serve`, and that has at least one signature."""
-    file = file_of(directory)
+    file = get_model_file(directory)
     if not facts.serves:
         tags = "; ".join(", ".join(one[:_SHOWN]) for one in facts.tags[:_SHOWN])[:200]
         text = _("no graph of the SavedModel has exactly the tag serve (there are: {tags})", tags=tags or "-")
@@ -43,20 +45,20 @@ def serving_signature(_subject: Subject, directory: ModelDir, facts: SavedModelF
 
 
 @rule("A18", link=links.TENSORFLOW_SKEW)
-@on_saved_model
-def operations(subject: Subject, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+@requires_saved_model
+def operations(context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
     """The TensorFlow of the runtime has the operations of the SavedModel, and is as new as the one that wrote it.
 
     An operation that it does not have ends the load for certain. A newer TensorFlow alone only warns: most of its
     models load.
     """
-    runtime = catalog.runtime(subject.version.runtimeVersion or "")
+    runtime = catalog.runtime(context.version.runtimeVersion or "")
     if runtime is None:
         return Skipped(_("no runtime version is named"))
     if lacking := saved_models.lacking(facts.ops, runtime.tensorflow):
-        return [in_cloud(subject, file_of(directory), *_lacking(lacking, runtime))]
+        return [in_cloud(context, get_model_file(directory), *_lacking(lacking, runtime))]
     wrote = facts.tensorflow_version
-    if wrote is None or not catalog.newer_than_runtime("tensorflow", wrote, runtime, subject.version.pythonVersion):
+    if wrote is None or not catalog.newer_than_runtime("tensorflow", wrote, runtime, context.version.pythonVersion):
         return []
     text = _(
         "the model is of TensorFlow {wrote}, runtime {runtime} has {has}",
@@ -68,23 +70,23 @@ def operations(subject: Subject, directory: ModelDir, facts: SavedModelFacts) ->
     fix = f"runtimeVersion: '{fit.runtime}' ({fit.reason})"
     if fit.runtime == runtime.version:
         fix = _("its operations are all there: try it with --env runtime")
-    return [in_cloud(subject, file_of(directory), text, fix, "warning")]
+    return [in_cloud(context, get_model_file(directory), text, fix, "warning")]
 
 
 @rule("R15", link=links.OUTPUT_NAMES)
-@on_saved_model
-def output_names(_subject: Subject, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+@requires_saved_model
+def output_names(_context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
     """No output is named with `/` or `:`, on which `gcloud ai-platform predict` stops when it draws its table."""
     named = [tensor.name for tensor in _outputs(facts) if "/" in tensor.name or ":" in tensor.name]
     if not named:
         return []
     text = _("the output {name} has / or : in its name: gcloud cannot draw a table of it", name=named[0])
-    return [advice(file_of(directory), text, "gcloud ai-platform predict … --format=json")]
+    return [advice(get_model_file(directory), text, "gcloud ai-platform predict … --format=json")]
 
 
 @rule("R18", link=links.API_PREDICT)
-@on_saved_model
-def one_output_each(_subject: Subject, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+@requires_saved_model
+def one_output_each(_context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
     """Every output has one row for each instance: its first size is not fixed.
 
     A scalar, or one result for the whole batch, cannot be cut into predictions.
@@ -98,15 +100,15 @@ def one_output_each(_subject: Subject, directory: ModelDir, facts: SavedModelFac
             text = _(
                 "the output {name} is one value for all instances: it cannot be cut into predictions", name=tensor.name
             )
-            found.append(error(file_of(directory), text, fix))
+            found.append(error(get_model_file(directory), text, fix))
         else:
-            found.append(warning(file_of(directory), _always(tensor.name, tensor.shape[0]), fix))
+            found.append(warning(get_model_file(directory), _always(tensor.name, tensor.shape[0]), fix))
     return found
 
 
 @rule("R21", link=links.API_PREDICT)
-@on_saved_model
-def bytes_outputs(_subject: Subject, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+@requires_saved_model
+def bytes_outputs(_context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
     """Outputs of bytes have names that end in `_bytes`: only those come back as base64, others as text."""
     named = [
         tensor.name for tensor in _outputs(facts) if tensor.dtype == "string" and not tensor.name.endswith("_bytes")
@@ -114,7 +116,7 @@ def bytes_outputs(_subject: Subject, directory: ModelDir, facts: SavedModelFacts
     if not named:
         return []
     text = _("the output {name} comes back as text; bytes that are no text fail", name=named[0])
-    return [advice(file_of(directory), text, _("for bytes, name it {name}", name=f"{named[0]}_bytes"))]
+    return [advice(get_model_file(directory), text, _("for bytes, name it {name}", name=f"{named[0]}_bytes"))]
 
 
 def _outputs(facts: SavedModelFacts) -> list[Tensor]:
