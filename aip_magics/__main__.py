@@ -13,17 +13,17 @@ from types import TracebackType
 from typing import Literal
 
 from aip_magics import __version__, i18n
-from aip_magics.commands.base import Context
-from aip_magics.commands.journal import journal_of_directory
-from aip_magics.commands.parser import HelpAsked
-from aip_magics.commands.registry import command_of, parser_of
-from aip_magics.commands.running import execute
+from aip_magics.commands.common.command import Context
+from aip_magics.commands.common.execution import execute
+from aip_magics.commands.common.history_log import open_history_log
+from aip_magics.commands.common.parser import HelpAsked
+from aip_magics.commands.registry import build_parser, get_command
 from aip_magics.commands.verbs import VERBS
 from aip_magics.errors import AipError, Interrupted, OptionError
 from aip_magics.i18n import gettext as _
 from aip_magics.printable import block
 from aip_magics.render.json import dumps, to_json
-from aip_magics.render.terminal import TerminalFace
+from aip_magics.render.terminal import TerminalReporter
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -61,17 +61,17 @@ def _run(words: list[str]) -> int:
 
 
 def _answer(words: list[str]) -> int:
-    command = command_of(words[0])
-    parser = parser_of(command, f"aip-magics {command.name}")
+    command = get_command(words[0])
+    parser = build_parser(command, f"aip-magics {command.name}")
     parser.add_argument("--format", choices=("text", "json"), default="text", help=_("how results are written"))
     form: Literal["text", "json"] = "json" if "json" in words and "--format" in words else "text"
     debug = "--debug" in words
     try:
         args = parser.parse(words[1:])
         form = args.format
-        face = TerminalFace(None if form == "json" else _out, _err, time.monotonic, quiet=args.quiet)
+        face = TerminalReporter(None if form == "json" else _out, _err, time.monotonic, quiet=args.quiet)
         context = Context(face)
-        context = dataclasses.replace(context, journal=journal_of_directory(context.data_dir()))
+        context = dataclasses.replace(context, journal=open_history_log(context.data_dir()))
         value = execute(command, args, None, context)
         if form == "json" and value is not None:
             _out(dumps(to_json(value), indent=2))

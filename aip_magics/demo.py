@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aip_magics import settings
-from aip_magics.commands.base import Context
-from aip_magics.commands.parser import HelpAsked, Parser
-from aip_magics.commands.registry import command_of, parser_of
+from aip_magics.commands.common.command import Context
+from aip_magics.commands.common.parser import HelpAsked, Parser
+from aip_magics.commands.registry import build_parser, get_command
 from aip_magics.errors import AipError, SettingsError
 from aip_magics.i18n import gettext as _
-from aip_magics.render.terminal import TerminalFace
+from aip_magics.render.terminal import TerminalReporter
 from aip_magics.targets import local
 
 ROWS = ("[5.1, 3.5, 1.4, 0.2]", "[6.7, 3.0, 5.2, 2.3]")
@@ -60,9 +60,9 @@ def _demo() -> None:
 
 
 def _command(name: str, words: list[str], body: str) -> None:
-    command = command_of(name)
-    args = parser_of(command, name).parse(words)
-    face = TerminalFace(_print, _print, time.monotonic)
+    command = get_command(name)
+    args = build_parser(command, name).parse(words)
+    face = TerminalReporter(_print, _print, time.monotonic)
     command.run(args, body, Context(face))
 
 

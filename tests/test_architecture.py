@@ -20,7 +20,7 @@ LAYERS = (
     {"notebook", "server", "__main__", "demo", "__init__"},
     {"commands", "render"},
     {"deploy"},
-    {"checks", "storage", "prediction", "client", "targets"},
+    {"checks", "storage", "prediction", "client", "targets", "sdist"},
     {"artifacts", "catalog"},
     {"spec", "events", "settings", "resource_names", "trust", "errors"},
     {"i18n", "lazy_imports", "crc32c", "bounded_response", "printable"},

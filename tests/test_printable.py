@@ -22,7 +22,7 @@ from aip_magics.printable import block, escaped, inline, one_line, printable
 from aip_magics.render import text
 from aip_magics.render import yaml as as_yaml
 from aip_magics.render.json import dumps
-from aip_magics.render.terminal import TerminalFace
+from aip_magics.render.terminal import TerminalReporter
 from aip_magics.server import logs
 
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -92,7 +92,7 @@ def test_an_error_has_one_fix_and_drives_no_terminal(kind, spoken, message, wher
 @given(name=HOSTILE, said=HOSTILE)
 def test_a_run_in_a_terminal_has_a_line_for_each_event(name, said):
     lines: list[str] = []
-    face = TerminalFace(lines.append, lines.append, lambda: 0.0)
+    face = TerminalReporter(lines.append, lines.append, lambda: 0.0)
     error = errors.NotFound(said, where=name, fix="")
     events = [StepStarted(name, said), Note(name, said), Note(name, said, "warning"), StepFinished(name, said)]
     for event in [*events, Progress(name, 1, 2, "files", said), Failed(name, error)]:

@@ -13,8 +13,8 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-from aip_magics.commands import options
-from aip_magics.commands.base import Command, Context
+from aip_magics.commands.common import options
+from aip_magics.commands.common.command import Command, Context
 from aip_magics.errors import OptionError, SettingsError
 from aip_magics.i18n import gettext as _
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 
 from aip_magics.checks import Report
-from aip_magics.commands import options
-from aip_magics.commands.base import Command, Context
+from aip_magics.commands.common import options
+from aip_magics.commands.common.command import Command, Context
 from aip_magics.commands.deploy import add_deployment, deployment_of
-from aip_magics.commands.show import here
-from aip_magics.deploy.checking import check_and_try
+from aip_magics.commands.show import local_equivalents
+from aip_magics.deploy.preflight import check_with_trial
 from aip_magics.i18n import gettext as _
 
 
@@ -35,10 +35,12 @@ def run(args: argparse.Namespace, body: str | None, context: Context) -> Report 
     deployment = deployment_of(args, body, context)
     if args.show:
         why = _("it is this package that checks")
-        text = here.program(args.show, {"python": here.python_check(deployment, context.settings(args))}, why)
+        text = local_equivalents.program(
+            args.show, {"python": local_equivalents.python_check(deployment, context.settings(args))}, why
+        )
         context.face.show(text)
         return text
-    report = check_and_try(deployment, context.target(args))
+    report = check_with_trial(deployment, context.target(args))
     context.face.show(report)
     return report
 

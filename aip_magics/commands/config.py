@@ -6,8 +6,8 @@ import argparse
 import dataclasses
 from typing import Any
 
-from aip_magics.commands import options
-from aip_magics.commands.base import Command, Context
+from aip_magics.commands.common import options
+from aip_magics.commands.common.command import Command, Context
 from aip_magics.errors import OptionError, SettingsError
 from aip_magics.i18n import gettext as _
 from aip_magics.settings import SESSION, Settings, Sourced, default_bucket
@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_target(parser)
     parser.add_argument("--bucket", metavar="gs://BUCKET", help=_("where models are uploaded to"))
     parser.add_argument(
-        "--unset", type=options.words, default=[], metavar="NAME,…", help=_("set by this notebook no more")
+        "--unset", type=options.split_commas, default=[], metavar="NAME,…", help=_("set by this notebook no more")
     )
     options.add_output(parser)
 

@@ -6,11 +6,12 @@ import argparse
 import dataclasses
 
 from aip_magics.client import calls
-from aip_magics.commands import options, show
-from aip_magics.commands.base import Command, Context
-from aip_magics.commands.cell import read_mapping, substitute
+from aip_magics.commands import show
+from aip_magics.commands.common import options
+from aip_magics.commands.common.cell_body import read_mapping, substitute
+from aip_magics.commands.common.command import Command, Context
+from aip_magics.commands.common.operation_wait import OperationTracker, add_waiting, operation_result
 from aip_magics.commands.deploy import refuse_output_only, version_asked
-from aip_magics.commands.waiting import Watch, add_waiting, result_of
 from aip_magics.errors import OptionError
 from aip_magics.events import StepFinished, StepStarted
 from aip_magics.i18n import gettext as _
@@ -20,7 +21,7 @@ from aip_magics.spec import Model, Operation, Version
 def add_create_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help=_("name of the model"))
     options.add_model(parser)
-    show.add_sending(parser)
+    show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 
@@ -48,7 +49,7 @@ def add_create_version(parser: argparse.ArgumentParser) -> None:
     options.add_version(parser)
     parser.add_argument("--config", metavar="FILE", help=_("YAML file with Version fields, as gcloud takes it"))
     add_waiting(parser)
-    show.add_sending(parser)
+    show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 
@@ -76,7 +77,7 @@ def create_version(
     if instead is not None:
         return instead
     target.connect()
-    watch = Watch(args, context, target, "create-version")
+    watch = OperationTracker(args, context, target, "create-version")
     step = "version"
     watch.emit(StepStarted(step, _("Create version {version} of model {model}", version=version.id, model=args.model)))
     operation = target.client.create_version(args.model, version)
@@ -87,7 +88,7 @@ def create_version(
     operation = watch.wait(operation)
     if not operation.done:
         return operation
-    value = result_of(operation, target)
+    value = operation_result(operation, target)
     context.face.show(value)
     return value
 

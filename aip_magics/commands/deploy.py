@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from aip_magics import deploy
-from aip_magics.commands import options, show
-from aip_magics.commands.base import Command, Context
-from aip_magics.commands.cell import answering, read_mapping, substitute
-from aip_magics.commands.instances import from_value
-from aip_magics.commands.origins import is_live, package_names
-from aip_magics.commands.origins import origin as origin_of
-from aip_magics.commands.waiting import Watch, add_waiting
+from aip_magics.commands import show
+from aip_magics.commands.common import options
+from aip_magics.commands.common.cell_body import answering, read_mapping, substitute
+from aip_magics.commands.common.command import Command, Context
+from aip_magics.commands.common.instances import from_value
+from aip_magics.commands.common.model_source import is_in_memory, package_names
+from aip_magics.commands.common.model_source import resolve_origin as origin_of
+from aip_magics.commands.common.operation_wait import OperationTracker, add_waiting
 from aip_magics.deploy import Deployment, Plan
 from aip_magics.errors import AipError, ChecksFailed, FieldError, OperationFailed, OptionError
 from aip_magics.events import Failed
@@ -34,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--replace", action="store_true", help=_("replace a different version of the same name"))
     run.add_argument("--dry-run", action="store_true", help=_("show plan and requests, send nothing"))
     add_waiting(parser)
-    show.add_sending(parser, dry_run=False)
+    show.add_dry_run(parser, dry_run=False)
     options.add_target(parser)
     options.add_output(parser)
 
@@ -67,7 +68,7 @@ def perform(deployment: Deployment, args: argparse.Namespace, context: Context) 
     target = context.target(args)
     if args.show or args.dry_run:
         return _instead(deployment, args, context, target)
-    watch = Watch(args, context, target, "deploy")
+    watch = OperationTracker(args, context, target, "deploy")
     try:
         result = deploy.run(deployment, target, watch.emit, wait=not args.asynchronous)
     except OperationFailed as error:
@@ -95,7 +96,7 @@ def _instead(deployment: Deployment, args: argparse.Namespace, context: Context,
     result: deploy.Plan | str = plan
     if args.show:
         sent = show.deployment_calls(plan, target, deployment.test, wait=not args.asynchronous)
-        result = show.equivalent(args.show, sent, target)
+        result = show.render_script(args.show, sent, target)
     context.face.show(result)
     return result
 
@@ -124,7 +125,7 @@ def deployment_of(args: argparse.Namespace, body: str | None, context: Context, 
         replace=args.replace,
         skip=frozenset(args.skip),
         strict=args.strict,
-        trust=args.trust or is_live(args.origin or in_body, context),
+        trust=args.trust or is_in_memory(args.origin or in_body, context),
     )
 
 
@@ -167,7 +168,7 @@ def _with_line(fields: dict[str, Any], args: argparse.Namespace, context: Contex
         if "packageUris" in given:
             given["packageUris"] = list(package_names(given["packageUris"], context))
     from_body = Version.from_json(fields)
-    return dataclasses.replace(from_body, **_fields_of(options.version_of(line)))
+    return dataclasses.replace(from_body, **_fields_of(options.build_version(line)))
 
 
 def _fields_of(version: Version) -> dict[str, Any]:

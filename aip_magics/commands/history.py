@@ -6,9 +6,9 @@ import argparse
 import dataclasses
 from collections.abc import Sequence
 
-from aip_magics.commands import options
-from aip_magics.commands.base import Command, Context
-from aip_magics.commands.journal import Entry
+from aip_magics.commands.common import options
+from aip_magics.commands.common.command import Command, Context
+from aip_magics.commands.common.history_log import HistoryEntry
 from aip_magics.errors import OptionError
 from aip_magics.i18n import gettext as _
 
@@ -17,7 +17,7 @@ from aip_magics.i18n import gettext as _
 class History:
     """What was done, the oldest first."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[HistoryEntry]
 
     def to_json(self) -> list[dict[str, object]]:
         return [entry.to_json() for entry in self.entries]

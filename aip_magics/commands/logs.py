@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from aip_magics.commands import options
-from aip_magics.commands.base import Command, Context
+from aip_magics.commands.common import options
+from aip_magics.commands.common.command import Command, Context
 from aip_magics.errors import OptionError
 from aip_magics.i18n import gettext as _
 from aip_magics.targets import Target

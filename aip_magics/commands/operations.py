@@ -7,9 +7,10 @@ import dataclasses
 from collections.abc import Sequence
 
 from aip_magics.client import calls
-from aip_magics.commands import options, show
-from aip_magics.commands.base import Command, Context
-from aip_magics.commands.waiting import Watch, add_waiting, result_of
+from aip_magics.commands import show
+from aip_magics.commands.common import options
+from aip_magics.commands.common.command import Command, Context
+from aip_magics.commands.common.operation_wait import OperationTracker, add_waiting, operation_result
 from aip_magics.errors import NotFound, OptionError
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Operation, Version
@@ -20,7 +21,7 @@ Waited = Version | Operation | list[Version | Operation] | show.DryRun | str | N
 def add_operations(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", nargs="?", choices=("list", "describe"), default="list", help=_("left out: list"))
     parser.add_argument("operation", nargs="?", metavar="OPERATION", help=_("projects/P/operations/ID, or its ID"))
-    show.add_sending(parser)
+    show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 
@@ -58,7 +59,7 @@ def add_attach(parser: argparse.ArgumentParser) -> None:
 
 def _add_waiting(parser: argparse.ArgumentParser) -> None:
     add_waiting(parser, asynchronous=False)
-    show.add_sending(parser)
+    show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 
@@ -89,7 +90,7 @@ def _wait_for(name: str, args: argparse.Namespace, context: Context) -> Version 
     if instead is not None:
         return instead
     target.connect()
-    watch = Watch(args, context, target, "attach")
+    watch = OperationTracker(args, context, target, "attach")
     try:
         operation = watch.wait(target.client.get_operation(name))
     except NotFound:
@@ -98,18 +99,18 @@ def _wait_for(name: str, args: argparse.Namespace, context: Context) -> Version 
         raise
     if not operation.done:
         return operation
-    value = result_of(operation, target)
+    value = operation_result(operation, target)
     context.face.show(value)
     return value
 
 
-def _only(name: str) -> list[show.Call]:
+def _only(name: str) -> list[show.PlannedCall]:
     return [show.Wait(name)]
 
 
 def add_cancel(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("operation", metavar="OPERATION", help=_("projects/P/operations/ID, or its ID"))
-    show.add_sending(parser)
+    show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 

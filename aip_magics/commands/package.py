@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from aip_magics import artifacts
 from aip_magics.artifacts import pickle_globals as pickled
-from aip_magics.commands import options
-from aip_magics.commands.base import Command, Context
+from aip_magics.commands.common import options
+from aip_magics.commands.common.command import Command, Context
 from aip_magics.errors import ModelDirError, OptionError
 from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:
-    from aip_magics.prediction.sdist import Package
+    from aip_magics.sdist import Package
 
 _PICKLES = (".joblib", ".pkl")
 
@@ -70,13 +70,15 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Packag
 
 
 def _shown(args: argparse.Namespace, context: Context) -> str:
-    from aip_magics.commands.show import here
+    from aip_magics.commands.show import local_equivalents
 
     if not args.path:
         raise _nothing_to_package()
     asked = {"name": args.name, "version": args.version, "runtime_version": args.runtime_version}
-    lines = here.python_package(Path(args.path).expanduser(), output=Path(args.output).expanduser(), **asked)
-    text = here.program(args.show, {"python": lines}, _("a package is made on this machine"))
+    lines = local_equivalents.python_package(
+        Path(args.path).expanduser(), output=Path(args.output).expanduser(), **asked
+    )
+    text = local_equivalents.program(args.show, {"python": lines}, _("a package is made on this machine"))
     context.face.show(text)
     return text
 
@@ -86,7 +88,7 @@ def _nothing_to_package() -> OptionError:
 
 
 def _package(args: argparse.Namespace, found: PickledFromMain | None) -> Package:
-    from aip_magics.prediction.sdist import package
+    from aip_magics.sdist import package
 
     path = Path(args.path).expanduser()
     made = package(
@@ -103,11 +105,11 @@ def _package(args: argparse.Namespace, found: PickledFromMain | None) -> Package
 
 def _remember(path: Path, context: Context) -> None:
     """What was made here is built here without a question."""
-    from aip_magics.deploy import consent
+    from aip_magics.deploy import trust_store
     from aip_magics.trust import digest
 
     file = artifacts.file_at(path)
-    consent.remember(context.data_dir(), {digest(file.path): file})
+    trust_store.remember(context.data_dir(), {digest(file.path): file})
 
 
 def _from_main(model_dir: Path) -> PickledFromMain:

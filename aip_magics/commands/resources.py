@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aip_magics.client import Request, calls
-from aip_magics.commands import options, show
-from aip_magics.commands.base import Command, Context
+from aip_magics.commands import show
+from aip_magics.commands.common import options
+from aip_magics.commands.common.command import Command, Context
 from aip_magics.commands.logs import embedded
 from aip_magics.errors import ApiError, OptionError
 from aip_magics.events import StepFinished, StepStarted
@@ -55,7 +56,7 @@ def add_describe(parser: argparse.ArgumentParser) -> None:
         "--compare", metavar="VERSION", help=_("another version of the model, to stand beside this one")
     )
     parser.add_argument("--stats", action="store_true", help=_("of a version: requests, errors, latencies and nodes"))
-    show.add_sending(parser)
+    show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 
@@ -124,7 +125,7 @@ def _runtime(target: Target, version: Version) -> Mapping[str, Any]:
 def add_list(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", help=_("list its versions; left out: the models"))
     parser.add_argument("--operations", action="store_true", help=_("list the operations"))
-    show.add_sending(parser)
+    show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 
@@ -160,7 +161,7 @@ def add_delete(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="NAME", help=_("the model, or that of the version"))
     parser.add_argument("--all-versions", action="store_true", help=_("delete the model with all its versions"))
     parser.add_argument("--yes", "-y", action="store_true", help=_("really delete; nothing is asked"))
-    show.add_sending(parser)
+    show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from aip_magics import settings
-from aip_magics.commands import options
-from aip_magics.commands.base import Command, Context
-from aip_magics.commands.token import token_of
+from aip_magics.commands.common import options
+from aip_magics.commands.common.access_token import read_access_token
+from aip_magics.commands.common.command import Command, Context
 from aip_magics.errors import OptionError, ServerError
 from aip_magics.i18n import gettext as _
 from aip_magics.targets import local
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Server
     result: ServerStatus | str
     settings.private(directory)
     if args.action == "start":
-        args.token = token_of(args.token_file, os.environ)
+        args.token = read_access_token(args.token_file, os.environ)
     if args.action == "start" and args.foreground:
         local.serve(directory, *_start_options(args, directory))
         result = _status(directory, None)

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aip_magics.client import calls
-from aip_magics.commands import options, show
-from aip_magics.commands.base import Command, Context
-from aip_magics.commands.cell import read_mapping, substitute
+from aip_magics.commands import show
+from aip_magics.commands.common import options
+from aip_magics.commands.common.cell_body import read_mapping, substitute
+from aip_magics.commands.common.command import Command, Context
 from aip_magics.commands.deploy import read_config
 from aip_magics.errors import FieldError, OptionError
 from aip_magics.events import StepFinished, StepStarted
@@ -29,14 +30,14 @@ def add_update(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--description", help=_("'' takes it away"))
     labels = parser.add_argument_group(_("labels"))
     labels.add_argument("--update-labels", type=options.pairs, metavar="K=V,…", help=_("add or change these"))
-    labels.add_argument("--remove-labels", type=options.words, metavar="K,…", help=_("take these away"))
+    labels.add_argument("--remove-labels", type=options.split_commas, metavar="K,…", help=_("take these away"))
     labels.add_argument("--clear-labels", action="store_true", help=_("take all away (before --update-labels)"))
     nodes = parser.add_argument_group(_("of a version"))
     nodes.add_argument("--nodes", type=int, metavar="N", help=_("manual scaling: so many nodes"))
     options.add_nodes(nodes)
     options.add_request_logging(nodes)
     nodes.add_argument("--config", metavar="FILE", help=_("YAML file with the fields, as gcloud takes it"))
-    show.add_sending(parser)
+    show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 
@@ -123,7 +124,7 @@ def _mask(fields: Mapping[str, Any]) -> Iterator[str]:
 def add_set_default(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("version", metavar="VERSION", help=_("the version that answers for the model from now on"))
     parser.add_argument("--model", metavar="NAME", help=_("the model of the version"))
-    show.add_sending(parser)
+    show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 

@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aip_magics.commands import options
-from aip_magics.commands.base import Command, Context
-from aip_magics.commands.options import Form
-from aip_magics.commands.transfer import Transfer, again, target_of
+from aip_magics.commands.common import options
+from aip_magics.commands.common.command import Command, Context
+from aip_magics.commands.common.options import ScriptFormat
+from aip_magics.commands.common.transfer_steps import TransferSteps, connect_target, resume_command
 from aip_magics.errors import OptionError
 from aip_magics.i18n import gettext as _
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from aip_magics.storage import Bucket, Digests, GsUri, Stored, UploadPlan
     from aip_magics.targets import Target
 
-MOST_TOLD = 5  # names of one kind in the notes; the plan has all
+MAX_LISTED = 5  # names of one kind in the notes; the plan has all
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", metavar="DIR", help=_("what is uploaded: a directory, or one file"))
     parser.add_argument("uri", metavar="gs://BUCKET/PATH", help=_("the directory that it becomes"))
     parser.add_argument("--delete-extra", action="store_true", help=_("remove objects there that have no file here"))
-    options.add_sending(parser, told=_("show what would be sent, send nothing"))
+    options.add_dry_run(parser, told=_("show what would be sent, send nothing"))
     options.add_target(parser)
     options.add_output(parser)
 
@@ -41,11 +41,11 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[S
 
     destination = GsUri.parse(args.uri)
     found = list_files(Path(args.directory).expanduser())
-    target = target_of(args, context)
+    target = connect_target(args, context)
     if args.show:
         return _shown(args.show, found, destination, target, context, delete_extra=args.delete_extra)
     here = transfers(target.settings.data_dir)
-    steps = Transfer(context.face.emit, again("upload", [args.directory, args.uri], args))
+    steps = TransferSteps(context.face.emit, resume_command("upload", [args.directory, args.uri], args))
     with steps.step("plan", _("Compare with what is there")) as step:
         bucket, todo = _compare(step, found, destination, target, here.digests, delete_extra=args.delete_extra)
     if args.dry_run:
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[S
 
 
 def _shown(
-    form: Form, found: Listing, destination: GsUri, target: Target, context: Context, *, delete_extra: bool
+    form: ScriptFormat, found: Listing, destination: GsUri, target: Target, context: Context, *, delete_extra: bool
 ) -> str:
     """The equivalent lines. Nothing is contacted: they send what differs, or all."""
     from aip_magics.commands import show
@@ -77,7 +77,7 @@ def _shown(
     left_out = tuple(one.name for one in found.left_out)
     whole = show.Sync(found.path, files, left_out, bucket, prefix, delete_extra)
     sent = [show.MakeBucket(bucket, target.default_region), *(files if found.given_file else [whole])]
-    lines = show.equivalent(form, sent, target)
+    lines = show.render_script(form, sent, target)
     context.face.show(lines)
     return lines
 
@@ -89,11 +89,11 @@ def _compare(
     from aip_magics.render.panels.upload import summary
     from aip_magics.storage import find_bucket, plan
 
-    for left_out in found.left_out[:MOST_TOLD]:
+    for left_out in found.left_out[:MAX_LISTED]:
         step.note(_("left out: {name} ({reason})", name=left_out.name, reason=left_out.reason))
     bucket = find_bucket(target.store, destination.bucket)
     todo = plan(target.store, _files(found), destination, delete_extra=delete_extra, digests=digests)
-    for remote in todo.remove[:MOST_TOLD]:
+    for remote in todo.remove[:MAX_LISTED]:
         step.note(_("is removed there: {name}", name=remote.name), "warning")
     if bucket and target.region and not bucket.is_in(target.region):
         text = _("the bucket is in {there}, not in {here}", there=bucket.location, here=target.region)

@@ -12,14 +12,14 @@ from aip_magics.checks import sanitize_name
 from aip_magics.client import calls
 from aip_magics.client.calls import Request
 from aip_magics.deploy.deployment import Deployment
-from aip_magics.deploy.packages import PackageFile, in_bucket, is_remote
+from aip_magics.deploy.package_uploads import PackageFile, in_bucket, is_remote
 from aip_magics.i18n import gettext as _
 from aip_magics.settings import default_bucket
 from aip_magics.spec import Model, Version
 from aip_magics.storage import GsUri, paths
 from aip_magics.targets import Target
 
-IN_PLACE = ("description", "labels")  # of the fields of a version
+MUTABLE_FIELDS = ("description", "labels")  # of the fields of a version
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Plan:
     def in_place(self) -> dict[str, Any]:
         """The given fields of the version that an update changes, of one that is kept or was just made."""
         given = self.version.to_json()
-        return {**{field: given[field] for field in IN_PLACE if field in given}, **self.sent_later}
+        return {**{field: given[field] for field in MUTABLE_FIELDS if field in given}, **self.sent_later}
 
     @property
     def bucket(self) -> str | None:
@@ -116,7 +116,7 @@ def make_plan(deployment: Deployment, target: Target, model_dir: ModelDir | None
     return plan
 
 
-def name_version(plan: Plan, target: Target, name: str, source: str) -> Plan:
+def resolve_version_name(plan: Plan, target: Target, name: str, source: str) -> Plan:
     """The plan with its version named, and with the upload's destination that follows from it."""
     version = plan.version.replace(name=name)
     if source:

@@ -22,7 +22,7 @@ from aip_magics.prediction.frames import Frame, Unpacker, pack
 from aip_magics.prediction.parents import ParentPool
 from aip_magics.prediction.process import Forked, Surroundings, WorkerProcess
 from aip_magics.prediction.replies import Loaded as Loaded
-from aip_magics.prediction.surroundings import environment
+from aip_magics.prediction.worker_environ import worker_environ
 
 START_SECONDS = 60.0  # for a parent that is still importing, on a busy machine
 CHUNK = 1 << 18  # bytes read at once
@@ -116,7 +116,7 @@ def begin(
             forked = _fork(spec, parents, surroundings)
             if forked is not None:
                 return forked
-        variables = environment(os.environ if environ is None else environ, spec.python, spec.threads)
+        variables = worker_environ(os.environ if environ is None else environ, spec.python, spec.threads)
         sock, handle = process.spawn(spec.python, surroundings, variables)
         return WorkerProcess(sock, handle, surroundings)
     except BaseException:

@@ -7,12 +7,12 @@ from typing import Any
 
 from aip_magics.events import Event, Heartbeat, Progress
 from aip_magics.render import text
-from aip_magics.render.state import RunState
+from aip_magics.render.run_state import RunState
 
 PROGRESS_SECONDS = 2.0  # without another line: then one tells how far the step is
 
 
-class TerminalFace:
+class TerminalReporter:
     """Writes events by `report` and results by `write` (None: not at all), one call per line or block.
 
     `clock` gives seconds on a clock that does not go back.

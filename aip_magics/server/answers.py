@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from aip_magics.errors import InvalidArgument
-from aip_magics.server.objects.web.fields import select
+from aip_magics.server.gcs.api.partial_response import select
 from aip_magics.server.problems import violation
 
 Handler = Callable[[Request], Awaitable[Mapping[str, Any]]]

@@ -20,11 +20,11 @@ from aip_magics.server.context import Service
 from aip_magics.server.copies import Copies
 from aip_magics.server.creation import Creations
 from aip_magics.server.gate import Gate
+from aip_magics.server.gcs import ObjectStore
+from aip_magics.server.gcs import routes as object_routes
 from aip_magics.server.last_use import LastUse
 from aip_magics.server.names import VersionKey
 from aip_magics.server.nodes import Nodes, Recipe
-from aip_magics.server.objects import ObjectStore
-from aip_magics.server.objects import routes as object_routes
 from aip_magics.server.serving.journals import Journals
 from aip_magics.server.serving.scaling import IDLE_SECONDS
 from aip_magics.server.store import Store
@@ -137,9 +137,9 @@ class App:
         modules = tuple(sorted(trust.modules))
         if not trust.files:
             return False, modules
-        from aip_magics.deploy import consent  # with all rules: not before a model of somebody was trusted
+        from aip_magics.deploy import trust_store  # with all rules: not before a model of somebody was trusted
 
-        return consent.trusts(trust, recipe.model_dir, recipe.framework, recipe.prediction_class), modules
+        return trust_store.load_trust(trust, recipe.model_dir, recipe.framework, recipe.prediction_class), modules
 
     def _install(self, recipe: Recipe) -> tuple[Path, ...]:
         # Again for every worker: it is a look where it was done before, and mends a cache that was emptied.

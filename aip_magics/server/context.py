@@ -14,9 +14,9 @@ from aip_magics.server.names import ModelKey, VersionKey
 if TYPE_CHECKING:
     from aip_magics.server.copies import Copies
     from aip_magics.server.creation import Creations
+    from aip_magics.server.gcs import ObjectStore
     from aip_magics.server.last_use import LastUse
     from aip_magics.server.nodes import Nodes
-    from aip_magics.server.objects import ObjectStore
     from aip_magics.server.serving.journals import Journals
     from aip_magics.server.store import Store
 

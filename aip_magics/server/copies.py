@@ -19,7 +19,7 @@ from aip_magics.errors import FailedPrecondition, NotFound
 from aip_magics.server.problems import violation
 
 if TYPE_CHECKING:
-    from aip_magics.server.objects import ObjectStore, StoredObject
+    from aip_magics.server.gcs import ObjectStore, StoredObject
 
 _BUILDING = "building-"
 _FIELD = "version.deployment_uri"

@@ -24,7 +24,7 @@ from aip_magics.server.wire import timestamp
 from aip_magics.spec import Framework, Status, Version
 
 if TYPE_CHECKING:
-    from aip_magics.server.objects import ObjectStore
+    from aip_magics.server.gcs import ObjectStore
 
 log = logging.getLogger(__name__)
 

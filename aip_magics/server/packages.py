@@ -17,7 +17,7 @@ from aip_magics.spec import Version
 
 if TYPE_CHECKING:
     from aip_magics.server.copies import Files
-    from aip_magics.server.objects import ObjectStore
+    from aip_magics.server.gcs import ObjectStore
 
 SUFFIXES = (".tar.gz", ".zip", ".whl")
 _URIS = "version.package_uris"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aip_magics.artifacts import model_file
-from aip_magics.prediction import tools
+from aip_magics.prediction import subprocess_tools
 from aip_magics.prediction.environments.pythons import find_python
 
 TRAIN = """
@@ -65,8 +65,8 @@ def trained(folder: Path, python: str, code: str, *pins: str) -> list[Path]:
     models.mkdir()
     interpreter = own / "bin" / "python"
     for words in (
-        tools.uv("venv", "-q", "--python", str(found), str(own)),
-        tools.uv("pip", "install", "-q", "--python", str(interpreter), *pins),
+        subprocess_tools.uv("venv", "-q", "--python", str(found), str(own)),
+        subprocess_tools.uv("pip", "install", "-q", "--python", str(interpreter), *pins),
         [str(interpreter), "-c", code, str(models)],
     ):
         done = subprocess.run(words, capture_output=True, text=True, timeout=600)

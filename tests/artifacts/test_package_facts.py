@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from aip_magics.artifacts import packages
 from aip_magics.artifacts.packages import FileRead, PackageFacts, package_facts
 from aip_magics.artifacts.packages import bounds as archive_reader
-from aip_magics.prediction.sdist import package
+from aip_magics.sdist import package
 
 ROUTINE = """
 class Routine:

@@ -12,7 +12,7 @@ import pytest
 
 from aip_magics.artifacts import packages
 from aip_magics.artifacts.packages import build_code
-from aip_magics.prediction.sdist import package
+from aip_magics.sdist import package
 
 SETUP = "from setuptools import find_packages, setup\n"
 BACKEND = '[build-system]\nrequires = ["setuptools>=61", "wheel"]\nbuild-backend = "setuptools.build_meta"\n'

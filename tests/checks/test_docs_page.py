@@ -7,7 +7,7 @@ import re
 import pytest
 
 from aip_magics import checks
-from aip_magics.checks import docs_page
+from aip_magics.checks import docs_page, outcome
 from aip_magics.checks.rule import warning
 
 ALL = {**checks.RULES, **checks.ONLINE_RULES}

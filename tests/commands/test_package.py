@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from heard import Heard
 
-from aip_magics.commands.base import Context
+from aip_magics.commands.common.command import Context
 from aip_magics.commands.package import PickledFromMain
-from aip_magics.commands.registry import command_of, parser_of
+from aip_magics.commands.registry import build_parser, get_command
 from aip_magics.errors import InputError, ModelDirError, OptionError, RuntimeEnvironmentError
 from aip_magics.events import Failed, StepFinished, StepSkipped
-from aip_magics.prediction.sdist import Package
+from aip_magics.sdist import Package
 from aip_magics.settings import Environment
 
 TRAIN = """
@@ -38,8 +38,8 @@ SAVE = "joblib.dump(model, 'export/model.joblib')\n"
 
 
 def run(face: Heard, verb: str, *words: str, body: str | None = None, **variables: str) -> Any:
-    command = command_of(verb)
-    args = parser_of(command, verb).parse(words)
+    command = get_command(verb)
+    args = build_parser(command, verb).parse(words)
     environment = Environment(variables, {}) if variables else None
     return command.run(args, body, Context(face, environment=environment))
 

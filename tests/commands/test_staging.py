@@ -18,7 +18,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from aip_magics.artifacts import inspect_model_dir
-from aip_magics.commands.staging import stage
+from aip_magics.commands.common.staging import stage
 from aip_magics.errors import OptionError
 
 ROWS, LABELS = [[0.0, 1.0], [1.0, 0.0], [2.0, 2.0], [3.0, 1.0]], [0, 0, 1, 1]
@@ -104,7 +104,7 @@ def test_keras_and_tensorflow_models_become_saved_models(tmp_path: Path) -> None
 import json, sys
 from pathlib import Path
 import keras, tensorflow as tf
-from aip_magics.commands.staging import stage
+from aip_magics.commands.common.staging import stage
 class Twice(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
     def __call__(self, x):

@@ -6,7 +6,7 @@ import pytest
 
 from aip_magics import i18n
 from aip_magics.artifacts import inspect_model_dir
-from aip_magics.commands.registry import command_of, parser_of
+from aip_magics.commands.registry import build_parser, get_command
 from aip_magics.deploy.plan import steps
 from aip_magics.deploy.steps import file_summary
 from aip_magics.errors import FieldError, OptionError, SettingsError
@@ -22,7 +22,7 @@ def korean():
 
 
 def parser():
-    return parser_of(command_of("deploy"), "%aip_deploy")
+    return build_parser(get_command("deploy"), "%aip_deploy")
 
 
 def test_an_error_has_its_three_lines_in_korean():

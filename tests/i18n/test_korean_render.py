@@ -7,10 +7,10 @@ import pytest
 from aip_magics import i18n
 from aip_magics.errors import InstancesError, StorageError
 from aip_magics.events import StepFinished, StepStarted
-from aip_magics.notebook.form.fields import fields, label_of
+from aip_magics.notebook.form.fields import fields, get_label
 from aip_magics.prediction.instances import parse_json_instances
 from aip_magics.render import html, text
-from aip_magics.render.state import RunState
+from aip_magics.render.run_state import RunState
 from aip_magics.spec import Version
 from aip_magics.storage.names import GsUri
 
@@ -56,4 +56,4 @@ def test_a_storage_name():
 
 def test_the_labels_of_the_form():
     assert {"모델 이름", "프레임워크", "테스트 인스턴스"} <= {field.label for field in fields()}
-    assert (label_of("scaling", "automatic"), label_of("region", "global")) == ("자동", "global")
+    assert (get_label("scaling", "automatic"), get_label("region", "global")) == ("자동", "global")

@@ -10,9 +10,9 @@ from typing import Any
 from aip_magics import errors, spec
 from aip_magics.checks.outcome import Finding, Skipped
 from aip_magics.checks.report import Report
+from aip_magics.commands.common.history_log import HistoryEntry
 from aip_magics.commands.config import Configuration
 from aip_magics.commands.history import History
-from aip_magics.commands.journal import Entry
 from aip_magics.commands.package import PickledFromMain
 from aip_magics.commands.resources import Comparison, Served
 from aip_magics.commands.server import ServerStatus
@@ -28,8 +28,8 @@ from aip_magics.events import (
     StepSkipped,
     StepStarted,
 )
-from aip_magics.prediction.sdist import Package
 from aip_magics.render import RunState
+from aip_magics.sdist import Package
 from aip_magics.settings import Sourced
 from aip_magics.storage import GsUri, PullPlan, Remote
 from aip_magics.storage.pull_plan import Wanted
@@ -156,7 +156,7 @@ def comparison(text: str, count: int) -> Comparison:
 
 def history(text: str, count: int) -> History:
     place = {"target": text, "project": text}
-    return History([Entry(text, text, outcome, text, text, text, place) for outcome in (text, "done")] * count)
+    return History([HistoryEntry(text, text, outcome, text, text, text, place) for outcome in (text, "done")] * count)
 
 
 def configuration(text: str, count: int) -> Configuration:

@@ -20,8 +20,8 @@ from aip_magics.events import (
     StepStarted,
 )
 from aip_magics.render import html, text
+from aip_magics.render.formatting import width
 from aip_magics.render.panels.describe import protection
-from aip_magics.render.words import width
 
 
 def words(shown: str) -> set[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from aip_magics.errors import FailedPrecondition
 from aip_magics.server.copies import Copies, digest, files_of
-from aip_magics.server.objects import ObjectStore
+from aip_magics.server.gcs import ObjectStore
 
 CONTENT = {"model.joblib": b"model", "assets/words.txt": "Wörter\n".encode(), "empty": b""}
 

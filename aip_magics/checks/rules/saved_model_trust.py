@@ -16,7 +16,7 @@ from aip_magics.checks.rule import error, on_directory, rule
 from aip_magics.checks.trust import TrustQuestion, UntrustedFile, answers, listed, question
 from aip_magics.i18n import gettext as _
 from aip_magics.prediction.replies import trust_fix
-from aip_magics.prediction.worker import reach
+from aip_magics.prediction.worker import graph_walk
 
 _GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
 _READ_BY_LOADING = ("variables/", "assets/")
@@ -79,16 +79,16 @@ def _names(file: File) -> tuple[str, ...]:
     found: dict[str, str] = {}
     assets: list[str] = []
     for read in saved_models.graphs(file.path, judged.attributes()):
-        graph = reach.Graph(**{name: getattr(read, name) for name in reach.Graph.__slots__})
-        found.update(reach.strangers(graph, judged))
-        assets += reach.unsafe_assets(graph)
+        graph = graph_walk.Graph(**{name: getattr(read, name) for name in graph_walk.Graph.__slots__})
+        found.update(graph_walk.find_unsafe_operations(graph, judged))
+        assets += graph_walk.unsafe_assets(graph)
     told = [_("{op} ({does})", op=op, does=_does(group)) for op, group in sorted(found.items())]
     return (*told, *(_("an asset outside of the model: {name!r}", name=name) for name in assets))
 
 
 @functools.cache
-def _judged() -> reach.Judged:
-    return reach.Judged(str(catalog.graph_ops_path()))
+def _judged() -> graph_walk.Judged:
+    return graph_walk.Judged(str(catalog.graph_ops_path()))
 
 
 def _finding(one: UntrustedFile) -> Finding:

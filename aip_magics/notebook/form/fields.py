@@ -110,7 +110,7 @@ _CONSOLE = ("model.onlinePredictionConsoleLogging",)
 _ORIGIN = ("origin", "version.deploymentUri")
 
 
-def field_of(subject: str) -> str:
+def get_field(subject: str) -> str:
     """The field that a finding is about; empty where no field shows it (a container, an accelerator)."""
     best = max(
         ((name, field.id) for field in fields() for name in field.subjects if _below(subject, name)),
@@ -121,7 +121,7 @@ def field_of(subject: str) -> str:
     return best[1] or ("" if _is_resource_field(subject) else "origin")
 
 
-def label_of(id: str, value: str) -> str:
+def get_label(id: str, value: str) -> str:
     """What a value of a choice is called: names of the API as they are."""
     labels = {
         "": _("(left out)"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from aip_magics.i18n import gettext as _
-from aip_magics.notebook.form.cell import cell
-from aip_magics.notebook.form.fields import Field, fields, label_of
+from aip_magics.notebook.form.cell_text import cell
+from aip_magics.notebook.form.fields import Field, fields, get_label
 from aip_magics.notebook.form.state import FormState
 from aip_magics.render.blocks import Block, Code, Details, Panel, Table, line, muted, row, strong
 
@@ -32,5 +32,5 @@ def cancelled() -> Panel:
 
 def _shown(field: Field, value: str | bool) -> str:
     if field.kind == "choice":
-        return label_of(field.id, str(value))
+        return get_label(field.id, str(value))
     return _("yes") if value is True else str(value)

@@ -11,7 +11,7 @@ from aip_magics.artifacts.packages.extraction import repack, unpack
 from aip_magics.artifacts.packages.members import DAMAGED
 from aip_magics.artifacts.packages.package_facts import is_read
 from aip_magics.i18n import gettext as _
-from aip_magics.prediction.packages.failures import failed
+from aip_magics.prediction.packages.install_errors import failed
 
 __all__ = ["Archive", "examine", "prepare"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aip_magics.i18n import gettext as _
 from aip_magics.prediction.interpreters import Interpreter
-from aip_magics.prediction.packages.failures import failed
+from aip_magics.prediction.packages.install_errors import failed
 
 AT_START = frozenset({"sitecustomize", "usercustomize"})  # Python imports them by itself
 # Modules of newer Pythons that are packages of the index for older ones.

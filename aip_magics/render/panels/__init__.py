@@ -12,12 +12,12 @@ from aip_magics.render.panels.comparison import comparison
 from aip_magics.render.panels.describe import describe, fields, served
 from aip_magics.render.panels.error import error
 from aip_magics.render.panels.findings import findings, report
+from aip_magics.render.panels.history import configuration, history
 from aip_magics.render.panels.listing import listing
 from aip_magics.render.panels.package import of_main, package
 from aip_magics.render.panels.plan import plan
 from aip_magics.render.panels.predictions import predictions
 from aip_magics.render.panels.progress import progress
-from aip_magics.render.panels.session import configuration, history
 from aip_magics.render.panels.upload import objects, pull_plan, upload_plan
 
 

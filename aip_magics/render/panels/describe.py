@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aip_magics.i18n import gettext as _
+from aip_magics.render import formatting
 from aip_magics.render import json as as_json
-from aip_magics.render import words
 from aip_magics.render.blocks import Code, Details, Line, Mark, Panel, Table, Tone, line, muted, row, strong
 from aip_magics.render.shapes import Served
 from aip_magics.spec import Model, Operation, Version
@@ -85,8 +85,8 @@ def protection(runtime: Mapping[str, Any]) -> str:
 def operation_state(operation: Operation) -> Mark:
     """How the operation stands: running, done or failed."""
     if operation.error is not None:
-        return Mark("bad", words.status("failed"))
-    return Mark("good", words.status("done")) if operation.done else Mark("busy", words.status("running"))
+        return Mark("bad", formatting.status("failed"))
+    return Mark("good", formatting.status("done")) if operation.done else Mark("busy", formatting.status("running"))
 
 
 def version_state(version: Version) -> Mark:

@@ -7,7 +7,7 @@ from aip_magics.i18n import gettext as _
 from aip_magics.render.blocks import Block, Code, Details, Mark, Panel, line, strong
 from aip_magics.render.panels.findings import finding_blocks
 
-MOST_LOG_LINES = 40
+MAX_LOG_LINES = 40
 
 
 def error(value: AipError) -> Panel:
@@ -33,12 +33,12 @@ def _carried(value: AipError) -> tuple[Block, ...]:
         return (line(_("operation:"), name),) if name else ()
     if isinstance(value, PredictionError) and value.log.strip():
         lines = value.log.strip("\n").splitlines()
-        shown = Code("\n".join(lines[-MOST_LOG_LINES:]))
+        shown = Code("\n".join(lines[-MAX_LOG_LINES:]))
         return (Details(_log_title(len(lines)), shown),)
     return ()
 
 
 def _log_title(lines: int) -> str:
-    if lines <= MOST_LOG_LINES:
+    if lines <= MAX_LOG_LINES:
         return _("What the model printed")
-    return _("What the model printed, last {shown} of {lines} lines", shown=MOST_LOG_LINES, lines=lines)
+    return _("What the model printed, last {shown} of {lines} lines", shown=MAX_LOG_LINES, lines=lines)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aip_magics.i18n import gettext as _
-from aip_magics.render import words
+from aip_magics.render import formatting
 from aip_magics.render.blocks import Inline, Mark, Panel, Row, Table, row
 from aip_magics.render.panels.describe import operation_state, version_state
 from aip_magics.spec import Model, Operation, Version
@@ -69,7 +69,7 @@ def _operation(operation: Operation, now: float | None) -> tuple[Inline, ...]:
 
 
 def _when(time: str | None, now: float | None) -> str:
-    return (time or "") if now is None else words.age(time, now)
+    return (time or "") if now is None else formatting.age(time, now)
 
 
 def _version_heads() -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aip_magics.i18n import gettext as _
-from aip_magics.render import words
+from aip_magics.render import formatting
 from aip_magics.render.blocks import Block, Inline, Mark, Panel, Table, Tone, code, line, muted, row, strong
 from aip_magics.render.shapes import PullPlan, StoredObject, UploadPlan
 
@@ -87,4 +87,4 @@ def _left_there(count: int) -> str:
 
 
 def _size(count: int) -> str:
-    return words.amount(count, 0, "bytes")
+    return formatting.amount(count, 0, "bytes")
