@@ -185,7 +185,7 @@ def test_the_command_line(folder: Path, tmp_path: Path) -> None:
 
 def test_another_endpoint(folder: Path, tmp_path: Path) -> None:
     """Anonymous, without a project: what a compatible endpoint asks for is its own business."""
-    script = Path(__file__).parents[1] / "server" / "objects" / "serve_objects.py"
+    script = Path(__file__).parents[1] / "server" / "gcs" / "serve_gcs.py"
     environment = {**os.environ, "PYTHONPATH": ROOT}
     server = subprocess.Popen(
         [sys.executable, str(script), str(tmp_path / "s")], stdout=subprocess.PIPE, env=environment

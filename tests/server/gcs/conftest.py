@@ -31,7 +31,7 @@ class ObjectServer:
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
-        script = Path(__file__).with_name("serve_objects.py")
+        script = Path(__file__).with_name("serve_gcs.py")
         path = os.pathsep.join(filter(None, [str(PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")]))
         self.process = subprocess.Popen(
             [sys.executable, str(script), str(data_dir)], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}

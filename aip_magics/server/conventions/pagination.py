@@ -11,13 +11,13 @@ from starlette.requests import Request
 
 from aip_magics import catalog
 from aip_magics.errors import InvalidArgument
-from aip_magics.server import filters
-from aip_magics.server.problems import violation
+from aip_magics.server.conventions import filters
+from aip_magics.server.conventions.error_responses import violation
 
 T = TypeVar("T")
 
 
-def listed(
+def paginate(
     request: Request,
     field: str,
     fetch: Callable[[str, int], Sequence[T]],

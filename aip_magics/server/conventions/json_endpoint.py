@@ -14,15 +14,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from aip_magics.errors import InvalidArgument
+from aip_magics.server.conventions.error_responses import violation
 from aip_magics.server.gcs.api.partial_response import select
-from aip_magics.server.problems import violation
 
 Handler = Callable[[Request], Awaitable[Mapping[str, Any]]]
 
 _FIELDS_CHARS = 2000
 
 
-def answered(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+def json_endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     """The endpoint of a handler that returns the JSON object to answer with."""
 
     async def endpoint(request: Request) -> Response:

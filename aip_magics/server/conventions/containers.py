@@ -6,15 +6,15 @@ import re
 
 from aip_magics import catalog
 from aip_magics.errors import InvalidArgument
+from aip_magics.server.conventions.error_responses import snake, violation
 from aip_magics.server.names import ModelKey
-from aip_magics.server.problems import snake, violation
 from aip_magics.spec import Version
 
 _EXCLUDED = ("runtimeVersion", "pythonVersion", "framework", "packageUris", "predictionClass")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def check(given: Version, key: ModelKey) -> None:
+def check_container(given: Version, key: ModelKey) -> None:
     """InvalidArgument by the first broken rule about containers and routes."""
     if given.container is None:
         if given.routes:

@@ -26,7 +26,7 @@ from aip_magics.errors import (
     Unauthenticated,
     Unavailable,
 )
-from aip_magics.server.problems import violation
+from aip_magics.server.conventions.error_responses import violation
 
 TYPE = "type.googleapis.com/google.cloud.ml.v1."
 EMPTY = {"@type": "type.googleapis.com/google.protobuf.Empty"}
@@ -46,11 +46,11 @@ HTTP_STATUS: dict[type[ApiError], tuple[int, str]] = {
 
 def error_response(error: AipError) -> Response:
     """Google's error object with the HTTP status that belongs to the error."""
-    status, body = error_answer(error)
+    status, body = error_body(error)
     return Response(body, status, media_type="application/json")
 
 
-def error_answer(error: AipError) -> tuple[int, bytes]:
+def error_body(error: AipError) -> tuple[int, bytes]:
     """The HTTP status and the body of the answer that says this error."""
     error = _as_api_error(error)
     code, status = HTTP_STATUS.get(type(error), (500, "INTERNAL"))
@@ -58,10 +58,10 @@ def error_answer(error: AipError) -> tuple[int, bytes]:
     body: dict[str, Any] = {"code": code, "message": error.message, "status": status}
     if error.details:
         body["details"] = list(error.details)
-    return code, dumped({"error": body})
+    return code, dump_json({"error": body})
 
 
-def dumped(value: Any) -> bytes:
+def dump_json(value: Any) -> bytes:
     """JSON as every answer has it."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
 

@@ -10,12 +10,12 @@ from typing import Any
 from starlette.requests import Request
 
 from aip_magics.errors import FailedPrecondition, InvalidArgument
-from aip_magics.server import listing, problems, wire
-from aip_magics.server.problems import violation
+from aip_magics.server.conventions import error_responses, google_json, pagination
+from aip_magics.server.conventions.error_responses import violation
 
 
 async def create(request: Request) -> dict[str, Any]:
-    job = await wire.read_json(request)
+    job = await google_json.read_json(request)
     given = [name for name in ("predictionInput", "trainingInput") if job.get(name) is not None]
     if not isinstance(job.get("jobId"), str) or not job["jobId"]:
         raise violation(InvalidArgument, "job.job_id", "A job id is required.")
@@ -32,9 +32,9 @@ async def create(request: Request) -> dict[str, Any]:
 
 async def list_(request: Request) -> dict[str, Any]:
     none: list[str] = []
-    return listing.listed(request, "jobs", lambda _after, _count: none, str, lambda _: {})
+    return pagination.paginate(request, "jobs", lambda _after, _count: none, str, lambda _: {})
 
 
 async def missing(request: Request) -> dict[str, Any]:
     """get, cancel, patch and the policy of a job: it does not exist."""
-    raise problems.no_job(request.path_params["job"])
+    raise error_responses.no_job(request.path_params["job"])

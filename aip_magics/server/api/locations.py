@@ -8,13 +8,13 @@ from starlette.requests import Request
 
 from aip_magics import catalog
 from aip_magics.errors import NotFound
-from aip_magics.server import listing
-from aip_magics.server.problems import violation
+from aip_magics.server.conventions import pagination
+from aip_magics.server.conventions.error_responses import violation
 
 
 async def list_(request: Request) -> dict[str, Any]:
     project = request.path_params["project"]
-    return listing.listed(
+    return pagination.paginate(
         request,
         "locations",
         lambda after, count: [name for name in _names() if name > after][:count],

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aip_magics.server.store import ModelRow, OperationRow, Store, VersionRow
-from aip_magics.server.wire import TYPE, etag
+from aip_magics.server.conventions.google_json import TYPE, etag
+from aip_magics.server.state.database import Database, ModelRow, OperationRow, VersionRow
 from aip_magics.spec import Model, Version
 
 
@@ -17,7 +17,7 @@ def version(row: VersionRow) -> Version:
     return shown.replace(etag=etag([shown.replace(lastUseTime=None).to_json()]))
 
 
-def model(row: ModelRow, store: Store) -> Model:
+def model(row: ModelRow, store: Database) -> Model:
     """The Model as `models.get` gives it, with the whole default version where there is one."""
     default = None
     if row.default_version:

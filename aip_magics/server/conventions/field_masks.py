@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 
 from aip_magics.errors import InvalidArgument
-from aip_magics.server.bodies import camel
-from aip_magics.server.problems import snake, violation
+from aip_magics.server.conventions.error_responses import snake, violation
+from aip_magics.server.conventions.request_parsing import camel
 from aip_magics.spec import Resource
 
 T = TypeVar("T", bound=Resource)
@@ -18,17 +18,17 @@ T = TypeVar("T", bound=Resource)
 _FIELD = "update_mask"
 
 
-def of(request: Request, known: Collection[str]) -> tuple[str, ...]:
+def from_request(request: Request, known: Collection[str]) -> tuple[str, ...]:
     """The paths of `updateMask` in camelCase: `autoScaling.minNodes`, also where it says `auto_scaling.min_nodes`.
 
     InvalidArgument where it is missing, or names a path that is not in `known`.
     """
     query = request.query_params
     given = ",".join(query.getlist("updateMask") + query.getlist("update_mask"))
-    return parsed(given, known)
+    return parse(given, known)
 
 
-def parsed(given: str, known: Collection[str]) -> tuple[str, ...]:
+def parse(given: str, known: Collection[str]) -> tuple[str, ...]:
     """The paths of an update mask as one text."""
     paths = tuple(dict.fromkeys(camel(path.strip()) for path in given.split(",") if path.strip()))
     if not paths:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aip_magics.errors import InvalidArgument
-from aip_magics.server.bodies import camel
-from aip_magics.server.problems import violation
+from aip_magics.server.conventions.error_responses import violation
+from aip_magics.server.conventions.request_parsing import camel
 
 Filter = Callable[[Mapping[str, Any]], bool]
 

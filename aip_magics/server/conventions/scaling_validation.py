@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from aip_magics import catalog
 from aip_magics.errors import ApiError, FailedPrecondition, InvalidArgument
-from aip_magics.server.problems import violation
+from aip_magics.server.conventions.error_responses import violation
 from aip_magics.spec import AutoScaling, Version
 
 PATCHABLE = (
@@ -17,19 +17,19 @@ PATCHABLE = (
     "manualScaling",
     "manualScaling.nodes",
 )
-_MOST = 2**31 - 1  # the fields are int32
+_MAX_NODES = 2**31 - 1  # the fields are int32
 _AUTO, _MANUAL = "version.auto_scaling", "version.manual_scaling"
 
 
-def check(given: Version) -> None:
+def check_scaling(given: Version) -> None:
     """InvalidArgument for counts that make no sense. That the two exclude each other is S21, the least of N1 is S22."""
-    if given.manualScaling and not 1 <= (given.manualScaling.nodes or 0) <= _MOST:
+    if given.manualScaling and not 1 <= (given.manualScaling.nodes or 0) <= _MAX_NODES:
         raise violation(InvalidArgument, f"{_MANUAL}.nodes", "At least one node is required.")
     if auto := given.autoScaling:
         least = auto.minNodes or 0
-        if not 0 <= least <= _MOST:
+        if not 0 <= least <= _MAX_NODES:
             raise violation(InvalidArgument, f"{_AUTO}.min_nodes", "It must not be negative.")
-        if auto.maxNodes is not None and not max(1, least) <= auto.maxNodes <= _MOST:
+        if auto.maxNodes is not None and not max(1, least) <= auto.maxNodes <= _MAX_NODES:
             text = "It must be at least 1 and not below minNodes."
             raise violation(InvalidArgument, f"{_AUTO}.max_nodes", text)
         _metrics(auto, given)

@@ -11,24 +11,24 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 
 from aip_magics.errors import ApiError, FieldError, InvalidArgument
-from aip_magics.server import wire
-from aip_magics.server.problems import bad_request, snake, violation
+from aip_magics.server.conventions import google_json
+from aip_magics.server.conventions.error_responses import bad_request, snake, violation
 from aip_magics.spec import Resource, field_types, nearest
 
 T = TypeVar("T", bound=Resource)
 
 
 @dataclasses.dataclass(frozen=True)
-class Nothing(Resource):
+class EmptyRequest(Resource):
     """A request whose message has no fields, like SetDefaultVersionRequest."""
 
 
-async def read(request: Request, kind: type[T], where: str = "") -> T:
+async def parse_resource(request: Request, kind: type[T], where: str = "") -> T:
     """The body as a resource. `where` is the field of the request that the body is (`model`), if it is not all of it.
 
     InvalidArgument for what is no JSON object, for fields the resource does not have and for values of a wrong type.
     """
-    data = await wire.read_json(request)
+    data = await google_json.read_json(request)
     unknown: list[tuple[str, str, str]] = []
     named = _named(kind, data, where, unknown)
     if unknown:

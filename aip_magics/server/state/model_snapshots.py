@@ -16,7 +16,7 @@ from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from aip_magics.errors import FailedPrecondition, NotFound
-from aip_magics.server.problems import violation
+from aip_magics.server.conventions.error_responses import violation
 
 if TYPE_CHECKING:
     from aip_magics.server.gcs import ObjectStore, StoredObject
@@ -27,7 +27,7 @@ _FIELD = "version.deployment_uri"
 Files = Sequence[tuple[str, "StoredObject"]]  # (path below the directory, object)
 
 
-def files_of(objects: ObjectStore, uri: str) -> Files:
+def list_model_files(objects: ObjectStore, uri: str) -> Files:
     """The files below a `gs://BUCKET/DIRECTORY`; FailedPrecondition when the bucket or the directory is not there."""
     bucket, _, prefix = uri.removeprefix("gs://").partition("/")
     prefix = f"{prefix.rstrip('/')}/" if prefix.rstrip("/") else ""
@@ -64,7 +64,7 @@ def digest(files: Files) -> str:
     return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
 
 
-class Copies:
+class ModelSnapshots:
     """The folder of copies. Blocking: call `make` in a thread."""
 
     def __init__(self, folder: Path) -> None:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from aip_magics import catalog
 from aip_magics.errors import FailedPrecondition, InvalidArgument, NotFound
-from aip_magics.server.problems import violation
+from aip_magics.server.conventions.error_responses import violation
 from aip_magics.spec import Version
 
 if TYPE_CHECKING:
-    from aip_magics.server.copies import Files
     from aip_magics.server.gcs import ObjectStore
+    from aip_magics.server.state.model_snapshots import Files
 
 SUFFIXES = (".tar.gz", ".zip", ".whl")
 _URIS = "version.package_uris"

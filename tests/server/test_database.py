@@ -3,9 +3,9 @@ import sqlite3
 import pytest
 
 from aip_magics.errors import AlreadyExists, ServerError
-from aip_magics.server.migrations import MIGRATIONS
 from aip_magics.server.names import ModelKey
-from aip_magics.server.store import ModelRow, OperationRow, Store, VersionRow
+from aip_magics.server.state.database import Database, ModelRow, OperationRow, VersionRow
+from aip_magics.server.state.migrations import MIGRATIONS
 from aip_magics.spec import Model, Operation, OperationMetadata, Version
 
 MODEL = ModelKey("global", "proj", "m")
@@ -22,7 +22,7 @@ def version(name: str, state: str = "CREATING") -> VersionRow:
 
 @pytest.fixture
 def store(tmp_path):
-    store = Store(tmp_path / "db")
+    store = Database(tmp_path / "db")
     store.create_model(ModelRow(MODEL, Model(regions=("us-central1",)), None))
     yield store
     store.close()
@@ -70,13 +70,13 @@ def test_an_operation_id_is_never_given_twice(store):
 
 def test_everything_is_there_after_opening_it_again(tmp_path):
     path = tmp_path / "db"
-    first = Store(path)
+    first = Database(path)
     first.create_model(ModelRow(MODEL, Model(description="Modell für später", labels={"a": "b"}), None))
     first.create_version(version("v1"), operation("op"))
     first.set_copies(MODEL.child("v1"), "abc", "def")
     first.set_runtime(MODEL.child("v1"), {"libraries": {"numpy": "2"}})
     first.close()
-    second = Store(path)
+    second = Database(path)
     assert second.model(MODEL).model == Model(description="Modell für später", labels={"a": "b"})
     row = second.version(MODEL.child("v1"))
     assert (row.artifact, row.runtime, row.python) == ("abc", {"libraries": {"numpy": "2"}}, "/usr/bin/python3")
@@ -90,15 +90,15 @@ def test_data_of_a_newer_version_of_ours_is_left_alone(tmp_path):
         database.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     database.close()
     with pytest.raises(ServerError, match="newer version"):
-        Store(path)
+        Database(path)
 
 
 def test_an_interrupted_migration_leaves_nothing_half_done(tmp_path, monkeypatch):
     path = tmp_path / "db"
     broken = (*MIGRATIONS, ("CREATE TABLE extra (a)", "this is no SQL"))
-    monkeypatch.setattr("aip_magics.server.store.MIGRATIONS", broken)
+    monkeypatch.setattr("aip_magics.server.state.database.MIGRATIONS", broken)
     with pytest.raises(sqlite3.OperationalError):
-        Store(path)
+        Database(path)
     with sqlite3.connect(path) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
         assert database.execute("SELECT 1 FROM sqlite_master WHERE name = 'extra'").fetchone() is None
@@ -122,7 +122,7 @@ def test_a_database_of_the_first_release_is_brought_up_to_date(tmp_path):
         row = ("global", "proj", "m", "v1", "READY", "abc", "/usr/bin/python3", "{}", '{"state": "READY"}')
         database.execute("INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
     database.close()
-    store = Store(tmp_path / "db")
+    store = Database(tmp_path / "db")
     found = store.version(MODEL.child("v1"))
     assert (found.artifact, found.packages, found.is_default) == ("abc", None, True)
     store.create_version(version("v2"), operation("op", "v2"))

@@ -17,12 +17,12 @@ _FILE = "identity.json"
 
 
 @dataclasses.dataclass(frozen=True)
-class Identity:
+class PersistedEndpoint:
     token: str = dataclasses.field(repr=False)
     port: int  # 0: none yet
 
     @classmethod
-    def read(cls, data_dir: Path) -> Identity:
+    def read(cls, data_dir: Path) -> PersistedEndpoint:
         """That of the last run; a new token where there is none."""
         try:
             data = json.loads((data_dir / _FILE).read_text(encoding="utf-8"))

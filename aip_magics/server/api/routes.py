@@ -10,9 +10,19 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from aip_magics.errors import NotFound
-from aip_magics.server import explain, iam, insight, jobs, locations, models, operations, predict, projects, versions
-from aip_magics.server.answers import Handler, answered
-from aip_magics.server.context import service_of
+from aip_magics.server import explain, predict
+from aip_magics.server.api import (
+    iam,
+    jobs,
+    locations,
+    models,
+    monitoring,
+    operations,
+    projects,
+    versions,
+)
+from aip_magics.server.context import get_context
+from aip_magics.server.conventions.json_endpoint import Handler, json_endpoint
 
 NAME = "aip-magics"
 HEALTH = "/healthz"
@@ -33,12 +43,12 @@ _EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 async def health(request: Request) -> Response:
     """The one answer that needs no token: by it a client tells our server from another on the same port."""
-    service = service_of(request)
+    service = get_context(request)
     return JSONResponse({"name": NAME, "version": service.version, "pid": service.pid})
 
 
 async def stop(request: Request) -> dict[str, Any]:
-    service_of(request).stop()
+    get_context(request).stop()
     return {}
 
 
@@ -61,7 +71,7 @@ def routes() -> list[BaseRoute]:
         # predict first: it is what is called often
         Route(f"{_VERSION}:predict", predict.by_version, methods=["POST"]),
         Route(f"{_MODEL}:predict", predict.by_model, methods=["POST"]),
-        *(Route(path, answered(handler), methods=[verb]) for verb, path, handler in _METHODS),
+        *(Route(path, json_endpoint(handler), methods=[verb]) for verb, path, handler in _METHODS),
         Route(HEALTH, health, methods=["GET"]),
         Route("/v1/{rest:path}", unknown, methods=_EVERY_METHOD),
     ]
@@ -83,8 +93,8 @@ _METHODS: tuple[tuple[str, str, Handler], ...] = (
     ("GET", _VERSIONS, versions.list_),
     ("POST", f"{_VERSION}:setDefault", versions.set_default),
     ("GET", f"{_VERSION}:runtime", versions.runtime),  # our own, as are the next two
-    ("GET", f"{_VERSION}:stats", insight.stats),
-    ("GET", f"{_VERSION}:logs", insight.logs),
+    ("GET", f"{_VERSION}:stats", monitoring.stats),
+    ("GET", f"{_VERSION}:logs", monitoring.logs),
     ("GET", _VERSION, versions.get),
     ("PATCH", _VERSION, versions.patch),
     ("DELETE", _VERSION, versions.delete),

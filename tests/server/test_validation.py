@@ -4,7 +4,7 @@ import re
 import pytest
 
 from aip_magics.errors import FailedPrecondition, InvalidArgument
-from aip_magics.server import validate
+from aip_magics.server.conventions import validation
 from aip_magics.server.names import ModelKey
 from aip_magics.spec import Model, Version
 
@@ -18,7 +18,7 @@ CONTAINER = {"container": IMAGE, "machineType": "n1-standard-2", "deploymentUri"
 
 
 def check(key, **fields):
-    return validate.version(Version.from_json({**GOOD, **fields}), key)
+    return validation.version(Version.from_json({**GOOD, **fields}), key)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_defaults_follow_the_endpoint_and_output_only_fields_are_dropped():
 )
 def test_the_framework_of_a_directory(framework, names, found):
     version = check(GLOBAL).replace(framework=framework)
-    assert validate.framework_of(version, names, [1] * len(names)) == found
+    assert validation.framework_of(version, names, [1] * len(names)) == found
 
 
 @pytest.mark.parametrize(
@@ -229,23 +229,23 @@ def test_the_framework_of_a_directory(framework, names, found):
 )
 def test_directories_that_are_refused(framework, names, text):
     with pytest.raises(FailedPrecondition, match=re.escape(text)):
-        validate.framework_of(check(GLOBAL).replace(framework=framework), names, [1] * len(names))
+        validation.framework_of(check(GLOBAL).replace(framework=framework), names, [1] * len(names))
 
 
 def test_a_routine_may_have_any_files():
-    assert validate.framework_of(check(GLOBAL, **ROUTINE), ["weights.h5", "model.pkl", "model.bst"], [1] * 3) is None
+    assert validation.framework_of(check(GLOBAL, **ROUTINE), ["weights.h5", "model.pkl", "model.bst"], [1] * 3) is None
     with pytest.raises(FailedPrecondition, match="holds 1001 files"):
-        validate.framework_of(check(GLOBAL, **ROUTINE), ["x"], [1] * 1001)
+        validation.framework_of(check(GLOBAL, **ROUTINE), ["x"], [1] * 1001)
 
 
 def test_limits_of_a_directory():
     with pytest.raises(FailedPrecondition, match=r"holds 1001 files, which exceeds the allowed maximum of 1000\."):
-        validate.framework_of(check(GLOBAL), ["model.pkl"], [1] * 1001)
+        validation.framework_of(check(GLOBAL), ["model.pkl"], [1] * 1001)
     too_large = [600 * 1024 * 1024]
     text = r"The total size of files in gs://b/dir is 629145600 bytes, which exceeds the allowed maximum of \d+ bytes\."
     with pytest.raises(FailedPrecondition, match=text):
-        validate.framework_of(check(GLOBAL), ["model.pkl"], too_large)
-    assert validate.framework_of(check(REGIONAL), ["model.bst"], too_large) == "XGBOOST"
+        validation.framework_of(check(GLOBAL), ["model.pkl"], too_large)
+    assert validation.framework_of(check(REGIONAL), ["model.bst"], too_large) == "XGBOOST"
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_limits_of_a_directory():
     ],
 )
 def test_regions_of_a_model(given, location, regions):
-    assert validate.model(Model.from_json(given), location).regions == regions
+    assert validation.model(Model.from_json(given), location).regions == regions
 
 
 @pytest.mark.parametrize(
@@ -271,4 +271,4 @@ def test_regions_of_a_model(given, location, regions):
 )
 def test_regions_that_are_refused(regions, location, text):
     with pytest.raises(InvalidArgument, match=re.escape(text)):
-        validate.model(Model(regions=tuple(regions)), location)
+        validation.model(Model(regions=tuple(regions)), location)

@@ -6,10 +6,10 @@ import base64
 import binascii
 
 from aip_magics.errors import InvalidArgument
-from aip_magics.server.problems import aborted, violation
+from aip_magics.server.conventions.error_responses import aborted, violation
 
 
-def check(field: str, given: str | None, current: str) -> None:
+def check_etag(field: str, given: str | None, current: str) -> None:
     """ABORTED (409) when `given` is the etag of an earlier state; none given, nothing checked."""
     if given and _decoded(field, given) != _decoded(field, current):
         raise aborted(

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from aip_magics.errors import AlreadyExists, ServerError
-from aip_magics.server.migrations import MIGRATIONS
+from aip_magics.server.conventions.error_responses import violation
 from aip_magics.server.names import ModelKey, VersionKey
-from aip_magics.server.problems import violation
+from aip_magics.server.state.migrations import MIGRATIONS
 from aip_magics.spec import Model, Operation, Version
 
 _MODEL = "location = ? AND project = ? AND model = ?"
@@ -71,7 +71,7 @@ class OperationRow:
         return VersionKey(self.location, self.project, self.model, self.version or "")
 
 
-class Store:
+class Database:
     """The database file `path`, brought up to date. ServerError when a newer version of ours has written it."""
 
     def __init__(self, path: Path) -> None:

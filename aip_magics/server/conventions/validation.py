@@ -13,9 +13,10 @@ from collections.abc import Callable, Collection, Mapping
 from aip_magics import catalog, checks
 from aip_magics.checks.rules.exclusive_fields import TABLE
 from aip_magics.errors import FailedPrecondition, InvalidArgument
-from aip_magics.server import containers, node_counts, packages
+from aip_magics.server.conventions import containers, scaling_validation
+from aip_magics.server.conventions.error_responses import snake, violation
 from aip_magics.server.names import ModelKey, is_resource_id
-from aip_magics.server.problems import snake, violation
+from aip_magics.server.state import version_packages
 from aip_magics.spec import Framework, Model, Version
 
 _TENSORFLOW_FILES = ("saved_model.pb", "saved_model.pbtxt")
@@ -67,13 +68,13 @@ def version(given: Version, key: ModelKey) -> Version:
         rule(given)
     for endpoint_rule in _ENDPOINT_RULES:
         endpoint_rule(given, key.regional)
-    containers.check(given, key)
+    containers.check_container(given, key)
     framework = None if given.framework == "FRAMEWORK_UNSPECIFIED" else given.framework
     machine_type = given.machineType or catalog.default_machine_type(key.regional).name
     # As at the service: requestLoggingConfig counts in a patch only, and output-only fields are not the caller's.
     dropped = dict.fromkeys([*Version.OUTPUT_ONLY, "name", "etag", "requestLoggingConfig"])
     made = given.replace(**dropped).replace(framework=framework, machineType=machine_type, labels=given.labels or None)
-    node_counts.check(made)
+    scaling_validation.check_scaling(made)
     _preflight(made, key, CREATE_CHECKS)
     _not_here(given)
     return made
@@ -81,8 +82,8 @@ def version(given: Version, key: ModelKey) -> Version:
 
 def patched(changed: Version, key: ModelKey, paths: Collection[str]) -> None:
     """The rules for what a patch of these paths has made of a version."""
-    node_counts.check_patch(changed, paths)
-    node_counts.check(changed)
+    scaling_validation.check_patch(changed, paths)
+    scaling_validation.check_scaling(changed)
     _preflight(changed, key, PATCH_CHECKS)
     config = changed.requestLoggingConfig
     if config is None:
@@ -176,12 +177,12 @@ def _machine_type(given: Version, regional: bool) -> None:
 
 
 _RULES: tuple[Callable[[Version], None], ...] = (
-    packages.prediction_class,
-    packages.uris,
+    version_packages.prediction_class,
+    version_packages.uris,
     _deployment_uri,
     _runtime,
 )
-_ENDPOINT_RULES: tuple[Callable[[Version, bool], None], ...] = (_machine_type, packages.machine)
+_ENDPOINT_RULES: tuple[Callable[[Version, bool], None], ...] = (_machine_type, version_packages.machine)
 
 
 def framework_of(version: Version, names: list[str], sizes: list[int]) -> Framework | None:

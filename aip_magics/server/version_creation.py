@@ -14,13 +14,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from aip_magics.errors import AipError, PredictionError, TrustError
-from aip_magics.server import packages, show
-from aip_magics.server.copies import Copies, Files, files_of
+from aip_magics.server.conventions.google_json import timestamp
 from aip_magics.server.names import VersionKey
 from aip_magics.server.nodes import Nodes, Recipe
 from aip_magics.server.serving.scaling import Scale
-from aip_magics.server.store import OperationRow, Store, VersionRow
-from aip_magics.server.wire import timestamp
+from aip_magics.server.state import serializers, version_packages
+from aip_magics.server.state.database import Database, OperationRow, VersionRow
+from aip_magics.server.state.model_snapshots import Files, ModelSnapshots, list_model_files
 from aip_magics.spec import Framework, Status, Version
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ NEEDS_TRUST = "needsTrust"  # of a version's runtime: it is FAILED because nobod
 Stage = Literal["copying", "installing", "loading", "ready"]
 
 
-class Creations:
+class VersionCreator:
     """The running CREATE_VERSION operations, each an asyncio task.
 
     `install` puts a recipe's packages in place, blocking, where that has not been done: a stage of its own to callers.
@@ -44,9 +44,9 @@ class Creations:
 
     def __init__(
         self,
-        store: Store,
+        store: Database,
         objects: ObjectStore,
-        copies: Copies,
+        copies: ModelSnapshots,
         nodes: Nodes,
         clock: Callable[[], datetime],
         install: Callable[[Recipe], object],
@@ -155,7 +155,7 @@ class Creations:
         row = self._store.version(operation.version_key)
         assert row is not None  # versions.delete refuses a version that is CREATING
         row = await self._copy(row)
-        made = recipe(row, self._copies)
+        made = node_spec_of(row, self._copies)
         if made.packages:
             self._stages[operation.number] = "installing"
             await asyncio.to_thread(self._install, made)
@@ -167,9 +167,9 @@ class Creations:
         ready = row.version.replace(state="READY", framework=framework)
         first = self._store.model(row.key.parent)
         is_default = first is not None and first.default_version is None
-        shown = show.version(VersionRow(row.key, ready, row.python, is_default=is_default))
+        shown = serializers.version(VersionRow(row.key, ready, row.python, is_default=is_default))
         self._stages[operation.number] = "ready"
-        self._store.finish_version(row.key, ready, self._done(operation, response=show.response(shown)))
+        self._store.finish_version(row.key, ready, self._done(operation, response=serializers.response(shown)))
         log.info("%s is READY (%s, %.3f s to load)", row.key.name, loaded.class_name, loaded.load_seconds)
 
     async def _copy(self, row: VersionRow) -> VersionRow:
@@ -177,11 +177,13 @@ class Creations:
         async with self._copying:
             if not row.artifact:
                 uri = row.version.deploymentUri or ""
-                row = dataclasses.replace(row, artifact=await self._copied(lambda: files_of(self._objects, uri)))
+                row = dataclasses.replace(
+                    row, artifact=await self._copied(lambda: list_model_files(self._objects, uri))
+                )
                 self._store.set_copies(row.key, row.artifact, None)
             if row.version.packageUris and not row.packages:
                 version = row.version
-                found = await self._copied(lambda: packages.files_of(self._objects, version))
+                found = await self._copied(lambda: version_packages.files_of(self._objects, version))
                 row = dataclasses.replace(row, packages=found)
                 self._store.set_copies(row.key, row.artifact, row.packages)
             return row
@@ -219,7 +221,7 @@ class Creations:
         return OperationRow(row.location, row.project, row.model, row.version, done, row.number)
 
 
-def recipe(row: VersionRow, copies: Copies) -> Recipe:
+def node_spec_of(row: VersionRow, copies: ModelSnapshots) -> Recipe:
     """What serves a version whose files are copied."""
     assert row.artifact is not None
     return Recipe(
@@ -227,7 +229,7 @@ def recipe(row: VersionRow, copies: Copies) -> Recipe:
         copies.path(row.artifact),
         row.version.framework,
         row.python,
-        packages.in_copy(copies.path(row.packages)) if row.packages else (),
+        version_packages.in_copy(copies.path(row.packages)) if row.packages else (),
         row.version.predictionClass,
         row.version.packageUris or (),
         Scale.of(row.version),

@@ -13,9 +13,10 @@ from typing import Any
 from starlette.requests import Request
 
 from aip_magics.errors import InvalidArgument
-from aip_magics.server import bodies, etags, masks, models, wire
-from aip_magics.server.context import model_key, service_of
-from aip_magics.server.problems import violation
+from aip_magics.server.api import models
+from aip_magics.server.context import get_context, model_key
+from aip_magics.server.conventions import etags, field_masks, google_json, request_parsing
+from aip_magics.server.conventions.error_responses import violation
 from aip_magics.spec import Resource
 
 NO_POLICY = "ACAB"  # the etag of a policy that was never set, at all Google services
@@ -83,23 +84,23 @@ async def get(request: Request) -> dict[str, Any]:
     asked = request.query_params.get("options.requestedPolicyVersion") or "0"
     if asked not in map(str, VERSIONS):
         raise violation(InvalidArgument, "options.requested_policy_version", "One of 0, 1, 3 is wanted.")
-    row = models.existing(service_of(request).store, model_key(request))
+    row = models.existing(get_context(request).store, model_key(request))
     return _shown(_stored(row.policy))
 
 
 async def set_(request: Request) -> dict[str, Any]:
-    given = await bodies.read(request, SetIamPolicyRequest)
+    given = await request_parsing.parse_resource(request, SetIamPolicyRequest)
     if given.policy is None:
         raise violation(InvalidArgument, "policy", "A policy is required.")
     known = ("bindings", "etag", "auditConfigs", "version")
-    paths = masks.parsed(given.updateMask or "bindings,etag", known)
-    store = service_of(request).store
+    paths = field_masks.parse(given.updateMask or "bindings,etag", known)
+    store = get_context(request).store
     row = models.existing(store, model_key(request))
     current = _stored(row.policy)
-    etags.check("policy.etag", given.policy.etag, _shown(current)["etag"])
+    etags.check_etag("policy.etag", given.policy.etag, _shown(current)["etag"])
     # The version belongs to the bindings: with one that has a condition it must be 3, whatever the mask says.
     paths = tuple({*paths, "version"} - {"etag"})
-    changed = masks.apply(current, given.policy.replace(etag=None), paths)
+    changed = field_masks.apply(current, given.policy.replace(etag=None), paths)
     _check(changed)
     store.set_policy(row.key, json.dumps(changed.to_json(), ensure_ascii=False))
     return _shown(changed)
@@ -108,7 +109,7 @@ async def set_(request: Request) -> dict[str, Any]:
 async def test(request: Request) -> dict[str, Any]:
     """Which of the permissions the caller has: none on a model that is not there, and no 404."""
     permissions = await _permissions(request)
-    if service_of(request).store.model(model_key(request)) is None:
+    if get_context(request).store.model(model_key(request)) is None:
         return {}
     held = [name for name in permissions if name in PERMISSIONS]
     return {"permissions": held} if held else {}
@@ -120,7 +121,7 @@ async def test_job(request: Request) -> dict[str, Any]:
 
 
 async def _permissions(request: Request) -> tuple[str, ...]:
-    given = (await bodies.read(request, TestIamPermissionsRequest)).permissions or ()
+    given = (await request_parsing.parse_resource(request, TestIamPermissionsRequest)).permissions or ()
     for name in given:
         if not _PERMISSION.fullmatch(name):
             raise violation(InvalidArgument, "permissions", f"Permission {name[:200]!r} is not valid.")
@@ -133,7 +134,7 @@ def _stored(policy: str | None) -> Policy:
 
 def _shown(policy: Policy) -> dict[str, Any]:
     data = policy.to_json()
-    return {**data, "etag": wire.etag(["policy", data]) if data else NO_POLICY}
+    return {**data, "etag": google_json.etag(["policy", data]) if data else NO_POLICY}
 
 
 def _check(policy: Policy) -> None:

@@ -7,8 +7,8 @@ from datetime import datetime, timezone
 import pytest
 
 from aip_magics.errors import FailedPrecondition
-from aip_magics.server.copies import Copies, digest, files_of
 from aip_magics.server.gcs import ObjectStore
+from aip_magics.server.state.model_snapshots import ModelSnapshots, digest, list_model_files
 
 CONTENT = {"model.joblib": b"model", "assets/words.txt": "Wörter\n".encode(), "empty": b""}
 
@@ -25,7 +25,7 @@ def objects(tmp_path):
 
 @pytest.fixture
 def copies(tmp_path):
-    return Copies(tmp_path / "artifacts")
+    return ModelSnapshots(tmp_path / "artifacts")
 
 
 def put(objects, name, content):
@@ -38,7 +38,7 @@ def content_of(folder):
 
 def test_a_copy_outlives_its_source(objects, copies):
     put(objects, "dir/", b"")  # a marker that some tools leave is no file
-    name = copies.make(objects, files_of(objects, "gs://bucket/dir/"))
+    name = copies.make(objects, list_model_files(objects, "gs://bucket/dir/"))
     for stored in objects.list("bucket", ""):
         objects.delete("bucket", stored.name)
     assert content_of(copies.path(name)) == CONTENT
@@ -47,10 +47,10 @@ def test_a_copy_outlives_its_source(objects, copies):
 def test_the_same_files_are_copied_once(objects, copies):
     for name, content in CONTENT.items():
         put(objects, f"again/{name}", content)
-    first = copies.make(objects, files_of(objects, "gs://bucket/dir"))
-    assert copies.make(objects, files_of(objects, "gs://bucket/again")) == first
+    first = copies.make(objects, list_model_files(objects, "gs://bucket/dir"))
+    assert copies.make(objects, list_model_files(objects, "gs://bucket/again")) == first
     put(objects, "again/empty", b"no more")
-    assert digest(files_of(objects, "gs://bucket/again")) != first
+    assert digest(list_model_files(objects, "gs://bucket/again")) != first
 
 
 def test_a_file_system_without_links_gets_real_copies(objects, copies, monkeypatch):
@@ -58,13 +58,13 @@ def test_a_file_system_without_links_gets_real_copies(objects, copies, monkeypat
         raise PermissionError("no links here")
 
     monkeypatch.setattr(os, "link", refuse)
-    name = copies.make(objects, files_of(objects, "gs://bucket/dir"))
+    name = copies.make(objects, list_model_files(objects, "gs://bucket/dir"))
     assert content_of(copies.path(name)) == CONTENT
     assert all(path.stat().st_nlink == 1 for path in copies.path(name).rglob("*") if path.is_file())
 
 
 def test_an_object_that_vanishes_meanwhile_leaves_no_half_copy(objects, copies):
-    files = files_of(objects, "gs://bucket/dir")
+    files = list_model_files(objects, "gs://bucket/dir")
     objects.delete("bucket", "dir/model.joblib")
     with pytest.raises(FileNotFoundError):
         copies.make(objects, files)
@@ -72,7 +72,7 @@ def test_an_object_that_vanishes_meanwhile_leaves_no_half_copy(objects, copies):
 
 
 def test_at_start_only_what_is_needed_stays(objects, copies, tmp_path):
-    name = copies.make(objects, files_of(objects, "gs://bucket/dir"))
+    name = copies.make(objects, list_model_files(objects, "gs://bucket/dir"))
     shutil.copytree(copies.path(name), copies.path("forgotten"))
     copies.path("building-x").mkdir()
     copies.keep_only({name, "elsewhere"})
@@ -83,10 +83,10 @@ def test_at_start_only_what_is_needed_stays(objects, copies, tmp_path):
 def test_names_that_would_leave_the_directory_are_refused(objects, name):
     put(objects, f"dir/{name}", b"x")
     with pytest.raises(FailedPrecondition, match="cannot become a file of the model directory"):
-        files_of(objects, "gs://bucket/dir")
+        list_model_files(objects, "gs://bucket/dir")
 
 
 @pytest.mark.parametrize("uri", ["gs://bucket/nothing", "gs://bucket/dir/model.joblib", "gs://bucket/di"])
 def test_directories_that_are_not_there(objects, uri):
     with pytest.raises(FailedPrecondition, match="was not found or holds no files"):
-        files_of(objects, uri)
+        list_model_files(objects, uri)
