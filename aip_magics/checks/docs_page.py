@@ -1,4 +1,4 @@
-"""The page of all rules, made from the rules themselves: `python -m aip_magics.checks.docs_page` writes RULES.md anew."""
+"""The page of all rules, made from the rules: `python -m aip_magics.checks.docs_page` regenerates RULES.md."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """Files with a million of something: model directories, packages, test requests."""
 
+# ruff: noqa: E501 - one case, one line
+
 from __future__ import annotations
 
 import bz2
