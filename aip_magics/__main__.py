@@ -47,9 +47,7 @@ def main(words: Sequence[str] | None = None) -> int:
         from aip_magics.spec import nearest
 
         fix = nearest(words[0], [*VERBS, "demo"]) or "aip-magics --help"
-        return _complain(
-            OptionError(_("there is no command {word!r}", word=words[0]), where="aip-magics", fix=fix), "text"
-        )
+        return _complain(OptionError(_("unknown command {word!r}", word=words[0]), where="aip-magics", fix=fix), "text")
     return _run(words)
 
 
@@ -63,7 +61,7 @@ def _run(words: list[str]) -> int:
 def _answer(words: list[str]) -> int:
     command = get_command(words[0])
     parser = build_parser(command, f"aip-magics {command.name}")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help=_("how results are written"))
+    parser.add_argument("--format", choices=("text", "json"), default="text", help=_("output format of the results"))
     form: Literal["text", "json"] = "json" if "json" in words and "--format" in words else "text"
     debug = "--debug" in words
     try:
@@ -82,7 +80,7 @@ def _answer(words: list[str]) -> int:
         error.debug = debug
         return _complain(error, form)
     except KeyboardInterrupt:
-        return _complain(Interrupted(_("stopped by you")), form)
+        return _complain(Interrupted(_("interrupted by the user")), form)
     return 0
 
 
@@ -104,7 +102,7 @@ def _help() -> str:
     width = max(map(len, VERBS))
     verbs = "\n".join(f"  {name:<{width}}  {_(verb.help)}" for name, verb in VERBS.items())
     demo = _("Train a small real model, deploy it to the embedded server and predict.")
-    more = _("aip-magics COMMAND --help tells the options; each command is also a magic: %aip_COMMAND.")
+    more = _("aip-magics COMMAND --help shows the options; each command is also a magic: %aip_COMMAND.")
     usage = _("usage:")
     return f"{usage} aip-magics COMMAND [options]\n\n{verbs}\n  {'demo':<{width}}  {demo}\n\n{more}"
 

@@ -27,7 +27,7 @@ CELL = "test:\n  instances:\n" + "".join(f"  - {row}\n" for row in ROWS)
 def main(words: Sequence[str]) -> int:
     """Train, deploy, predict; 0 when the version is READY and its predictions are those of the model here."""
     parser = Parser("aip-magics demo", _("Train a small real model, deploy it to the embedded server and predict."))
-    parser.add_argument("--keep-server", action="store_true", help=_("leave the embedded server running"))
+    parser.add_argument("--keep-server", action="store_true", help=_("keep the embedded server running"))
     try:
         args = parser.parse(words)
         directory = settings.data_dir(settings.Environment.read().variables)
@@ -37,7 +37,9 @@ def main(words: Sequence[str]) -> int:
         finally:
             if not was_running and not args.keep_server:
                 local.stop(directory)
-                told = _("The embedded server is stopped; the next command brings it back, with the version READY.")
+                told = _(
+                    "The embedded server was stopped; the next command restarts it, and the version is still READY."
+                )
                 print(f"\n{told}")
     except HelpAsked as asked:
         print(asked)
@@ -75,7 +77,7 @@ def _train(directory: Path) -> None:
         from sklearn.preprocessing import StandardScaler
     except ImportError as error:
         raise SettingsError(
-            _("the demo trains with scikit-learn, which is not installed ({error})", error=error),
+            _("the demo needs scikit-learn, which is not installed: {error}", error=error),
             where="aip-magics demo",
             fix="pip install 'aip-magics[sklearn]'",
         ) from None

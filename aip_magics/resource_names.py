@@ -35,9 +35,9 @@ def project_path(project: str, where: str = "--project") -> str:
     """`projects/P`. OptionError where that is no project."""
     if not _ANY_PROJECT.fullmatch(project):
         raise OptionError(
-            _("{value!r} is not a project ID", value=project),
+            _("invalid project ID {value!r}", value=project),
             where=where,
-            fix=_("a project ID has 6 to 30 lower-case letters, digits and hyphens and starts with a letter"),
+            fix=_("use 6 to 30 lower-case letters, digits and hyphens, starting with a letter"),
         )
     return f"{_FULL}{project}"
 
@@ -73,12 +73,12 @@ def operation_path(project: str, operation: str) -> str:
     if not OPERATION.fullmatch(operation):
         raise OptionError(
             _(
-                "{name!r} is not the name of an operation: it should start with a letter or digit and contain only "
-                "letters, numbers, underscores, hyphens and dots",
+                "invalid operation name {name!r}: expected a letter or digit followed by letters, digits, underscores, "
+                "hyphens or dots",
                 name=operation,
             ),
             where="OPERATION",
-            fix=_("see the names: {line}", line="%aip_operations"),
+            fix=_("run {line} to list the names", line="%aip_operations"),
         )
     return f"{parent or project_path(project)}/operations/{operation}"
 
@@ -92,6 +92,6 @@ def _resource(name: str, where: str, line: str) -> str:
                 name=name,
             ),
             where=where,
-            fix=_("see the names: {line}", line=line),
+            fix=_("run {line} to list the names", line=line),
         )
     return name

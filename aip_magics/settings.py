@@ -113,12 +113,12 @@ def resolve(
     chosen = pick(target, "target", "aip_magics/target", "AIP_MAGICS_TARGET")
     named = endpoint_setting is not None and endpoint_setting.source in ("argument", LAST_RUN)
     if named and (chosen is None or (endpoint and chosen.source == LAST_RUN)):
-        chosen = Sourced("aiplatform", _("an endpoint was given"))
+        chosen = Sourced("aiplatform", _("an endpoint is set"))
     chosen = chosen or Sourced("local", _("default: the embedded server"))
     if chosen.value not in TARGETS:
         fix = nearest(chosen.value, list(TARGETS)) or _("one of {names}", names=", ".join(TARGETS))
         raise SettingsError(
-            _("{value!r} is not a target", value=chosen.value),
+            _("unknown target {value!r}", value=chosen.value),
             where=_("target, from {source}", source=chosen.told),
             fix=fix,
         )
@@ -171,12 +171,12 @@ def private(directory: Path) -> Path:
     if status.st_uid != os.geteuid():
         text = _("the data directory belongs to another user (uid {uid})", uid=status.st_uid)
     elif status.st_mode & 0o022:
-        text = _("other users can write into the data directory (mode {mode})", mode=f"{status.st_mode & 0o777:03o}")
+        text = _("other users can write to the data directory (mode {mode})", mode=f"{status.st_mode & 0o777:03o}")
         fix = f"chmod go-w {shlex.quote(str(directory))}"
         raise SettingsError(text, where=str(directory), fix=fix)
     else:
         return directory
-    raise SettingsError(text, where=str(directory), fix=_("name one of your own: export AIP_MAGICS_HOME=DIR"))
+    raise SettingsError(text, where=str(directory), fix=_("use a directory of your own: export AIP_MAGICS_HOME=DIR"))
 
 
 def _project(found: Sourced[str] | None, local: bool) -> Sourced[str]:
@@ -184,16 +184,19 @@ def _project(found: Sourced[str] | None, local: bool) -> Sourced[str]:
         if local:
             return Sourced(LOCAL_PROJECT, _("default of the local target"))
         raise SettingsError(
-            _("no project is known"),
+            _("no project is set"),
             where="project",
             fix=_("add --project PROJECT_ID, or run `gcloud config set project PROJECT_ID`"),
         )
     if not PROJECT.fullmatch(found.value):
-        fix = _("a project ID has 6 to 30 lower-case letters, digits and hyphens and starts with a letter")
+        fix = _("use 6 to 30 lower-case letters, digits and hyphens, starting with a letter")
         if found.value.isdecimal():
-            fix = _("this is a project number; {fix}", fix=fix)
+            fix = _(
+                "use the project ID instead of the project number: 6 to 30 lower-case letters, digits and hyphens, "
+                "starting with a letter"
+            )
         raise SettingsError(
-            _("{value!r} is not a project ID", value=found.value),
+            _("invalid project ID {value!r}", value=found.value),
             where=_("project, from {source}", source=found.told),
             fix=fix,
         )

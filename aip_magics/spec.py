@@ -51,7 +51,7 @@ class Resource:
         where = where or cls.__name__[0].lower() + cls.__name__[1:]
         if not isinstance(data, Mapping):
             raise FieldError(
-                _("an object with the fields of {name} is wanted, not {kind}", name=cls.__name__, kind=_kind(data)),
+                _("expected a mapping with the fields of {name}, got {kind}", name=cls.__name__, kind=_kind(data)),
                 where=where,
             )
         resource: Any = cls  # mypy takes a dataclass's type for unhashable
@@ -64,7 +64,7 @@ class Resource:
             elif strict:
                 fix = nearest(str(name), list(hints)) or _("one of {names}", names=", ".join(hints))
                 raise FieldError(
-                    _("{resource} has no field {name!r}", resource=cls.__name__, name=name), where=where, fix=fix
+                    _("unknown field {name!r} in {resource}", resource=cls.__name__, name=name), where=where, fix=fix
                 )
         return cls(**values)
 
@@ -293,17 +293,19 @@ def _read(hint: Any, value: Any, where: str, strict: bool) -> Any:
         return _read_enum(typing.get_args(hint), value, where, strict)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise FieldError(_("a list is wanted, not {kind}", kind=_kind(value)), where=where, fix=_("put it in [ ]"))
+            raise FieldError(
+                _("expected a list, got {kind}", kind=_kind(value)), where=where, fix=_("put the value in [ ]")
+            )
         return tuple(_read(typing.get_args(hint)[0], item, f"{where}[{i}]", strict) for i, item in enumerate(value))
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
-            raise FieldError(_("an object (key: value) is wanted, not {kind}", kind=_kind(value)), where=where)
+            raise FieldError(_("expected a mapping (key: value), got {kind}", kind=_kind(value)), where=where)
         if strict and typing.get_args(hint)[1] is str:
             for key, item in value.items():
                 if not isinstance(item, str):
                     at = f"{where}.{key}"
                     raise FieldError(
-                        _("text is wanted, not {kind}", kind=_kind(item)),
+                        _("expected a string, got {kind}", kind=_kind(item)),
                         where=at,
                         fix=_('write "{item}"', item=item),
                     )
@@ -323,7 +325,7 @@ def _read_enum(choices: tuple[str, ...], value: Any, where: str, strict: bool) -
             return value
     shown = [choice for choice in choices if not choice.endswith("_UNSPECIFIED") and choice != "UNKNOWN"]
     fix = nearest(str(value), shown) or _("one of {names}", names=", ".join(shown))
-    raise FieldError(_("{value!r} is not a value of this field", value=value), where=where, fix=fix)
+    raise FieldError(_("invalid value {value!r}", value=value), where=where, fix=fix)
 
 
 def _read_scalar(hint: Any, value: Any, where: str) -> Any:
@@ -342,10 +344,12 @@ def _read_scalar(hint: Any, value: Any, where: str) -> Any:
         if isinstance(written := getattr(value, "written", None), str):
             return written  # a YAML number of a cell: `runtimeVersion: 2.10` means the text, not the number 2.1
     whole = _("a whole number")
-    wanted = {bool: _("true or false"), int: whole, Int64: whole, float: _("a number"), str: _("text")}
-    quoted = _('put it in quotes: "{value}"', value=value) if hint is str and isinstance(value, (int, float)) else ""
+    wanted = {bool: _("true or false"), int: whole, Int64: whole, float: _("a number"), str: _("a string")}
+    quoted = (
+        _('put the value in quotes: "{value}"', value=value) if hint is str and isinstance(value, (int, float)) else ""
+    )
     raise FieldError(
-        _("{wanted} is wanted, not {kind}", wanted=wanted[hint], kind=_kind(value)), where=where, fix=quoted
+        _("expected {wanted}, got {kind}", wanted=wanted[hint], kind=_kind(value)), where=where, fix=quoted
     )
 
 
@@ -371,7 +375,7 @@ def _kind(value: object) -> str:
     if type(value) is bool:
         return repr(value)
     if type(value) is str:
-        return _("the text {value!r}", value=value)
+        return _("the string {value!r}", value=value)
     if type(value) in (int, float):
         return _("the number {value!r}", value=value)
     return f"{type(value).__name__} {value!r}"

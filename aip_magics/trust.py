@@ -72,7 +72,7 @@ def written_in(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {"modules": [], "files": {}}
     except (OSError, ValueError, AttributeError):
-        text = _("the list of what you trust cannot be read")
-        fix = _("mend it, {example}, or delete it", example='{"modules": [], "files": {}}')
+        text = _("could not read the list of trusted code")
+        fix = _("correct the file ({example}) or delete it", example='{"modules": [], "files": {}}')
         raise SettingsError(text, where=str(path), fix=fix) from None
     return {**found, "modules": modules, "files": files}

@@ -26,7 +26,7 @@ from aip_magics.spec import Operation
 def magic_parser(command: Command) -> Parser:
     """The parser of a magic: that of the command, and `-o NAME`."""
     parser = build_parser(command, f"%{magic_name(command.name)}")
-    parser.add_argument("-o", dest="output_name", metavar="NAME", help=_("put the value into this variable too"))
+    parser.add_argument("-o", dest="output_name", metavar="NAME", help=_("also assign the value to this variable"))
     return parser
 
 
@@ -46,7 +46,7 @@ def run(verb: str, shell: Any, line: str, cell: str | None) -> Any:
         return None
     args.verb = verb
     if args.output_name and not args.output_name.isidentifier():
-        raise OptionError(_("{output_name!r} is not a variable name", output_name=args.output_name), where="-o")
+        raise OptionError(_("invalid variable name {output_name!r}", output_name=args.output_name), where="-o")
     face = _build_reporter(command, shell, args.quiet)
     shown = _Shown(face, mute=bool(semicolon))
     try:

@@ -43,7 +43,7 @@ class _Panel:
         name = operation.name or ""
         start = StepStarted(STEP, _("Wait for {operation}", operation=operation.id))
         self._state = RunState(title).apply(start, time.monotonic())
-        told = _("{name} goes on; %aip_attach {name} waits for it", name=name)
+        told = _("{name} is still running; run %aip_attach {name} to wait for it", name=name)
         self._state = self._state.apply(Note(STEP, told), time.monotonic())
         self._handle: Any = publish(mime_bundle(self._state), display_id=True)
         self._drawn = time.monotonic()

@@ -53,4 +53,4 @@ def clip(text: str, most: int) -> str:
     if len(text) <= most and size(text) <= most:
         return text
     kept = bisect.bisect_right(range(min(len(text), most) + 1), most, key=lambda end: size(text[:end])) - 1
-    return f"{text[:kept]}… (+{formatting.skipped_files(len(text) - kept, 'character')})"
+    return f"{text[:kept]}… (+{formatting.describe_omitted(len(text) - kept, 'character')})"

@@ -108,7 +108,7 @@ def draw(panel: Panel) -> str:
         drawn = _frame(panel, _blocks(panel, limit))
         if len(drawn.encode()) <= MAX_BYTES:
             return drawn
-    return _frame(panel, el("p", _("{label} is too large to be shown here.", label=clip(panel.label, 400))))
+    return _frame(panel, el("p", _("{label} is too large to display.", label=clip(panel.label, 400))))
 
 
 def _frame(panel: Panel, inner: Html) -> Html:
@@ -234,12 +234,12 @@ def _code(code: Code, limit: _Limit) -> Html:
     lines = code.text.splitlines()
     shown = "\n".join(clip(line, limit.bytes) for line in lines[: limit.lines])
     left = code.more + len(lines) - min(len(lines), limit.lines)
-    return el("pre", shown, *([f"\n… {formatting.skipped_files(left, 'line')}"] if left else []), style=CODE)
+    return el("pre", shown, *([f"\n… {formatting.describe_omitted(left, 'line')}"] if left else []), style=CODE)
 
 
 def _details(details: Details, limit: _Limit) -> Html:
     return el("details", el("summary", clip(details.summary, limit.bytes)), _code(details.code, limit))
 
 
-def _more(count: int, what: formatting.SkippedFile) -> Html:
-    return el("i", formatting.skipped_files(count, what))
+def _more(count: int, what: formatting.OmittedKind) -> Html:
+    return el("i", formatting.describe_omitted(count, what))

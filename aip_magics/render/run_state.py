@@ -134,7 +134,9 @@ def _failed(state: RunState, event: Failed) -> RunState:
 
 
 def _detached(state: RunState, event: Detached) -> RunState:
-    row = state._row(event.step).ended("detached", state.now, _("{operation} goes on", operation=event.operation))
+    row = state._row(event.step).ended(
+        "detached", state.now, _("{operation} is still running", operation=event.operation)
+    )
     return dataclasses.replace(state._with(row), status="detached", operation=event.operation, reattach=event.reattach)
 
 

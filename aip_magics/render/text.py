@@ -94,7 +94,7 @@ def _described(event: Event) -> str | None:
         )
     if isinstance(event, Detached):
         told = _(
-            "{operation} goes on by itself; wait for it again: {line}", operation=event.operation, line=event.reattach
+            "{operation} is still running; run {line} to wait for it", operation=event.operation, line=event.reattach
         )
         return f"{SIGNS['away']} {told}"
     return None
@@ -132,7 +132,7 @@ def _inline(part: Inline) -> str:
 
 def _code(code: Code) -> list[str]:
     lines = block(code.text, "  ") if code.text else []
-    return [*lines, f"  … {formatting.skipped_files(code.more, 'line')}"] if code.more else lines
+    return [*lines, f"  … {formatting.describe_omitted(code.more, 'line')}"] if code.more else lines
 
 
 def _table(table: Table) -> list[str]:
@@ -143,7 +143,7 @@ def _table(table: Table) -> list[str]:
     for row, cells in zip(table.rows, drawn, strict=True):
         lines += [_columns(cells, widths), *_below(row)]
     if table.more:
-        told = f"… {formatting.skipped_files(table.more, 'earlier row' if table.tail else 'row')}"
+        told = f"… {formatting.describe_omitted(table.more, 'earlier row' if table.tail else 'row')}"
         lines.insert(1 if table.tail else len(lines), told)
     return [one_line(table.caption), *lines] if table.caption else lines
 

@@ -147,7 +147,7 @@ def test_variables_keep_their_type() -> None:
         ("--origin x", "model: {defaultVersion: {}}", FieldError, "set by the service"),
         ("--origin x", "model: {regions: [us-east1]}", FieldError, "--regions"),
         ("--origin x", "model: {desription: a}", FieldError, "did you mean 'description'"),
-        ("--origin x", "model: [iris]", FieldError, "an object with the fields of Model"),
+        ("--origin x", "model: [iris]", FieldError, "expected a mapping with the fields of Model, got a list"),
         ("--origin x", "- a\n- b\n", CellError, "field: value"),
         ("--origin x", "a: [", CellError, "line"),
         ("--origin x", "description:\n\t- x", CellError, "tabs"),

@@ -106,7 +106,7 @@ def test_two_versions_side_by_side(aip: Lines, iris_export: Path) -> None:
     assert "&lt;b&gt;second" in html.of(found)
     assert found.to_json()["runtimes"][0]["libraries"]["scikit-learn"]
     same = aip("describe v1 --model iris --compare v1")
-    assert "no field differs" in text.of(same)
+    assert "no fields differ" in text.of(same)
 
 
 def test_operations(aip: Lines) -> None:

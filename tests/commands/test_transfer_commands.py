@@ -99,7 +99,7 @@ def test_a_dry_run_sends_nothing(heard: Heard, folder: Path) -> None:
     plan = run("upload", heard, str(folder), "gs://models-of-mine/iris/v1", "--dry-run")
     assert [file.name for file in plan.send] == ["assets/단어 words.txt", "model.bin"]
     assert heard.shown == [plan]
-    assert heard.of(StepFinished)[-1].summary == "2 to send (5.0 kB)"
+    assert heard.of(StepFinished)[-1].summary == "2 files to upload (5.0 kB)"
     assert find_bucket(choose(resolve()).store, "models-of-mine") is None
 
 
@@ -173,7 +173,7 @@ def aip(*words: str, home: Path) -> tuple[Any, str]:
 def test_the_command_line(folder: Path, tmp_path: Path) -> None:
     stored, told = aip("upload", str(folder), "gs://models-of-mine/v1", home=tmp_path)
     assert all(set(each) >= {"name", "generation", "crc32c", "size"} for each in stored)
-    assert "2 to send (5.0 kB)" in told
+    assert "2 files to upload (5.0 kB)" in told
     planned, _ = aip("upload", str(folder), "gs://models-of-mine/v2", "--dry-run", home=tmp_path)
     assert {file["name"]: file["kind"] for file in planned["files"]} == {
         "model.bin": "upload",

@@ -61,9 +61,9 @@ def test_a_setting_tells_its_source_and_code_still_compares_it():
     nowhere = Environment({}, {})
     found = resolve(last_run={"target": "local", "project": "my-project"}, environment=nowhere)
     assert (found.project.source, found.project.told) == ("last run", "마지막 실행")
-    with pytest.raises(SettingsError, match="'12345'는 프로젝트 ID가 아닙니다") as caught:
+    with pytest.raises(SettingsError, match="프로젝트 ID '12345'가 올바르지 않습니다") as caught:
         resolve(target="local", project="12345", environment=nowhere)
-    assert caught.value.fix.startswith("이것은 프로젝트 번호입니다. 프로젝트 ID는")
+    assert caught.value.fix.startswith("프로젝트 번호 대신 프로젝트 ID를 쓰세요")
 
 
 def test_steps_and_their_summaries_are_made_when_they_are_told(tmp_path):

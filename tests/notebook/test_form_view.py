@@ -290,7 +290,7 @@ def test_stop_interrupts_before_the_operation(
     assert published.all()[-1][VIEW]["model_id"] == button.model_id
     button.click()
     go_on.set()
-    with pytest.raises(AipError, match="stopped by you"):
+    with pytest.raises(AipError, match="interrupted by the user"):
         form.wait(60)
     assert VIEW not in published
 
@@ -335,7 +335,7 @@ def test_browse_walks_local_directories(open_form: Open, iris_export: Path) -> N
     browser.folders.value = str(iris_export)
     press(form, "Open")
     browser.wait(10)
-    press(form, "Choose this folder")
+    press(form, "Choose this directory")
     assert form.view.controls["origin"].value == str(iris_export)
     assert form.state.can_deploy
     assert browser.box.children == ()
@@ -362,7 +362,7 @@ def test_browse_walks_buckets(open_form: Open, iris_export: Path) -> None:
         press(form, "Open")
         browser.wait(30)
     assert [label for label, _ in browser.folders.options] == ["model.joblib"]
-    press(form, "Choose this folder")
+    press(form, "Choose this directory")
     assert form.view.controls["origin"].value == "gs://aip-local-aiplatform/iris/v1/"
     assert form.state.deployment.is_remote
     press_names = [each.description for each in controls(form.view.box) if isinstance(each, ipywidgets.Button)]

@@ -20,7 +20,7 @@ def test_up_and_down_again(shell: Any, tmp_path: Path, capsys: pytest.CaptureFix
     (stored,) = shell.run_line_magic("aip_upload", "$folder $place")
     told = capsys.readouterr().out
     assert (stored.uri, stored.size) == ("gs://models-of-mine/iris/v1/model.bin", 5)
-    assert "1 to send (5 B)" in told
+    assert "1 file to upload (5 B)" in told
     assert "gs://models-of-mine made (us-central1)" in told
     assert "1 of 1 files sent or copied, checked there" in told
     assert stored.crc32c in told

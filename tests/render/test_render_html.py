@@ -223,9 +223,9 @@ def test_of_a_long_run_the_last_steps_are_kept():
 
 def test_a_detached_run_says_that_it_goes_on_and_how_to_come_back():
     text = check(render.of(MAKERS["detached"]("create_iris", 1))).text
-    assert "The operation goes on by itself" in text
+    assert "The operation continues in the background" in text
     assert "projects/p/operations/create_iris" in text
-    assert "To wait for it again: create_iris" in text
+    assert "To wait for the operation again: create_iris" in text
 
 
 def test_describe_has_all_set_fields_and_the_yaml():
@@ -383,7 +383,7 @@ def test_a_realistic_panel_is_whole():
 def test_a_command_stays_whole_however_little_else_is_drawn():
     command = "%aip_attach projects/my-project/operations/create_my_model_v1-1795434102837"
     table = Table("", ("Step", "What"), tuple(row("step", "x" * 300) for _ in range(30)))
-    drawn = render.draw(Panel("run", "away", (table, line("To wait for it again:", Span(command, "code")))))
+    drawn = render.draw(Panel("run", "away", (table, line("To wait for the operation again:", Span(command, "code")))))
     assert "characters)" in drawn
     assert f"<code>{command}</code>" in drawn
 

@@ -47,9 +47,9 @@ def test_region_global_is_the_global_endpoint(tmp_path: Path) -> None:
     ("arguments", "text"),
     [
         ({"target": "locl"}, "did you mean 'local'"),
-        ({"target": "aiplatform"}, "no project is known"),
+        ({"target": "aiplatform"}, "no project is set"),
         ({"project": "123456789012"}, "project number"),
-        ({"project": "My Project"}, "is not a project ID"),
+        ({"project": "My Project"}, "invalid project ID"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, arguments: dict[str, str], text: str) -> None:

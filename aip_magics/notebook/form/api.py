@@ -30,7 +30,9 @@ def aip_form(origin: object = None, *, test: object = None, **options: object) -
 
     shell = get_ipython()
     if shell is None or getattr(shell, "kernel", None) is None:
-        raise OptionError(_("a form needs a notebook"), where="aip_form", fix=_("%aip_deploy needs none"))
+        raise OptionError(
+            _("a form needs a notebook"), where="aip_form", fix=_("use %aip_deploy, which works without a notebook")
+        )
     choose_language(get_session(shell))
     args = magics.magic_parser(COMMAND).parse(list(_words(options)))
     args.origin = args.origin if origin is None else origin

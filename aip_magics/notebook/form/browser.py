@@ -29,12 +29,12 @@ class Browser:
         self._asked = 0  # counts what was asked for, so that a late answer to an earlier question is not shown
         self._thread: threading.Thread | None = None
         self.where = kit.dropdown(_("Look in"), [(_("local directories"), LOCAL), (_("buckets"), BUCKETS)])
-        self.folders = kit.list(_("Folders"))
+        self.folders = kit.list(_("Directories"))
         self.note = kit.note()
         self._buttons = (
             kit.button(_("Open"), self._open_selected),
             kit.button(_("Up"), lambda: self.look(file_listing.above(self._place))),
-            kit.button(_("Choose this folder"), lambda: self._chosen(self._place)),
+            kit.button(_("Choose this directory"), lambda: self._chosen(self._place)),
             kit.button(_("Close the list"), self.close),
         )
         self._children = (self.where, kit.row(self.folders, self.note), kit.row(*self._buttons))
@@ -55,7 +55,7 @@ class Browser:
         """List this place; returns at once."""
         self._asked += 1
         self._place = place
-        self.note.value = markup.busy(_("looking into {place} …", place=place))
+        self.note.value = markup.busy(_("listing {place} …", place=place))
         target = self._target()
         self._thread = threading.Thread(
             target=self._list, args=(place, self._asked, target), name="aip_magics browse", daemon=True
@@ -80,8 +80,8 @@ class Browser:
     def _show(self, found: DirectoryListing) -> None:
         self._place = found.place
         self.folders.options = [(entry.name, entry.place) for entry in found.entries]
-        more = _(" (the first {count})", count=len(found.entries)) if found.more else ""
-        self.note.value = markup.note(found.place + more)
+        shown = _("{place} (the first {count})", place=found.place, count=len(found.entries))
+        self.note.value = markup.note(shown if found.more else found.place)
 
     def _open_selected(self) -> None:
         label, place = self.folders.label, self.folders.value

@@ -149,9 +149,9 @@ class _FieldReader:
     def origin(self) -> str:
         text = self.text("origin") or ""
         if not text:
-            self.problem("origin", _("the model's directory is missing"), _("name it, or press Browse"))
+            self.problem("origin", _("the model's directory is missing"), _("enter the directory, or press Browse"))
         elif text.startswith("~") and os.path.expanduser(text) == text:
-            self.problem("origin", _("there is no home directory {name}", name=text.split("/")[0]), "")
+            self.problem("origin", _("home directory {name} does not exist", name=text.split("/")[0]), "")
             return ""
         return text
 
@@ -161,7 +161,7 @@ class _FieldReader:
     def number(self, id: str, *, wanted: bool = False) -> int | None:
         text = self.text(id)
         if text is None and wanted:
-            self.problem(id, _("a number of nodes is wanted"), "1")
+            self.problem(id, _("number of nodes is required"), "1")
         elif text is not None and not (text.isascii() and text.isdecimal() and len(text) <= 9):
             self.problem(id, _("{text!r} is not a whole number", text=text), "1")
             return None
@@ -175,7 +175,7 @@ class _FieldReader:
             found = math.nan
         if found is None or math.isfinite(found):
             return found
-        self.problem(id, _("{text!r} is not a number", text=text), "0.1")
+        self.problem(id, _("expected a number, got {text!r}", text=text), "0.1")
         return None
 
     def packages(self, base: Version) -> tuple[str, ...] | None:
@@ -187,7 +187,7 @@ class _FieldReader:
         try:
             return pairs(self.text(id) or "") or kept
         except argparse.ArgumentTypeError:
-            self.problem(id, _("labels are key=value, with commas between"), "team=a,stage=test")
+            self.problem(id, _("expected labels as key=value, separated by commas"), "team=a,stage=test")
             return None
 
     def test(self, base: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

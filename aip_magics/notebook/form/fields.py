@@ -31,11 +31,11 @@ def fields() -> tuple[Field, ...]:
 
 def _model(section: str) -> tuple[Field, ...]:
     return (
-        Field("model", "text", section, _("Model name"), _("left out: name of the directory"), ("model.name",)),
+        Field("model", "text", section, _("Model name"), _("default: the name of the directory"), ("model.name",)),
         Field("endpoint", "choice", section, _("Endpoint"), "", ("region", "target")),
         Field("region", "choice", section, _("Region"), "", ("model.regions",)),
         Field("logging", "check", section, _("Log requests"), "", ("model.onlinePredictionLogging",)),
-        Field("consoleLogging", "check", section, _("Log output of the nodes"), "", _CONSOLE),
+        Field("consoleLogging", "check", section, _("Log node output"), "", _CONSOLE),
         Field("modelDescription", "text", section, _("Model description"), "", ("model.description",)),
         Field("modelLabels", "text", section, _("Model labels"), _PAIRS, ("model.labels",)),
     )
@@ -43,11 +43,11 @@ def _model(section: str) -> tuple[Field, ...]:
 
 def _version(section: str) -> tuple[Field, ...]:
     return (
-        Field("version", "text", section, _("Version name"), _("left out: the next free one"), ("version.name",)),
+        Field("version", "text", section, _("Version name"), _("default: the next free name"), ("version.name",)),
         Field("replace", "check", section, _("Replace this version"), "", ("replace",)),
         Field("description", "text", section, _("Description"), "", ("version.description",)),
-        Field("origin", "text", section, _("Model URI"), _("directory of the model, local or gs://"), _ORIGIN),
-        Field("trust", "check", section, _("Trust its code"), "", ("trust",)),
+        Field("origin", "text", section, _("Model URI"), _("model directory, local or gs://"), _ORIGIN),
+        Field("trust", "check", section, _("Trust the model's code"), "", ("trust",)),
         Field("framework", "choice", section, _("Framework"), "", ("version.framework",)),
         Field("frameworkVersion", "choice", section, _("Framework version")),
         Field("runtimeVersion", "choice", section, _("Runtime version"), "", ("version.runtimeVersion",)),
@@ -58,7 +58,7 @@ def _version(section: str) -> tuple[Field, ...]:
             "text",
             section,
             _("Custom code"),
-            _("packages (.tar.gz), local or gs://, with commas between"),
+            _("packages (.tar.gz), local or gs://, separated by commas"),
             ("version.packageUris",),
         ),
         Field("predictionClass", "text", section, _("Prediction class"), "module.Class", ("version.predictionClass",)),
@@ -85,7 +85,7 @@ def _scaling(section: str) -> tuple[Field, ...]:
             "text",
             section,
             _("Minimum nodes"),
-            _("left out: chosen by the service"),
+            _("default: chosen by the service"),
             (f"{auto}.minNodes",),
         ),
         Field(
@@ -93,7 +93,7 @@ def _scaling(section: str) -> tuple[Field, ...]:
             "text",
             section,
             _("Maximum nodes"),
-            _("left out: chosen by the service"),
+            _("default: chosen by the service"),
             (f"{auto}.maxNodes",),
         ),
         Field("nodes", "text", section, _("Number of nodes"), "", ("version.manualScaling",)),
@@ -124,7 +124,7 @@ def get_field(subject: str) -> str:
 def get_label(id: str, value: str) -> str:
     """What a value of a choice is called: names of the API as they are."""
     labels = {
-        "": _("(left out)"),
+        "": _("(default)"),
         "global": _("global (ml.googleapis.com)"),
         "regional": _("regional (REGION-ml.googleapis.com)"),
         "automatic": _("automatic"),

@@ -70,7 +70,7 @@ def _local(path: Path) -> DirectoryListing:
             shown = (entry for entry in found if not entry.name.startswith("."))
             some = [(entry.name, entry.is_dir()) for entry in itertools.islice(shown, MAX_ENTRIES + 1)]
     except OSError as error:
-        text = _("the folder cannot be read ({reason})", reason=error.strerror or error)
+        text = _("could not read the directory: {reason}", reason=error.strerror or error)
         raise ModelDirError(text, where=str(path)) from None
     entries = [DirectoryEntry(f"{name}/" if folder else name, str(path / name)) for name, folder in some[:MAX_ENTRIES]]
     return DirectoryListing(str(path), _sorted(entries), len(some) > MAX_ENTRIES)

@@ -15,13 +15,13 @@ Kind: TypeAlias = Literal["cell", "gcloud", "curl", "python"]
 
 def kinds() -> list[tuple[str, Kind]]:
     """Label and name of each kind of preview."""
-    return [(_("a cell"), "cell"), ("gcloud", "gcloud"), ("curl", "curl"), ("Python", "python")]
+    return [(_("cell"), "cell"), ("gcloud", "gcloud"), ("curl", "curl"), ("Python", "python")]
 
 
 def preview(kind: Kind, state: FormState) -> str:
     """The form as text of this kind. What cannot be told yet is told so, in one line."""
     if not state.deployment.origin:
-        return _("# name the model's directory first")
+        return _("# enter the model directory first")
     if kind == "cell":
         return cell(state)
     from aip_magics.commands.show import deployment_calls, render_script

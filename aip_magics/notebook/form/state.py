@@ -82,7 +82,7 @@ class FormState:
     def _with(self, given: Mapping[str, Value], chosen: str) -> FormState:
         sources = {id: source for id, source in self.sources.items() if id in given}
         if chosen in given:
-            sources[chosen] = _("chosen here")
+            sources[chosen] = _("chosen in the form")
         changed = dataclasses.replace(self, given=given, sources=sources)
         # Custom code may want any directory, so what is looked at depends on more than the directory's name.
         if chosen in ("origin", "predictionClass"):
@@ -115,7 +115,9 @@ class FormState:
         kept = self.settings.region
         if kept is not None and chosen in ("", kept.value):
             return kept
-        return Sourced(chosen, _("chosen here")) if chosen else Sourced(field_options.DEFAULT_REGION, _("default"))
+        return (
+            Sourced(chosen, _("chosen in the form")) if chosen else Sourced(field_options.DEFAULT_REGION, _("default"))
+        )
 
     @cached_property
     def plan(self) -> Plan:

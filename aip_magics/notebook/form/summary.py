@@ -20,14 +20,14 @@ def deployed(state: FormState) -> Panel:
         if field.id != "test" and (value := state.values.get(field.id))
     ]
     table = Table("", (_("Field"), _("Value"), _("Source")), tuple(rows))
-    same = Details(_("The same as a cell"), Code(cell(state, test=False)))
+    same = Details(_("Equivalent cell"), Code(cell(state, test=False)))
     blocks: tuple[Block, ...] = (line(strong(_("Deployed from a form"))), table, same)
     return Panel(_("form"), "idle", blocks)
 
 
 def cancelled() -> Panel:
     """The summary of a form that was closed: nothing that was typed is in it."""
-    return Panel(_("form"), "idle", (line(_("The form was closed: nothing was sent.")),))
+    return Panel(_("form"), "idle", (line(_("The form was closed; nothing was sent.")),))
 
 
 def _shown(field: Field, value: str | bool) -> str:

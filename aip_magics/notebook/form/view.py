@@ -70,7 +70,7 @@ class View:
     def testing(self) -> None:
         """Show that the test goes on."""
         self.test_button.disabled = True
-        self.result.value = markup.busy(_("predicting here …"))
+        self.result.value = markup.busy(_("predicting locally …"))
 
     def tested(self, *found: Any) -> None:
         """Show what the test answered: predictions and findings, or an error."""

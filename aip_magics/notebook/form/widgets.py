@@ -113,7 +113,7 @@ class WidgetFactory:
 def mime_bundle(widget: Any) -> dict[str, Any]:
     """What is displayed for a widget, with a text beside it that tells nothing of its content."""
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    return {VIEW: view, "text/plain": _("This form is open in a running notebook only.")}
+    return {VIEW: view, "text/plain": _("This form works only in a running notebook.")}
 
 
 def _redacted(kind: Any) -> Any:

@@ -27,7 +27,7 @@ def probabilities(predictions: Sequence[Any], *, most: int | None = None) -> Tab
         drawn = tuple(each for index, vector in enumerate(vectors) for each in _classes(index, vector))
         return Table(_("probabilities"), ("#", _("class"), _("probability")), drawn)
     drawn = tuple(_likeliest(index, vector) for index, vector in enumerate(vectors[:MAX_BARS]))
-    heads = ("#", _("likeliest class"), _("probability"))
+    heads = ("#", _("most likely class"), _("probability"))
     return Table(_("probabilities"), heads, drawn, total=len(predictions))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aip_magics.i18n import gettext as _
+from aip_magics.i18n import ngettext
 from aip_magics.render.blocks import Mark, Panel, Row, Table, Tone, line, muted, row, strong
 from aip_magics.render.panels.describe import flat, version_state
 from aip_magics.render.shapes import Comparison
@@ -26,15 +27,10 @@ def comparison(value: Comparison) -> Panel:
     head = line(
         strong(value.left.id), version_state(value.left), "↔", strong(value.right.id), version_state(value.right)
     )
-    count = (
-        _("1 field differs")
-        if len(different) == 1
-        else _("{count} fields differ", count=len(different))
-        if different
-        else _("no field differs")
-    )
+    differing = ngettext("{number} field differs", "{number} fields differ", len(different))
+    count = differing if different else _("no fields differ")
     table = (Table("", (_("Field"), value.left.id, value.right.id), rows),) if rows else ()
-    alike = (line(muted(_("the same in both: {names}", names=", ".join(same)))),) if same else ()
+    alike = (line(muted(_("identical in both: {names}", names=", ".join(same)))),) if same else ()
     return Panel(_("comparison"), tone, (head, line(Mark(tone, count)), *table, *alike))
 
 

@@ -65,20 +65,20 @@ def protection(runtime: Mapping[str, Any]) -> str:
     if not held:
         return ""
     reasons = {
-        "not Linux": _("only Linux confines a worker"),
-        "no Landlock": _("this system has no Landlock"),
-        "no seccomp": _("this machine has no filter of system calls"),
-        "threads": _("other threads were running already"),
+        "not Linux": _("worker processes can be confined only on Linux"),
+        "no Landlock": _("Landlock is not available on this system"),
+        "no seccomp": _("seccomp filters are not available on this machine"),
+        "threads": _("other threads were already running"),
     }
     parts = {"files": _("files"), "network": _("network"), "processes": _("processes")}
     names, why = ", ".join(name for part, name in parts.items() if held.get(part)), held.get("why")
-    reason = reasons.get(why, _("this system refuses it")) if why else ""
+    reason = reasons.get(why, _("the system refused to apply the protection")) if why else ""
     if not names:
-        return _("protection: none: {reason}", reason=reason)
+        return _("protection: none; {reason}", reason=reason)
     if reason:
-        return _("protection: {names} ({by}), no more: {reason}", names=names, by=held.get("by"), reason=reason)
+        return _("protection: {names} ({by}) only; {reason}", names=names, by=held.get("by"), reason=reason)
     if held.get("open"):
-        return _("protection: {names} ({by}); code of your own keeps the network", names=names, by=held.get("by"))
+        return _("protection: {names} ({by}); custom code keeps network access", names=names, by=held.get("by"))
     return _("protection: {names} ({by})", names=names, by=held.get("by"))
 
 

@@ -40,5 +40,5 @@ def _carried(value: AipError) -> tuple[Block, ...]:
 
 def _log_title(lines: int) -> str:
     if lines <= MAX_LOG_LINES:
-        return _("What the model printed")
-    return _("What the model printed, last {shown} of {lines} lines", shown=MAX_LOG_LINES, lines=lines)
+        return _("Output of the model")
+    return _("Output of the model, last {shown} of {lines} lines", shown=MAX_LOG_LINES, lines=lines)

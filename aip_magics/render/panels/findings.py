@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aip_magics.i18n import gettext as _
+from aip_magics.i18n import ngettext
 from aip_magics.printable import one_line
 from aip_magics.render.blocks import Block, Code, Details, Link, Mark, Panel, Tone, code, line, muted, strong
 from aip_magics.render.shapes import Finding, Report
@@ -53,21 +54,20 @@ def _skipped(value: Report) -> tuple[Block, ...]:
         by_reason.setdefault(outcome.reason, []).append(id)
     if not by_reason:
         return ()
-    count = len(value.skipped)
-    head = _("1 check skipped") if count == 1 else _("{count} checks skipped", count=count)
+    head = ngettext("{number} check skipped", "{number} checks skipped", len(value.skipped))
     reasons = [one_line(f"{reason}: {', '.join(ids)}") for reason, ids in by_reason.items()]
     return (Details(head, Code("\n".join(reasons))),)
 
 
 def _passed(count: int) -> str:
-    return _("1 check passed") if count == 1 else _("{count} checks passed", count=count)
+    return ngettext("{number} check passed", "{number} checks passed", count)
 
 
 def _counted(severity: str, count: int) -> str:
     if severity == "error":
-        return _("1 error") if count == 1 else _("{count} errors", count=count)
+        return ngettext("{number} error", "{number} errors", count)
     if severity == "warning":
-        return _("1 warning") if count == 1 else _("{count} warnings", count=count)
+        return ngettext("{number} warning", "{number} warnings", count)
     return _("{count} advice", count=count) if severity == "advice" else f"{count} {severity}"
 
 

@@ -15,7 +15,7 @@ def history(value: History, *, most: int | None = None) -> Panel:
     entries = value.entries
     label = _("history")
     if not entries:
-        return Panel(label, "idle", (line(_("nothing was done here yet")),))
+        return Panel(label, "idle", (line(_("no commands have been run yet")),))
     rows = tuple(_row(entry) for entry in (entries[-most:] if most else entries))
     heads = (_("When"), _("Command"), _("What"), _("State"), _("Target"), _("Operation"))
     return Panel(label, "idle", (Table("", heads, rows, total=len(entries), tail=True),))
@@ -37,8 +37,8 @@ def _row(entry: Entry) -> Row:
 def configuration(value: Configuration) -> Panel:
     """The panel of the settings, each with the source that won."""
     rows = tuple(row(name, setting.value, muted(setting.told)) for name, setting in value.settings.items())
-    problem = (line(Mark("warn", _("not complete:")), value.problem),) if value.problem else ()
+    problem = (line(Mark("warn", _("incomplete:")), value.problem),) if value.problem else ()
     order = _("argument ▸ last run ▸ this notebook's configuration ▸ gcloud's configuration ▸ environment")
     table = (Table("", (_("Setting"), _("Value"), _("Source")), rows),) if rows else ()
-    change = line(_("to change one:"), code(value.change))
+    change = line(_("to change a setting:"), code(value.change))
     return Panel(_("configuration"), "warn" if problem else "idle", (*problem, *table, line(muted(order)), change))

@@ -13,7 +13,7 @@ from aip_magics.render.shapes import Plan, PlannedRequest
 
 def plan(value: Plan) -> Panel:
     """The panel of a plan."""
-    blocks: list[Block] = [line(strong(_("Dry run:")), _("nothing was sent, nothing was changed."))]
+    blocks: list[Block] = [line(strong(_("Dry run:")), _("nothing was sent or changed."))]
     if value.choices:
         choices = tuple(row(each.field, _value(each.value), muted(each.source)) for each in value.choices)
         blocks.append(Table("", (_("Field"), _("Value"), _("Source")), choices))

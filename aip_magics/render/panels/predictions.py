@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aip_magics.i18n import gettext as _
-from aip_magics.render import formatting
+from aip_magics.i18n import ngettext
 from aip_magics.render import json as as_json
 from aip_magics.render.blocks import Panel, Row, Table, row
 from aip_magics.render.panels.chart import probabilities
@@ -29,9 +29,8 @@ def predictions(reply: Mapping[str, Any], *, most: int | None = None) -> Panel:
     rows = tuple(
         _row(index, [instances[index]] if known and instances else [], value, keys) for index, value in enumerate(shown)
     )
-    table = Table(
-        formatting.counted(len(values), _("1 prediction"), _("{count} predictions")), heads, rows, total=len(values)
-    )
+    caption = ngettext("{number} prediction", "{number} predictions", len(values))
+    table = Table(caption, heads, rows, total=len(values))
     return Panel(_("predictions"), "good" if values else "idle", (table,) if chart is None else (table, chart))
 
 

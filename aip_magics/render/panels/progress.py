@@ -65,10 +65,8 @@ def _notes(step: StepRow) -> tuple[Line, ...]:
     lines = [
         line(Mark("warn", _("warning:")), note.text) if note.level == "warning" else line(note.text) for note in notes
     ]
-    dropped = (
-        [line(muted(f"… {formatting.skipped_files(step.dropped_notes, 'earlier note')}"))] if step.dropped_notes else []
-    )
-    return (*dropped, *lines)
+    dropped = [line(muted(f"… {formatting.describe_omitted(step.dropped_notes, 'earlier note')}"))]
+    return (*(dropped if step.dropped_notes else []), *lines)
 
 
 def _ending(state: RunState) -> tuple[Block, ...]:
@@ -77,7 +75,7 @@ def _ending(state: RunState) -> tuple[Block, ...]:
     if state.status != "detached":
         return ()
     return (
-        line(_("No longer waiting. The operation goes on by itself, even when this notebook is closed:")),
+        line(_("No longer waiting. The operation continues in the background, even when this notebook is closed:")),
         line(code(state.operation)),
-        *([line(_("To wait for it again:"), code(state.reattach))] if state.reattach else []),
+        *([line(_("To wait for the operation again:"), code(state.reattach))] if state.reattach else []),
     )
