@@ -18,7 +18,7 @@ nox.options.sessions = ["lint", "types", "test-fast"]
 
 BENCHMARKS = Path("tests/benchmarks")
 # Run as a script, each writes the page that it generates from the code: RULES.md, REFERENCE.md.
-PAGES = ("aip_magics.checks.page", "aip_magics.commands.reference")
+PAGES = ("aip_magics.checks.docs_page", "aip_magics.commands.reference")
 
 
 def python(session: nox.Session, *words: str) -> None:

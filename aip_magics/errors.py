@@ -38,7 +38,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.printable import block, inline, printable
 
 
@@ -69,8 +69,8 @@ class AipError(Exception):
         """
         return [
             _piece(f"{type(self).__name__}: {self.told}", "    "),
-            *([say("  where: {where}", where=inline(self.where))] if self.where else []),
-            *([say("  fix:   {fix}", fix=_piece(self.fix, " " * 9))] if self.fix else []),
+            *([_("  where: {where}", where=inline(self.where))] if self.where else []),
+            *([_("  fix:   {fix}", fix=_piece(self.fix, " " * 9))] if self.fix else []),
         ]
 
     def __str__(self) -> str:
@@ -173,11 +173,11 @@ class WorkerError(PredictionError):
         super().__init__("FAILED_TO_RUN_MODEL", detail, where=where, fix=fix, log=log)
 
 
-class NotBegunError(WorkerError):
+class RequestNotStarted(WorkerError):
     """The worker process ended while it predicted another request; this one had nothing to do with it."""
 
 
-class EnvironmentFailed(AipError):
+class RuntimeEnvironmentError(AipError):
     """The environment of a runtime version is not here and could not be built: no such Python, no network …"""
 
 

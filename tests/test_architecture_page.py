@@ -62,6 +62,6 @@ def test_architecture_page_names_files_that_exist() -> None:
 def test_architecture_page_draws_and_describes_every_part() -> None:
     drawing = re.findall(r"^```mermaid\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[0]
     table = sections()["Layers"].rpartition("```")[2]
-    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - {"language", "i18n"}
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - {"i18n"}
     assert {name for name in folders if not re.search(rf"\b{name}\b", drawing)} == set()
     assert {name for name in folders if f"| `{name}` |" not in table} == set()

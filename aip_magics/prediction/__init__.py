@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aip_magics.lazy import lazily
+from aip_magics.lazy_imports import lazy_getattr
 
 if TYPE_CHECKING:
     from aip_magics.prediction.aio import AsyncWorker
@@ -30,7 +30,7 @@ __all__ = [
 ]  # fmt: skip
 
 # asyncio, subprocess and socket cost more than the whole of `%load_ext` may.
-__getattr__ = lazily(
+__getattr__ = lazy_getattr(
     __name__,
     {
         "AsyncWorker": "aio",

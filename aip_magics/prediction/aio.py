@@ -8,8 +8,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from aip_magics.errors import NotBegunError, WorkerError
-from aip_magics.language import say
+from aip_magics.errors import RequestNotStarted, WorkerError
+from aip_magics.i18n import gettext as _
 from aip_magics.prediction import process, replies
 from aip_magics.prediction.frames import Frame, Unpacker, joined, pack
 from aip_magics.prediction.launch import LAST_WORDS, LOADING, PREDICTING, START_SECONDS, STARTING, WorkerSpec, begin
@@ -57,7 +57,7 @@ class _Channel(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self.open = False
-        for place, (future, _) in enumerate(self._waiting.values()):
+        for place, (future, _unused) in enumerate(self._waiting.values()):
             if not future.done():
                 # Requests are answered in their order: only the first one can have to do with it.
                 future.set_exception(BrokenPipeError() if place else ConnectionResetError())
@@ -179,7 +179,7 @@ class AsyncWorker:
         try:
             answer = self._channel.expect(0)
             self._process.sock.setblocking(False)
-            self._transport, _ = await loop.create_connection(lambda: self._channel, sock=self._process.sock)
+            self._transport, _unused = await loop.create_connection(lambda: self._channel, sock=self._process.sock)
             frame = await self._answered(0, answer, START_SECONDS, STARTING)
         except BaseException:
             await self._kill()
@@ -195,7 +195,7 @@ class AsyncWorker:
     ) -> tuple[int, asyncio.Future[Frame]]:
         """Send a request; its number, and the answer to come."""
         if self._ended or self._transport is None:
-            raise WorkerError(say("the worker was ended before this request"), where=str(self.spec.model_dir))
+            raise WorkerError(_("the worker was ended before this request"), where=str(self.spec.model_dir))
         self._number += 1
         answer = self._channel.expect(self._number, then)
         if header is PREDICT:
@@ -222,8 +222,8 @@ class AsyncWorker:
             await self._kill()
             raise replies.overdue(deadline, doing, self.spec.model_dir, self.log_tail()) from None
         except BrokenPipeError:
-            raise NotBegunError(
-                say("the worker was ended before this request"), where=str(self.spec.model_dir)
+            raise RequestNotStarted(
+                _("the worker was ended before this request"), where=str(self.spec.model_dir)
             ) from None
         except ConnectionResetError:
             code = await asyncio.to_thread(self._process.handle.wait, process.GRACE)

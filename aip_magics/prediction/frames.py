@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from aip_magics.errors import InstancesError, WorkerError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 HEAD = struct.Struct(">II")
 HEADER_LIMIT = 1 << 24  # bytes; more is no header of ours
@@ -29,7 +29,7 @@ def joined(head: bytes, payload: bytes) -> bytes:
     """As `pack`, of a header that is JSON already."""
     if len(payload) > PAYLOAD_LIMIT:
         raise InstancesError(
-            say("a request of {count} bytes is too large", count=len(payload)), fix=say("send fewer instances at once")
+            _("a request of {count} bytes is too large", count=len(payload)), fix=_("send fewer instances at once")
         )
     return b"".join((HEAD.pack(len(head), len(payload)), head, payload))
 
@@ -51,7 +51,7 @@ class Unpacker:
             return None
         head, payload = HEAD.unpack_from(self._buffer)
         if head > HEADER_LIMIT:
-            raise WorkerError(say("the worker process sent something else than frames"))
+            raise WorkerError(_("the worker process sent something else than frames"))
         middle, end = HEAD.size + head, HEAD.size + head + payload
         if len(self._buffer) < end:
             return None
@@ -61,4 +61,4 @@ class Unpacker:
         try:
             return Frame(json.loads(header.decode()), body)  # it would look for the encoding of bytes
         except ValueError:
-            raise WorkerError(say("the worker process sent something else than frames")) from None
+            raise WorkerError(_("the worker process sent something else than frames")) from None

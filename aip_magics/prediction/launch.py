@@ -16,13 +16,13 @@ from typing import Any
 
 from aip_magics import catalog
 from aip_magics.errors import ModelDirError, WorkerError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.prediction import process, replies
 from aip_magics.prediction.frames import Frame, Unpacker, pack
 from aip_magics.prediction.parents import ParentPool
 from aip_magics.prediction.process import Forked, Surroundings, WorkerProcess
 from aip_magics.prediction.replies import Loaded as Loaded
-from aip_magics.prediction.surroundings import environment
+from aip_magics.prediction.worker_environ import worker_environ
 
 START_SECONDS = 60.0  # for a parent that is still importing, on a busy machine
 CHUNK = 1 << 18  # bytes read at once
@@ -106,9 +106,9 @@ def begin(
     if not spec.model_dir.is_dir():
         is_file = spec.model_dir.exists()
         raise ModelDirError(
-            say("the model directory is not a directory") if is_file else say("the model directory does not exist"),
+            _("the model directory is not a directory") if is_file else _("the model directory does not exist"),
             where=str(spec.model_dir),
-            fix=say("name the directory"),
+            fix=_("name the directory"),
         )
     surroundings = Surroundings.make(log_dir)
     try:
@@ -116,7 +116,7 @@ def begin(
             forked = _fork(spec, parents, surroundings)
             if forked is not None:
                 return forked
-        variables = environment(os.environ if environ is None else environ, spec.python, spec.threads)
+        variables = worker_environ(os.environ if environ is None else environ, spec.python, spec.threads)
         sock, handle = process.spawn(spec.python, surroundings, variables)
         return WorkerProcess(sock, handle, surroundings)
     except BaseException:
@@ -206,7 +206,7 @@ class Worker:
     def _ask(self, header: dict[str, Any], payload: bytes, deadline: float, doing: str) -> Frame:
         with self._lock:
             if self._ended:
-                raise WorkerError(say("the worker was ended before this request"), where=str(self.spec.model_dir))
+                raise WorkerError(_("the worker was ended before this request"), where=str(self.spec.model_dir))
             self._number += 1
             mark = self._process.log_size()
             request = pack({**header, "id": self._number, "deadline": deadline}, payload)

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from aip_magics.errors import WorkerError
 from aip_magics.prediction.process import kill_group, launched
-from aip_magics.prediction.surroundings import environment
+from aip_magics.prediction.worker_environ import worker_environ
 
 CAN_FORK = hasattr(os, "fork") and hasattr(socket, "CMSG_SPACE")
 LENGTH = struct.Struct(">I")
@@ -135,7 +135,7 @@ def _started(key: Key, log_dir: Path | None, environ: Mapping[str, str] | None) 
     if not CAN_FORK:
         return None
     python, framework, threads = key
-    variables = environment(os.environ if environ is None else environ, python, threads)
+    variables = worker_environ(os.environ if environ is None else environ, python, threads)
     ours, theirs = socket.socketpair()
     with theirs, _log(log_dir, framework) as log:
         try:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from aip_magics.errors import WorkerError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 FOLDER = Path(__file__).with_name("worker")
 STATUS = struct.Struct(">i")
@@ -268,7 +268,7 @@ def spawn_connecting(
             handle.kill()
             handle.drop()
             raise WorkerError(
-                say("{python} did not connect: {error}", python=python, error=error),
+                _("{python} did not connect: {error}", python=python, error=error),
                 log=surroundings.log.read_text("utf-8"),
             ) from error
 
@@ -276,7 +276,7 @@ def spawn_connecting(
 def _accept(server: socket.socket, secret: str) -> socket.socket:
     server.settimeout(30.0)
     while True:
-        sock, _ = server.accept()
+        sock, _unused = server.accept()
         sock.settimeout(5.0)
         with contextlib.suppress(OSError):
             if sock.recv(len(secret), socket.MSG_WAITALL) == secret.encode():
@@ -306,7 +306,7 @@ def launched(
             start_new_session=True,
         )
     except OSError as error:
-        fix = say("name an existing Python interpreter")
+        fix = _("name an existing Python interpreter")
         raise WorkerError(
-            say("the interpreter {python} cannot be run: {strerror}", python=python, strerror=error.strerror), fix=fix
+            _("the interpreter {python} cannot be run: {strerror}", python=python, strerror=error.strerror), fix=fix
         ) from error

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aip_magics.errors import PredictionError, TrustError, WorkerError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.prediction.frames import Frame
 
 
@@ -54,22 +54,22 @@ def refused(frame: Frame, model_dir: Path, log: str) -> PredictionError | None:
 
 def trust_fix() -> str:
     """How to consent to what loading a model runs."""
-    return say("if you made this file, or trust whoever did, add --trust once: it holds for this content")
+    return _("if you made this file, or trust whoever did, add --trust once: it holds for this content")
 
 
 def died(code: int | None, doing: str, model_dir: Path, log: str) -> WorkerError:
     """The worker ended in the middle. `code` is the exit code, minus the signal, None if nobody knows."""
-    fix = say("the log of the model's code is in `.log`")
+    fix = _("the log of the model's code is in `.log`")
     if code is None:
-        how = say("ended")
+        how = _("ended")
     elif code >= 0:
-        how = say("exited with code {code}", code=code)
+        how = _("exited with code {code}", code=code)
     else:
-        how = say("was ended by signal {value} ({signal_name})", value=-code, signal_name=_signal_name(-code))
+        how = _("was ended by signal {value} ({signal_name})", value=-code, signal_name=_signal_name(-code))
         if -code == getattr(signal, "SIGKILL", 9):
-            fix = say("somebody killed it, or the machine ran out of memory: try a smaller model or fewer instances")
+            fix = _("somebody killed it, or the machine ran out of memory: try a smaller model or fewer instances")
     return WorkerError(
-        say("the worker process {how} while {doing}", how=how, doing=_told(doing)),
+        _("the worker process {how} while {doing}", how=how, doing=_told(doing)),
         where=str(model_dir),
         fix=fix,
         log=log,
@@ -78,17 +78,17 @@ def died(code: int | None, doing: str, model_dir: Path, log: str) -> WorkerError
 
 def overdue(seconds: float, doing: str, model_dir: Path, log: str) -> WorkerError:
     """The worker passed its deadline and was killed."""
-    detail = say(
+    detail = _(
         "the worker process gave no answer within {seconds:g} s while {doing}, and was ended",
         seconds=seconds,
         doing=_told(doing),
     )
-    fix = say("allow more time, or send fewer instances; `.log` shows where the model's code was")
+    fix = _("allow more time, or send fewer instances; `.log` shows where the model's code was")
     return WorkerError(detail, where=str(model_dir), fix=fix, log=log)
 
 
 def _told(doing: str) -> str:
-    return {"starting": say("it started"), "loading": say("loading the model"), "predicting": say("predicting")}[doing]
+    return {"starting": _("it started"), "loading": _("loading the model"), "predicting": _("predicting")}[doing]
 
 
 def _signal_name(number: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from aip_magics.errors import AipError
-from aip_magics.render.state import RunState
+from aip_magics.render.run_state import RunState
 from aip_magics.spec import Model, Operation, Version
 
 Kind = Literal[

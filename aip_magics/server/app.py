@@ -15,19 +15,19 @@ from starlette.routing import Router
 
 from aip_magics.prediction import AsyncWorker, Loaded, ParentPool, WorkerSpec
 from aip_magics.prediction.packages import install
-from aip_magics.server import api
-from aip_magics.server.context import Service
-from aip_magics.server.copies import Copies
-from aip_magics.server.creation import Creations
+from aip_magics.server.api import routes
+from aip_magics.server.context import AppContext
 from aip_magics.server.gate import Gate
+from aip_magics.server.gcs import ObjectStore
+from aip_magics.server.gcs import routes as object_routes
 from aip_magics.server.last_use import LastUse
 from aip_magics.server.names import VersionKey
 from aip_magics.server.nodes import Nodes, Recipe
-from aip_magics.server.objects import ObjectStore
-from aip_magics.server.objects import routes as object_routes
 from aip_magics.server.serving.journals import Journals
 from aip_magics.server.serving.scaling import IDLE_SECONDS
-from aip_magics.server.store import Store
+from aip_magics.server.state.database import Database
+from aip_magics.server.state.model_snapshots import ModelSnapshots
+from aip_magics.server.version_creation import VersionCreator
 from aip_magics.trust import trust_in
 
 
@@ -57,9 +57,9 @@ class App:
         self._parents = ParentPool()
         self._workers: weakref.WeakSet[AsyncWorker] = weakref.WeakSet()
         self._data_dir = data_dir
-        self._store = Store(data_dir / "service.sqlite")
+        self._store = Database(data_dir / "service.sqlite")
         self._objects = ObjectStore(data_dir, clock)
-        copies = Copies(data_dir / "artifacts")
+        copies = ModelSnapshots(data_dir / "artifacts")
         copies.keep_only(self._store.copies())
         journals = Journals(data_dir / "logs", clock)
         journals.keep_only(self._store.version_keys())
@@ -72,8 +72,8 @@ class App:
             idle_seconds=serving.idle_seconds,
             merge=serving.merge,
         )
-        creations = Creations(self._store, self._objects, copies, nodes, clock, self._install)
-        self.service = Service(
+        creations = VersionCreator(self._store, self._objects, copies, nodes, clock, self._install)
+        self.service = AppContext(
             self._store,
             self._objects,
             copies,
@@ -88,7 +88,9 @@ class App:
             warm=self._warm,
             stop=stop,
         )
-        router = Router([*api.routes(), *object_routes(self._objects)], redirect_slashes=False, default=api.nowhere)
+        router = Router(
+            [*routes.routes(), *object_routes(self._objects)], redirect_slashes=False, default=routes.nowhere
+        )
         self.gate = Gate(router, self.service, token)
 
     @contextlib.asynccontextmanager
@@ -137,9 +139,9 @@ class App:
         modules = tuple(sorted(trust.modules))
         if not trust.files:
             return False, modules
-        from aip_magics.deploy import consent  # with all rules: not before a model of somebody was trusted
+        from aip_magics.deploy import trust_store  # with all rules: not before a model of somebody was trusted
 
-        return consent.trusts(trust, recipe.model_dir, recipe.framework, recipe.prediction_class), modules
+        return trust_store.load_trust(trust, recipe.model_dir, recipe.framework, recipe.prediction_class), modules
 
     def _install(self, recipe: Recipe) -> tuple[Path, ...]:
         # Again for every worker: it is a look where it was done before, and mends a cache that was emptied.

@@ -16,10 +16,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aip_magics.errors import AipError, ApiError, InvalidArgument, PermissionDenied, Unauthenticated
-from aip_magics.server.api import HEALTH
-from aip_magics.server.context import Service
+from aip_magics.server.api.routes import HEALTH
+from aip_magics.server.context import AppContext
+from aip_magics.server.conventions.google_json import error_body
 from aip_magics.server.names import location_of
-from aip_magics.server.wire import error_answer
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 class Gate:
     """ASGI middleware. `busy` counts the requests in progress, `served` those that came."""
 
-    def __init__(self, app: ASGIApp, service: Service, token: str) -> None:
+    def __init__(self, app: ASGIApp, service: AppContext, token: str) -> None:
         self._app = app
         self.service = service
         self._expected = f"Bearer {token}".encode()
@@ -76,7 +76,7 @@ class Gate:
             log.error("internal error %s in %s", reference, doing, exc_info=error)
             text = f"Internal error encountered; the server's log has it under {reference}."
             error = ApiError(text, code=500, status="INTERNAL")
-        return error_answer(error)
+        return error_body(error)
 
     def admit(self, scope: Scope) -> None:
         """Set `service` and `location` in the scope; PermissionDenied or Unauthenticated for who may not pass."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from aip_magics.server.conventions.google_json import timestamp
 from aip_magics.server.names import VersionKey
-from aip_magics.server.store import Store
-from aip_magics.server.wire import timestamp
+from aip_magics.server.state.database import Database
 
 WRITE_EVERY = timedelta(seconds=30)
 
@@ -15,7 +15,7 @@ WRITE_EVERY = timedelta(seconds=30)
 class LastUse:
     """Kept in memory, as it changes with every request; written down now and then, and before it is shown."""
 
-    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: Database, clock: Callable[[], datetime]) -> None:
         self._store = store
         self._clock = clock
         self._used: dict[VersionKey, datetime] = {}

@@ -17,7 +17,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from aip_magics.errors import ApiError
-from aip_magics.server import wire
+from aip_magics.server.conventions import google_json
 
 URL_BYTES = 16 << 10  # two names of objects, quoted, have 6 KB
 HEAD_BYTES = 64 << 10
@@ -225,7 +225,7 @@ class Guarded(HttpToolsProtocol):
                 return
             self.cycle.disconnected = True  # nobody waits for the answer to the half of a request
             self.cycle.message_event.set()
-        _, body = wire.error_answer(ApiError(str(refusal), code=refusal.code, status=_STATUS[refusal.code]))
+        _, body = google_json.error_body(ApiError(str(refusal), code=refusal.code, status=_STATUS[refusal.code]))
         head = [STATUS_LINE[refusal.code]]
         head += [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
         head.append(b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body))

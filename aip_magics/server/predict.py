@@ -11,12 +11,13 @@ from starlette.responses import Response
 
 from aip_magics import catalog
 from aip_magics.errors import ApiError, FailedPrecondition, PredictionError
-from aip_magics.server import models, problems, wire
-from aip_magics.server.context import Service, model_key, service_of, version_key
-from aip_magics.server.creation import recipe
+from aip_magics.server.api import models
+from aip_magics.server.context import AppContext, get_context, model_key, version_key
+from aip_magics.server.conventions import error_responses, google_json
+from aip_magics.server.conventions.error_responses import violation
 from aip_magics.server.names import ModelKey, VersionKey
 from aip_magics.server.nodes import NodeGroup
-from aip_magics.server.problems import violation
+from aip_magics.server.version_creation import node_spec_of
 
 RETRY_SECONDS = "1"
 TOO_MANY = 429
@@ -28,16 +29,16 @@ async def by_version(request: Request) -> Response:
 
 async def by_model(request: Request) -> Response:
     """By the model's default version."""
-    return await _predict(request, _default(service_of(request), model_key(request)))
+    return await _predict(request, _default(get_context(request), model_key(request)))
 
 
 async def _predict(request: Request, key: VersionKey) -> Response:
-    service = service_of(request)
+    service = get_context(request)
     group = _group(service, key)
     try:
-        body = await wire.read_body(request, catalog.limits().predict_body_bytes)
+        body = await google_json.read_body(request, catalog.limits().predict_body_bytes)
     except ApiError as error:
-        note(service, key, group, wire.error_answer(error)[0], 0.0, b"", error.message)
+        note(service, key, group, google_json.error_body(error)[0], 0.0, b"", error.message)
         raise
     status, answer = await answered(service, key, group, body)
     response = Response(answer, status, media_type="application/json")
@@ -47,7 +48,7 @@ async def _predict(request: Request, key: VersionKey) -> Response:
 
 
 async def answered(
-    service: Service, key: VersionKey, group: NodeGroup, body: bytes, asked: Coroutine[Any, Any, bytes] | None = None
+    service: AppContext, key: VersionKey, group: NodeGroup, body: bytes, asked: Coroutine[Any, Any, bytes] | None = None
 ) -> tuple[int, bytes]:
     """The HTTP status and the body of the answer to a request's body, written down in the version's journals.
 
@@ -61,16 +62,22 @@ async def answered(
     except PredictionError as error:
         # The one place where the service's `error` is a text and not an object.
         said = f"Prediction failed: {error.detail}"
-        status, answer = 400, wire.dumped({"error": said})
+        status, answer = 400, google_json.dump_json({"error": said})
     except ApiError as error:
         said = error.message
-        status, answer = wire.error_answer(error)
+        status, answer = google_json.error_body(error)
     note(service, key, group, status, clock() - begun, body, said or answer)
     return status, answer
 
 
 def note(
-    service: Service, key: VersionKey, group: NodeGroup, status: int, seconds: float, body: bytes, answer: bytes | str
+    service: AppContext,
+    key: VersionKey,
+    group: NodeGroup,
+    status: int,
+    seconds: float,
+    body: bytes,
+    answer: bytes | str,
 ) -> None:
     """Write down a request and its answer's body, or the text of the error."""
     if service.nodes.find(key) is group:  # or the version was deleted meanwhile, and its logs with it
@@ -80,7 +87,7 @@ def note(
             service.last_use.note(key)
 
 
-def _default(service: Service, key: ModelKey) -> VersionKey:
+def _default(service: AppContext, key: ModelKey) -> VersionKey:
     version = service.store.default_version(key)
     if version is None:
         models.existing(service.store, key)
@@ -89,21 +96,21 @@ def _default(service: Service, key: ModelKey) -> VersionKey:
     return key.child(version)
 
 
-def _group(service: Service, key: VersionKey) -> NodeGroup:
+def _group(service: AppContext, key: VersionKey) -> NodeGroup:
     group = service.nodes.find(key)
     if group is not None and group.ready:
         return group  # no look into the store on the path of most requests
     row = service.store.version(key)
     if row is None:
         models.existing(service.store, key.parent)
-        raise problems.no_version(key.version, key.model)
+        raise error_responses.no_version(key.version, key.model)
     if row.version.state != "READY" or row.artifact is None:
         text = (
             "Online prediction is unavailable for this version. Please verify that CreateVersion has completed "
             "successfully."
         )
         raise violation(FailedPrecondition, "name", text)
-    group = service.nodes.group(recipe(row, service.copies))
+    group = service.nodes.group(node_spec_of(row, service.copies))
     group.ready = True
     service.journals.of(key).log_requests(row.version.requestLoggingConfig)
     return group

@@ -29,7 +29,7 @@ from aip_magics.errors import ServerError
 from aip_magics.server import logs
 from aip_magics.server.app import App, Serving
 from aip_magics.server.express import Counter, protocol
-from aip_magics.server.identity import HOST, Identity, listen, token_from
+from aip_magics.server.persisted_endpoint import HOST, PersistedEndpoint, listen, token_from
 from aip_magics.server.serving.scaling import IDLE_SECONDS
 from aip_magics.settings import private
 from aip_magics.targets.state import STATE_FILE, ServerState
@@ -65,11 +65,11 @@ def run(data_dir: Path, options: Options) -> None:
     if os.name == "posix":
         data_dir.chmod(0o700)
     with _locked(data_dir):
-        identity = Identity.read(data_dir)
+        identity = PersistedEndpoint.read(data_dir)
         token = token_from(options.token_file) if options.token_file else identity.token
         listener = listen(options.port, identity.port)
         used: int = listener.getsockname()[1]
-        Identity(token, used).write(data_dir)
+        PersistedEndpoint(token, used).write(data_dir)
         logs.to_file(data_dir, token)
         if options.foreground:
             logs.to_terminal(token)

@@ -46,8 +46,8 @@ display(ipywidgets.VBox(rows))
 UPDATES = """
 import time
 from aip_magics.deploy import Deployment, run
-from aip_magics.notebook.face import bundle, publish
-from aip_magics.render.state import RunState
+from aip_magics.notebook.reporter import bundle, publish
+from aip_magics.render.run_state import RunState
 from aip_magics.settings import resolve
 from aip_magics.targets import choose
 events, state = [], RunState("aip_deploy")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from aip_magics import artifacts, checks
-from aip_magics.checks.saved_model_trust import GRAPH
+from aip_magics.checks.rules.saved_model_trust import GRAPH
 from aip_magics.errors import PredictionError, TrustError
 from aip_magics.prediction import ParentPool, WorkerSpec, start
 from aip_magics.spec import Model, Version
@@ -66,7 +66,9 @@ def left(exports: Path) -> set[str]:
 
 
 def found(folder: Path, trust: Trust | None = None) -> list[checks.Finding]:
-    subject = checks.Subject(Model(name="m"), Version.from_json({}), artifacts.look(folder), trust=trust)
+    subject = checks.CheckContext(
+        Model(name="m"), Version.from_json({}), artifacts.inspect_model_dir(folder), trust=trust
+    )
     outcome = checks.RULES[GRAPH.id].apply(subject)
     return list(outcome.findings) if isinstance(outcome, checks.Failed) else []
 
@@ -90,7 +92,7 @@ def test_what_a_graph_reaches_is_named_and_does_not_happen(exports: Path, parent
     assert HOSTILE[name] in caught.value.detail
     assert "--trust" in caught.value.fix
     assert left(exports) == before
-    files = {digest(one.path): one.size for one in artifacts.look(folder).files}
+    files = {digest(one.path): one.size for one in artifacts.inspect_model_dir(folder).files}
     assert found(folder, Trust(files=files)) == []
 
 

@@ -22,7 +22,7 @@ from aip_magics.errors import PredictionError, WorkerError
 from aip_magics.prediction import Worker, WorkerSpec
 from aip_magics.prediction.launch import WorkerProcess
 from aip_magics.prediction.process import Surroundings, spawn_connecting
-from aip_magics.prediction.surroundings import environment
+from aip_magics.prediction.worker_environ import worker_environ
 
 Start = Callable[..., Worker]
 BODY = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
@@ -193,13 +193,13 @@ WORDS = st.sampled_from([*SECRETS, "MY", "APP", "X", "NUM", "0"])
 )
 def test_no_name_of_a_secret_is_inherited(family: str, before: list[str], secret: str, after: list[str]) -> None:
     name = family + "_".join([*before, secret, *after])
-    assert name not in environment({name: "x"}, sys.executable, 1)
+    assert name not in worker_environ({name: "x"}, sys.executable, 1)
 
 
 @given(st.text(min_size=1), st.text())
 def test_an_arbitrary_name_is_not_inherited(name: str, value: str) -> None:
-    own = set(environment({}, sys.executable, 1))
-    seen = environment({name: value, f"MY_{name}": value, f"{name}_TOKEN": value}, sys.executable, 1)
+    own = set(worker_environ({}, sys.executable, 1))
+    seen = worker_environ({name: value, f"MY_{name}": value, f"{name}_TOKEN": value}, sys.executable, 1)
     assert set(seen) <= own
 
 
@@ -226,9 +226,9 @@ def test_a_parents_workers_have_no_secrets_either(
 
 def test_python_path_is_for_our_own_interpreter() -> None:
     variables = {"PYTHONPATH": "x", "PYTHONHOME": "y"}
-    assert environment(variables, sys.executable, 1)["PYTHONPATH"] == "x"
-    assert "PYTHONPATH" not in environment(variables, "/another/python", 1)
-    assert "PYTHONHOME" not in environment(variables, sys.executable, 1)
+    assert worker_environ(variables, sys.executable, 1)["PYTHONPATH"] == "x"
+    assert "PYTHONPATH" not in worker_environ(variables, "/another/python", 1)
+    assert "PYTHONHOME" not in worker_environ(variables, sys.executable, 1)
 
 
 def test_each_worker_has_its_own_directory_for_temporary_files(started: Start, built: Callable[..., Path]) -> None:
@@ -283,7 +283,7 @@ def test_forked_workers_do_not_draw_the_same_numbers(
 def test_connecting_instead_of_inheriting(sklearn_dir: Path, tmp_path: Path, gone: Callable[..., bool]) -> None:
     """The way of Windows."""
     surroundings = Surroundings.make(tmp_path)
-    sock, handle = spawn_connecting(sys.executable, surroundings, environment(os.environ, sys.executable, 1))
+    sock, handle = spawn_connecting(sys.executable, surroundings, worker_environ(os.environ, sys.executable, 1))
     os.close(surroundings.log_fd)
     worker = Worker(WorkerSpec(sklearn_dir, trusted=True), WorkerProcess(sock, handle, surroundings))
     worker.hello()

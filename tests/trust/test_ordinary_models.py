@@ -51,7 +51,7 @@ def hold(python: str, folder: Path, logs: Path) -> None:
 
 def _hold(name: str, python: str, folder: Path, logs: Path, parents: ParentPool) -> None:
     asked = json.loads((folder / f"{name}.json").read_text())
-    subject = checks.Subject(Model(name="m"), Version(), artifacts.look(folder / name))
+    subject = checks.CheckContext(Model(name="m"), Version(), artifacts.inspect_model_dir(folder / name))
     outcome = checks.RULES["U01"].apply(subject)
     assert isinstance(outcome, checks.Passed), f"{name}: {outcome}"
     with start(WorkerSpec(folder / name, python=python), log_dir=logs, parents=parents) as worker:

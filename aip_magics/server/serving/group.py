@@ -17,7 +17,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from aip_magics.errors import AipError, ApiError, NotBegunError, PredictionError, WorkerError
+from aip_magics.errors import AipError, ApiError, PredictionError, RequestNotStarted, WorkerError
 from aip_magics.server.serving import merging, scaling
 from aip_magics.server.serving.recipe import Recipe
 from aip_magics.server.serving.scaling import IDLE_SECONDS, Load, Scale
@@ -187,7 +187,7 @@ class NodeGroup:
             was_alone = ticket.alone
             try:
                 return await (asked[1] if asked else self._ask(node, ticket))
-            except NotBegunError:
+            except RequestNotStarted:
                 again, asked = True, None
             except WorkerError as error:
                 if time() >= ticket.end:
