@@ -135,3 +135,12 @@ def read_bucket(row: sqlite3.Row) -> Bucket:
 
 def dump(value: Mapping[str, Any]) -> str:
     return json.dumps(value, separators=(",", ":"))
+
+
+def part_files(db: sqlite3.Connection, bucket: str | None = None) -> set[str]:
+    """The incoming files that are parts of unfinished multipart uploads (of this bucket, where one is given)."""
+    sql = "select file from parts"
+    if bucket is None:
+        return {row["file"] for row in db.execute(sql)}
+    sql += " join multiparts on multiparts.id = parts.multipart where bucket = ?"
+    return {row["file"] for row in db.execute(sql, (bucket,))}

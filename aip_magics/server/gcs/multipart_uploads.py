@@ -11,7 +11,7 @@ import itertools
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aip_magics.crc32c import combine_crc32c
 from aip_magics.server.gcs.blobs import Blob, new_id
@@ -19,9 +19,7 @@ from aip_magics.server.gcs.gcs_errors import invalid, no_multipart
 from aip_magics.server.gcs.metadata_db import dump
 from aip_magics.server.gcs.preconditions import ALWAYS, Preconditions
 from aip_magics.server.gcs.resources import StoredObject, object_metadata
-
-if TYPE_CHECKING:
-    from aip_magics.server.gcs.object_store import ObjectStore
+from aip_magics.server.gcs.store_core import StoreCore
 
 MAX_PARTS = 10_000
 MIN_PART = 5 << 20  # bytes; the last part may be smaller
@@ -50,31 +48,31 @@ class StoredPart:
 class MultipartUploads:
     """The XML multipart uploads of a store. Every method raises ApiError: 400, 404 no such upload or bucket, 412."""
 
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
+    def __init__(self, core: StoreCore) -> None:
+        self._core = core
 
     def start(self, bucket: str, name: str, metadata: Mapping[str, Any]) -> str:
         """Begin an upload; returns its id."""
-        self._store.check(bucket, name)
+        self._core.check(bucket, name)
         id_ = new_id()
-        values = (id_, bucket, name, dump(object_metadata(metadata)), self._store.now())
-        with self._store.index.write() as db:
+        values = (id_, bucket, name, dump(object_metadata(metadata)), self._core.now())
+        with self._core.index.write() as db:
             db.execute("insert into multiparts (id, bucket, name, metadata, created) values (?, ?, ?, ?, ?)", values)
         return id_
 
     def check(self, bucket: str, name: str, id_: str) -> sqlite3.Row:
         """NotFound when this object has no such upload."""
         sql = "select * from multiparts where id = ? and bucket = ? and name = ?"
-        row = self._store.index.one(sql, id_, bucket, name)
+        row = self._core.index.one(sql, id_, bucket, name)
         if row is None:
-            self._store.buckets.get(bucket)
+            self._core.require_bucket(bucket)
             raise no_multipart()
         return row
 
     def put(self, bucket: str, name: str, id_: str, number: int, blob: Blob) -> StoredPart:
         """Keep a finished incoming file as part `number` (1 to 10,000); the same number again replaces it."""
-        part = StoredPart(number, blob.id, blob.size, blob.crc32c, blob.md5 or "", self._store.now())
-        with self._store.index.write() as db:
+        part = StoredPart(number, blob.id, blob.size, blob.crc32c, blob.md5 or "", self._core.now())
+        with self._core.index.write() as db:
             self.check(bucket, name, id_)
             found = db.execute("select file from parts where multipart = ? and number = ?", (id_, number)).fetchone()
             db.execute(
@@ -82,19 +80,19 @@ class MultipartUploads:
                 "values (:multipart, :number, :file, :size, :crc32c, :md5, :created)",
                 {**vars(part), "multipart": id_},
             )
-        self._store.blobs.discard([found["file"]] if found else [])
+        self._core.blobs.discard([found["file"]] if found else [])
         return part
 
     def parts(self, bucket: str, name: str, id_: str) -> list[StoredPart]:
         """The parts that are there, by number."""
         self.check(bucket, name, id_)
         sql = "select number, file, size, crc32c, md5, created from parts where multipart = ? order by number"
-        return [StoredPart(**dict(row)) for row in self._store.index.all(sql, id_)]
+        return [StoredPart(**dict(row)) for row in self._core.index.all(sql, id_)]
 
     def unfinished(self, bucket: str, prefix: str = "") -> list[tuple[str, str, str]]:
         """(name, id, time) of the bucket's uploads that were neither completed nor aborted."""
-        self._store.buckets.get(bucket)
-        rows = self._store.index.all("select * from multiparts where bucket = ? order by name, created", bucket)
+        self._core.require_bucket(bucket)
+        rows = self._core.index.all("select * from multiparts where bucket = ? order by name, created", bucket)
         return [(row["name"], row["id"], row["created"]) for row in rows if row["name"].startswith(prefix)]
 
     def complete(
@@ -109,7 +107,7 @@ class MultipartUploads:
         row = self.check(bucket, name, id_)
         chosen = _choose(self.parts(bucket, name, id_), wanted)
         try:
-            file, size = self._store.blobs.concatenate(self._store.blobs.incoming(part.file) for part in chosen)
+            file, size = self._core.blobs.concatenate(self._core.blobs.incoming(part.file) for part in chosen)
         except FileNotFoundError:
             raise _invalid_part("A part was replaced while the upload was being completed.") from None
         crc32c = combine_crc32c((part.crc32c, part.size) for part in chosen)
@@ -120,24 +118,16 @@ class MultipartUploads:
             files.update(self._drop(db, id_))
 
         metadata = json.loads(row["metadata"])
-        stored = self._store.publish(bucket, name, Blob(file, size, crc32c, None), metadata, conditions, also=also)
-        self._store.blobs.discard(files)
+        stored = self._core.publish(bucket, name, Blob(file, size, crc32c, None), metadata, conditions, also=also)
+        self._core.blobs.discard(files)
         return stored
 
     def abort(self, bucket: str, name: str, id_: str) -> None:
         """Drop the upload and its parts."""
-        with self._store.index.write() as db:
+        with self._core.index.write() as db:
             self.check(bucket, name, id_)
             files = self._drop(db, id_)
-        self._store.blobs.discard(files)
-
-    def files(self, db: sqlite3.Connection, bucket: str | None = None) -> set[str]:
-        """The incoming files that are parts of uploads (of this bucket)."""
-        sql = "select file from parts"
-        if bucket is None:
-            return {row["file"] for row in db.execute(sql)}
-        sql += " join multiparts on multiparts.id = parts.multipart where bucket = ?"
-        return {row["file"] for row in db.execute(sql, (bucket,))}
+        self._core.blobs.discard(files)
 
     def _drop(self, db: sqlite3.Connection, id_: str) -> set[str]:
         files = {row["file"] for row in db.execute("select file from parts where multipart = ?", (id_,))}

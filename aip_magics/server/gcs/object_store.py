@@ -11,15 +11,21 @@ import dataclasses
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from aip_magics.crc32c import combine_crc32c
-from aip_magics.server.gcs.blobs import Blob, Blobs, BlobWriter
+from aip_magics.server.gcs.blobs import Blob, BlobWriter
 from aip_magics.server.gcs.buckets import Buckets
-from aip_magics.server.gcs.gcs_errors import condition_not_met, invalid, no_bucket, no_object
-from aip_magics.server.gcs.metadata_db import MetadataDatabase, find_object, put_object, read_object, unused_blob
+from aip_magics.server.gcs.gcs_errors import condition_not_met, invalid, no_object
+from aip_magics.server.gcs.metadata_db import (
+    find_object,
+    part_files,
+    put_object,
+    read_object,
+    unused_blob,
+)
 from aip_magics.server.gcs.multipart_uploads import MultipartUploads
 from aip_magics.server.gcs.names import check_object_name
 from aip_magics.server.gcs.object_checksums import ExpectedChecksums
@@ -27,6 +33,7 @@ from aip_magics.server.gcs.object_listing import ListPage, ListQuery, Scan, list
 from aip_magics.server.gcs.preconditions import ALWAYS, Preconditions
 from aip_magics.server.gcs.resources import StoredObject, object_metadata, patched_object
 from aip_magics.server.gcs.resumable_uploads import ResumableUploads
+from aip_magics.server.gcs.store_core import StoreCore, check_conditions
 
 MAX_COMPOSE = 32
 _Objects = list[StoredObject]  # inside the class `list` is the method
@@ -38,32 +45,31 @@ class ObjectStore:
 
     def __init__(self, data_dir: Path, clock: Callable[[], datetime]) -> None:
         root = data_dir / "objects"
-        self.blobs = Blobs(root)
-        self.index = MetadataDatabase(root / "index.sqlite")
-        self._clock = clock
-        self._last_generation = 0
-        self.buckets = Buckets(self)
-        self.sessions = ResumableUploads(self)
-        self.multiparts = MultipartUploads(self)
+        self._core = core = StoreCore(root, clock)
+        self.blobs, self.index = core.blobs, core.index
+        self.check, self.publish = core.check, core.publish
+        self.buckets = Buckets(core)
+        self.resumable_uploads = ResumableUploads(core)
+        self.multipart_uploads = MultipartUploads(core)
         self._recover()
         self.threads = ThreadPoolExecutor(4, thread_name_prefix="objects")
 
     def close(self) -> None:
         """Let running work end, then close the files."""
         self.threads.shutdown()
-        self.sessions.close()
+        self.resumable_uploads.close()
         self.index.close()
 
     def _recover(self) -> None:
         with self.index.write() as db:
             sizes = {row["blob"]: row["size"] for row in db.execute("select blob, size from objects")}
-            for blob in self.blobs.sweep(sizes, self.sessions.recover(db) | self.multiparts.files(db)):
+            for blob in self.blobs.sweep(sizes, self.resumable_uploads.recover(db) | part_files(db)):
                 # Only a crash of the whole machine does this; an object that cannot be read is worse than none.
                 db.execute("delete from objects where blob = ?", (blob,))
             row = db.execute(
                 "select max(generation) from (select generation from objects union all select generation from buckets)"
             ).fetchone()
-            self._last_generation = row[0] or 0
+            self._core.last_generation = row[0] or 0
 
     # Reading
 
@@ -123,12 +129,6 @@ class ObjectStore:
         """For a content that will arrive; `commit` makes it an object."""
         return BlobWriter(self.blobs, md5=md5)
 
-    def check(self, bucket: str, name: str, conditions: Preconditions = ALWAYS) -> None:
-        """Refuse early what `commit` would refuse: bad name, missing bucket, conditions that do not hold now."""
-        check_object_name(name)
-        self.buckets.get(bucket)
-        _check(conditions, find_object(self.index, bucket, name))
-
     def commit(
         self,
         bucket: str,
@@ -151,63 +151,6 @@ class ObjectStore:
             writer.discard()
             raise
 
-    def publish(
-        self,
-        bucket: str,
-        name: str,
-        blob: Blob,
-        metadata: Mapping[str, Any],
-        conditions: Preconditions = ALWAYS,
-        *,
-        components: int | None = None,
-        also: Callable[[sqlite3.Connection, StoredObject], None] | None = None,
-    ) -> StoredObject:
-        """Make an object of a finished incoming file; `also` runs in the same transaction."""
-        kept = object_metadata(metadata)
-        self.blobs.publish(blob.id)
-        try:
-            with self.index.write() as db:
-                stored, unused = self._put(db, bucket, name, blob, kept, conditions, components)
-                if also:
-                    also(db, stored)
-        except BaseException:
-            self.blobs.remove([blob.id])
-            raise
-        self.blobs.remove(unused)
-        return stored
-
-    def _put(
-        self,
-        db: sqlite3.Connection,
-        bucket: str,
-        name: str,
-        blob: Blob,
-        metadata: Mapping[str, Any],
-        conditions: Preconditions,
-        components: int | None,
-    ) -> tuple[StoredObject, _Ids]:
-        if db.execute("select 1 from buckets where name = ?", (bucket,)).fetchone() is None:
-            raise no_bucket()
-        before = find_object(db, bucket, name)
-        _check(conditions, before)
-        now = self.now()
-        stored = StoredObject(
-            bucket,
-            name,
-            blob.size,
-            blob.crc32c,
-            blob.md5,
-            self.next_generation(),
-            1,
-            now,
-            now,
-            blob.id,
-            components,
-            metadata,
-        )
-        put_object(db, stored)
-        return stored, [before.blob] if before and unused_blob(db, before.blob) else []
-
     def patch(
         self,
         bucket: str,
@@ -221,10 +164,10 @@ class ObjectStore:
         """Change metadata (JSON merge patch; with `replace` the given fields are all there is)."""
         with self.index.write() as db:
             before = self._existing(db, bucket, name, generation)
-            _check(conditions, before)
+            check_conditions(conditions, before)
             metadata = object_metadata(changes) if replace else patched_object(before.metadata, changes)
             after = dataclasses.replace(
-                before, metadata=metadata, metageneration=before.metageneration + 1, updated=self.now()
+                before, metadata=metadata, metageneration=before.metageneration + 1, updated=self._core.now()
             )
             put_object(db, after)
         return after
@@ -235,7 +178,7 @@ class ObjectStore:
         """Delete the object. NotFound when it is missing."""
         with self.index.write() as db:
             before = self._existing(db, bucket, name, generation)
-            _check(conditions, before)
+            check_conditions(conditions, before)
             unused = _delete(db, before)
         self.blobs.remove(unused)
 
@@ -254,10 +197,10 @@ class ObjectStore:
         check_object_name(name)
         with self.index.write() as db:
             origin = self._existing(db, *source, generation)
-            _check(source_conditions, origin)
+            check_conditions(source_conditions, origin)
             blob = Blob(origin.blob, origin.size, origin.crc32c, origin.md5)
             kept = origin.metadata if metadata is None else object_metadata(metadata)
-            stored, unused = self._put(db, bucket, name, blob, kept, conditions, origin.components)
+            stored, unused = self._core.put(db, bucket, name, blob, kept, conditions, origin.components)
         self.blobs.remove(unused)
         return stored
 
@@ -278,7 +221,7 @@ class ObjectStore:
         found = []
         for source, generation, wanted in sources:
             stored = self.get(bucket, source, generation)
-            _check(wanted, stored)
+            check_conditions(wanted, stored)
             found.append(stored)
         try:
             file, size = self.blobs.concatenate(map(self.path, found))
@@ -305,29 +248,6 @@ class ObjectStore:
             self.buckets.get(bucket)
             raise no_object(bucket, name, generation)
         return stored
-
-    # Time
-
-    def now(self) -> str:
-        """The time as RFC 3339 with milliseconds."""
-        return timestamp(self._clock())
-
-    def days_ago(self, days: int) -> str:
-        return timestamp(datetime.fromtimestamp(self._clock().timestamp() - days * 86400, timezone.utc))
-
-    def next_generation(self) -> int:
-        """Microseconds of the clock, but always more than before. Call it inside a transaction."""
-        self._last_generation = max(int(self._clock().timestamp() * 1_000_000), self._last_generation + 1)
-        return self._last_generation
-
-
-def timestamp(moment: datetime) -> str:
-    text = moment.astimezone(timezone.utc).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
-
-
-def _check(conditions: Preconditions, stored: StoredObject | None) -> None:
-    conditions.check(stored.generation if stored else 0, stored.metageneration if stored else 0)
 
 
 def _delete(db: sqlite3.Connection, stored: StoredObject) -> list[str]:

@@ -11,7 +11,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aip_magics.server.gcs.blobs import BlobWriter, new_id
 from aip_magics.server.gcs.gcs_errors import no_session, refusal
@@ -19,9 +19,7 @@ from aip_magics.server.gcs.metadata_db import dump
 from aip_magics.server.gcs.object_checksums import ExpectedChecksums
 from aip_magics.server.gcs.preconditions import ALWAYS, Preconditions
 from aip_magics.server.gcs.resources import StoredObject, object_metadata
-
-if TYPE_CHECKING:
-    from aip_magics.server.gcs.object_store import ObjectStore
+from aip_magics.server.gcs.store_core import StoreCore
 
 DAYS = 7  # a session lives as long as the service keeps one
 
@@ -82,8 +80,8 @@ class UploadLease:
 class ResumableUploads:
     """The resumable uploads of a store."""
 
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
+    def __init__(self, core: StoreCore) -> None:
+        self._core = core
         self._open: dict[str, ResumableUpload] = {}
         self._lock = threading.Lock()
 
@@ -97,27 +95,27 @@ class ResumableUploads:
         total: int | None = None,
     ) -> str:
         """Begin an upload; returns its id. Refuses now what would be refused at the end. `total` in bytes if known."""
-        self._store.check(bucket, name, conditions)
+        self._core.check(bucket, name, conditions)
         id_ = new_id()
         described = (dump(object_metadata(metadata)), dump(vars(conditions)), dump(vars(claims or ExpectedChecksums())))
-        with self._store.index.write() as db:
+        with self._core.index.write() as db:
             db.execute(
                 "insert into sessions (id, bucket, name, metadata, conditions, claims, total, created) "
                 "values (?, ?, ?, ?, ?, ?, ?, ?)",
-                (id_, bucket, name, *described, total, self._store.now()),
+                (id_, bucket, name, *described, total, self._core.now()),
             )
         return id_
 
     def status(self, id_: str, bucket: str) -> StoredObject | ResumableUpload:
         """The object when the upload is complete, otherwise the session. NotFound when there is none."""
         with self._lock:
-            row = self._store.index.one("select * from sessions where id = ? and bucket = ?", id_, bucket)
+            row = self._core.index.one("select * from sessions where id = ? and bucket = ?", id_, bucket)
             if row is None:
                 raise no_session()
             if row["result"]:
                 return StoredObject(**json.loads(row["result"]))
             if id_ not in self._open:
-                self._open[id_] = ResumableUpload(row, BlobWriter.resume(self._store.blobs, id_))
+                self._open[id_] = ResumableUpload(row, BlobWriter.resume(self._core.blobs, id_))
             return self._open[id_]
 
     def take(self, session: ResumableUpload) -> UploadLease:
@@ -135,7 +133,7 @@ class ResumableUploads:
             blob = session.writer.finish()
             for said in (session.claims, claims):
                 said.check(blob.crc32c, blob.md5)
-            stored = self._store.publish(
+            stored = self._core.publish(
                 session.bucket, session.name, blob, session.metadata, session.conditions, also=also
             )
         except BaseException:
@@ -154,7 +152,7 @@ class ResumableUploads:
 
     def recover(self, db: sqlite3.Connection) -> set[str]:
         """At start-up: drop sessions older than a week; returns the files of the others."""
-        db.execute("delete from sessions where created < ?", (self._store.days_ago(DAYS),))
+        db.execute("delete from sessions where created < ?", (self._core.days_ago(DAYS),))
         return {row["id"] for row in db.execute("select id from sessions where result is null")}
 
     def close(self) -> None:
@@ -165,7 +163,7 @@ class ResumableUploads:
 
     def _end(self, session: ResumableUpload) -> None:
         session.ended = True
-        with self._store.index.write() as db:
+        with self._core.index.write() as db:
             db.execute("delete from sessions where id = ?", (session.id,))
         session.writer.discard()
         self._forget(session.id)

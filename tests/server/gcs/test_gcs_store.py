@@ -201,7 +201,7 @@ def test_a_start_removes_orphans_and_keeps_the_rest(tmp_path: Path) -> None:
     store.buckets.create("demo", {"name": "bucket"})
     kept, cut, lost = put(store, "kept"), put(store, "cut"), put(store, "lost")
     put(store, "orphan")
-    session = store.sessions.start("bucket", "later", {})
+    session = store.resumable_uploads.start("bucket", "later", {})
     half = store.writer()
     half.write([b"half"])
     half.pause()
@@ -220,7 +220,7 @@ def test_a_start_removes_orphans_and_keeps_the_rest(tmp_path: Path) -> None:
         assert store.list("bucket", "") == [kept]
         assert files(tmp_path) == {kept.blob}
         assert put(store, "new").generation > kept.generation
-        assert isinstance(store.sessions.status(session, "bucket"), ResumableUpload)
+        assert isinstance(store.resumable_uploads.status(session, "bucket"), ResumableUpload)
     finally:
         store.close()
 
@@ -228,22 +228,22 @@ def test_a_start_removes_orphans_and_keeps_the_rest(tmp_path: Path) -> None:
 def test_a_session_lives_a_week_and_its_bytes_with_it(tmp_path: Path) -> None:
     store = ObjectStore(tmp_path, lambda: NOW)
     store.buckets.create("demo", {"name": "bucket"})
-    id_ = store.sessions.start("bucket", "x", {})
-    session = store.sessions.status(id_, "bucket")
+    id_ = store.resumable_uploads.start("bucket", "x", {})
+    session = store.resumable_uploads.status(id_, "bucket")
     assert isinstance(session, ResumableUpload)
-    store.sessions.take(session).append([b"half"])
+    store.resumable_uploads.take(session).append([b"half"])
     store.close()
     for days, alive in ((6, True), (8, False)):
         store = ObjectStore(tmp_path, lambda days=days: NOW + timedelta(days=days))  # type: ignore[misc]
         try:
             assert files(tmp_path) == ({id_} if alive else set())
             if alive:
-                found = store.sessions.status(id_, "bucket")
+                found = store.resumable_uploads.status(id_, "bucket")
                 assert isinstance(found, ResumableUpload)
                 assert found.writer.size == 4
             else:
                 with pytest.raises(errors.NotFound):
-                    store.sessions.status(id_, "bucket")
+                    store.resumable_uploads.status(id_, "bucket")
         finally:
             store.close()
 

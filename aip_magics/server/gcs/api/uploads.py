@@ -100,7 +100,7 @@ async def _start_resumable(call: ObjectRequest) -> Response:
     content_type = call.headers.get("x-upload-content-type", "")
     total = call.headers.get("x-upload-content-length")
     id_ = await call.run(
-        call.store.sessions.start,
+        call.store.resumable_uploads.start,
         call.bucket,
         _name(call, given),
         _described(call, given, content_type),
@@ -119,7 +119,7 @@ async def resume(call: ObjectRequest) -> Response:
     """
     id_ = call.query["upload_id"]
     said = ContentRange.read(call.headers.get("content-range", ""))
-    session = await call.run(call.store.sessions.status, id_, call.bucket)
+    session = await call.run(call.store.resumable_uploads.status, id_, call.bucket)
     if isinstance(session, StoredObject):
         return call.answer(session.to_json(call.base))  # the answer before was lost
     total = said.total if said.total is not None else session.total
@@ -133,7 +133,7 @@ async def resume(call: ObjectRequest) -> Response:
 async def _receive_range(
     call: ObjectRequest, session: ResumableUpload, said: ContentRange, total: int | None
 ) -> Response:
-    turn = await call.run(call.store.sessions.take, session)
+    turn = await call.run(call.store.resumable_uploads.take, session)
     if said.start is not None and said.start > turn.received:
         raise invalid(
             f"Invalid request. According to the Content-Range header, the upload offset is {said.start} byte(s), which "
@@ -179,7 +179,7 @@ def _incomplete(received: int) -> Response:
 
 async def cancel(call: ObjectRequest) -> Response:
     """DELETE /upload/storage/v1/b/{bucket}/o?upload_id=…"""
-    await call.run(call.store.sessions.cancel, call.query["upload_id"], call.bucket)
+    await call.run(call.store.resumable_uploads.cancel, call.query["upload_id"], call.bucket)
     return Response(status_code=499)
 
 

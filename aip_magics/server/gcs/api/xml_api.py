@@ -57,7 +57,7 @@ async def delete(call: ObjectRequest) -> Response:
 
 async def start(call: ObjectRequest) -> Response:
     """POST /BUCKET/OBJECT?uploads"""
-    id_ = await call.run(call.store.multiparts.start, call.bucket, call.object, _metadata(call))
+    id_ = await call.run(call.store.multipart_uploads.start, call.bucket, call.object, _metadata(call))
     return _result("InitiateMultipartUploadResult", Bucket=call.bucket, Key=call.object, UploadId=id_)
 
 
@@ -68,14 +68,14 @@ async def put_part(call: ObjectRequest) -> Response:
         raise invalid(f"Part number must be an integer between 1 and {MAX_PARTS}, inclusive.")
     claims = ExpectedChecksums.read({}, call.headers)
     target = (call.bucket, call.object, call.query["uploadId"])
-    await call.run(call.store.multiparts.check, *target)
+    await call.run(call.store.multipart_uploads.check, *target)
     writer = call.store.writer(md5=claims.md5 is not None)
 
     def keep(tail: list[bytes]) -> StoredPart:
         writer.write(tail)
         blob = writer.finish()
         claims.check(blob.crc32c, blob.md5)
-        return call.store.multiparts.put(*target, number, blob)
+        return call.store.multipart_uploads.put(*target, number, blob)
 
     try:
         part = await call.run(keep, await stream_to_disk(call, call.request.stream(), writer.write))
@@ -87,7 +87,7 @@ async def put_part(call: ObjectRequest) -> Response:
 
 async def list_parts(call: ObjectRequest) -> Response:
     """GET /BUCKET/OBJECT?uploadId=…: all parts at once."""
-    parts = await call.run(call.store.multiparts.parts, call.bucket, call.object, call.query["uploadId"])
+    parts = await call.run(call.store.multipart_uploads.parts, call.bucket, call.object, call.query["uploadId"])
     rows = "".join(
         f"<Part><PartNumber>{part.number}</PartNumber><LastModified>{part.created}</LastModified>"
         f'<ETag>"{part.etag}"</ETag><Size>{part.size}</Size></Part>'
@@ -99,7 +99,7 @@ async def list_parts(call: ObjectRequest) -> Response:
 
 async def list_uploads(call: ObjectRequest) -> Response:
     """GET /BUCKET?uploads: what was neither completed nor aborted."""
-    found = await call.run(call.store.multiparts.unfinished, call.bucket, call.query.get("prefix", ""))
+    found = await call.run(call.store.multipart_uploads.unfinished, call.bucket, call.query.get("prefix", ""))
     rows = "".join(
         f"<Upload><Key>{xml_text(name)}</Key><UploadId>{id_}</UploadId><Initiated>{created}</Initiated></Upload>"
         for name, id_, created in found
@@ -111,7 +111,7 @@ async def complete(call: ObjectRequest) -> Response:
     """POST /BUCKET/OBJECT?uploadId=…"""
     wanted = _wanted(await call.body())
     stored = await call.run(
-        call.store.multiparts.complete,
+        call.store.multipart_uploads.complete,
         call.bucket,
         call.object,
         call.query["uploadId"],
@@ -131,7 +131,7 @@ async def complete(call: ObjectRequest) -> Response:
 
 async def abort(call: ObjectRequest) -> Response:
     """DELETE /BUCKET/OBJECT?uploadId=…"""
-    await call.run(call.store.multiparts.abort, call.bucket, call.object, call.query["uploadId"])
+    await call.run(call.store.multipart_uploads.abort, call.bucket, call.object, call.query["uploadId"])
     return Response(status_code=204)
 
 
