@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 Severity = Literal["error", "warning", "advice"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "advice")
@@ -14,6 +14,7 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "advice")
 class Finding:
     """One thing that is wrong or worth knowing. `subject` is a dotted field (`version.framework`) or a file name."""
 
+    panel_kind: ClassVar[str] = "finding"
     id: str
     severity: Severity
     subject: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from aip_magics.checks.outcome import SEVERITIES, Failed, Finding, Outcome, Passed, Skipped
 from aip_magics.errors import ChecksFailed
@@ -18,6 +18,7 @@ class Report:
     `strict`: warnings count as errors.
     """
 
+    panel_kind: ClassVar[str] = "report"
     findings: tuple[Finding, ...]
     skipped: Mapping[str, Skipped]
     passed: tuple[str, ...]

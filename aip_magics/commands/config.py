@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 from aip_magics.commands.common import options
 from aip_magics.commands.common.command import Command, Context
@@ -22,6 +22,7 @@ _WITHOUT_NOTEBOOK = "gcloud config set project PROJECT_ID; export AIP_MAGICS_TAR
 class Configuration:
     """Setting → its value and source; `problem` says what is missing for a command to run, `change` how to set one."""
 
+    panel_kind: ClassVar[str] = "configuration"
     settings: dict[str, Sourced[str]]
     problem: str = ""
     change: str = "%aip_config --project PROJECT_ID"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Sequence
+from typing import ClassVar
 
 from aip_magics.commands.common import options
 from aip_magics.commands.common.command import Command, Context
@@ -17,6 +18,7 @@ from aip_magics.i18n import gettext as _
 class History:
     """What was done, the oldest first."""
 
+    panel_kind: ClassVar[str] = "history"
     entries: Sequence[HistoryEntry]
 
     def to_json(self) -> list[dict[str, object]]:

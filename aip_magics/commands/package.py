@@ -7,7 +7,7 @@ import ast
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from aip_magics import artifacts
 from aip_magics.artifacts import pickle_globals as pickled
@@ -29,6 +29,7 @@ class PickledFromMain:
     `complete` is False where the file was not read to its end: then there may be more.
     """
 
+    panel_kind: ClassVar[str] = "of main"
     file: Path
     names: tuple[str, ...]
     complete: bool

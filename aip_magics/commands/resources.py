@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from aip_magics.client import Request, calls
 from aip_magics.commands import show
@@ -25,6 +25,7 @@ from aip_magics.targets import Target
 class Served:
     """A version and what the embedded server says of the Python that serves it: `python`, `libraries`."""
 
+    panel_kind: ClassVar[str] = "served"
     version: Version
     runtime: Mapping[str, Any]
 
@@ -33,6 +34,7 @@ class Served:
 class Comparison:
     """Two versions of a model, side by side, with the runtimes that serve them where they are known."""
 
+    panel_kind: ClassVar[str] = "comparison"
     left: Version
     right: Version
     left_runtime: Mapping[str, Any] = dataclasses.field(default_factory=dict)

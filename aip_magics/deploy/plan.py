@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from aip_magics import catalog
 from aip_magics.artifacts import ModelDir
@@ -50,6 +50,7 @@ class PlannedRequest:
 class Plan:
     """What a run will do. `version` and `model` are complete but for what only the target can fill in."""
 
+    panel_kind: ClassVar[str] = "plan"
     deployment: Deployment
     model: Model
     version: Version

@@ -7,7 +7,7 @@ from typing import Any
 from aip_magics.events import Detached, Event, Failed, Note, Progress, StepFinished, StepSkipped, StepStarted
 from aip_magics.i18n import gettext as _
 from aip_magics.printable import block, one_line
-from aip_magics.render import formatting, panels, shapes
+from aip_magics.render import formatting, panels
 from aip_magics.render.blocks import (
     SIGNS,
     Block,
@@ -23,6 +23,7 @@ from aip_magics.render.blocks import (
     Span,
     Table,
 )
+from aip_magics.render.panel_kind import get_panel_kind
 from aip_magics.render.run_state import RunState
 
 BAR_WIDTH = 20
@@ -36,7 +37,7 @@ def of(value: Any, *, now: float | None = None, rows: int | None = None) -> str:
     """
     if isinstance(value, str):
         return "\n".join(block(value))
-    kind = shapes.kind(value)
+    kind = get_panel_kind(value)
     if kind in ("version", "model", "operation"):
         return describe(value)
     if kind == "served":
@@ -46,7 +47,7 @@ def of(value: Any, *, now: float | None = None, rows: int | None = None) -> str:
 
 def aside(value: Any) -> str:
     """Lines that belong to the value but not into its text: who serves a version, and how, is no part of its YAML."""
-    if shapes.kind(value) != "served":
+    if get_panel_kind(value) != "served":
         return ""
     from aip_magics.render.panels.describe import protection, served_by
 

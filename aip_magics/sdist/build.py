@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from aip_magics.errors import InputError
 from aip_magics.i18n import gettext as _
@@ -22,6 +22,7 @@ _RELEASE = re.compile(r"\d+(?:\.\d+)*(?:(?:a|b|rc|\.post|\.dev)\d+)?")
 class Package:
     """A source distribution that was made. `modules` are the names it makes importable, `notes` what to know."""
 
+    panel_kind: ClassVar[str] = "package"
     path: Path
     name: str
     version: str

@@ -6,8 +6,8 @@ from typing import Any
 
 from aip_magics.i18n import gettext as _
 from aip_magics.render import json as as_json
-from aip_magics.render import shapes
 from aip_magics.render.blocks import Code, Panel, line
+from aip_magics.render.panel_kind import get_panel_kind
 from aip_magics.render.panels.comparison import comparison
 from aip_magics.render.panels.describe import describe, fields, served
 from aip_magics.render.panels.error import error
@@ -23,7 +23,7 @@ from aip_magics.render.panels.upload import objects, pull_plan, upload_plan
 
 def panel(value: Any, *, now: float | None = None, most: int | None = None) -> Panel:
     """The panel of a value. `now`: seconds since the epoch, for ages; `most`: the most rows looked at."""
-    match shapes.kind(value):
+    match get_panel_kind(value):
         case "version" | "model" | "operation":
             return describe(value)
         case "versions" | "models" | "operations":

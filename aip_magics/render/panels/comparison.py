@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
 from aip_magics.render.blocks import Mark, Panel, Row, Table, Tone, line, muted, row, strong
 from aip_magics.render.panels.describe import flat, version_state
-from aip_magics.render.shapes import Comparison
 from aip_magics.spec import Version
+
+
+class Comparison(Protocol):
+    """The part of `commands.resources.Comparison` that is shown; `render` must not import `commands`."""
+
+    @property
+    def left(self) -> Version: ...
+    @property
+    def right(self) -> Version: ...
+    @property
+    def left_runtime(self) -> Mapping[str, Any]: ...
+    @property
+    def right_runtime(self) -> Mapping[str, Any]: ...
+
 
 # They differ between any two versions and say nothing of how these answer.
 _OF_COURSE = frozenset({"name", "etag", "createTime", "lastUseTime", "isDefault"})

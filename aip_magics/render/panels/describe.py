@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from aip_magics.i18n import gettext as _
 from aip_magics.render import formatting
 from aip_magics.render import json as as_json
 from aip_magics.render.blocks import Code, Details, Line, Mark, Panel, Table, Tone, line, muted, row, strong
-from aip_magics.render.shapes import Served
 from aip_magics.spec import Model, Operation, Version
+
+
+class Served(Protocol):
+    """The part of `commands.resources.Served` that is shown; `render` must not import `commands`.
+
+    `runtime` has `python` (the interpreter's path), `libraries` (name → version, also `python`) and `protection` (what
+    the worker cannot reach, see `prediction.replies.Loaded`).
+    """
+
+    @property
+    def version(self) -> Version: ...
+    @property
+    def runtime(self) -> Mapping[str, Any]: ...
+
 
 STATES: dict[str, Tone] = {
     "READY": "good", "FAILED": "bad", "CREATING": "busy", "UPDATING": "busy", "DELETING": "busy",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
 from aip_magics.printable import one_line
 from aip_magics.render.blocks import Block, Code, Details, Link, Mark, Panel, Tone, code, line, muted, strong
-from aip_magics.render.shapes import Finding, Report
+
+if TYPE_CHECKING:
+    from aip_magics.checks.outcome import Finding
+    from aip_magics.checks.report import Report
 
 SEVERITIES: dict[str, Tone] = {"error": "bad", "warning": "warn", "advice": "idle"}
 

@@ -2,10 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
 from aip_magics.i18n import gettext as _
 from aip_magics.render import formatting
 from aip_magics.render.blocks import Mark, Panel, Row, Table, Tone, code, line, muted, row
-from aip_magics.render.shapes import Configuration, Entry, History
+
+if TYPE_CHECKING:
+    from aip_magics.settings import Sourced
+
+
+class HistoryEntry(Protocol):
+    """The part of `commands.common.history_log.HistoryEntry` that is shown; `render` must not import `commands`."""
+
+    @property
+    def at(self) -> str: ...
+    @property
+    def verb(self) -> str: ...
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def what(self) -> str: ...
+    @property
+    def operation(self) -> str: ...
+    @property
+    def error(self) -> str: ...
+    @property
+    def where(self) -> Mapping[str, str]: ...
+
+
+class History(Protocol):
+    """The part of `commands.history.History` that is shown."""
+
+    @property
+    def entries(self) -> Sequence[HistoryEntry]: ...
+
+
+class Configuration(Protocol):
+    """The part of `commands.config.Configuration` that is shown."""
+
+    @property
+    def settings(self) -> Mapping[str, Sourced[str]]: ...
+    @property
+    def problem(self) -> str: ...
+    @property
+    def change(self) -> str: ...
+
 
 _TONES: dict[str, Tone] = {"done": "good", "failed": "bad", "cancelled": "away", "running": "busy"}
 
@@ -21,7 +64,7 @@ def history(value: History, *, most: int | None = None) -> Panel:
     return Panel(label, "idle", (Table("", heads, rows, total=len(entries), tail=True),))
 
 
-def _row(entry: Entry) -> Row:
+def _row(entry: HistoryEntry) -> Row:
     state = Mark(_TONES.get(entry.outcome, "idle"), formatting.status(entry.outcome))
     what = entry.what.partition("/models/")[2].replace("/versions/", "/") or entry.what
     return row(

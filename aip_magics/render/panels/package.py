@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aip_magics.i18n import gettext as _
 from aip_magics.render.blocks import Block, Mark, Panel, code, line, strong
-from aip_magics.render.shapes import OfMain, Package
+
+if TYPE_CHECKING:
+    from aip_magics.sdist import Package
+
+
+class PickledFromMain(Protocol):
+    """The part of `commands.package.PickledFromMain` that is shown; `render` must not import `commands`."""
+
+    @property
+    def file(self) -> Any: ...
+    @property
+    def names(self) -> Sequence[str]: ...
+    @property
+    def complete(self) -> bool: ...
+    @property
+    def advice(self) -> str: ...
 
 
 def package(value: Package) -> Panel:
@@ -21,7 +38,7 @@ def package(value: Package) -> Panel:
     return Panel(_("package"), "warn" if value.notes else "good", tuple(blocks))
 
 
-def of_main(value: OfMain) -> Panel:
+def of_main(value: PickledFromMain) -> Panel:
     """The panel of what a model has of a notebook, where nothing was packaged."""
     known = bool(value.names) or not value.complete
     names = [line(_("defined in the notebook (__main__):"), code(", ".join(value.names)))] if value.names else []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aip_magics.i18n import gettext as _
 from aip_magics.render import json as as_json
 from aip_magics.render.blocks import Block, Code, Panel, Table, code, line, muted, row, strong
-from aip_magics.render.shapes import Plan, PlannedRequest
+
+if TYPE_CHECKING:
+    from aip_magics.deploy.plan import Plan, PlannedRequest
 
 
 def plan(value: Plan) -> Panel:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
 from aip_magics.render import formatting
 from aip_magics.render.blocks import Block, Inline, Mark, Panel, Table, Tone, code, line, muted, row, strong
-from aip_magics.render.shapes import PullPlan, StoredObject, UploadPlan
+
+if TYPE_CHECKING:
+    from aip_magics.storage.objects import Remote
+    from aip_magics.storage.plan import UploadPlan
+    from aip_magics.storage.pull import Fetched
+    from aip_magics.storage.pull_plan import PullPlan
+    from aip_magics.storage.upload import Stored
 
 _TONES: dict[str, Tone] = {"upload": "busy", "fetch": "busy", "copy": "busy", "remove": "bad", "keep": "idle"}
 
@@ -39,7 +45,7 @@ def _files(rows: Sequence[tuple[str, str, int]], most: int | None) -> tuple[Bloc
     return (Table("", heads, drawn, total=len(rows)),) if rows else ()
 
 
-def objects(values: Sequence[StoredObject], *, most: int | None = None) -> Panel:
+def objects(values: Sequence[Fetched | Remote | Stored], *, most: int | None = None) -> Panel:
     """The panel of objects that lie in Cloud Storage."""
     heads = (_("Name"), _("Size"), _("Generation"), "CRC32C")
     rows = tuple(row(each.name, _size(each.size), str(each.generation), each.crc32c) for each in values[:most])
