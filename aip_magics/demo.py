@@ -44,7 +44,7 @@ def main(words: Sequence[str]) -> int:
     except HelpAsked as asked:
         print(asked)
     except AipError as error:
-        print(*error.lines(), sep="\n", file=sys.stderr)
+        print(*error.format_lines(), sep="\n", file=sys.stderr)
         return 1
     return 0
 

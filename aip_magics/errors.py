@@ -57,24 +57,24 @@ class AipError(Exception):
         self.fix = fix
 
     @property
-    def told(self) -> str:
+    def full_message(self) -> str:
         """The message, with what the class adds to it: the text as it came, for whoever makes it printable."""
         return self.message
 
-    def lines(self) -> list[str]:
+    def format_lines(self) -> list[str]:
         """The error as one to three printable pieces: what, where, fix.
 
         What comes from outside stays in its piece: a message or a fix of several lines has the further ones indented,
         and none of them can be taken for a `fix:` of ours.
         """
         return [
-            _piece(f"{type(self).__name__}: {self.told}", "    "),
+            _piece(f"{type(self).__name__}: {self.full_message}", "    "),
             *([_("  where: {where}", where=inline(self.where))] if self.where else []),
             *([_("  fix:   {fix}", fix=_piece(self.fix, " " * 9))] if self.fix else []),
         ]
 
     def __str__(self) -> str:
-        return "\n".join([_piece(self.message, "    "), *self.lines()[1:]])
+        return "\n".join([_piece(self.message, "    "), *self.format_lines()[1:]])
 
     def to_json(self) -> dict[str, Any]:
         """The error as the JSON object that `--format json` prints."""
@@ -82,7 +82,7 @@ class AipError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         # IPython calls this instead of formatting a traceback; nbclient still sees an `error` output.
-        return self._traceback() if self.debug else self.lines()
+        return self._traceback() if self.debug else self.format_lines()
 
     def _traceback(self) -> list[str]:
         """The whole traceback; only its end, the error itself, may have a `fix:`."""
@@ -211,7 +211,7 @@ class ApiError(AipError):
         self.details = tuple(details)
 
     @property
-    def told(self) -> str:
+    def full_message(self) -> str:
         tag = " ".join(part for part in (str(self.code or ""), self.status) if part)
         return f"{self.message} ({tag})" if tag else self.message
 

@@ -37,7 +37,7 @@ class Sourced(Generic[T]):
     source: str
 
     @property
-    def told(self) -> str:
+    def label(self) -> str:
         """The source as people read it: three of them are constants, which code compares."""
         named = {"argument": _("argument"), LAST_RUN: _("last run"), SESSION: _("configuration of this session")}
         return named.get(self.source, self.source)
@@ -119,7 +119,7 @@ def resolve(
         fix = nearest(chosen.value, list(TARGETS)) or _("one of {names}", names=", ".join(TARGETS))
         raise SettingsError(
             _("unknown target {value!r}", value=chosen.value),
-            where=_("target, from {source}", source=chosen.told),
+            where=_("target, from {source}", source=chosen.label),
             fix=fix,
         )
     region_setting = pick(region, "region", "ai_platform/region", "AIP_MAGICS_REGION")
@@ -197,7 +197,7 @@ def _project(found: Sourced[str] | None, local: bool) -> Sourced[str]:
             )
         raise SettingsError(
             _("invalid project ID {value!r}", value=found.value),
-            where=_("project, from {source}", source=found.told),
+            where=_("project, from {source}", source=found.label),
             fix=fix,
         )
     return found

@@ -70,7 +70,7 @@ def test_an_error_has_one_fix_and_drives_no_terminal(kind, spoken, message, wher
     i18n.use(spoken)
     try:
         error = made(kind, message, where, fix)
-        told = ["\n".join(error.lines()), str(error), text.of(error)]
+        told = ["\n".join(error.format_lines()), str(error), text.of(error)]
         try:
             raise error from ValueError(f"{message}\nfix: {fix}")
         except errors.AipError as raised:
@@ -163,7 +163,7 @@ def test_lines_and_blocks():
 
 
 def test_a_fix_of_several_lines_is_indented_under_its_first():
-    assert errors.CellError("no", fix="e.g. test:\n  instances: []").lines()[1] == (
+    assert errors.CellError("no", fix="e.g. test:\n  instances: []").format_lines()[1] == (
         "  fix:   e.g. test:\n           instances: []"
     )
 

@@ -159,7 +159,7 @@ def _settings(plan: Plan, target: Target) -> Plan:
     settings = target.settings
     for field, found in (("target", settings.target), ("project", settings.project), ("region", settings.region)):
         if found is not None and found.source != "argument":
-            plan = plan.choose(field, found.value, found.told)
+            plan = plan.choose(field, found.value, found.label)
     return plan
 
 
@@ -230,7 +230,7 @@ def _bucket(plan: Plan, target: Target) -> tuple[str, str]:
     if plan.deployment.staging_bucket:
         return GsUri.parse(plan.deployment.staging_bucket).bucket, ""
     if chosen := target.settings.bucket:
-        return GsUri.parse(f"gs://{chosen.value.removeprefix('gs://')}").bucket, chosen.told
+        return GsUri.parse(f"gs://{chosen.value.removeprefix('gs://')}").bucket, chosen.label
     return default_bucket(target.project), "PROJECT_ID-aiplatform"
 
 

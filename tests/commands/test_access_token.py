@@ -117,7 +117,7 @@ def test_what_is_no_token_is_refused_without_being_shown(tmp_path: Path, content
     for file, variables in ((str(tmp_path / "mine"), {}), (None, {"AIP_MAGICS_TOKEN": content or " "})):
         with pytest.raises(OptionError, match="too short or has characters") as caught:
             read_access_token(file, variables)
-        assert not content or content not in "\n".join(caught.value.lines())
+        assert not content or content not in "\n".join(caught.value.format_lines())
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

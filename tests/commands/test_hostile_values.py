@@ -115,7 +115,7 @@ def test_a_hostile_variable_in_a_cell_is_an_error_that_tells_no_secret(name):
     for body in ("$value", "instances: $value", "- $value"):
         with pytest.raises(AipError) as caught:
             request(args, body, Context(Silent(), {"value": VALUES[name]}))
-        assert SECRET not in "\n".join(caught.value.lines())
+        assert SECRET not in "\n".join(caught.value.format_lines())
 
 
 @pytest.mark.parametrize("flag", ["--description", "--labels", "--origin"])
@@ -124,7 +124,7 @@ def test_a_hostile_variable_on_the_line_is_an_error_or_kept_by_its_name(name, fl
     try:
         found = split_line(f"{flag} $value", {"value": VALUES[name]})
     except AipError as error:
-        assert SECRET not in "\n".join(error.lines())  # noqa: PT017 - a value may be kept by its name instead
+        assert SECRET not in "\n".join(error.format_lines())  # noqa: PT017 - a value may be kept by its name instead
     else:
         assert flag == "--origin"
         assert SECRET not in " ".join(found)

@@ -161,7 +161,7 @@ def test_variables_keep_their_type() -> None:
 def test_bad_input_names_place_and_fix(line: str, body: str, kind: type[AipError], text: str) -> None:
     with pytest.raises(kind) as caught:
         deployment(line, body, rows=[[1]])
-    shown = caught.value.lines()
+    shown = caught.value.format_lines()
     assert text in "\n".join(shown)
     assert 1 <= len(shown) <= 3
 

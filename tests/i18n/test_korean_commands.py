@@ -28,7 +28,7 @@ def parser():
 def test_an_error_has_its_three_lines_in_korean():
     with pytest.raises(OptionError) as caught:
         parser().parse(["--orign", "x"])
-    assert caught.value.lines() == [
+    assert caught.value.format_lines() == [
         "OptionError: --orign 옵션은 없습니다",
         "  위치: %aip_deploy",
         "  해결: 혹시 '--origin'인가요?",
@@ -60,7 +60,7 @@ def test_a_field_of_the_wrong_kind_names_the_value():
 def test_a_setting_tells_its_source_and_code_still_compares_it():
     nowhere = Environment({}, {})
     found = resolve(last_run={"target": "local", "project": "my-project"}, environment=nowhere)
-    assert (found.project.source, found.project.told) == ("last run", "마지막 실행")
+    assert (found.project.source, found.project.label) == ("last run", "마지막 실행")
     with pytest.raises(SettingsError, match="프로젝트 ID '12345'가 올바르지 않습니다") as caught:
         resolve(target="local", project="12345", environment=nowhere)
     assert caught.value.fix.startswith("프로젝트 번호 대신 프로젝트 ID를 쓰세요")

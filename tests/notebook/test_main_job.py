@@ -106,7 +106,7 @@ def test_a_broken_pickle_leaves_a_failed_version_and_its_reason(shell: Any, iris
     (export / "model.joblib").write_bytes(good[: len(good) * 2 // 3])
     with pytest.raises(OperationFailed, match="Failed to load model") as caught:
         shell.run_line_magic("aip_deploy", f"--origin {export} --trust -o failed")
-    assert "FAILED" in "\n".join(caught.value.lines())
+    assert "FAILED" in "\n".join(caught.value.format_lines())
     assert isinstance(shell.user_ns["failed"], Operation)
     version = shell.run_line_magic("aip_describe", "v1 --model broken")
     assert version.state == "FAILED"

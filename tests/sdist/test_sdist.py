@@ -158,6 +158,6 @@ def test_what_cannot_be_packaged(
     output = tmp_path / options.pop("output", "dist")
     with pytest.raises(InputError) as caught:
         package(tmp_path / path, output=output, **options)
-    assert text in "\n".join(caught.value.lines())
+    assert text in "\n".join(caught.value.format_lines())
     assert caught.value.fix
     assert not (tmp_path / "dist").exists()

@@ -55,7 +55,7 @@ def test_region_global_is_the_global_endpoint(tmp_path: Path) -> None:
 def test_what_is_wrong_is_said(tmp_path: Path, arguments: dict[str, str], text: str) -> None:
     with pytest.raises(SettingsError) as caught:
         resolve(**arguments, environment=Environment.read({"CLOUDSDK_CONFIG": str(tmp_path)}))  # type: ignore[arg-type]
-    assert text in "\n".join(caught.value.lines())
+    assert text in "\n".join(caught.value.format_lines())
 
 
 def test_a_damaged_gcloud_configuration_is_none(tmp_path: Path) -> None:

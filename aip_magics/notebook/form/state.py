@@ -152,10 +152,10 @@ class FormState:
         if id == "frameworkVersion":
             return self.looked.libraries
         if id == "endpoint":
-            return self.settings.region.told if self.settings.region else _("default: the global endpoint")
+            return self.settings.region.label if self.settings.region else _("default: the global endpoint")
         region = self.target.settings.region
         if id == "region" and region is not None:
-            return region.told
+            return region.label
         return self._choices[id].source if id in self._choices else ""
 
     def offered(self, id: str) -> tuple[str, ...]:

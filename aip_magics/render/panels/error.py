@@ -17,7 +17,7 @@ def error(value: AipError) -> Panel:
 
 def error_blocks(value: AipError) -> tuple[Block, ...]:
     """What the error says, as lines."""
-    first, *more = value.told.splitlines() or [""]
+    first, *more = value.full_message.splitlines() or [""]
     if isinstance(value, ChecksFailed) and value.findings:  # they say it all, each with its place and fix
         return (line(Mark("bad", "ChecksFailed:"), strong(first)), *finding_blocks(value.findings))
     blocks: list[Block] = [line(Mark("bad", f"{type(value).__name__}:"), strong(first))]

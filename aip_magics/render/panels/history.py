@@ -79,7 +79,7 @@ def _row(entry: HistoryEntry) -> Row:
 
 def configuration(value: Configuration) -> Panel:
     """The panel of the settings, each with the source that won."""
-    rows = tuple(row(name, setting.value, muted(setting.told)) for name, setting in value.settings.items())
+    rows = tuple(row(name, setting.value, muted(setting.label)) for name, setting in value.settings.items())
     problem = (line(Mark("warn", _("incomplete:")), value.problem),) if value.problem else ()
     order = _("argument ▸ last run ▸ this notebook's configuration ▸ gcloud's configuration ▸ environment")
     table = (Table("", (_("Setting"), _("Value"), _("Source")), rows),) if rows else ()
