@@ -1,4 +1,4 @@
-"""Numbers and times as short words: `3.4 of 10.0 MB`, `2 min 05 s`, `3 days`."""
+"""Short texts for numbers and times: `3.4 of 10.0 MB`, `2 min 05 s`, `3 days`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ OmittedKind = Literal[
 
 
 def first_line(text: str) -> str:
-    """The first line that says something."""
+    """The first line that is not blank; empty without such a line."""
     return next((line for line in text.splitlines() if line.strip()), "")
 
 
 def duration(seconds: float) -> str:
-    """Seconds as `0.3 s`, `12 s`, `2 min 05 s` or `1 h 02 min`."""
+    """Format seconds as `0.3 s`, `12 s`, `2 min 05 s` or `1 h 02 min`."""
     if seconds < 9.95:
         return f"{max(seconds, 0):.1f} s"
     whole = round(seconds)
@@ -33,7 +33,7 @@ def duration(seconds: float) -> str:
 
 
 def amount(done: int, total: int, unit: str) -> str:
-    """`3.4 of 10.0 MB`, `2 of 5 files`; without a total (0) just what is done."""
+    """Format progress as `3.4 of 10.0 MB` or `2 of 5 files`; without a total (0) only the amount done."""
     if unit == "bytes":
         return _bytes(done, total)
     if unit == "files":
@@ -46,7 +46,7 @@ def amount(done: int, total: int, unit: str) -> str:
 
 
 def age(created: str | None, now: float) -> str:
-    """How long ago an RFC 3339 time was, seen from `now` (seconds since the epoch); empty when it is not a time."""
+    """Format the age of an RFC 3339 time at `now` (seconds since the epoch); empty for an invalid time."""
     try:
         then = datetime.datetime.fromisoformat(re.sub(r"(\.\d+)?Z$", "+00:00", created or "")).timestamp()
     except (ValueError, OverflowError):
@@ -83,7 +83,7 @@ def describe_omitted(count: int, kind: OmittedKind) -> str:
 
 
 def status(word: str) -> str:
-    """How something stands, in the language in use; a word that is none of ours stays."""
+    """Translate a status; an unknown status is not changed."""
     texts = {
         "running": _("running"),
         "done": _("done"),
@@ -96,7 +96,7 @@ def status(word: str) -> str:
 
 
 def width(text: str) -> int:
-    """Columns that the text takes in a terminal: Korean letters take two, combining marks none."""
+    """The width of the text in a terminal, in columns: two per Korean letter, none per combining mark."""
     return len(text) if text.isascii() else sum(_columns(char) for char in text)
 
 

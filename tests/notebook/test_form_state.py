@@ -113,7 +113,7 @@ def test_framework_runtime_and_python_follow_each_other(new: New) -> None:
     form = form.set("framework", "TENSORFLOW").set("runtimeVersion", oldest.version)
     assert form.values["runtimeVersion"] == oldest.version
     if oldest.sklearn is None:  # a runtime from before scikit-learn is no choice any more
-        assert form.set("framework", "SCIKIT_LEARN").given.get("runtimeVersion") is None
+        assert form.set("framework", "SCIKIT_LEARN").requested.get("runtimeVersion") is None
 
 
 def test_machine_types_and_regions_follow_the_endpoint(new: New) -> None:
@@ -190,7 +190,7 @@ def test_what_the_form_has_no_field_for_stays(new: New) -> None:
 def test_what_no_field_can_write_is_kept_and_not_shown(new: New) -> None:
     version = Version(labels={"a": "x,y"}, packageUris=("one,two.tar.gz",))
     form = new(version=version)
-    assert form.given.keys() == {"origin"}
+    assert form.requested.keys() == {"origin"}
     assert form.deployment.version == version
     assert form.set("labels", "a=b").deployment.version.labels == {"a": "b"}
 
@@ -198,7 +198,7 @@ def test_what_no_field_can_write_is_kept_and_not_shown(new: New) -> None:
 def test_long_test_instances_are_kept_and_not_shown(new: New) -> None:
     test = {"instances": [[0.5] * 10] * MAX_TEST_CHARACTERS}
     form = new(test=test)
-    assert "test" not in form.given
+    assert "test" not in form.requested
     assert form.deployment.test == test
     assert form.set("test", "[[1]]").deployment.test == {"instances": [[1]]}
 
@@ -231,7 +231,7 @@ def test_another_directory_is_looked_at_at_once(new: New, booster_export: Path, 
     assert empty.problems_of("origin")
     shutil.copy(booster_export / "model.bst", tmp_path / "later")
     assert not empty.can_deploy
-    assert empty.looked_again().can_deploy
+    assert empty.inspected_again().can_deploy
 
 
 def test_text_is_on_one_line_and_without_control_characters(new: New) -> None:

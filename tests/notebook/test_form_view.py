@@ -20,7 +20,7 @@ from aip_magics.events import Detached, Heartbeat
 from aip_magics.notebook.form import Form
 from aip_magics.notebook.form.background_deploy import FormReporter, OutputSlots
 from aip_magics.notebook.form.fields import fields
-from aip_magics.notebook.form.file_listing import BUCKETS, above, listing, start
+from aip_magics.notebook.form.file_listing import BUCKETS, get_parent, get_start, list_directory
 from aip_magics.notebook.form.widgets import VIEW
 from aip_magics.notebook.reporter import NotebookReporter
 from aip_magics.render.terminal import TerminalReporter
@@ -110,7 +110,7 @@ def test_the_controls_show_the_state_and_change_it(open_form: Open, iris_export:
     shown["endpoint"].value = "regional"
     assert shown["machineType"].value == "n1-standard-2"
     assert ("n1-standard-4", "n1-standard-4") in shown["machineType"].options
-    assert form.state.given.keys() == {"origin", "description", "endpoint"}  # what only follows is not given
+    assert form.state.requested.keys() == {"origin", "description", "endpoint"}  # what only follows is not given
     shown["model"].value = ""
     assert shown["model"].value == "iris"
     assert shown["nodes"].disabled
@@ -373,20 +373,20 @@ def test_a_place_that_cannot_be_listed_says_so_beside_the_list(open_form: Open, 
     form = open_form([])
     browser = form.view.browser
     browser.open("")
-    browser.look(str(tmp_path / "gone"))
+    browser.open_listing(str(tmp_path / "gone"))
     browser.wait(10)
     assert "alert" in browser.note.value
-    browser.look("gs://no-such-bucket-here/")
+    browser.open_listing("gs://no-such-bucket-here/")
     browser.wait(30)
     assert "alert" in browser.note.value
 
 
 def test_places(tmp_path: Path) -> None:
-    assert above("gs://b/x/y/") == "gs://b/x/"
-    assert above("gs://b/") == above(BUCKETS) == BUCKETS
-    assert above("/a/b") == "/a"
-    assert start(str(tmp_path / "not" / "there")) == str(tmp_path)
+    assert get_parent("gs://b/x/y/") == "gs://b/x/"
+    assert get_parent("gs://b/") == get_parent(BUCKETS) == BUCKETS
+    assert get_parent("/a/b") == "/a"
+    assert get_start(str(tmp_path / "not" / "there")) == str(tmp_path)
     for name in (".hidden", "b.txt", "a"):
         (tmp_path / name).mkdir() if name == "a" else (tmp_path / name).write_text("")
-    found = listing(str(tmp_path), None)  # type: ignore[arg-type]
+    found = list_directory(str(tmp_path), None)  # type: ignore[arg-type]
     assert [entry.name for entry in found.entries] == ["a/", "b.txt"]

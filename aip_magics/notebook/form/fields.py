@@ -1,4 +1,4 @@
-"""The fields of the form: those of the console's pages for a model and for a version, in their order."""
+"""The fields of the form, as in the pages of the Cloud console for a model and a version, in the same order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Kind = Literal["text", "choice", "check", "area"]
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """One field. `subjects` are what findings of the checks call it (`version.labels`, and all that begins so)."""
+    """A field. `subjects` are the prefixes of the subjects of its findings (`version.labels`)."""
 
     id: str
     kind: Kind
@@ -25,7 +25,7 @@ class Field:
 
 
 def fields() -> tuple[Field, ...]:
-    """All fields, in the language in use."""
+    """All fields, in the current language."""
     return (*_model(_("Model")), *_version(_("Version")), *_scaling(_("Scaling")), *_test(_("Test")))
 
 
@@ -111,18 +111,18 @@ _ORIGIN = ("origin", "version.deploymentUri")
 
 
 def get_field(subject: str) -> str:
-    """The field that a finding is about; empty where no field shows it (a container, an accelerator)."""
+    """The field of a finding with this subject; empty without a field (a container, an accelerator)."""
     best = max(
         ((name, field.id) for field in fields() for name in field.subjects if _below(subject, name)),
         key=lambda found: len(found[0]),
         default=("", ""),
     )
-    # What is no field of a resource (as `model.joblib`) is a file or the directory: it came with the model.
+    # A subject that is not a field of a resource is a file (`model.joblib`) or the directory of the model.
     return best[1] or ("" if _is_resource_field(subject) else "origin")
 
 
 def get_label(id: str, value: str) -> str:
-    """What a value of a choice is called: names of the API as they are."""
+    """The label of a choice; names of the API are not translated."""
     labels = {
         "": _("(default)"),
         "global": _("global (ml.googleapis.com)"),

@@ -1,4 +1,4 @@
-"""Findings of the checks, by severity, each with its fix ready to copy."""
+"""Panels of the findings of checks, by severity, each with its fix ready to copy."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ SEVERITIES: dict[str, Tone] = {"error": "bad", "warning": "warn", "advice": "idl
 
 
 def report(value: Report) -> Panel:
-    """The panel of a preflight: the findings, what passed, and on demand what was skipped and why."""
+    """Build the panel of a report: the findings, the number of passed checks, and the skipped checks with reasons."""
     passed = line(Mark("good" if value.passed else "idle", _passed(len(value.passed))))
     blocks = (*finding_blocks(value.findings), passed, *_skipped(value))
     return Panel(_("checks"), _worst(value.findings), blocks)
 
 
 def findings(values: Sequence[Finding]) -> Panel:
-    """The panel of findings alone."""
+    """Build the panel of findings."""
     return Panel(_("findings"), _worst(values), finding_blocks(values))
 
 
 def finding_blocks(values: Sequence[Finding]) -> tuple[Block, ...]:
-    """The findings of each severity under their number, the worst first; a severity that is not known comes last."""
+    """Build the blocks of findings: grouped by severity below their number, most severe first, unknown ones last."""
     groups: dict[str, list[Finding]] = {severity: [] for severity in SEVERITIES}
     for finding in values:
         groups.setdefault(finding.severity, []).append(finding)
@@ -43,16 +43,16 @@ def _group(severity: str, group: Sequence[Finding]) -> tuple[Block, ...]:
 
 
 def _lines(finding: Finding) -> tuple[Block, ...]:
-    # Lines, not a table: messages are sentences, and the styles of table cells would eat the room of the panel.
+    # Lines, not a table: messages are sentences, and styles of table cells would fill the panel.
     check = Link(finding.id, finding.link) if finding.link else muted(finding.id)
     what = line(strong(f"{finding.subject}:") if finding.subject else "", finding.message, check)
-    if "\n" in finding.fix.strip():  # lines to paste stay lines
+    if "\n" in finding.fix.strip():  # lines to paste keep their line ends
         return (what, line(_("fix:")), Code(finding.fix.strip("\n")))
     return (what, line(_("fix:"), code(finding.fix))) if finding.fix else (what,)
 
 
 def _skipped(value: Report) -> tuple[Block, ...]:
-    """A line per reason: many rules are skipped for the same one."""
+    """Build one line per reason: many rules are skipped for the same reason."""
     by_reason: dict[str, list[str]] = {}
     for id, outcome in value.skipped.items():
         by_reason.setdefault(outcome.reason, []).append(id)

@@ -1,4 +1,4 @@
-"""What belongs to a notebook: its history, and the settings its commands run with."""
+"""Panels of the history of a notebook and of its configuration."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ class Configuration(Protocol):
 _TONES: dict[str, Tone] = {"done": "good", "failed": "bad", "cancelled": "away", "running": "busy"}
 
 
-def history(value: History, *, most: int | None = None) -> Panel:
-    """The panel of what was done, the newest last."""
+def history(value: History, *, max_rows: int | None = None) -> Panel:
+    """Build the panel of the history, the newest entry last."""
     entries = value.entries
     label = _("history")
     if not entries:
         return Panel(label, "idle", (line(_("no commands have been run yet")),))
-    rows = tuple(_row(entry) for entry in (entries[-most:] if most else entries))
+    rows = tuple(_row(entry) for entry in (entries[-max_rows:] if max_rows else entries))
     heads = (_("When"), _("Command"), _("What"), _("State"), _("Target"), _("Operation"))
     return Panel(label, "idle", (Table("", heads, rows, total=len(entries), tail=True),))
 
@@ -78,7 +78,7 @@ def _row(entry: HistoryEntry) -> Row:
 
 
 def configuration(value: Configuration) -> Panel:
-    """The panel of the settings, each with the source that won."""
+    """Build the panel of the settings, each with its source."""
     rows = tuple(row(name, setting.value, muted(setting.label)) for name, setting in value.settings.items())
     problem = (line(Mark("warn", _("incomplete:")), value.problem),) if value.problem else ()
     order = _("argument ▸ last run ▸ this notebook's configuration ▸ gcloud's configuration ▸ environment")

@@ -1,4 +1,4 @@
-"""A package of own code: where it lies, what can be imported from it, and the option that takes it along."""
+"""The panel of a source distribution: its path, its importable names, and the option that deploys it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PickledFromMain(Protocol):
 
 
 def package(value: Package) -> Panel:
-    """The panel of a package that was made."""
+    """Build the panel of a created package."""
     blocks: list[Block] = [
         line(_("Package"), strong(f"{value.name} {value.version}"), Mark("good", _("created"))),
         line(_("file:"), code(str(value.path))),
@@ -38,8 +38,8 @@ def package(value: Package) -> Panel:
     return Panel(_("package"), "warn" if value.notes else "good", tuple(blocks))
 
 
-def of_main(value: PickledFromMain) -> Panel:
-    """The panel of what a model has of a notebook, where nothing was packaged."""
+def pickled_from_main(value: PickledFromMain) -> Panel:
+    """Build the panel of the classes and functions that a model references in the notebook."""
     known = bool(value.names) or not value.complete
     names = [line(_("defined in the notebook (__main__):"), code(", ".join(value.names)))] if value.names else []
     head = line(_("Model file"), code(str(value.file)))

@@ -1,4 +1,4 @@
-"""A plan, for `--dry-run`: what was settled and why, the steps, and each request as it would be sent."""
+"""The panel of a plan, for `--dry-run`: the choices with their sources, the steps, and all requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def plan(value: Plan) -> Panel:
-    """The panel of a plan."""
+    """Build the panel of a plan."""
     blocks: list[Block] = [line(strong(_("Dry run:")), _("nothing was sent or changed."))]
     if value.choices:
         choices = tuple(row(each.field, _value(each.value), muted(each.source)) for each in value.choices)

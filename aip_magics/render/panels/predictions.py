@@ -1,4 +1,4 @@
-"""Predictions, each beside its instance when the instances are known."""
+"""The panel of predictions, each next to its instance if the instances are known."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from aip_magics.render.blocks import Panel, Row, Table, row
 from aip_magics.render.panels.chart import probabilities
 
 
-def predictions(reply: Mapping[str, Any], *, most: int | None = None) -> Panel:
-    """The panel of a reply `{"predictions": [...]}`; `instances` beside them are shown when there are as many.
+def predictions(reply: Mapping[str, Any], *, max_rows: int | None = None) -> Panel:
+    """Build the panel of a response `{"predictions": [...]}`, with its `instances` if there are equally many.
 
-    Predictions that are all objects get a column per key.
+    If all predictions are objects, each key has a column.
     """
     values: Sequence[Any] = reply["predictions"]
-    chart = probabilities(values, most=most)
+    chart = probabilities(values, max_rows=max_rows)
     instances = reply.get("instances")
     known = isinstance(instances, (list, tuple)) and len(instances) == len(values)
-    shown = values[:most]
+    shown = values[:max_rows]
     keys = _keys(shown)
     heads = ("#", *((_("instance"),) if known else ()), *(keys if keys else (_("prediction"),)))
     rows = tuple(
