@@ -43,7 +43,7 @@ class BoundedResponse(http.client.HTTPResponse):
         reader = self._bounded
         if self._seconds is not None:
             reader.set_deadline(2 * self._seconds)
-        reader.set_limit(HEAD_BYTES, "its head")
+        reader.set_limit(HEAD_BYTES, "response head")
         super().begin()
         reader.set_limit(None, "")
         reader.set_deadline(None if self._seconds is None or self.patience is None else self.patience * self._seconds)
@@ -69,7 +69,7 @@ class _Raw(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         if time.monotonic() > self.deadline:
-            raise EndlessResponse("it takes too long")
+            raise EndlessResponse("response time exceeded")
         count = self._inner.readinto(buffer)
         self.remaining -= count or 0
         if self.remaining < 0:
@@ -108,12 +108,12 @@ class _Reader(io.BufferedReader):
             return line  # the limit for the whole head applies
         self._lines += len(line)
         if len(line) > LINE_BYTES or self._lines > LINES_BYTES:
-            raise EndlessResponse("the lines between its content")
+            raise EndlessResponse("chunk heads and trailers")
         return line
 
 
 def content(
-    response: urllib3.BaseHTTPResponse, most: int, got: Callable[[], None] = lambda: None
+    response: urllib3.BaseHTTPResponse, max_bytes: int, on_piece: Callable[[], None] = lambda: None
 ) -> tuple[bytes, bool]:
     """Read and decompress the content of a response, up to a number of bytes.
 
@@ -121,17 +121,17 @@ def content(
 
     Args:
         response: A response whose content has not been read yet.
-        most: The maximum number of bytes to return.
-        got: Called after each piece.
+        max_bytes: The maximum number of bytes to return.
+        on_piece: Called after each piece.
 
     Returns:
         The content, and whether that is all of it.
     """
     data = bytearray()
-    while len(data) <= most:
-        piece = response.read(min(PIECE, most + 1 - len(data)), decode_content=True)
+    while len(data) <= max_bytes:
+        piece = response.read(min(PIECE, max_bytes + 1 - len(data)), decode_content=True)
         if not piece:
             return bytes(data), True
         data += piece
-        got()
-    return bytes(data[:most]), False
+        on_piece()
+    return bytes(data[:max_bytes]), False
