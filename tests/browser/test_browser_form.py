@@ -148,7 +148,7 @@ def test_the_models_own_fields_and_request_logging_reach_the_service(opened: Not
         "gcloud": ("--enable-console-logging", "--labels=team=a"),
         "curl": ('"onlinePredictionConsoleLogging": true', "updateMask=requestLoggingConfig"),
         "Python": ("'onlinePredictionConsoleLogging': True", "'bigqueryTableName': 'p.d.t'"),
-        "a cell": ("--enable-console-logging", "description: 붓꽃"),
+        "cell": ("--enable-console-logging", "description: 붓꽃"),
     }.items():
         form.get_by_label("Show as").select_option(kind)
         for text in ("붓꽃", *texts):

@@ -202,7 +202,7 @@ def test_a_dry_run_shows_where_the_package_would_go(shell: Any, pipeline: Path, 
         ("--prediction-class m.C", "", ChecksFailed, "needs the package"),
         ("--package-uris {package} --prediction-class m.C --framework scikit-learn", "", ChecksFailed, "exactly one"),
         ("--package-uris nowhere.tar.gz --skip C02 --trust", "", OptionError, "cannot be read"),
-        ("", "packageUris: 5", Exception, "text is wanted"),
+        ("", "packageUris: 5", Exception, "expected a string"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_sent(

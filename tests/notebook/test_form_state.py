@@ -75,7 +75,7 @@ def test_every_field_can_be_filled_in_and_says_who_did(new: New) -> None:
         "modelDescription": "all", "modelLabels": "of=model", "logTable": "p.d.t", "logShare": "0.1",
     }.items():  # fmt: skip
         form = form.set(id, value)
-        assert form.source(id) == "chosen here"
+        assert form.source(id) == "chosen in the form"
     made = form.deployment
     assert made.model == Model(
         name="flowers", regions=("asia-east1",), onlinePredictionLogging=True, onlinePredictionConsoleLogging=True,
