@@ -1,4 +1,4 @@
-"""Every route of the server, in the order of the API's own list of methods."""
+"""Every route of the server but `:predict` (predict_app.py), in the order of the API's own list of methods."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from aip_magics.errors import NotFound
-from aip_magics.server import explain, iam, insight, jobs, locations, models, operations, predict, projects, versions
+from aip_magics.server import explain, iam, insight, jobs, locations, models, operations, projects, versions
 from aip_magics.server.answers import Handler, answered
 from aip_magics.server.context import service_of
 
@@ -58,9 +58,6 @@ def _nowhere(scope: Scope) -> NotFound:
 def routes() -> list[BaseRoute]:
     """The v1 API and our own few routes; those of the object store come after, as they take any other path."""
     return [
-        # predict first: it is what is called often
-        Route(f"{_VERSION}:predict", predict.by_version, methods=["POST"]),
-        Route(f"{_MODEL}:predict", predict.by_model, methods=["POST"]),
         *(Route(path, answered(handler), methods=[verb]) for verb, path, handler in _METHODS),
         Route(HEALTH, health, methods=["GET"]),
         Route("/v1/{rest:path}", unknown, methods=_EVERY_METHOD),

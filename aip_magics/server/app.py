@@ -25,6 +25,7 @@ from aip_magics.server.names import VersionKey
 from aip_magics.server.nodes import Nodes, Recipe
 from aip_magics.server.objects import ObjectStore
 from aip_magics.server.objects import routes as object_routes
+from aip_magics.server.predict_app import PredictApp
 from aip_magics.server.serving.journals import Journals
 from aip_magics.server.serving.scaling import IDLE_SECONDS
 from aip_magics.server.store import Store
@@ -89,7 +90,7 @@ class App:
             stop=stop,
         )
         router = Router([*api.routes(), *object_routes(self._objects)], redirect_slashes=False, default=api.nowhere)
-        self.gate = Gate(router, self.service, token)
+        self.gate = Gate(PredictApp(router, self.service), self.service, token)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

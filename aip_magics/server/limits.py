@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import re
+from collections.abc import Callable
 from typing import Any, cast
 
 import httptools
@@ -233,6 +235,11 @@ class Guarded(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+
+def protocol() -> Callable[..., Guarded]:
+    """What uvicorn creates its connections with."""
+    return functools.partial(Guarded, Door())
 
 
 _STATUS = {

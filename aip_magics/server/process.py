@@ -28,8 +28,8 @@ import aip_magics
 from aip_magics.errors import ServerError
 from aip_magics.server import logs
 from aip_magics.server.app import App, Serving
-from aip_magics.server.express import Counter, protocol
 from aip_magics.server.identity import HOST, Identity, listen, token_from
+from aip_magics.server.limits import protocol
 from aip_magics.server.serving.scaling import IDLE_SECONDS
 from aip_magics.settings import private
 from aip_magics.targets.state import STATE_FILE, ServerState
@@ -99,7 +99,7 @@ async def _serve(state: ServerState, listener: socket.socket, options: Options) 
         serving=Serving(_processors(), options.idle_nodes, options.merge),
     )
     server.config.app = server.dated(app.gate)
-    server.config.http = protocol(Counter(app.gate, server.date))  # type: ignore[assignment]
+    server.config.http = protocol()  # type: ignore[assignment]
     async with app.running():
         state.write()
         log.info("serving %s at %s, process %d, version %s", state.data_dir, state.url, state.pid, state.version)

@@ -305,38 +305,20 @@ def test_a_request_that_ends_its_node_ends_no_other_request(with_group):
     with_group(test, merge=True)
 
 
-def soon(group, *row, deadline=30.0):
-    """As `predict`, the short way."""
-    answer = asyncio.get_running_loop().create_future()
-
-    async def wait(rest):
-        try:
-            answer.set_result(await rest)
-        except ApiError as error:
-            answer.set_exception(error)
-
-    request = json.dumps({"instances": [row]}).encode()
-    assert group.predict_soon(request, deadline, answer.set_result, lambda rest: asyncio.ensure_future(wait(rest)))
-    return answer
+def ask(group, *row, deadline=30.0):
+    """A request that is on its way."""
+    return asyncio.ensure_future(group.predict(json.dumps({"instances": [row]}).encode(), deadline))
 
 
 def echoed(text):
     return json.dumps({"predictions": [text]}).encode()
 
 
-async def brisk(group, nodes):
-    """Wait until all nodes are there and have answered at once."""
-    await until(lambda: group.to_json()["nodes"]["running"] == nodes)
-    for _ in range(20):
-        await asyncio.gather(*(soon(group, "warm") for _ in range(2 * nodes)))
-
-
-def test_the_short_way_with_a_queue_answers_all_in_order(with_group):
+def test_requests_in_a_queue_are_all_answered_in_order(with_group):
     async def test(group, loaded):
         await pid(group)
-        await brisk(group, 1)
         order = []
-        waiting = [soon(group, f"echo {n}") for n in range(50)]
+        waiting = [ask(group, f"echo {n}") for n in range(50)]
         for n, answer in enumerate(waiting):
             answer.add_done_callback(lambda _, n=n: order.append(n))
         assert await asyncio.gather(*waiting) == [echoed(f"echo {n}") for n in range(50)]
@@ -347,28 +329,27 @@ def test_the_short_way_with_a_queue_answers_all_in_order(with_group):
     with_group(test)
 
 
-def test_what_waits_at_a_node_that_takes_long_goes_to_another(with_group):
+def test_what_waits_goes_to_the_node_that_is_free_first(with_group):
     async def test(group, loaded):
         await pid(group)
-        await brisk(group, 2)
+        await until(lambda: group.to_json()["nodes"]["running"] == 2)
         begun = time.monotonic()
-        busy = [soon(group, "echo"), soon(group, "echo")]
-        slow, behind, other = soon(group, 3.0), soon(group, "behind"), soon(group, "other")
+        busy = [ask(group, "echo"), ask(group, "echo")]
+        slow, behind, other = ask(group, 3.0), ask(group, "behind"), ask(group, "other")
         assert await asyncio.gather(*busy, behind, other) == [*[echoed("echo")] * 2, echoed("behind"), echoed("other")]
         assert time.monotonic() - begun < 2
         assert not slow.done()
         await slow
         await until(lambda: group.to_json()["nodes"]["busy"] == 0)
-        assert await soon(group, "after") == echoed("after")
+        assert await ask(group, "after") == echoed("after")
 
     with_group(test, size=2)
 
 
-def test_a_request_that_ends_its_node_ends_none_that_waits_there(with_group):
+def test_a_request_that_ends_its_node_ends_none_that_waits(with_group):
     async def test(group, loaded):
         await pid(group)
-        await brisk(group, 1)
-        waiting = [soon(group, text) for text in ("echo 0", "die", "echo 1", "echo 2")]
+        waiting = [ask(group, text) for text in ("echo 0", "die", "echo 1", "echo 2")]
         first, died, *others = await asyncio.gather(*waiting, return_exceptions=True)
         assert [first, *others] == [echoed(f"echo {n}") for n in range(3)]
         assert isinstance(died, ApiError)
@@ -377,13 +358,13 @@ def test_a_request_that_ends_its_node_ends_none_that_waits_there(with_group):
     with_group(test)
 
 
-def test_the_short_way_ends_at_the_deadline_and_with_the_group(with_group):
+def test_what_waits_ends_at_the_deadline_and_with_the_group(with_group):
     async def test(group, loaded):
         await pid(group)
         slow = asyncio.ensure_future(pid(group, 1.0))
         await asyncio.sleep(0.1)
         begun = time.monotonic()
-        late, left = soon(group, "late", deadline=0.2), soon(group, "left")
+        late, left = ask(group, "late", deadline=0.2), ask(group, "left")
         with pytest.raises(ApiError) as caught:
             await late
         assert time.monotonic() - begun < 0.8

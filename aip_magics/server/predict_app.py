@@ -1,0 +1,100 @@
+"""Online prediction (`projects.predict`): an ASGI application in front of the router.
+
+Predict is the one method that clients call often, so its requests do not pass the router and need no Response object.
+The body goes to a node as it came, the node's answer to the caller as it came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from aip_magics import catalog
+from aip_magics.errors import ApiError, FailedPrecondition, PredictionError
+from aip_magics.server import models, problems, wire
+from aip_magics.server.context import Service
+from aip_magics.server.creation import recipe
+from aip_magics.server.names import ModelKey, VersionKey
+from aip_magics.server.nodes import NodeGroup
+from aip_magics.server.problems import violation
+
+TARGET = re.compile(r"/v1/projects/([^/]+)/models/([^/]+?)(?:/versions/([^/]+))?:predict")
+RETRY_SECONDS = b"1"
+TOO_MANY_REQUESTS = 429
+
+
+class PredictApp:
+    """ASGI application: answer predict requests, pass every other request on to `app`."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        target = TARGET.fullmatch(scope["path"]) if scope["method"] == "POST" else None
+        if target is None:
+            await self._app(scope, receive, send)
+            return
+        key = self._version_key(scope["location"], *target.groups())
+        status, answer = await self._predict(key, Request(scope, receive))
+        headers = [(b"content-length", b"%d" % len(answer)), (b"content-type", b"application/json")]
+        if status == TOO_MANY_REQUESTS:
+            headers.append((b"retry-after", RETRY_SECONDS))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
+
+    async def _predict(self, key: VersionKey, request: Request) -> tuple[int, bytes]:
+        """The HTTP status and the body of the answer, which the version's statistics and logs record."""
+        group = self._node_group(key)
+        clock = asyncio.get_running_loop().time
+        body, begun, error_text = b"", 0.0, ""
+        try:
+            body = await wire.read_body(request, catalog.limits().predict_body_bytes)
+            begun = clock()
+            status, answer = 200, await group.predict(body, catalog.limits().predict_seconds)
+        except PredictionError as error:
+            # The one place where the service's `error` is a text and not an object.
+            error_text = f"Prediction failed: {error.detail}"
+            status, answer = 400, wire.dumped({"error": error_text})
+        except ApiError as error:
+            error_text = error.message
+            status, answer = wire.error_answer(error)
+        seconds = clock() - begun if begun else 0.0
+        if self._service.nodes.find(key) is group:  # or the version was deleted meanwhile, and its logs with it
+            group.statistics.record(status, seconds)
+            self._service.journals.of(key).request(status, seconds, body, error_text or answer)
+            if not error_text:
+                self._service.last_use.note(key)
+        return status, answer
+
+    def _version_key(self, location: str, project: str, model: str, version: str | None) -> VersionKey:
+        """The version that the request names, or the default version of the model that it names."""
+        key = ModelKey(location, project, model)
+        version = version or self._service.store.default_version(key)
+        if version is None:
+            models.existing(self._service.store, key)
+            text = f'The model "{key.model}" has no default version; name a version.'
+            raise violation(FailedPrecondition, "name", text)
+        return key.child(version)
+
+    def _node_group(self, key: VersionKey) -> NodeGroup:
+        group = self._service.nodes.find(key)
+        if group is not None and group.ready:
+            return group  # most requests need not ask the store
+        row = self._service.store.version(key)
+        if row is None:
+            models.existing(self._service.store, key.parent)
+            raise problems.no_version(key.version, key.model)
+        if row.version.state != "READY" or row.artifact is None:
+            text = (
+                "Online prediction is unavailable for this version. Please verify that CreateVersion has completed "
+                "successfully."
+            )
+            raise violation(FailedPrecondition, "name", text)
+        group = self._service.nodes.group(recipe(row, self._service.copies))
+        group.ready = True
+        self._service.journals.of(key).log_requests(row.version.requestLoggingConfig)
+        return group
