@@ -13,8 +13,8 @@ from aip_magics.checks import links
 from aip_magics.checks.base import Finding, Outcomes, Subject, error, on_directory, rule
 from aip_magics.checks.trust import Question, Stranger, answers, listed, question
 from aip_magics.i18n import gettext as _
-from aip_magics.prediction.replies import trust_fix
 from aip_magics.prediction.worker import reach
+from aip_magics.prediction.worker_responses import trust_fix
 
 _GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
 _READ_BY_LOADING = ("variables/", "assets/")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from aip_magics.artifacts import File
 from aip_magics.checks.base import Finding, Outcomes, Subject, error
 from aip_magics.i18n import gettext as _
-from aip_magics.prediction.replies import trust_fix
+from aip_magics.prediction.worker_responses import trust_fix
 from aip_magics.trust import Trust
 
 _SHOWN = 6

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from starlette.routing import Router
 
-from aip_magics.prediction import AsyncWorker, Loaded, ParentPool, WorkerSpec
+from aip_magics.prediction import AsyncWorkerClient, ForkServerPool, LoadedModel, WorkerSpec
 from aip_magics.prediction.packages import install
 from aip_magics.server import api
 from aip_magics.server.context import Service
@@ -55,8 +55,8 @@ class App:
         stop: Callable[[], None],
         serving: Serving,
     ) -> None:
-        self._parents = ParentPool()
-        self._workers: weakref.WeakSet[AsyncWorker] = weakref.WeakSet()
+        self._fork_servers = ForkServerPool()
+        self._workers: weakref.WeakSet[AsyncWorkerClient] = weakref.WeakSet()
         self._data_dir = data_dir
         self._store = Store(data_dir / "service.sqlite")
         self._objects = ObjectStore(data_dir, clock)
@@ -103,7 +103,7 @@ class App:
             await self.service.nodes.close_all()
             self.service.last_use.write()
             self.service.journals.flush()
-            await asyncio.to_thread(self._parents.close)
+            await asyncio.to_thread(self._fork_servers.close)
             self._objects.close()
             self._store.close()
 
@@ -112,7 +112,7 @@ class App:
         """Whether neither a request nor an operation is in progress."""
         return not self.gate.busy and not self.service.creations.running
 
-    async def _start_worker(self, recipe: Recipe) -> AsyncWorker:
+    async def _start_worker(self, recipe: Recipe) -> AsyncWorkerClient:
         packages = await asyncio.to_thread(self._install, recipe)
         trusted, modules = await asyncio.to_thread(self._trust, recipe)
         spec = WorkerSpec(
@@ -128,7 +128,7 @@ class App:
         )
         journals = self.service.journals.of(recipe.key)
         journals.prune({worker.log for worker in self._workers if worker.alive})
-        worker = await AsyncWorker.start(spec, log_dir=journals.folder, parents=self._parents)
+        worker = await AsyncWorkerClient.start(spec, log_dir=journals.folder, fork_servers=self._fork_servers)
         self._workers.add(worker)
         return worker
 
@@ -149,9 +149,9 @@ class App:
         return (install(recipe.packages, recipe.python, self._data_dir, trusted=trust_in(self._data_dir).files),)
 
     def _warm(self, python: str, framework: str | None) -> None:
-        self._parents.warm(python, framework or "SCIKIT_LEARN")
+        self._fork_servers.preload(python, framework or "SCIKIT_LEARN")
 
-    def _note_runtime(self, key: VersionKey, loaded: Loaded) -> None:
+    def _note_runtime(self, key: VersionKey, loaded: LoadedModel) -> None:
         protection = dict(loaded.protection)
         runtime = {"libraries": dict(loaded.libraries), "class": loaded.class_name, "protection": protection}
         self._store.set_runtime(key, runtime)

@@ -17,7 +17,7 @@ from aip_magics.server.serving.scaling import IDLE_SECONDS, NODES_PER_CORE, Scal
 from aip_magics.spec import Version
 
 if TYPE_CHECKING:
-    from aip_magics.prediction import Loaded
+    from aip_magics.prediction import LoadedModel
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Nodes:
     def __init__(
         self,
         start_worker: StartWorker,
-        on_loaded: Callable[[VersionKey, Loaded], None],
+        on_loaded: Callable[[VersionKey, LoadedModel], None],
         *,
         journals: Journals | None = None,
         on_closed: Callable[[VersionKey], None] = lambda _: None,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from aip_magics.errors import ApiError, PredictionError, ResourceExhausted, Unavailable
-from aip_magics.prediction import AsyncWorker, ParentPool, WorkerSpec
+from aip_magics.prediction import AsyncWorkerClient, ForkServerPool, WorkerSpec
 from aip_magics.server.names import VersionKey
 from aip_magics.server.nodes import NodeGroup, Nodes, Recipe
 from aip_magics.server.serving import waiting as module
@@ -48,7 +48,7 @@ Act.__module__ = 'sklearn.act'
 
 @pytest.fixture(scope="module")
 def parents():
-    with ParentPool() as pool:
+    with ForkServerPool() as pool:
         yield pool
 
 
@@ -66,7 +66,7 @@ def with_group(recipe, parents, tmp_path):
     async def start(recipe):
         (tmp_path / "logs").mkdir(exist_ok=True)
         spec = WorkerSpec(recipe.model_dir, recipe.framework, recipe.python, trusted=True)
-        return await AsyncWorker.start(spec, log_dir=tmp_path / "logs", parents=parents)
+        return await AsyncWorkerClient.start(spec, log_dir=tmp_path / "logs", fork_servers=parents)
 
     def run(test, size=1, scale=None, **options):
         async def whole():

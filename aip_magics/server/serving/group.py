@@ -32,14 +32,14 @@ from aip_magics.server.serving.waiting import (
 )
 
 if TYPE_CHECKING:
-    from aip_magics.prediction import AsyncWorker, Loaded
+    from aip_magics.prediction import AsyncWorkerClient, LoadedModel
 
 log = logging.getLogger(__name__)
 
 LOAD_SECONDS = 600.0
 ATTEMPTS = 2
 
-StartWorker = Callable[[Recipe], Awaitable["AsyncWorker"]]
+StartWorker = Callable[[Recipe], Awaitable["AsyncWorkerClient"]]
 
 
 class NodeGroup:
@@ -52,7 +52,7 @@ class NodeGroup:
         self,
         recipe: Recipe,
         start_worker: StartWorker,
-        on_loaded: Callable[[Loaded], None],
+        on_loaded: Callable[[LoadedModel], None],
         *,
         idle_seconds: float = IDLE_SECONDS,
         merge: bool = False,
@@ -76,7 +76,7 @@ class NodeGroup:
         self._ends: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    async def start(self) -> Loaded:
+    async def start(self) -> LoadedModel:
         """Start one node and load the model; PredictionError (WorkerError when its process failed) if that fails.
 
         The others that the scale asks for follow in the background: where one loads, they do.

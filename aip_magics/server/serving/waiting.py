@@ -11,7 +11,7 @@ from aip_magics.errors import ApiError, ResourceExhausted, Unavailable
 from aip_magics.server.serving import merging
 
 if TYPE_CHECKING:
-    from aip_magics.prediction import AsyncWorker, Loaded
+    from aip_magics.prediction import AsyncWorkerClient, LoadedModel
 
 QUEUE_REQUESTS = 500
 QUEUE_BYTES = 64 << 20
@@ -21,8 +21,8 @@ QUEUE_BYTES = 64 << 20
 class Node:
     """One worker with the model loaded. A node predicts one request at a time."""
 
-    worker: AsyncWorker
-    loaded: Loaded
+    worker: AsyncWorkerClient
+    loaded: LoadedModel
 
 
 @dataclasses.dataclass(eq=False)
