@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from aip_magics.server.copies import Copies
     from aip_magics.server.creation import Creations
     from aip_magics.server.last_use import LastUse
-    from aip_magics.server.nodes import Nodes
+    from aip_magics.server.node_groups import NodeGroups
     from aip_magics.server.objects import ObjectStore
-    from aip_magics.server.serving.journals import Journals
+    from aip_magics.server.serving.request_logs import RequestLogs
     from aip_magics.server.store import Store
 
 
@@ -28,10 +28,10 @@ class Service:
     store: Store
     objects: ObjectStore
     copies: Copies
-    nodes: Nodes
+    nodes: NodeGroups
     creations: Creations
     last_use: LastUse
-    journals: Journals
+    request_logs: RequestLogs
     clock: Callable[[], datetime]
     python: str
     version: str

@@ -17,8 +17,8 @@ from aip_magics.errors import AipError, PredictionError, TrustError
 from aip_magics.server import packages, show
 from aip_magics.server.copies import Copies, Files, files_of
 from aip_magics.server.names import VersionKey
-from aip_magics.server.nodes import Nodes, Recipe
-from aip_magics.server.serving.scaling import Scale
+from aip_magics.server.node_groups import NodeGroups, NodeSpec
+from aip_magics.server.serving.autoscaler import ScalingBounds
 from aip_magics.server.store import OperationRow, Store, VersionRow
 from aip_magics.server.wire import timestamp
 from aip_magics.spec import Framework, Status, Version
@@ -47,9 +47,9 @@ class Creations:
         store: Store,
         objects: ObjectStore,
         copies: Copies,
-        nodes: Nodes,
+        nodes: NodeGroups,
         clock: Callable[[], datetime],
-        install: Callable[[Recipe], object],
+        install: Callable[[NodeSpec], object],
     ) -> None:
         self._store = store
         self._objects = objects
@@ -219,10 +219,10 @@ class Creations:
         return OperationRow(row.location, row.project, row.model, row.version, done, row.number)
 
 
-def recipe(row: VersionRow, copies: Copies) -> Recipe:
+def recipe(row: VersionRow, copies: Copies) -> NodeSpec:
     """What serves a version whose files are copied."""
     assert row.artifact is not None
-    return Recipe(
+    return NodeSpec(
         row.key,
         copies.path(row.artifact),
         row.version.framework,
@@ -230,7 +230,7 @@ def recipe(row: VersionRow, copies: Copies) -> Recipe:
         packages.in_copy(copies.path(row.packages)) if row.packages else (),
         row.version.predictionClass,
         row.version.packageUris or (),
-        Scale.of(row.version),
+        ScalingBounds.of(row.version),
     )
 
 

@@ -18,7 +18,7 @@ from aip_magics.server import models, problems, wire
 from aip_magics.server.context import Service
 from aip_magics.server.creation import recipe
 from aip_magics.server.names import ModelKey, VersionKey
-from aip_magics.server.nodes import NodeGroup
+from aip_magics.server.node_groups import NodeGroup
 from aip_magics.server.problems import violation
 
 TARGET = re.compile(r"/v1/projects/([^/]+)/models/([^/]+?)(?:/versions/([^/]+))?:predict")
@@ -65,7 +65,7 @@ class PredictApp:
         seconds = clock() - begun if begun else 0.0
         if self._service.nodes.find(key) is group:  # or the version was deleted meanwhile, and its logs with it
             group.statistics.record(status, seconds)
-            self._service.journals.of(key).request(status, seconds, body, error_text or answer)
+            self._service.request_logs.of(key).request(status, seconds, body, error_text or answer)
             if not error_text:
                 self._service.last_use.note(key)
         return status, answer
@@ -96,5 +96,5 @@ class PredictApp:
             raise violation(FailedPrecondition, "name", text)
         group = self._service.nodes.group(recipe(row, self._service.copies))
         group.ready = True
-        self._service.journals.of(key).log_requests(row.version.requestLoggingConfig)
+        self._service.request_logs.of(key).log_requests(row.version.requestLoggingConfig)
         return group

@@ -35,7 +35,7 @@ NODE_LOGS = 5  # files kept per version besides those in use
 TAIL_BYTES = 1 << 18
 
 
-class Journal:
+class RotatingLog:
     """Lines in a file, written in batches; at `most` bytes the file is turned over, so that two are kept."""
 
     def __init__(self, path: Path, most: int) -> None:
@@ -79,15 +79,15 @@ class Journal:
         return self._path.with_name(f"{self._path.name}.1")
 
 
-class VersionJournals:
+class VersionLogs:
     """All that is written down of one version."""
 
     def __init__(self, folder: Path, name: str, clock: Callable[[], datetime]) -> None:
         self.folder = folder
         self._name = name
         self._clock = clock
-        self._access = Journal(folder / "access.jsonl", ACCESS_BYTES)
-        self._requests = Journal(folder / "requests.jsonl", REQUEST_BYTES)
+        self._access = RotatingLog(folder / "access.jsonl", ACCESS_BYTES)
+        self._requests = RotatingLog(folder / "requests.jsonl", REQUEST_BYTES)
         self._trimmed: datetime | None = None
         self._share = 0.0
         self._owed = 0.0
@@ -168,18 +168,18 @@ class VersionJournals:
                         file.write(b"[the lines before were removed]\n" + kept)
 
 
-class Journals:
+class RequestLogs:
     """Those of all versions, in one folder."""
 
     def __init__(self, folder: Path, clock: Callable[[], datetime]) -> None:
         self._folder = folder
         self._clock = clock
-        self._open: dict[VersionKey, VersionJournals] = {}
+        self._open: dict[VersionKey, VersionLogs] = {}
 
-    def of(self, key: VersionKey) -> VersionJournals:
+    def of(self, key: VersionKey) -> VersionLogs:
         found = self._open.get(key)
         if found is None:
-            found = self._open[key] = VersionJournals(self._folder / _digest(key), key.name, self._clock)
+            found = self._open[key] = VersionLogs(self._folder / _digest(key), key.name, self._clock)
         return found
 
     def remove(self, key: VersionKey) -> None:

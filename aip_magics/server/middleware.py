@@ -24,7 +24,7 @@ from aip_magics.server.wire import error_answer
 log = logging.getLogger(__name__)
 
 
-class Gate:
+class AccessMiddleware:
     """ASGI middleware. `busy` counts the requests in progress, `served` those that came."""
 
     def __init__(self, app: ASGIApp, service: Service, token: str) -> None:
@@ -46,14 +46,14 @@ class Gate:
 
         self.begin()
         try:
-            self.admit(scope)
+            self.authorize(scope)
             await self._app(scope, receive, watched)
         except ClientDisconnect:
             pass  # nobody is left to answer
         except Exception as error:
             if started:  # too late for another answer: cut this one off, so that it is not taken for whole
                 raise ConnectionError(str(error)) from error
-            status, body = self.failure(error, f"{scope['method']} {scope['path']}")
+            status, body = self.error_response(error, f"{scope['method']} {scope['path']}")
             headers = {"www-authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
             await Response(body, status, headers, "application/json")(scope, receive, send)
         finally:
@@ -67,7 +67,7 @@ class Gate:
     def end(self) -> None:
         self.busy -= 1
 
-    def failure(self, error: Exception, doing: str) -> tuple[int, bytes]:
+    def error_response(self, error: Exception, doing: str) -> tuple[int, bytes]:
         """The HTTP status and the body of the answer; what nobody foresaw goes into the log, under a reference."""
         if isinstance(error, HTTPException):
             error = ApiError(error.detail, code=error.status_code)
@@ -78,7 +78,7 @@ class Gate:
             error = ApiError(text, code=500, status="INTERNAL")
         return error_answer(error)
 
-    def admit(self, scope: Scope) -> None:
+    def authorize(self, scope: Scope) -> None:
         """Set `service` and `location` in the scope; PermissionDenied or Unauthenticated for who may not pass."""
         headers: dict[bytes, list[bytes]] = {}
         for name, value in scope["headers"]:
@@ -94,9 +94,9 @@ class Gate:
             raise PermissionDenied(f"This server does not answer for the host {host!r}.")
         if b"origin" in headers:
             raise PermissionDenied("This server does not answer web pages.")
-        if self._authentic(headers.get(b"authorization", [])):
-            if "admitted" in scope:
-                scope["admitted"]()
+        if self._has_token(headers.get(b"authorization", [])):
+            if "on_token" in scope:
+                scope["on_token"]()
         elif scope["path"] != HEALTH:
             raise Unauthenticated(
                 "Request had invalid authentication credentials. Expected the access token of this server in the "
@@ -105,7 +105,7 @@ class Gate:
         scope["location"] = location
         scope["service"] = self.service
 
-    def _authentic(self, given: list[bytes]) -> bool:
+    def _has_token(self, given: list[bytes]) -> bool:
         """Whether these are our token, once."""
         if len(given) != 1:
             return False

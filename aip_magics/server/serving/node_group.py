@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from aip_magics.errors import AipError, ApiError, PredictionError, WorkerError
 from aip_magics.prediction.deadlines import Deadlines
-from aip_magics.server.serving import merging, scaling
-from aip_magics.server.serving.recipe import Recipe
-from aip_magics.server.serving.scaling import IDLE_SECONDS, Load, Scale
-from aip_magics.server.serving.statistics import Statistics
-from aip_magics.server.serving.waiting import (
+from aip_magics.server.serving import autoscaler, batching
+from aip_magics.server.serving.autoscaler import IDLE_SECONDS, LoadSnapshot, ScalingBounds
+from aip_magics.server.serving.node_spec import NodeSpec
+from aip_magics.server.serving.request_queue import (
     Node,
     QueuedRequest,
     RequestQueue,
@@ -30,6 +29,7 @@ from aip_magics.server.serving.waiting import (
     queue_full,
     taken_down,
 )
+from aip_magics.server.serving.statistics import Statistics
 
 if TYPE_CHECKING:
     from aip_magics.prediction import AsyncWorkerClient, LoadedModel
@@ -39,38 +39,38 @@ log = logging.getLogger(__name__)
 LOAD_SECONDS = 600.0
 ATTEMPTS = 2
 
-StartWorker = Callable[[Recipe], Awaitable["AsyncWorkerClient"]]
+StartWorker = Callable[[NodeSpec], Awaitable["AsyncWorkerClient"]]
 
 
 class NodeGroup:
-    """The nodes of one version, between `scale.least` and `scale.most`; the first request starts them.
+    """The nodes of one version, between `scale.min_nodes` and `scale.max_nodes`; the first request starts them.
 
-    With `merge`, requests that wait are merged where the recipe allows it.
+    With `batching`, requests that wait go to a node together where `node_spec` allows it.
     """
 
     def __init__(
         self,
-        recipe: Recipe,
+        node_spec: NodeSpec,
         start_worker: StartWorker,
         on_loaded: Callable[[LoadedModel], None],
         *,
         idle_seconds: float = IDLE_SECONDS,
-        merge: bool = False,
+        batching: bool = False,
     ) -> None:
-        self.recipe = recipe
+        self.node_spec = node_spec
         self.ready = False  # whether the version is known to be READY, so that requests need not ask the store
         self.statistics = Statistics()
         self._start_worker = start_worker
         self._on_loaded = on_loaded
         self._idle_seconds = idle_seconds
-        self._merge = merge
+        self._batching = batching
         self._nodes: list[Node] = []  # all that are loaded, idle or busy
         self._idle: list[Node] = []
         self._queue = RequestQueue()
         self._deadlines = Deadlines()  # of the requests in the queue; a worker's client ends those at a node
         self._outstanding = 0
         self._used = self._needed = 0.0
-        self._look: asyncio.TimerHandle | None = None
+        self._check_timer: asyncio.TimerHandle | None = None
         self._starting = 0
         self._starts: set[asyncio.Task[None]] = set()
         self._ends: set[asyncio.Task[None]] = set()
@@ -85,7 +85,7 @@ class NodeGroup:
         self._used = self._needed = self._loop.time()
         self._release(node)
         self._start_missing()
-        self._look_later()
+        self._schedule_check()
         return node.loaded
 
     async def predict(self, body: bytes, seconds: float) -> bytes:
@@ -97,27 +97,27 @@ class NodeGroup:
         now = self._loop.time()
         self._outstanding += 1
         self._used = now
-        if scaling.enough(self._outstanding) >= len(self._nodes):
+        if autoscaler.nodes_needed(self._outstanding) >= len(self._nodes):
             self._needed = now
         try:
-            return await self._answer(QueuedRequest(body, now + seconds))
+            return await self._predict_with_retry(QueuedRequest(body, now + seconds))
         finally:
             self._outstanding -= 1
             self._used = self._loop.time()
-            if self._look is None and len(self._nodes) > self.recipe.scale.least:
-                self._look_later()
+            if self._check_timer is None and len(self._nodes) > self.node_spec.scale.min_nodes:
+                self._schedule_check()
 
     @functools.cached_property
     def _loop(self) -> asyncio.AbstractEventLoop:
         return asyncio.get_running_loop()  # which makes a system call every time
 
-    def rescale(self, scale: Scale) -> None:
+    def rescale(self, scale: ScalingBounds) -> None:
         """Use other bounds from now on; surplus nodes end when they are idle. A group without nodes stays so."""
-        self.recipe = dataclasses.replace(self.recipe, scale=scale)
+        self.node_spec = dataclasses.replace(self.node_spec, scale=scale)
         if self._nodes:
             self._start_missing()
             self._stop_surplus()
-            self._look_later()
+            self._schedule_check()
 
     def to_json(self) -> dict[str, Any]:
         """Counters, latencies and nodes, for people."""
@@ -127,8 +127,8 @@ class NodeGroup:
             "nodes": {
                 "running": len(nodes),
                 "busy": len(self._nodes) - len(self._idle),
-                "least": self.recipe.scale.least,
-                "most": self.recipe.scale.most,
+                "least": self.node_spec.scale.min_nodes,
+                "most": self.node_spec.scale.max_nodes,
                 "pids": sorted(node.worker.pid for node in nodes),
             },
             "waiting": len(self._queue),
@@ -137,8 +137,8 @@ class NodeGroup:
     async def close(self) -> None:
         """End the workers; whoever waits for one is told."""
         self._closed = True
-        if self._look is not None:
-            self._look.cancel()
+        if self._check_timer is not None:
+            self._check_timer.cancel()
         for task in self._starts:
             task.cancel()
         await asyncio.gather(*self._starts, *self._ends, return_exceptions=True)
@@ -149,7 +149,7 @@ class NodeGroup:
 
     # --- one request
 
-    async def _answer(self, request: QueuedRequest) -> bytes:
+    async def _predict_with_retry(self, request: QueuedRequest) -> bytes:
         attempt, again = 0, False
         while True:
             node = self._idle_node() or await self._wait_for_node(request, again=again)
@@ -163,7 +163,7 @@ class NodeGroup:
                     raise deadline_exceeded() from error
                 again = True
                 attempt += was_alone == request.alone  # a batch that failed is the fault of none of its requests
-                log.warning("%s: a worker failed (attempt %d): %s", self.recipe.key.name, attempt, error.detail)
+                log.warning("%s: a worker failed (attempt %d): %s", self.node_spec.key.name, attempt, error.detail)
                 if attempt == ATTEMPTS:
                     text = f"This request ended {ATTEMPTS} nodes, one after the other: {error.detail}"
                     raise ApiError(text, code=500, status="INTERNAL") from error
@@ -209,13 +209,13 @@ class NodeGroup:
     async def _ask(self, node: Node, request: QueuedRequest) -> bytes:
         """The node's answer to this request, which takes along waiting requests that can be batched with it."""
         time = self._loop.time
-        others = self._queue.pop_batch(request) if self._merge and self._queue and self.recipe.mergeable else []
+        others = self._queue.pop_batch(request) if self._batching and self._queue and self.node_spec.batchable else []
         if not others:
             return await node.worker.predict(request.body, request.deadline - time())
         parts = [one.part for one in (request, *others) if one.part]
         try:
-            answer = await node.worker.predict(merging.merged(parts), request.deadline - time())
-            mine, *theirs = merging.split(answer, parts)
+            answer = await node.worker.predict(batching.merge_parts(parts), request.deadline - time())
+            mine, *theirs = batching.split_answer(answer, parts)
         except (PredictionError, ValueError) as error:
             self._put_back(request, others)
             if isinstance(error, WorkerError):
@@ -245,7 +245,7 @@ class NodeGroup:
 
     def _release(self, node: Node) -> None:
         """Give the node to the request that waits longest, or let it idle. A dead one is replaced."""
-        if self._closed or not node.worker.alive or len(self._nodes) > self.recipe.scale.most:
+        if self._closed or not node.worker.alive or len(self._nodes) > self.node_spec.scale.max_nodes:
             self._drop(node)
             return
         while self._queue:
@@ -261,22 +261,22 @@ class NodeGroup:
         _spawn(node.worker.close(), self._ends)
         self._start_missing()
 
-    def _load(self) -> Load:
-        return Load(len(self._nodes) + self._starting, self._outstanding, self._used, self._needed)
+    def _load_snapshot(self) -> LoadSnapshot:
+        return LoadSnapshot(len(self._nodes) + self._starting, self._outstanding, self._used, self._needed)
 
-    def _wanted(self) -> int:
+    def _desired_nodes(self) -> int:
         now = self._loop.time()
-        return scaling.wanted(now, self.recipe.scale, self._load(), self._idle_seconds)
+        return autoscaler.desired_nodes(now, self.node_spec.scale, self._load_snapshot(), self._idle_seconds)
 
     def _start_missing(self) -> None:
         if not self._closed:
-            for _ in range(self._wanted() - len(self._nodes) - self._starting):
+            for _ in range(self._desired_nodes() - len(self._nodes) - self._starting):
                 self._starting += 1
                 _spawn(self._start_one(), self._starts)
 
     def _stop_surplus(self) -> None:
         """End idle nodes that are not wanted any more; busy ones stay until the next look."""
-        for _ in range(len(self._nodes) + self._starting - self._wanted()):
+        for _ in range(len(self._nodes) + self._starting - self._desired_nodes()):
             if not self._idle:
                 return
             node = self._idle.pop(0)  # the one that has idled longest
@@ -284,24 +284,24 @@ class NodeGroup:
             _spawn(node.worker.close(), self._ends)
             self._needed = self._loop.time()
 
-    def _look_later(self) -> None:
-        if self._look is not None:
-            self._look.cancel()
+    def _schedule_check(self) -> None:
+        if self._check_timer is not None:
+            self._check_timer.cancel()
         loop = self._loop
-        due = scaling.next_look(loop.time(), self.recipe.scale, self._load(), self._idle_seconds)
-        self._look = loop.call_at(due, self._look_now) if due is not None and not self._closed else None
+        due = autoscaler.next_check_at(loop.time(), self.node_spec.scale, self._load_snapshot(), self._idle_seconds)
+        self._check_timer = loop.call_at(due, self._check) if due is not None and not self._closed else None
 
-    def _look_now(self) -> None:
-        self._look = None
+    def _check(self) -> None:
+        self._check_timer = None
         self._stop_surplus()
-        self._look_later()
+        self._schedule_check()
 
     async def _start_one(self) -> None:
         try:
             self._release(await self._new_node())
         except AipError as error:
             reason = error.detail if isinstance(error, PredictionError) else error.message
-            log.warning("%s: a node could not be started: %s", self.recipe.key.name, reason)
+            log.warning("%s: a node could not be started: %s", self.node_spec.key.name, reason)
             if not self._nodes and self._starting == 1:  # neither this one nor another will come
                 text = f"No node could be started for this version: {reason}"
                 self._fail_waiting(ApiError(text, code=500, status="INTERNAL"))
@@ -309,7 +309,7 @@ class NodeGroup:
             self._starting -= 1
 
     async def _new_node(self) -> Node:
-        worker = await self._start_worker(self.recipe)
+        worker = await self._start_worker(self.node_spec)
         try:
             node = Node(worker, await worker.load(LOAD_SECONDS))
         except BaseException:

@@ -8,7 +8,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from aip_magics.errors import ApiError, ResourceExhausted, Unavailable
-from aip_magics.server.serving import merging
+from aip_magics.server.serving import batching
 
 if TYPE_CHECKING:
     from aip_magics.prediction import AsyncWorkerClient, LoadedModel
@@ -33,7 +33,7 @@ class QueuedRequest:
     deadline: float  # by the event loop's clock; the only place where a request's deadline is kept
     alone: bool = False  # not to be batched (again)
     turn: asyncio.Future[Node | bytes] | None = None
-    part: merging.Part | None = None
+    part: batching.BatchPart | None = None
 
     @property
     def is_waiting(self) -> bool:
@@ -80,17 +80,17 @@ class RequestQueue:
         """Remove and return the requests that can be batched with this one; all of them get their `part`."""
         if request.alone:
             return []
-        request.part = request.part or merging.part_of(request.body)
+        request.part = request.part or batching.parse_part(request.body)
         if request.part is None:
             return []
         batch: list[QueuedRequest] = []
-        room = merging.MOST_INSTANCES - len(request.part.instances)
+        room = batching.MAX_INSTANCES - len(request.part.instances)
         for other in self._requests:
             if room <= 0:
                 break
             if other.alone or not other.is_waiting:
                 continue
-            other.part = other.part or merging.part_of(other.body)
+            other.part = other.part or batching.parse_part(other.body)
             if other.part is None:
                 other.alone = True
             elif other.part.rest == request.part.rest and len(other.part.instances) <= room:

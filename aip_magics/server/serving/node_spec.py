@@ -6,11 +6,11 @@ import dataclasses
 from pathlib import Path
 
 from aip_magics.server.names import VersionKey
-from aip_magics.server.serving.scaling import Scale
+from aip_magics.server.serving.autoscaler import ScalingBounds
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class NodeSpec:
     """What a node is made of. `packages` are the archives to install before, in this order."""
 
     key: VersionKey
@@ -20,9 +20,9 @@ class Recipe:
     packages: tuple[Path, ...] = ()
     prediction_class: str | None = None
     package_uris: tuple[str, ...] = ()
-    scale: Scale = dataclasses.field(default_factory=Scale)
+    scale: ScalingBounds = dataclasses.field(default_factory=ScalingBounds)
 
     @property
-    def mergeable(self) -> bool:
+    def batchable(self) -> bool:
         """Whether a prediction depends on its own instance only, as far as we can know: not where code is custom."""
         return not (self.prediction_class or self.packages)
