@@ -51,7 +51,7 @@ def memory_of(pid: int) -> int:
 
 @dataclasses.dataclass
 class _PoolSlot:
-    """Where the worker for one spec is kept. `lock` is held while it is made or asked; a `retired` one is not used."""
+    """A slot of the pool: the worker for one spec. `lock` is held for starting and asking it; `retired`: not used."""
 
     lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
     worker: WorkerClient | None = None

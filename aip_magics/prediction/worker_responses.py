@@ -1,4 +1,4 @@
-"""What a worker answers, or does instead of answering, as values and errors of this package."""
+"""Responses of a worker, its crashes and its timeouts as values and errors of this package."""
 
 from __future__ import annotations
 

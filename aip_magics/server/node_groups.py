@@ -1,4 +1,4 @@
-"""The nodes that serve, of all versions; one version's are a `serving.node_group.NodeGroup`."""
+"""The node groups of all versions; `serving.node_group.NodeGroup` holds the nodes of one."""
 
 from __future__ import annotations
 

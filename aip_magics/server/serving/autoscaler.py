@@ -1,4 +1,4 @@
-"""How many nodes a version shall have: a pure function of its bounds and of what is going on."""
+"""How many nodes a version should have: a pure function of its bounds and its load."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _default_least(machine_type: str | None) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class LoadSnapshot:
-    """What is going on. Times are those of one monotonic clock, in seconds."""
+    """The load of a version at one moment. Times are seconds of one monotonic clock."""
 
     nodes: int  # loaded or being started
     outstanding: int  # requests that run or wait

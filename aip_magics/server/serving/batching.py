@@ -1,6 +1,6 @@
-"""Several requests as one: their instances in one list, the predictions given back to each.
+"""Batch several requests into one: their instances in one list, its predictions split among them.
 
-Only requests that agree in everything but their instances are merged. The standard `json` reads and writes here as it
+Only requests that agree in everything but their instances are batched. The standard `json` reads and writes here as it
 does in the worker, so that each answer has the bytes it would have had alone.
 """
 
@@ -16,7 +16,7 @@ MAX_INSTANCES = 64
 
 @dataclasses.dataclass(frozen=True)
 class BatchPart:
-    """A request that can be merged: its instances, and `rest`, equal for those that go together."""
+    """A request that can be batched: its instances, and `rest`, equal for the requests of one batch."""
 
     instances: list[Any]
     rest: str

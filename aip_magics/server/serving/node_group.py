@@ -1,4 +1,4 @@
-"""The nodes of one version: which one gets a request, how many there are, what happens when one dies.
+"""The nodes of one version: which node gets a request, how many nodes there are, what happens when one dies.
 
 A worker predicts one request at a time, so a node is either idle or busy; requests wait in one queue for the next idle
 node.

@@ -1,4 +1,4 @@
-"""What a node is made of."""
+"""The specification of a node: the model, the interpreter and the packages it serves with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aip_magics.server.serving.autoscaler import ScalingBounds
 
 @dataclasses.dataclass(frozen=True)
 class NodeSpec:
-    """What a node is made of. `packages` are the archives to install before, in this order."""
+    """What a node serves. `packages` are the archives to install before, in this order."""
 
     key: VersionKey
     model_dir: Path

@@ -1,4 +1,4 @@
-"""What is written down of each version: who asked what when, sampled bodies, and what its nodes printed.
+"""The logs of each version: its requests, sampled bodies, and the output of its nodes.
 
 ::
 
@@ -27,7 +27,7 @@ from aip_magics.spec import RequestLoggingConfig
 
 FLUSH_SECONDS = 1.0  # what a kill -9 may cost
 FLUSH_BYTES = 1 << 16
-ACCESS_BYTES = 4 << 20  # then it is turned over; the one before is kept
+ACCESS_BYTES = 4 << 20  # then the file is rotated; one older file is kept
 REQUEST_BYTES = 32 << 20
 NODE_LOG_BYTES = 1 << 20
 NODE_LOG_KEPT = NODE_LOG_BYTES // 4  # what stays of a log that grew too large
@@ -36,7 +36,7 @@ TAIL_BYTES = 1 << 18
 
 
 class RotatingLog:
-    """Lines in a file, written in batches; at `most` bytes the file is turned over, so that two are kept."""
+    """Lines in a file, written in batches. At `most` bytes the file is rotated; one older file is kept."""
 
     def __init__(self, path: Path, most: int) -> None:
         self._path = path
@@ -80,7 +80,7 @@ class RotatingLog:
 
 
 class VersionLogs:
-    """All that is written down of one version."""
+    """The logs of one version."""
 
     def __init__(self, folder: Path, name: str, clock: Callable[[], datetime]) -> None:
         self.folder = folder
@@ -169,7 +169,7 @@ class VersionLogs:
 
 
 class RequestLogs:
-    """Those of all versions, in one folder."""
+    """The logs of all versions, in one directory."""
 
     def __init__(self, folder: Path, clock: Callable[[], datetime]) -> None:
         self._folder = folder
@@ -183,7 +183,7 @@ class RequestLogs:
         return found
 
     def remove(self, key: VersionKey) -> None:
-        """The version is gone, and all that was written down of it."""
+        """Delete the logs of a version that is gone."""
         if journals := self._open.pop(key, None):
             journals.flush()
         shutil.rmtree(self._folder / _digest(key), ignore_errors=True)
