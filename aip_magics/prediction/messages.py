@@ -43,7 +43,7 @@ class MessageDecoder:
     def feed(self, data: bytes) -> Iterator[WorkerMessage]:
         """The messages that `data` completes. WorkerError if the bytes are not messages."""
         self._buffer += data
-        while (message := self._take()) is not None:
+        while self._buffer and (message := self._take()) is not None:
             yield message
 
     def _take(self) -> WorkerMessage | None:

@@ -7,10 +7,11 @@ The body goes to a node as it came, the node's answer to the caller as it came.
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aip_magics import catalog
 from aip_magics.errors import ApiError, FailedPrecondition, PredictionError
@@ -24,6 +25,7 @@ from aip_magics.server.problems import violation
 TARGET = re.compile(r"/v1/projects/([^/]+)/models/([^/]+?)(?:/versions/([^/]+))?:predict")
 RETRY_SECONDS = b"1"
 TOO_MANY_REQUESTS = 429
+MAX_KEYS = 256  # remembered; a path has at most `limits.URL_BYTES`
 
 
 class PredictApp:
@@ -32,27 +34,27 @@ class PredictApp:
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
         self._service = service
+        self._keys: dict[tuple[str, str], VersionKey] = {}  # by location and path, of the paths that name a version
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        target = TARGET.fullmatch(scope["path"]) if scope["method"] == "POST" else None
-        if target is None:
+        key = self._version_key(scope["location"], scope["path"]) if scope["method"] == "POST" else None
+        if key is None:
             await self._app(scope, receive, send)
             return
-        key = self._version_key(scope["location"], *target.groups())
-        status, answer = await self._predict(key, Request(scope, receive))
+        status, answer = await self._predict(key, scope, receive)
         headers = [(b"content-length", b"%d" % len(answer)), (b"content-type", b"application/json")]
         if status == TOO_MANY_REQUESTS:
             headers.append((b"retry-after", RETRY_SECONDS))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
 
-    async def _predict(self, key: VersionKey, request: Request) -> tuple[int, bytes]:
+    async def _predict(self, key: VersionKey, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         """The HTTP status and the body of the answer, which the version's statistics and logs record."""
         group = self._node_group(key)
-        clock = asyncio.get_running_loop().time
+        clock = self._loop.time
         body, begun, error_text = b"", 0.0, ""
         try:
-            body = await wire.read_body(request, catalog.limits().predict_body_bytes)
+            body = await _read_body(scope, receive, catalog.limits().predict_body_bytes)
             begun = clock()
             status, answer = 200, await group.predict(body, catalog.limits().predict_seconds)
         except PredictionError as error:
@@ -70,10 +72,28 @@ class PredictApp:
                 self._service.last_use.note(key)
         return status, answer
 
-    def _version_key(self, location: str, project: str, model: str, version: str | None) -> VersionKey:
-        """The version that the request names, or the default version of the model that it names."""
-        key = ModelKey(location, project, model)
-        version = version or self._service.store.default_version(key)
+    @functools.cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()  # which makes a system call every time
+
+    def _version_key(self, location: str, path: str) -> VersionKey | None:
+        """The version to predict with, by its name or as its model's default; None if the path is not `:predict`."""
+        key = self._keys.get((location, path))
+        if key is not None:
+            return key
+        target = TARGET.fullmatch(path)
+        if target is None:
+            return None
+        project, model, version = target.groups()
+        if version is None:
+            return self._default_version(ModelKey(location, project, model))
+        if len(self._keys) >= MAX_KEYS:
+            self._keys.clear()
+        key = self._keys[location, path] = VersionKey(location, project, model, version)
+        return key
+
+    def _default_version(self, key: ModelKey) -> VersionKey:
+        version = self._service.store.default_version(key)
         if version is None:
             models.existing(self._service.store, key)
             text = f'The model "{key.model}" has no default version; name a version.'
@@ -98,3 +118,17 @@ class PredictApp:
         group.ready = True
         self._service.request_logs.of(key).log_requests(row.version.requestLoggingConfig)
         return group
+
+
+async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """As `wire.read_body`; most bodies come whole in one message, and need no Request to read them."""
+    first = await receive()
+    if first["type"] == "http.request" and not first.get("more_body") and len(first["body"]) <= limit:
+        body: bytes = first["body"]
+        return body
+    messages = [first]
+
+    async def rest() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return await wire.read_body(Request(scope, rest), limit)
