@@ -19,14 +19,14 @@ from aip_magics.server.api import routes
 from aip_magics.server.context import AppContext
 from aip_magics.server.gcs import ObjectStore
 from aip_magics.server.gcs import routes as object_routes
-from aip_magics.server.last_use import LastUse
 from aip_magics.server.middleware import AccessMiddleware
 from aip_magics.server.names import VersionKey
-from aip_magics.server.node_groups import NodeGroups, NodeSpec
 from aip_magics.server.predict_app import PredictApp
 from aip_magics.server.serving.autoscaler import IDLE_SECONDS
+from aip_magics.server.serving.node_groups import NodeGroups, NodeSpec
 from aip_magics.server.serving.request_logs import RequestLogs
 from aip_magics.server.state.database import Database
+from aip_magics.server.state.last_use_times import LastUseTimes
 from aip_magics.server.state.model_snapshots import ModelSnapshots
 from aip_magics.server.version_creation import VersionCreator
 from aip_magics.trust import trust_in
@@ -80,7 +80,7 @@ class App:
             copies,
             nodes,
             creations,
-            LastUse(self._store, clock),
+            LastUseTimes(self._store, clock),
             request_logs,
             clock=clock,
             python=python,

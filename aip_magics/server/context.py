@@ -13,10 +13,10 @@ from aip_magics.server.names import ModelKey, VersionKey
 
 if TYPE_CHECKING:
     from aip_magics.server.gcs import ObjectStore
-    from aip_magics.server.last_use import LastUse
-    from aip_magics.server.node_groups import NodeGroups
+    from aip_magics.server.serving.node_groups import NodeGroups
     from aip_magics.server.serving.request_logs import RequestLogs
     from aip_magics.server.state.database import Database
+    from aip_magics.server.state.last_use_times import LastUseTimes
     from aip_magics.server.state.model_snapshots import ModelSnapshots
     from aip_magics.server.version_creation import VersionCreator
 
@@ -30,7 +30,7 @@ class AppContext:
     copies: ModelSnapshots
     nodes: NodeGroups
     creations: VersionCreator
-    last_use: LastUse
+    last_use: LastUseTimes
     request_logs: RequestLogs
     clock: Callable[[], datetime]
     python: str

@@ -28,7 +28,7 @@ import aip_magics
 from aip_magics.errors import ServerError
 from aip_magics.server import logs
 from aip_magics.server.app import App, Serving
-from aip_magics.server.limits import protocol
+from aip_magics.server.http_limits import protocol
 from aip_magics.server.persisted_endpoint import HOST, PersistedEndpoint, listen, token_from
 from aip_magics.server.serving.autoscaler import IDLE_SECONDS
 from aip_magics.settings import private

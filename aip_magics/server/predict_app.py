@@ -20,7 +20,7 @@ from aip_magics.server.context import AppContext
 from aip_magics.server.conventions import error_responses, google_json
 from aip_magics.server.conventions.error_responses import violation
 from aip_magics.server.names import ModelKey, VersionKey
-from aip_magics.server.node_groups import NodeGroup
+from aip_magics.server.serving.node_groups import NodeGroup
 from aip_magics.server.version_creation import node_spec_of
 
 TARGET = re.compile(r"/v1/projects/([^/]+)/models/([^/]+?)(?:/versions/([^/]+))?:predict")

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from aip_magics.errors import AipError, PredictionError, TrustError
 from aip_magics.server.conventions.google_json import timestamp
 from aip_magics.server.names import VersionKey
-from aip_magics.server.node_groups import NodeGroups, NodeSpec
 from aip_magics.server.serving.autoscaler import ScalingBounds
+from aip_magics.server.serving.node_groups import NodeGroups, NodeSpec
 from aip_magics.server.state import serializers, version_packages
 from aip_magics.server.state.database import Database, OperationRow, VersionRow
 from aip_magics.server.state.model_snapshots import Files, ModelSnapshots, list_model_files

@@ -14,9 +14,9 @@ import pytest
 from aip_magics.errors import ApiError, PredictionError, ResourceExhausted, Unavailable
 from aip_magics.prediction import AsyncWorkerClient, ForkServerPool, WorkerSpec
 from aip_magics.server.names import VersionKey
-from aip_magics.server.node_groups import NodeGroup, NodeGroups, NodeSpec
 from aip_magics.server.serving import request_queue as module
 from aip_magics.server.serving.autoscaler import ScalingBounds
+from aip_magics.server.serving.node_groups import NodeGroup, NodeGroups, NodeSpec
 from aip_magics.spec import ManualScaling, Version
 
 KEY = VersionKey("global", "p", "m", "v")

@@ -10,8 +10,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from aip_magics.errors import NotFound
-from aip_magics.server import explain
-from aip_magics.server.api import iam, jobs, locations, models, monitoring, operations, projects, versions
+from aip_magics.server.api import explain, iam, jobs, locations, models, monitoring, operations, projects, versions
 from aip_magics.server.context import get_context
 from aip_magics.server.conventions.json_endpoint import Handler, json_endpoint
 
