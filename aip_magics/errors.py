@@ -18,7 +18,6 @@ shows just these one to three lines (`_render_traceback_`), `--debug` shows the 
     ├── PredictionError           the model failed to load or to predict; `.kind` and `.code` are those of the service
     │   ├── TrustError            loading the model would run code that is neither listed nor trusted
     │   └── WorkerError           the worker process died, timed out or could not start
-    │       └── RequestNotStarted the worker process died during another request
     ├── RuntimeEnvironmentError   the environment of a runtime version is not here and could not be built
     ├── StorageError              Cloud Storage (upload, bucket, object)
     ├── ServerError               the embedded server could not start or does not answer
@@ -170,10 +169,6 @@ class WorkerError(PredictionError):
 
     def __init__(self, detail: str, *, where: str = "", fix: str = "", log: str = "") -> None:
         super().__init__("FAILED_TO_RUN_MODEL", detail, where=where, fix=fix, log=log)
-
-
-class RequestNotStarted(WorkerError):
-    """The worker process died during another request; this request had not started."""
 
 
 class RuntimeEnvironmentError(AipError):

@@ -17,7 +17,7 @@ class Served(Protocol):
     """The part of `commands.resources.Served` that is shown; `render` must not import `commands`.
 
     `runtime` has `python` (the interpreter's path), `libraries` (name → version, also `python`) and `protection` (what
-    the worker cannot reach, see `prediction.replies.Loaded`).
+    the worker cannot reach, see `prediction.worker_responses.Loaded`).
     """
 
     @property

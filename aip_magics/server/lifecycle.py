@@ -28,9 +28,9 @@ import aip_magics
 from aip_magics.errors import ServerError
 from aip_magics.server import logs
 from aip_magics.server.app import App, Serving
-from aip_magics.server.express import Counter, protocol
+from aip_magics.server.http_limits import protocol
 from aip_magics.server.persisted_endpoint import HOST, PersistedEndpoint, listen, token_from
-from aip_magics.server.serving.scaling import IDLE_SECONDS
+from aip_magics.server.serving.autoscaler import IDLE_SECONDS
 from aip_magics.settings import private
 from aip_magics.targets.state import STATE_FILE, ServerState
 
@@ -55,7 +55,7 @@ class Options:
     token_file: Path | None = None
     idle_exit: float | None = None
     idle_nodes: float = IDLE_SECONDS
-    merge: bool = False
+    batching: bool = False
     foreground: bool = False
 
 
@@ -96,10 +96,10 @@ async def _serve(state: ServerState, listener: socket.socket, options: Options) 
         version=state.version,
         clock=lambda: datetime.now(timezone.utc),
         stop=server.end,
-        serving=Serving(_processors(), options.idle_nodes, options.merge),
+        serving=Serving(_processors(), options.idle_nodes, options.batching),
     )
-    server.config.app = server.dated(app.gate)
-    server.config.http = protocol(Counter(app.gate, server.date))  # type: ignore[assignment]
+    server.config.app = server.dated(app.asgi)
+    server.config.http = protocol()  # type: ignore[assignment]
     async with app.running():
         state.write()
         log.info("serving %s at %s, process %d, version %s", state.data_dir, state.url, state.pid, state.version)
@@ -196,8 +196,8 @@ def _processors() -> int:
 
 async def _end_when_idle(app: App, server: _Server, seconds: float) -> None:
     served = -1
-    while served != app.gate.served or not app.idle:
-        served = app.gate.served
+    while served != app.asgi.served or not app.idle:
+        served = app.asgi.served
         await asyncio.sleep(seconds)
     log.info("nothing to do for %g seconds", seconds)
     server.end()

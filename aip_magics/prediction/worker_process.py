@@ -29,7 +29,7 @@ GRACE = 1.0  # seconds a worker has to leave by itself when we hang up
 TAIL = 1 << 16  # bytes of a log that are read for its last lines
 
 
-class Handle(Protocol):
+class ProcessHandle(Protocol):
     """The end of a process that was spawned or forked."""
 
     pid: int
@@ -40,11 +40,11 @@ class Handle(Protocol):
     def kill(self) -> None:
         """End the process and its children now."""
 
-    def drop(self) -> None:
+    def detach(self) -> None:
         """Close what is open for watching it; it is not ours to wait for any more."""
 
 
-class Spawned:
+class SpawnedProcess:
     """A child of ours."""
 
     def __init__(self, popen: subprocess.Popen[bytes]) -> None:
@@ -67,7 +67,7 @@ class Spawned:
             kill_group(self.pid)
             self._popen.wait()
 
-    def drop(self) -> None:
+    def detach(self) -> None:
         if self._popen.returncode is None:
             self._popen.returncode = 0  # or its destructor warns: in a fork of this process it is not our child
         if self._popen.stdin is not None:
@@ -75,8 +75,8 @@ class Spawned:
                 self._popen.stdin.close()
 
 
-class Forked:
-    """A child of a preloaded parent, which tells over the lifeline how it ended, and ends it when we write to it."""
+class ForkedProcess:
+    """A child of a fork server, which reports over the lifeline how the child ended, and ends it on request."""
 
     def __init__(self, lifeline: socket.socket) -> None:
         self._lifeline = lifeline
@@ -99,16 +99,16 @@ class Forked:
             return self._code
 
     def kill(self) -> None:
-        with contextlib.suppress(OSError):  # it ended already, or its parent did
+        with contextlib.suppress(OSError):  # it ended already, or its fork server did
             self._lifeline.sendall(b"K")
         if self.wait(5.0) is None:
             kill_group(self.pid)
 
-    def drop(self) -> None:
+    def detach(self) -> None:
         self._lifeline.close()
 
     def _orphaned(self, timeout: float) -> int | None:
-        # The parent is gone: nobody will tell how the worker ends, so make sure that it does.
+        # The fork server is gone: nothing will report how the worker ends, so make sure that it does.
         kill_group(self.pid)
         until = time.monotonic() + timeout
         while _exists(self.pid) and time.monotonic() < until:
@@ -134,7 +134,7 @@ def _exists(pid: int) -> bool:
 
 
 @dataclasses.dataclass(frozen=True)
-class Surroundings:
+class ProcessResources:
     """What a process is born with: its log (a path and an open descriptor) and its own temporary directory."""
 
     log: Path
@@ -142,7 +142,7 @@ class Surroundings:
     temp_dir: Path
 
     @classmethod
-    def make(cls, log_dir: Path) -> Surroundings:
+    def make(cls, log_dir: Path) -> ProcessResources:
         log_dir.mkdir(parents=True, exist_ok=True)
         made, log = tempfile.mkstemp(prefix="worker-", suffix=".log", dir=log_dir)
         os.close(made)
@@ -154,18 +154,18 @@ class Surroundings:
 class WorkerProcess:
     """A worker process and the connected socket to it. Ended by `close`, by the garbage collector, or at exit."""
 
-    def __init__(self, sock: socket.socket, handle: Handle, surroundings: Surroundings) -> None:
+    def __init__(self, sock: socket.socket, handle: ProcessHandle, resources: ProcessResources) -> None:
         self.sock = sock
         self.handle = handle
-        self.log = surroundings.log
-        self.temp_dir = surroundings.temp_dir
+        self.log = resources.log
+        self.temp_dir = resources.temp_dir
         # At exit too: `finalize` runs what is left then. It must not hold `self`.
         self._end = weakref.finalize(self, _end, sock, handle, self.temp_dir, os.getpid())
         _live.add(self)
 
     @property
     def forked(self) -> bool:
-        return isinstance(self.handle, Forked)
+        return isinstance(self.handle, ForkedProcess)
 
     def close(self) -> None:
         """Hang up, wait for the end of the process, kill it if it does not come; remove its temporary files."""
@@ -176,13 +176,13 @@ class WorkerProcess:
         if self._end.alive:
             self.handle.kill()
 
-    def ask_where(self) -> None:
+    def dump_traceback(self) -> None:
         """Have the process write to its log where it is just now (it answers to SIGUSR1 even in a loop)."""
         if sys.platform != "win32" and self.handle.pid > 0:
             with contextlib.suppress(OSError):
                 os.kill(self.handle.pid, signal.SIGUSR1)
 
-    def hung_up(self) -> bool:
+    def is_disconnected(self) -> bool:
         """Whether the process closed the socket: it is seen here before anyone has reaped the process."""
         if self.sock.fileno() < 0:
             return True
@@ -211,13 +211,13 @@ class WorkerProcess:
         return "\n".join(self.log_since(0).splitlines()[-lines:])
 
 
-def _end(sock: socket.socket, handle: Handle, temp_dir: Path, owner: int) -> None:
+def _end(sock: socket.socket, handle: ProcessHandle, temp_dir: Path, owner: int) -> None:
     if os.getpid() != owner:
         return  # a fork of ours: the worker is not its
     sock.close()
     if handle.wait(GRACE) is None:
         handle.kill()
-    handle.drop()
+    handle.detach()
     shutil.rmtree(temp_dir, ignore_errors=True)
 
 
@@ -228,37 +228,39 @@ def _after_fork() -> None:
     # A forked child of the kernel must not keep the workers' sockets: they would outlive their owner.
     for process in list(_live):
         process.sock.close()
-        process.handle.drop()
+        process.handle.detach()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def spawn(python: str, surroundings: Surroundings, variables: Mapping[str, str]) -> tuple[socket.socket, Spawned]:
+def spawn(
+    python: str, resources: ProcessResources, variables: Mapping[str, str]
+) -> tuple[socket.socket, SpawnedProcess]:
     """A new worker process of the interpreter `python`, and the socket to it. WorkerError if it cannot start."""
     if sys.platform == "win32":
-        return spawn_connecting(python, surroundings, variables)
+        return spawn_connecting(python, resources, variables)
     ours, theirs = socket.socketpair()
     with theirs:
         try:
-            popen = launched(
-                python, ["serve", str(theirs.fileno())], surroundings.log_fd, surroundings.temp_dir, variables, theirs
+            popen = popen_worker(
+                python, ["serve", str(theirs.fileno())], resources.log_fd, resources.temp_dir, variables, theirs
             )
         except BaseException:
             ours.close()
             raise
-    return ours, Spawned(popen)
+    return ours, SpawnedProcess(popen)
 
 
 def spawn_connecting(
-    python: str, surroundings: Surroundings, variables: Mapping[str, str]
-) -> tuple[socket.socket, Spawned]:
+    python: str, resources: ProcessResources, variables: Mapping[str, str]
+) -> tuple[socket.socket, SpawnedProcess]:
     """The same where sockets cannot be inherited: the worker connects to us and shows the secret it was told."""
     secret = os.urandom(16).hex()
     with socket.create_server(("127.0.0.1", 0)) as server:
-        popen = launched(python, ["connect"], surroundings.log_fd, surroundings.temp_dir, variables)
-        handle = Spawned(popen)
+        popen = popen_worker(python, ["connect"], resources.log_fd, resources.temp_dir, variables)
+        handle = SpawnedProcess(popen)
         assert popen.stdin is not None
         try:
             popen.stdin.write(f"{server.getsockname()[1]} {secret}\n".encode())
@@ -266,10 +268,10 @@ def spawn_connecting(
             return _accept(server, secret), handle
         except OSError as error:
             handle.kill()
-            handle.drop()
+            handle.detach()
             raise WorkerError(
                 _("{python} did not connect: {error}", python=python, error=error),
-                log=surroundings.log.read_text("utf-8"),
+                log=resources.log.read_text("utf-8"),
             ) from error
 
 
@@ -285,7 +287,7 @@ def _accept(server: socket.socket, secret: str) -> socket.socket:
         sock.close()  # someone else on this machine
 
 
-def launched(
+def popen_worker(
     python: str,
     arguments: list[str],
     log_fd: int,

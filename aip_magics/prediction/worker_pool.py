@@ -14,8 +14,9 @@ import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from aip_magics.prediction.launch import Worker, WorkerSpec, start
-from aip_magics.prediction.parents import ParentPool
+from aip_magics.prediction.fork_server_pool import ForkServerPool
+from aip_magics.prediction.worker_client import WorkerClient, start
+from aip_magics.prediction.worker_spec import WorkerSpec
 
 Fingerprint = tuple[tuple[str, int, int], ...]  # name, size, mtime_ns of each file
 
@@ -37,7 +38,7 @@ def _entries(directory: Path, prefix: str) -> Iterator[tuple[str, int, int]]:
 
 
 def memory_of(pid: int) -> int:
-    """The bytes of memory a process adds: pages it shares with others (its parent's framework) count in parts.
+    """The bytes of memory a process adds: pages that it shares (its fork server's framework) count in parts.
 
     0 where the system does not tell.
     """
@@ -49,11 +50,11 @@ def memory_of(pid: int) -> int:
 
 
 @dataclasses.dataclass
-class _Place:
-    """Where the worker for one spec is kept. `lock` is held while it is made or asked; a `retired` one is not used."""
+class _PoolSlot:
+    """A slot of the pool: the worker for one spec. `lock` is held for starting and asking it; `retired`: not used."""
 
     lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
-    worker: Worker | None = None
+    worker: WorkerClient | None = None
     files: Fingerprint = ()
     used: float = 0.0
     retired: bool = False
@@ -78,78 +79,78 @@ class WorkerPool:
         limit: int = 4,
         idle_seconds: float = 600.0,
         memory: int = 4 << 30,
-        parents: ParentPool | None = None,
+        fork_servers: ForkServerPool | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limit = limit
         self._idle_seconds = idle_seconds
         self._memory = memory
         self._clock = clock
-        self._own_parents = parents is None
-        self.parents = parents or ParentPool()
+        self._owns_fork_servers = fork_servers is None
+        self.fork_servers = fork_servers or ForkServerPool()
         self._new()
         _pools.add(self)
 
     def _new(self) -> None:
         self._lock = threading.Lock()
-        self._places: dict[WorkerSpec, _Place] = {}  # the least recently used first
+        self._slots: dict[WorkerSpec, _PoolSlot] = {}  # the least recently used first
         self._timer: threading.Timer | None = None
         self._logs: Path | None = None
 
     def predict(self, spec: WorkerSpec, body: bytes, deadline: float = 60.0) -> bytes:
         """The response's body for a request's body, by a warm worker where there is one.
 
-        `deadline` counts for loading and for predicting each. Errors as `Worker.load` and `Worker.predict`.
+        `deadline` counts for loading and for predicting each. Errors as `WorkerClient.load` and `WorkerClient.predict`.
         """
         spec = dataclasses.replace(spec, model_dir=spec.model_dir.resolve())
         while True:
-            place = self._place(spec)
-            with place.lock:
-                if not place.retired:  # while we waited for it
-                    return self._predict(place, spec, body, deadline)
+            slot = self._slot(spec)
+            with slot.lock:
+                if not slot.retired:  # while we waited for it
+                    return self._predict(slot, spec, body, deadline)
 
-    def _predict(self, place: _Place, spec: WorkerSpec, body: bytes, deadline: float) -> bytes:
-        before = place.worker
+    def _predict(self, slot: _PoolSlot, spec: WorkerSpec, body: bytes, deadline: float) -> bytes:
+        before = slot.worker
         try:
-            return self._ready(place, spec, deadline).predict(body, deadline)
+            return self._ready(slot, spec, deadline).predict(body, deadline)
         finally:
-            place.used = self._clock()
-            if place.worker is not before:
+            slot.used = self._clock()
+            if slot.worker is not before:
                 self._make_room(spec)
 
-    def worker(self, spec: WorkerSpec) -> Worker | None:
+    def worker(self, spec: WorkerSpec) -> WorkerClient | None:
         """The warm worker that holds this, if there is one."""
         wanted = dataclasses.replace(spec, model_dir=spec.model_dir.resolve())
         return next((worker for worker in self.workers() if worker.spec == wanted), None)
 
-    def workers(self) -> list[Worker]:
+    def workers(self) -> list[WorkerClient]:
         """The warm workers, the least recently used first."""
         with self._lock:
-            return [place.worker for place in self._places.values() if place.worker is not None]
+            return [slot.worker for slot in self._slots.values() if slot.worker is not None]
 
     def sweep(self) -> None:
         """End what was idle too long, or holds too much memory by now. Runs by itself."""
-        for spec, place in list(self._places.items()):
-            if self._clock() - place.used >= self._idle_seconds:
-                self._retire(spec, place)
+        for spec, slot in list(self._slots.items()):
+            if self._clock() - slot.used >= self._idle_seconds:
+                self._retire(spec, slot)
         self._make_room(None)
         with self._lock:
             self._timer = None
-            if self._places:
+            if self._slots:
                 self._watch()
 
     def close(self) -> None:
-        """End all workers, and the parents if they are this pool's own."""
+        """End all workers, and the fork servers if they are this pool's own."""
         with self._lock:
-            places, self._places = list(self._places.values()), {}
+            slots, self._slots = list(self._slots.values()), {}
             timer, self._timer = self._timer, None
             logs, self._logs = self._logs, None
         if timer is not None:
             timer.cancel()
-        for place in places:
-            place.end()
-        if self._own_parents:
-            self.parents.close()
+        for slot in slots:
+            slot.end()
+        if self._owns_fork_servers:
+            self.fork_servers.close()
         if logs is not None:
             shutil.rmtree(logs, ignore_errors=True)
 
@@ -159,61 +160,61 @@ class WorkerPool:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _place(self, spec: WorkerSpec) -> _Place:
+    def _slot(self, spec: WorkerSpec) -> _PoolSlot:
         with self._lock:
-            place = self._places.pop(spec, None) or _Place()
-            self._places[spec] = place
-            place.used = self._clock()
-            surplus = [self._places.pop(key) for key in self._surplus(spec)]
+            slot = self._slots.pop(spec, None) or _PoolSlot()
+            self._slots[spec] = slot
+            slot.used = self._clock()
+            surplus = [self._slots.pop(key) for key in self._surplus(spec)]
             if self._timer is None:
                 self._watch()
         for old in surplus:
             with old.lock:
                 old.retired = True
                 old.end()
-        return place
+        return slot
 
     def _surplus(self, wanted: WorkerSpec) -> list[WorkerSpec]:
-        others = [key for key, place in self._places.items() if key != wanted and not place.lock.locked()]
-        return others[: max(len(self._places) - self._limit, 0)]
+        others = [key for key, slot in self._slots.items() if key != wanted and not slot.lock.locked()]
+        return others[: max(len(self._slots) - self._limit, 0)]
 
-    def _retire(self, spec: WorkerSpec, place: _Place) -> bool:
+    def _retire(self, spec: WorkerSpec, slot: _PoolSlot) -> bool:
         """End a worker, unless it is busy."""
-        if not place.lock.acquire(blocking=False):
+        if not slot.lock.acquire(blocking=False):
             return False
         try:
             with self._lock:
-                if self._places.get(spec) is place:
-                    del self._places[spec]
-            place.retired = True
-            place.end()
+                if self._slots.get(spec) is slot:
+                    del self._slots[spec]
+            slot.retired = True
+            slot.end()
         finally:
-            place.lock.release()
+            slot.lock.release()
         return True
 
     def _make_room(self, kept: WorkerSpec | None) -> None:
         """End the least recently used workers until all hold at most `memory` bytes. Measured only where it changes."""
         with self._lock:
-            places = list(self._places.items())
-        sizes = {spec: memory_of(worker.pid) for spec, place in places if (worker := place.worker) is not None}
+            slots = list(self._slots.items())
+        sizes = {spec: memory_of(worker.pid) for spec, slot in slots if (worker := slot.worker) is not None}
         total = sum(sizes.values())
-        for spec, place in places:
-            if total > self._memory and spec != kept and spec in sizes and self._retire(spec, place):
+        for spec, slot in slots:
+            if total > self._memory and spec != kept and spec in sizes and self._retire(spec, slot):
                 total -= sizes[spec]
 
-    def _ready(self, place: _Place, spec: WorkerSpec, deadline: float) -> Worker:
+    def _ready(self, slot: _PoolSlot, spec: WorkerSpec, deadline: float) -> WorkerClient:
         files = fingerprint(spec.model_dir) if spec.model_dir.is_dir() else ()
-        if place.worker is not None and (place.files != files or not place.worker.alive()):
-            place.end()
-        if place.worker is None:
-            worker = start(spec, log_dir=self._log_dir(), parents=self.parents)
+        if slot.worker is not None and (slot.files != files or not slot.worker.alive()):
+            slot.end()
+        if slot.worker is None:
+            worker = start(spec, log_dir=self._log_dir(), fork_servers=self.fork_servers)
             try:
                 worker.load(deadline)
             except BaseException:
                 worker.close()
                 raise
-            place.worker, place.files = worker, files
-        return place.worker
+            slot.worker, slot.files = worker, files
+        return slot.worker
 
     def _log_dir(self) -> Path:
         with self._lock:

@@ -1,4 +1,4 @@
-"""What a worker answers, or does instead of answering, as values and errors of this package."""
+"""Responses of a worker, its crashes and its timeouts as values and errors of this package."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from aip_magics.errors import PredictionError, TrustError, WorkerError
 from aip_magics.i18n import gettext as _
-from aip_magics.prediction.frames import Frame
+from aip_magics.prediction.messages import WorkerMessage
 
 
 @dataclasses.dataclass(frozen=True)
-class Loaded:
+class LoadedModel:
     """A model that was loaded.
 
     `framework` is the API's name, `class_name` the model's class with its module, `libraries` the versions really
@@ -29,7 +29,7 @@ class Loaded:
     protection: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def from_header(cls, header: Mapping[str, object]) -> Loaded:
+    def from_header(cls, header: Mapping[str, object]) -> LoadedModel:
         libraries, protection = header.get("libraries"), header.get("protection")
         return cls(
             framework=str(header.get("framework")),
@@ -40,11 +40,9 @@ class Loaded:
         )
 
 
-def refused(frame: Frame, model_dir: Path, log: str) -> PredictionError | None:
-    """The error in an answer, None if there is none."""
-    if frame.header.get("ok"):
-        return None
-    error = frame.header.get("error") or {}
+def response_error(response: WorkerMessage, model_dir: Path, log: str) -> PredictionError:
+    """The error that a response says."""
+    error = response.header.get("error") or {}
     if "distrusted" in error:
         return TrustError(str(error.get("detail")), where=str(model_dir), fix=trust_fix(), log=log)
     return PredictionError(
@@ -57,7 +55,7 @@ def trust_fix() -> str:
     return _("if you made this file, or trust whoever did, add --trust once: it holds for this content")
 
 
-def died(code: int | None, doing: str, model_dir: Path, log: str) -> WorkerError:
+def worker_crashed(code: int | None, doing: str, model_dir: Path, log: str) -> WorkerError:
     """The worker ended in the middle. `code` is the exit code, minus the signal, None if nobody knows."""
     fix = _("the log of the model's code is in `.log`")
     if code is None:
@@ -76,7 +74,7 @@ def died(code: int | None, doing: str, model_dir: Path, log: str) -> WorkerError
     )
 
 
-def overdue(seconds: float, doing: str, model_dir: Path, log: str) -> WorkerError:
+def worker_timed_out(seconds: float, doing: str, model_dir: Path, log: str) -> WorkerError:
     """The worker passed its deadline and was killed."""
     detail = _(
         "the worker process gave no answer within {seconds:g} s while {doing}, and was ended",

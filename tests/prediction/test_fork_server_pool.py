@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aip_magics.prediction import ParentPool, Worker, WorkerSpec, start
+from aip_magics.prediction import ForkServerPool, WorkerClient, WorkerSpec, start
 
 BODY = b'{"instances": [[1, 2]]}'
 MODEL = """
@@ -20,20 +20,20 @@ MODEL = """
 
 
 @pytest.fixture
-def pool(gone: Callable[..., bool]) -> Iterator[ParentPool]:
-    with ParentPool(limit=2) as made:
+def pool(gone: Callable[..., bool]) -> Iterator[ForkServerPool]:
+    with ForkServerPool(limit=2) as made:
         yield made
         pids = made.pids()
     assert all(gone(pid) for pid in pids)
 
 
 @pytest.fixture
-def begun(pool: ParentPool, built: Callable[..., Path], tmp_path: Path) -> Iterator[Callable[..., Worker]]:
-    workers: list[Worker] = []
+def begun(pool: ForkServerPool, built: Callable[..., Path], tmp_path: Path) -> Iterator[Callable[..., WorkerClient]]:
+    workers: list[WorkerClient] = []
 
-    def begin(framework: str = "NOTHING_TO_IMPORT") -> Worker:
+    def begin(framework: str = "NOTHING_TO_IMPORT") -> WorkerClient:
         # No framework: what is tested here is the parent, and its import would only take time.
-        worker = start(WorkerSpec(built(MODEL), framework, trusted=True), log_dir=tmp_path / "logs", parents=pool)
+        worker = start(WorkerSpec(built(MODEL), framework, trusted=True), log_dir=tmp_path / "logs", fork_servers=pool)
         worker.spec = WorkerSpec(worker.spec.model_dir, trusted=True)
         worker.load()
         workers.append(worker)
@@ -44,16 +44,16 @@ def begun(pool: ParentPool, built: Callable[..., Path], tmp_path: Path) -> Itera
         worker.close()
 
 
-def test_warming_does_not_wait_and_imports_no_model(pool: ParentPool, gone: Callable[..., bool]) -> None:
+def test_warming_does_not_wait_and_imports_no_model(pool: ForkServerPool, gone: Callable[..., bool]) -> None:
     start = time.monotonic()
-    assert pool.warm(framework="SCIKIT_LEARN")
+    assert pool.preload(framework="SCIKIT_LEARN")
     assert time.monotonic() - start < 1
     (pid,) = pool.pids()
-    assert pool.warm(framework="SCIKIT_LEARN")
+    assert pool.preload(framework="SCIKIT_LEARN")
     assert pool.pids() == [pid]
 
 
-def test_one_parent_for_many_workers(pool: ParentPool, begun: Callable[..., Worker]) -> None:
+def test_one_parent_for_many_workers(pool: ForkServerPool, begun: Callable[..., WorkerClient]) -> None:
     workers = [begun() for _ in range(5)]
     assert all(worker.forked for worker in workers)
     assert len({worker.pid for worker in workers}) == 5
@@ -62,7 +62,7 @@ def test_one_parent_for_many_workers(pool: ParentPool, begun: Callable[..., Work
 
 
 def test_the_pool_is_bounded_and_workers_outlive_their_retired_parent(
-    pool: ParentPool, begun: Callable[..., Worker], gone: Callable[..., bool]
+    pool: ForkServerPool, begun: Callable[..., WorkerClient], gone: Callable[..., bool]
 ) -> None:
     workers = [begun(framework) for framework in ("A", "B", "C")]
     assert len(pool.pids()) == 3  # A's is retired: it ends with its worker
@@ -71,12 +71,12 @@ def test_the_pool_is_bounded_and_workers_outlive_their_retired_parent(
     workers[0].close()
     assert gone(workers[0].pid)
     assert gone(retired)
-    pool.warm(framework="C")
+    pool.preload(framework="C")
     assert len(pool.pids()) == 2
 
 
 def test_a_dead_parent_is_replaced_and_its_workers_go_on(
-    pool: ParentPool, begun: Callable[..., Worker], gone: Callable[..., bool]
+    pool: ForkServerPool, begun: Callable[..., WorkerClient], gone: Callable[..., bool]
 ) -> None:
     first = begun()
     (pid,) = pool.pids()
@@ -90,7 +90,7 @@ def test_a_dead_parent_is_replaced_and_its_workers_go_on(
     assert gone(first.pid)
 
 
-def test_closing_the_pool_leaves_the_workers(pool: ParentPool, begun: Callable[..., Worker]) -> None:
+def test_closing_the_pool_leaves_the_workers(pool: ForkServerPool, begun: Callable[..., WorkerClient]) -> None:
     worker = begun()
     pool.close()
     assert pool.pids() == []
@@ -102,15 +102,15 @@ def test_where_forking_fails_the_worker_is_spawned(built: Callable[..., Path], t
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\n[ "$3" = serve ] && exec "{sys.executable}" "$@"\nexit 1\n')
     python.chmod(0o755)
-    with ParentPool(log_dir=tmp_path) as pool:
+    with ForkServerPool(log_dir=tmp_path) as pool:
         spec = WorkerSpec(built(MODEL), python=str(python), trusted=True)
-        with start(spec, log_dir=tmp_path / "logs", parents=pool) as worker:
+        with start(spec, log_dir=tmp_path / "logs", fork_servers=pool) as worker:
             assert not worker.forked
             worker.load()
             assert worker.predict(BODY) == b'{"predictions": [1]}'
 
 
 def test_an_interpreter_that_is_not_there_cannot_be_warmed() -> None:
-    with ParentPool() as pool:
-        assert not pool.warm(python="/nowhere/python")
+    with ForkServerPool() as pool:
+        assert not pool.preload(python="/nowhere/python")
         assert pool.pids() == []

@@ -1,4 +1,4 @@
-"""Through here goes every request: who may ask, which endpoint was meant, and what an error looks like.
+"""Every request passes here: who may ask, which endpoint was meant, and what an error looks like.
 
 The server listens on the loopback interface only, but other users of the machine and web pages in the user's browser
 reach that too. Hence a token on every route, a list of host names, and no answer to anything that a page has sent.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import logging
 import secrets
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -23,14 +24,18 @@ from aip_magics.server.names import location_of
 
 log = logging.getLogger(__name__)
 
+MAX_HEADS = 64  # remembered; each has at most `limits.HEAD_BYTES`
+Head = tuple[Any, ...]  # the authority, and the headers as pairs of bytes
 
-class Gate:
-    """ASGI middleware. `busy` counts the requests in progress, `served` those that came."""
+
+class AccessMiddleware:
+    """ASGI middleware. `busy` counts the requests in progress, `served` all requests since the start."""
 
     def __init__(self, app: ASGIApp, service: AppContext, token: str) -> None:
         self._app = app
         self.service = service
         self._expected = f"Bearer {token}".encode()
+        self._locations: dict[Head, str] = {}  # of heads that showed the token: a client repeats its head
         self.busy = 0
         self.served = 0
 
@@ -44,30 +49,23 @@ class Gate:
             started = started or message["type"] == "http.response.start"
             await send(message)
 
-        self.begin()
+        self.busy += 1
+        self.served += 1
         try:
-            self.admit(scope)
+            self.authorize(scope)
             await self._app(scope, receive, watched)
         except ClientDisconnect:
             pass  # nobody is left to answer
         except Exception as error:
             if started:  # too late for another answer: cut this one off, so that it is not taken for whole
                 raise ConnectionError(str(error)) from error
-            status, body = self.failure(error, f"{scope['method']} {scope['path']}")
+            status, body = self._error_response(error, f"{scope['method']} {scope['path']}")
             headers = {"www-authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
             await Response(body, status, headers, "application/json")(scope, receive, send)
         finally:
-            self.end()
+            self.busy -= 1
 
-    def begin(self) -> None:
-        """A request is in progress, until `end`."""
-        self.busy += 1
-        self.served += 1
-
-    def end(self) -> None:
-        self.busy -= 1
-
-    def failure(self, error: Exception, doing: str) -> tuple[int, bytes]:
+    def _error_response(self, error: Exception, doing: str) -> tuple[int, bytes]:
         """The HTTP status and the body of the answer; what nobody foresaw goes into the log, under a reference."""
         if isinstance(error, HTTPException):
             error = ApiError(error.detail, code=error.status_code)
@@ -78,8 +76,25 @@ class Gate:
             error = ApiError(text, code=500, status="INTERNAL")
         return error_body(error)
 
-    def admit(self, scope: Scope) -> None:
-        """Set `service` and `location` in the scope; PermissionDenied or Unauthenticated for who may not pass."""
+    def authorize(self, scope: Scope) -> None:
+        """Set `service` and `location` in the scope, or refuse: PermissionDenied, Unauthenticated, InvalidArgument."""
+        scope["service"] = self.service
+        head = (scope.get("authority"), *scope["headers"])
+        location = self._locations.get(head)
+        if location is None:
+            location, has_token = self._check(scope)
+            if has_token:
+                if len(self._locations) >= MAX_HEADS:
+                    self._locations.clear()
+                self._locations[head] = location
+        else:
+            has_token = True
+        scope["location"] = location
+        if has_token and "on_token" in scope:
+            scope["on_token"]()
+
+    def _check(self, scope: Scope) -> tuple[str, bool]:
+        """The location that the request is meant for, and whether it showed the token: health is told without."""
         headers: dict[bytes, list[bytes]] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name, []).append(value)
@@ -94,19 +109,16 @@ class Gate:
             raise PermissionDenied(f"This server does not answer for the host {host!r}.")
         if b"origin" in headers:
             raise PermissionDenied("This server does not answer web pages.")
-        if self._authentic(headers.get(b"authorization", [])):
-            if "admitted" in scope:
-                scope["admitted"]()
-        elif scope["path"] != HEALTH:
+        has_token = self._has_token(headers.get(b"authorization", []))
+        if not has_token and scope["path"] != HEALTH:
             raise Unauthenticated(
                 "Request had invalid authentication credentials. Expected the access token of this server in the "
                 "header 'Authorization: Bearer TOKEN'; the file server.json in its data directory holds it."
             )
-        scope["location"] = location
-        scope["service"] = self.service
+        return location, has_token
 
-    def _authentic(self, given: list[bytes]) -> bool:
-        """Whether these are our token, once."""
+    def _has_token(self, given: list[bytes]) -> bool:
+        """Whether the header was sent once, with the token of this server."""
         if len(given) != 1:
             return False
         scheme, _, credential = given[0].partition(b" ")

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from aip_magics.server.names import VersionKey
-from aip_magics.server.serving import journals as module
-from aip_magics.server.serving.journals import Journal, Journals, VersionJournals
+from aip_magics.server.serving import request_logs as module
+from aip_magics.server.serving.request_logs import RequestLogs, RotatingLog, VersionLogs
 from aip_magics.spec import RequestLoggingConfig
 
 KEY = VersionKey("global", "p", "m", "v")
@@ -40,23 +40,23 @@ def run(scene: Callable[[], None]) -> None:
     asyncio.run(main())
 
 
-def of(tmp_path: Path, clock: Clock) -> VersionJournals:
-    return Journals(tmp_path, clock).of(KEY)
+def of(tmp_path: Path, clock: Clock) -> VersionLogs:
+    return RequestLogs(tmp_path, clock).of(KEY)
 
 
 def test_a_line_for_each_request_without_bodies(tmp_path: Path, clock: Clock) -> None:
     def scene() -> None:
-        journals = of(tmp_path, clock)
-        journals.request(200, 0.00123, b'{"instances": ["private"]}', b'{"predictions": [1]}')
-        journals.request(400, 0.5, b"{", 'Prediction failed: "x"\n')
-        lines = journals.tails(10)["access"]
+        logs = of(tmp_path, clock)
+        logs.request(200, 0.00123, b'{"instances": ["private"]}', b'{"predictions": [1]}')
+        logs.request(400, 0.5, b"{", 'Prediction failed: "x"\n')
+        lines = logs.tails(10)["access"]
         assert "private" not in "".join(lines)
         assert json.loads(lines[0]) == {
             "time": "2020-12-14T01:47:55.250Z", "status": 200, "ms": 1.23, "bytesIn": 26, "bytesOut": 20,
         }  # fmt: skip
         assert json.loads(lines[1])["error"] == 'Prediction failed: "x"\n'
-        assert journals.tails(1)["access"] == lines[1:]
-        assert journals.tails(10)["requests"] == []
+        assert logs.tails(1)["access"] == lines[1:]
+        assert logs.tails(10)["requests"] == []
 
     run(scene)
 
@@ -65,9 +65,9 @@ def test_lines_are_written_soon_without_being_asked(tmp_path: Path, clock: Clock
     monkeypatch.setattr(module, "FLUSH_SECONDS", 0.01)
 
     async def main() -> None:
-        journals = of(tmp_path, clock)
-        journals.request(200, 0.1, b"", b"")
-        path = journals.folder / "access.jsonl"
+        logs = of(tmp_path, clock)
+        logs.request(200, 0.1, b"", b"")
+        path = logs.folder / "access.jsonl"
         for _ in range(500):
             await asyncio.sleep(0.01)
             if path.exists():
@@ -79,14 +79,14 @@ def test_lines_are_written_soon_without_being_asked(tmp_path: Path, clock: Clock
 
 def test_two_files_of_bounded_size_are_kept(tmp_path: Path) -> None:
     def scene() -> None:
-        journal = Journal(tmp_path / "x.jsonl", 1000)
+        rotating = RotatingLog(tmp_path / "x.jsonl", 1000)
         for number in range(500):
-            journal.append(f"line {number:03}")
+            rotating.append(f"line {number:03}")
             if number % 10 == 9:
-                journal.flush()
+                rotating.flush()
         assert sorted(path.name for path in tmp_path.iterdir()) == ["x.jsonl", "x.jsonl.1"]
         assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 2200
-        assert journal.tail(100) == [f"line {number:03}" for number in range(400, 500)]
+        assert rotating.tail(100) == [f"line {number:03}" for number in range(400, 500)]
 
     run(scene)
 
@@ -94,9 +94,9 @@ def test_two_files_of_bounded_size_are_kept(tmp_path: Path) -> None:
 def test_a_full_disk_costs_no_request(tmp_path: Path, clock: Clock) -> None:
     def scene() -> None:
         (tmp_path / "file").touch()
-        journals = VersionJournals(tmp_path / "file" / "in the way", KEY.name, clock)
-        journals.request(200, 0.1, b"", b"")
-        assert journals.tails(1)["access"] == []
+        logs = VersionLogs(tmp_path / "file" / "in the way", KEY.name, clock)
+        logs.request(200, 0.1, b"", b"")
+        assert logs.tails(1)["access"] == []
 
     run(scene)
 
@@ -104,18 +104,18 @@ def test_a_full_disk_costs_no_request(tmp_path: Path, clock: Clock) -> None:
 @pytest.mark.parametrize(("share", "logged"), [(None, 0), (0.0, 0), (0.25, 5), (1.0, 20), (7.0, 20)])
 def test_bodies_are_logged_as_far_as_it_was_asked_for(tmp_path: Path, clock: Clock, share, logged) -> None:
     def scene() -> None:
-        journals = of(tmp_path, clock)
-        journals.log_requests(RequestLoggingConfig("p.d.t", share))
+        logs = of(tmp_path, clock)
+        logs.log_requests(RequestLoggingConfig("p.d.t", share))
         for number in range(20):
-            journals.request(200, 0.1, b'{"instances": [%d]}' % number, b'{"predictions": [0]}')
-        rows = [json.loads(line) for line in journals.tails(100)["requests"]]
+            logs.request(200, 0.1, b'{"instances": [%d]}' % number, b'{"predictions": [0]}')
+        rows = [json.loads(line) for line in logs.tails(100)["requests"]]
         assert len(rows) == logged
         for row in rows:
             assert (row["table"], row["model"], row["model_version"]) == ("p.d.t", "m", "v")
             assert row["raw_prediction"] == '{"predictions": [0]}'
-        journals.log_requests(None)
-        journals.request(200, 0.1, b"{}", b"{}")
-        assert len(journals.tails(100)["requests"]) == logged
+        logs.log_requests(None)
+        logs.request(200, 0.1, b"{}", b"{}")
+        assert len(logs.tails(100)["requests"]) == logged
 
     run(scene)
 
@@ -125,39 +125,39 @@ def test_a_nodes_log_is_cut_while_it_is_written(tmp_path: Path, clock: Clock, mo
     monkeypatch.setattr(module, "NODE_LOG_KEPT", 100)
 
     def scene() -> None:
-        journals = of(tmp_path, clock)
-        journals.folder.mkdir(parents=True)
-        path = journals.folder / "worker-1.log"
+        logs = of(tmp_path, clock)
+        logs.folder.mkdir(parents=True)
+        path = logs.folder / "worker-1.log"
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         with contextlib.closing(os.fdopen(descriptor, "wb", buffering=0)) as node:
             for number in range(200):
                 node.write(b"%08d\n" % number)
             clock.now += timedelta(seconds=5)
-            journals.request(200, 0.1, b"", b"")
+            logs.request(200, 0.1, b"", b"")
             node.write(b"after\n")
             lines = path.read_bytes().splitlines()
             assert lines[0].startswith(b"[the lines before")
             assert lines[-2:] == [b"00000199", b"after"]
             assert path.stat().st_size < 200
-            assert journals.tails(2)["nodes"] == ["00000199", "after"]
+            assert logs.tails(2)["nodes"] == ["00000199", "after"]
 
     run(scene)
 
 
 def test_logs_of_old_nodes_are_removed(tmp_path: Path, clock: Clock) -> None:
-    journals = of(tmp_path, clock)
-    journals.folder.mkdir(parents=True)
-    paths = [journals.folder / f"worker-{number}.log" for number in range(12)]
+    logs = of(tmp_path, clock)
+    logs.folder.mkdir(parents=True)
+    paths = [logs.folder / f"worker-{number}.log" for number in range(12)]
     for number, path in enumerate(paths):
         path.touch()
         os.utime(path, (number, number))
-    journals.prune({paths[0], paths[1]})
-    assert sorted(journals.folder.iterdir()) == sorted([*paths[:2], *paths[-module.NODE_LOGS :]])
+    logs.prune({paths[0], paths[1]})
+    assert sorted(logs.folder.iterdir()) == sorted([*paths[:2], *paths[-module.NODE_LOGS :]])
 
 
 def test_what_is_written_down_goes_with_the_version(tmp_path: Path, clock: Clock) -> None:
     def scene() -> None:
-        everything = Journals(tmp_path, clock)
+        everything = RequestLogs(tmp_path, clock)
         other = VersionKey("us-east1", "p", "m", "v")  # the same name at another endpoint
         for key in (KEY, other):
             everything.of(key).request(200, 0.1, b"", b"")
@@ -167,11 +167,11 @@ def test_what_is_written_down_goes_with_the_version(tmp_path: Path, clock: Clock
         assert len(everything.of(other).tails(5)["access"]) == 1
         assert everything.of(KEY).tails(5)["access"] == []
         (tmp_path / "left behind").mkdir()
-        Journals(tmp_path, clock).keep_only([other])
+        RequestLogs(tmp_path, clock).keep_only([other])
         assert list(tmp_path.iterdir()) == [everything.of(other).folder]
 
     run(scene)
 
 
 def test_nothing_is_there_at_first(tmp_path: Path, clock: Clock) -> None:
-    Journals(tmp_path / "none", clock).keep_only([])
+    RequestLogs(tmp_path / "none", clock).keep_only([])

@@ -1,4 +1,4 @@
-"""Requests merged into one and their answers split again."""
+"""Requests batched into one and their answers split again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aip_magics.server.serving.merging import MOST_INSTANCES, merged, part_of, split
+from aip_magics.server.serving.batching import MAX_INSTANCES, merge_parts, parse_part, split_answer
 
 
 def body(*instances: object, **rest: object) -> bytes:
@@ -25,32 +25,32 @@ def body(*instances: object, **rest: object) -> bytes:
         b"{}",
         b'{"instances": 3}',
         b'{"instances": []}',
-        body(*range(MOST_INSTANCES + 1)),
+        body(*range(MAX_INSTANCES + 1)),
         b"[" * 100_000,
     ],
 )
 def test_what_goes_alone(alone: bytes) -> None:
-    assert part_of(alone) is None
+    assert parse_part(alone) is None
 
 
 def test_only_what_is_equal_but_for_the_instances_goes_together() -> None:
     one, same, other = (
-        part_of(body([1], a=1, b=2)),
-        part_of(b'{"b":2,"instances":[[2]],"a":1}'),
-        part_of(body([3], a=2)),
+        parse_part(body([1], a=1, b=2)),
+        parse_part(b'{"b":2,"instances":[[2]],"a":1}'),
+        parse_part(body([3], a=2)),
     )
     assert one
     assert same
     assert other
     assert one.rest == same.rest != other.rest
-    assert json.loads(merged([one, same])) == {"instances": [[1], [2]], "a": 1, "b": 2}
+    assert json.loads(merge_parts([one, same])) == {"instances": [[1], [2]], "a": 1, "b": 2}
 
 
 def test_the_number_of_predictions_must_be_right() -> None:
-    part = part_of(body([1], [2]))
+    part = parse_part(body([1], [2]))
     assert part
     with pytest.raises(ValueError, match="number of predictions"):
-        split(b'{"predictions": [1]}', [part])
+        split_answer(b'{"predictions": [1]}', [part])
 
 
 values = st.recursive(
@@ -62,10 +62,10 @@ values = st.recursive(
 
 @given(st.lists(st.lists(values, min_size=1, max_size=4), min_size=1, max_size=5))
 def test_each_gets_the_bytes_it_would_have_got_alone(requests: list[list[object]]) -> None:
-    parts = [part_of(body(*instances)) for instances in requests]
+    parts = [parse_part(body(*instances)) for instances in requests]
     known = [part for part in parts if part]
     assert len(known) == len(requests)
     # A model that gives its instances back, and writes as the worker does.
-    echoed = json.dumps({"predictions": json.loads(merged(known))["instances"]}, allow_nan=False).encode("ascii")
+    echoed = json.dumps({"predictions": json.loads(merge_parts(known))["instances"]}, allow_nan=False).encode("ascii")
     alone = [json.dumps({"predictions": instances}, allow_nan=False).encode("ascii") for instances in requests]
-    assert split(echoed, known) == alone
+    assert split_answer(echoed, known) == alone

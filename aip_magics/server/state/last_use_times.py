@@ -12,7 +12,7 @@ from aip_magics.server.state.database import Database
 WRITE_EVERY = timedelta(seconds=30)
 
 
-class LastUse:
+class LastUseTimes:
     """Kept in memory, as it changes with every request; written down now and then, and before it is shown."""
 
     def __init__(self, store: Database, clock: Callable[[], datetime]) -> None:

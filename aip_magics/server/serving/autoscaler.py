@@ -1,4 +1,4 @@
-"""How many nodes a version shall have: a pure function of its bounds and of what is going on."""
+"""How many nodes a version should have: a pure function of its bounds and its load."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from aip_magics import catalog
 from aip_magics.spec import Version
 
 REQUESTS_PER_NODE = 2  # running or waiting; with more, another node is wanted
-CALM_SECONDS = 60.0  # a node that was not needed for so long is stopped, one after the other
+COOLDOWN_SECONDS = 60.0  # a node that was not needed for so long is stopped, one after the other
 IDLE_SECONDS = 900.0  # without any request: down to the least
 NODES_PER_CORE = 4  # more only cost memory
 
 
 @dataclasses.dataclass(frozen=True)
-class Scale:
-    """Between how many nodes a version is served; `least` 0: none without requests."""
+class ScalingBounds:
+    """Between how many nodes a version is served; `min_nodes` 0: none without requests."""
 
-    least: int = 0
-    most: int = 1
+    min_nodes: int = 0
+    max_nodes: int = 1
 
     @classmethod
-    def of(cls, version: Version) -> Scale:
+    def of(cls, version: Version) -> ScalingBounds:
         """As the version asks for. Without `maxNodes` one node serves, or as many as `minNodes` says."""
         if version.manualScaling is not None:
             nodes = max(version.manualScaling.nodes or 1, 1)
@@ -32,9 +32,9 @@ class Scale:
         most = auto.maxNodes if auto and auto.maxNodes is not None else 1
         return cls(least, max(most, least, 1))
 
-    def capped(self, nodes: int) -> Scale:
+    def capped(self, nodes: int) -> ScalingBounds:
         """With at most so many nodes."""
-        return Scale(min(self.least, nodes), min(self.most, nodes))
+        return ScalingBounds(min(self.min_nodes, nodes), min(self.max_nodes, nodes))
 
 
 def _default_least(machine_type: str | None) -> int:
@@ -44,8 +44,8 @@ def _default_least(machine_type: str | None) -> int:
 
 
 @dataclasses.dataclass(frozen=True)
-class Load:
-    """What is going on. Times are those of one monotonic clock, in seconds."""
+class LoadSnapshot:
+    """The load of a version at one moment. Times are seconds of one monotonic clock."""
 
     nodes: int  # loaded or being started
     outstanding: int  # requests that run or wait
@@ -53,26 +53,28 @@ class Load:
     needed: float  # when all the nodes were last needed
 
 
-def enough(outstanding: int) -> int:
+def nodes_needed(outstanding: int) -> int:
     """How many nodes so many requests need."""
     return math.ceil(outstanding / REQUESTS_PER_NODE)
 
 
-def wanted(now: float, scale: Scale, load: Load, idle_seconds: float = IDLE_SECONDS) -> int:
+def desired_nodes(now: float, scale: ScalingBounds, load: LoadSnapshot, idle_seconds: float = IDLE_SECONDS) -> int:
     """How many nodes there should be now: more at once when requests queue, fewer only after a while."""
     if not load.outstanding and now - load.used >= idle_seconds:
-        return scale.least
+        return scale.min_nodes
     keep = load.nodes
-    if keep > 1 and now - load.needed >= CALM_SECONDS:
+    if keep > 1 and now - load.needed >= COOLDOWN_SECONDS:
         keep -= 1
-    return min(max(enough(load.outstanding), scale.least, keep), scale.most)
+    return min(max(nodes_needed(load.outstanding), scale.min_nodes, keep), scale.max_nodes)
 
 
-def next_look(now: float, scale: Scale, load: Load, idle_seconds: float = IDLE_SECONDS) -> float | None:
+def next_check_at(
+    now: float, scale: ScalingBounds, load: LoadSnapshot, idle_seconds: float = IDLE_SECONDS
+) -> float | None:
     """When fewer nodes might be wanted if nothing happens until then; None: never."""
-    if load.nodes <= scale.least:
+    if load.nodes <= scale.min_nodes:
         return None
     due = load.used + idle_seconds
     if load.nodes > 1:
-        due = min(due, load.needed + CALM_SECONDS)
+        due = min(due, load.needed + COOLDOWN_SECONDS)
     return max(due, now + 1.0)  # not over and over while one request takes long

@@ -1,4 +1,4 @@
-"""What a node is made of."""
+"""The specification of a node: the model, the interpreter and the packages it serves with."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import dataclasses
 from pathlib import Path
 
 from aip_magics.server.names import VersionKey
-from aip_magics.server.serving.scaling import Scale
+from aip_magics.server.serving.autoscaler import ScalingBounds
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
-    """What a node is made of. `packages` are the archives to install before, in this order."""
+class NodeSpec:
+    """What a node serves. `packages` are the archives to install before, in this order."""
 
     key: VersionKey
     model_dir: Path
@@ -20,9 +20,9 @@ class Recipe:
     packages: tuple[Path, ...] = ()
     prediction_class: str | None = None
     package_uris: tuple[str, ...] = ()
-    scale: Scale = dataclasses.field(default_factory=Scale)
+    scale: ScalingBounds = dataclasses.field(default_factory=ScalingBounds)
 
     @property
-    def mergeable(self) -> bool:
+    def batchable(self) -> bool:
         """Whether a prediction depends on its own instance only, as far as we can know: not where code is custom."""
         return not (self.prediction_class or self.packages)

@@ -15,8 +15,8 @@ import pytest
 
 import aip_magics
 from aip_magics.errors import PredictionError, WorkerError
-from aip_magics.prediction import ParentPool, WorkerPool, WorkerSpec
-from aip_magics.prediction.pool import fingerprint, memory_of
+from aip_magics.prediction import ForkServerPool, WorkerPool, WorkerSpec
+from aip_magics.prediction.worker_pool import fingerprint, memory_of
 
 BODY = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 
@@ -38,8 +38,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def pool(parents: ParentPool, clock: Clock, gone: Callable[..., bool]) -> Iterator[WorkerPool]:
-    with WorkerPool(limit=2, parents=parents, clock=clock) as made:
+def pool(parents: ForkServerPool, clock: Clock, gone: Callable[..., bool]) -> Iterator[WorkerPool]:
+    with WorkerPool(limit=2, fork_servers=parents, clock=clock) as made:
         yield made
         pids = pids_of(made)
     assert all(gone(pid) for pid in pids)
@@ -100,9 +100,9 @@ def test_an_idle_worker_ends(
 
 
 def test_idle_workers_are_swept_without_being_asked(
-    parents: ParentPool, built: Callable[..., Path], gone: Callable[..., bool]
+    parents: ForkServerPool, built: Callable[..., Path], gone: Callable[..., bool]
 ) -> None:
-    with WorkerPool(idle_seconds=0.2, parents=parents) as pool:
+    with WorkerPool(idle_seconds=0.2, fork_servers=parents) as pool:
         predictions(pool, built(answering(1)))
         until = time.monotonic() + 5
         while pool.workers() and time.monotonic() < until:
@@ -168,9 +168,9 @@ def test_a_fork_of_this_process_starts_with_an_empty_pool(pool: WorkerPool, buil
 SCRIPT = """
     import sys
     from aip_magics.prediction import local_predict
-    from aip_magics.prediction.pool import shared
+    from aip_magics.prediction.worker_pool import shared
     print(local_predict(sys.argv[1], [[1, 2]], trusted=True))
-    print(*(worker.pid for worker in shared().workers()), *shared().parents.pids(), shared()._logs)
+    print(*(worker.pid for worker in shared().workers()), *shared().fork_servers.pids(), shared()._logs)
 """
 
 
@@ -207,13 +207,13 @@ HEAVY = "held = bytearray(b'x') * (120 << 20)\n"
 
 
 def test_memory_is_bounded_and_the_oldest_goes(
-    parents: ParentPool, built: Callable[..., Path], gone: Callable[..., bool]
+    parents: ForkServerPool, built: Callable[..., Path], gone: Callable[..., bool]
 ) -> None:
     first, second, third = (built(HEAVY + answering(n), name=str(n)) for n in range(3))
-    with WorkerPool(parents=parents) as pool:
+    with WorkerPool(fork_servers=parents) as pool:
         predictions(pool, first)
         size = memory_of(pids_of(pool)[0])
-    with WorkerPool(parents=parents, memory=size * 5 // 2) as pool:
+    with WorkerPool(fork_servers=parents, memory=size * 5 // 2) as pool:
         predictions(pool, first)
         predictions(pool, second)
         predictions(pool, first)
@@ -225,8 +225,8 @@ def test_memory_is_bounded_and_the_oldest_goes(
         assert len(pids_of(pool)) == 2
 
 
-def test_one_worker_alone_may_be_large(parents: ParentPool, built: Callable[..., Path]) -> None:
-    with WorkerPool(parents=parents, memory=1) as pool:
+def test_one_worker_alone_may_be_large(parents: ForkServerPool, built: Callable[..., Path]) -> None:
+    with WorkerPool(fork_servers=parents, memory=1) as pool:
         assert predictions(pool, built(answering(1))) == [1]
         assert predictions(pool, built(answering(1))) == [1]
         (pid,) = pids_of(pool)
@@ -236,10 +236,10 @@ def test_one_worker_alone_may_be_large(parents: ParentPool, built: Callable[...,
 
 
 def test_a_thread_that_waited_for_an_evicted_worker_gets_a_new_one(
-    parents: ParentPool, built: Callable[..., Path], gone: Callable[..., bool]
+    parents: ForkServerPool, built: Callable[..., Path], gone: Callable[..., bool]
 ) -> None:
     directories = [built(answering(n), name=str(n)) for n in range(3)]
-    with WorkerPool(parents=parents, limit=1) as pool:
+    with WorkerPool(fork_servers=parents, limit=1) as pool:
         answers: list[object] = []
         work = [(directory, number) for number, directory in enumerate(directories)] * 4
         threads = [

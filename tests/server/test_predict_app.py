@@ -1,4 +1,4 @@
-"""The short way of a predict request answers as the long one does, whatever way its bytes arrive."""
+"""A predict request gets the same answer, whatever way its bytes arrive and whatever else its head says."""
 
 import json
 import socket
@@ -46,17 +46,17 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_both_ways_answer_the_same(served, connect, case):
+def test_predict_answers_the_same_for_remembered_and_for_new_heads(served, connect, case):
     connection, token = connect(), served.state.token
     connection.sendall(request(token, **CASES[case]))
-    connection.sendall(request(token, **{"Connection": "keep-alive", **CASES[case]}))  # uvicorn's to read
-    short, long = answers(connection, 2)
-    assert short == long
-    assert short[0] in ({200} if case in ("good", "default version", "query", "at the limit") else range(400, 500))
+    connection.sendall(request(token, **{"Connection": "keep-alive", **CASES[case]}))
+    first, second = answers(connection, 2)
+    assert first == second
+    assert first[0] in ({200} if case in ("good", "default version", "query", "at the limit") else range(400, 500))
 
 
 @pytest.mark.parametrize("token", ["", "wrong"])
-def test_the_short_way_asks_for_the_token(served, connect, token):
+def test_predict_asks_for_the_token_after_a_request_that_had_it(served, connect, token):
     connection = connect()
     connection.sendall(request(served.state.token))
     assert answers(connection)[0][0] == 200
@@ -108,7 +108,7 @@ def test_many_heads_are_not_all_remembered(served, connect):
         assert answers(connection)[0][0] == 200
 
 
-def test_it_is_written_down_as_on_the_long_way(served, connect):
+def test_predict_requests_and_their_errors_are_counted(served, connect):
     before = served.ok("GET", V.replace(":predict", ":stats"))
     connection = connect()
     connection.sendall(request(served.state.token))

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from aip_magics.errors import ApiError, PredictionError, ResourceExhausted, Unavailable
-from aip_magics.prediction import AsyncWorker, ParentPool, WorkerSpec
+from aip_magics.prediction import AsyncWorkerClient, ForkServerPool, WorkerSpec
 from aip_magics.server.names import VersionKey
-from aip_magics.server.nodes import NodeGroup, Nodes, Recipe
-from aip_magics.server.serving import waiting as module
-from aip_magics.server.serving.scaling import Scale
+from aip_magics.server.serving import request_queue as module
+from aip_magics.server.serving.autoscaler import ScalingBounds
+from aip_magics.server.serving.node_groups import NodeGroup, NodeGroups, NodeSpec
 from aip_magics.spec import ManualScaling, Version
 
 KEY = VersionKey("global", "p", "m", "v")
@@ -48,30 +48,30 @@ Act.__module__ = 'sklearn.act'
 
 @pytest.fixture(scope="module")
 def parents():
-    with ParentPool() as pool:
+    with ForkServerPool() as pool:
         yield pool
 
 
 @pytest.fixture
-def recipe(tmp_path):
+def node_spec(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.pkl").write_bytes(pickle.dumps(Act()))
-    return Recipe(KEY, tmp_path / "model", "SCIKIT_LEARN", WorkerSpec(tmp_path).python)
+    return NodeSpec(KEY, tmp_path / "model", "SCIKIT_LEARN", WorkerSpec(tmp_path).python)
 
 
 @pytest.fixture
-def with_group(recipe, parents, tmp_path):
+def with_group(node_spec, parents, tmp_path):
     """Run a test's coroutine with a group of `size` nodes; `loaded` collects what was loaded."""
 
-    async def start(recipe):
+    async def start(node_spec):
         (tmp_path / "logs").mkdir(exist_ok=True)
-        spec = WorkerSpec(recipe.model_dir, recipe.framework, recipe.python, trusted=True)
-        return await AsyncWorker.start(spec, log_dir=tmp_path / "logs", parents=parents)
+        spec = WorkerSpec(node_spec.model_dir, node_spec.framework, node_spec.python, trusted=True)
+        return await AsyncWorkerClient.start(spec, log_dir=tmp_path / "logs", fork_servers=parents)
 
     def run(test, size=1, scale=None, **options):
         async def whole():
             loaded = []
-            scaled = dataclasses.replace(recipe, scale=scale or (Scale(0, 1) if size == 1 else Scale(size, size)))
+            scaled = dataclasses.replace(node_spec, scale=scale or ScalingBounds(0 if size == 1 else size, size))
             group = NodeGroup(scaled, start, loaded.append, **options)
             try:
                 await test(group, loaded)
@@ -210,7 +210,7 @@ def test_nodes_come_with_the_queue_and_go_when_idle(with_group):
         await until(lambda: not any(map(exists, pids)))
         assert await pid(group) not in pids
 
-    with_group(test, scale=Scale(0, 3), idle_seconds=0.5)
+    with_group(test, scale=ScalingBounds(0, 3), idle_seconds=0.5)
 
 
 def test_as_many_nodes_as_are_fixed_from_the_start(with_group):
@@ -225,15 +225,15 @@ def test_as_many_nodes_as_are_fixed_from_the_start(with_group):
 
 def test_a_change_of_the_scale_counts_at_once(with_group):
     async def test(group, loaded):
-        group.rescale(Scale(2, 2))
+        group.rescale(ScalingBounds(2, 2))
         assert not loaded  # a group that serves nobody stays asleep
         await group.start()
         await until(lambda: group.to_json()["nodes"]["running"] == 2)
-        group.rescale(Scale(3, 3))
+        group.rescale(ScalingBounds(3, 3))
         await until(lambda: group.to_json()["nodes"]["running"] == 3)
         busy = asyncio.gather(*(pid(group, 0.3) for _ in range(3)))
         await asyncio.sleep(0.1)
-        group.rescale(Scale(1, 1))
+        group.rescale(ScalingBounds(1, 1))
         assert len(set(await busy)) == 3  # what runs is finished first
         await until(lambda: group.to_json()["nodes"]["running"] == 1)
         assert len(loaded) == 3
@@ -274,7 +274,7 @@ def test_requests_that_wait_go_together_where_that_is_switched_on(with_group):
         assert isinstance(last, PredictionError)  # it takes no `a`
         assert json.loads(await group.predict(b'{"instances": [["calls"]]}', 30))["predictions"] == [4]
 
-    with_group(test, merge=True)
+    with_group(test, batching=True)
 
 
 def test_one_bad_request_spoils_none_of_those_it_went_with(with_group):
@@ -287,7 +287,7 @@ def test_one_bad_request_spoils_none_of_those_it_went_with(with_group):
         assert (first, second) == (b'{"predictions": ["echo 1"]}', b'{"predictions": ["echo 2"]}')
         assert isinstance(bad, PredictionError)
 
-    with_group(test, merge=True)
+    with_group(test, batching=True)
 
 
 def test_a_request_that_ends_its_node_ends_no_other_request(with_group):
@@ -302,41 +302,23 @@ def test_a_request_that_ends_its_node_ends_no_other_request(with_group):
         assert bad.message.startswith("This request ended 2 nodes, one after the other: ")
         assert group.to_json()["waiting"] == 0
 
-    with_group(test, merge=True)
+    with_group(test, batching=True)
 
 
-def soon(group, *row, deadline=30.0):
-    """As `predict`, the short way."""
-    answer = asyncio.get_running_loop().create_future()
-
-    async def wait(rest):
-        try:
-            answer.set_result(await rest)
-        except ApiError as error:
-            answer.set_exception(error)
-
-    request = json.dumps({"instances": [row]}).encode()
-    assert group.predict_soon(request, deadline, answer.set_result, lambda rest: asyncio.ensure_future(wait(rest)))
-    return answer
+def ask(group, *row, deadline=30.0):
+    """A request that is on its way."""
+    return asyncio.ensure_future(group.predict(json.dumps({"instances": [row]}).encode(), deadline))
 
 
 def echoed(text):
     return json.dumps({"predictions": [text]}).encode()
 
 
-async def brisk(group, nodes):
-    """Wait until all nodes are there and have answered at once."""
-    await until(lambda: group.to_json()["nodes"]["running"] == nodes)
-    for _ in range(20):
-        await asyncio.gather(*(soon(group, "warm") for _ in range(2 * nodes)))
-
-
-def test_the_short_way_with_a_queue_answers_all_in_order(with_group):
+def test_requests_in_a_queue_are_all_answered_in_order(with_group):
     async def test(group, loaded):
         await pid(group)
-        await brisk(group, 1)
         order = []
-        waiting = [soon(group, f"echo {n}") for n in range(50)]
+        waiting = [ask(group, f"echo {n}") for n in range(50)]
         for n, answer in enumerate(waiting):
             answer.add_done_callback(lambda _, n=n: order.append(n))
         assert await asyncio.gather(*waiting) == [echoed(f"echo {n}") for n in range(50)]
@@ -347,28 +329,27 @@ def test_the_short_way_with_a_queue_answers_all_in_order(with_group):
     with_group(test)
 
 
-def test_what_waits_at_a_node_that_takes_long_goes_to_another(with_group):
+def test_what_waits_goes_to_the_node_that_is_free_first(with_group):
     async def test(group, loaded):
         await pid(group)
-        await brisk(group, 2)
+        await until(lambda: group.to_json()["nodes"]["running"] == 2)
         begun = time.monotonic()
-        busy = [soon(group, "echo"), soon(group, "echo")]
-        slow, behind, other = soon(group, 3.0), soon(group, "behind"), soon(group, "other")
+        busy = [ask(group, "echo"), ask(group, "echo")]
+        slow, behind, other = ask(group, 3.0), ask(group, "behind"), ask(group, "other")
         assert await asyncio.gather(*busy, behind, other) == [*[echoed("echo")] * 2, echoed("behind"), echoed("other")]
         assert time.monotonic() - begun < 2
         assert not slow.done()
         await slow
         await until(lambda: group.to_json()["nodes"]["busy"] == 0)
-        assert await soon(group, "after") == echoed("after")
+        assert await ask(group, "after") == echoed("after")
 
     with_group(test, size=2)
 
 
-def test_a_request_that_ends_its_node_ends_none_that_waits_there(with_group):
+def test_a_request_that_ends_its_node_ends_none_that_waits(with_group):
     async def test(group, loaded):
         await pid(group)
-        await brisk(group, 1)
-        waiting = [soon(group, text) for text in ("echo 0", "die", "echo 1", "echo 2")]
+        waiting = [ask(group, text) for text in ("echo 0", "die", "echo 1", "echo 2")]
         first, died, *others = await asyncio.gather(*waiting, return_exceptions=True)
         assert [first, *others] == [echoed(f"echo {n}") for n in range(3)]
         assert isinstance(died, ApiError)
@@ -377,13 +358,13 @@ def test_a_request_that_ends_its_node_ends_none_that_waits_there(with_group):
     with_group(test)
 
 
-def test_the_short_way_ends_at_the_deadline_and_with_the_group(with_group):
+def test_what_waits_ends_at_the_deadline_and_with_the_group(with_group):
     async def test(group, loaded):
         await pid(group)
         slow = asyncio.ensure_future(pid(group, 1.0))
         await asyncio.sleep(0.1)
         begun = time.monotonic()
-        late, left = soon(group, "late", deadline=0.2), soon(group, "left")
+        late, left = ask(group, "late", deadline=0.2), ask(group, "left")
         with pytest.raises(ApiError) as caught:
             await late
         assert time.monotonic() - begun < 0.8
@@ -398,33 +379,33 @@ def test_the_short_way_ends_at_the_deadline_and_with_the_group(with_group):
 
 
 @pytest.mark.parametrize("custom", [{"prediction_class": "m.C"}, {"packages": (Path("x.tar.gz"),)}])
-def test_requests_to_custom_code_are_never_merged(recipe, custom):
-    assert recipe.mergeable
-    assert not dataclasses.replace(recipe, **custom).mergeable
+def test_requests_to_custom_code_are_never_batched(node_spec, custom):
+    assert node_spec.batchable
+    assert not dataclasses.replace(node_spec, **custom).batchable
 
 
-def test_the_threads_of_all_nodes_fit_the_processors(recipe):
-    nodes = Nodes(start_worker=None, on_loaded=None, cores=8)
-    shares = [nodes.threads(dataclasses.replace(recipe, scale=Scale(0, most))) for most in (1, 2, 3, 8, 30)]
+def test_the_threads_of_all_nodes_fit_the_processors(node_spec):
+    nodes = NodeGroups(start_worker=None, on_loaded=None, cores=8)
+    shares = [nodes.threads(dataclasses.replace(node_spec, scale=ScalingBounds(0, most))) for most in (1, 2, 3, 8, 30)]
     assert shares == [8, 4, 2, 1, 1]
 
 
-def test_more_nodes_than_make_sense_are_not_started(recipe, caplog):
-    nodes = Nodes(start_worker=None, on_loaded=None, cores=2)
-    group = nodes.group(dataclasses.replace(recipe, scale=Scale(50, 50)))
-    assert group.recipe.scale == Scale(8, 8)
+def test_more_nodes_than_make_sense_are_not_started(node_spec, caplog):
+    nodes = NodeGroups(start_worker=None, on_loaded=None, cores=2)
+    group = nodes.group(dataclasses.replace(node_spec, scale=ScalingBounds(50, 50)))
+    assert group.node_spec.scale == ScalingBounds(8, 8)
     assert "at most 8 nodes serve on 2 processors, not 50" in caplog.text
     nodes.rescale(KEY, Version(manualScaling=ManualScaling(3)))
-    assert group.recipe.scale == Scale(3, 3)
+    assert group.node_spec.scale == ScalingBounds(3, 3)
     assert "up to 3 nodes share 2 processors" in caplog.text
     nodes.rescale(VersionKey("global", "p", "m", "other"), Version())
 
 
-def test_a_version_has_one_group_until_it_is_closed(recipe):
+def test_a_version_has_one_group_until_it_is_closed(node_spec):
     async def test():
-        nodes = Nodes(start_worker=None, on_loaded=None)  # neither is asked for before a request comes
-        group = nodes.group(recipe)
-        assert nodes.group(recipe) is group
+        nodes = NodeGroups(start_worker=None, on_loaded=None)  # neither is asked for before a request comes
+        group = nodes.group(node_spec)
+        assert nodes.group(node_spec) is group
         assert nodes.find(KEY) is group
         await nodes.close(KEY)
         await nodes.close(KEY)

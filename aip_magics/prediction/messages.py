@@ -1,4 +1,4 @@
-"""Frames between owner and worker: a header (JSON object) and a payload (bytes), each with its length before it."""
+"""Messages between a worker and its client: a JSON object and bytes, each with its length before it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ HEADER_LIMIT = 1 << 24  # bytes; more is no header of ours
 PAYLOAD_LIMIT = (1 << 32) - 1  # bytes
 
 
-class Frame(NamedTuple):
+class WorkerMessage(NamedTuple):
     header: dict[str, Any]
     payload: bytes
 
 
-def pack(header: Mapping[str, Any], payload: bytes = b"") -> bytes:
-    """The bytes of one frame. InstancesError if the payload is 4 GiB or more."""
-    return joined(json.dumps(header).encode("utf-8"), payload)
+def encode_message(header: Mapping[str, Any], payload: bytes = b"") -> bytes:
+    """The bytes of one message. InstancesError if the payload is 4 GiB or more."""
+    return encode_raw_message(json.dumps(header).encode("utf-8"), payload)
 
 
-def joined(head: bytes, payload: bytes) -> bytes:
-    """As `pack`, of a header that is JSON already."""
+def encode_raw_message(head: bytes, payload: bytes) -> bytes:
+    """As `encode_message`, for a header that is JSON already."""
     if len(payload) > PAYLOAD_LIMIT:
         raise InstancesError(
             _("a request of {count} bytes is too large", count=len(payload)), fix=_("send fewer instances at once")
@@ -34,19 +34,19 @@ def joined(head: bytes, payload: bytes) -> bytes:
     return b"".join((HEAD.pack(len(head), len(payload)), head, payload))
 
 
-class Unpacker:
-    """Takes bytes as they arrive, gives frames as they are complete."""
+class MessageDecoder:
+    """Take bytes as they arrive, give messages as they are complete."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
-        """The frames that `data` completes. WorkerError if the bytes are no frames."""
+    def feed(self, data: bytes) -> Iterator[WorkerMessage]:
+        """The messages that `data` completes. WorkerError if the bytes are not messages."""
         self._buffer += data
-        while (frame := self._take()) is not None:
-            yield frame
+        while self._buffer and (message := self._take()) is not None:
+            yield message
 
-    def _take(self) -> Frame | None:
+    def _take(self) -> WorkerMessage | None:
         if len(self._buffer) < HEAD.size:
             return None
         head, payload = HEAD.unpack_from(self._buffer)
@@ -59,6 +59,6 @@ class Unpacker:
             header, body = bytes(view[HEAD.size : middle]), bytes(view[middle:end])
         del self._buffer[:end]
         try:
-            return Frame(json.loads(header.decode()), body)  # it would look for the encoding of bytes
+            return WorkerMessage(json.loads(header.decode()), body)  # it would look for the encoding of bytes
         except ValueError:
             raise WorkerError(_("the worker process sent something else than frames")) from None

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import re
+from collections.abc import Callable
 from typing import Any, cast
 
 import httptools
@@ -29,7 +31,7 @@ CONNECTIONS = 512
 _ABSOLUTE = re.compile(rb"https?://(?P<host>[^/?#@\\]+)(?P<path>/[^?#]*)?(?P<query>\?[^#]*)?(?:#.*)?", re.IGNORECASE)
 
 
-class Refusal(Exception):
+class RequestRefused(Exception):
     """The request cannot be taken: `code` and text of the answer, after which the connection is closed."""
 
     def __init__(self, code: int, text: str) -> None:
@@ -37,14 +39,14 @@ class Refusal(Exception):
         self.code = code
 
 
-class Door:
+class ConnectionLimiter:
     """All connections: where there are too many, those that have not shown the token go first, the oldest of them."""
 
     def __init__(self, most: int = CONNECTIONS) -> None:
         self.most = most
-        self._strangers: dict[Guarded, None] = {}
+        self._strangers: dict[LimitedProtocol, None] = {}
 
-    def enter(self, one: Guarded, there: int) -> bool:
+    def enter(self, one: LimitedProtocol, there: int) -> bool:
         """Whether there is room, or room was made."""
         if there > self.most:
             if not self._strangers:
@@ -55,17 +57,17 @@ class Door:
         self._strangers[one] = None
         return True
 
-    def know(self, one: Guarded) -> None:
+    def know(self, one: LimitedProtocol) -> None:
         """It has shown the token, or is gone."""
         self._strangers.pop(one, None)
 
 
-class Guarded(HttpToolsProtocol):
-    """uvicorn's connection with limits. The application calls `admitted` in the scope when the token was right."""
+class LimitedProtocol(HttpToolsProtocol):
+    """uvicorn's connection with limits. The application calls `on_token` in the scope once the token was right."""
 
-    def __init__(self, door: Door, *arguments: Any, **options: Any) -> None:
+    def __init__(self, limiter: ConnectionLimiter, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._door = door
+        self._limiter = limiter
         self._parsing = False  # whether the parser has the beginning of a request, and not its end
         self._headed = False  # whether it has its whole head
         self._upgrading = False  # whether the parser has a head that asks for an upgrade
@@ -77,13 +79,13 @@ class Guarded(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if self._door.enter(self, len(self.connections)):
+        if self._limiter.enter(self, len(self.connections)):
             self._wait_for_head()
         else:
-            self._refuse(Refusal(503, "This server has too many connections open; close some, or try again."))
+            self._refuse(RequestRefused(503, "This server has too many connections open; close some, or try again."))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._door.know(self)
+        self._limiter.know(self)
         self._have_head()
         super().connection_lost(exc)
 
@@ -98,7 +100,7 @@ class Guarded(HttpToolsProtocol):
                 self.transport.pause_reading()
             return
         if self._unused > HEAD_BYTES:
-            self._refuse(Refusal(431, f"The request's head or a line in its body exceeds {HEAD_BYTES} bytes."))
+            self._refuse(RequestRefused(431, f"The request's head or a line in its body exceeds {HEAD_BYTES} bytes."))
         elif self.cycle is not None and (not self.cycle.response_complete or not self._parsing):
             self._have_head()
             if self.cycle.response_complete:  # between two requests again, after the end of one that was answered
@@ -122,7 +124,9 @@ class Guarded(HttpToolsProtocol):
             return head + data[int(upgrade.args[0]) :]
         except httptools.HttpParserError as error:
             cause = error.__context__
-            self._refuse(cause if isinstance(cause, Refusal) else Refusal(400, "Invalid HTTP request received."))
+            self._refuse(
+                cause if isinstance(cause, RequestRefused) else RequestRefused(400, "Invalid HTTP request received.")
+            )
         return b""
 
     def on_message_begin(self) -> None:
@@ -130,17 +134,17 @@ class Guarded(HttpToolsProtocol):
         self._head_bytes = 0
         super().on_message_begin()
         scope = cast(dict[str, Any], self.scope)
-        scope["admitted"] = self.known
+        scope["on_token"] = self.on_token
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
         if len(self.url) > URL_BYTES:
-            raise Refusal(414, f"The request's URL exceeds {URL_BYTES} bytes.")
+            raise RequestRefused(414, f"The request's URL exceeds {URL_BYTES} bytes.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_bytes += len(name) + len(value) + HEADER_BYTES
         if self._head_bytes > HEAD_BYTES:
-            raise Refusal(431, f"The request's head exceeds {HEAD_BYTES} bytes.")
+            raise RequestRefused(431, f"The request's head exceeds {HEAD_BYTES} bytes.")
         if not self._headed:  # a trailer is none of the headers, which were looked at by then
             super().on_header(name, value)
 
@@ -169,7 +173,7 @@ class Guarded(HttpToolsProtocol):
             return
         found = _ABSOLUTE.fullmatch(self.url)
         if found is None or self.parser.get_method() == b"CONNECT":
-            raise Refusal(400, "The request's target is expected to be a path, or a URL of this server.")
+            raise RequestRefused(400, "The request's target is expected to be a path, or a URL of this server.")
         self.url = (found["path"] or b"/") + (found["query"] or b"")
         scope = cast(dict[str, Any], self.scope)
         scope["authority"] = found["host"].decode("latin-1")
@@ -185,9 +189,9 @@ class Guarded(HttpToolsProtocol):
         self._unused = 0
         super().on_message_complete()
 
-    def known(self) -> None:
+    def on_token(self) -> None:
         """This connection has shown the token."""
-        self._door.know(self)
+        self._limiter.know(self)
 
     def _wait_for_head(self) -> None:
         if self._late is None:
@@ -207,15 +211,15 @@ class Guarded(HttpToolsProtocol):
         if not self._parsing:
             self.transport.close()  # nobody has asked anything
         elif self.cycle is None or self.cycle.response_complete:
-            self._refuse(Refusal(408, f"The request's head did not come within {HEAD_SECONDS:g} seconds."))
+            self._refuse(RequestRefused(408, f"The request's head did not come within {HEAD_SECONDS:g} seconds."))
 
-    def _refuse(self, refusal: Refusal) -> None:
+    def _refuse(self, refusal: RequestRefused) -> None:
         """Say why, and close. What still comes is not looked at: closing at once would cost the client the answer."""
         if self._refused or self.transport.is_closing():
             return
         self._refused = True
         self._have_head()
-        self._door.know(self)
+        self._limiter.know(self)
         if self.cycle is not None and not self.cycle.response_complete:
             if not self._headed:  # the requests before this one are still to be answered, and are the last
                 self.cycle.keep_alive = False
@@ -233,6 +237,11 @@ class Guarded(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+
+def protocol() -> Callable[..., LimitedProtocol]:
+    """What uvicorn creates its connections with."""
+    return functools.partial(LimitedProtocol, ConnectionLimiter())
 
 
 _STATUS = {

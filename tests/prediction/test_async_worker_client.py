@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from aip_magics.errors import ModelDirError, PredictionError, WorkerError
-from aip_magics.prediction import AsyncWorker, ParentPool, WorkerSpec
+from aip_magics.prediction import AsyncWorkerClient, ForkServerPool, WorkerSpec
 
 BODY = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 SLOW = """
@@ -29,17 +29,17 @@ SLOW = """
             return instances
 """
 
-Run = Callable[[Callable[[AsyncWorker], Awaitable[None]], Path], None]
+Run = Callable[[Callable[[AsyncWorkerClient], Awaitable[None]], Path], None]
 
 
 @pytest.fixture(params=["forked", "spawned"])
 def run(request: pytest.FixtureRequest, tmp_path: Path, gone: Callable[..., bool]) -> Run:
-    parents: ParentPool | None = request.getfixturevalue("parents") if request.param == "forked" else None
+    parents: ForkServerPool | None = request.getfixturevalue("parents") if request.param == "forked" else None
 
-    def runner(scene: Callable[[AsyncWorker], Awaitable[None]], model_dir: Path) -> None:
+    def runner(scene: Callable[[AsyncWorkerClient], Awaitable[None]], model_dir: Path) -> None:
         async def main() -> int:
-            worker = await AsyncWorker.start(
-                WorkerSpec(model_dir, trusted=True), log_dir=tmp_path / "logs", parents=parents
+            worker = await AsyncWorkerClient.start(
+                WorkerSpec(model_dir, trusted=True), log_dir=tmp_path / "logs", fork_servers=parents
             )
             assert worker.forked == (parents is not None)
             assert worker.alive
@@ -56,7 +56,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path, gone: Callable[..., bool
 
 
 def test_loads_and_predicts(run: Run, sklearn_dir: Path, classifier: object, rows: list[list[float]]) -> None:
-    async def scene(worker: AsyncWorker) -> None:
+    async def scene(worker: AsyncWorkerClient) -> None:
         loaded = await worker.load()
         assert loaded.class_name == "sklearn.pipeline.Pipeline"
         answer = json.loads(await worker.predict(json.dumps({"instances": rows}).encode()))
@@ -67,7 +67,7 @@ def test_loads_and_predicts(run: Run, sklearn_dir: Path, classifier: object, row
 
 
 def test_requests_that_come_together_get_their_own_answers(run: Run, built: Callable[..., Path]) -> None:
-    async def scene(worker: AsyncWorker) -> None:
+    async def scene(worker: AsyncWorkerClient) -> None:
         await worker.load()
         bodies = [json.dumps({"instances": [n / 1000]}).encode() for n in range(20)]
         answers = await asyncio.gather(*(worker.predict(body) for body in bodies))
@@ -77,7 +77,7 @@ def test_requests_that_come_together_get_their_own_answers(run: Run, built: Call
 
 
 def test_large_bodies(run: Run, built: Callable[..., Path]) -> None:
-    async def scene(worker: AsyncWorker) -> None:
+    async def scene(worker: AsyncWorkerClient) -> None:
         await worker.load()
         instances = [0] * 500_000
         answer = await worker.predict(json.dumps({"instances": instances}).encode())
@@ -87,7 +87,7 @@ def test_large_bodies(run: Run, built: Callable[..., Path]) -> None:
 
 
 def test_errors_and_the_next_request(run: Run, built: Callable[..., Path]) -> None:
-    async def scene(worker: AsyncWorker) -> None:
+    async def scene(worker: AsyncWorkerClient) -> None:
         await worker.load()
         with pytest.raises(PredictionError, match="Exception during sklearn prediction: as wanted") as caught:
             await worker.predict(b'{"instances": ["fail"]}')
@@ -98,7 +98,7 @@ def test_errors_and_the_next_request(run: Run, built: Callable[..., Path]) -> No
 
 
 def test_death_while_predicting(run: Run, built: Callable[..., Path]) -> None:
-    async def scene(worker: AsyncWorker) -> None:
+    async def scene(worker: AsyncWorkerClient) -> None:
         await worker.load()
         with pytest.raises(WorkerError, match="exited with code 4 while predicting") as caught:
             await worker.predict(b'{"instances": ["die"]}')
@@ -111,7 +111,7 @@ def test_death_while_predicting(run: Run, built: Callable[..., Path]) -> None:
 
 
 def test_death_while_idle_is_noticed_at_once(run: Run, sklearn_dir: Path) -> None:
-    async def scene(worker: AsyncWorker) -> None:
+    async def scene(worker: AsyncWorkerClient) -> None:
         os.kill(worker.pid, signal.SIGKILL)
         until = time.monotonic() + 2
         while worker.alive and time.monotonic() < until:
@@ -124,7 +124,7 @@ def test_death_while_idle_is_noticed_at_once(run: Run, sklearn_dir: Path) -> Non
 
 
 def test_a_hang_ends_at_its_deadline(run: Run, built: Callable[..., Path], gone: Callable[..., bool]) -> None:
-    async def scene(worker: AsyncWorker) -> None:
+    async def scene(worker: AsyncWorkerClient) -> None:
         await worker.load()
         with pytest.raises(WorkerError, match=r"no answer within 0.2 s while predicting") as caught:
             await worker.predict(b'{"instances": [600]}', 0.2)
@@ -135,7 +135,7 @@ def test_a_hang_ends_at_its_deadline(run: Run, built: Callable[..., Path], gone:
 
 
 def test_a_cancelled_request_does_not_answer_the_next(run: Run, built: Callable[..., Path]) -> None:
-    async def scene(worker: AsyncWorker) -> None:
+    async def scene(worker: AsyncWorkerClient) -> None:
         await worker.load()
         first = asyncio.create_task(worker.predict(b'{"instances": [0.3]}'))
         await asyncio.sleep(0.1)
@@ -148,7 +148,7 @@ def test_a_cancelled_request_does_not_answer_the_next(run: Run, built: Callable[
 
 
 def test_closing_while_a_request_waits(run: Run, built: Callable[..., Path]) -> None:
-    async def scene(worker: AsyncWorker) -> None:
+    async def scene(worker: AsyncWorkerClient) -> None:
         await worker.load()
         waiting = asyncio.create_task(worker.predict(b'{"instances": [600]}'))
         await asyncio.sleep(0.1)
@@ -161,7 +161,7 @@ def test_closing_while_a_request_waits(run: Run, built: Callable[..., Path]) -> 
 
 def test_no_directory(tmp_path: Path) -> None:
     with pytest.raises(ModelDirError):
-        asyncio.run(AsyncWorker.start(WorkerSpec(tmp_path / "nowhere", trusted=True), log_dir=tmp_path))
+        asyncio.run(AsyncWorkerClient.start(WorkerSpec(tmp_path / "nowhere", trusted=True), log_dir=tmp_path))
 
 
 def test_a_parent_that_cannot_fork(built: Callable[..., Path], tmp_path: Path) -> None:
@@ -178,9 +178,9 @@ def test_a_parent_that_cannot_fork(built: Callable[..., Path], tmp_path: Path) -
     python.chmod(0o755)
 
     async def main() -> None:
-        with ParentPool() as pool:
+        with ForkServerPool() as pool:
             spec = WorkerSpec(built(SLOW), python=str(python), trusted=True)
-            worker = await AsyncWorker.start(spec, log_dir=tmp_path / "logs", parents=pool)
+            worker = await AsyncWorkerClient.start(spec, log_dir=tmp_path / "logs", fork_servers=pool)
             assert not worker.forked
             await worker.load()
             await worker.close()

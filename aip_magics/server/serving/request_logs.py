@@ -1,4 +1,4 @@
-"""What is written down of each version: who asked what when, sampled bodies, and what its nodes printed.
+"""The logs of each version: its requests, sampled bodies, and the output of its nodes.
 
 ::
 
@@ -27,7 +27,7 @@ from aip_magics.spec import RequestLoggingConfig
 
 FLUSH_SECONDS = 1.0  # what a kill -9 may cost
 FLUSH_BYTES = 1 << 16
-ACCESS_BYTES = 4 << 20  # then it is turned over; the one before is kept
+ACCESS_BYTES = 4 << 20  # then the file is rotated; one older file is kept
 REQUEST_BYTES = 32 << 20
 NODE_LOG_BYTES = 1 << 20
 NODE_LOG_KEPT = NODE_LOG_BYTES // 4  # what stays of a log that grew too large
@@ -35,8 +35,8 @@ NODE_LOGS = 5  # files kept per version besides those in use
 TAIL_BYTES = 1 << 18
 
 
-class Journal:
-    """Lines in a file, written in batches; at `most` bytes the file is turned over, so that two are kept."""
+class RotatingLog:
+    """Lines in a file, written in batches. At `most` bytes the file is rotated; one older file is kept."""
 
     def __init__(self, path: Path, most: int) -> None:
         self._path = path
@@ -79,15 +79,15 @@ class Journal:
         return self._path.with_name(f"{self._path.name}.1")
 
 
-class VersionJournals:
-    """All that is written down of one version."""
+class VersionLogs:
+    """The logs of one version."""
 
     def __init__(self, folder: Path, name: str, clock: Callable[[], datetime]) -> None:
         self.folder = folder
         self._name = name
         self._clock = clock
-        self._access = Journal(folder / "access.jsonl", ACCESS_BYTES)
-        self._requests = Journal(folder / "requests.jsonl", REQUEST_BYTES)
+        self._access = RotatingLog(folder / "access.jsonl", ACCESS_BYTES)
+        self._requests = RotatingLog(folder / "requests.jsonl", REQUEST_BYTES)
         self._trimmed: datetime | None = None
         self._share = 0.0
         self._owed = 0.0
@@ -168,22 +168,22 @@ class VersionJournals:
                         file.write(b"[the lines before were removed]\n" + kept)
 
 
-class Journals:
-    """Those of all versions, in one folder."""
+class RequestLogs:
+    """The logs of all versions, in one directory."""
 
     def __init__(self, folder: Path, clock: Callable[[], datetime]) -> None:
         self._folder = folder
         self._clock = clock
-        self._open: dict[VersionKey, VersionJournals] = {}
+        self._open: dict[VersionKey, VersionLogs] = {}
 
-    def of(self, key: VersionKey) -> VersionJournals:
+    def of(self, key: VersionKey) -> VersionLogs:
         found = self._open.get(key)
         if found is None:
-            found = self._open[key] = VersionJournals(self._folder / _digest(key), key.name, self._clock)
+            found = self._open[key] = VersionLogs(self._folder / _digest(key), key.name, self._clock)
         return found
 
     def remove(self, key: VersionKey) -> None:
-        """The version is gone, and all that was written down of it."""
+        """Delete the logs of a version that is gone."""
         if journals := self._open.pop(key, None):
             journals.flush()
         shutil.rmtree(self._folder / _digest(key), ignore_errors=True)
