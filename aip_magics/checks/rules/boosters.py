@@ -13,9 +13,9 @@ from aip_magics.checks.rules.libraries import newer_libraries, unread_format
 from aip_magics.i18n import gettext as _
 
 
-@rule("A08", link=links.XGBOOST_IO)
+@rule("A08", "unreadable-booster-format", link=links.XGBOOST_IO)
 @requires_booster
-def booster_format(context: CheckContext, directory: ModelDir, facts: BoosterFacts) -> Outcomes:
+def unreadable_booster_format(context: CheckContext, directory: ModelDir, facts: BoosterFacts) -> Outcomes:
     """The XGBoost that loads the model reads its format: UBJSON from 1.6 on, JSON from 1.0 on, binary before 3.1.
 
     Where the version in the file says it already, only that is told (A02, R07).
@@ -45,9 +45,9 @@ def booster_format(context: CheckContext, directory: ModelDir, facts: BoosterFac
     ]
 
 
-@rule("R06", link=links.API_PREDICT)
+@rule("R06", "booster-with-feature-names", link=links.API_PREDICT)
 @requires_booster
-def feature_names(_context: CheckContext, directory: ModelDir, facts: BoosterFacts) -> Outcomes:
+def booster_with_feature_names(_context: CheckContext, directory: ModelDir, facts: BoosterFacts) -> Outcomes:
     """The booster was trained without feature names: instances come as lists, and XGBoost then misses the names."""
     if not facts.feature_names:
         return []

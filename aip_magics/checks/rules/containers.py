@@ -15,8 +15,8 @@ _NOT_WITH_CONTAINER = ("runtimeVersion", "pythonVersion", "framework", "packageU
 _HOST = re.compile(r"(?P<region>[a-z]+-[a-z]+\d+)-docker\.pkg\.dev")
 
 
-@rule("S18", link=links.API)
-def container_alone(context: CheckContext) -> Outcomes:
+@rule("S18", "field-conflicts-with-container", link=links.API)
+def field_conflicts_with_container(context: CheckContext) -> Outcomes:
     """A container brings its own runtime and code: no runtimeVersion, pythonVersion, framework, packages or class."""
     version = context.version
     if version.container is None:
@@ -28,8 +28,8 @@ def container_alone(context: CheckContext) -> Outcomes:
     ]
 
 
-@rule("S19", link=links.API)
-def container_image(context: CheckContext) -> Outcomes:
+@rule("S19", "invalid-container-image", link=links.API)
+def invalid_container_image(context: CheckContext) -> Outcomes:
     """The image lies in Artifact Registry, in the region of the endpoint: REGION-docker.pkg.dev/PROJECT/REPO/IMAGE."""
     container = context.version.container
     if container is None:
@@ -53,8 +53,8 @@ def container_image(context: CheckContext) -> Outcomes:
     return [error(field, text, _("push it there: docker push {image}", image=wanted))]
 
 
-@rule("K01", link=links.CONTAINERS)
-def container_machine(context: CheckContext) -> Outcomes:
+@rule("K01", "container-on-wrong-machine", link=links.CONTAINERS)
+def container_on_wrong_machine(context: CheckContext) -> Outcomes:
     """A container needs a regional endpoint and an N1 machine, which has to be named."""
     version = context.version
     if version.container is None:
@@ -69,8 +69,8 @@ def container_machine(context: CheckContext) -> Outcomes:
     return found
 
 
-@rule("K02", link=links.CONTAINERS)
-def container_routes(context: CheckContext) -> Outcomes:
+@rule("K02", "unusable-routes-or-ports", link=links.CONTAINERS)
+def unusable_routes_or_ports(context: CheckContext) -> Outcomes:
     """Routes are those of a container; of its ports only the first one is used."""
     version = context.version
     if version.container is None:

@@ -22,8 +22,8 @@ _CLASS = "version.predictionClass"
 _CLASS_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
 
-@rule("C01", link=links.API)
-def package_names(context: CheckContext) -> Outcomes:
+@rule("C01", "invalid-package-name", link=links.API)
+def invalid_package_name(context: CheckContext) -> Outcomes:
     """Every package is a source distribution (.tar.gz, .zip) or a wheel (.whl), in Cloud Storage or on this machine."""
     fix = _("name the file that `%aip_package` or `python -m build --sdist` makes")
     found = []
@@ -40,8 +40,8 @@ def package_names(context: CheckContext) -> Outcomes:
     return found
 
 
-@rule("C02", link=links.API)
-def package_files(context: CheckContext) -> Outcomes:
+@rule("C02", "missing-package-file", link=links.API)
+def missing_package_file(context: CheckContext) -> Outcomes:
     """A package of this machine is a file that is there."""
     found = []
     for given in context.version.packageUris or ():
@@ -53,8 +53,8 @@ def package_files(context: CheckContext) -> Outcomes:
     return found
 
 
-@rule("C03", link=links.ROUTINES)
-def class_needs_package(context: CheckContext) -> Outcomes:
+@rule("C03", "prediction-class-without-package", link=links.ROUTINES)
+def prediction_class_without_package(context: CheckContext) -> Outcomes:
     """The class of a custom prediction routine lies in a package of packageUris."""
     version = context.version
     if version.predictionClass is None or version.packageUris:
@@ -63,8 +63,8 @@ def class_needs_package(context: CheckContext) -> Outcomes:
     return [error(_PACKAGES, text, _("%aip_package my_module.py makes one; add --package-uris dist/NAME.tar.gz"))]
 
 
-@rule("C04", link=links.API)
-def class_name(context: CheckContext) -> Outcomes:
+@rule("C04", "invalid-prediction-class-name", link=links.API)
+def invalid_prediction_class_name(context: CheckContext) -> Outcomes:
     """predictionClass is the name of a class with its module: `module.Class`."""
     asked = context.version.predictionClass
     if asked is None or _CLASS_NAME.fullmatch(asked):
@@ -73,8 +73,8 @@ def class_name(context: CheckContext) -> Outcomes:
     return [error(_CLASS, _("{asked!r} is not of the form module.Class", asked=asked), fix)]
 
 
-@rule("S17", link=links.CUSTOM_ON_N1)
-def custom_code_machine(context: CheckContext) -> Outcomes:
+@rule("S17", "custom-code-on-wrong-machine", link=links.CUSTOM_ON_N1)
+def custom_code_on_wrong_machine(context: CheckContext) -> Outcomes:
     """Custom prediction routines need an MLS1 machine, which only the global endpoint has.
 
     Packages alone are documented so too, but an official sample deploys them to an N1 machine: that only warns.
@@ -89,8 +89,8 @@ def custom_code_machine(context: CheckContext) -> Outcomes:
     return [warning(where, _("custom code is documented for MLS1 machines of the global endpoint only"), fix)]
 
 
-@rule("C05", link=links.CUSTOM_ON_N1)
-def code_framework(context: CheckContext) -> Outcomes:
+@rule("C05", "packages-for-wrong-framework", link=links.CUSTOM_ON_N1)
+def packages_for_wrong_framework(context: CheckContext) -> Outcomes:
     """Packages without a predictionClass are for scikit-learn models: pipelines with steps of the user's own."""
     version = context.version
     if not version.packageUris or version.predictionClass or context.framework not in ("TENSORFLOW", "XGBOOST"):

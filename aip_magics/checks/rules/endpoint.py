@@ -16,8 +16,8 @@ from aip_magics.spec import nearest
 _N1 = re.compile(r"n1-(standard|highmem|highcpu)-\d+")
 
 
-@rule("E01", link=links.DEPRECATIONS)
-def service_ended(context: CheckContext) -> Outcomes:
+@rule("E01", "service-shut-down", link=links.DEPRECATIONS)
+def service_shut_down(context: CheckContext) -> Outcomes:
     """Google shut AI Platform Prediction down on 2025-01-31; only compatible endpoints still answer."""
     if not context.target.is_google:
         return []
@@ -25,8 +25,8 @@ def service_ended(context: CheckContext) -> Outcomes:
     return [warning("target", text, _("deploy with --target local, or name a compatible endpoint"))]
 
 
-@rule("M03", link=links.REGIONAL)
-def region_available(context: CheckContext) -> Outcomes:
+@rule("M03", "unavailable-region", link=links.REGIONAL)
+def unavailable_region(context: CheckContext) -> Outcomes:
     """The model's region is one of the endpoint: its own on a regional endpoint, five on the global one.
 
     Compatible endpoints may have other regions: there it only warns.
@@ -58,8 +58,8 @@ def region_available(context: CheckContext) -> Outcomes:
     ]
 
 
-@rule("M04", link=links.API_MODEL)
-def one_region(context: CheckContext) -> Outcomes:
+@rule("M04", "invalid-region-count", link=links.API_MODEL)
+def invalid_region_count(context: CheckContext) -> Outcomes:
     """A model lives in exactly one region."""
     regions = context.model.regions
     if regions is None or len(regions) == 1:
@@ -68,8 +68,8 @@ def one_region(context: CheckContext) -> Outcomes:
     return [error("model.regions", _("exactly one region is wanted, not {count}", count=len(regions)), fix)]
 
 
-@rule("S14", link=links.REGIONAL)
-def machine_type(context: CheckContext) -> Outcomes:
+@rule("S14", "invalid-machine-type", link=links.REGIONAL)
+def invalid_machine_type(context: CheckContext) -> Outcomes:
     """The machine type exists and is one of the endpoint: MLS1 on the global one, N1 on regional ones.
 
     The list of N1 types is remembered: one that is not in it only warns.
@@ -104,8 +104,8 @@ def machine_type(context: CheckContext) -> Outcomes:
     return []
 
 
-@rule("S15", link=links.MACHINE_TYPES)
-def accelerator(context: CheckContext) -> Outcomes:
+@rule("S15", "invalid-accelerator", link=links.MACHINE_TYPES)
+def invalid_accelerator(context: CheckContext) -> Outcomes:
     """Accelerators need an N1 machine and TensorFlow or a container, a known type and a count above 0."""
     config = context.version.acceleratorConfig
     if config is None:
@@ -130,8 +130,8 @@ def accelerator(context: CheckContext) -> Outcomes:
     return found
 
 
-@rule("S22", link=links.API)
-def scale_to_zero(context: CheckContext) -> Outcomes:
+@rule("S22", "invalid-min-nodes", link=links.API)
+def invalid_min_nodes(context: CheckContext) -> Outcomes:
     """N1 machines keep at least one node; only MLS1 machines scale to zero."""
     scaling = context.version.autoScaling
     if scaling is None or scaling.minNodes is None:

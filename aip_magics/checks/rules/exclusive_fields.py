@@ -13,8 +13,8 @@ from aip_magics.i18n import gettext as _
 TABLE = re.compile(r"[\w.:-]+\.\w+\.[\w$-]+")  # of BigQuery, with its project and dataset
 
 
-@rule("S08", link=links.BOTH_GIVEN)
-def class_or_framework(context: CheckContext) -> Outcomes:
+@rule("S08", "prediction-class-with-framework", link=links.BOTH_GIVEN)
+def prediction_class_with_framework(context: CheckContext) -> Outcomes:
     """predictionClass and framework exclude each other."""
     version = context.version
     if version.predictionClass is None or version.framework in (None, "FRAMEWORK_UNSPECIFIED"):
@@ -23,8 +23,8 @@ def class_or_framework(context: CheckContext) -> Outcomes:
     return [error("version.framework", text, _("leave framework out: a custom prediction routine has none"))]
 
 
-@rule("S20", link=links.API)
-def service_account(context: CheckContext) -> Outcomes:
+@rule("S20", "unusable-service-account", link=links.API)
+def unusable_service_account(context: CheckContext) -> Outcomes:
     """A service account goes with a custom prediction routine or a container only."""
     if context.version.serviceAccount is None or context.is_custom:
         return []
@@ -32,8 +32,8 @@ def service_account(context: CheckContext) -> Outcomes:
     return [error("version.serviceAccount", text, _("leave it out"))]
 
 
-@rule("S21", link=links.API)
-def both_scalings(context: CheckContext) -> Outcomes:
+@rule("S21", "conflicting-scaling", link=links.API)
+def conflicting_scaling(context: CheckContext) -> Outcomes:
     """autoScaling and manualScaling exclude each other."""
     if context.version.autoScaling is None or context.version.manualScaling is None:
         return []
@@ -41,8 +41,8 @@ def both_scalings(context: CheckContext) -> Outcomes:
     return [error("version.manualScaling", text, _("keep one: autoScaling follows the load, manualScaling does not"))]
 
 
-@rule("L01", link=links.API)
-def request_logging(context: CheckContext) -> Outcomes:
+@rule("L01", "invalid-request-logging", link=links.API)
+def invalid_request_logging(context: CheckContext) -> Outcomes:
     """requestLoggingConfig names a table of BigQuery, and the share of the requests that goes there, 0 to 1.
 
     The service ignores it when a version is made: a deploy sends it in an update, once the version is READY.
@@ -65,8 +65,8 @@ def request_logging(context: CheckContext) -> Outcomes:
     return found
 
 
-@rule("F03", link=links.API)
-def explanations(context: CheckContext) -> Outcomes:
+@rule("F03", "invalid-explanation-config", link=links.API)
+def invalid_explanation_config(context: CheckContext) -> Outcomes:
     """explanationConfig names one method, and is for N1 machines of regional endpoints."""
     config = context.version.explanationConfig
     if config is None:

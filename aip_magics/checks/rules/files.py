@@ -21,9 +21,9 @@ _WANTED = {
 }
 
 
-@rule("A06", link=links.EXPORTING)
+@rule("A06", "multiple-model-files", link=links.EXPORTING)
 @on_directory
-def several_models(context: CheckContext, directory: ModelDir) -> Outcomes:
+def multiple_model_files(context: CheckContext, directory: ModelDir) -> Outcomes:
     """With several model files in the directory, the framework cannot be told unless it is given."""
     if _asked(context) or context.is_custom or len(directory.model_files) < 2:
         return []
@@ -31,9 +31,9 @@ def several_models(context: CheckContext, directory: ModelDir) -> Outcomes:
     return [error(str(directory.path), text, _("keep one, or say which with --framework"))]
 
 
-@rule("S02", link=links.WRONG_LEVEL)
+@rule("S02", "invalid-saved-model-directory", link=links.WRONG_LEVEL)
 @on_directory
-def saved_model(context: CheckContext, directory: ModelDir) -> Outcomes:
+def invalid_saved_model_directory(context: CheckContext, directory: ModelDir) -> Outcomes:
     """A TensorFlow model is the directory that directly holds exactly one of saved_model.pb and saved_model.pbtxt.
 
     An export base (folders named by a time) is one level too high.
@@ -58,9 +58,9 @@ def saved_model(context: CheckContext, directory: ModelDir) -> Outcomes:
     return [error(str(directory.path), text, _rename(directory, wanted) or _("export the model as a SavedModel"))]
 
 
-@rule("A19", link=links.EXPORTING)
+@rule("A19", "unexported-model", link=links.EXPORTING)
 @on_directory
-def needs_export(context: CheckContext, directory: ModelDir) -> Outcomes:
+def unexported_model(context: CheckContext, directory: ModelDir) -> Outcomes:
     """A Keras file, a checkpoint or a TensorFlow Lite model is no SavedModel: it has to be exported first."""
     near = _needs_export(context, directory)
     if near is None:
@@ -73,9 +73,9 @@ def needs_export(context: CheckContext, directory: ModelDir) -> Outcomes:
     return [error(near.name, text, _("{line}, then deploy {target}", line=line, target=target))]
 
 
-@rule("S03", link=links.WRONG_NAME)
+@rule("S03", "wrong-model-file-name", link=links.WRONG_NAME)
 @on_directory
-def file_names(context: CheckContext, directory: ModelDir) -> Outcomes:
+def wrong_model_file_name(context: CheckContext, directory: ModelDir) -> Outcomes:
     """The model file is called exactly model.joblib, model.pkl or model.bst and there is one of them."""
     asked = _asked(context)
     if context.is_custom or asked == "TENSORFLOW" or directory.newest_export:
@@ -96,9 +96,9 @@ def file_names(context: CheckContext, directory: ModelDir) -> Outcomes:
     return [error(near.name, _("{name} {why}: the model would not be found", name=near.name, why=near.why), fix)]
 
 
-@rule("A05", link=links.EXPORTING)
+@rule("A05", "missing-model-file", link=links.EXPORTING)
 @on_directory
-def no_model(context: CheckContext, directory: ModelDir) -> Outcomes:
+def missing_model_file(context: CheckContext, directory: ModelDir) -> Outcomes:
     """There is a model file in the directory, and it is one of the framework asked for."""
     asked = _asked(context)
     if context.is_custom or asked == "TENSORFLOW" or directory.newest_export:
@@ -126,8 +126,8 @@ def no_model(context: CheckContext, directory: ModelDir) -> Outcomes:
     return [error(where, text, f"joblib.dump(model, {str(directory.path / 'model.joblib')!r})")]
 
 
-@rule("S04", link=links.DEPLOYING)
-def origin_is_directory(context: CheckContext) -> Outcomes:
+@rule("S04", "origin-not-a-directory", link=links.DEPLOYING)
+def origin_not_a_directory(context: CheckContext) -> Outcomes:
     """The origin is the model's directory, not the file in it, and its name in Cloud Storage has no empty part.
 
     A local file stands for its directory: all files beside it are uploaded too.
@@ -169,9 +169,9 @@ def origin_is_directory(context: CheckContext) -> Outcomes:
     return found
 
 
-@rule("S05", link=links.TOO_LARGE)
+@rule("S05", "model-too-large", link=links.TOO_LARGE)
 @on_directory
-def total_size(context: CheckContext, directory: ModelDir) -> Outcomes:
+def model_too_large(context: CheckContext, directory: ModelDir) -> Outcomes:
     """The model directory has at most 500 MB on MLS1 machines (global endpoint), 10 GB on N1 (regional endpoints)."""
     most = catalog.limits().model_dir_bytes(context.family)
     if directory.total_size <= most:
@@ -191,9 +191,9 @@ def total_size(context: CheckContext, directory: ModelDir) -> Outcomes:
     return [error(str(directory.path), text, fix)]
 
 
-@rule("S06", link=links.API)
+@rule("S06", "too-many-files", link=links.API)
 @on_directory
-def file_count(_context: CheckContext, directory: ModelDir) -> Outcomes:
+def too_many_files(_context: CheckContext, directory: ModelDir) -> Outcomes:
     """The model directory has at most 1000 files."""
     most = catalog.limits().model_dir_files
     if len(directory.files) <= most:
@@ -207,9 +207,9 @@ def file_count(_context: CheckContext, directory: ModelDir) -> Outcomes:
     return [error(str(directory.path), text, fix)]
 
 
-@rule("D04", link=links.DEPLOYING)
+@rule("D04", "files-not-uploaded", link=links.DEPLOYING)
 @on_directory
-def skipped_files(_context: CheckContext, directory: ModelDir) -> Outcomes:
+def files_not_uploaded(_context: CheckContext, directory: ModelDir) -> Outcomes:
     """Links to folders, broken links and what is no file are not uploaded.
 
     Hidden files and compiled Python are left out without a word.

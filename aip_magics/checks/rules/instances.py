@@ -28,8 +28,8 @@ _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "ui
 _NUMBERS = (*_INTEGERS, "half", "bfloat16", "float16", "float32", "float64")
 
 
-@rule("R04", link=links.OTHER_KEYS)
-def other_keys(context: CheckContext) -> Outcomes:
+@rule("R04", "unexpected-request-key", link=links.OTHER_KEYS)
+def unexpected_request_key(context: CheckContext) -> Outcomes:
     """Keys of the request beside `instances` and `signature_name` are keywords of `predict`, which has to take them."""
     if context.instances is None:
         return no_test()
@@ -50,8 +50,8 @@ def other_keys(context: CheckContext) -> Outcomes:
     ]
 
 
-@rule("R03", link=links.API_PREDICT)
-def booster_rows(context: CheckContext) -> Outcomes:
+@rule("R03", "invalid-booster-instance", link=links.API_PREDICT)
+def invalid_booster_instance(context: CheckContext) -> Outcomes:
     """The instances for a booster are lists of numbers, all as long as the booster has features."""
     if context.instances is None:
         return no_test()
@@ -62,8 +62,8 @@ def booster_rows(context: CheckContext) -> Outcomes:
     return list(_first(_row(index, row, facts, context.instances[0]) for index, row in enumerate(context.instances)))
 
 
-@rule("R09", link=links.API_PREDICT)
-def signature_named(context: CheckContext) -> Outcomes:
+@rule("R09", "unknown-signature", link=links.API_PREDICT)
+def unknown_signature(context: CheckContext) -> Outcomes:
     """The request's signature_name is one of the SavedModel; it is needed where there are several without a default."""
     facts = _saved_model(context)
     if isinstance(facts, Skipped) or not facts.signatures:
@@ -82,8 +82,8 @@ def signature_named(context: CheckContext) -> Outcomes:
     return [error("test.signature_name", text, fix)]
 
 
-@rule("R08", link=links.API_PREDICT)
-def input_names(context: CheckContext) -> Outcomes:
+@rule("R08", "wrong-input-names", link=links.API_PREDICT)
+def wrong_input_names(context: CheckContext) -> Outcomes:
     """The keys of the instances are the inputs of the signature; for one input the bare value will do."""
     signature = _signature(context)
     if isinstance(signature, Skipped):
@@ -96,8 +96,8 @@ def input_names(context: CheckContext) -> Outcomes:
     return found or list(_missing(context.instances, names))
 
 
-@rule("R10", link=links.WRONG_DTYPE)
-def input_values(context: CheckContext) -> Outcomes:
+@rule("R10", "wrong-input-values", link=links.WRONG_DTYPE)
+def wrong_input_values(context: CheckContext) -> Outcomes:
     """The values of the instances are of the type and the shape that the signature has."""
     signature = _signature(context)
     if isinstance(signature, Skipped):

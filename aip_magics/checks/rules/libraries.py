@@ -21,9 +21,9 @@ _FORMAT_SINCE = {"json": "1.0.0", "ubjson": "1.6.0"}  # the first XGBoost that r
 _WRONG_ANSWERS = (3,)  # the first XGBoost whose files an older one reads wrong
 
 
-@rule("A01", link=links.VERSION_SKEW)
+@rule("A01", "unreadable-pickle-protocol", link=links.VERSION_SKEW)
 @on_directory
-def pickle_protocol(context: CheckContext, directory: ModelDir) -> Outcomes:
+def unreadable_pickle_protocol(context: CheckContext, directory: ModelDir) -> Outcomes:
     """The runtime's Python reads the pickle's protocol: 4 with Python 3.5 and 3.7, 2 with Python 2.7."""
     contents, file = directory.contents, directory.model_file
     if contents is None or file is None or contents.protocol is None:
@@ -44,9 +44,9 @@ def pickle_protocol(context: CheckContext, directory: ModelDir) -> Outcomes:
     return [in_cloud(context, file.name, text, _("dump it with protocol={protocol}", protocol=row.pickle_protocol))]
 
 
-@rule("A02", link=links.VERSION_SKEW)
+@rule("A02", "library-too-new", link=links.VERSION_SKEW)
 @on_directory
-def library_version(context: CheckContext, directory: ModelDir) -> Outcomes:
+def library_too_new(context: CheckContext, directory: ModelDir) -> Outcomes:
     """The libraries that wrote the model are not newer than those of the runtime.
 
     What no runtime can hold is certain; which runtime has which release is mostly remembered and only warns.
@@ -56,9 +56,9 @@ def library_version(context: CheckContext, directory: ModelDir) -> Outcomes:
     return _newer_ones(context, directory)
 
 
-@rule("R07", link=links.NULL_PREDICTIONS)
+@rule("R07", "wrong-xgboost-predictions", link=links.NULL_PREDICTIONS)
 @on_directory
-def wrong_answers(context: CheckContext, directory: ModelDir) -> Outcomes:
+def wrong_xgboost_predictions(context: CheckContext, directory: ModelDir) -> Outcomes:
     """A model written by XGBoost 3 or later is not read by an older one: it loads without a word and answers wrong.
 
     XGBoost 3 writes `base_score` in a form that older readers take for 0.5. Where it is 0.5, or the same for each class
@@ -87,9 +87,9 @@ def wrong_answers(context: CheckContext, directory: ModelDir) -> Outcomes:
     return [in_cloud(context, "version.runtimeVersion", text, _retrain(catalog.match_runtime("XGBOOST", version)))]
 
 
-@rule("B01", link=links.RUNTIMES)
+@rule("B01", "runtime-too-new", link=links.RUNTIMES)
 @on_directory
-def better_runtime(context: CheckContext, directory: ModelDir) -> Outcomes:
+def runtime_too_new(context: CheckContext, directory: ModelDir) -> Outcomes:
     """The runtime named is the one whose libraries are nearest to those that wrote the model.
 
     A newer library often reads an older model, but not always: what it makes of it is seen in the test only.

@@ -16,9 +16,9 @@ _HDF5 = (".h5", ".hdf5", ".hdf", ".he5")
 _SHARE = 0.5  # of the memory: the interpreter, the libraries and the request need the rest
 
 
-@rule("A11", link=links.MEMORY)
+@rule("A11", "model-exceeds-memory", link=links.MEMORY)
 @on_directory
-def memory(context: CheckContext, directory: ModelDir) -> Outcomes:
+def model_exceeds_memory(context: CheckContext, directory: ModelDir) -> Outcomes:
     """Model and packages together take at most half of the machine's memory: MLS1 machines have 2 GB in all.
 
     The size of the files is the least that loading takes; compressed ones and packages take more.
@@ -45,7 +45,7 @@ def memory(context: CheckContext, directory: ModelDir) -> Outcomes:
     return [warning("version.machineType", text, fix)]
 
 
-@rule("A14", link=links.ROUTINES)
+@rule("A14", "hdf5-in-routine", link=links.ROUTINES)
 @on_directory
 def hdf5_in_routine(context: CheckContext, directory: ModelDir) -> Outcomes:
     """The files of a custom prediction routine are no HDF5: a routine in the cloud failed to read such."""

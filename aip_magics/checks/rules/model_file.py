@@ -15,7 +15,7 @@ _SHOWN = 5
 _PARTS = ("variables/", "assets/")  # of a SavedModel
 
 
-@rule("D01", link=links.GIT_LFS)
+@rule("D01", "git-lfs-pointer", link=links.GIT_LFS)
 @on_directory
 def git_lfs_pointer(_context: CheckContext, directory: ModelDir) -> Outcomes:
     """No file is a Git LFS pointer: a small text in place of the file. It is an error for files of the model."""
@@ -26,9 +26,9 @@ def git_lfs_pointer(_context: CheckContext, directory: ModelDir) -> Outcomes:
     ]
 
 
-@rule("D02", link=links.EXPORTING)
+@rule("D02", "web-page-as-file", link=links.EXPORTING)
 @on_directory
-def web_page(_context: CheckContext, directory: ModelDir) -> Outcomes:
+def web_page_as_file(_context: CheckContext, directory: ModelDir) -> Outcomes:
     """No file is a web page under another name: a download that ended at a login or an error."""
     fix = _("download it again, signed in")
     return [
@@ -37,9 +37,9 @@ def web_page(_context: CheckContext, directory: ModelDir) -> Outcomes:
     ]
 
 
-@rule("D03", link=links.EXPORTING)
+@rule("D03", "empty-model-file", link=links.EXPORTING)
 @on_directory
-def empty_file(_context: CheckContext, directory: ModelDir) -> Outcomes:
+def empty_model_file(_context: CheckContext, directory: ModelDir) -> Outcomes:
     """The model file is not empty."""
     file = directory.model_file
     if file is None:
@@ -50,9 +50,9 @@ def empty_file(_context: CheckContext, directory: ModelDir) -> Outcomes:
     return [error(file.name, text, _("save the model again, and close the file"))]
 
 
-@rule("D07", link=links.EXPORTING)
+@rule("D07", "unreadable-model-file", link=links.EXPORTING)
 @on_directory
-def readable_format(context: CheckContext, directory: ModelDir) -> Outcomes:
+def unreadable_model_file(context: CheckContext, directory: ModelDir) -> Outcomes:
     """The model file is of the format that its name says: a pickle, a file of XGBoost, a SavedModel.
 
     What is known to be another format is an error; bytes of no known format only warn.
@@ -84,9 +84,9 @@ def readable_format(context: CheckContext, directory: ModelDir) -> Outcomes:
     return []
 
 
-@rule("A04", link=links.WRONG_OBJECT)
+@rule("A04", "wrong-object-type", link=links.WRONG_OBJECT)
 @on_directory
-def object_type(context: CheckContext, directory: ModelDir) -> Outcomes:
+def wrong_object_type(context: CheckContext, directory: ModelDir) -> Outcomes:
     """The pickled object is an estimator of scikit-learn or a model of XGBoost, as the framework says.
 
     The service looks for `sklearn`, or `xgboost`, in the module of its class. A literal (a dict, the list that dump
@@ -104,9 +104,9 @@ def object_type(context: CheckContext, directory: ModelDir) -> Outcomes:
     return [_wrong_object(context, directory, contents.top)]
 
 
-@rule("A07", link=links.XGBOOST_IO)
+@rule("A07", "xgboost-wrapper-as-booster", link=links.XGBOOST_IO)
 @on_directory
-def wrapper_as_booster(context: CheckContext, directory: ModelDir) -> Outcomes:
+def xgboost_wrapper_as_booster(context: CheckContext, directory: ModelDir) -> Outcomes:
     """A model of XGBoost's scikit-learn interface (XGBClassifier …) is deployed as SCIKIT_LEARN.
 
     As XGBOOST it loads, but every prediction fails: it is handed a DMatrix.

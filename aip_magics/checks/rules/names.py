@@ -15,8 +15,8 @@ from aip_magics.i18n import gettext as _
 from aip_magics.resource_names import RESOURCE, is_full
 
 
-@rule("M02", link=links.NAMES)
-def resource_names(context: CheckContext) -> Outcomes:
+@rule("M02", "invalid-resource-name", link=links.NAMES)
+def invalid_resource_name(context: CheckContext) -> Outcomes:
     """Names of models and versions start with a letter and have letters, digits and underscores only.
 
     At most 128 characters (remembered, so longer ones only warn).
@@ -25,8 +25,8 @@ def resource_names(context: CheckContext) -> Outcomes:
     return [finding for field, name, prefix in names if name for finding in _name(field, _last(name), prefix)]
 
 
-@rule("F02", link=links.LABELS)
-def labels(context: CheckContext) -> Outcomes:
+@rule("F02", "invalid-label", link=links.LABELS)
+def invalid_label(context: CheckContext) -> Outcomes:
     """Labels are at most 64; keys and values have at most 63 lower-case letters, digits, `_` and `-`.
 
     A key starts with a letter. The rule is that of all Google Cloud labels; it only warns.

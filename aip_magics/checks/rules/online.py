@@ -15,7 +15,7 @@ from aip_magics import catalog
 from aip_magics.checks import links
 from aip_magics.checks.context import CheckContext
 from aip_magics.checks.outcome import Finding, Outcome, Outcomes, Skipped
-from aip_magics.checks.rule import RULES, advice, documentation, error, stamped, warning
+from aip_magics.checks.rule import RULES, advice, build_outcome, documentation, error, warning
 from aip_magics.errors import AipError
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Model, Version
@@ -76,6 +76,7 @@ class OnlineRule:
     """A registered online rule; the fields are those of `Rule`."""
 
     id: str
+    name: str
     title: str
     text: str
     link: str
@@ -84,7 +85,7 @@ class OnlineRule:
     def apply(self, context: CheckContext, service: ServiceView) -> Outcome:
         """Run the rule; Skipped where the service refuses to answer."""
         try:
-            return stamped(self.check(context, service), self.id, self.link)
+            return build_outcome(self.check(context, service), self.id, self.name, self.link)
         except AipError as refused:
             return Skipped(_("the service does not tell: {reason}", reason=refused.message))
 
@@ -92,20 +93,21 @@ class OnlineRule:
 ONLINE_RULES: dict[str, OnlineRule] = {}
 
 
-def online_rule(id: str, *, link: str) -> Callable[[OnlineCheck], OnlineCheck]:
-    """Register a function as the online rule `id`; `link` is its evidence."""
+def online_rule(id: str, name: str, *, link: str) -> Callable[[OnlineCheck], OnlineCheck]:
+    """Register a function as the online rule with this id and name; `link` is the evidence for the rule."""
 
     def register(check: OnlineCheck) -> OnlineCheck:
-        if id in RULES or id in ONLINE_RULES:
-            raise ValueError(f"two rules have the id {id}")
-        ONLINE_RULES[id] = OnlineRule(id, *documentation(check, id), link, check)
+        rules = [*RULES.values(), *ONLINE_RULES.values()]
+        if any(id == rule.id or name == rule.name for rule in rules):
+            raise ValueError(f"two rules have the id {id} or the name {name}")
+        ONLINE_RULES[id] = OnlineRule(id, name, *documentation(check, id), link, check)
         return check
 
     return register
 
 
-@online_rule("M01", link=links.MODEL_EXISTS)
-def existing_model(context: CheckContext, service: ServiceView) -> Outcomes:
+@online_rule("M01", "existing-model-differs", link=links.MODEL_EXISTS)
+def existing_model_differs(context: CheckContext, service: ServiceView) -> Outcomes:
     """A model of this name that is there already is used as it is, description and labels too.
 
     These two can be changed by an update of the model; its region and its logging cannot.
@@ -129,8 +131,8 @@ def existing_model(context: CheckContext, service: ServiceView) -> Outcomes:
     return found
 
 
-@online_rule("S24", link=links.MODEL_EXISTS)
-def version_name_free(context: CheckContext, service: ServiceView) -> Outcomes:
+@online_rule("S24", "version-exists", link=links.MODEL_EXISTS)
+def version_exists(context: CheckContext, service: ServiceView) -> Outcomes:
     """No version of this name is there; one that is being deleted or changed has to be waited for."""
     name = context.version.id
     there = next((version for version in service.versions() if version.id == name), None)
@@ -143,8 +145,8 @@ def version_name_free(context: CheckContext, service: ServiceView) -> Outcomes:
     return [advice("version.name", text, _("--replace makes it anew; without a name the next free one is taken"))]
 
 
-@online_rule("S25", link=links.QUOTAS)
-def quotas(context: CheckContext, service: ServiceView) -> Outcomes:
+@online_rule("S25", "quota-exceeded", link=links.QUOTAS)
+def quota_exceeded(context: CheckContext, service: ServiceView) -> Outcomes:
     """The project has room for one more model, version and operation: 100 models, 200 versions, 10 at once.
 
     Of versions only those of this model are counted: asking for all would take a call for each model.
@@ -163,8 +165,8 @@ def quotas(context: CheckContext, service: ServiceView) -> Outcomes:
     return [finding for finding in found if finding]
 
 
-@online_rule("R14", link=links.DENIED)
-def caller_may(context: CheckContext, service: ServiceView) -> Outcomes:
+@online_rule("R14", "missing-permission", link=links.DENIED)
+def missing_permission(context: CheckContext, service: ServiceView) -> Outcomes:
     """The caller may create versions of the model, and predict where a test is asked for."""
     if not context.target.is_cloud:
         return []  # the embedded server has one user, who may do everything
@@ -179,8 +181,8 @@ def caller_may(context: CheckContext, service: ServiceView) -> Outcomes:
     return [error("model", text, fix)]
 
 
-@online_rule("S07", link=links.NOT_READABLE)
-def bucket_readable(context: CheckContext, service: ServiceView) -> Outcomes:
+@online_rule("S07", "unreadable-bucket", link=links.NOT_READABLE)
+def unreadable_bucket(context: CheckContext, service: ServiceView) -> Outcomes:
     """The service's own account can read the bucket: of the project itself, or by a grant.
 
     It only warns: a grant on the whole project of the bucket is not seen in the bucket's policy.
@@ -207,8 +209,8 @@ def bucket_readable(context: CheckContext, service: ServiceView) -> Outcomes:
     return [warning("version.deploymentUri", text, grant_command(bucket.name, agent))]
 
 
-@online_rule("O01", link=links.REGIONAL)
-def bucket_region(context: CheckContext, service: ServiceView) -> Outcomes:
+@online_rule("O01", "bucket-in-other-region", link=links.REGIONAL)
+def bucket_in_other_region(context: CheckContext, service: ServiceView) -> Outcomes:
     """The bucket lies in the region of the model, or in a multi-region around it: elsewhere loading takes longer."""
     from aip_magics.storage import Bucket
 

@@ -33,8 +33,8 @@ def _look(context: CheckContext, file: File) -> UntrustedFile | None:
 BUILDING = question(TrustQuestion("U03", of_model=False, files=_files, look=_look))
 
 
-@rule(BUILDING.id, link=links.INSTALL_FAILED)
-def code_that_building_runs(context: CheckContext) -> Outcomes:
+@rule(BUILDING.id, "untrusted-build-code", link=links.INSTALL_FAILED)
+def untrusted_build_code(context: CheckContext) -> Outcomes:
     """Building a source distribution of packageUris runs nothing of it, unless you trusted it with --trust.
 
     Its setup.py may call setup() with what stands there, find packages and read its own files; setup.cfg,

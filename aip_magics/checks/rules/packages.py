@@ -30,8 +30,8 @@ _COLUMNS = {"scikit-learn": "sklearn"}  # distribution → column of the ceiling
 ClassCheck: TypeAlias = Callable[[CheckContext, ClassFacts], Outcomes]
 
 
-@rule("A10", link=links.INSTALL_FAILED)
-def installable(context: CheckContext) -> Outcomes:
+@rule("A10", "uninstallable-package", link=links.INSTALL_FAILED)
+def uninstallable_package(context: CheckContext) -> Outcomes:
     """The packages can be installed: whole, with all files that their setup reads, for the runtime's Python.
 
     Archives are refused that are damaged, have members that lead out of them, devices, links to folders, names that are
@@ -41,8 +41,8 @@ def installable(context: CheckContext) -> Outcomes:
     return found or _unseen(context)
 
 
-@rule("A15", link=links.ROUTINES)
-def class_there(context: CheckContext) -> Outcomes:
+@rule("A15", "prediction-class-not-found", link=links.ROUTINES)
+def prediction_class_not_found(context: CheckContext) -> Outcomes:
     """predictionClass is in one of the packages, in a module that their setup installs."""
     facts = _class(context)
     if isinstance(facts, Skipped):
@@ -76,9 +76,9 @@ def _on_class(check: ClassCheck) -> Callable[[CheckContext], Outcomes]:
     return checked
 
 
-@rule("A16", link=links.ROUTINES)
+@rule("A16", "incomplete-prediction-class", link=links.ROUTINES)
 @_on_class
-def class_interface(context: CheckContext, facts: ClassFacts) -> Outcomes:
+def incomplete_prediction_class(context: CheckContext, facts: ClassFacts) -> Outcomes:
     """The class of a custom prediction routine has `from_path(model_dir)`, a class method, and `predict`."""
     name, found = context.version.predictionClass or "", []
     missing = [member for member in ("from_path", "predict") if not getattr(facts, member)]
@@ -93,9 +93,9 @@ def class_interface(context: CheckContext, facts: ClassFacts) -> Outcomes:
     return found
 
 
-@rule("A17", link=links.ROUTINES)
+@rule("A17", "extra-predict-arguments", link=links.ROUTINES)
 @_on_class
-def predict_signature(context: CheckContext, facts: ClassFacts) -> Outcomes:
+def extra_predict_arguments(context: CheckContext, facts: ClassFacts) -> Outcomes:
     """`predict` has just the positional parameters self and instances; others are refused, even with defaults."""
     args = facts.predict_args
     if args is None:
@@ -110,9 +110,9 @@ def predict_signature(context: CheckContext, facts: ClassFacts) -> Outcomes:
     return [error(_CLASS, text, _("{line} and read the rest from kwargs", line=_PREDICT))]
 
 
-@rule("R02", link=links.NO_STATS)
+@rule("R02", "predict-without-kwargs", link=links.NO_STATS)
 @_on_class
-def predict_takes_stats(context: CheckContext, facts: ClassFacts) -> Outcomes:
+def predict_without_kwargs(context: CheckContext, facts: ClassFacts) -> Outcomes:
     """`predict` takes `**kwargs`: the service always passes `stats=`, and every further key of a request."""
     if facts.has_kwargs or facts.predict_args is None or len(facts.predict_args) != 2:
         return []  # A17 says what else is wrong with it

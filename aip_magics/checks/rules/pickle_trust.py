@@ -54,9 +54,9 @@ def _look(context: CheckContext, file: File) -> UntrustedFile | None:
 UNPICKLING = question(TrustQuestion("U01", of_model=True, files=_files, look=_look))
 
 
-@rule(UNPICKLING.id, link=links.UNPICKLING)
+@rule(UNPICKLING.id, "untrusted-pickle", link=links.UNPICKLING)
 @on_directory
-def code_that_unpickling_runs(context: CheckContext, _directory: ModelDir) -> Outcomes:
+def untrusted_pickle(context: CheckContext, _directory: ModelDir) -> Outcomes:
     """Unpickling the model runs nothing but what is listed, your own packages, and what you trusted with --trust.
 
     Looked at are model.joblib and model.pkl, and every pickle beside a custom prediction routine. A class or function

@@ -24,9 +24,9 @@ from aip_magics.i18n import gettext as _
 _SHOWN = 5
 
 
-@rule("X01", link=links.PICKLE)
+@rule("X01", "defined-in-notebook", link=links.PICKLE)
 @requires_pickle
-def of_a_notebook(context: CheckContext, directory: ModelDir, facts: PickleFacts) -> Outcomes:
+def defined_in_notebook(context: CheckContext, directory: ModelDir, facts: PickleFacts) -> Outcomes:
     """The model names no class or function that was defined in a notebook or script (`__main__`).
 
     A pickle holds names, not code: the process that serves the model has another `__main__` and cannot find them.
@@ -45,9 +45,9 @@ def of_a_notebook(context: CheckContext, directory: ModelDir, facts: PickleFacts
     return [level(get_model_file(directory), text, fix)]
 
 
-@rule("V10", link=links.NO_MODULE)
+@rule("V10", "missing-module", link=links.NO_MODULE)
 @requires_pickle
-def modules_there(context: CheckContext, directory: ModelDir, facts: PickleFacts) -> Outcomes:
+def missing_module(context: CheckContext, directory: ModelDir, facts: PickleFacts) -> Outcomes:
     """The modules that loading the model imports are in the runtime or in a package of packageUris.
 
     Google's list of what a runtime has is no longer public, so this only warns. Where no runtime is named, a module has
@@ -103,9 +103,9 @@ def _not_installed(names: Iterable[str]) -> Iterator[str]:
                 yield name
 
 
-@rule("A03", link=links.MOVED_MODULE)
+@rule("A03", "moved-module", link=links.MOVED_MODULE)
 @requires_pickle
-def moved_modules(context: CheckContext, directory: ModelDir, facts: PickleFacts) -> Outcomes:
+def moved_module(context: CheckContext, directory: ModelDir, facts: PickleFacts) -> Outcomes:
     """The modules of scikit-learn and NumPy that the model names are in those of the runtime: some moved or came later.
 
     Where the library's version in the model says it already, only that is told (A02).
@@ -122,9 +122,9 @@ def moved_modules(context: CheckContext, directory: ModelDir, facts: PickleFacts
     return [_gone(context, directory, gone[0], runtime)]
 
 
-@rule("D08", link=links.EXPORTING)
+@rule("D08", "joblib-file-as-pickle", link=links.EXPORTING)
 @requires_pickle
-def joblib_as_pkl(context: CheckContext, directory: ModelDir, facts: PickleFacts) -> Outcomes:
+def joblib_file_as_pickle(context: CheckContext, directory: ModelDir, facts: PickleFacts) -> Outcomes:
     """A file of joblib, with its arrays or compression, is called model.joblib: pickle reads model.pkl, and fails."""
     file = directory.model_file
     packed = directory.contents is not None and directory.contents.compression is not None

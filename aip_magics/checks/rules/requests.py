@@ -14,8 +14,8 @@ from aip_magics.i18n import gettext as _
 ROWS = "instances: [[5.1, 3.5, 1.4, 0.2]]"  # what well-formed instances look like
 
 
-@rule("R01", link=links.LARGE_REQUEST)
-def request_size(context: CheckContext) -> Outcomes:
+@rule("R01", "request-too-large", link=links.LARGE_REQUEST)
+def request_too_large(context: CheckContext) -> Outcomes:
     """The body of a prediction has at most 1,572,864 bytes (1.5 MB)."""
     if context.test_request is None:
         return no_test()
@@ -32,8 +32,8 @@ def request_size(context: CheckContext) -> Outcomes:
     ]
 
 
-@rule("R16", link=links.API_PREDICT)
-def instances(context: CheckContext) -> Outcomes:
+@rule("R16", "invalid-test-request", link=links.API_PREDICT)
+def invalid_test_request(context: CheckContext) -> Outcomes:
     """The test request is a JSON object whose `instances` is a list that is not empty."""
     if context.test_request is None:
         return no_test()

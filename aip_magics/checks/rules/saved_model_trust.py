@@ -58,9 +58,9 @@ def _look(context: CheckContext, file: File) -> UntrustedFile | None:
 GRAPH = question(TrustQuestion("U02", of_model=True, files=_files, look=_look))
 
 
-@rule(GRAPH.id, link=links.GRAPHS)
+@rule(GRAPH.id, "untrusted-graph", link=links.GRAPHS)
 @on_directory
-def code_that_a_graph_runs(context: CheckContext, _directory: ModelDir) -> Outcomes:
+def untrusted_graph(context: CheckContext, _directory: ModelDir) -> Outcomes:
     """A SavedModel computes with its tensors only, unless you trusted it with --trust.
 
     Looked at are the operations that loading the graph tagged serve, or asking one of its signatures, can reach: also

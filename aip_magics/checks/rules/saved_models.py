@@ -17,9 +17,9 @@ from aip_magics.i18n import gettext as _
 _SHOWN = 5
 
 
-@rule("D05", link=links.EXPORTING)
+@rule("D05", "incomplete-saved-model", link=links.EXPORTING)
 @requires_saved_model
-def saved_model_whole(_context: CheckContext, _directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+def incomplete_saved_model(_context: CheckContext, _directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
     """All files that the SavedModel needs are there: its variables and assets."""
     if not facts.missing:
         return []
@@ -28,9 +28,9 @@ def saved_model_whole(_context: CheckContext, _directory: ModelDir, facts: Saved
     return [error(facts.missing[0], _("the SavedModel lacks {names}", names=names), fix)]
 
 
-@rule("D06", link=links.EXPORTING)
+@rule("D06", "missing-serving-signature", link=links.EXPORTING)
 @requires_saved_model
-def serving_signature(_context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+def missing_serving_signature(_context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
     """The SavedModel has a graph with the tag `serve`, and that has at least one signature."""
     file = get_model_file(directory)
     if not facts.serves:
@@ -44,9 +44,9 @@ def serving_signature(_context: CheckContext, directory: ModelDir, facts: SavedM
     return [error(file, text, fix)]
 
 
-@rule("A18", link=links.TENSORFLOW_SKEW)
+@rule("A18", "tensorflow-too-new", link=links.TENSORFLOW_SKEW)
 @requires_saved_model
-def operations(context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+def tensorflow_too_new(context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
     """The TensorFlow of the runtime has the operations of the SavedModel, and is as new as the one that wrote it.
 
     An operation that it does not have ends the load for certain. A newer TensorFlow alone only warns: most of its
@@ -73,9 +73,9 @@ def operations(context: CheckContext, directory: ModelDir, facts: SavedModelFact
     return [in_cloud(context, get_model_file(directory), text, fix, "warning")]
 
 
-@rule("R15", link=links.OUTPUT_NAMES)
+@rule("R15", "output-name-breaks-table", link=links.OUTPUT_NAMES)
 @requires_saved_model
-def output_names(_context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+def output_name_breaks_table(_context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
     """No output is named with `/` or `:`, on which `gcloud ai-platform predict` stops when it draws its table."""
     named = [tensor.name for tensor in _outputs(facts) if "/" in tensor.name or ":" in tensor.name]
     if not named:
@@ -84,9 +84,9 @@ def output_names(_context: CheckContext, directory: ModelDir, facts: SavedModelF
     return [advice(get_model_file(directory), text, "gcloud ai-platform predict … --format=json")]
 
 
-@rule("R18", link=links.API_PREDICT)
+@rule("R18", "fixed-output-rows", link=links.API_PREDICT)
 @requires_saved_model
-def one_output_each(_context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+def fixed_output_rows(_context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
     """Every output has one row for each instance: its first size is not fixed.
 
     A scalar, or one result for the whole batch, cannot be cut into predictions.
@@ -106,9 +106,9 @@ def one_output_each(_context: CheckContext, directory: ModelDir, facts: SavedMod
     return found
 
 
-@rule("R21", link=links.API_PREDICT)
+@rule("R21", "bytes-output-as-text", link=links.API_PREDICT)
 @requires_saved_model
-def bytes_outputs(_context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+def bytes_output_as_text(_context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
     """Outputs of bytes have names that end in `_bytes`: only those come back as base64, others as text."""
     named = [
         tensor.name for tensor in _outputs(facts) if tensor.dtype == "string" and not tensor.name.endswith("_bytes")

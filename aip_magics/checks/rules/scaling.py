@@ -12,8 +12,8 @@ from aip_magics.spec import MetricSpec
 _SCALING = "version.autoScaling"
 
 
-@rule("N01", link=links.API)
-def metrics_need_n1(context: CheckContext) -> Outcomes:
+@rule("N01", "metrics-on-mls1", link=links.API)
+def metrics_on_mls1(context: CheckContext) -> Outcomes:
     """Metrics of autoScaling are for N1 machines of regional endpoints; MLS1 machines follow the load by themselves."""
     scaling = context.version.autoScaling
     if scaling is None or not scaling.metrics or context.family == "N1":
@@ -22,16 +22,16 @@ def metrics_need_n1(context: CheckContext) -> Outcomes:
     return [error(f"{_SCALING}.metrics", text, _("leave {field} out", field="metrics"))]
 
 
-@rule("N02", link=links.API)
-def metric_values(context: CheckContext) -> Outcomes:
+@rule("N02", "invalid-scaling-metric", link=links.API)
+def invalid_scaling_metric(context: CheckContext) -> Outcomes:
     """The target of a metric is a percentage from 0 to 100, and GPU_DUTY_CYCLE needs an accelerator."""
     scaling = context.version.autoScaling
     metrics = (scaling.metrics if scaling else None) or ()
     return [finding for index, metric in enumerate(metrics) for finding in _metric(context, index, metric)]
 
 
-@rule("N03", link=links.API)
-def node_counts(context: CheckContext) -> Outcomes:
+@rule("N03", "invalid-node-count", link=links.API)
+def invalid_node_count(context: CheckContext) -> Outcomes:
     """minNodes is not above maxNodes, and manual scaling has at least one node."""
     scaling, manual = context.version.autoScaling, context.version.manualScaling
     found = []

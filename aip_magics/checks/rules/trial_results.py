@@ -35,44 +35,44 @@ def _on_try(check: Callable[[CheckContext, TrialResult], Outcomes]) -> Callable[
     return checked
 
 
-@rule("T01", link=links.EXPORTING)
+@rule("T01", "trial-load-failed", link=links.EXPORTING)
 @_on_try
-def loads(_context: CheckContext, tried: TrialResult) -> Outcomes:
+def trial_load_failed(_context: CheckContext, tried: TrialResult) -> Outcomes:
     """The model loads in a worker of this machine."""
     return _refused(tried, _LOAD, _("mend the model's files, or add what it imports with --package-uris"))
 
 
-@rule("T02", link=links.API_PREDICT)
+@rule("T02", "trial-instances-rejected", link=links.API_PREDICT)
 @_on_try
-def takes_the_instances(_context: CheckContext, tried: TrialResult) -> Outcomes:
+def trial_instances_rejected(_context: CheckContext, tried: TrialResult) -> Outcomes:
     """The model takes the test instances: names, shapes and types are those of its inputs."""
     return _refused(tried, "INVALID_INPUTS", _("write the instances as the model's inputs are"))
 
 
-@rule("T03", link=links.API_PREDICT)
+@rule("T03", "trial-prediction-failed", link=links.API_PREDICT)
 @_on_try
-def predicts(_context: CheckContext, tried: TrialResult) -> Outcomes:
+def trial_prediction_failed(_context: CheckContext, tried: TrialResult) -> Outcomes:
     """The model predicts the test instances without an exception, and its process survives it."""
     return _refused(tried, "FAILED_TO_RUN_MODEL", _("give instances with the columns that it was trained with"))
 
 
-@rule("T04", link=links.API_PREDICT)
+@rule("T04", "trial-output-invalid", link=links.API_PREDICT)
 @_on_try
-def answers_json(_context: CheckContext, tried: TrialResult) -> Outcomes:
+def trial_output_invalid(_context: CheckContext, tried: TrialResult) -> Outcomes:
     """The predictions are one for each instance, and JSON: lists, numbers and texts, without NaN and Infinity."""
     return _refused(tried, "INVALID_OUTPUTS", _("return a list or an array with a prediction for each instance"))
 
 
-@rule("T05", link=links.ROUTINES)
+@rule("T05", "trial-routine-failed", link=links.ROUTINES)
 @_on_try
-def routine_works(_context: CheckContext, tried: TrialResult) -> Outcomes:
+def trial_routine_failed(_context: CheckContext, tried: TrialResult) -> Outcomes:
     """The class of a custom prediction routine is found, and has from_path and predict."""
     return _refused(tried, "INVALID_USER_CODE", _("correct the routine and build its package again"))
 
 
-@rule("T06", link=links.API_PREDICT)
+@rule("T06", "trial-too-slow", link=links.API_PREDICT)
 @_on_try
-def fast_enough(_context: CheckContext, tried: TrialResult) -> Outcomes:
+def trial_too_slow(_context: CheckContext, tried: TrialResult) -> Outcomes:
     """Loading and one prediction together take less than half of the time that the service gives a request."""
     if tried.load_seconds is None or tried.predict_seconds is None:
         return _not_measured(tried)
@@ -84,9 +84,9 @@ def fast_enough(_context: CheckContext, tried: TrialResult) -> Outcomes:
     return [warning("test.instances", text, _("send fewer instances at once, or take a smaller model"))]
 
 
-@rule("T07", link=links.MEMORY)
+@rule("T07", "trial-exceeds-memory", link=links.MEMORY)
 @_on_try
-def fits_into_memory(context: CheckContext, tried: TrialResult) -> Outcomes:
+def trial_exceeds_memory(context: CheckContext, tried: TrialResult) -> Outcomes:
     """The process with the model in it needs less memory than the machine type has.
 
     Sizes of MLS1 machines are documented; what the service itself takes of them is not known, so that it only warns.
@@ -108,9 +108,9 @@ def fits_into_memory(context: CheckContext, tried: TrialResult) -> Outcomes:
     return [warning("version.machineType", text, _larger(machine, tried.memory_bytes))]
 
 
-@rule("T08", link=links.API_PREDICT)
+@rule("T08", "trial-shapes-differ", link=links.API_PREDICT)
 @_on_try
-def same_shape(_context: CheckContext, tried: TrialResult) -> Outcomes:
+def trial_shapes_differ(_context: CheckContext, tried: TrialResult) -> Outcomes:
     """The predictions of all test instances have the same shape."""
     if tried.predictions is None:
         return _not_measured(tried)

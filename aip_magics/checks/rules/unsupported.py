@@ -9,8 +9,8 @@ from aip_magics.checks.rule import error, rule
 from aip_magics.i18n import gettext as _
 
 
-@rule("P03", link=links.DEPLOYING)
-def container(context: CheckContext) -> Outcomes:
+@rule("P03", "unsupported-container", link=links.DEPLOYING)
+def unsupported_container(context: CheckContext) -> Outcomes:
     """Containers are not served yet."""
     if context.version.container is None:
         return []
@@ -19,8 +19,8 @@ def container(context: CheckContext) -> Outcomes:
     ]
 
 
-@rule("P04", link=links.MACHINE_TYPES)
-def accelerator_here(context: CheckContext) -> Outcomes:
+@rule("P04", "unsupported-accelerator", link=links.MACHINE_TYPES)
+def unsupported_accelerator(context: CheckContext) -> Outcomes:
     """The embedded server has no accelerators."""
     if context.version.acceleratorConfig is None or context.target.is_cloud:
         return []
@@ -28,8 +28,8 @@ def accelerator_here(context: CheckContext) -> Outcomes:
     return [error("version.acceleratorConfig", text, _("leave it out: the model is served on the processor"))]
 
 
-@rule("P05", link=links.API)
-def explanation_here(context: CheckContext) -> Outcomes:
+@rule("P05", "unsupported-explanations", link=links.API)
+def unsupported_explanations(context: CheckContext) -> Outcomes:
     """The embedded server has no explanations."""
     if context.version.explanationConfig is None or context.target.is_cloud:
         return []

@@ -17,8 +17,8 @@ _FRAMEWORKS = [name for name in get_args(Framework) if name != "FRAMEWORK_UNSPEC
 _FIRST_WITH_SKLEARN = (1, 4)
 
 
-@rule("F01", link=links.API)
-def runtime_named(context: CheckContext) -> Outcomes:
+@rule("F01", "missing-runtime-version", link=links.API)
+def missing_runtime_version(context: CheckContext) -> Outcomes:
     """runtimeVersion and pythonVersion are required; the local target serves with its own Python without them."""
     version = context.version
     if not context.target.is_cloud or version.container is not None:
@@ -38,8 +38,8 @@ def runtime_named(context: CheckContext) -> Outcomes:
     ]
 
 
-@rule("S09", link=links.PATCH_LEVEL)
-def runtime_format(context: CheckContext) -> Outcomes:
+@rule("S09", "invalid-runtime-format", link=links.PATCH_LEVEL)
+def invalid_runtime_format(context: CheckContext) -> Outcomes:
     """runtimeVersion is MAJOR.MINOR; a patch level is not part of it."""
     asked = context.version.runtimeVersion
     if asked is None or _is_runtime_format(asked):
@@ -49,8 +49,8 @@ def runtime_format(context: CheckContext) -> Outcomes:
     return [error("version.runtimeVersion", _("{asked!r} is not of the form MAJOR.MINOR", asked=asked), fix)]
 
 
-@rule("S10", link=links.RUNTIMES)
-def runtime_known(context: CheckContext) -> Outcomes:
+@rule("S10", "unknown-runtime-version", link=links.RUNTIMES)
+def unknown_runtime_version(context: CheckContext) -> Outcomes:
     """The runtime version exists. 2.0, 2.10, 2.12 and later were never offered."""
     asked = context.version.runtimeVersion
     if asked is None or not _is_runtime_format(asked) or catalog.runtime(asked):
@@ -59,8 +59,8 @@ def runtime_known(context: CheckContext) -> Outcomes:
     return [error("version.runtimeVersion", _("there is no runtime version {asked}", asked=asked), fix)]
 
 
-@rule("S11", link=links.RUNTIMES)
-def python_of_runtime(context: CheckContext) -> Outcomes:
+@rule("S11", "unavailable-python-version", link=links.RUNTIMES)
+def unavailable_python_version(context: CheckContext) -> Outcomes:
     """pythonVersion is one of the runtime's: 3.7 from 1.15 on, 3.5 for 1.4 to 1.14, 2.7 up to 1.15."""
     asked = context.version.pythonVersion
     if asked is None:
@@ -76,8 +76,8 @@ def python_of_runtime(context: CheckContext) -> Outcomes:
     return [error("version.pythonVersion", text, f"pythonVersion: '{offered[0]}'")]
 
 
-@rule("S12", link=links.API)
-def framework_known(context: CheckContext) -> Outcomes:
+@rule("S12", "unknown-framework", link=links.API)
+def unknown_framework(context: CheckContext) -> Outcomes:
     """framework is TENSORFLOW, SCIKIT_LEARN or XGBOOST."""
     asked = context.version.framework
     if asked in (None, "FRAMEWORK_UNSPECIFIED", *_FRAMEWORKS):
@@ -88,8 +88,8 @@ def framework_known(context: CheckContext) -> Outcomes:
     return [error("version.framework", _("there is no framework {asked!r}", asked=asked), fix)]
 
 
-@rule("S13", link=links.API)
-def runtime_has_framework(context: CheckContext) -> Outcomes:
+@rule("S13", "runtime-without-framework", link=links.API)
+def runtime_without_framework(context: CheckContext) -> Outcomes:
     """scikit-learn, XGBoost and custom code need runtime version 1.4 or later."""
     asked = context.version.runtimeVersion
     custom = bool(context.version.packageUris or context.version.predictionClass)

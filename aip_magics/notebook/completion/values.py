@@ -154,7 +154,8 @@ def _regions(written: str, _place: CompletionContext) -> list[str]:
 def _checks(written: str, _place: CompletionContext) -> list[str]:
     from aip_magics import checks
 
-    return _starting(written, [*checks.RULES, *checks.ONLINE_RULES])
+    rules = [*checks.RULES.values(), *checks.ONLINE_RULES.values()]
+    return _starting(written, [*(rule.id for rule in rules), *(rule.name for rule in rules)])
 
 
 def _starting(written: str, texts: Any) -> list[str]:
