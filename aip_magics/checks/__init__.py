@@ -59,7 +59,7 @@ def rule_ids(ids_or_names: Collection[str]) -> frozenset[str]:
     Raises:
         OptionError: There is no rule of that id or name.
     """
-    rules = [*RULES.values(), *ONLINE_RULES.values()]
+    rules: list[Rule | OnlineRule] = [*RULES.values(), *ONLINE_RULES.values()]
     known = {rule.id: rule.id for rule in rules} | {rule.name: rule.id for rule in rules}
     for given in ids_or_names:
         if given not in known:
@@ -70,8 +70,13 @@ def rule_ids(ids_or_names: Collection[str]) -> frozenset[str]:
 
 def rule_label(id: str) -> str:
     """Return the id and the name of a rule, as in `A02 library-too-new`; the id alone where no rule has it."""
+    return f"{id} {rule_name(id)}".rstrip()
+
+
+def rule_name(id: str) -> str:
+    """Return the name of a rule, as in `library-too-new`; empty where no rule has the id."""
     rule = RULES.get(id) or ONLINE_RULES.get(id)
-    return f"{rule.id} {rule.name}" if rule else id
+    return rule.name if rule else ""
 
 
 def _skipped_by_user() -> Skipped:
@@ -96,6 +101,7 @@ __all__ = [
     "TargetKind",
     "rule_ids",
     "rule_label",
+    "rule_name",
     "run",
     "run_online",
     "sanitize_name",

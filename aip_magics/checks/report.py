@@ -8,7 +8,6 @@ from typing import Any
 
 from aip_magics.checks.outcome import SEVERITIES, Failed, Finding, Outcome, Passed, Skipped
 from aip_magics.errors import ChecksFailed
-from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
 
 

@@ -45,9 +45,7 @@ def build_outcome(found: Outcomes, id: str, name: str, link: str) -> Outcome:
     """Build the outcome of what a rule returned: findings get its id, its name and, if they have none, its link."""
     if isinstance(found, Skipped):
         return found
-    findings = tuple(
-        dataclasses.replace(finding, id=id, name=name, link=finding.link or link) for finding in found
-    )
+    findings = tuple(dataclasses.replace(finding, id=id, name=name, link=finding.link or link) for finding in found)
     return Failed(findings) if findings else Passed()
 
 

@@ -116,7 +116,7 @@ def check_trust(plan: Plan, target: Target, trial: Trial) -> Trial:
 
 def check_trial(plan: Plan, target: Target, tried: TrialResult | Skipped) -> Report:
     """The rules over a try."""
-    subject = dataclasses.replace(build_check_context(plan, target), tried=tried)
+    subject = dataclasses.replace(build_check_context(plan, target), trial=tried)
     skipped = checks.rule_ids(plan.deployment.skip)
     wanted = [id for id in TRIAL_RULES if id not in skipped]
     return Report.of({id: checks.RULES[id].apply(subject) for id in wanted}, strict=plan.deployment.strict)

@@ -95,7 +95,7 @@ CASES = [
     (
         "F02",
         "warning",
-        "leave some out",
+        "remove some labels",
         lambda d: d(model={"labels": {f"k{n}": "" for n in range(65)}}),
         lambda d: d(model={"labels": {f"k{n}": "" for n in range(64)}}),
     ),

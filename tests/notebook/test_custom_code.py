@@ -198,7 +198,7 @@ def test_a_dry_run_shows_where_the_package_would_go(shell: Any, pipeline: Path, 
 @pytest.mark.parametrize(
     ("line", "body", "kind", "text"),
     [
-        ("--package-uris nowhere.tar.gz", "", ChecksFailed, "nowhere.tar.gz is not there"),
+        ("--package-uris nowhere.tar.gz", "", ChecksFailed, "nowhere.tar.gz does not exist"),
         ("--prediction-class m.C", "", ChecksFailed, "needs the package"),
         ("--package-uris {package} --prediction-class m.C --framework scikit-learn", "", ChecksFailed, "exactly one"),
         ("--package-uris nowhere.tar.gz --skip C02 --trust", "", OptionError, "cannot be read"),

@@ -69,7 +69,7 @@ def test_versions_that_are_accepted(key, fields):
         (
             GLOBAL,
             {"autoScaling": {}, "manualScaling": {"nodes": 1}},
-            "autoScaling and manualScaling exclude each other",
+            "autoScaling and manualScaling are mutually exclusive",
         ),
         (GLOBAL, {"manualScaling": {"nodes": 0}}, "At least one node"),
         (
@@ -81,7 +81,7 @@ def test_versions_that_are_accepted(key, fields):
         (GLOBAL, {"autoScaling": {"minNodes": 3, "maxNodes": 2}}, "not below minNodes"),
         (GLOBAL, {"serviceAccount": "a@b.iam.gserviceaccount.com"}, "version.service_account"),
         (GLOBAL, {"routes": {"predict": "/p"}}, "version.routes"),
-        (GLOBAL, {"pythonVersion": "3.9"}, "version.python_version Error: Python 3.9 is not in any runtime"),
+        (GLOBAL, {"pythonVersion": "3.9"}, "version.python_version Error: Python 3.9 is not available in any runtime"),
         (GLOBAL, {"manualScaling": {"nodes": 2**31}}, "At least one node"),
         (GLOBAL, {"autoScaling": {"maxNodes": 0}}, "at least 1"),
         (GLOBAL, {"autoScaling": {"metrics": [{"name": "CPU_USAGE"}]}}, "Metrics need a Compute Engine (N1)"),
@@ -91,8 +91,8 @@ def test_versions_that_are_accepted(key, fields):
         (GLOBAL, {"labels": {"Team": "x"}}, "Field: version.labels.Team Error: the key 'Team' has more than"),
         (GLOBAL, {"labels": {"team": "x" * 64}}, "the value has 64 characters; 63 are allowed"),
         (GLOBAL, {"labels": {"1": "x"}}, "does not start with a letter"),
-        (GLOBAL, {"labels": {f"k{n}": "" for n in range(65)}}, "there are 65 labels; 64 are allowed"),
-        (GLOBAL, GPU, "Field: version.accelerator_config Error: MLS1 machines take no accelerator"),
+        (GLOBAL, {"labels": {f"k{n}": "" for n in range(65)}}, "found 65 labels; the maximum is 64"),
+        (GLOBAL, GPU, "Field: version.accelerator_config Error: MLS1 machines do not support accelerators"),
         (REGIONAL, {**GPU, "framework": "XGBOOST"}, "XGBOOST models are served without accelerators"),
         (REGIONAL, {"acceleratorConfig": {"type": "T4"}}, "version.accelerator_config.type"),
         (REGIONAL, {"acceleratorConfig": {"count": 0}}, "version.accelerator_config.count"),

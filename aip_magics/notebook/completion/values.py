@@ -154,8 +154,8 @@ def _regions(written: str, _place: CompletionContext) -> list[str]:
 def _checks(written: str, _place: CompletionContext) -> list[str]:
     from aip_magics import checks
 
-    rules = [*checks.RULES.values(), *checks.ONLINE_RULES.values()]
-    return _starting(written, [*(rule.id for rule in rules), *(rule.name for rule in rules)])
+    rules = {**checks.RULES, **checks.ONLINE_RULES}
+    return _starting(written, [*rules, *(checks.rule_name(id) for id in rules)])
 
 
 def _starting(written: str, texts: Any) -> list[str]:
