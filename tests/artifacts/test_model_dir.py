@@ -90,7 +90,7 @@ def test_what_is_left_out_and_why(export, tmp_path):
         "to_folder", "to_itself", "to_nothing", "pipe", "line\nbreak",
     }  # fmt: skip
     assert reasons["to_folder"].startswith("a link to a folder")
-    assert reasons["to_nothing"] == "a link to nothing"
+    assert reasons["to_nothing"] == "broken link"
     kinds = {entry.name: entry.kind for entry in found.left_out}
     assert (kinds[".git"], kinds["__pycache__"], kinds["to_folder"]) == ("hidden", "compiled", "link")
     assert (kinds["pipe"], kinds["line\nbreak"]) == ("special", "name")

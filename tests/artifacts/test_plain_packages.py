@@ -234,7 +234,7 @@ def test_configurations_that_are_asked_about(name: str, tmp_path: Path) -> None:
 def test_a_file_that_is_not_read_is_asked_about(tmp_path: Path) -> None:
     padding = {f"own/p{number}.py": "#" * (1 << 20) for number in range(17)}  # 16 MiB of modules are read
     found = runs(tmp_path, **padding, setup__py=SETUP + "setup(name='own')")
-    assert found == ("setup.py is too large to be read",)
+    assert found == ("setup.py is too large to read",)
 
 
 def test_the_backend_of_a_plain_build(tmp_path: Path) -> None:
