@@ -23,7 +23,7 @@ LAYERS = (
     {"checks", "storage", "prediction", "client", "targets", "sdist"},
     {"artifacts", "catalog"},
     {"spec", "events", "settings", "resource_names", "trust", "errors"},
-    {"i18n", "lazy_imports", "crc32c", "bounded_response", "printable"},
+    {"i18n", "lazy_imports", "crc32c", "bounded_response", "printable", "toml_reader"},
 )
 RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 FRAMEWORKS = {"sklearn", "xgboost", "tensorflow", "joblib", "numpy", "pandas", "scipy"}

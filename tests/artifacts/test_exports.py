@@ -65,7 +65,7 @@ def test_an_incomplete_one_is_passed_over_and_named(tmp_path: Path, variables: t
 
 def test_one_level_too_high(tmp_path: Path) -> None:
     only = export(tmp_path / "export")
-    with pytest.raises(ModelDirError, match="one level deeper") as caught:
+    with pytest.raises(ModelDirError, match="one directory deeper") as caught:
         resolve_export(tmp_path)
     assert caught.value.fix == f"name {only}"
     export(tmp_path / "another")

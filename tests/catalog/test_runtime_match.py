@@ -48,7 +48,7 @@ def test_first_release_that_no_runtime_holds():
 def test_tensorflow_newer_than_every_runtime_may_still_load():
     fit = catalog.match_runtime("TENSORFLOW", "2.21.0")
     assert fit.runtime == "2.11"
-    assert "may still read" in fit.reason
+    assert "may still load" in fit.reason
     assert not catalog.above_all_runtimes("tensorflow", "2.21.0")
 
 

@@ -67,8 +67,8 @@ CASES = [
     ("S24", "error", "wait", View(IRIS, (READY.replace(state="DELETING"),)), View(IRIS)),
     ("S25", "error", "wait", View(operations=10), View(operations=8)),
     ("S25", "warning", "wait", View(operations=9), View(operations=0)),
-    ("S25", "error", "delete models", View(models=100), View(IRIS, models=100)),
-    ("S25", "error", "delete versions", View(IRIS, (READY.replace(name="x"),) * 200), View(IRIS, (READY,) * 2)),
+    ("S25", "error", "delete unused models", View(models=100), View(IRIS, models=100)),
+    ("S25", "error", "delete unused versions", View(IRIS, (READY.replace(name="x"),) * 200), View(IRIS, (READY,) * 2)),
     ("R14", "error", "roles/ml.developer", View(IRIS, granted=frozenset()), View(IRIS)),
     (
         "S07",

@@ -32,7 +32,7 @@ def test_rules_that_cannot_decide_say_why(deployment):
 
 def test_version_that_cannot_be_read_is_skipped_with_the_reason(deployment):
     report = checks.run(deployment(deployment.folder(model_joblib=b"\x04\x22\x4d\x18" + bytes(50))))
-    assert "damaged lz4 data" in report.skipped["A02"].reason
+    assert "corrupted lz4 data" in report.skipped["A02"].reason
 
 
 def test_one_error_is_raised_with_its_where_and_fix(deployment):
