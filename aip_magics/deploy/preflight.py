@@ -85,8 +85,8 @@ def resolve_plan(deployment: Deployment) -> ResolvedExport:
 
 def check_plan(plan: Plan, target: Target) -> Report:
     """The rules over a plan. `--trust` is remembered here."""
-    if asked := next((id for id in TRUST_QUESTIONS if id in plan.deployment.skip), None):
-        text = _("{id} is not left out: what loading the model runs has to be trusted", id=asked)
+    if asked := next((id for id in TRUST_QUESTIONS if id in checks.rule_ids(plan.deployment.skip)), None):
+        text = _("{id} is not left out: what loading the model runs has to be trusted", id=checks.rule_label(asked))
         raise OptionError(text, where="--skip", fix="--trust")
     subject = trust_store.with_trust(
         build_check_context(plan, target), target.settings.data_dir, vouched=plan.deployment.trust
@@ -116,8 +116,9 @@ def check_trust(plan: Plan, target: Target, trial: Trial) -> Trial:
 
 def check_trial(plan: Plan, target: Target, tried: TrialResult | Skipped) -> Report:
     """The rules over a try."""
-    subject = dataclasses.replace(build_check_context(plan, target), tried=tried)
-    wanted = [id for id in TRIAL_RULES if id not in plan.deployment.skip]
+    subject = dataclasses.replace(build_check_context(plan, target), trial=tried)
+    skipped = checks.rule_ids(plan.deployment.skip)
+    wanted = [id for id in TRIAL_RULES if id not in skipped]
     return Report.of({id: checks.RULES[id].apply(subject) for id in wanted}, strict=plan.deployment.strict)
 
 
@@ -189,7 +190,7 @@ def report_findings(step: Step, report: Report) -> None:
     severities = {"error": _("error"), "advice": _("advice")}  # a face marks a warning itself
     for finding in report.findings:
         level: Literal["info", "warning"] = "warning" if finding.severity == "warning" else "info"
-        named = f"{finding.id}: {finding.message}"
+        named = f"{finding.label}: {finding.message}"
         step.note(named if level == "warning" else f"{severities[finding.severity]} {named}", level)
 
 

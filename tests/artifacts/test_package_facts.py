@@ -232,7 +232,7 @@ def test_where_a_class_comes_from(tmp_path: Path) -> None:
 def test_classes_under_other_names(tmp_path: Path) -> None:
     found = routine(tmp_path, "X = 1", impl=ROUTINE, other=ROUTINE.replace("Routine", "Other"))
     assert found.near == ("impl.Routine", "other.Other")
-    assert found.why == "the module own has no class Routine"
+    assert found.why == "module own has no class Routine"
     assert routine(tmp_path, ROUTINE, name="wrong.Routine").why == "the package has no module wrong"
     inner = routine(
         tmp_path, "class Outer:\n" + "\n".join(f"    {x}" for x in ROUTINE.splitlines()), "own.Outer.Routine"

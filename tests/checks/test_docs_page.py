@@ -18,13 +18,13 @@ def test_the_page_is_up_to_date() -> None:
 
 
 def test_every_rule_has_its_section_and_nothing_else() -> None:
-    assert re.findall(r"^## (\S+)$", docs_page.page(), re.MULTILINE) == sorted(ALL)
+    assert re.findall(r"^## (\S+) (\S+)$", docs_page.page(), re.MULTILINE) == [(id, ALL[id].name) for id in sorted(ALL)]
 
 
 @pytest.mark.parametrize("id", sorted(ALL))
 def test_a_rule_can_find_something_and_says_how_bad(id: str) -> None:
     assert docs_page.severities(ALL[id].check)
-    section = docs_page.page().partition(f"## {id}\n")[2].partition("\n## ")[0]
+    section = docs_page.page().partition(f"## {id} {ALL[id].name}\n")[2].partition("\n## ")[0]
     assert ALL[id].title in section
     assert ALL[id].link in section
 

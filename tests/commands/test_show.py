@@ -307,7 +307,7 @@ def test_what_has_only_a_program_of_python(home: Path, iris_export: Path, tmp_pa
         output.append(run(PROGRAMS["python"], aip(f"{line} --show python", body), tmp_path))
     assert (tmp_path / "theirs" / made.path.name).read_bytes() == made.path.read_bytes()
     assert "'findings': []" in output[1]
-    assert "{'id': 'A02', 'reason': 'left out with --skip'}" in output[1]
+    assert "{'id': 'A02', 'reason': 'skipped with --skip'}" in output[1]
     assert "[42]" in output[2]
     assert not (home / "server.json").exists()
 

@@ -125,7 +125,7 @@ def test_a_package_that_acts_while_it_is_built_is_asked_about_once(shell: Any, r
     line = f"--model acting --origin {routine} --package-uris {package} --prediction-class my_routine.Routine"
     test = "test: {instances: [1, 2]}"
     for body in (test, ""):
-        with pytest.raises(ChecksFailed, match=r"setup\.py, line 1: calls open \(U03\)") as caught:
+        with pytest.raises(ChecksFailed, match=r"setup\.py, line 1: calls open \(U03 untrusted-build-code\)") as caught:
             deploy(shell, line, body)
         assert "--trust" in caught.value.fix
     with pytest.raises(OptionError, match="U03"):
@@ -178,7 +178,7 @@ def test_a_class_that_is_no_routine(
 
 
 def test_own_code_that_is_missing_is_named(shell: Any, pipeline: Path) -> None:
-    with pytest.raises(ChecksFailed, match=r"own_code\.Scale \(U01\)"):
+    with pytest.raises(ChecksFailed, match=r"own_code\.Scale \(U01 untrusted-pickle\)"):
         deploy(shell, f"--model own --origin {pipeline}")
     with pytest.raises(OperationFailed, match="own_code"):
         deploy(shell, f"--model own --origin {pipeline} --trust")
@@ -198,7 +198,7 @@ def test_a_dry_run_shows_where_the_package_would_go(shell: Any, pipeline: Path, 
 @pytest.mark.parametrize(
     ("line", "body", "kind", "text"),
     [
-        ("--package-uris nowhere.tar.gz", "", ChecksFailed, "nowhere.tar.gz is not there"),
+        ("--package-uris nowhere.tar.gz", "", ChecksFailed, "nowhere.tar.gz does not exist"),
         ("--prediction-class m.C", "", ChecksFailed, "needs the package"),
         ("--package-uris {package} --prediction-class m.C --framework scikit-learn", "", ChecksFailed, "exactly one"),
         ("--package-uris nowhere.tar.gz --skip C02 --trust", "", OptionError, "cannot be read"),

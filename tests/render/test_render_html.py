@@ -169,9 +169,10 @@ def deployment() -> list[Event]:
         "project: my-company-prod (argument)",
         "regions: us-central1 (default of the global endpoint)",
         "framework: SCIKIT_LEARN (found in model.joblib)",
-        "runtimeVersion: none (scikit-learn 1.9.1 cannot load on any runtime; the highest is 1.0.2 on 2.11)",
+        "runtimeVersion: none (scikit-learn 1.9.1 cannot be loaded by any runtime; the newest is 1.0.2 on 2.11)",
         "machineType: mls1-c1-m2 (default of the global endpoint)",
-        "advice A02: served by this Python locally; in the cloud: scikit-learn 1.9.1 cannot load on any runtime",
+        "advice A02 library-too-new: served by this Python locally; in the cloud: scikit-learn 1.9.1 cannot be loaded "
+        "by any runtime",
     ]
     steps = {
         "Look at the model files": "1 file, 991 B: model.joblib (scikit-learn 1.9.1)",

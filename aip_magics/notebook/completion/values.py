@@ -154,7 +154,8 @@ def _regions(written: str, _context: CompletionContext) -> list[str]:
 def _checks(written: str, _context: CompletionContext) -> list[str]:
     from aip_magics import checks
 
-    return _starting(written, [*checks.RULES, *checks.ONLINE_RULES])
+    rules = {**checks.RULES, **checks.ONLINE_RULES}
+    return _starting(written, [*rules, *(checks.rule_name(id) for id in rules)])
 
 
 def _starting(written: str, texts: Any) -> list[str]:

@@ -44,7 +44,7 @@ def _group(severity: str, group: Sequence[Finding]) -> tuple[Block, ...]:
 
 def _lines(finding: Finding) -> tuple[Block, ...]:
     # Lines, not a table: messages are sentences, and styles of table cells would fill the panel.
-    check = Link(finding.id, finding.link) if finding.link else muted(finding.id)
+    check = Link(finding.label, finding.link) if finding.link else muted(finding.label)
     what = line(strong(f"{finding.subject}:") if finding.subject else "", finding.message, check)
     if "\n" in finding.fix.strip():  # lines to paste keep their line ends
         return (what, line(_("fix:")), Code(finding.fix.strip("\n")))
@@ -53,9 +53,11 @@ def _lines(finding: Finding) -> tuple[Block, ...]:
 
 def _skipped(value: Report) -> tuple[Block, ...]:
     """Build one line per reason: many rules are skipped for the same reason."""
+    from aip_magics.checks import rule_label  # in use already where there is a report
+
     by_reason: dict[str, list[str]] = {}
     for id, outcome in value.skipped.items():
-        by_reason.setdefault(outcome.reason, []).append(id)
+        by_reason.setdefault(outcome.reason, []).append(rule_label(id))
     if not by_reason:
         return ()
     head = ngettext("{number} check skipped", "{number} checks skipped", len(value.skipped))
