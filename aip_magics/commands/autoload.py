@@ -37,8 +37,8 @@ class Autoload:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("on", "off", "status"), help=_("it counts from the next start of IPython"))
-    parser.add_argument("--profile", metavar="NAME", default="default", help=_("the profile of IPython (default)"))
+    parser.add_argument("action", choices=("on", "off", "status"), help=_("takes effect the next time IPython starts"))
+    parser.add_argument("--profile", metavar="NAME", default="default", help=_("IPython profile (default: default)"))
     options.add_output(parser)
 
 
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Autolo
         elif args.action == "off":
             _turn_off(startup)
     except OSError as error:
-        text = _("the profile of IPython cannot be written: {reason}", reason=error.strerror or error)
+        text = _("could not write to the IPython profile: {reason}", reason=error.strerror or error)
         raise SettingsError(text, where=str(startup)) from None
     variables = context.environment.variables if context.environment else os.environ
     found = _status(startup, switched_off=variables.get(VARIABLE) == "0")
@@ -78,16 +78,16 @@ def _status(startup: Path, *, switched_off: bool) -> Autoload:
     if switched_off:
         return Autoload(False, files, _("the environment variable {name} is 0", name=VARIABLE))
     if (startup / OFF).exists():
-        return Autoload(False, files, _("{file} turns it off", file=startup / OFF))
+        return Autoload(False, files, _("turned off by {file}", file=startup / OFF))
     if not files:
-        return Autoload(False, files, _("IPython reads no start-up file of this package"))
-    return Autoload(True, files, _("IPython reads it as it starts"))
+        return Autoload(False, files, _("IPython finds no start-up file of this package"))
+    return Autoload(True, files, _("IPython reads the start-up file when it starts"))
 
 
 def _profile(name: str) -> Path:
     if Path(name).name != name or name in ("", ".", ".."):
-        fix = _("a name such as {example}", example="default")
-        raise OptionError(_("{name!r} is not the name of a profile", name=name), where="--profile", fix=fix)
+        fix = _("use a name such as {example}", example="default")
+        raise OptionError(_("invalid profile name {name!r}", name=name), where="--profile", fix=fix)
     from IPython.paths import get_ipython_dir
 
     return Path(get_ipython_dir()) / f"profile_{name}"
@@ -113,7 +113,7 @@ def _shipped() -> Path:
     for place in places:
         if place.is_file():
             return place
-    fix = _("write %load_ext aip_magics in the notebook, or install the package again")
+    fix = _("run %load_ext aip_magics in the notebook, or reinstall the package")
     raise SettingsError(_("the start-up file of this package is missing"), where=FILE, fix=fix)
 
 

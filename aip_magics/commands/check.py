@@ -34,7 +34,7 @@ def run(args: argparse.Namespace, body: str | None, context: Context) -> Report 
     args.origin = args.origin or args.place
     deployment = deployment_of(args, body, context)
     if args.show:
-        why = _("it is this package that checks")
+        why = _("the checks are part of this package")
         text = local_equivalents.program(
             args.show, {"python": local_equivalents.python_check(deployment, context.settings(args))}, why
         )

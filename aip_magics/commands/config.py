@@ -33,9 +33,13 @@ class Configuration:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_target(parser)
-    parser.add_argument("--bucket", metavar="gs://BUCKET", help=_("where models are uploaded to"))
+    parser.add_argument("--bucket", metavar="gs://BUCKET", help=_("bucket that models are uploaded to"))
     parser.add_argument(
-        "--unset", type=options.split_commas, default=[], metavar="NAME,…", help=_("set by this notebook no more")
+        "--unset",
+        type=options.split_commas,
+        default=[],
+        metavar="NAME,…",
+        help=_("remove these settings from this notebook"),
     )
     options.add_output(parser)
 
@@ -47,7 +51,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Config
     if changes:
         if configure is None:
             raise OptionError(
-                _("only a notebook has a configuration of its own"),
+                _("a configuration can only be set in a notebook"),
                 where="config",
                 fix=_WITHOUT_NOTEBOOK,
             )
@@ -68,8 +72,8 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Config
 def _changes(args: argparse.Namespace) -> dict[str, str | None]:
     for name in args.unset:
         if name.replace("-", "_") not in NAMES:
-            fix = nearest(name, list(NAMES)) or _("one of {names}", names=", ".join(NAMES))
-            raise OptionError(_("there is no setting {name!r}", name=name), where="--unset", fix=fix)
+            fix = nearest(name, list(NAMES)) or _("use one of {names}", names=", ".join(NAMES))
+            raise OptionError(_("unknown setting {name!r}", name=name), where="--unset", fix=fix)
     unset: dict[str, str | None] = {name.replace("-", "_"): None for name in args.unset}
     return {**unset, **{name: value for name in NAMES if (value := getattr(args, name))}}
 
@@ -97,7 +101,7 @@ def _all(settings: Settings) -> dict[str, Sourced[str]]:
         setting = getattr(settings, name) or defaults.get(name)
         if setting is not None:
             found[name] = setting
-    server = _("the embedded server") if local else _("Google's")
+    server = _("the embedded server") if local else _("Google's default")
     return {**{name: Sourced("-", server) for name in ("endpoint", "storage_endpoint")}, **found}
 
 

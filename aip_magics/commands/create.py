@@ -38,16 +38,16 @@ def create_model(args: argparse.Namespace, body: str | None, context: Context) -
     target.connect()
     context.face.emit(StepStarted("model", _("Create model {model}", model=model.id)))
     made = target.client.create_model(model)
-    context.face.emit(StepFinished("model", _("{name} is made", name=made.name)))
+    context.face.emit(StepFinished("model", _("created {name}", name=made.name)))
     context.face.show(made)
     return made
 
 
 def add_create_version(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("version", metavar="VERSION", help=_("name of the version"))
-    parser.add_argument("--model", required=True, metavar="NAME", help=_("a model that is there"))
+    parser.add_argument("--model", required=True, metavar="NAME", help=_("an existing model"))
     options.add_version(parser)
-    parser.add_argument("--config", metavar="FILE", help=_("YAML file with Version fields, as gcloud takes it"))
+    parser.add_argument("--config", metavar="FILE", help=_("YAML file with Version fields, as in gcloud"))
     add_waiting(parser)
     show.add_dry_run(parser)
     options.add_target(parser)
@@ -66,9 +66,9 @@ def create_version(
         version = dataclasses.replace(version, deploymentUri=args.origin)
     if not version.container and not (version.deploymentUri or "").startswith("gs://"):
         raise OptionError(
-            _("a directory in Cloud Storage is wanted"),
+            _("expected a Cloud Storage directory"),
             where="--origin",
-            fix=_("%aip_upload DIR gs://BUCKET/DIRECTORY first; or %aip_deploy, which uploads by itself"),
+            fix=_("run %aip_upload DIR gs://BUCKET/DIRECTORY first, or use %aip_deploy, which uploads the model"),
         )
     target = context.target(args)
     model = calls.model_name(target.project, args.model)
@@ -81,7 +81,7 @@ def create_version(
     step = "version"
     watch.emit(StepStarted(step, _("Create version {version} of model {model}", version=version.id, model=args.model)))
     operation = target.client.create_version(args.model, version)
-    watch.emit(StepFinished(step, _("{name} goes on", name=operation.name), operation))
+    watch.emit(StepFinished(step, _("{name} is running", name=operation.name), operation))
     if args.asynchronous:
         watch.leave(operation)
         return operation

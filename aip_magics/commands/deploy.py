@@ -29,11 +29,11 @@ Deployed = Version | Operation | Plan | str | None
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "version", nargs="?", metavar="VERSION", help=_("name of the version; left out: the next free one")
+        "version", nargs="?", metavar="VERSION", help=_("name of the version (default: the next free name)")
     )
     run = add_deployment(parser)
     run.add_argument("--replace", action="store_true", help=_("replace a different version of the same name"))
-    run.add_argument("--dry-run", action="store_true", help=_("show plan and requests, send nothing"))
+    run.add_argument("--dry-run", action="store_true", help=_("show the plan and the requests without sending them"))
     add_waiting(parser)
     show.add_dry_run(parser, dry_run=False)
     options.add_target(parser)
@@ -42,14 +42,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def add_deployment(parser: argparse.ArgumentParser) -> Any:
     """The options that say what is deployed; returns the group of those that say how."""
-    parser.add_argument("--model", metavar="NAME", help=_("model resource; left out: name of the directory"))
+    parser.add_argument("--model", metavar="NAME", help=_("model resource (default: name of the directory)"))
     options.add_version(parser)
     options.add_request_logging(parser.add_argument_group(_("request logging")))
     options.add_model(parser, prefix="--model-")
     run = parser.add_argument_group(_("run"))
-    run.add_argument("--config", metavar="FILE", help=_("YAML file with Version fields, as gcloud takes it"))
-    run.add_argument("--skip", action="append", default=[], metavar="CHECK", help=_("leave this check out"))
-    run.add_argument("--strict", action="store_true", help=_("warnings of the checks count as errors"))
+    run.add_argument("--config", metavar="FILE", help=_("YAML file with Version fields, as in gcloud"))
+    run.add_argument("--skip", action="append", default=[], metavar="CHECK", help=_("skip this check"))
+    run.add_argument("--strict", action="store_true", help=_("treat warnings of the checks as errors"))
     options.add_trust(run)
     return run
 
@@ -145,7 +145,7 @@ def refuse_output_only(fields: Mapping[str, Any], resource: type[Model | Version
     """FieldError where a field is given that the service sets."""
     for name in sorted(resource.OUTPUT_ONLY & fields.keys()):
         where = f"{resource.__name__.lower()}.{name}"
-        raise FieldError(_("{field} is set by the service", field=name), where=where, fix=_("leave it out"))
+        raise FieldError(_("{field} is set by the service", field=name), where=where, fix=_("remove the field"))
 
 
 def _model(given: Any, args: argparse.Namespace) -> Model:
@@ -154,7 +154,7 @@ def _model(given: Any, args: argparse.Namespace) -> Model:
     if isinstance(fields, Mapping):
         refuse_output_only(fields, Model)
         if "regions" in fields:  # the line chooses the endpoint, before the cell is read
-            text = _("the region of the model is an option of the line")
+            text = _("the model's region must be given as an option")
             raise FieldError(text, where="model.regions", fix="--regions us-central1")
         fields = {**fields, **options.model_fields(args)}
     return Model.from_json(fields)
@@ -185,7 +185,7 @@ def read_config(name: str | None) -> dict[str, Any]:
         return read_mapping(path.read_text("utf-8-sig"), name)
     except OSError as error:
         raise OptionError(
-            _("the file cannot be read ({reason})", reason=error.strerror or error),
+            _("could not read the file: {reason}", reason=error.strerror or error),
             where=f"--config {name}",
         ) from None
     except UnicodeDecodeError:

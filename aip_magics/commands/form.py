@@ -36,7 +36,7 @@ class FormReporter(Protocol):
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model-dir", metavar="DIR", help=_("directory of the model: the same as --origin"))
+    parser.add_argument("--model-dir", metavar="DIR", help=_("directory of the model (same as --origin)"))
     deploy.add_options(parser)
 
 
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace, body: str | None, context: Context) -> Any:
     """Show the form and return it. OptionError where there is no notebook to show it in."""
     face = context.face
     if not isinstance(face, FormReporter):
-        fix = _("aip-magics deploy takes the same options")
+        fix = _("use aip-magics deploy, which takes the same options")
         raise OptionError(_("a form needs a notebook"), where="form", fix=fix)
     return face.open_form(request(args, body, context))
 

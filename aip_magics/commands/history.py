@@ -24,14 +24,14 @@ class History:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--limit", type=int, default=20, metavar="N", help=_("the last N (20)"))
+    parser.add_argument("--limit", type=int, default=20, metavar="N", help=_("show the last N entries (default: 20)"))
     options.add_output(parser)
 
 
 def run(args: argparse.Namespace, _body: str | None, context: Context) -> History:
     """The last things that this notebook (on the command line: this directory) changed, and how they ended."""
     if args.limit < 1:
-        raise OptionError(_("at least one line is wanted"), where="--limit", fix="--limit 20")
+        raise OptionError(_("expected at least 1 line"), where="--limit", fix="--limit 20")
     found = History(context.journal.entries()[-args.limit :] if context.journal else [])
     context.face.show(found)
     return found

@@ -19,8 +19,8 @@ Waited = Version | Operation | list[Version | Operation] | show.DryRun | str | N
 
 
 def add_operations(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", nargs="?", choices=("list", "describe"), default="list", help=_("left out: list"))
-    parser.add_argument("operation", nargs="?", metavar="OPERATION", help=_("projects/P/operations/ID, or its ID"))
+    parser.add_argument("action", nargs="?", choices=("list", "describe"), default="list", help=_("default: list"))
+    parser.add_argument("operation", nargs="?", metavar="OPERATION", help=_("projects/P/operations/ID or only the ID"))
     show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
@@ -32,7 +32,7 @@ def operations(
     """The operations of the project, the newest last; or the one that is described."""
     if (args.action == "describe") != bool(args.operation):
         fix = "%aip_operations describe create_iris_v1-1234567890123"
-        text = _("an operation is wanted") if args.action == "describe" else _("a list has no operation")
+        text = _("an operation is required") if args.action == "describe" else _("list takes no operation")
         raise OptionError(text, where="OPERATION", fix=fix)
     target = context.target(args)
     name = calls.operation_name(target.project, args.operation) if args.operation else ""
@@ -46,13 +46,13 @@ def operations(
 
 
 def add_wait(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("operation", metavar="OPERATION", help=_("projects/P/operations/ID, or its ID"))
+    parser.add_argument("operation", metavar="OPERATION", help=_("projects/P/operations/ID or only the ID"))
     _add_waiting(parser)
 
 
 def add_attach(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "operation", nargs="?", metavar="OPERATION", help=_("left out: all that this notebook left running")
+        "operation", nargs="?", metavar="OPERATION", help=_("default: all operations that this notebook left running")
     )
     _add_waiting(parser)
 
@@ -74,7 +74,7 @@ def wait(args: argparse.Namespace, _body: str | None, context: Context) -> Waite
         return _wait_for(args.operation, args, context)
     left = context.journal.running() if context.journal else []
     if not left:
-        text = _("this notebook left no operation running")
+        text = _("no operation of this notebook is running")
         context.face.show(text)
         return None
     # An operation has its own place, which need not be the one that is configured now.
@@ -109,7 +109,7 @@ def _only(name: str) -> list[show.PlannedCall]:
 
 
 def add_cancel(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("operation", metavar="OPERATION", help=_("projects/P/operations/ID, or its ID"))
+    parser.add_argument("operation", metavar="OPERATION", help=_("projects/P/operations/ID or only the ID"))
     show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)

@@ -39,12 +39,16 @@ class PickledFromMain:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", nargs="?", metavar="PATH", help=_("a module (my_code.py) or a directory with modules"))
-    parser.add_argument("--name", metavar="NAME", help=_("name of the package; left out: that of the module"))
-    parser.add_argument("--version", metavar="VERSION", help=_("left out: 0.1"))
-    parser.add_argument("--output", metavar="DIR", default="dist", help=_("where it is written (dist)"))
-    parser.add_argument("--runtime-version", metavar="X.Y", help=_("where it is to run; left out: the newest"))
-    parser.add_argument("--model-dir", metavar="DIR", help=_("name what was pickled from the notebook in this model"))
+    parser.add_argument("path", nargs="?", metavar="PATH", help=_("module (my_code.py) or directory with modules"))
+    parser.add_argument("--name", metavar="NAME", help=_("name of the package (default: name of the module)"))
+    parser.add_argument("--version", metavar="VERSION", help=_("version of the package (default: 0.1)"))
+    parser.add_argument("--output", metavar="DIR", default="dist", help=_("output directory (default: dist)"))
+    parser.add_argument(
+        "--runtime-version", metavar="X.Y", help=_("runtime version to check against (default: the newest)")
+    )
+    parser.add_argument(
+        "--model-dir", metavar="DIR", help=_("list the names in this model that were pickled from the notebook")
+    )
     options.add_show(parser)
     options.add_output(parser)
 
@@ -78,13 +82,13 @@ def _shown(args: argparse.Namespace, context: Context) -> str:
     lines = local_equivalents.python_package(
         Path(args.path).expanduser(), output=Path(args.output).expanduser(), **asked
     )
-    text = local_equivalents.program(args.show, {"python": lines}, _("a package is made on this machine"))
+    text = local_equivalents.program(args.show, {"python": lines}, _("packages are built on this machine"))
     context.face.show(text)
     return text
 
 
 def _nothing_to_package() -> OptionError:
-    return OptionError(_("a module or a directory is wanted"), where="PATH", fix="%aip_package my_code.py")
+    return OptionError(_("a module or a directory is required"), where="PATH", fix="%aip_package my_code.py")
 
 
 def _package(args: argparse.Namespace, found: PickledFromMain | None) -> Package:
@@ -115,17 +119,18 @@ def _remember(path: Path, context: Context) -> None:
 def _from_main(model_dir: Path) -> PickledFromMain:
     files = [file for file in artifacts.inspect_model_dir(model_dir).model_files if file.name.endswith(_PICKLES)]
     if not files:
-        text = _("there is no pickled model in this directory")
-        raise ModelDirError(text, where=str(model_dir), fix=_("name a directory with a model.joblib or model.pkl"))
+        text = _("no pickled model found in this directory")
+        raise ModelDirError(text, where=str(model_dir), fix=_("use a directory with a model.joblib or model.pkl"))
     found = pickled.read(files[0].path)
     names = ", ".join(found.of_main)
-    advice = _("nothing in it was defined in a notebook")
+    advice = _("nothing in the model was defined in a notebook")
     if not found.complete:
-        advice = _("it could not be read to its end, there may be something of a notebook in it")
+        advice = _("the model could not be read completely and may reference names from a notebook")
     if found.of_main:
         advice = _(
-            "move {names} into a module (my_code.py), import it in the notebook (from my_code import {names}), "
-            "train and save the model again, then %aip_package my_code.py and deploy with --package-uris",
+            "move {names} into a module (my_code.py), import from that module in the notebook "
+            "(from my_code import {names}), train and save the model again, then run %aip_package "
+            "my_code.py and deploy with --package-uris",
             names=names,
         )
     return PickledFromMain(files[0].path, found.of_main, found.complete, advice)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 def add_predict(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", required=True, metavar="NAME", help=_("the model that predicts"))
-    parser.add_argument("--version", metavar="VERSION", help=_("left out: the model's default version"))
+    parser.add_argument("--model", required=True, metavar="NAME", help=_("the model to predict with"))
+    parser.add_argument("--version", metavar="VERSION", help=_("default: the model's default version"))
     add_instances(parser)
     options.add_dry_run(parser)
     options.add_target(parser)
@@ -54,24 +54,28 @@ def add_local_predict(parser: argparse.ArgumentParser) -> None:
         "--model-dir",
         required=True,
         metavar="DIR",
-        help=_("directory of the model (local, gs://), its file, or $model"),
+        help=_("model directory (local or gs://), model file, or $model"),
     )
     parser.add_argument(
-        "--framework", type=options.framework, choices=options.FRAMEWORKS, help=_("left out: found in the files")
+        "--framework", type=options.framework, choices=options.FRAMEWORKS, help=_("default: detected from the files")
     )
     parser.add_argument(
-        "--package-uris", type=options.split_commas, default=[], metavar="FILE,…", help=_("the model's own code")
+        "--package-uris", type=options.split_commas, default=[], metavar="FILE,…", help=_("the model's custom code")
     )
-    parser.add_argument("--prediction-class", metavar="MODULE.CLASS", help=_("the custom prediction routine"))
-    group = parser.add_argument_group(_("where it runs"))
+    parser.add_argument("--prediction-class", metavar="MODULE.CLASS", help=_("class of the custom prediction routine"))
+    group = parser.add_argument_group(_("environment"))
     group.add_argument(
         "--env",
         choices=("current", "runtime"),
         default="current",
         help=_("current: this Python; runtime: the Python and libraries of a runtime version"),
     )
-    group.add_argument("--runtime-version", metavar="X.Y", help=_("with --env runtime; left out: the one that fits"))
-    group.add_argument("--python-version", metavar="X.Y", help=_("with --env runtime; left out: the runtime's newest"))
+    group.add_argument(
+        "--runtime-version", metavar="X.Y", help=_("with --env runtime (default: the version that matches the model)")
+    )
+    group.add_argument(
+        "--python-version", metavar="X.Y", help=_("with --env runtime (default: the newest Python of the runtime)")
+    )
     add_instances(parser)
     options.add_trust(parser)
     options.add_show(parser)
@@ -95,7 +99,11 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
 
     if args.env == "current" and (args.runtime_version or args.python_version):
         flag = "--runtime-version" if args.runtime_version else "--python-version"
-        raise OptionError(_("this Python is taken, whatever the version says"), where=flag, fix=_("add --env runtime"))
+        raise OptionError(
+            _("the option has no effect with --env current, which uses this Python"),
+            where=flag,
+            fix=_("add --env runtime"),
+        )
     asked = request(args, body, context)
     model_dir = directory(local_directory(args.model_dir, args, context))
     packages = local_packages(args.package_uris, args, context)
@@ -103,7 +111,7 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
         return _shown(args, model_dir, packages, asked, context)
     trusted = _require_trust(args, model_dir, packages, context)
     place = _prepare_runtime(args, model_dir, packages, trusted.trust.files if trusted.trust else (), context)
-    with _step(context.face, "predict", _("Predict here")) as told:
+    with _step(context.face, "predict", _("Predict locally")) as told:
         answer = predict_here(
             model_dir,
             body=asked,
@@ -149,7 +157,11 @@ def _shown(args: argparse.Namespace, model_dir: Path, packages: list[Path], aske
     framework = spec.framework or inspect_model_dir(spec.model_dir).framework
     if framework and not place and not args.prediction_class:
         forms = {"gcloud": local_equivalents.gcloud_local_predict(spec.model_dir, framework, asked), **forms}
-    why = _("it predicts with this Python, without own code") if args.show == "gcloud" else _("nothing is sent")
+    why = (
+        _("gcloud only predicts with this Python and without custom code")
+        if args.show == "gcloud"
+        else _("a local prediction sends no request")
+    )
     text = local_equivalents.program(args.show, forms, why)
     context.face.show(text)
     return text

@@ -21,8 +21,10 @@ MAX_LISTED = 20  # warnings of names
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("uri", metavar="gs://BUCKET/PATH", help=_("a directory or an object in Cloud Storage"))
-    parser.add_argument("directory", metavar="DIR", help=_("where its files go; made where it is not there"))
-    options.add_dry_run(parser, told=_("show what would be fetched, fetch nothing"))
+    parser.add_argument(
+        "directory", metavar="DIR", help=_("local directory for the files; created if it does not exist")
+    )
+    options.add_dry_run(parser, told=_("show what would be downloaded without downloading it"))
     options.add_target(parser)
     options.add_output(parser)
 
@@ -43,9 +45,9 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[F
         directory = Path(args.directory).expanduser()
         fetched = list(pull(target.store, args.uri, directory, progress=steps.progress("download"), digests=digests))
         for name in [each.name for each in fetched if is_risky(each.name)][:MAX_LISTED]:
-            text = _("{name}: shells, git, editors or Python run files of such a name", name=name)
+            text = _("{name}: shells, git, editors or Python run files with this name", name=name)
             if not name.isprintable():
-                text = _("{name!r} has characters that are not seen, or drive a terminal", name=name)
+                text = _("{name!r} contains invisible or terminal control characters", name=name)
             step.note(text, "warning")
         kept = sum(each.kept for each in fetched)
         step.done(_told(len(fetched) - kept, kept), fetched)

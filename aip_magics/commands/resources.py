@@ -49,13 +49,13 @@ Described = Model | Version | Operation | Comparison | Mapping[str, Any]
 
 
 def add_describe(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("version", nargs="?", metavar="VERSION", help=_("left out: the model itself"))
-    parser.add_argument("--model", metavar="NAME", help=_("the model, or that of the version"))
+    parser.add_argument("version", nargs="?", metavar="VERSION", help=_("default: the model itself"))
+    parser.add_argument("--model", metavar="NAME", help=_("the model, or the model of the version"))
     parser.add_argument("--operation", metavar="NAME", help=_("describe a long-running operation"))
+    parser.add_argument("--compare", metavar="VERSION", help=_("another version of the model to compare with"))
     parser.add_argument(
-        "--compare", metavar="VERSION", help=_("another version of the model, to stand beside this one")
+        "--stats", action="store_true", help=_("show a version's requests, errors, latencies and nodes")
     )
-    parser.add_argument("--stats", action="store_true", help=_("of a version: requests, errors, latencies and nodes"))
     show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
@@ -79,11 +79,13 @@ def describe(args: argparse.Namespace, _body: str | None, context: Context) -> D
 
 def _check_describe(args: argparse.Namespace) -> None:
     if bool(args.operation) == bool(args.model) and not is_full(args.version):
-        raise OptionError(_("a model or an operation is wanted"), where="--model", fix="%aip_describe v1 --model iris")
+        raise OptionError(
+            _("a model or an operation is required"), where="--model", fix="%aip_describe v1 --model iris"
+        )
     for flag, given in (("--stats", args.stats), ("--compare", args.compare)):
         if given and not args.version:
             fix = f"%aip_describe v1 --model iris {flag}"
-            raise OptionError(_("a version is wanted"), where=flag, fix=fix)
+            raise OptionError(_("a version is required"), where=flag, fix=fix)
 
 
 def _describe_calls(args: argparse.Namespace, target: Target) -> list[Request]:
@@ -123,7 +125,7 @@ def _runtime(target: Target, version: Version) -> Mapping[str, Any]:
 
 
 def add_list(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", metavar="NAME", help=_("list its versions; left out: the models"))
+    parser.add_argument("--model", metavar="NAME", help=_("list the versions of this model (default: list the models)"))
     parser.add_argument("--operations", action="store_true", help=_("list the operations"))
     show.add_dry_run(parser)
     options.add_target(parser)
@@ -135,7 +137,9 @@ def list_(
 ) -> Sequence[Model | Version | Operation] | show.DryRun | str:
     """The models, the versions of a model, or the operations: a list."""
     if args.model and args.operations:
-        raise OptionError(_("versions or operations, not both"), where="--operations", fix=_("leave --model out"))
+        raise OptionError(
+            _("versions and operations cannot be listed together"), where="--operations", fix=_("remove --model")
+        )
     target = context.target(args)
     project = target.project
     if args.operations:
@@ -157,10 +161,10 @@ def list_(
 
 
 def add_delete(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("version", nargs="?", metavar="VERSION", help=_("left out: the model itself"))
-    parser.add_argument("--model", required=True, metavar="NAME", help=_("the model, or that of the version"))
+    parser.add_argument("version", nargs="?", metavar="VERSION", help=_("default: the model itself"))
+    parser.add_argument("--model", required=True, metavar="NAME", help=_("the model, or the model of the version"))
     parser.add_argument("--all-versions", action="store_true", help=_("delete the model with all its versions"))
-    parser.add_argument("--yes", "-y", action="store_true", help=_("really delete; nothing is asked"))
+    parser.add_argument("--yes", "-y", action="store_true", help=_("delete without asking"))
     show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
@@ -181,7 +185,7 @@ def delete(args: argparse.Namespace, _body: str | None, context: Context) -> sho
     asked_only = args.show or args.dry_run
     if not (args.yes or asked_only):
         raise OptionError(
-            _("this would delete {what}", what=what), where="--yes", fix=_("add --yes to really delete it")
+            _("deleting {what} requires confirmation", what=what), where="--yes", fix=_("add --yes to confirm")
         )
     versions: list[Version] = []
     if args.all_versions and name == model:
@@ -199,7 +203,7 @@ def delete(args: argparse.Namespace, _body: str | None, context: Context) -> sho
         version = name != model
         client = target.client
         client.wait(client.delete_version("", name) if version else client.delete_model(name))
-    context.face.emit(StepFinished("delete", _("{what} is deleted", what=what)))
+    context.face.emit(StepFinished("delete", _("deleted {what}", what=what)))
     return None
 
 

@@ -38,40 +38,49 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
         choices=("start", "status", "stop", "env", "logs"),
-        help=_("env: shell lines that point gcloud and other clients at it; logs: what it wrote last"),
+        help=_("env: print shell commands that point gcloud at the server; logs: show the latest log lines"),
     )
-    parser.add_argument("--data-dir", metavar="DIR", help=_("where its state lies (AIP_MAGICS_HOME)"))
-    parser.add_argument("--port", type=int, metavar="PORT", help=_("start: this port instead of a free one"))
+    parser.add_argument(
+        "--data-dir", metavar="DIR", help=_("directory of the server's state (default: AIP_MAGICS_HOME)")
+    )
+    parser.add_argument("--port", type=int, metavar="PORT", help=_("start: port to listen on (default: a free port)"))
     parser.add_argument(
         "--token-file",
         metavar="FILE",
-        help=_("start: the access token in this file, - for standard input (AIP_MAGICS_TOKEN)"),
+        help=_(
+            "start: file with the access token to use, - for standard input (default: AIP_MAGICS_TOKEN, or generated)"
+        ),
     )
     # What it was once: every user of the machine sees the words of a command, and shells and notebooks keep them.
     parser.add_argument("--token", action=_Refused, help=argparse.SUPPRESS)
-    parser.add_argument("--foreground", action="store_true", help=_("start: serve here until Ctrl-C, with the log"))
     parser.add_argument(
-        "--idle-exit", type=float, metavar="SECONDS", help=_("start: end after this long without a call")
+        "--foreground", action="store_true", help=_("start: run in the foreground and print the log until Ctrl-C")
+    )
+    parser.add_argument(
+        "--idle-exit", type=float, metavar="SECONDS", help=_("start: exit after this many seconds without a request")
     )
     parser.add_argument(
         "--idle-nodes",
         type=float,
         metavar="SECONDS",
-        help=_("start: end idle nodes of minNodes 0 after this long (900)"),
+        help=_("start: stop idle nodes with minNodes 0 after this many seconds (default: 900)"),
     )
     parser.add_argument(
-        "--coalesce", action="store_true", help=_("start: predict requests that wait together, but for custom code")
+        "--coalesce", action="store_true", help=_("start: batch queued prediction requests (not for custom code)")
     )
-    parser.add_argument("--lines", type=int, default=50, metavar="N", help=_("logs: how many lines"))
+    parser.add_argument("--lines", type=int, default=50, metavar="N", help=_("logs: number of lines (default: 50)"))
     options.add_output(parser)
 
 
 class _Refused(argparse.Action):
     def __call__(self, *_unused: Any) -> NoReturn:
         raise OptionError(
-            _("a token on the command line is seen by everyone on this machine, and kept by shells and notebooks"),
+            _(
+                "a token on the command line is visible to every user of this machine and stored by "
+                "shells and notebooks"
+            ),
             where="--token",
-            fix=_("write a new one into a file of yours alone and give that: --token-file FILE; or leave it out"),
+            fix=_("write a new token to a file that only you can read and use --token-file FILE, or omit the token"),
         )
 
 
@@ -107,7 +116,7 @@ def _attached(args: argparse.Namespace, directory: Path) -> ServerState | None:
     state = local.running(directory)
     if state and ((args.port or state.port) != state.port or (args.token or state.token) != state.token):
         fix = f"aip-magics server stop --data-dir {shlex.quote(str(directory))}"
-        raise ServerError(_("a server is running already, with another port or token"), where=state.url, fix=fix)
+        raise ServerError(_("a server is already running with another port or token"), where=state.url, fix=fix)
     return state
 
 
@@ -140,7 +149,7 @@ def _tail(log: Path, lines: int) -> str:
     try:
         return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:])
     except OSError:
-        return _("there is no log yet")
+        return _("no log yet")
 
 
 def _env(state: ServerState) -> str:

@@ -29,9 +29,9 @@ class Trusted:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    text = _("a model's directory or a package, local or gs://; left out: show what is trusted")
+    text = _("model directory or package, local or gs:// (default: show what is trusted)")
     parser.add_argument("place", nargs="?", metavar="DIR|FILE", help=text)
-    parser.add_argument("--forget", action="store_true", help=_("trust it no longer"))
+    parser.add_argument("--forget", action="store_true", help=_("no longer trust these files"))
     options.add_target(parser)
     options.add_output(parser)
 
@@ -47,16 +47,22 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Truste
     data_dir = context.settings(args).data_dir
     if args.place is None:
         if args.forget:
-            raise InputError(_("nothing is named to be forgotten"), where="--forget", fix=_("name a directory"))
+            raise InputError(
+                _("a directory or a file to forget is required"),
+                where="--forget",
+                fix=_("name the directory or the file"),
+            )
         found = Trusted(trust_store.names_in(data_dir), tuple(sorted(trust_in(data_dir).modules)))
         context.face.show(found)
         return found
     files = {digest(file.path): file for file in _files(args, context)}
     if len(files) > trust_store.MAX_FILES:
         text = _(
-            "{count} files are more than the {most} that are remembered", count=len(files), most=trust_store.MAX_FILES
+            "too many files to trust: {count}, at most {most} are remembered",
+            count=len(files),
+            most=trust_store.MAX_FILES,
         )
-        raise InputError(text, where=args.place, fix=_("name the directory of one model"))
+        raise InputError(text, where=args.place, fix=_("use the directory of a single model"))
     if args.forget:
         trust_store.forget(data_dir, files)
         found = Trusted({})

@@ -25,18 +25,18 @@ OF_VERSION = ("description", "labels", "manualScaling", "autoScaling", "requestL
 
 
 def add_update(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("version", nargs="?", metavar="VERSION", help=_("left out: the model itself"))
-    parser.add_argument("--model", required=True, metavar="NAME", help=_("the model, or that of the version"))
-    parser.add_argument("--description", help=_("'' takes it away"))
+    parser.add_argument("version", nargs="?", metavar="VERSION", help=_("default: the model itself"))
+    parser.add_argument("--model", required=True, metavar="NAME", help=_("the model, or the model of the version"))
+    parser.add_argument("--description", help=_("'' removes it"))
     labels = parser.add_argument_group(_("labels"))
-    labels.add_argument("--update-labels", type=options.pairs, metavar="K=V,…", help=_("add or change these"))
-    labels.add_argument("--remove-labels", type=options.split_commas, metavar="K,…", help=_("take these away"))
-    labels.add_argument("--clear-labels", action="store_true", help=_("take all away (before --update-labels)"))
-    nodes = parser.add_argument_group(_("of a version"))
-    nodes.add_argument("--nodes", type=int, metavar="N", help=_("manual scaling: so many nodes"))
+    labels.add_argument("--update-labels", type=options.pairs, metavar="K=V,…", help=_("labels to add or change"))
+    labels.add_argument("--remove-labels", type=options.split_commas, metavar="K,…", help=_("labels to remove"))
+    labels.add_argument("--clear-labels", action="store_true", help=_("remove all labels (before --update-labels)"))
+    nodes = parser.add_argument_group(_("options for versions"))
+    nodes.add_argument("--nodes", type=int, metavar="N", help=_("number of nodes (manual scaling)"))
     options.add_nodes(nodes)
     options.add_request_logging(nodes)
-    nodes.add_argument("--config", metavar="FILE", help=_("YAML file with the fields, as gcloud takes it"))
+    nodes.add_argument("--config", metavar="FILE", help=_("YAML file with the fields, as in gcloud"))
     show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
@@ -49,7 +49,7 @@ def update(args: argparse.Namespace, body: str | None, context: Context) -> Mode
     if args.update_labels or args.remove_labels or args.clear_labels:
         fields["labels"] = _labels(args, target)
     if not fields:
-        raise OptionError(_("nothing to change was given"), where="update", fix="--description, --update-labels …")
+        raise OptionError(_("no changes were given"), where="update", fix="--description, --update-labels …")
     # Read as the resource they are part of: a mistake is found before it is sent.
     resource = (Version if args.version else Model).from_json(fields)
     sent, mask = resource.to_json(), list(_mask(fields))
@@ -77,14 +77,14 @@ def _asked(args: argparse.Namespace, body: str | None, context: Context) -> dict
     fields = {**read_config(args.config), **substitute(read_mapping(body or ""), context.names)}
     line = dict(_line(args))
     if {"autoScaling", "manualScaling"} <= line.keys():
-        text = _("a version scales by hand or by itself, not both")
-        raise OptionError(text, where="--nodes", fix=_("leave --nodes or --min-nodes and --max-nodes out"))
+        text = _("manual and automatic scaling cannot be combined")
+        raise OptionError(text, where="--nodes", fix=_("remove --nodes, or --min-nodes and --max-nodes"))
     fields.update(line)
     allowed = OF_VERSION if args.version else OF_MODEL
     for name in fields:
         if name not in allowed:
             kind = "version" if args.version else "model"
-            fix = nearest(str(name), list(allowed)) or _("one of {names}", names=", ".join(allowed))
+            fix = nearest(str(name), list(allowed)) or _("use one of {names}", names=", ".join(allowed))
             raise FieldError(_("{field} cannot be changed", field=name), where=f"{kind}.{name}", fix=fix)
     return fields
 
@@ -122,7 +122,7 @@ def _mask(fields: Mapping[str, Any]) -> Iterator[str]:
 
 
 def add_set_default(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("version", metavar="VERSION", help=_("the version that answers for the model from now on"))
+    parser.add_argument("version", metavar="VERSION", help=_("version to make the default"))
     parser.add_argument("--model", metavar="NAME", help=_("the model of the version"))
     show.add_dry_run(parser)
     options.add_target(parser)
@@ -132,7 +132,7 @@ def add_set_default(parser: argparse.ArgumentParser) -> None:
 def set_default(args: argparse.Namespace, _body: str | None, context: Context) -> Version | show.DryRun | str:
     """Make a READY version the model's default one, and return it."""
     if not args.model and not is_full(args.version):
-        raise OptionError(_("a model is wanted"), where="--model", fix="%aip_set_default v2 --model iris")
+        raise OptionError(_("a model name is required"), where="--model", fix="%aip_set_default v2 --model iris")
     target = context.target(args)
     name = calls.version_name(target.project, args.model or "", args.version)
     instead = show.preview(args, context, target, [calls.set_default(name)])

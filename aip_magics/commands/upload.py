@@ -23,10 +23,10 @@ MAX_LISTED = 5  # names of one kind in the notes; the plan has all
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", metavar="DIR", help=_("what is uploaded: a directory, or one file"))
-    parser.add_argument("uri", metavar="gs://BUCKET/PATH", help=_("the directory that it becomes"))
-    parser.add_argument("--delete-extra", action="store_true", help=_("remove objects there that have no file here"))
-    options.add_dry_run(parser, told=_("show what would be sent, send nothing"))
+    parser.add_argument("directory", metavar="DIR", help=_("directory or single file to upload"))
+    parser.add_argument("uri", metavar="gs://BUCKET/PATH", help=_("destination directory"))
+    parser.add_argument("--delete-extra", action="store_true", help=_("delete remote objects that have no local file"))
+    options.add_dry_run(parser, told=_("show what would be uploaded without uploading it"))
     options.add_target(parser)
     options.add_output(parser)
 
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[S
         return _shown(args.show, found, destination, target, context, delete_extra=args.delete_extra)
     here = transfers(target.settings.data_dir)
     steps = TransferSteps(context.face.emit, resume_command("upload", [args.directory, args.uri], args))
-    with steps.step("plan", _("Compare with what is there")) as step:
+    with steps.step("plan", _("Compare with Cloud Storage")) as step:
         bucket, todo = _compare(step, found, destination, target, here.digests, delete_extra=args.delete_extra)
     if args.dry_run:
         context.face.show(todo)
@@ -71,8 +71,8 @@ def _shown(
 
     bucket, prefix = destination.bucket, destination.prefix
     if found.given_file and delete_extra:
-        text = _("for a single file there are no lines that remove all others there")
-        raise OptionError(text, where="--delete-extra", fix=_("name the directory, or leave the option out"))
+        text = _("--show cannot delete other objects when a single file is uploaded")
+        raise OptionError(text, where="--delete-extra", fix=_("upload the directory, or remove the option"))
     files = tuple(show.Upload(file.path, bucket, prefix + file.name) for file in _files(found))
     left_out = tuple(one.name for one in found.left_out)
     whole = show.Sync(found.path, files, left_out, bucket, prefix, delete_extra)
@@ -90,11 +90,11 @@ def _compare(
     from aip_magics.storage import find_bucket, plan
 
     for left_out in found.left_out[:MAX_LISTED]:
-        step.note(_("left out: {name} ({reason})", name=left_out.name, reason=left_out.reason))
+        step.note(_("skipped: {name} ({reason})", name=left_out.name, reason=left_out.reason))
     bucket = find_bucket(target.store, destination.bucket)
     todo = plan(target.store, _files(found), destination, delete_extra=delete_extra, digests=digests)
     for remote in todo.remove[:MAX_LISTED]:
-        step.note(_("is removed there: {name}", name=remote.name), "warning")
+        step.note(_("will be deleted: {name}", name=remote.name), "warning")
     if bucket and target.region and not bucket.is_in(target.region):
         text = _("the bucket is in {there}, not in {here}", there=bucket.location, here=target.region)
         step.note(text, "warning")
@@ -104,20 +104,20 @@ def _compare(
 
 def _files(found: Listing) -> list[File]:
     if found.truncated:
-        text = _("there are more than {count:,} files", count=len(found.files))
-        raise OptionError(text, where="DIR", fix=_("name a directory further down"))
+        text = _("the directory contains more than {count:,} files", count=len(found.files))
+        raise OptionError(text, where="DIR", fix=_("upload a subdirectory instead"))
     files = [file for file in found.files if found.given_file in (None, file.name)]
     if not files:
-        text = _("{name} is a hidden file, which is not uploaded", name=found.given_file)
-        raise OptionError(text, where="DIR", fix=_("name it otherwise"))
+        text = _("{name} is a hidden file; hidden files are not uploaded", name=found.given_file)
+        raise OptionError(text, where="DIR", fix=_("rename the file"))
     return files
 
 
 def _told(stored: list[Stored], todo: UploadPlan) -> str:
     if todo.unchanged:
-        return _("nothing to do: all is there already")
+        return _("nothing to do: all files are up to date")
     made = [each for each in stored if each.kind != "kept"]
-    return _("{made} of {all} files sent or copied, checked there", made=len(made), all=len(stored))
+    return _("uploaded or copied {made} of {all} files, checksums verified", made=len(made), all=len(stored))
 
 
 COMMAND = Command(

@@ -121,6 +121,6 @@ def test_what_is_no_token_is_refused_without_being_shown(tmp_path: Path, content
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="no token can be read: No such file"):
+    with pytest.raises(OptionError, match="could not read the token: No such file"):
         read_access_token(str(tmp_path / "none"), {})
     assert read_access_token(None, {}) is None

@@ -66,14 +66,14 @@ def test_what_is_escaped_is_a_text_even_where_an_object_is_taken() -> None:
         (
             "--description $txet",
             CellError,
-            "there is no variable 'txet'\n  where: --description\n  fix:   did you mean",
+            "variable 'txet' is not defined\n  where: --description\n  fix:   did you mean",
         ),
-        ("--model=$model", OptionError, r"\$model is a object, which has no place here\n  where: --model"),
+        ("--model=$model", OptionError, r"\$model: a object cannot be used here\n  where: --model"),
         ("--labels $array", OptionError, r"\$array is a numpy.ndarray"),
         ("--regions $comma", OptionError, r"\$comma is a list"),
         ("--regions $nested", OptionError, r"\$nested is a list"),
         ("--regions $nothing", OptionError, r"\$nothing is a list"),
-        ("--model 'iris", OptionError, "the line cannot be read: No closing quotation"),
+        ("--model 'iris", OptionError, "could not parse the line: No closing quotation"),
     ],
 )
 def test_what_cannot_stand_there_is_an_error(line: str, kind: type[AipError], text: str) -> None:

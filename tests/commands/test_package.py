@@ -103,7 +103,7 @@ def test_a_definition_that_is_not_in_the_package(notebook: Path) -> None:
 
 
 def test_mistakes(tmp_path: Path, booster_export: Path) -> None:
-    with pytest.raises(OptionError, match="a module or a directory is wanted"):
+    with pytest.raises(OptionError, match="a module or a directory is required"):
         run(Heard(), "package")
     with pytest.raises(InputError, match="no such module"):
         run(Heard(), "package", str(tmp_path / "nothing.py"))

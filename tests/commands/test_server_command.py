@@ -71,7 +71,7 @@ def test_what_cannot_be_shown_is_told(embedded: Path) -> None:
             "describe v1 --model iris --stats --target aiplatform --project some-project",
             "only the embedded server has statistics",
         ),
-        ("describe --model iris --stats", "a version is wanted"),
+        ("describe --model iris --stats", "a version is required"),
     ):
         with pytest.raises(OptionError, match=text):
             aip(line)

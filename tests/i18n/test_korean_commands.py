@@ -71,4 +71,4 @@ def test_steps_and_their_summaries_are_made_when_they_are_told(tmp_path):
     (tmp_path / "model.bst").write_bytes(b"x" * 1500)
     assert file_summary(inspect_model_dir(tmp_path)).startswith("파일 1개, 1.5 kB: model.bst")
     i18n.use("en")
-    assert steps()[0].title == "Look at the model files"
+    assert steps()[0].title == "Inspect model files"

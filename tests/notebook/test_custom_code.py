@@ -94,7 +94,7 @@ def test_a_custom_prediction_routine(shell: Any, routine: Path, routine_code: Pa
     line = f"--model routine --origin {routine} --package-uris {routine_code} --prediction-class my_routine.Routine"
     version = deploy(shell, line, "test: {instances: [1, 2], factor: 10}")
     assert (version.state, version.framework, version.predictionClass) == ("READY", None, "my_routine.Routine")
-    assert "2 predictions: [110, 120], equal to the local ones" in capsys.readouterr().out
+    assert "2 predictions: [110, 120], identical to the local predictions" in capsys.readouterr().out
     assert predict(shell, "--model routine", "instances: [1, 2]\nfactor: 5") == [105, 110]
     assert predict(shell, "--model routine", "[1, 2]") == [101, 102]
     assert deploy(shell, line, "test: {instances: [1, 2], factor: 10}").id == version.id

@@ -290,7 +290,7 @@ def test_stop_interrupts_before_the_operation(
     assert published.all()[-1][VIEW]["model_id"] == button.model_id
     button.click()
     go_on.set()
-    with pytest.raises(AipError, match="stopped by you"):
+    with pytest.raises(AipError, match="interrupted by the user"):
         form.wait(60)
     assert VIEW not in published
 

@@ -174,9 +174,9 @@ def deployment() -> list[Event]:
         "advice A02: served by this Python locally; in the cloud: scikit-learn 1.9.1 cannot load on any runtime",
     ]
     steps = {
-        "Look at the model files": "1 file, 991 B: model.joblib (scikit-learn 1.9.1)",
-        "Check before anything is sent": "passed, 1 to read",
-        "Connect to the target": "embedded server started at http://127.0.0.1:36247 (project my-company-prod)",
+        "Inspect model files": "1 file, 991 B: model.joblib (scikit-learn 1.9.1)",
+        "Run preflight checks": "passed, 1 to read",
+        "Connect": "embedded server started at http://127.0.0.1:36247 (project my-company-prod)",
         "Predict the test instances locally": "2 predictions: [0, 2]",
         "Bucket": "gs://my-company-prod-aiplatform made (us-central1)",
         "Upload": "1 sent (991 B) → gs://my-company-prod-aiplatform/churn_classifier/v1/",
@@ -184,7 +184,7 @@ def deployment() -> list[Event]:
         "Version resource": f"churn_classifier/v1 is being created: {OPERATION}",
         "Wait for the operation": "done",
         "Describe": "v1: READY",
-        "Predict the test instances online": "2 predictions: [0, 2], equal to the local ones",
+        "Predict the test instances online": "2 predictions: [0, 2], identical to the local predictions",
     }
     found: list[Event] = []
     for title, summary in steps.items():

@@ -32,10 +32,10 @@ def read_access_token(file: str | None, variables: Mapping[str, str]) -> str | N
             token = _asked() if file == "-" else Path(file).expanduser().read_text("utf-8")
     except (OSError, UnicodeDecodeError, EOFError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
-        raise OptionError(_("no token can be read: {reason}", reason=reason), where=where, fix=_fix()) from None
+        raise OptionError(_("could not read the token: {reason}", reason=reason), where=where, fix=_fix()) from None
     token = token.strip()
     if not is_token(token):
-        text = _("the token is too short or has characters that no header can carry")
+        text = _("the token is too short or contains characters that are not allowed in an HTTP header")
         raise OptionError(text, where=where, fix=_fix())
     return token
 
@@ -48,4 +48,4 @@ def _asked() -> str:
 
 
 def _fix() -> str:
-    return _("one line of at least {count} printable ASCII characters without blanks", count=LEAST_TOKEN)
+    return _("use one line of at least {count} printable ASCII characters without spaces", count=LEAST_TOKEN)

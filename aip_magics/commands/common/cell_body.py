@@ -28,22 +28,22 @@ def read_yaml(text: str, where: str = "cell") -> Any:
     try:
         return load(text)
     except TooDeep as error:
-        fix = _("write it with fewer brackets around each other")
+        fix = _("use fewer nested brackets")
         raise NestedTooDeeply(error.problem or "", where=where, fix=fix) from None
     except TooMuch as error:
-        fix = _("write less into it; many instances go into a file: --json-instances FILE")
-        told = _("this is more than is read: {reason}", reason=error.problem)
+        fix = _("shorten the text; pass many instances as a file with --json-instances FILE")
+        told = _("the YAML is too large: {reason}", reason=error.problem)
         raise CellError(told, where=where, fix=fix) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         at = where
         if mark:
             at = _("{where}, line {line}, column {column}", where=where, line=mark.line + 1, column=mark.column + 1)
-        raise CellError(_("this is not YAML: {reason}", reason=error.problem), where=at, fix=_yaml_fix(text)) from None
+        raise CellError(_("invalid YAML: {reason}", reason=error.problem), where=at, fix=_yaml_fix(text)) from None
     except yaml.YAMLError as error:
-        raise CellError(_("this is not YAML: {reason}", reason=error), where=where) from None
+        raise CellError(_("invalid YAML: {reason}", reason=error), where=where) from None
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:  # of a value: !!int x, a lone key
-        raise CellError(_("this is not YAML: {reason}", reason=error), where=where) from None
+        raise CellError(_("invalid YAML: {reason}", reason=error), where=where) from None
 
 
 def read_mapping(text: str, where: str = "cell") -> dict[str, Any]:
@@ -52,7 +52,7 @@ def read_mapping(text: str, where: str = "cell") -> dict[str, Any]:
     if found is None:
         return {}
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
-        text = _("the body has to be `field: value` lines")
+        text = _("the body must consist of `field: value` lines")
         raise CellError(text, where=where, fix=_("e.g. {example}", example="test:\n  instances: […]"))
     return found
 
@@ -77,8 +77,8 @@ def substitute(value: Any, names: Mapping[str, Any], where: str = "cell") -> Any
     if name not in names:
         from aip_magics.spec import nearest
 
-        fix = nearest(name, [known for known in names if not known.startswith("_")]) or _("define it first")
-        raise CellError(_("there is no variable {name!r}", name=name), where=where, fix=fix)
+        fix = nearest(name, [known for known in names if not known.startswith("_")]) or _("define the variable first")
+        raise CellError(_("variable {name!r} is not defined", name=name), where=where, fix=fix)
     value = names[name]
     with answering(f"${name}", where):
         isinstance(value, (str, Mapping))  # it may say of itself what it is, and raise
@@ -94,8 +94,8 @@ def answering(name: str, where: str) -> Iterator[None]:
     except AipError:
         raise
     except Exception as error:  # noqa: BLE001 - the code of a value is anyone's
-        text = _("{name} cannot be used: asking it for its value raises {kind}", name=name, kind=type(error).__name__)
-        fix = _("give plain values: texts, numbers, lists, an array or a DataFrame")
+        text = _("{name} cannot be used: reading its value raises {kind}", name=name, kind=type(error).__name__)
+        fix = _("use plain values: strings, numbers, lists, an array or a DataFrame")
         raise CellError(text, where=where, fix=fix) from None
 
 
@@ -106,4 +106,4 @@ def _python_number(value: Any) -> Any:
 
 
 def _yaml_fix(text: str) -> str:
-    return _("YAML is indented with blanks, not tabs") if "\t" in text else ""
+    return _("indent YAML with spaces, not tabs") if "\t" in text else ""

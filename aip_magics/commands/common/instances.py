@@ -18,12 +18,14 @@ from aip_magics.prediction import instances as forms
 
 def add_instances(parser: argparse.ArgumentParser) -> None:
     """gcloud's three ways to give instances, and the signature."""
-    group = parser.add_argument_group(_("instances (or write them into the cell: a list, or {instances: […]})"))
+    group = parser.add_argument_group(_("instances (or in the cell: a list, or {instances: […]})"))
     ways = group.add_mutually_exclusive_group()
-    ways.add_argument("--json-instances", metavar="FILE", help=_("one JSON value per line; - is stdin"))
-    ways.add_argument("--text-instances", metavar="FILE", help=_("one text per line"))
-    ways.add_argument("--json-request", metavar="FILE", help=_("a JSON object with instances"))
-    group.add_argument("--signature-name", metavar="NAME", help=_("TensorFlow: which signature"))
+    ways.add_argument(
+        "--json-instances", metavar="FILE", help=_("file with one JSON value per line; - for standard input")
+    )
+    ways.add_argument("--text-instances", metavar="FILE", help=_("file with one string per line"))
+    ways.add_argument("--json-request", metavar="FILE", help=_("file with a JSON object that has instances"))
+    group.add_argument("--signature-name", metavar="NAME", help=_("signature of a TensorFlow model"))
 
 
 def request(args: argparse.Namespace, body: str | None, context: Context) -> bytes:
@@ -40,9 +42,9 @@ def request(args: argparse.Namespace, body: str | None, context: Context) -> byt
     if body and body.strip():
         if files:
             raise InstancesError(
-                _("instances come from {flag} and from the cell", flag=next(iter(files))),
+                _("instances are given both by {flag} and in the cell", flag=next(iter(files))),
                 where="instances",
-                fix=_("give one of them"),
+                fix=_("use only one of the two"),
             )
         value = substitute(_read(body), context.names)
         with answering(body.strip() if VARIABLE.fullmatch(body.strip()) else _("a value in the cell"), "cell"):
@@ -51,7 +53,7 @@ def request(args: argparse.Namespace, body: str | None, context: Context) -> byt
         found = _from_file(*next(iter(files.items())))
     else:
         raise InstancesError(
-            _("there are no instances"),
+            _("no instances were given"),
             where="instances",
             fix=_("write a list into the cell (%%), or add --json-instances FILE"),
         )
@@ -74,8 +76,8 @@ def from_value(value: Any, where: str) -> dict[str, Any]:
     if "instances" not in value:
         from aip_magics.spec import nearest
 
-        fix = nearest("instances", list(value)) and _("rename it to instances")
-        raise InstancesError(_("`instances` is missing"), where=where, fix=fix or "instances: [[5.1, 3.5, 1.4, 0.2]]")
+        fix = nearest("instances", list(value)) and _("rename the key to instances")
+        raise InstancesError(_("`instances` is required"), where=where, fix=fix or "instances: [[5.1, 3.5, 1.4, 0.2]]")
     try:
         encoded = forms.encode({**value, "instances": forms.from_value(value["instances"])})
     except InstancesError as error:
@@ -90,7 +92,7 @@ def _from_file(flag: str, name: str) -> dict[str, Any]:
         data = sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
     except OSError as error:
         raise InstancesError(
-            _("the file cannot be read ({reason})", reason=error.strerror or error), where=f"{flag} {name}"
+            _("could not read the file: {reason}", reason=error.strerror or error), where=f"{flag} {name}"
         ) from None
     where = f"{flag} {name}"
     if flag == "--json-request":

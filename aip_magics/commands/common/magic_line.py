@@ -30,7 +30,7 @@ def split_line(line: str, names: Mapping[str, Any]) -> list[str]:
     try:
         typed = shlex.split(line)
     except ValueError as error:
-        text = _("the line cannot be read: {reason}", reason=error)
+        text = _("could not parse the line: {reason}", reason=error)
         raise OptionError(text, where=line, fix=_("close the quotation mark")) from None
     found: list[str] = []
     flag = ""
@@ -61,8 +61,8 @@ def _value(word: str, names: Mapping[str, Any], flag: str) -> str:
     if flag not in _TAKE_OBJECTS:
         from aip_magics.commands.common.staging import class_name
 
-        text = _("{name} is a {kind}, which has no place here", name=word, kind=class_name(value))
-        raise OptionError(text, where=flag, fix=_("a text, a number, or a list or dict of these"))
+        text = _("{name}: a {kind} cannot be used here", name=word, kind=class_name(value))
+        raise OptionError(text, where=flag, fix=_("use a string, a number, or a list or dict of these"))
     return f"{_KEPT}{word[1:]}"
 
 

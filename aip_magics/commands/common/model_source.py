@@ -54,7 +54,7 @@ def local_directory(value: Any, args: argparse.Namespace, context: Context) -> P
     most = catalog.limits().model_dir_bytes_n1
     downloaded = fetch_directory(context.target(args).store, GsUri.parse(found), _downloads(args, context), most)
     if isinstance(downloaded, str):
-        fix = _("name the model's directory: {example}", example="gs://BUCKET/DIRECTORY")
+        fix = _("specify the model directory, for example {example}", example="gs://BUCKET/DIRECTORY")
         raise ModelDirError(downloaded, where="--model-dir", fix=fix)
     return downloaded
 

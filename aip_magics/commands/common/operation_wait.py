@@ -27,7 +27,7 @@ def add_waiting(parser: argparse.ArgumentParser, *, asynchronous: bool = True) -
     group.add_argument(
         "--cancel-on-interrupt",
         action="store_true",
-        help=_("an interrupt cancels the operation; left out: it goes on without you"),
+        help=_("cancel the operation on interrupt (default: the operation keeps running)"),
     )
 
 
@@ -74,9 +74,9 @@ class OperationTracker:
         self._target.client.cancel(operation)
         self.ended("cancelled")
         self.cancelled = Interrupted(
-            _("stopped by you, and the operation is cancelled"),
+            _("interrupted by the user; the operation was canceled"),
             where=operation,
-            fix=_("run the same again to start anew"),
+            fix=_("run the command again to start over"),
         )
         return Failed(STEP, self.cancelled)
 

@@ -29,7 +29,7 @@ class Parser(argparse.ArgumentParser):
             formatter_class=_Formatter,
         )
         self._positionals.title, self._optionals.title = _("positional arguments"), _("options")
-        self.add_argument("-h", "--help", action=_Help, nargs=0, help=_("show this text"))
+        self.add_argument("-h", "--help", action=_Help, nargs=0, help=_("show this help text"))
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse the words of the line; OptionError (or HelpAsked)."""
@@ -40,12 +40,12 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             word = unknown[0]
             if not word.startswith("-"):
-                raise OptionError(_("{word!r} is one word too many", word=word), where=self.prog, fix=self._usage())
+                raise OptionError(_("unexpected argument {word!r}", word=word), where=self.prog, fix=self._usage())
             from aip_magics.spec import nearest
 
             flag = word.split("=", 1)[0]
             raise OptionError(
-                _("there is no option {flag}", flag=flag),
+                _("unknown option {flag}", flag=flag),
                 where=self.prog,
                 fix=nearest(flag, self.flags()) or "--help",
             )
@@ -75,8 +75,8 @@ class Parser(argparse.ArgumentParser):
         if choice:
             from aip_magics.spec import nearest
 
-            fix = nearest(choice[1], re.findall(r"[\w.-]+", choice[2])) or _("one of {names}", names=choice[2])
-            return OptionError(_("{choice!r} is not a choice", choice=choice[1]), where=where, fix=fix)
+            fix = nearest(choice[1], re.findall(r"[\w.-]+", choice[2])) or _("use one of {names}", names=choice[2])
+            return OptionError(_("invalid choice {choice!r}", choice=choice[1]), where=where, fix=fix)
         return OptionError(_said(text), where=where, fix=self._usage())
 
     def _usage(self) -> str:

@@ -35,7 +35,7 @@ def stage(obj: object, directory: Path, name: str = "") -> Path:
         raise OptionError(
             _("{name} is a {kind}, not a model", name=name, kind=class_name(obj)),
             where=f"${name}",
-            fix=_("give a directory, or a scikit-learn estimator, an xgboost.Booster, a Keras model or a tf.Module"),
+            fix=_("use a directory, a scikit-learn estimator, an xgboost.Booster, a Keras model or a tf.Module"),
         )
     save, line = saver
 
@@ -44,9 +44,9 @@ def stage(obj: object, directory: Path, name: str = "") -> Path:
         try:
             save(folder / name)
         except Exception as error:
-            text = _("{name} cannot be saved: {kind}: {reason}", name=name, kind=type(error).__name__, reason=error)
+            text = _("could not save {name}: {kind}: {reason}", name=name, kind=type(error).__name__, reason=error)
             pasted = line.format(name=name)
-            fix = _("save it yourself, then give --origin export: {line}", line=pasted)
+            fix = _("save the model yourself and use --origin export: {line}", line=pasted)
             raise OptionError(text, where=f"${name}", fix=fix) from error
 
     return Cache(directory).put(fill, content_digest) / name

@@ -61,8 +61,8 @@ class TransferSteps:
         try:
             yield Step(id, self._emit)
         except KeyboardInterrupt:
-            fix = _("it continues with: {line}", line=self._line)
-            error = Interrupted(_("stopped by you"), where=title, fix=fix)
+            fix = _("resume with: {line}", line=self._line)
+            error = Interrupted(_("interrupted by the user"), where=title, fix=fix)
             self._emit(Failed(id, error))
             raise error from None
         except AipError as error:

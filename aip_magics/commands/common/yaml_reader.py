@@ -39,19 +39,19 @@ class _Loader(yaml.SafeLoader):
         super().flatten_mapping(node)
         self._merged += len(node.value) if self.merging else 0
         if self._merged > _MAX_MERGED:
-            raise TooMuch(problem=_("with `<<` it has more than {count:,} members", count=_MAX_MERGED))
+            raise TooMuch(problem=_("`<<` expands to more than {count:,} members", count=_MAX_MERGED))
 
 
 def load(text: str) -> Any:
     """The value. TooMuch, or another YAMLError, where it cannot be had; RecursionError is one of these, too."""
     if len(text) > MAX_CHARACTERS:
-        raise TooMuch(problem=_("it has more than {size} MiB", size=MAX_CHARACTERS >> 20))
+        raise TooMuch(problem=_("more than {size} MiB", size=MAX_CHARACTERS >> 20))
     loader = _Loader(text)
     loader.merging = "<<" in text
     try:
         value = loader.get_single_data()
     except RecursionError:
-        raise TooDeep(problem=_("it is nested too deeply")) from None
+        raise TooDeep(problem=_("the YAML is nested too deeply")) from None
     finally:
         loader.dispose()
     if "*" in text and "&" in text:
@@ -66,7 +66,7 @@ def _count(value: Any) -> None:
         one = left.pop()
         count += 1
         if count > MAX_VALUES or len(left) > MAX_VALUES:
-            raise TooMuch(problem=_("its aliases make more than {count:,} values", count=MAX_VALUES))
+            raise TooMuch(problem=_("aliases expand to more than {count:,} values", count=MAX_VALUES))
         left.extend(one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
 
 

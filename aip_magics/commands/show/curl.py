@@ -72,8 +72,8 @@ def _line(call: PlannedCall, target: Target, waited: bool) -> list[str]:
 def _sync(call: Sync, target: Target) -> list[str]:
     """Each file, whatever lies there: comparing takes a reader of JSON, which curl is not."""
     if call.delete_extra:
-        text = _("curl cannot remove what has no file here")
-        raise OptionError(text, where="--show curl", fix=_("one of {names}", names="--show gcloud, --show python"))
+        text = _("curl cannot delete remote objects that have no local file")
+        raise OptionError(text, where="--show curl", fix=_("use one of {names}", names="--show gcloud, --show python"))
     return [line for file in call.files for line in _line(file, target, False)]
 
 

@@ -24,8 +24,8 @@ def program(form: ScriptFormat, forms: Mapping[ScriptFormat, Sequence[str]], why
     """The lines of this form. OptionError, with `why`, where there are none."""
     if form in forms:
         return "\n".join(forms[form])
-    fix = _("there is {forms}", forms=", ".join(f"--show {name}" for name in forms))
-    raise OptionError(_("{form} has nothing that does this: {why}", form=form, why=why), where="--show", fix=fix)
+    fix = _("use {forms}", forms=", ".join(f"--show {name}" for name in forms))
+    raise OptionError(_("--show {form} is not available: {why}", form=form, why=why), where="--show", fix=fix)
 
 
 def gcloud_local_predict(model_dir: Path, framework: str, request: bytes) -> list[str]:

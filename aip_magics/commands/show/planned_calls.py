@@ -109,12 +109,12 @@ def deployment_calls(
     found += [Upload(one.path, one.destination.bucket, one.destination.prefix + one.name) for one in plan.packages]
     model = calls.model_name(target.project, plan.model.id)
     version = calls.version_name(target.project, plan.model.id, plan.version.id)
-    found += [calls.create_model(target.project, plan.model), calls.create_version(model, plan.sent)]
+    found += [calls.create_model(target.project, plan.model), calls.create_version(model, plan.create_fields)]
     if not wait:
         return found
     found.append(Wait())
-    if later := plan.sent_later:
-        found += [calls.patch(version, later, list(later)), Wait()]
+    if updates := plan.post_ready_updates:
+        found += [calls.patch(version, updates, list(updates)), Wait()]
     found.append(calls.get(version))
     if test is not None:
         from aip_magics.prediction.instances import encode
