@@ -71,7 +71,7 @@ def _answer(words: list[str]) -> int:
         form = args.format
         face = TerminalReporter(None if form == "json" else _out, _err, time.monotonic, quiet=args.quiet)
         context = Context(face)
-        context = dataclasses.replace(context, journal=open_history_log(context.data_dir()))
+        context = dataclasses.replace(context, history=open_history_log(context.data_dir()))
         value = execute(command, args, None, context)
         if form == "json" and value is not None:
             _out(dumps(to_json(value), indent=2))

@@ -1,7 +1,7 @@
 """Resolve a plan against the versions of its model: name the version, derive its deploymentUri, decide what to do.
 
-A plan has no version name before the target was asked which names exist. With the name follow the directory of the
-upload and so the `deploymentUri`, and with the bucket the URIs of local packages.
+The name of a version may depend on the existing versions, which only the target knows. The `deploymentUri` is derived
+from bucket, model and version name, and the URIs of local packages from the bucket.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def check_online(decision: VersionDecision, target: Target, model: Model | None,
     """
     plan = decision.plan
     only = None if decision.action in ("create", "replace") else ("M01",)
-    # A version of the same name is replaced, so that it is no conflict.
+    # A version of the same name is replaced, so it is not a conflict.
     others = [version for version in versions if version.id != plan.version.id]
     view = TargetView(target, model, others, plan.version.deploymentUri)
     report = checks.run_online(build_check_context(plan, target), view, skip=plan.deployment.skip, only=only)

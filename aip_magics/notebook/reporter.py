@@ -5,14 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aip_magics.events import Event
 from aip_magics.render import html, text
 from aip_magics.render.run_state import RunState
-
-if TYPE_CHECKING:
-    from aip_magics.commands.form import FormRequest
 
 MAX_ROWS = 60  # of the text twin: a notebook is no place for 100,000 predictions; the value that is returned has all
 UPDATE_SECONDS = 0.5  # at most two updates a second: more floods the front end and the saved file
@@ -69,12 +66,6 @@ class NotebookReporter:
         if not self._quiet:
             self.finish()
             self._display(mime_bundle(value))
-
-    def open_form(self, asked: FormRequest) -> Any:
-        """Show a form in the cell that runs."""
-        from aip_magics.notebook.form import Form
-
-        return Form(asked)
 
     def _redraw(self) -> None:
         while not self._over.wait(UPDATE_SECONDS):

@@ -134,7 +134,7 @@ def test_what_was_left_running_is_found_again(aip: Lines, iris_export: Path) -> 
 
 def test_a_notebook_follows_what_it_does_not_wait_for(aip: Lines, iris_export: Path) -> None:
     followed: list[PendingOperation] = []
-    operation = aip(f"deploy v2 --model iris --origin {iris_export} --async", follow=followed.append)
+    operation = aip(f"deploy v2 --model iris --origin {iris_export} --async", watch_operation=followed.append)
     (pending,) = followed
     assert pending.operation == operation
     assert pending.pause <= 0.5  # a finished one is on the screen within half a second

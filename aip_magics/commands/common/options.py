@@ -1,4 +1,4 @@
-"""The options of the commands: gcloud's flags, letter for letter, and what they mean in the API's fields.
+"""Options that commands share, spelled as in gcloud, and their mapping to fields of the API.
 
 Source: gcloud 528 `ai-platform models create`, `versions create`, `predict`, `local predict`.
 """
@@ -22,28 +22,28 @@ SCRIPT_FORMATS: tuple[ScriptFormat, ...] = ("gcloud", "curl", "python")  # of `-
 
 
 def split_commas(text: str) -> list[str]:
-    """`a,b` → ["a", "b"]: gcloud's lists."""
+    """Parse a list as in gcloud: `a,b` → ["a", "b"]."""
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def pairs(text: str) -> dict[str, str]:
-    """`k=v,k=v` → a dict: gcloud's maps."""
-    found = dict[str, str]()
+    """Parse a map as in gcloud: `k=v,k=v` → a dict."""
+    parsed = dict[str, str]()
     for word in split_commas(text):
         key, equals, value = word.partition("=")
         if not equals or not key:
             raise argparse.ArgumentTypeError(_("expected KEY=VALUE, got {word!r}", word=word))
-        found[key.strip()] = value.strip()
-    return found
+        parsed[key.strip()] = value.strip()
+    return parsed
 
 
 def framework(text: str) -> str:
-    """gcloud takes scikit-learn, SCIKIT_LEARN, Scikit_Learn …"""
+    """Normalize a framework as gcloud does: scikit-learn, SCIKIT_LEARN, Scikit_Learn …"""
     return text.lower().replace("_", "-")
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
-    """Options of every command that talks to a target."""
+    """Add the options of every command that uses a target."""
     group = parser.add_argument_group(_("target"))
     group.add_argument("--target", choices=("local", "aiplatform"), help=_("local: the embedded server (default)"))
     group.add_argument("--project", metavar="PROJECT_ID", help=_("project of the models"))
@@ -58,39 +58,47 @@ def add_target(parser: argparse.ArgumentParser) -> None:
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
-    """Options of every command."""
+    """Add the options of every command."""
     group = parser.add_argument_group(_("output"))
     group.add_argument("--quiet", "-q", action="store_true", help=_("show only errors"))
     group.add_argument("--debug", action="store_true", help=_("show full tracebacks"))
 
 
-def add_dry_run(parser: argparse.ArgumentParser, *, dry_run: bool = True, told: str = "") -> None:
-    """`--dry-run` and `--show`. `dry_run=False` where it is in another group; `told`: what it shows but requests."""
+def add_dry_run(parser: argparse.ArgumentParser, *, dry_run: bool = True, help_text: str = "") -> None:
+    """Add `--dry-run` and `--show`.
+
+    Args:
+        parser: The parser of the command.
+        dry_run: False if the command adds `--dry-run` to another group.
+        help_text: The help of `--dry-run`, if it does not show requests.
+    """
     group = parser.add_argument_group(_("instead of sending requests"))
     if dry_run:
-        group.add_argument("--dry-run", action="store_true", help=told or _("show the requests without sending them"))
+        group.add_argument(
+            "--dry-run", action="store_true", help=help_text or _("show the requests without sending them")
+        )
     group.add_argument(
         "--show", choices=SCRIPT_FORMATS, help=_("show equivalent gcloud, curl or Python code without sending anything")
     )
 
 
 def add_show(parser: argparse.ArgumentParser) -> None:
-    """`--show` of a command that runs on this machine and sends nothing."""
+    """Add `--show` of a command that runs on this machine and sends no request."""
     parser.add_argument(
         "--show", choices=SCRIPT_FORMATS, help=_("show equivalent gcloud or Python code without running anything")
     )
 
 
 def add_trust(parser: argparse._ActionsContainer) -> None:
-    """`--trust` of what loads a model on this machine."""
+    """Add `--trust` of a command that loads a model on this machine."""
     text = _("trust the code that loading this model runs (remembered per file content)")
     parser.add_argument("--trust", action="store_true", help=text)
 
 
 def add_model(parser: argparse.ArgumentParser, *, prefix: str = "--") -> None:
-    """Options of `models create`.
+    """Add the options of `models create`.
 
-    Beside those of a version, which has a description and labels of its own, the prefix `--model-` tells them apart.
+    The prefix `--model-` distinguishes description and labels of the model from those of a version.
     """
     group = parser.add_argument_group(_("model"))
     group.add_argument(
@@ -109,7 +117,7 @@ def add_model(parser: argparse.ArgumentParser, *, prefix: str = "--") -> None:
 
 
 def add_version(parser: argparse.ArgumentParser) -> None:
-    """Options of `versions create`."""
+    """Add the options of `versions create`."""
     group = parser.add_argument_group(_("version"))
     group.add_argument("--origin", metavar="DIR", help=_("model directory (local or gs://), or $model"))
     group.add_argument("--staging-bucket", metavar="gs://BUCKET", help=_("bucket that a local model is uploaded to"))
@@ -160,7 +168,7 @@ def add_version(parser: argparse.ArgumentParser) -> None:
 
 
 def add_nodes(group: argparse._ArgumentGroup) -> None:
-    """The options of automatic scaling."""
+    """Add the options of automatic scaling."""
     group.add_argument("--min-nodes", type=int, metavar="N", help=_("minimum number of nodes (automatic scaling)"))
     group.add_argument("--max-nodes", type=int, metavar="N", help=_("maximum number of nodes (automatic scaling)"))
 
@@ -181,19 +189,19 @@ def _add_container(parser: argparse.ArgumentParser) -> None:
 
 
 def add_request_logging(group: argparse._ArgumentGroup) -> None:
-    """Options of gcloud's `beta ai-platform versions update`: a table of BigQuery takes requests and responses."""
+    """Add the options that log requests and responses to BigQuery, as `gcloud beta ai-platform versions update`."""
     group.add_argument("--bigquery-table-name", metavar="TABLE", help=_("log requests: project.dataset.table"))
     group.add_argument("--sampling-percentage", type=float, metavar="SHARE", help=_("log requests: 0 to 1 of them"))
 
 
 def request_logging(args: argparse.Namespace) -> dict[str, Any]:
-    """The field `requestLoggingConfig`, where the line gives some of it."""
+    """Return the field `requestLoggingConfig` if the line gives a part of it."""
     config = {"bigqueryTableName": args.bigquery_table_name, "samplingPercentage": args.sampling_percentage}
     return _set({"requestLoggingConfig": _set(config) or None})
 
 
 def model_fields(args: argparse.Namespace) -> dict[str, Any]:
-    """The fields of the Model resource that the line gives."""
+    """Return the fields of the Model that the line gives."""
     return _set(
         {
             "name": args.model,
@@ -207,7 +215,7 @@ def model_fields(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def version_fields(args: argparse.Namespace) -> dict[str, Any]:
-    """The fields of the Version resource that the line gives."""
+    """Return the fields of the Version that the line gives."""
     return _set(
         {
             "name": args.version,
@@ -230,6 +238,7 @@ def version_fields(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def build_version(fields: dict[str, Any]) -> Version:
+    """Build a Version from fields of the API."""
     from aip_magics.spec import Version
 
     return Version.from_json(fields)
@@ -240,19 +249,19 @@ def _auto_scaling(args: argparse.Namespace) -> dict[str, Any] | None:
         {"name": name.upper().replace("-", "_"), "target": _number(value, "--metric-targets")}
         for name, value in (args.metric_targets or {}).items()
     ]
-    # `--min-nodes=0` is sent here: gcloud drops it, and the version then scales otherwise than was asked.
+    # gcloud drops `--min-nodes=0`; here it is sent, because the version would not scale as requested without it.
     return _set({"minNodes": args.min_nodes, "maxNodes": args.max_nodes, "metrics": metrics or None}) or None
 
 
-def _accelerator(found: dict[str, str] | None) -> dict[str, Any] | None:
-    if found is None:
+def _accelerator(given: dict[str, str] | None) -> dict[str, Any] | None:
+    if given is None:
         return None
-    if "type" not in found or set(found) - {"type", "count"}:
+    if "type" not in given or set(given) - {"type", "count"}:
         raise OptionError(
             _("expected type=TYPE and count=NUMBER"), where="--accelerator", fix="type=nvidia-tesla-t4,count=1"
         )
-    kind = found["type"].upper().replace("-", "_")
-    return {"type": kind, "count": _number(found.get("count", "1"), "--accelerator count")}
+    kind = given["type"].upper().replace("-", "_")
+    return {"type": kind, "count": _number(given.get("count", "1"), "--accelerator count")}
 
 
 def _explanation(args: argparse.Namespace) -> dict[str, Any] | None:

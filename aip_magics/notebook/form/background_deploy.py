@@ -70,7 +70,7 @@ class BackgroundDeploy:
         self._ended = ended
         self._deployment = state.deployment
         self._args = build_args(asked.args, state)
-        self._context = dataclasses.replace(asked.context, face=face)
+        self._context = dataclasses.replace(asked.context, reporter=face)
         self._thread = threading.Thread(target=self._run, name="aip_magics form deploy", daemon=True)
         self._thread.start()
 
