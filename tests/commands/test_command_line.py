@@ -97,4 +97,4 @@ def test_what_has_no_panel_of_its_own_is_a_table(tmp_path: Path) -> None:
 def test_the_demo(embedded: Path) -> None:
     shown = aip("demo").stdout
     assert "state: READY" in shown
-    assert "equal to the local ones" in shown
+    assert "identical to the local predictions" in shown

@@ -23,8 +23,8 @@ MERGES = "a0: &a0 {k: v}\n" + "".join(
     f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}], k{n}: v}}\n" for n in range(1, 12)
 )
 BOMBS = {
-    "laughs": (LAUGHS, "aliases make more than 1,000,000 values"),
-    "a circle": ("a: &a [*a]", "aliases make more than 1,000,000 values"),
+    "laughs": (LAUGHS, "aliases expand to more than 1,000,000 values"),
+    "a circle": ("a: &a [*a]", "aliases expand to more than 1,000,000 values"),
     "lists": ("[" * 100_000, "nested too deeply"),
     "closed lists": ("[" * 100_000 + "]" * 100_000, "nested too deeply"),
     "mappings": ("{a: " * 100_000, "nested too deeply"),

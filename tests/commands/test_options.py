@@ -135,7 +135,7 @@ def test_variables_keep_their_type() -> None:
     [
         ("--origin x --modle iris", "", OptionError, "did you mean '--model'"),
         ("", "", OptionError, "--origin"),
-        ("--origin x v1 v2", "", OptionError, "one word too many"),
+        ("--origin x v1 v2", "", OptionError, "unexpected argument"),
         ("--origin x --framework pytorch", "", OptionError, "--framework"),
         ("--origin x --region mars", "", OptionError, "mars"),
         ("--origin x --labels a", "", OptionError, "KEY=VALUE"),

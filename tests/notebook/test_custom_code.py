@@ -55,7 +55,7 @@ def test_a_pipeline_with_own_code(shell: Any, pipeline: Path, own_code: Path, ca
     rest = uri.partition("/packages/")[2]
     digest, _, name = rest.partition("/")
     assert (len(digest), name) == (64, own_code.name)
-    assert "equal to the local ones" in capsys.readouterr().out
+    assert "identical to the local predictions" in capsys.readouterr().out
     assert predict(shell, "--model own", "[[5.0]]") == pytest.approx([10.0])
 
     shell.user_ns["package"] = own_code
@@ -201,7 +201,7 @@ def test_a_dry_run_shows_where_the_package_would_go(shell: Any, pipeline: Path, 
         ("--package-uris nowhere.tar.gz", "", ChecksFailed, "nowhere.tar.gz is not there"),
         ("--prediction-class m.C", "", ChecksFailed, "needs the package"),
         ("--package-uris {package} --prediction-class m.C --framework scikit-learn", "", ChecksFailed, "exactly one"),
-        ("--package-uris nowhere.tar.gz --skip C02 --trust", "", OptionError, "cannot be read"),
+        ("--package-uris nowhere.tar.gz --skip C02 --trust", "", OptionError, "could not read the package"),
         ("", "packageUris: 5", Exception, "text is wanted"),
     ],
 )
