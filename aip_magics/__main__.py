@@ -75,7 +75,7 @@ def _run_verb(words: list[str]) -> int:
         output_format = args.format
         reporter = TerminalReporter(None if output_format == "json" else _out, _err, time.monotonic, quiet=args.quiet)
         context = Context(reporter)
-        context = dataclasses.replace(context, journal=open_history_log(context.data_dir()))
+        context = dataclasses.replace(context, history=open_history_log(context.data_dir()))
         value = execute(command, args, None, context)
         if output_format == "json" and value is not None:
             _out(dumps(to_json(value), indent=2))

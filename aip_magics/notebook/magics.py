@@ -6,7 +6,7 @@ import dataclasses
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aip_magics.commands.common.command import Command, Context, PendingOperation, Reporter
 from aip_magics.commands.common.execution import execute, given_target_options
@@ -21,6 +21,9 @@ from aip_magics.notebook.reporter import NotebookReporter
 from aip_magics.notebook.session import choose_language, get_history_log
 from aip_magics.render.terminal import TerminalReporter
 from aip_magics.spec import Operation
+
+if TYPE_CHECKING:
+    from aip_magics.commands.form import FormRequest
 
 
 def magic_parser(command: Command) -> Parser:
@@ -86,8 +89,6 @@ class _ResultTracker:
         self.has_result = False
         self._reporter = reporter
         self._mute = mute
-        if isinstance(reporter, NotebookReporter):
-            self.open_form = reporter.open_form  # a form is shown even if muted
 
     def show(self, value: Any) -> None:
         """Show a result, unless muted."""
@@ -121,10 +122,18 @@ def build_context(shell: Any, reporter: Reporter, args: Any) -> Context:
         shell.user_ns,
         session.session(),
         last_run=session.last_run,
-        configure=session.configure,
-        follow=_follower(shell, args) if getattr(shell, "kernel", None) is not None else None,
+        set_config=session.configure,
+        watch_operation=_follower(shell, args) if getattr(shell, "kernel", None) is not None else None,
+        open_form=_open_form if getattr(shell, "kernel", None) is not None else None,
     )
-    return dataclasses.replace(context, journal=get_history_log(shell.user_ns, context.data_dir()))
+    return dataclasses.replace(context, history=get_history_log(shell.user_ns, context.data_dir()))
+
+
+def _open_form(request: FormRequest) -> Any:
+    """Show a form in the cell that runs."""
+    from aip_magics.notebook.form import Form
+
+    return Form(request)
 
 
 def _follower(shell: Any, args: Any) -> Callable[[PendingOperation], None]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aip_magics.events import Event
 from aip_magics.render import html, text
 from aip_magics.render.run_state import RunState
-
-if TYPE_CHECKING:
-    from aip_magics.commands.form import FormRequest
 
 MAX_ROWS = 60  # of the plain text: 100,000 predictions would bloat the notebook; the returned value has all rows
 UPDATE_SECONDS = 0.5  # more than two updates a second would flood the front end
@@ -71,12 +68,6 @@ class NotebookReporter:
         if not self._quiet:
             self.finish()
             self._display(mime_bundle(value))
-
-    def open_form(self, request: FormRequest) -> Any:
-        """Show a form in the output of the running cell."""
-        from aip_magics.notebook.form import Form
-
-        return Form(request)
 
     def _redraw(self) -> None:
         while not self._finished.wait(UPDATE_SECONDS):

@@ -198,7 +198,7 @@ def test_form_and_panel_speak_korean(opened: NotebookPage) -> None:
     opened.shot("form-korean-deployed", form)
     shown = form.inner_text()
     said = re.findall(
-        r"\b(?:Look at|Check before|Connect to|Upload|Describe|Wait for|skipped|predictions?|Field|Source)\b", shown
+        r"\b(?:Inspect|Run preflight|Connect|Upload|Describe|Wait for|skipped|predictions?|Field|Source)\b", shown
     )
     assert said == [], shown
 

@@ -76,7 +76,7 @@ def test_where_the_environment_has_the_file_none_is_written_and_off_holds_all_th
 def test_a_profile_has_its_own(startup: Path) -> None:
     assert run("on", "--profile", "work").on
     assert not run("status").on
-    with pytest.raises(OptionError, match="is not the name of a profile"):
+    with pytest.raises(OptionError, match="invalid profile name"):
         run("on", "--profile", "../work")
 
 
@@ -89,7 +89,7 @@ def test_the_environment_variable_is_told(startup: Path) -> None:
 
 def test_a_profile_that_cannot_be_written_is_an_error(startup: Path) -> None:
     startup.parent.write_text("a file where the directory should be")
-    with pytest.raises(SettingsError, match="the profile of IPython cannot be written"):
+    with pytest.raises(SettingsError, match="could not write to the IPython profile"):
         run("on")
 
 

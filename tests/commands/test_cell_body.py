@@ -51,7 +51,7 @@ def test_a_value_is_not_looked_at_again() -> None:
 @pytest.mark.parametrize(
     ("text", "message", "where"),
     [
-        ("a: [$modle]", "there is no variable 'modle'", "cell.a[0]"),
+        ("a: [$modle]", "variable 'modle' is not defined", "cell.a[0]"),
         ("a: [", "this is not YAML", "cell, line 1"),
         ("a:\n\tb: 1", "this is not YAML", "cell, line 2"),
     ],
@@ -65,6 +65,6 @@ def test_a_mistake_is_told_with_its_place(text: str, message: str, where: str) -
 
 
 def test_a_list_is_no_set_of_fields() -> None:
-    with pytest.raises(CellError, match="the body has to be `field: value` lines"):
+    with pytest.raises(CellError, match="the body must consist of `field: value` lines"):
         read_mapping("- 1")
     assert read_mapping("") == {}

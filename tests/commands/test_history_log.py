@@ -85,5 +85,5 @@ def test_what_changes_something_is_written_down_and_no_more(embedded: Path) -> N
     ]
     assert "secret-words" not in aip.journal.path.read_text()
     assert [entry.verb for entry in aip("history --limit 1").entries] == ["delete"]
-    with pytest.raises(OptionError, match="at least one"):
+    with pytest.raises(OptionError, match="at least 1 line"):
         aip("history --limit 0")

@@ -98,12 +98,12 @@ def test_the_class_in_a_module_predicts_with_the_package(notebook: Path) -> None
 def test_a_definition_that_is_not_in_the_package(notebook: Path) -> None:
     (notebook / "other.py").write_text("X = 1")
     notes = run(Heard(), "package", "other.py", "--model-dir", "export").notes
-    assert "model.joblib has Scale from the notebook" in notes[0]
-    assert "it is not in this package: move it into other" in notes[0]
+    assert "model.joblib references Scale from the notebook" in notes[0]
+    assert "which is not in this package: move Scale into other" in notes[0]
 
 
 def test_mistakes(tmp_path: Path, booster_export: Path) -> None:
-    with pytest.raises(OptionError, match="a module or a directory is wanted"):
+    with pytest.raises(OptionError, match="a module or a directory is required"):
         run(Heard(), "package")
     with pytest.raises(InputError, match="no such module"):
         run(Heard(), "package", str(tmp_path / "nothing.py"))

@@ -301,9 +301,9 @@ def test_what_has_only_a_program_of_python(home: Path, iris_export: Path, tmp_pa
     output = []
     for line, body in lines.items():
         for form in ("gcloud", "curl"):
-            with pytest.raises(OptionError, match="nothing that does this") as caught:
+            with pytest.raises(OptionError, match="is not available") as caught:
                 aip(f"{line} --show {form}", body)
-            assert caught.value.fix == "there is --show python"
+            assert caught.value.fix == "use --show python"
         output.append(run(PROGRAMS["python"], aip(f"{line} --show python", body), tmp_path))
     assert (tmp_path / "theirs" / made.path.name).read_bytes() == made.path.read_bytes()
     assert "'findings': []" in output[1]

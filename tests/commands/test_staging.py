@@ -85,7 +85,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path, obj: Any, text: str) -> Non
 def test_a_model_that_cannot_be_saved_is_told_with_the_line_to_paste(tmp_path: Path) -> None:
     model = LogisticRegression().fit(ROWS, LABELS)
     model.callback = lambda: None  # no pickle takes it
-    with pytest.raises(OptionError, match="flowers cannot be saved: ") as caught:
+    with pytest.raises(OptionError, match="could not save flowers: ") as caught:
         stage(model, tmp_path, "flowers")
     assert caught.value.where == "$flowers"
     assert caught.value.fix.endswith('joblib.dump(flowers, "export/model.joblib")')

@@ -67,8 +67,8 @@ def test_a_setting_tells_its_source_and_code_still_compares_it():
 
 
 def test_steps_and_their_summaries_are_made_when_they_are_told(tmp_path):
-    assert [step.title for step in steps()][:2] == ["모델 파일 살펴보기", "전송 전 검사"]
+    assert [step.title for step in steps()][:2] == ["모델 파일 살펴보기", "사전 검사"]
     (tmp_path / "model.bst").write_bytes(b"x" * 1500)
     assert file_summary(inspect_model_dir(tmp_path)).startswith("파일 1개, 1.5 kB: model.bst")
     i18n.use("en")
-    assert steps()[0].title == "Look at the model files"
+    assert steps()[0].title == "Inspect model files"

@@ -55,7 +55,7 @@ def test_a_pipeline_with_own_code(shell: Any, pipeline: Path, own_code: Path, ca
     rest = uri.partition("/packages/")[2]
     digest, _, name = rest.partition("/")
     assert (len(digest), name) == (64, own_code.name)
-    assert "equal to the local ones" in capsys.readouterr().out
+    assert "identical to the local predictions" in capsys.readouterr().out
     assert predict(shell, "--model own", "[[5.0]]") == pytest.approx([10.0])
 
     shell.user_ns["package"] = own_code
@@ -94,7 +94,7 @@ def test_a_custom_prediction_routine(shell: Any, routine: Path, routine_code: Pa
     line = f"--model routine --origin {routine} --package-uris {routine_code} --prediction-class my_routine.Routine"
     version = deploy(shell, line, "test: {instances: [1, 2], factor: 10}")
     assert (version.state, version.framework, version.predictionClass) == ("READY", None, "my_routine.Routine")
-    assert "2 predictions: [110, 120], equal to the local ones" in capsys.readouterr().out
+    assert "2 predictions: [110, 120], identical to the local predictions" in capsys.readouterr().out
     assert predict(shell, "--model routine", "instances: [1, 2]\nfactor: 5") == [105, 110]
     assert predict(shell, "--model routine", "[1, 2]") == [101, 102]
     assert deploy(shell, line, "test: {instances: [1, 2], factor: 10}").id == version.id
@@ -201,7 +201,7 @@ def test_a_dry_run_shows_where_the_package_would_go(shell: Any, pipeline: Path, 
         ("--package-uris nowhere.tar.gz", "", ChecksFailed, "nowhere.tar.gz does not exist"),
         ("--prediction-class m.C", "", ChecksFailed, "needs the package"),
         ("--package-uris {package} --prediction-class m.C --framework scikit-learn", "", ChecksFailed, "exactly one"),
-        ("--package-uris nowhere.tar.gz --skip C02 --trust", "", OptionError, "cannot be read"),
+        ("--package-uris nowhere.tar.gz --skip C02 --trust", "", OptionError, "could not read the package"),
         ("", "packageUris: 5", Exception, "expected a string"),
     ],
 )

@@ -50,7 +50,7 @@ def parsed(text: str, session: dict[str, str]) -> tuple[Deployment, settings.Set
     assert name == "aip_deploy"
     args: argparse.Namespace = magic_parser(get_command("deploy")).parse(split_line(line, {}))
     context = Context(NoFace(), {}, session, ENVIRONMENT)
-    return deploy.deployment_of(args, "".join(body), context), context.settings(args)
+    return deploy.build_deployment(args, "".join(body), context), context.settings(args)
 
 
 TEXT = st.text(max_size=12)

@@ -37,7 +37,7 @@ def test_it_is_prefilled_from_the_model_the_line_and_the_settings_each_with_its_
     form = new(version=Version(description="from the line"), region="europe-west4")
     assert form.values["framework"] == "SCIKIT_LEARN"
     assert form.source("framework") == "found in model.joblib"
-    assert (form.values["model"], form.source("model")) == ("iris", "name of the directory iris")
+    assert (form.values["model"], form.source("model")) == ("iris", "name of directory iris")
     assert (form.values["description"], form.source("description")) == ("from the line", "argument")
     assert (form.values["endpoint"], form.values["region"]) == ("regional", "europe-west4")
     assert form.source("endpoint") == "argument"

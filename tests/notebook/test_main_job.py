@@ -32,7 +32,7 @@ def test_one_cell_deploys_a_real_model(shell: Any, iris_export: Path, capsys: py
     places = [shown.index(f"✔ {step}: ") for step in order]
     assert places == sorted(places)
     assert "state: READY" in shown
-    assert "equal to the local ones" in shown
+    assert "identical to the local predictions" in shown
 
 
 def test_every_verb_of_the_first_issue(shell: Any, iris_export: Path) -> None:

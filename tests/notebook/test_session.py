@@ -100,7 +100,7 @@ def test_attach_and_history_with_nothing_done(shell: Any, capsys: pytest.Capture
     assert shell.run_line_magic("aip_attach", "") is None
     shell.run_line_magic("aip_history", "-o found")
     shown = capsys.readouterr().out
-    assert "this notebook left no operation running" in shown
+    assert "no operation of this notebook is running" in shown
     assert "no commands have been run yet" in shown
     with pytest.raises(OptionError, match="--cancel-on-interupt"):
         shell.run_line_magic("aip_attach", "--cancel-on-interupt")

@@ -22,7 +22,7 @@ def test_up_and_down_again(shell: Any, tmp_path: Path, capsys: pytest.CaptureFix
     assert (stored.uri, stored.size) == ("gs://models-of-mine/iris/v1/model.bin", 5)
     assert "1 file to upload (5 B)" in told
     assert "gs://models-of-mine made (us-central1)" in told
-    assert "1 of 1 files sent or copied, checked there" in told
+    assert "uploaded or copied 1 of 1 files, checksums verified" in told
     assert stored.crc32c in told
     shell.user_ns["new"] = tmp_path / "new"
     assert shell.run_line_magic("aip_pull", "$place $new -o fetched") is None
@@ -33,5 +33,5 @@ def test_up_and_down_again(shell: Any, tmp_path: Path, capsys: pytest.CaptureFix
 def test_mistakes(shell: Any) -> None:
     with pytest.raises(OptionError) as caught:
         shell.run_line_magic("aip_upload", ". gs://models-of-mine/x --delete-extras")
-    assert caught.value.message == "there is no option --delete-extras"
+    assert caught.value.message == "unknown option --delete-extras"
     assert "--delete-extra" in caught.value.fix

@@ -70,7 +70,7 @@ def test_the_bodys_deployment_uri_can_be_a_model(shell: Any, names: dict[str, An
         ("--origin $flwoers", "description: x", CellError, "did you mean 'flowers'"),
         ("--origin $flowers", "test: {instances: $fram}", CellError, "did you mean 'frame'"),
         ("--origin $frame", "description: x", OptionError, "frame is a pandas.*DataFrame, not a model"),
-        ("--origin $flowers --model $flowers", "description: x", OptionError, "which has no place here"),
+        ("--origin $flowers --model $flowers", "description: x", OptionError, "cannot be used here"),
         ("--origin $$flowers", "description: x", AipError, r"\$flowers"),
     ],
 )

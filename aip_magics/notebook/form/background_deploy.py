@@ -73,7 +73,7 @@ class BackgroundDeploy:
         self._on_end = on_end
         self._deployment = state.deployment
         self._args = build_args(request.args, state)
-        self._context = dataclasses.replace(request.context, face=reporter)
+        self._context = dataclasses.replace(request.context, reporter=reporter)
         self._thread = threading.Thread(target=self._run, name="aip_magics form deploy", daemon=True)
         self._thread.start()
 

@@ -6,7 +6,7 @@ import dataclasses
 
 from aip_magics.artifacts import ModelDir, inspect_model_dir
 from aip_magics.deploy import Deployment
-from aip_magics.deploy.preflight import resolve_plan
+from aip_magics.deploy.preflight import find_model_dir
 from aip_magics.errors import AipError, ModelDirError
 from aip_magics.i18n import gettext as _
 from aip_magics.notebook.form.field_conversion import FieldProblem, problem
@@ -25,7 +25,7 @@ class InspectedOrigin:
         if deployment.is_remote or not deployment.origin:
             return cls()
         try:
-            return cls(inspect_model_dir(resolve_plan(deployment).path))
+            return cls(inspect_model_dir(find_model_dir(deployment).path))
         except AipError as error:
             return cls(problem=problem("origin", error))
         except (OSError, ValueError) as error:  # an unreadable directory, an invalid file name

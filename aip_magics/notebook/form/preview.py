@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from aip_magics.deploy.plan import resolve_version_name
+from aip_magics.deploy.resolve import resolve_deployment_uri
 from aip_magics.errors import AipError
 from aip_magics.i18n import gettext as _
 from aip_magics.notebook.form.cell_text import build_cell
@@ -28,7 +28,7 @@ def preview(kind: Kind, state: FormState) -> str:
 
     plan, target = state.plan, state.target
     try:
-        named = resolve_version_name(plan, target, plan.version.name or "v1", "")
+        named = resolve_deployment_uri(plan, target, plan.version.name or "v1", "")
         return render_script(kind, deployment_calls(named, target, state.deployment.test), target)
     except AipError as error:
         return f"# {error.message}"
