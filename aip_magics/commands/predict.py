@@ -200,7 +200,7 @@ def _prepare_runtime(
             on_line=lambda line: context.face.emit(Note("environment", line)),
         )
         if isinstance(found, runtime_setup.PreparedRuntime):
-            told.append(found.told)
+            told.append(found.summary)
             return found
         context.face.emit(StepSkipped("environment", found.reason))
     raise runtime_setup.skipped_error(found)

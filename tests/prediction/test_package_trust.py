@@ -75,9 +75,9 @@ def test_a_plain_build_imports_nothing_of_the_package(tmp_path: Path) -> None:
 
 def test_names_that_python_has_itself(tmp_path: Path) -> None:
     for name in ("pickle", "sitecustomize", "random"):
-        with pytest.raises(PredictionError, match=f"its module '{name}' would take the place") as caught:
+        with pytest.raises(PredictionError, match=f"module '{name}' would shadow a module of Python") as caught:
             here(tmp_path, wheel(tmp_path, "own", {name: "", "fine": ""}))
-        assert "another name" in caught.value.fix
+        assert "rename the module" in caught.value.fix
         fixed = wheel(tmp_path, "own", {f"own_{name}": "", "fine": ""})
         assert f"own_{name}.py" in names(here(tmp_path, fixed))
     scripts = "from setuptools import setup\nsetup(name='own', version='0.1', scripts=['os.py'])\n"
@@ -364,16 +364,16 @@ def test_odd_archives_that_are_fine(tmp_path: Path) -> None:
 def test_requirements_from_elsewhere(elsewhere: str, tmp_path: Path) -> None:
     """With its requirements fetched, a package may name an archive whose setup.py would run."""
     path = wheel(tmp_path, "own", {"own": "VALUE = 1"}, requires=f"x @ {elsewhere}")
-    with pytest.raises(TrustError, match=r"it requires x ?@ "):
+    with pytest.raises(TrustError, match=r"requirement x ?@ .* comes from a URL"):
         install([path], sys.executable, tmp_path, with_requirements=True)
-    with pytest.raises(PredictionError, match="there is none"):  # without, nothing is fetched
+    with pytest.raises(PredictionError, match="which is not installed"):  # without, nothing is fetched
         here(tmp_path, path)
 
 
 @pytest.mark.parametrize("text", ["--index-url http://127.0.0.1:1", "-r /etc/passwd", "./x", "x; y"])
 def test_what_is_no_requirement_reaches_no_tool(text: str, tmp_path: Path) -> None:
     path = wheel(tmp_path, "own", {"own": ""}, requires=text)
-    with pytest.raises(PredictionError, match=r"is no requirement|failed to install") as caught:
+    with pytest.raises(PredictionError, match=r"invalid requirement|failed to install") as caught:
         install([path], sys.executable, tmp_path, with_requirements=True)
     assert caught.value.fix
 

@@ -257,7 +257,7 @@ def test_local_predict_with_a_routine(package: Write, model_dir: Path, parents: 
         assert [worker.pid for worker in pool.workers()] == pids
         assert local_predict(model_dir, [1], packages=[other], **given) == {"predictions": [-2.5]}
         assert len(pool.workers()) == 2
-        with pytest.raises(FieldError, match="has no framework, but SCIKIT_LEARN is given"):
+        with pytest.raises(FieldError, match="framework SCIKIT_LEARN cannot be combined with the prediction routine"):
             local_predict(model_dir, [1], framework="scikit-learn", **given)
 
 

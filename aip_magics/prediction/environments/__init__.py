@@ -1,9 +1,8 @@
-"""Environments of runtime versions: their Python and their libraries on this machine, so that a model meets here what
-it would meet in the cloud.
+"""Local environments of runtime versions: the same Python and libraries that a model would find on the service.
 
 ::
 
-    environment ─► pins_of (catalog) ─► find_python ─► uv builds it once ─► Environment | Skipped
+    environment ─► pins_of (catalog) ─► find_python ─► build with uv ─► RuntimeEnvironment | EnvironmentUnavailable
 """
 
 from __future__ import annotations
