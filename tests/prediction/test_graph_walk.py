@@ -117,11 +117,11 @@ def test_an_attribute_decides(attribute: str, op: str, harmless: list[str], othe
 
 
 def test_what_cannot_be_told_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(graph_walk.GraphUnclear, match="two operations of one name"):
+    with pytest.raises(graph_walk.GraphUnclear, match="two operations with the same name"):
         ops([Y, Y])
     monkeypatch.setattr(graph_walk, "MAX_NODES", 50)
     deep = {f"f{n}": Function(["a"], [Node(f"c{m}", f"f{n + 1}", ["a"]) for m in range(9)]) for n in range(9)}
-    with pytest.raises(graph_walk.GraphUnclear, match="more operations than are looked at"):
+    with pytest.raises(graph_walk.GraphUnclear, match="too many operations to check"):
         ops([Node("y", "f0", ["x"])], deep)
 
 

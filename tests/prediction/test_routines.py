@@ -156,12 +156,14 @@ RESULTS = [
     ("(2 * x for x in instances)", None, ""),
     ("tuple(2 * x for x in instances)", None, ""),
     ("[1]", "INVALID_OUTPUTS", "the model returned 1 predictions for 2 instances"),
-    ("{'a': 1, 'b': 2}", "INVALID_OUTPUTS", "predict returned a dict, of which list() makes its keys"),
-    ("'ab'", "INVALID_OUTPUTS", "predict returned a str, of which list() makes its keys or letters"),
-    ("None", "INVALID_OUTPUTS", "predict returned NoneType, which list() cannot take"),
-    ("(1 // (1 - x) for x in instances)", "INVALID_OUTPUTS", "predict returned generator, which list() cannot take: "),
-    ("[1, float('nan')]", "INVALID_OUTPUTS", "the prediction for instance 1 cannot be written as JSON: it is or"),
-    ("[1, b'']", "INVALID_OUTPUTS", "the prediction for instance 1 cannot be written as JSON: Object of type bytes"),
+    ("{'a': 1, 'b': 2}", "INVALID_OUTPUTS", "predict returned a dict, which list() would split into keys"),
+    ("'ab'", "INVALID_OUTPUTS", "predict returned a str, which list() would split into keys or characters"),
+    ("None", "INVALID_OUTPUTS", "could not convert the NoneType returned by predict to a list"),
+    ("(1 // (1 - x) for x in instances)", "INVALID_OUTPUTS",
+     "could not convert the generator returned by predict to a list: "),
+    ("[1, float('nan')]", "INVALID_OUTPUTS",
+     "could not encode the prediction for instance 1 as JSON: JSON does not support NaN"),
+    ("[1, b'']", "INVALID_OUTPUTS", "could not encode the prediction for instance 1 as JSON: Object of type bytes"),
     ("[1][5]", "FAILED_TO_RUN_MODEL", "unknown error: IndexError: list index out of range"),
 ]  # fmt: skip
 
@@ -178,7 +180,7 @@ def test_results(package: Write, model_dir: Path, tmp_path: Path, parents: Paren
             with pytest.raises(PredictionError) as caught:
                 asked(worker, [1, 2], code=code)
             assert (caught.value.kind, text in caught.value.detail) == (kind, True), caught.value
-        with pytest.raises(PredictionError, match="the request has a key 'stats', which the service uses itself"):
+        with pytest.raises(PredictionError, match="the request key 'stats' is reserved: the service calls"):
             asked(worker, [1], stats=1)
 
 
@@ -331,7 +333,7 @@ def test_a_step_that_was_defined_in_the_notebook(
     with WorkerPool(parents=parents) as pool, pytest.raises(PredictionError) as caught:
         local_predict(tmp_path / "model", rows, packages=[site], pool=pool)
     assert caught.value.kind == "FAILED_TO_LOAD_MODEL"
-    assert caught.value.fix.startswith("Doubler was defined in the notebook: move it into a module")
+    assert caught.value.fix.startswith("move Doubler from the notebook into a module")
     assert "%aip_package my_module.py" in caught.value.fix
 
 
@@ -359,4 +361,4 @@ def test_a_routine_that_loads_a_pickle_of_the_notebook(
     with WorkerPool(parents=parents) as pool, pytest.raises(PredictionError) as caught:
         local_predict(model_dir, [1], packages=[site], prediction_class="predictor.Predictor", pool=pool)
     assert caught.value.detail.startswith("Unexpected error when loading the model: AttributeError: ")
-    assert caught.value.fix.startswith("State was defined in the notebook: ")
+    assert caught.value.fix.startswith("move State from the notebook into a module")

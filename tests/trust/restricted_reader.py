@@ -24,9 +24,9 @@ HARMLESS = {"os.listdir", "os.scandir"}  # how a module is found that is importe
 
 
 def main(listed: str) -> None:
-    part = runpy.run_path(str(WORKER))["part"]
-    readers, names = part("readers"), part("globals")
-    rules = names.Globals(listed, [], [])
+    import_submodule = runpy.run_path(str(WORKER))["import_submodule"]
+    reader_patches = import_submodule("reader_patches")
+    rules = import_submodule("allowed_globals").AllowedGlobals(listed, [], [])
     for module in (
         "joblib",
         "numpy",
@@ -42,7 +42,7 @@ def main(listed: str) -> None:
             importlib.import_module(module)
     for encoding in ("raw-unicode-escape", "latin-1", "ascii", "utf-8"):
         codecs.lookup(encoding)
-    readers.install(rules)
+    reader_patches.install(rules)
     events: list[str] = []
     active = False
 
