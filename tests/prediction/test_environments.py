@@ -1,4 +1,4 @@
-"""Environments are really built (from local wheels: the tests fetch nothing), cached, and run a worker."""
+"""Environments are really built (from local wheels, without downloads), cached, and run a worker."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_an_absent_python_is_skipped_with_the_command_that_gets_it(tmp_path: Pat
 def test_find_python(tmp_path: Path) -> None:
     assert find_python(PYTHON) == Path(sys.executable)
     assert find_python("3.99") is None
-    # A shim that leads nowhere, as pyenv leaves for every version that is installed but not chosen.
+    # A broken shim, as pyenv creates for every version that is installed but not selected.
     (tmp_path / "shims").mkdir()
     shim = tmp_path / "shims" / "python3.98"
     shim.write_text("#!/bin/sh\necho 'command not found' >&2\nexit 127\n")
@@ -186,7 +186,7 @@ print(model.predict(x[::15].tolist()).tolist())
 
 @pytest.mark.network
 def test_runtime_2_11_for_real(sklearn_dir: Path, rows: Any, tmp_path: Path) -> None:
-    """Python 3.7 and scikit-learn 1.0.2: a model of today fails there as in the cloud, one trained there predicts."""
+    """Python 3.7 and scikit-learn 1.0.2: a current model fails as in the cloud, a model trained there predicts."""
     if find_python("3.7") is None:
         pytest.skip("Python 3.7 is not on this machine")
     found = prepare_runtime(sklearn_dir, tmp_path, env="runtime")

@@ -21,20 +21,20 @@ from aip_magics.prediction.packages.install_errors import not_built
 
 
 def imported(folder: Path, module: str, python: str = sys.executable) -> str:
-    """`VALUE` of a module, as the interpreter sees it with this folder first on its path."""
+    """The `VALUE` of a module, imported by the interpreter with this directory first on its path."""
     code = f"import sys; sys.path.insert(0, {str(folder)!r}); import {module}; print({module}.VALUE)"
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def left(cache: Path) -> list[str]:
-    """What lies in the cache, but for locks and notes."""
+    """The entries of the cache, except locks and notes."""
     folder = cache / "packages"
     names = os.listdir(folder) if folder.exists() else []
     return [name for name in names if not name.endswith((".lock", ".met"))]
 
 
 def install_here(cache: Path, *files: Path, **options: object) -> Path:
-    """As after `--trust`, unless a test says what is trusted."""
+    """Install as after `--trust`, unless a test passes `trusted`."""
     options.setdefault("trusted", [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()])
     return install(files, sys.executable, cache, **options)  # type: ignore[arg-type]
 
@@ -265,7 +265,7 @@ def test_requirements_are_looked_at_again_when_something_changed(tmp_path: Path)
     pip("install", str(wheel(tmp_path, "needed", {"needed": ""}, version="0.2")))
     with pytest.raises(PredictionError, match=r"needed==0\.1, but 0\.2 is installed"):
         install([needy], python, tmp_path)
-    assert install([needed, needy], python, tmp_path) != folder  # one brings what the other needs
+    assert install([needed, needy], python, tmp_path) != folder  # one package meets the requirement of the other
 
 
 def test_the_reason_in_an_output() -> None:

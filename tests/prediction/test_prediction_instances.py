@@ -80,7 +80,7 @@ def test_bad_text_says_where(parse: Any, data: bytes, message: str, where: str) 
 
 
 class Frame:
-    """What pandas's DataFrame has of what is asked for."""
+    """The attributes of a pandas DataFrame that the code under test reads."""
 
     columns = ("a", "b")
     values = numpy.array([[1, 2.5], [3, 4.5]])

@@ -40,7 +40,7 @@ ROUTINE = """
 
 @pytest.fixture
 def package(tmp_path: Path) -> Write:
-    """A directory of installed packages with one module; each has a name of its own."""
+    """A directory of installed packages with one module; every directory has a unique name."""
 
     def write(source: str, module: str = "predictor", name: str = "site") -> Path:
         directory = tmp_path / name
@@ -61,7 +61,7 @@ def model_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=["forked", "spawned"])
 def run(request: pytest.FixtureRequest, tmp_path: Path, gone: Callable[..., bool]) -> Iterator[Callable[..., Worker]]:
-    """Start a worker for a routine, both ways."""
+    """Start a worker for a routine, spawned or forked."""
     workers: list[Worker] = []
     pool: ParentPool | None = request.getfixturevalue("parents") if request.param == "forked" else None
 
@@ -88,7 +88,7 @@ def test_a_routine_predicts_with_the_requests_other_keys(
     worker = run(model_dir, package(ROUTINE))
     loaded = worker.load()
     assert (loaded.framework, loaded.class_name) == ("", "predictor.Predictor")
-    assert set(loaded.libraries) == {"python"}  # nothing was imported for it
+    assert set(loaded.libraries) == {"python"}  # no library was imported
     assert f"loading from {model_dir}" in worker.log_tail()
     assert asked(worker, [1, 2]) == [2.5, 5.0]
     assert "asked with ['stats']" in worker.log_tail(1)
@@ -286,7 +286,7 @@ SCALER = """
 
 
 def train(site: Path, target: Path, module: str) -> list[int]:
-    """Train a pipeline with a step of `module` in another process, so that this one never knows the module."""
+    """Train a pipeline with a step of `module` in another process, so that this process never imports the module."""
     code = f"""
         import joblib, sys
         from sklearn.datasets import load_iris
@@ -319,7 +319,7 @@ def test_a_pipeline_with_its_own_step(package: Write, tmp_path: Path, parents: P
         with pytest.raises(PredictionError) as caught:
             local_predict(tmp_path / "model", rows, pool=pool)
     assert caught.value.kind == "FAILED_TO_LOAD_MODEL"
-    assert "steps.Doubler" in caught.value.detail  # without the package nobody vouches for it
+    assert "steps.Doubler" in caught.value.detail  # without the package, the class is not allowed
     assert "--trust" in caught.value.fix
     assert "steps" not in sys.modules
 

@@ -237,7 +237,7 @@ def test_bad_exports(exports: Path, tmp_path: Path, parents: ParentPool) -> None
         assert caught.value.kind == "FAILED_TO_LOAD_MODEL"
         assert caught.value.detail.startswith(text)
         assert caught.value.fix.startswith(fix)
-    named = WorkerSpec(tmp_path / "both", "TENSORFLOW")  # no complaint then, the binary one is read
+    named = WorkerSpec(tmp_path / "both", "TENSORFLOW")  # accepted: the binary file is read
     with start(named, log_dir=tmp_path / "logs", parents=parents) as worker:
         worker.load()
 
@@ -271,7 +271,7 @@ def test_a_hang_and_a_kill_are_told_and_the_next_call_works(
 
 
 def test_many_forks_of_one_parent(exports: Path, tmp_path: Path, parents: ParentPool) -> None:
-    """A fork of a process that had run a session would hang: the parent only imports."""
+    """The fork server only imports: a fork of a process that had run a session would hang."""
     for _ in range(6):
         with start(WorkerSpec(exports / "words"), log_dir=tmp_path, parents=parents) as worker:
             began = time.monotonic()

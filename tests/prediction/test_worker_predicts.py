@@ -1,4 +1,4 @@
-"""What a worker answers, value for value and error for error."""
+"""The predictions and errors of a worker, compared value by value."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ def test_numpy_in_a_list_is_refused_as_in_the_cloud_with_its_fix(forked: Start, 
 
 
 def directories(base: Path, classifier: Any) -> dict[str, tuple[str | None, str]]:
-    """Bad model directories under `base`: name → the framework asked for, and what the error says."""
+    """Bad model directories under `base`: name → the requested framework and the text of the error."""
 
     def put(name: str, **files: bytes) -> None:
         (base / name).mkdir()
@@ -248,7 +248,7 @@ def directories(base: Path, classifier: Any) -> dict[str, tuple[str | None, str]
 def test_bad_models_are_refused_with_the_services_text(forked: Start, classifier: Any, tmp_path: Path) -> None:
     table = directories(tmp_path, classifier)
     for name, (framework, text) in table.items():
-        worker = forked(tmp_path / name, framework)  # confined to that model, it could not open another
+        worker = forked(tmp_path / name, framework)  # a confined worker cannot open another model
         with pytest.raises(PredictionError) as caught:
             worker.load()
         assert caught.value.kind == "FAILED_TO_LOAD_MODEL", name
