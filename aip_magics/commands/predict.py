@@ -86,8 +86,8 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
     nor in `--package-uris`, nor trusted.
     """
     from aip_magics.checks.trust import is_trusted
-    from aip_magics.prediction.local import directory
     from aip_magics.prediction.local import local_predict as predict_here
+    from aip_magics.prediction.local import resolve_model_dir
 
     if not args.show:
         _preload(args)
@@ -97,7 +97,7 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
         flag = "--runtime-version" if args.runtime_version else "--python-version"
         raise OptionError(_("this Python is taken, whatever the version says"), where=flag, fix=_("add --env runtime"))
     asked = request(args, body, context)
-    model_dir = directory(local_directory(args.model_dir, args, context))
+    model_dir = resolve_model_dir(local_directory(args.model_dir, args, context))
     packages = local_packages(args.package_uris, args, context)
     if args.show:
         return _shown(args, model_dir, packages, asked, context)
@@ -122,12 +122,12 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
 
 def _preload(args: argparse.Namespace) -> None:
     """Have the framework imported while this process reads the rest of itself and the instances."""
-    from aip_magics.prediction.local import warm, worker_spec
+    from aip_magics.prediction.local import preload, worker_spec
 
     if args.env == "current" and not args.package_uris:
         with contextlib.suppress(AipError):  # told where the model is really looked for
             framework = args.framework or worker_spec(args.model_dir).preload
-            warm(framework, prediction_class=args.prediction_class)
+            preload(framework, prediction_class=args.prediction_class)
 
 
 def _shown(args: argparse.Namespace, model_dir: Path, packages: list[Path], asked: bytes, context: Context) -> str:
@@ -203,7 +203,7 @@ def _prepare_runtime(
             told.append(found.summary)
             return found
         context.face.emit(StepSkipped("environment", found.reason))
-    raise runtime_setup.skipped_error(found)
+    raise runtime_setup.unavailable_error(found)
 
 
 @contextlib.contextmanager

@@ -111,6 +111,6 @@ def _measured(tried: TrialResult, spec: WorkerSpec | None) -> TrialResult:
 def preload_worker(framework: str | None) -> None:
     """Have the framework imported while the files are checked and uploaded. Returns at once."""
     if framework is not None:
-        from aip_magics.prediction import warm
+        from aip_magics.prediction import preload
 
-        warm(framework, sys.executable)
+        preload(framework, sys.executable)

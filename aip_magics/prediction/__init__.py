@@ -20,12 +20,20 @@ from aip_magics.lazy_imports import lazy_getattr
 if TYPE_CHECKING:
     from aip_magics.prediction.aio import AsyncWorker
     from aip_magics.prediction.launch import Loaded, Worker, WorkerSpec, start
-    from aip_magics.prediction.local import local_predict, warm, worker_spec
+    from aip_magics.prediction.local import local_predict, preload, worker_spec
     from aip_magics.prediction.parents import ParentPool
     from aip_magics.prediction.pool import WorkerPool
 
 __all__ = [
-    "AsyncWorker", "Loaded", "ParentPool", "Worker", "WorkerPool", "WorkerSpec", "local_predict", "start", "warm",
+    "AsyncWorker",
+    "Loaded",
+    "ParentPool",
+    "Worker",
+    "WorkerPool",
+    "WorkerSpec",
+    "local_predict",
+    "preload",
+    "start",
     "worker_spec",
 ]  # fmt: skip
 
@@ -41,7 +49,7 @@ __getattr__ = lazy_getattr(
         "WorkerSpec": "launch",
         "local_predict": "local",
         "start": "launch",
-        "warm": "local",
+        "preload": "local",
         "worker_spec": "local",
     },
 )

@@ -86,7 +86,7 @@ def inspect_interpreter(python: str, environ: Mapping[str, str] | None = None) -
     return Interpreter(python, found["installed"], tuple(found["folders"]), found["markers"])
 
 
-def version_of(python: str) -> str:
+def get_python_version(python: str) -> str:
     """Get the version of an interpreter, `3.11.7`, cached until its file changes. Raises PredictionError."""
     if python == sys.executable:
         return platform.python_version()
@@ -94,16 +94,16 @@ def version_of(python: str) -> str:
         changed = os.stat(python).st_mtime_ns
     except OSError as error:
         raise _cannot_run(python, error.strerror or str(error)) from None
-    return _version_of(python, changed)
+    return _get_python_version(python, changed)
 
 
-def tag_of(python: str) -> str:
+def get_platform_tag(python: str) -> str:
     """Get what compiled code depends on, Python version and platform: `3.11 linux-x86_64`."""
-    return f"{'.'.join(version_of(python).split('.')[:2])} {sysconfig.get_platform()}"
+    return f"{'.'.join(get_python_version(python).split('.')[:2])} {sysconfig.get_platform()}"
 
 
 @functools.lru_cache(maxsize=64)
-def _version_of(python: str, _changed: int) -> str:
+def _get_python_version(python: str, _changed: int) -> str:
     code = f'import platform; print("\\n{_MARKER}" + platform.python_version())'
     with tempfile.TemporaryDirectory(prefix="aip-probe-") as empty:
         variables = worker_environ.worker_environ(os.environ, python, threads=1)

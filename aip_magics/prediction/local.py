@@ -95,7 +95,7 @@ def worker_spec(
         ModelDirError: the model directory does not exist.
         FieldError: a package directory does not exist, or a routine is combined with a framework (as in the API).
     """
-    path, name = directory(model_dir), framework_name(framework)
+    path, name = resolve_model_dir(model_dir), framework_name(framework)
     if prediction_class and name:
         text = _(
             "framework {name} cannot be combined with the prediction routine {prediction_class}",
@@ -124,7 +124,7 @@ def worker_spec(
     )
 
 
-def warm(
+def preload(
     framework: str | None,
     python: str = sys.executable,
     *,
@@ -142,7 +142,7 @@ def warm(
     return name is not None and (pool or shared()).parents.warm(python, name)
 
 
-def directory(model_dir: Path | str) -> Path:
+def resolve_model_dir(model_dir: Path | str) -> Path:
     """Resolve a local model directory, or the directory of a model file. Raises ModelDirError if it does not exist."""
     if str(model_dir).startswith("gs:"):
         raise ModelDirError(

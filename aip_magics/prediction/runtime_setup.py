@@ -13,9 +13,9 @@ from aip_magics.artifacts import inspect_model_dir, resolve_export
 from aip_magics.errors import RuntimeEnvironmentError
 from aip_magics.i18n import gettext as _
 from aip_magics.prediction import interpreters, subprocess_tools
-from aip_magics.prediction.environments import EnvironmentUnavailable, environment
+from aip_magics.prediction.environments import EnvironmentUnavailable, prepare_environment
 from aip_magics.prediction.environments.pins import COLUMNS
-from aip_magics.prediction.local import directory, framework_name
+from aip_magics.prediction.local import framework_name, resolve_model_dir
 from aip_magics.prediction.packages import install
 
 Env = Literal["current", "runtime"]
@@ -68,7 +68,7 @@ def prepare_runtime(
         The prepared runtime, or EnvironmentUnavailable if this machine lacks the runtime's Python.
 
     Raises:
-        AipError: as raised by `environment` and `install`.
+        AipError: as raised by `prepare_environment` and `install`.
     """
     if env == "current":
         installed: tuple[Path, ...] = ()
@@ -76,16 +76,16 @@ def prepare_runtime(
             installed = (install(packages, sys.executable, cache, trusted=trusted, on_line=on_line, environ=environ),)
         summary = _(
             "Python {version} at {executable} (current interpreter)",
-            version=interpreters.version_of(sys.executable),
+            version=interpreters.get_python_version(sys.executable),
             executable=sys.executable,
         )
         return PreparedRuntime(sys.executable, installed, summary)
-    found = inspect_model_dir(resolve_export(directory(model_dir)).path)
+    found = inspect_model_dir(resolve_export(resolve_model_dir(model_dir)).path)
     framework = framework_name(framework) or found.framework
     chosen, reason = _choose_runtime(runtime_version, framework, found.libraries)
     # A pickled model may need libraries other than its framework.
     extra = [library for library in found.libraries if library in COLUMNS]
-    runtime = environment(
+    runtime = prepare_environment(
         chosen, python_version, cache, extra_packages=extra, framework=framework, on_line=on_line, environ=environ
     )
     if isinstance(runtime, EnvironmentUnavailable):
@@ -117,7 +117,7 @@ def _choose_runtime(
     return match.runtime or catalog.runtimes()[0].version, match.reason
 
 
-def skipped_error(skipped: EnvironmentUnavailable) -> RuntimeEnvironmentError:
+def unavailable_error(skipped: EnvironmentUnavailable) -> RuntimeEnvironmentError:
     """The error for a prediction that requires the unavailable environment."""
     return RuntimeEnvironmentError(
         _("could not prepare the runtime environment: {reason}", reason=skipped.reason),

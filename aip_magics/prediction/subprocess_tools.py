@@ -116,7 +116,7 @@ def _reap(popen: subprocess.Popen[bytes], reader: threading.Thread, lines: queue
     lines.put(None)
 
 
-def uv(*words: str) -> list[str]:
+def uv_command(*words: str) -> list[str]:
     """Build a command line of uv. Raises SettingsError if uv is not installed."""
     import uv as package
 
@@ -127,7 +127,7 @@ def uv(*words: str) -> list[str]:
         raise SettingsError(_("uv, which builds packages and environments, is not installed"), fix=fix) from None
 
 
-def variables(environ: Mapping[str, str] | None, python: str, temp_dir: Path, *, registry: bool) -> dict[str, str]:
+def tool_environ(environ: Mapping[str, str] | None, python: str, temp_dir: Path, *, registry: bool) -> dict[str, str]:
     """Build the environment variables for uv: no secrets, temporary files in `temp_dir`.
 
     Args:

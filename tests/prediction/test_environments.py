@@ -21,12 +21,12 @@ from aip_magics.prediction import WorkerSpec, local_predict, start
 from aip_magics.prediction.environments import (
     EnvironmentUnavailable,
     RuntimeEnvironment,
-    environment,
+    build_pins,
     find_python,
-    pins_of,
+    prepare_environment,
 )
 from aip_magics.prediction.environments.build import build
-from aip_magics.prediction.runtime_setup import PreparedRuntime, prepare_runtime, skipped_error
+from aip_magics.prediction.runtime_setup import PreparedRuntime, prepare_runtime, unavailable_error
 
 PYTHON = ".".join(map(str, sys.version_info[:2]))
 MODEL = """
@@ -51,28 +51,28 @@ MODEL = """
 def test_pins(version: str, framework: str | None, extra: tuple[str, ...], pins: str) -> None:
     runtime = catalog.runtime(version)
     assert runtime is not None
-    assert pins_of(runtime, framework, extra) == tuple(sorted([*pins.split(), "setuptools<60", "wheel"]))
+    assert build_pins(runtime, framework, extra) == tuple(sorted([*pins.split(), "setuptools<60", "wheel"]))
 
 
 def test_what_the_service_never_had(tmp_path: Path) -> None:
     with pytest.raises(FieldError, match=r"unknown runtime version '2\.10'") as caught:
-        environment("2.10", None, tmp_path)
+        prepare_environment("2.10", None, tmp_path)
     assert "2.11, 2.9" in caught.value.fix
     with pytest.raises(FieldError, match=r"runtime 2\.11 does not support Python 3\.10"):
-        environment("2.11", "3.10", tmp_path)
+        prepare_environment("2.11", "3.10", tmp_path)
     with pytest.raises(FieldError, match="does not include xgboost"):
-        environment("1.2", None, tmp_path, framework="XGBOOST")
+        prepare_environment("1.2", None, tmp_path, framework="XGBOOST")
 
 
 def test_an_absent_python_is_skipped_with_the_command_that_gets_it(tmp_path: Path) -> None:
     nothing = {"HOME": str(tmp_path), "PATH": str(tmp_path), "PYENV_ROOT": str(tmp_path)}
-    found = environment("2.11", None, tmp_path, environ=nothing)
+    found = prepare_environment("2.11", None, tmp_path, environ=nothing)
     assert isinstance(found, EnvironmentUnavailable)
     assert "Python 3.7 of runtime 2.11 is not installed on this machine" in found.reason
     assert found.fix.startswith(f"{sys.executable} -m uv python install 3.7")
-    assert "3.7" in skipped_error(found).fix
+    assert "3.7" in unavailable_error(found).fix
     assert not (tmp_path / "environments").exists()
-    old = environment("1.14", None, tmp_path)
+    old = prepare_environment("1.14", None, tmp_path)
     assert isinstance(old, EnvironmentUnavailable)
     assert "Python 3.5" in old.reason
 
@@ -192,7 +192,7 @@ def test_runtime_2_11_for_real(sklearn_dir: Path, rows: Any, tmp_path: Path) -> 
     found = prepare_runtime(sklearn_dir, tmp_path, env="runtime")
     assert isinstance(found, PreparedRuntime)
     assert ", environment of runtime 2.11 (scikit-learn " in found.summary
-    made = environment("2.11", "3.7", tmp_path, framework="SCIKIT_LEARN", extra_packages=["scikit-learn"])
+    made = prepare_environment("2.11", "3.7", tmp_path, framework="SCIKIT_LEARN", extra_packages=["scikit-learn"])
     assert isinstance(made, RuntimeEnvironment)
     assert str(made.python) == found.python  # the same list of libraries is the same environment
     assert made.python_version.startswith("3.7.")

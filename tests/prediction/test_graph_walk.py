@@ -6,9 +6,9 @@ import pytest
 
 from aip_magics import catalog
 from aip_magics.prediction.worker import graph_walk
-from aip_magics.prediction.worker.graph_walk import Function, Graph, Judged, Node
+from aip_magics.prediction.worker.graph_walk import Function, Graph, Judgements, Node
 
-JUDGED = Judged(str(catalog.graph_ops_path()))
+JUDGED = Judgements(str(catalog.graph_ops_path()))
 SERVED = (("serving_default", ("x:0", "y:0")),)
 X = Node("x", "Placeholder")
 WRITE = Node("w", "WriteFile", ["x"])

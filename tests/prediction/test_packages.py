@@ -17,7 +17,7 @@ from archives import SETUP, sdist, tar, wheel
 from aip_magics.errors import InputError, PredictionError
 from aip_magics.prediction import subprocess_tools
 from aip_magics.prediction.packages import install
-from aip_magics.prediction.packages.install_errors import not_built
+from aip_magics.prediction.packages.install_errors import build_error
 
 
 def imported(folder: Path, module: str, python: str = sys.executable) -> str:
@@ -246,7 +246,7 @@ def test_requirements(requires: str, told: str, tmp_path: Path) -> None:
 
 def test_requirements_are_looked_at_again_when_something_changed(tmp_path: Path) -> None:
     subprocess.run(
-        subprocess_tools.uv("venv", "--quiet", "--python", sys.executable, str(tmp_path / "venv")), check=True
+        subprocess_tools.uv_command("venv", "--quiet", "--python", sys.executable, str(tmp_path / "venv")), check=True
     )
     python = str(tmp_path / "venv" / "bin" / "python")
     needed = wheel(tmp_path, "needed", {"needed": ""})
@@ -254,7 +254,8 @@ def test_requirements_are_looked_at_again_when_something_changed(tmp_path: Path)
 
     def pip(*words: str) -> None:
         subprocess.run(
-            subprocess_tools.uv("pip", words[0], "--quiet", "--offline", "--python", python, *words[1:]), check=True
+            subprocess_tools.uv_command("pip", words[0], "--quiet", "--offline", "--python", python, *words[1:]),
+            check=True,
         )
 
     with pytest.raises(PredictionError, match=r"needed==0\.1, which is not installed"):
@@ -270,9 +271,9 @@ def test_requirements_are_looked_at_again_when_something_changed(tmp_path: Path)
 
 def test_the_reason_in_an_output() -> None:
     network = ["error: Request failed", "  cause: Failed to fetch: https://index/x", "  cause: dns error"]
-    error = not_built("x.tar.gz", (), network)
+    error = build_error("x.tar.gz", (), network)
     assert "failed to install: dns error" in error.message
     assert error.fix.startswith("connect to the network to download the build requirements")
-    assert "exited without output" in not_built("x.tar.gz", (), []).message
+    assert "exited without output" in build_error("x.tar.gz", (), []).message
     there = ["FileNotFoundError: [Errno 2] No such file or directory: 'conf/a.txt'"]
-    assert "include" not in not_built("x.tar.gz", ("x/conf/a.txt",), there).fix
+    assert "include" not in build_error("x.tar.gz", ("x/conf/a.txt",), there).fix

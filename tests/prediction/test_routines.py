@@ -17,7 +17,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from aip_magics.errors import FieldError, PredictionError, WorkerError
-from aip_magics.prediction import AsyncWorker, ParentPool, Worker, WorkerPool, WorkerSpec, local_predict, start, warm
+from aip_magics.prediction import (
+    AsyncWorker,
+    ParentPool,
+    Worker,
+    WorkerPool,
+    WorkerSpec,
+    local_predict,
+    preload,
+    start,
+)
 
 Write = Callable[..., Path]
 ROUTINE = """
@@ -266,10 +275,10 @@ def test_local_predict_with_a_routine(package: Write, model_dir: Path, parents: 
 def test_warming_returns_at_once(gone: Callable[..., bool]) -> None:
     with WorkerPool() as pool:
         began = time.monotonic()
-        assert warm("xgboost", pool=pool)
-        assert warm(None, prediction_class="predictor.Predictor", pool=pool)
-        assert not warm(None, pool=pool)
-        assert not warm("xgboost", "/nowhere/python", pool=pool)
+        assert preload("xgboost", pool=pool)
+        assert preload(None, prediction_class="predictor.Predictor", pool=pool)
+        assert not preload(None, pool=pool)
+        assert not preload("xgboost", "/nowhere/python", pool=pool)
         assert time.monotonic() - began < 2
         pids = pool.parents.pids()
         assert len(pids) == 2

@@ -14,9 +14,9 @@ from pathlib import Path
 from aip_magics.errors import RuntimeEnvironmentError
 from aip_magics.i18n import gettext as _
 from aip_magics.prediction import cached, interpreters, subprocess_tools
-from aip_magics.prediction.environments.pins import COLUMNS, pins_of, runtime_of
+from aip_magics.prediction.environments.pins import COLUMNS, build_pins, get_runtime
 from aip_magics.prediction.environments.pythons import find_python
-from aip_magics.prediction.packages.install_errors import no_network, reason_of
+from aip_magics.prediction.packages.install_errors import find_reason, is_network_error
 
 DEADLINE = 1800.0  # seconds; TensorFlow is half a gigabyte
 _OLDEST_PYTHON = (3, 7)  # that uv builds environments for
@@ -40,7 +40,7 @@ class EnvironmentUnavailable:
     fix: str
 
 
-def environment(
+def prepare_environment(
     runtime_version: str,
     python_version: str | None,
     cache: Path,
@@ -57,7 +57,7 @@ def environment(
         runtime_version: the runtime version, `2.11`.
         python_version: the Python version, `3.7`; None uses the newest of the runtime.
         cache: the directory of environments and installed packages.
-        extra_packages: further distributions, see `pins_of`.
+        extra_packages: further distributions, see `build_pins`.
         framework: the API's name of the framework; None stands for scikit-learn.
         deadline: seconds for the build.
         on_line: called with each line of the build's output.
@@ -70,8 +70,8 @@ def environment(
         FieldError: the runtime version does not exist or does not support the Python version.
         RuntimeEnvironmentError: the build failed or timed out, usually for lack of a network.
     """
-    runtime, version = runtime_of(runtime_version, python_version)
-    pins = pins_of(runtime, framework, extra_packages)
+    runtime, version = get_runtime(runtime_version, python_version)
+    pins = build_pins(runtime, framework, extra_packages)
     if tuple(map(int, version.split("."))) < _OLDEST_PYTHON:
         reason = _(
             "runtime {runtime_version} uses Python {version}, for which environments can no longer be built",
@@ -102,8 +102,8 @@ def build(
 ) -> RuntimeEnvironment:
     """Build an environment of the interpreter `base` with the requirements `pins`, in `cache/environments/HASH`."""
     folder = cache.absolute() / "environments"
-    version = interpreters.version_of(str(base))
-    key = hashlib.sha256("\0".join([version, interpreters.tag_of(str(base)), *pins]).encode()).hexdigest()
+    version = interpreters.get_python_version(str(base))
+    key = hashlib.sha256("\0".join([version, interpreters.get_platform_tag(str(base)), *pins]).encode()).hexdigest()
 
     def fill(partial: Path) -> None:
         _Builder(partial, deadline, on_line, environ).run(base, pins)
@@ -156,9 +156,9 @@ class _Builder:
         (self._folder / _RECORD).write_text(json.dumps(record, indent=2), "utf-8")
 
     def _uv(self, *words: str) -> None:
-        variables = subprocess_tools.variables(self._environ, "", self._scratch, registry=True)
+        variables = subprocess_tools.tool_environ(self._environ, "", self._scratch, registry=True)
         ran = subprocess_tools.run(
-            subprocess_tools.uv(*words),
+            subprocess_tools.uv_command(*words),
             cwd=self._scratch,
             variables=variables,
             deadline=self._deadline,
@@ -167,9 +167,9 @@ class _Builder:
         if ran.code == 0:
             return
         lines = [line.strip() for line in ran.lines if line.strip()]
-        if no_network("\n".join(lines)):
+        if is_network_error("\n".join(lines)):
             request = next((line for line in lines if "failed to fetch" in line.lower()), "")
-            reason = ": ".join(filter(None, [request.removeprefix("cause: "), reason_of(lines)]))
+            reason = ": ".join(filter(None, [request.removeprefix("cause: "), find_reason(lines)]))
             raise RuntimeEnvironmentError(
                 _("could not download the libraries: {reason}", reason=reason),
                 where=_("environment of the runtime version"),

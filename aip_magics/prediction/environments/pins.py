@@ -25,7 +25,7 @@ _TOOLS = ("setuptools<60", "wheel")
 _TENSORFLOW_TOO = ("protobuf<3.21",)
 
 
-def pins_of(runtime: Runtime, framework: str | None = None, extra: Iterable[str] = ()) -> tuple[str, ...]:
+def build_pins(runtime: Runtime, framework: str | None = None, extra: Iterable[str] = ()) -> tuple[str, ...]:
     """Build the sorted requirements for a framework.
 
     Args:
@@ -48,7 +48,7 @@ def pins_of(runtime: Runtime, framework: str | None = None, extra: Iterable[str]
     return tuple(sorted(pins))
 
 
-def runtime_of(runtime_version: str, python_version: str | None) -> tuple[Runtime, str]:
+def get_runtime(runtime_version: str, python_version: str | None) -> tuple[Runtime, str]:
     """Get a runtime of the catalog and its Python version (None: the newest). Raises FieldError if unknown."""
     runtime = catalog.runtime(runtime_version)
     if runtime is None:

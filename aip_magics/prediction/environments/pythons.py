@@ -31,7 +31,7 @@ def find_python(version: str, environ: Mapping[str, str] | None = None) -> Path 
     variables = os.environ if environ is None else environ
     for candidate in _candidates(version, variables):
         try:
-            found = interpreters.version_of(str(candidate))
+            found = interpreters.get_python_version(str(candidate))
         except AipError:
             continue
         if found == version or found.startswith(f"{version}."):
@@ -75,8 +75,8 @@ def _conda_roots(home: Path, variables: Mapping[str, str]) -> Iterator[Path]:
 
 def _known_to_uv(version: str, variables: Mapping[str, str]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="aip-probe-") as empty:
-        environ = subprocess_tools.variables(variables, "", Path(empty), registry=False)
-        command = subprocess_tools.uv("python", "find", "--no-project", version)
+        environ = subprocess_tools.tool_environ(variables, "", Path(empty), registry=False)
+        command = subprocess_tools.uv_command("python", "find", "--no-project", version)
         try:
             ran = subprocess_tools.run(command, cwd=Path(empty), variables=environ, deadline=_UV_SECONDS)
         except (OSError, TimeoutError):

@@ -2,7 +2,7 @@
 
 ::
 
-    install ─► examine (runs nothing) ─► build and install with uv ─► check (are the requirements met?)
+    install ─► examine (runs nothing) ─► build and install with uv ─► check_requirements
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from aip_magics.artifacts.packages.extraction import repack, unpack
 from aip_magics.artifacts.packages.members import DAMAGED
 from aip_magics.artifacts.packages.package_facts import is_read
 from aip_magics.i18n import gettext as _
-from aip_magics.prediction.packages.install_errors import failed
+from aip_magics.prediction.packages.install_errors import install_error
 
 __all__ = ["Archive", "examine", "prepare"]
 
@@ -26,7 +26,7 @@ def examine(path: Path) -> Archive:
     try:
         return read(path, keep=is_read)
     except MemberRefused as refused:
-        raise failed(path.name, refused.reason, fix=refused.fix) from refused.__cause__
+        raise install_error(path.name, refused.reason, fix=refused.fix) from refused.__cause__
 
 
 def prepare(archive: Archive, folder: Path, *, trusted: bool) -> Path:
@@ -55,7 +55,9 @@ def prepare(archive: Archive, folder: Path, *, trusted: bool) -> Path:
             project.write_text(text, "utf-8")
         return source
     except MemberRefused as refused:
-        raise failed(archive.path.name, refused.reason, fix=refused.fix) from None
+        raise install_error(archive.path.name, refused.reason, fix=refused.fix) from None
     except DAMAGED as error:
         fix = _("free disk space, or rebuild the archive")
-        raise failed(archive.path.name, _("could not unpack the archive: {error}", error=error), fix=fix) from error
+        raise install_error(
+            archive.path.name, _("could not unpack the archive: {error}", error=error), fix=fix
+        ) from error

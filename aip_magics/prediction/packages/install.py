@@ -18,8 +18,8 @@ from aip_magics.prediction import cached, interpreters, subprocess_tools
 from aip_magics.prediction.interpreters import Interpreter
 from aip_magics.prediction.packages import requirements
 from aip_magics.prediction.packages.archives import Archive, examine, prepare
-from aip_magics.prediction.packages.install_errors import distrusted, failed, not_built
-from aip_magics.prediction.packages.names import check_names
+from aip_magics.prediction.packages.install_errors import build_error, install_error, untrusted_error
+from aip_magics.prediction.packages.module_names import check_module_names
 
 DEADLINE = 600.0  # seconds for all packages of a call; the service allows a version a few minutes
 _OWN_BACKENDS = frozenset({"", "setuptools.build_meta", "setuptools.build_meta:__legacy__"})
@@ -77,7 +77,7 @@ def install(
         directory = cached.directory(folder, key, fill, deadline=deadline)
     except TimeoutError as error:
         fix = _("allow more time, or build a wheel")
-        raise failed(", ".join(path.name for path in files), str(error), fix=fix) from None
+        raise install_error(", ".join(path.name for path in files), str(error), fix=fix) from None
     if not with_requirements:
         _check_requirements(directory, python, inspected, environ)
     return directory
@@ -110,7 +110,7 @@ def _compute_digest(path: Path, copy: Path | None = None) -> str:
 
 def _build_key(files: Sequence[Path], digests: Sequence[str], python: str, with_requirements: bool) -> str:
     # The name of a wheel is part of what the wheel is; the name of a source distribution does no harm.
-    parts = [interpreters.tag_of(python), str(with_requirements)]
+    parts = [interpreters.get_platform_tag(python), str(with_requirements)]
     for path, digest in zip(files, digests, strict=True):
         parts += [path.name, digest]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
@@ -125,7 +125,7 @@ def _check_requirements(
     if _is_unchanged(stamp):
         return
     interpreter = inspected[0] if inspected else interpreters.inspect_interpreter(python, environ)
-    requirements.check(target, interpreter)
+    requirements.check_requirements(target, interpreter)
     # Installing a distribution adds an entry to one of these directories.
     times = {path: os.stat(path).st_mtime_ns for path in interpreter.folders}
     scratch = stamp.with_name(f"{stamp.name}.{os.getpid()}")
@@ -174,7 +174,7 @@ class _Build:
             self._install(archive, source, staging)
             _copy_scripts(staging)
             _check_not_empty(staging, name)
-            check_names(staging, name, self._interpreter)
+            check_module_names(staging, name, self._interpreter)
             if self._with_requirements:
                 self._install_requirements(archive, staging, trusted)
             self._move_to_target(staging, name)
@@ -185,11 +185,11 @@ class _Build:
         copy = self._work / f"{number}.given" / path.name
         copy.parent.mkdir(parents=True)
         if _compute_digest(path, copy) != digest:
-            raise failed(path.name, _("the file changed while it was read"), fix=_("run the command again"))
+            raise install_error(path.name, _("the file changed while it was read"), fix=_("run the command again"))
         archive = examine(copy)
         trusted = digest in self._trusted
         if not trusted and not archive.is_wheel and (reasons := build_code.reasons(archive)):
-            raise distrusted(path.name, reasons)
+            raise untrusted_error(path.name, reasons)
         return archive, trusted
 
     def _install(self, archive: Archive, source: Path, staging: Path) -> None:
@@ -200,7 +200,7 @@ class _Build:
 
     def _install_requirements(self, archive: Archive, staging: Path, trusted: bool) -> None:
         """Install the requirements of the package in `staging`; for an untrusted package, only wheels of the index."""
-        required = requirements.of_index(staging, archive.path.name, trusted=trusted)
+        required = requirements.collect_requirements(staging, archive.path.name, trusted=trusted)
         if required:
             self._uv(archive, staging, *([] if trusted else ["--only-binary", ":all:"]), "--", *required)
 
@@ -209,16 +209,16 @@ class _Build:
         scratch.mkdir(exist_ok=True)
         python = self._interpreter.python
         options = ["--no-config", "--no-sources", "--no-progress", "--link-mode", "copy"]
-        command = subprocess_tools.uv(
+        command = subprocess_tools.uv_command(
             "pip", "install", "--python", python, "--target", str(staging), *options, *arguments
         )
-        variables = subprocess_tools.variables(self._environ, python, scratch, registry=False)
+        variables = subprocess_tools.tool_environ(self._environ, python, scratch, registry=False)
         ran = subprocess_tools.run(
             command, cwd=scratch, variables=variables, deadline=self._deadline, on_line=self._on_line
         )
         shutil.rmtree(scratch)
         if ran.code != 0:
-            raise not_built(archive.path.name, archive.members, ran.lines)
+            raise build_error(archive.path.name, archive.members, ran.lines)
 
     def _can_build_offline(self, archive: Archive) -> bool:
         """Whether the interpreter has all that the build needs, so that no build requirement has to be downloaded."""
@@ -263,7 +263,7 @@ def _check_not_empty(staging: Path, name: str) -> None:
     if any(dist.requires for dist in metadata.distributions(path=[str(staging)])):
         return  # a metapackage, which exists for its requirements
     fix = _("list the modules in setup.py (py_modules=[…] or packages=[…]), or build the package with %aip_package")
-    raise failed(name, _("the package contains no modules"), fix=fix)
+    raise install_error(name, _("the package contains no modules"), fix=fix)
 
 
 def _needs_only_setuptools(archive: Archive) -> bool:

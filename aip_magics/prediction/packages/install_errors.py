@@ -22,13 +22,13 @@ _NO_NETWORK = re.compile(
 )
 
 
-def failed(name: str, reason: str, *, fix: str = "", log: str = "") -> PredictionError:
+def install_error(name: str, reason: str, *, fix: str = "", log: str = "") -> PredictionError:
     """Build the error for a package that was refused or did not build."""
     detail = _("User-provided package {name} failed to install: {reason}", name=name, reason=reason)
     return PredictionError("FAILED_TO_LOAD_MODEL", detail, where=_("packageUris: {name}", name=name), fix=fix, log=log)
 
 
-def distrusted(name: str, reasons: Sequence[str]) -> TrustError:
+def untrusted_error(name: str, reasons: Sequence[str]) -> TrustError:
     """Build the error for an untrusted package whose build or installation would run its own code."""
     detail = _(
         "User-provided package {name} failed to install: {reason}", name=name, reason=build_code.would_run(reasons)
@@ -36,17 +36,17 @@ def distrusted(name: str, reasons: Sequence[str]) -> TrustError:
     return TrustError(detail, where=_("packageUris: {name}", name=name), fix=build_code.consent_fix(), place=name)
 
 
-def not_built(name: str, members: Collection[str], lines: Sequence[str]) -> PredictionError:
+def build_error(name: str, members: Collection[str], lines: Sequence[str]) -> PredictionError:
     """Build the error for a failed build of a package with these members; `lines` are the output of the build."""
     output = [line.strip() for line in lines if line.strip(" ^~|")]
-    reason = reason_of(output)
+    reason = find_reason(output)
     # The lines before the last exception show where the exception was raised.
     last = [line for line in output[-SHOWN_LINES:] if reason not in line and not line.startswith(_NOISE)]
     shown = "\n".join([reason, *(f"    {line}" for line in last)])
-    return failed(name, shown, fix=_fix(name, members, "\n".join(output)), log="\n".join(lines))
+    return install_error(name, shown, fix=_fix(name, members, "\n".join(output)), log="\n".join(lines))
 
 
-def reason_of(lines: Sequence[str]) -> str:
+def find_reason(lines: Sequence[str]) -> str:
     """Find the line of an output that states the reason: the last exception, or else the last error."""
     exceptions = [line for line in lines if _EXCEPTION.fullmatch(line)]
     if exceptions:
@@ -57,7 +57,7 @@ def reason_of(lines: Sequence[str]) -> str:
     return lines[-1] if lines else _("the build exited without output")
 
 
-def no_network(text: str) -> bool:
+def is_network_error(text: str) -> bool:
     """Whether an output says that the package index could not be reached."""
     return _NO_NETWORK.search(text) is not None
 
@@ -73,7 +73,7 @@ def _fix(name: str, members: Collection[str], text: str) -> str:
             )
     if _NO_WHEEL.search(text):
         return _("add --trust once if you trust the package: its requirements have to be built from source")
-    if no_network(text):
+    if is_network_error(text):
         return _("connect to the network to download the build requirements, or install setuptools and wheel")
     if "does not satisfy Python" in text or "not compatible with" in text or "no wheels with a matching" in text:
         return _("build {name} for the Python version that predicts, or use its source distribution", name=name)

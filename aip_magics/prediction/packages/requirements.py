@@ -15,7 +15,7 @@ from typing import NamedTuple
 from aip_magics.errors import PredictionError
 from aip_magics.i18n import gettext as _
 from aip_magics.prediction.interpreters import Interpreter
-from aip_magics.prediction.packages.install_errors import distrusted, failed
+from aip_magics.prediction.packages.install_errors import install_error, untrusted_error
 
 
 class MissingRequirement(NamedTuple):
@@ -26,7 +26,7 @@ class MissingRequirement(NamedTuple):
     found: str | None
 
 
-def check(target: Path, interpreter: Interpreter) -> None:
+def check_requirements(target: Path, interpreter: Interpreter) -> None:
     """Raise PredictionError (INVALID_USER_CODE) if `interpreter` lacks requirements of the packages in `target`."""
     missing = list(missing_requirements(target, interpreter))
     if not missing:
@@ -45,7 +45,7 @@ def check(target: Path, interpreter: Interpreter) -> None:
     )
 
 
-def of_index(folder: Path, package: str, *, trusted: bool) -> list[str]:
+def collect_requirements(folder: Path, package: str, *, trusted: bool) -> list[str]:
     """Collect the requirements of the distributions in `folder`, as they are requested from the package index.
 
     Raises:
@@ -61,11 +61,13 @@ def of_index(folder: Path, package: str, *, trusted: bool) -> list[str]:
                 requirement = Requirement(text)
             except InvalidRequirement:
                 fix = _("write the requirement as NAME==VERSION")
-                raise failed(package, _("invalid requirement {requirement!r}", requirement=text), fix=fix) from None
+                raise install_error(
+                    package, _("invalid requirement {requirement!r}", requirement=text), fix=fix
+                ) from None
             if requirement.marker is not None and "extra" in str(requirement.marker):
                 continue  # extras are never installed
             if requirement.url and not trusted:
-                raise distrusted(
+                raise untrusted_error(
                     package, [_("requirement {requirement} comes from a URL", requirement=str(requirement))]
                 )
             found[str(requirement)] = None

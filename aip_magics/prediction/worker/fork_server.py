@@ -123,7 +123,7 @@ class ForkServer:
         else:
             if pid == 0:
                 self.become_worker(sock, log, lifeline)
-            own_group(pid)
+            set_own_group(pid)
             self.children[pid] = lifeline
             self.temp_dirs[pid] = temp_dir
         sock.close()
@@ -143,7 +143,7 @@ class ForkServer:
     def become_worker(self, sock: socket.socket, log: int, lifeline: socket.socket) -> None:
         """In the forked child: close what belongs to the fork server and other workers, then serve. Never returns."""
         try:
-            own_group(0)
+            set_own_group(0)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for other in [self.control, lifeline, *self.children.values()]:
@@ -186,7 +186,7 @@ class ForkServer:
             lifeline.close()
 
 
-def own_group(pid: int) -> None:
+def set_own_group(pid: int) -> None:
     try:
         os.setpgid(pid, 0)
     except OSError:

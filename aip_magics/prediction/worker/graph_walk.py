@@ -33,7 +33,7 @@ class GraphUnclear(ValueError):
     """The operations of the graph cannot be determined: the graph is too large or ambiguous."""
 
 
-class Judged:
+class Judgements:
     """The judgements of operations in `catalog/graph_ops.json`."""
 
     def __init__(self, path: str) -> None:
@@ -105,7 +105,7 @@ class Graph:
         self.assets = assets
 
 
-def find_unsafe_operations(graph: Graph, judged: Judged) -> "list[tuple[str, str]]":
+def find_unsafe_operations(graph: Graph, judgements: Judgements) -> "list[tuple[str, str]]":
     """Find the operations that may run and are not harmless, with their groups, sorted. Raises GraphUnclear.
 
     The result applies to the graph with its `detours` replaced, as `tensorflow_trust` loads it.
@@ -115,7 +115,7 @@ def find_unsafe_operations(graph: Graph, judged: Judged) -> "list[tuple[str, str
         Node(node.name, "Identity", [sources[node.name], *controls(node)]) if node.name in sources else node
         for node in graph.nodes
     ]
-    walk = Walk(graph, nodes, judged)
+    walk = Walk(graph, nodes, judgements)
     if len(walk.nodes) < len(nodes):
         raise GraphUnclear("two operations with the same name")
     walk.run()
@@ -176,9 +176,9 @@ def is_below(name: str) -> bool:
 class Walk:
     """One walk through a graph; `found` maps each operation that is not harmless to its group."""
 
-    def __init__(self, graph: Graph, nodes: "list[Node]", judged: Judged) -> None:
+    def __init__(self, graph: Graph, nodes: "list[Node]", judgements: Judgements) -> None:
         self.graph = graph
-        self.judged = judged
+        self.judgements = judgements
         self.found = {}  # type: dict[str, str]
         self.nodes = {node.name: node for node in nodes}
         self.reached = set()  # type: set[str]
@@ -252,16 +252,16 @@ class Walk:
                 self.call(name, labels, folding)
         if called:
             self.call(op, labels, folding)
-        elif op not in self.judged.harmless and op not in self.found:
-            group = self.judged.group.get(op, UNKNOWN)
-            if folding and group != UNKNOWN and op not in self.judged.folds:
+        elif op not in self.judgements.harmless and op not in self.found:
+            group = self.judgements.group.get(op, UNKNOWN)
+            if folding and group != UNKNOWN and op not in self.judgements.folds:
                 return
             if not self.is_harmless_use(node, nodes, fed):
                 self.found[op] = group
 
     def is_harmless_use(self, node: Node, nodes: "dict[str, Node]", fed: "dict[str, str]") -> bool:
         """Whether this use of an operation is harmless, by its attribute or by the file that the loader feeds."""
-        unless = self.judged.unless.get(node.op)
+        unless = self.judgements.unless.get(node.op)
         if unless:
             return (node.texts or {}).get(unless["attribute"], "") in unless["values"]
         index, label = FILE_INPUT.get(node.op, (0, ""))

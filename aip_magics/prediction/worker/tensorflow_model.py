@@ -12,7 +12,7 @@ from typing import Any
 
 from . import tensorflow_trust
 from .errors import ModelError, NotTrusted, error_text, shortened
-from .graph_walk import Judged
+from .graph_walk import Judgements
 from .inputs import as_list, columns, decoded, find_shape_error, unwrapped
 from .tensorflow_minimal import forget, import_minimal, is_missing_module_error
 
@@ -60,9 +60,9 @@ def open_saved_model(model_dir: str, threads: int, graph_ops: "str | None" = Non
         raise ModelError("FAILED_TO_LOAD_MODEL", NOT_A_SAVED_MODEL, location_hint(model_dir))
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # TensorFlow warns that its API is deprecated
     tf = import_minimal() or import_tensorflow()
-    judged = Judged(graph_ops) if graph_ops else None
-    load_custom_ops(tf, model_dir, judged is not None)
-    session, meta_graph = load(tf, model_dir, threads, judged)
+    judgements = Judgements(graph_ops) if graph_ops else None
+    load_custom_ops(tf, model_dir, judgements is not None)
+    session, meta_graph = load(tf, model_dir, threads, judgements)
     if not meta_graph.signature_def:
         text = "MetaGraph must have at least one signature_def."
         raise ModelError("FAILED_TO_LOAD_MODEL", text, "export the model with signatures=...")
@@ -76,21 +76,21 @@ def open_saved_model(model_dir: str, threads: int, graph_ops: "str | None" = Non
     return TensorflowModel(session, signatures)
 
 
-def load(tf: "Any", model_dir: str, threads: int, judged: "Judged | None") -> "tuple[Any, Any]":
+def load(tf: "Any", model_dir: str, threads: int, judgements: "Judgements | None") -> "tuple[Any, Any]":
     """Create a session with the SavedModel; return it with the loaded meta graph."""
     config = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)
     config.gpu_options.allow_growth = True  # leave memory for other workers
     try:
         session = tf.Session(graph=tf.Graph(), config=config)
-        if judged is not None:
-            return session, tensorflow_trust.load(session, model_dir, judged)
+        if judgements is not None:
+            return session, tensorflow_trust.load(session, model_dir, judgements)
         return session, tf.saved_model.loader.load(session, ["serve"], model_dir)
     except ModelError:
         raise
     except Exception as error:
         if is_missing_module_error(tf, error):
             forget()
-            return load(import_tensorflow(), model_dir, threads, judged)
+            return load(import_tensorflow(), model_dir, threads, judgements)
         raise ModelError("FAILED_TO_LOAD_MODEL", BAD_DATA + error_text(error), load_hint(error, tf)) from error
 
 

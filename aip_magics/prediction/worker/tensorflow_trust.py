@@ -18,7 +18,7 @@ ASSETS = "saved_model_assets"  # the collection in exports that predate asset_fi
 SHOWN_OPERATIONS = 6
 
 
-def load(session: "Any", model_dir: str, judged: graph_walk.Judged) -> "Any":
+def load(session: "Any", model_dir: str, judgements: graph_walk.Judgements) -> "Any":
     """Load the meta graph into the session. Raises NotTrusted if loading or predicting may do what is not harmless."""
     from tensorflow.python.saved_model import loader_impl
 
@@ -26,23 +26,23 @@ def load(session: "Any", model_dir: str, judged: graph_walk.Judged) -> "Any":
     loader = loader_impl.SavedModelLoader(model_dir)
     # The loader keeps the parsed message and loads it, even if the file changes meanwhile.
     meta = loader.get_meta_graph_def_from_tags(list(TAGS))
-    bypass_variables(meta, check(meta, judged))
+    bypass_variables(meta, check(meta, judgements))
     return loader.load(session, list(TAGS))
 
 
-def check(meta: "Any", judged: graph_walk.Judged) -> graph_walk.Graph:
+def check(meta: "Any", judgements: graph_walk.Judgements) -> graph_walk.Graph:
     """Build the graph to walk. Raises NotTrusted if the graph may do what is not harmless."""
-    graph = build_graph(meta, judged.attributes())
+    graph = build_graph(meta, judgements.attributes())
     unsafe = graph_walk.unsafe_assets(graph)
     if unsafe:
         raise NotTrusted("the file {!r} outside of the model".format(unsafe[0]))
     try:
-        found = graph_walk.find_unsafe_operations(graph, judged)
+        found = graph_walk.find_unsafe_operations(graph, judgements)
     except graph_walk.GraphUnclear as error:
         raise NotTrusted(str(error)) from error
     if found:
         shown = [
-            "{} ({})".format(op, judged.does[group]) if group in judged.does else op
+            "{} ({})".format(op, judgements.does[group]) if group in judgements.does else op
             for op, group in found[:SHOWN_OPERATIONS]
         ]
         more = " and {} more".format(len(found) - SHOWN_OPERATIONS) if len(found) > SHOWN_OPERATIONS else ""
