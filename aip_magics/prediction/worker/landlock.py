@@ -103,11 +103,8 @@ def add_rule(ruleset: int, path: str, rights: int) -> "int | None":
         checked_syscall(ADD_RULE, ruleset, PATH_BENEATH, struct.pack("=Qi", rights, descriptor), 0)
     except OSError as error:
         os.close(descriptor)
-        if error.errno in (
-            errno.EINVAL,
-            errno.EBADFD,
-            errno.ENOMSG,
-        ):  # no right left, or not in a file system
+        # Skipped: no right left, or the path is not in a file system.
+        if error.errno in (errno.EINVAL, errno.EBADFD, errno.ENOMSG):
             return None
         raise
     return descriptor

@@ -65,9 +65,8 @@ def check(cls: "Any", name: str) -> None:
     try:
         names = inspect.getfullargspec(cls.predict).args
     except TypeError as error:  # not a function of Python
-        raise ModelError(
-            "INVALID_USER_CODE", BAD_SIGNATURE.format(name, error_text(error)), "write " + EXPECTED_METHOD
-        ) from error
+        text = BAD_SIGNATURE.format(name, error_text(error))
+        raise ModelError("INVALID_USER_CODE", text, "write " + EXPECTED_METHOD) from error
     if len(names) != 2:
         fix = "write {} and read the other keys from kwargs".format(EXPECTED_METHOD)
         raise ModelError("INVALID_USER_CODE", BAD_SIGNATURE.format(name, names), fix)
