@@ -18,8 +18,7 @@ shows just those one to three lines (`_render_traceback_`), `--debug` shows the 
     ├── PredictionError           did not load or did not predict; `.kind`, `.code` as the service numbers them
     │   ├── TrustError            loading would use what is not listed, and the model is not trusted
     │   └── WorkerError           the worker process died, hung or could not start
-    │       └── NotBegunError     it died while it predicted another request than this one
-    ├── EnvironmentFailed         the environment of a runtime version is not here and could not be built
+    ├── RuntimeEnvironmentError   the environment of a runtime version is not here and could not be built
     ├── StorageError              Cloud Storage (upload, bucket, object)
     ├── ServerError               the embedded server could not start, or is gone
     ├── ApiError                  an error answer of the REST API: `.code`, `.status`, `.details`
@@ -171,10 +170,6 @@ class WorkerError(PredictionError):
 
     def __init__(self, detail: str, *, where: str = "", fix: str = "", log: str = "") -> None:
         super().__init__("FAILED_TO_RUN_MODEL", detail, where=where, fix=fix, log=log)
-
-
-class RequestNotStarted(WorkerError):
-    """The worker process ended while it predicted another request; this one had nothing to do with it."""
 
 
 class RuntimeEnvironmentError(AipError):

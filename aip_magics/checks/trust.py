@@ -15,7 +15,7 @@ from aip_magics.checks.context import CheckContext
 from aip_magics.checks.outcome import Finding, Outcomes
 from aip_magics.checks.rule import error
 from aip_magics.i18n import gettext as _
-from aip_magics.prediction.replies import trust_fix
+from aip_magics.prediction.worker_responses import trust_fix
 from aip_magics.trust import Trust
 
 _SHOWN = 6

@@ -17,7 +17,7 @@ from aip_magics.storage import Cache, GsUri, fetch_directory, fetch_file
 from aip_magics.targets import Target
 
 if TYPE_CHECKING:
-    from aip_magics.prediction.launch import WorkerSpec
+    from aip_magics.prediction.worker_spec import WorkerSpec
 
 DOWNLOADS = "downloads"  # below the data directory
 _MEASURED_PREDICTIONS = ("Prediction-Preprocess-Time", "Prediction-Engine-Run-Time", "Prediction-Postprocess-Time")
@@ -70,7 +70,7 @@ def run_trial_locally(trial: Trial) -> TrialResult:
     """How the model does in a worker of this Python; what it refuses is the `error`."""
     from aip_magics.prediction.local import worker_spec
     from aip_magics.prediction.packages import install
-    from aip_magics.prediction.pool import shared
+    from aip_magics.prediction.worker_pool import shared
 
     spec: WorkerSpec | None = None
     try:
@@ -94,7 +94,7 @@ def run_trial_locally(trial: Trial) -> TrialResult:
 
 def _measured(tried: TrialResult, spec: WorkerSpec | None) -> TrialResult:
     """With what the worker that holds the model tells of itself."""
-    from aip_magics.prediction.pool import memory_of, shared
+    from aip_magics.prediction.worker_pool import memory_of, shared
 
     worker = shared().worker(spec) if spec else None
     if worker is None or worker.loaded is None:

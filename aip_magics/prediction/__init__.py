@@ -1,14 +1,14 @@
-"""Predict with a model that is loaded in a worker process, never here.
+"""Predict with a model that is loaded in a worker process, never in the calling process.
 
 ::
 
-    local_predict ─► WorkerPool (warm workers) ─► start ─► Worker ─┐   forked from a ParentPool's preloaded parent,
-    the server ────────────────────────────────► AsyncWorker ──────┤   or spawned
-                                                                   └─► worker/  (its own process, any Python)
+    local_predict ─► WorkerPool (warm workers) ─► WorkerClient ─┐   forked by a ForkServerPool's preloaded process,
+    the server ─────────────────────────────► AsyncWorkerClient ┤   or spawned
+                                                                └─► worker/  (its own process, any Python)
 
-A worker gets the environment variables that an interpreter needs, and no others (`surroundings`). On Linux it gives up
-files, network and processes before it opens anything of a model (`worker/confinement`); `Loaded.protection` says what
-holds.
+A worker inherits only the environment variables that an interpreter needs (`worker_environ`). On Linux it gives up
+access to files, network and processes before it opens any file of a model (`worker/confinement`);
+`LoadedModel.protection` says what is enforced.
 """
 
 from __future__ import annotations
@@ -18,38 +18,32 @@ from typing import TYPE_CHECKING
 from aip_magics.lazy_imports import lazy_getattr
 
 if TYPE_CHECKING:
-    from aip_magics.prediction.aio import AsyncWorker
-    from aip_magics.prediction.launch import Loaded, Worker, WorkerSpec, start
+    from aip_magics.prediction.async_worker_client import AsyncWorkerClient
+    from aip_magics.prediction.fork_server_pool import ForkServerPool
     from aip_magics.prediction.local import local_predict, preload, worker_spec
-    from aip_magics.prediction.parents import ParentPool
-    from aip_magics.prediction.pool import WorkerPool
+    from aip_magics.prediction.worker_client import WorkerClient, start
+    from aip_magics.prediction.worker_pool import WorkerPool
+    from aip_magics.prediction.worker_responses import LoadedModel
+    from aip_magics.prediction.worker_spec import WorkerSpec
 
 __all__ = [
-    "AsyncWorker",
-    "Loaded",
-    "ParentPool",
-    "Worker",
-    "WorkerPool",
-    "WorkerSpec",
-    "local_predict",
-    "preload",
-    "start",
-    "worker_spec",
+    "AsyncWorkerClient", "ForkServerPool", "LoadedModel", "WorkerClient", "WorkerPool", "WorkerSpec", "local_predict",
+    "preload", "start", "worker_spec",
 ]  # fmt: skip
 
-# asyncio, subprocess and socket cost more than the whole of `%load_ext` may.
+# Importing asyncio, subprocess and socket would exceed the time that `%load_ext` may take.
 __getattr__ = lazy_getattr(
     __name__,
     {
-        "AsyncWorker": "aio",
-        "Loaded": "launch",
-        "ParentPool": "parents",
-        "Worker": "launch",
-        "WorkerPool": "pool",
-        "WorkerSpec": "launch",
+        "AsyncWorkerClient": "async_worker_client",
+        "ForkServerPool": "fork_server_pool",
+        "LoadedModel": "worker_responses",
+        "WorkerClient": "worker_client",
+        "WorkerPool": "worker_pool",
+        "WorkerSpec": "worker_spec",
         "local_predict": "local",
-        "start": "launch",
         "preload": "local",
+        "start": "worker_client",
         "worker_spec": "local",
     },
 )

@@ -12,8 +12,8 @@ from aip_magics.artifacts import resolve_export
 from aip_magics.errors import FieldError, InstancesError, ModelDirError
 from aip_magics.i18n import gettext as _
 from aip_magics.prediction.instances import encode, parse_json_request, request_body
-from aip_magics.prediction.launch import BARE, WorkerSpec
-from aip_magics.prediction.pool import WorkerPool, shared
+from aip_magics.prediction.worker_pool import WorkerPool, shared
+from aip_magics.prediction.worker_spec import NO_PRELOAD, WorkerSpec
 
 
 def local_predict(
@@ -138,8 +138,8 @@ def preload(
     Returns:
         False if there is nothing to import or this system cannot fork processes.
     """
-    name = BARE if prediction_class else framework_name(framework)
-    return name is not None and (pool or shared()).parents.warm(python, name)
+    name = NO_PRELOAD if prediction_class else framework_name(framework)
+    return name is not None and (pool or shared()).fork_servers.preload(python, name)
 
 
 def resolve_model_dir(model_dir: Path | str) -> Path:

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from aip_magics.errors import SettingsError
 from aip_magics.i18n import gettext as _
-from aip_magics.prediction.process import kill_group
 from aip_magics.prediction.worker_environ import has_password, worker_environ
+from aip_magics.prediction.worker_process import kill_group
 
 OnLine = Callable[[str], None]
 KEPT_LINES = 400  # the last lines of the output

@@ -131,7 +131,7 @@ class PullPlan(Protocol):
 @runtime_checkable
 class Served(Protocol):
     """A version and what serves it: `python` (the interpreter's path), `libraries` (name → version, also `python`),
-    `protection` (what its worker cannot reach, see `prediction.replies.Loaded`)."""
+    `protection` (what its worker cannot reach, see `prediction.worker_responses.Loaded`)."""
 
     @property
     def version(self) -> Version: ...

@@ -13,10 +13,10 @@ from aip_magics.server.names import ModelKey, VersionKey
 
 if TYPE_CHECKING:
     from aip_magics.server.gcs import ObjectStore
-    from aip_magics.server.last_use import LastUse
-    from aip_magics.server.nodes import Nodes
-    from aip_magics.server.serving.journals import Journals
+    from aip_magics.server.serving.node_groups import NodeGroups
+    from aip_magics.server.serving.request_logs import RequestLogs
     from aip_magics.server.state.database import Database
+    from aip_magics.server.state.last_use_times import LastUseTimes
     from aip_magics.server.state.model_snapshots import ModelSnapshots
     from aip_magics.server.version_creation import VersionCreator
 
@@ -28,10 +28,10 @@ class AppContext:
     store: Database
     objects: ObjectStore
     copies: ModelSnapshots
-    nodes: Nodes
+    nodes: NodeGroups
     creations: VersionCreator
-    last_use: LastUse
-    journals: Journals
+    last_use: LastUseTimes
+    request_logs: RequestLogs
     clock: Callable[[], datetime]
     python: str
     version: str

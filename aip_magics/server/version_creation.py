@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from aip_magics.errors import AipError, PredictionError, TrustError
 from aip_magics.server.conventions.google_json import timestamp
 from aip_magics.server.names import VersionKey
-from aip_magics.server.nodes import Nodes, Recipe
-from aip_magics.server.serving.scaling import Scale
+from aip_magics.server.serving.autoscaler import ScalingBounds
+from aip_magics.server.serving.node_groups import NodeGroups, NodeSpec
 from aip_magics.server.state import serializers, version_packages
 from aip_magics.server.state.database import Database, OperationRow, VersionRow
 from aip_magics.server.state.model_snapshots import Files, ModelSnapshots, list_model_files
@@ -47,9 +47,9 @@ class VersionCreator:
         store: Database,
         objects: ObjectStore,
         copies: ModelSnapshots,
-        nodes: Nodes,
+        nodes: NodeGroups,
         clock: Callable[[], datetime],
-        install: Callable[[Recipe], object],
+        install: Callable[[NodeSpec], object],
     ) -> None:
         self._store = store
         self._objects = objects
@@ -221,10 +221,10 @@ class VersionCreator:
         return OperationRow(row.location, row.project, row.model, row.version, done, row.number)
 
 
-def node_spec_of(row: VersionRow, copies: ModelSnapshots) -> Recipe:
+def node_spec_of(row: VersionRow, copies: ModelSnapshots) -> NodeSpec:
     """What serves a version whose files are copied."""
     assert row.artifact is not None
-    return Recipe(
+    return NodeSpec(
         row.key,
         copies.path(row.artifact),
         row.version.framework,
@@ -232,7 +232,7 @@ def node_spec_of(row: VersionRow, copies: ModelSnapshots) -> Recipe:
         version_packages.in_copy(copies.path(row.packages)) if row.packages else (),
         row.version.predictionClass,
         row.version.packageUris or (),
-        Scale.of(row.version),
+        ScalingBounds.of(row.version),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aip_magics.prediction import ParentPool, Worker, WorkerSpec, start
+from aip_magics.prediction import ForkServerPool, WorkerClient, WorkerSpec, start
 
 MODEL = """
     import os
@@ -24,10 +24,10 @@ MODEL = """
 @pytest.mark.parametrize("forked", [True, False], ids=["forked", "spawned"])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_as_many_threads_as_allowed(
-    parents: ParentPool, built: Callable[..., Path], tmp_path: Path, forked: bool, threads: int
+    parents: ForkServerPool, built: Callable[..., Path], tmp_path: Path, forked: bool, threads: int
 ) -> None:
     spec = WorkerSpec(built(MODEL), "SCIKIT_LEARN", threads=threads, trusted=True)
-    worker: Worker = start(spec, log_dir=tmp_path / "logs", parents=parents if forked else None)
+    worker: WorkerClient = start(spec, log_dir=tmp_path / "logs", fork_servers=parents if forked else None)
     with worker:
         assert worker.forked == forked
         worker.load()
@@ -38,12 +38,14 @@ def test_as_many_threads_as_allowed(
 
 
 def test_one_parent_serves_workers_with_any_number_of_threads(
-    parents: ParentPool, built: Callable[..., Path], tmp_path: Path
+    parents: ForkServerPool, built: Callable[..., Path], tmp_path: Path
 ) -> None:
     directory = built(MODEL)
     workers = [
         start(
-            WorkerSpec(directory, "SCIKIT_LEARN", threads=n, trusted=True), log_dir=tmp_path / "logs", parents=parents
+            WorkerSpec(directory, "SCIKIT_LEARN", threads=n, trusted=True),
+            log_dir=tmp_path / "logs",
+            fork_servers=parents,
         )
         for n in (1, 2)
     ]

@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta, timezone
 
-from aip_magics.server.last_use import LastUse
 from aip_magics.server.names import ModelKey
 from aip_magics.server.state.database import Database, ModelRow, OperationRow, VersionRow
+from aip_magics.server.state.last_use_times import LastUseTimes
 from aip_magics.spec import Model, Operation, Version
 
 KEY = ModelKey("global", "proj", "m").child("v1")
@@ -16,7 +16,7 @@ def test_not_every_request_is_a_write(tmp_path):
     store.create_model(ModelRow(KEY.parent, Model(), None))
     operation = OperationRow("global", "proj", "m", "v1", Operation("projects/proj/operations/o"))
     store.create_version(VersionRow(KEY, Version(state="READY", description="한국어"), "/python"), operation)
-    uses = LastUse(store, lambda: now[0])
+    uses = LastUseTimes(store, lambda: now[0])
 
     def written():
         return store.version(KEY).version.lastUseTime

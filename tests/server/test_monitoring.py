@@ -14,8 +14,8 @@ from server_process import wait_until
 
 from aip_magics.server.app import App, Serving
 from aip_magics.server.names import VersionKey
-from aip_magics.server.serving import waiting
-from aip_magics.server.serving.recipe import Recipe
+from aip_magics.server.serving import request_queue
+from aip_magics.server.serving.node_spec import NodeSpec
 
 V = "/v1/projects/proj/models/m/versions/v1"
 
@@ -104,7 +104,7 @@ def test_bodies_are_logged_where_the_version_asks_for_it(chatty):
 
 
 def test_whoever_is_turned_away_is_told_when_to_come_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(waiting, "QUEUE_REQUESTS", 0)
+    monkeypatch.setattr(request_queue, "QUEUE_REQUESTS", 0)
 
     def clock():
         return datetime.now(timezone.utc)
@@ -114,7 +114,7 @@ def test_whoever_is_turned_away_is_told_when_to_come_again(tmp_path, monkeypatch
             tmp_path, token="t" * 32, python=sys.executable, version="1", clock=clock, stop=clock, serving=Serving()
         )
         key = VersionKey("global", "proj", "m", "v1")
-        app.service.nodes.group(Recipe(key, tmp_path, None, sys.executable)).ready = True
+        app.service.nodes.group(NodeSpec(key, tmp_path, None, sys.executable)).ready = True
         sent = []
 
         async def receive():
@@ -127,7 +127,7 @@ def test_whoever_is_turned_away_is_told_when_to_come_again(tmp_path, monkeypatch
         path = f"{V}:predict"
         scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
         async with app.running():
-            await app.gate({**scope, "headers": headers}, receive, send)
+            await app.asgi({**scope, "headers": headers}, receive, send)
         return sent
 
     start, body = asyncio.run(main())

@@ -15,8 +15,8 @@ from aip_magics.checks.outcome import Finding, Outcomes
 from aip_magics.checks.rule import error, on_directory, rule
 from aip_magics.checks.trust import TrustQuestion, UntrustedFile, answers, listed, question
 from aip_magics.i18n import gettext as _
-from aip_magics.prediction.replies import trust_fix
 from aip_magics.prediction.worker import graph_walk
+from aip_magics.prediction.worker_responses import trust_fix
 
 _GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
 _READ_BY_LOADING = ("variables/", "assets/")

@@ -32,5 +32,5 @@ async def logs(request: Request) -> dict[str, Any]:
     text = request.query_params.get("lines") or str(LINES)
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise violation(InvalidArgument, "lines", f"A number of lines is wanted, not {text!r}.")
-    tails = service.journals.of(row.key).tails(min(int(text), MOST_LINES))
+    tails = service.request_logs.of(row.key).tails(min(int(text), MOST_LINES))
     return {"name": row.key.name, **tails}

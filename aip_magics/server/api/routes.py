@@ -1,4 +1,4 @@
-"""Every route of the server, in the order of the API's own list of methods."""
+"""Every route of the server but `:predict` (predict_app.py), in the order of the API's own list of methods."""
 
 from __future__ import annotations
 
@@ -10,17 +10,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from aip_magics.errors import NotFound
-from aip_magics.server import explain, predict
-from aip_magics.server.api import (
-    iam,
-    jobs,
-    locations,
-    models,
-    monitoring,
-    operations,
-    projects,
-    versions,
-)
+from aip_magics.server.api import explain, iam, jobs, locations, models, monitoring, operations, projects, versions
 from aip_magics.server.context import get_context
 from aip_magics.server.conventions.json_endpoint import Handler, json_endpoint
 
@@ -68,9 +58,6 @@ def _nowhere(scope: Scope) -> NotFound:
 def routes() -> list[BaseRoute]:
     """The v1 API and our own few routes; those of the object store come after, as they take any other path."""
     return [
-        # predict first: it is what is called often
-        Route(f"{_VERSION}:predict", predict.by_version, methods=["POST"]),
-        Route(f"{_MODEL}:predict", predict.by_model, methods=["POST"]),
         *(Route(path, json_endpoint(handler), methods=[verb]) for verb, path, handler in _METHODS),
         Route(HEALTH, health, methods=["GET"]),
         Route("/v1/{rest:path}", unknown, methods=_EVERY_METHOD),

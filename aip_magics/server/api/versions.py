@@ -117,7 +117,7 @@ async def patch(request: Request) -> dict[str, Any]:
     if scaling_validation.differ(row.version, changed):
         service.nodes.rescale(row.key, changed)
     if changed.requestLoggingConfig != row.version.requestLoggingConfig:
-        service.journals.of(row.key).log_requests(changed.requestLoggingConfig)
+        service.request_logs.of(row.key).log_requests(changed.requestLoggingConfig)
     return serializers.operation(operation)
 
 
