@@ -8,7 +8,7 @@ from importlib import resources
 
 from aip_magics import catalog, toml_reader
 from aip_magics.checks.rules import saved_model_trust
-from aip_magics.prediction.worker.graph_walk import FILE_INPUT, Judged
+from aip_magics.prediction.worker.graph_walk import FILE_INPUT, Judgements
 
 DATA = json.loads(catalog.graph_ops_path().read_text("utf-8"))
 
@@ -32,7 +32,7 @@ def test_groups_say_what_they_do_and_people_read_it() -> None:
 
 
 def test_what_decides_about_an_operation_is_about_one_that_is_not_harmless() -> None:
-    judged = Judged(str(catalog.graph_ops_path()))
+    judged = Judgements(str(catalog.graph_ops_path()))
     assert set(DATA["unless"]) | set(FILE_INPUT) <= set(judged.group)
     assert "ReadFile" in judged.folds  # stateless: what TensorFlow imports, it may evaluate
     assert "RestoreV2" not in judged.folds
