@@ -63,7 +63,7 @@ class Counter:
         """The group that serves this version, or the model's default version, where it is ready to."""
         service = self.gate.service
         if not isinstance(key, VersionKey):
-            name = service.store.default_version(key)
+            name = service.database.get_default_version(key)
             if name is None:
                 return None
             key = key.child(name)

@@ -17,7 +17,7 @@ from aip_magics.server.conventions import error_responses, google_json
 from aip_magics.server.conventions.error_responses import violation
 from aip_magics.server.names import ModelKey, VersionKey
 from aip_magics.server.nodes import NodeGroup
-from aip_magics.server.version_creation import node_spec_of
+from aip_magics.server.version_creation import build_node_spec
 
 RETRY_SECONDS = "1"
 TOO_MANY = 429
@@ -88,9 +88,9 @@ def note(
 
 
 def _default(service: AppContext, key: ModelKey) -> VersionKey:
-    version = service.store.default_version(key)
+    version = service.database.get_default_version(key)
     if version is None:
-        models.existing(service.store, key)
+        models.require_model(service.database, key)
         text = f'The model "{key.model}" has no default version; name a version.'
         raise violation(FailedPrecondition, "name", text)
     return key.child(version)
@@ -100,9 +100,9 @@ def _group(service: AppContext, key: VersionKey) -> NodeGroup:
     group = service.nodes.find(key)
     if group is not None and group.ready:
         return group  # no look into the store on the path of most requests
-    row = service.store.version(key)
+    row = service.database.get_version(key)
     if row is None:
-        models.existing(service.store, key.parent)
+        models.require_model(service.database, key.parent)
         raise error_responses.no_version(key.version, key.model)
     if row.version.state != "READY" or row.artifact is None:
         text = (
@@ -110,7 +110,7 @@ def _group(service: AppContext, key: VersionKey) -> NodeGroup:
             "successfully."
         )
         raise violation(FailedPrecondition, "name", text)
-    group = service.nodes.group(node_spec_of(row, service.copies))
+    group = service.nodes.group(build_node_spec(row, service.model_snapshots))
     group.ready = True
     service.journals.of(key).log_requests(row.version.requestLoggingConfig)
     return group
