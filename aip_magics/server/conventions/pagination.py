@@ -30,16 +30,16 @@ def paginate(
     """
     size, after = _page(request)
     matches = filters.parse(request.query_params.get("filter") or "")
-    found: list[tuple[str, Mapping[str, Any]]] = []
+    items: list[tuple[str, Mapping[str, Any]]] = []
     more = True
-    while more and len(found) <= size:
+    while more and len(items) <= size:
         rows = fetch(after, size + 1)
-        found += [(key(row), shown) for row in rows if matches(shown := show(row))]
+        items += [(key(row), shown) for row in rows if matches(shown := show(row))]
         more = len(rows) > size
         after = key(rows[-1]) if rows else after
-    answer: dict[str, Any] = {field: [shown for _, shown in found[:size]]} if found else {}
-    if len(found) > size:
-        answer["nextPageToken"] = base64.urlsafe_b64encode(found[size - 1][0].encode("utf-8")).decode("ascii")
+    answer: dict[str, Any] = {field: [shown for _, shown in items[:size]]} if items else {}
+    if len(items) > size:
+        answer["nextPageToken"] = base64.urlsafe_b64encode(items[size - 1][0].encode("utf-8")).decode("ascii")
     return answer
 
 

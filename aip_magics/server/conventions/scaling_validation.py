@@ -81,7 +81,7 @@ def _family(version: Version) -> str | None:
 
 def _needs_n1(version: Version) -> ApiError:
     text = (
-        f"The number of nodes cannot be updated with the machine type '{version.machineType}': an update of manual "
-        "scaling needs a Compute Engine (N1) machine type. Please update autoScaling.minNodes instead."
+        f"The number of nodes cannot be updated with the machine type '{version.machineType}': manual scaling "
+        "can be updated with a Compute Engine (N1) machine type only. Please update autoScaling.minNodes instead."
     )
     return violation(FailedPrecondition, f"{_MANUAL}.nodes", text)

@@ -45,20 +45,20 @@ class ExpectedChecksums:
     @classmethod
     def read(cls, metadata: Mapping[str, object], headers: Mapping[str, str]) -> ExpectedChecksums:
         """Read `crc32c` and `md5Hash` of the metadata, `X-Goog-Hash: crc32c=…,md5=…` and `Content-MD5`."""
-        found: dict[str, set[str]] = {"crc32c": set(), "md5": set()}
+        checksums: dict[str, set[str]] = {"crc32c": set(), "md5": set()}
         for key, value in (("crc32c", metadata.get("crc32c")), ("md5", metadata.get("md5Hash"))):
             if value:
-                found[key].add(_canonical(key, value))
+                checksums[key].add(_canonical(key, value))
         for item in headers.get("x-goog-hash", "").split(","):
             key, _, value = item.strip().partition("=")
-            if key in found:
-                found[key].add(_canonical(key, value))
+            if key in checksums:
+                checksums[key].add(_canonical(key, value))
         if sent := headers.get("content-md5"):
-            found["md5"].add(_canonical("md5", sent))
-        for key, values in found.items():
+            checksums["md5"].add(_canonical("md5", sent))
+        for key, values in checksums.items():
             if len(values) > 1:
                 raise invalid(f"The request has two different {key} values.")
-        return cls(**{key: next(iter(values), None) for key, values in found.items()})
+        return cls(**{key: next(iter(values), None) for key, values in checksums.items()})
 
     def check(self, crc32c: str, md5: str | None) -> None:
         """Raise InvalidArgument (400) when the received content has other checksums."""

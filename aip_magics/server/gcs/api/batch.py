@@ -79,13 +79,13 @@ async def _run(table: Sequence[BaseRoute], outer: Scope, payload: bytes) -> tupl
 def _scope(outer: Scope, payload: bytes) -> tuple[Scope, bytes]:
     head, _, body = payload.lstrip().replace(b"\r\n", b"\n").partition(b"\n\n")
     first, *lines = head.decode("latin-1").split("\n")
-    found = re.fullmatch(r"([A-Z]+) (\S+)(?: HTTP/\d(?:\.\d)?)?", first.strip())
-    if not found:
+    match = re.fullmatch(r"([A-Z]+) (\S+)(?: HTTP/\d(?:\.\d)?)?", first.strip())
+    if not match:
         raise invalid(f"Failed to parse batch request: '{first[:100]}' is not a request line.", "badRequest")
     try:
-        url = urlsplit(found[2])
+        url = urlsplit(match[2])
     except ValueError:
-        raise invalid(f"Failed to parse batch request: '{found[2][:100]}' is not a URL.", "badRequest") from None
+        raise invalid(f"Failed to parse batch request: '{match[2][:100]}' is not a URL.", "badRequest") from None
     if "alt=media" in url.query:
         raise invalid("Failed to parse batch request: object contents cannot be downloaded in a batch.", "badRequest")
     headers = [
@@ -97,7 +97,7 @@ def _scope(outer: Scope, payload: bytes) -> tuple[Scope, bytes]:
     host = [item for item in outer["headers"] if item[0] == b"host"]
     scope = {
         **outer,
-        "method": found[1],
+        "method": match[1],
         "path": unquote(url.path),
         "raw_path": url.path.encode("latin-1"),
         "query_string": url.query.encode("latin-1"),

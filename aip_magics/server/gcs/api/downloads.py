@@ -71,10 +71,10 @@ async def _read(call: ObjectRequest, handle: BinaryIO, first: int, size: int) ->
 
 def byte_range(text: str, size: int) -> tuple[int, int]:
     """Return first and last byte of `bytes=A-B`, `bytes=A-` or `bytes=-N`, of all otherwise; 416 beyond the end."""
-    found = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", text.strip(), re.ASCII)
-    if not found or not any(found.groups()):
+    match = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", text.strip(), re.ASCII)
+    if not match or not any(match.groups()):
         return 0, size - 1
-    start, end = found.groups()
+    start, end = match.groups()
     if not start:
         first, last = max(0, size - int(end)), size - 1
     else:

@@ -84,8 +84,8 @@ def boundary(content_type: str) -> bytes:
     """Return the boundary of a multipart content type, in double, single (gcloud) or no quotes."""
     if not content_type.lower().startswith("multipart/"):
         raise invalid(f"Expected a multipart Content-Type, got '{content_type[:100]}'.")
-    found = re.search(r""";\s*boundary=(?:"([^"]+)"|'([^']+)'|([^\s;"']+))""", content_type, re.IGNORECASE)
-    text = next(filter(None, found.groups()), "") if found else ""
+    match = re.search(r""";\s*boundary=(?:"([^"]+)"|'([^']+)'|([^\s;"']+))""", content_type, re.IGNORECASE)
+    text = next(filter(None, match.groups()), "") if match else ""
     if not 1 <= len(text) <= 200 or not text.isascii():
         raise invalid("Content-Type has no valid boundary.")
     return text.encode()

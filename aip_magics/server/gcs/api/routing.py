@@ -138,13 +138,13 @@ class ObjectRoute(BaseRoute):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["type"] != "http":
             return Match.NONE, {}
-        found = self._pattern.fullmatch(raw_path(scope))
-        if not found or not all(_has(scope["query_string"], name) for name in self._required):
+        match = self._pattern.fullmatch(raw_path(scope))
+        if not match or not all(_has(scope["query_string"], name) for name in self._required):
             return Match.NONE, {}
         if scope["method"] not in self.methods:
             # A path that looks like BUCKET/OBJECT belongs to the XML API only with one of its methods.
             return (Match.NONE if self._xml else Match.PARTIAL), {}
-        return Match.FULL, {"path_params": found.groupdict(), "endpoint": self._handler}
+        return Match.FULL, {"path_params": match.groupdict(), "endpoint": self._handler}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self._respond(scope, receive)

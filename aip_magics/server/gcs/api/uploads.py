@@ -200,10 +200,10 @@ class ContentRange:
         """Parse the header; InvalidArgument (400) when it is malformed."""
         if not text:
             return cls(0, None, None, whole=True)
-        found = re.fullmatch(r"bytes (?:(\d{1,18})-(\d{1,18})|\*)/(?:(\d{1,18})|\*)", text.strip(), re.ASCII)
-        if not found:
+        match = re.fullmatch(r"bytes (?:(\d{1,18})-(\d{1,18})|\*)/(?:(\d{1,18})|\*)", text.strip(), re.ASCII)
+        if not match:
             raise invalid(f"Invalid Content-Range: expected 'bytes FIRST-LAST/TOTAL', got '{text[:100]}'.")
-        start, end, total = (int(group) if group else None for group in found.groups())
+        start, end, total = (int(group) if group else None for group in match.groups())
         if start is not None and end is not None and (end < start or (total is not None and end >= total)):
             raise invalid(f"Invalid Content-Range: '{text[:100]}'.")
         return cls(start, end, total)
