@@ -1,4 +1,4 @@
-"""`python -m aip_magics.server --data-dir D`: the server in the foreground, until SIGTERM, Ctrl-C or its stop route."""
+"""Run the embedded server in the foreground until SIGTERM, Ctrl-C or a request to its stop route."""
 
 from __future__ import annotations
 
@@ -13,44 +13,47 @@ EXIT_FAILED, EXIT_ALREADY_RUNNING = 1, 3
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
     options = _parser().parse_args(arguments)
-    # After the options, so that --help and a mistake are answered at once.
+    # Imported after the options are parsed, so that --help and usage errors are fast.
     from aip_magics.server.lifecycle import AlreadyRunning, Options, run
 
     try:
         directory = options.data_dir.expanduser().absolute()
         run(directory, Options(**{name: value for name, value in vars(options).items() if name != "data_dir"}))
     except AlreadyRunning as error:
-        return _say(error, EXIT_ALREADY_RUNNING)
+        return _report(error, EXIT_ALREADY_RUNNING)
     except AipError as error:
-        return _say(error, EXIT_FAILED)
+        return _report(error, EXIT_FAILED)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m aip_magics.server", description=__doc__)
-    parser.add_argument("--data-dir", type=Path, required=True, help="where everything is kept; made if missing")
-    parser.add_argument("--port", type=int, help="port on 127.0.0.1; default: that of the last run, or a free one")
-    parser.add_argument("--token-file", type=Path, help="a file with the access token; default: one of our own making")
-    parser.add_argument("--idle-exit", type=float, metavar="SECONDS", help="end after this long without a request")
+    parser.add_argument(
+        "--data-dir", type=Path, required=True, help="directory for all data of the server; created if missing"
+    )
+    parser.add_argument("--port", type=int, help="port on 127.0.0.1; default: the port of the last run, or a free one")
+    parser.add_argument("--token-file", type=Path, help="file with the access token; default: generated")
+    parser.add_argument("--idle-exit", type=float, metavar="SECONDS", help="exit after this long without a request")
     parser.add_argument(
         "--idle-nodes",
         type=float,
         metavar="SECONDS",
         default=900.0,
-        help="end the nodes of a version with minNodes 0 after this long without a request (900)",
+        help="stop the nodes of a version with minNodes 0 after this long without a request; default: 900",
     )
     parser.add_argument(
         "--coalesce",
         dest="batching",
         action="store_true",
-        help="predict requests that wait for a node together (never those to custom code)",
+        help="batch queued predict requests (not for custom code)",
     )
-    parser.add_argument("--foreground", action="store_true", help="show the log in the terminal, too")
+    parser.add_argument("--foreground", action="store_true", help="also write the log to the terminal")
     return parser
 
 
-def _say(error: AipError, code: int) -> int:
+def _report(error: AipError, code: int) -> int:
     sys.stderr.write(inline("; ".join(part for part in (error.message, error.where, error.fix) if part)) + "\n")
     return code
 

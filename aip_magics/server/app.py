@@ -61,9 +61,9 @@ class App:
         self._store = Database(data_dir / "service.sqlite")
         self._objects = ObjectStore(data_dir, clock)
         copies = ModelSnapshots(data_dir / "artifacts")
-        copies.keep_only(self._store.copies())
+        copies.keep_only(self._store.list_snapshots())
         request_logs = RequestLogs(data_dir / "logs", clock)
-        request_logs.keep_only(self._store.version_keys())
+        request_logs.keep_only(self._store.list_version_keys())
         nodes = NodeGroups(
             self._start_worker,
             self._note_runtime,
@@ -97,11 +97,11 @@ class App:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Between the start and the end of serving: unfinished operations go on, at the end all workers are gone."""
-        self.service.creations.resume()
+        self.service.version_creator.resume()
         try:
             yield
         finally:
-            await self.service.creations.close()
+            await self.service.version_creator.close()
             await self.service.nodes.close_all()
             self.service.last_use.write()
             self.service.request_logs.flush()
@@ -112,7 +112,7 @@ class App:
     @property
     def idle(self) -> bool:
         """Whether neither a request nor an operation is in progress."""
-        return not self.asgi.busy and not self.service.creations.running
+        return not self.asgi.busy and not self.service.version_creator.running
 
     async def _start_worker(self, node_spec: NodeSpec) -> AsyncWorkerClient:
         packages = await asyncio.to_thread(self._install, node_spec)
@@ -161,5 +161,5 @@ class App:
         self._store.set_runtime(key, runtime)
 
     def _forget_gone(self, key: VersionKey) -> None:
-        if self._store.version(key) is None:
+        if self._store.get_version(key) is None:
             self.service.request_logs.remove(key)

@@ -1,4 +1,4 @@
-"""What a handler works with: the parts of the running server, and the names in the request's path."""
+"""Shared state of request handlers, and the resource names in a request's path."""
 
 from __future__ import annotations
 
@@ -23,31 +23,37 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class AppContext:
-    """The parts of one running server. `python` serves the versions of callers that name no interpreter."""
+    """Shared state of one running server.
 
-    store: Database
-    objects: ObjectStore
-    copies: ModelSnapshots
+    `python` is the interpreter of versions whose clients do not name one.
+    """
+
+    database: Database
+    object_store: ObjectStore
+    model_snapshots: ModelSnapshots
     nodes: NodeGroups
-    creations: VersionCreator
+    version_creator: VersionCreator
     last_use: LastUseTimes
     request_logs: RequestLogs
     clock: Callable[[], datetime]
     python: str
     version: str
     pid: int
-    warm: Callable[[str, str | None], None]  # import a framework ahead of the first worker that needs it
+    warm: Callable[[str, str | None], None]  # imports a framework before the first worker needs it
     stop: Callable[[], None]
 
 
 def get_context(request: Request) -> AppContext:
+    """Return the shared state of the server that handles the request."""
     return cast(AppContext, request.scope["service"])
 
 
 def model_key(request: Request) -> ModelKey:
+    """Return the key of the model in the request's path."""
     path = request.path_params
     return ModelKey(request.scope["location"], path["project"], path["model"])
 
 
 def version_key(request: Request) -> VersionKey:
+    """Return the key of the version in the request's path."""
     return model_key(request).child(request.path_params["version"])

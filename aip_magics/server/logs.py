@@ -1,4 +1,4 @@
-"""The server's own log: `<data>/server.log`, rotated by size. The access token is never in it."""
+"""The log of the server: `<data>/server.log`, rotated by size. The access token is never logged."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ LOG_FILE = "server.log"
 LOG_BYTES, LOG_FILES = 2_000_000, 3
 
 
-class _WithoutToken(logging.Formatter):
-    # Nothing of ours logs a header, but a traceback of a library may quote one.
+class _TokenFilterFormatter(logging.Formatter):
+    # The server does not log headers, but the traceback of a library may quote one.
     def __init__(self, token: str) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
         self._token = token
@@ -23,7 +23,7 @@ class _WithoutToken(logging.Formatter):
         return super().format(record).replace(self._token, "[token]")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        # A name or a path from a request stays on its line, and drives no terminal that shows the log.
+        # Escapes control characters: a name or path from a request must not break the line or control a terminal.
         return inline(super().formatMessage(record))
 
     def formatException(self, info: Any) -> str:  # noqa: N802
@@ -31,18 +31,18 @@ class _WithoutToken(logging.Formatter):
 
 
 def to_file(data_dir: Path, token: str) -> None:
-    """Send the log of this process to the file: what we and uvicorn have to say from INFO on, others from WARNING."""
+    """Write the log of this process to the file: aip_magics and uvicorn from INFO, other loggers from WARNING."""
     handler = logging.handlers.RotatingFileHandler(
         data_dir / LOG_FILE, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"
     )
-    handler.setFormatter(_WithoutToken(token))
+    handler.setFormatter(_TokenFilterFormatter(token))
     _attach(handler)
 
 
 def to_terminal(token: str) -> None:
-    """Send it to standard error as well."""
+    """Write the log to standard error as well."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_WithoutToken(token))
+    handler.setFormatter(_TokenFilterFormatter(token))
     _attach(handler)
 
 

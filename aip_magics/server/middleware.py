@@ -20,7 +20,7 @@ from aip_magics.errors import AipError, ApiError, InvalidArgument, PermissionDen
 from aip_magics.server.api.routes import HEALTH
 from aip_magics.server.context import AppContext
 from aip_magics.server.conventions.google_json import error_body
-from aip_magics.server.names import location_of
+from aip_magics.server.names import get_location
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class AccessMiddleware:
         # gcloud sends a URL for a target when this server is set as its proxy: that is how it reaches the regional
         # endpoints here. Its host is the one that counts (limits.py).
         host = scope.get("authority") or (hosts[0].decode("latin-1") if hosts else "")
-        location = location_of(host)
+        location = get_location(host)
         if location is None:
             raise PermissionDenied(f"This server does not answer for the host {host!r}.")
         if b"origin" in headers:

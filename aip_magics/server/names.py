@@ -1,4 +1,4 @@
-"""Names of resources, and the endpoint a request was meant for."""
+"""Names of resources, and the endpoint that a request addresses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aip_magics.resource_names import RESOURCE
 
 GLOBAL = "global"
 
-_MOST = 128
+_MAX_CHARS = 128
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:]+\]|[^:\[\]]+)(?::\d{1,5})?")
 _REGIONAL = re.compile(r"(?P<region>[a-z0-9-]+)-ml\.googleapis\.com")
 _GLOBAL_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]", "ml.googleapis.com", "storage.googleapis.com"})
@@ -18,7 +18,7 @@ _GLOBAL_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]", "ml.googleapis.com
 
 @dataclasses.dataclass(frozen=True)
 class ModelKey:
-    """One model. `location` is `global` or a region: each endpoint of the service had its own namespace."""
+    """The key of a model. `location` is `global` or a region: each endpoint has its own namespace."""
 
     location: str
     project: str
@@ -29,6 +29,7 @@ class ModelKey:
         return f"projects/{self.project}/models/{self.model}"
 
     def child(self, version: str) -> VersionKey:
+        """Return the key of a version of the model."""
         return VersionKey(self.location, self.project, self.model, version)
 
     @property
@@ -38,6 +39,8 @@ class ModelKey:
 
 @dataclasses.dataclass(frozen=True)
 class VersionKey(ModelKey):
+    """The key of a version."""
+
     version: str
 
     @property
@@ -50,14 +53,14 @@ class VersionKey(ModelKey):
 
 
 def is_resource_id(text: str) -> bool:
-    """Whether this may name a model or version: a letter, then letters, digits, underscores; at most 128."""
-    return len(text) <= _MOST and RESOURCE.fullmatch(text) is not None
+    """Return whether `text` is a legal model or version id: a letter, then at most 127 letters, digits, underscores."""
+    return len(text) <= _MAX_CHARS and RESOURCE.fullmatch(text) is not None
 
 
-def location_of(host: str) -> str | None:
-    """`global` or the region that this Host header addresses; None for a host we do not answer for.
+def get_location(host: str) -> str | None:
+    """Return the location that a Host header addresses, `global` or a region; None for an unknown host.
 
-    Refusing all other names is what stops DNS rebinding: a web page can point its own name at 127.0.0.1, not ours.
+    Refusing unknown hosts prevents DNS rebinding: a web page can point its own name at 127.0.0.1, but not these names.
     """
     match = _HOST.fullmatch(host)
     if match is None:

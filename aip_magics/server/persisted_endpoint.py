@@ -1,4 +1,4 @@
-"""What a server keeps over restarts, so that clients need not look again: its token and its port."""
+"""Token and port of the server, kept over restarts so that clients stay connected to the same endpoint."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ _FILE = "identity.json"
 
 @dataclasses.dataclass(frozen=True)
 class PersistedEndpoint:
+    """Token and port of a server."""
+
     token: str = dataclasses.field(repr=False)
-    port: int  # 0: none yet
+    port: int  # 0 before the first run
 
     @classmethod
     def read(cls, data_dir: Path) -> PersistedEndpoint:
-        """That of the last run; a new token where there is none."""
+        """Read token and port of the last run; without one, generate a token."""
         try:
             data = json.loads((data_dir / _FILE).read_text(encoding="utf-8"))
             return cls(token=_checked(str(data["token"])), port=int(data["port"]))
@@ -31,46 +33,46 @@ class PersistedEndpoint:
             return cls(token=secrets.token_urlsafe(32), port=0)
 
     def write(self, data_dir: Path) -> None:
-        """For the owner only (0600), whole or not at all."""
+        """Write the file atomically, readable by its owner only (0600)."""
         write_private(data_dir / _FILE, json.dumps(dataclasses.asdict(self)))
 
 
 def token_from(path: Path) -> str:
-    """The token in a file of the user's, without the line's end."""
+    """Read the token of a user's file, without the line break."""
     try:
         return _checked(path.read_text(encoding="utf-8").strip())
     except (OSError, ValueError) as error:
         raise ServerError(
-            f"no token can be read: {error}",
+            f"could not read the token: {error}",
             where=f"--token-file {path}",
-            fix="a file with one line of at least 16 printable ASCII characters without blanks",
+            fix="use a file with one line of at least 16 printable ASCII characters without spaces",
         ) from None
 
 
 def _checked(token: str) -> str:
     if not is_token(token):
-        raise ValueError("the token is too short or has characters that no header can carry")
+        raise ValueError("the token is too short or has characters that are not allowed in a header")
     return token
 
 
 def listen(port: int | None, last: int) -> socket.socket:
-    """A socket that listens on the loopback interface: at `port` or not at all, else at the last port or a free one."""
+    """Listen on the loopback interface: on `port` if set, otherwise on the last port or a free one."""
     for candidate in [port] if port else [last, 0]:
-        # The protocol is named so that asyncio turns Nagle's algorithm off, which costs 40 ms an answer.
+        # asyncio disables Nagle's algorithm, which would delay responses by 40 ms, only if the protocol is set.
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             if os.name == "posix":
-                # The connections of a server that was just killed linger; on Windows the option would mean sharing.
+                # Connections of a server that was just killed linger; on Windows the option would share the port.
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((HOST, candidate))
-            # From here on a client's connection waits instead of being refused.
+            # From now on a connection of a client is queued instead of refused.
             listener.listen(2048)
             return listener
         except OSError as error:
             listener.close()
             reason = error.strerror or str(error)
     raise ServerError(
-        f"port {port or 0} on {HOST} cannot be used: {reason}",
+        f"could not listen on port {port or 0} of {HOST}: {reason}",
         where="--port" if port else "",
-        fix="leave --port out to take a free one, or end the program that uses it",
+        fix="omit --port to use a free port, or stop the program that uses the port",
     )

@@ -21,7 +21,7 @@ from aip_magics.server.conventions import error_responses, google_json
 from aip_magics.server.conventions.error_responses import violation
 from aip_magics.server.names import ModelKey, VersionKey
 from aip_magics.server.serving.node_groups import NodeGroup
-from aip_magics.server.version_creation import node_spec_of
+from aip_magics.server.version_creation import build_node_spec
 
 TARGET = re.compile(r"/v1/projects/([^/]+)/models/([^/]+?)(?:/versions/([^/]+))?:predict")
 RETRY_SECONDS = b"1"
@@ -32,9 +32,9 @@ MAX_KEYS = 256  # remembered; a path has at most `limits.URL_BYTES`
 class PredictApp:
     """ASGI application: answer predict requests, pass every other request on to `app`."""
 
-    def __init__(self, app: ASGIApp, service: AppContext) -> None:
+    def __init__(self, app: ASGIApp, context: AppContext) -> None:
         self._app = app
-        self._service = service
+        self._context = context
         self._keys: dict[tuple[str, str], VersionKey] = {}  # by location and path, of the paths that name a version
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,11 +66,11 @@ class PredictApp:
             error_text = error.message
             status, answer = google_json.error_body(error)
         seconds = clock() - begun if begun else 0.0
-        if self._service.nodes.find(key) is group:  # or the version was deleted meanwhile, and its logs with it
+        if self._context.nodes.find(key) is group:  # or the version was deleted meanwhile, and its logs with it
             group.statistics.record(status, seconds)
-            self._service.request_logs.of(key).request(status, seconds, body, error_text or answer)
+            self._context.request_logs.of(key).request(status, seconds, body, error_text or answer)
             if not error_text:
-                self._service.last_use.note(key)
+                self._context.last_use.note(key)
         return status, answer
 
     @functools.cached_property
@@ -94,20 +94,20 @@ class PredictApp:
         return key
 
     def _default_version(self, key: ModelKey) -> VersionKey:
-        version = self._service.store.default_version(key)
+        version = self._context.database.get_default_version(key)
         if version is None:
-            models.existing(self._service.store, key)
+            models.require_model(self._context.database, key)
             text = f'The model "{key.model}" has no default version; name a version.'
             raise violation(FailedPrecondition, "name", text)
         return key.child(version)
 
     def _node_group(self, key: VersionKey) -> NodeGroup:
-        group = self._service.nodes.find(key)
+        group = self._context.nodes.find(key)
         if group is not None and group.ready:
             return group  # most requests need not ask the store
-        row = self._service.store.version(key)
+        row = self._context.database.get_version(key)
         if row is None:
-            models.existing(self._service.store, key.parent)
+            models.require_model(self._context.database, key.parent)
             raise error_responses.no_version(key.version, key.model)
         if row.version.state != "READY" or row.artifact is None:
             text = (
@@ -115,9 +115,9 @@ class PredictApp:
                 "successfully."
             )
             raise violation(FailedPrecondition, "name", text)
-        group = self._service.nodes.group(node_spec_of(row, self._service.copies))
+        group = self._context.nodes.group(build_node_spec(row, self._context.model_snapshots))
         group.ready = True
-        self._service.request_logs.of(key).log_requests(row.version.requestLoggingConfig)
+        self._context.request_logs.of(key).log_requests(row.version.requestLoggingConfig)
         return group
 
 

@@ -1,6 +1,6 @@
-"""CREATE_VERSION: copy model directory and packages, start a worker, load the model; the version ends READY or FAILED.
+"""CREATE_VERSION: snapshot model directory and packages, start a worker, load the model: READY or FAILED.
 
-Every step can be done again, so that an operation which a killed server had begun is simply run once more by the next.
+Every step can be repeated, so that the next server simply reruns an operation that a killed server had started.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ log = logging.getLogger(__name__)
 
 CANCELLED, INVALID_ARGUMENT, FAILED_PRECONDITION, ABORTED, INTERNAL = 1, 3, 9, 10, 13  # google.rpc.Code
 LOG_LINES = 30
-COPY_ATTEMPTS = 3
-NEEDS_TRUST = "needsTrust"  # of a version's runtime: it is FAILED because nobody consented to what it runs
+SNAPSHOT_ATTEMPTS = 3
+NEEDS_TRUST = "needsTrust"  # key of a version's runtime: FAILED because the user has not trusted its files
 
 Stage = Literal["copying", "installing", "loading", "ready"]
 
 
 class VersionCreator:
-    """The running CREATE_VERSION operations, each an asyncio task.
+    """Runs CREATE_VERSION operations, each as an asyncio task.
 
-    `install` puts a recipe's packages in place, blocking, where that has not been done: a stage of its own to callers.
+    `install` installs the packages of a recipe unless they are installed already (blocking); clients see it as a stage.
     """
 
     def __init__(
         self,
-        store: Database,
-        objects: ObjectStore,
-        copies: ModelSnapshots,
+        database: Database,
+        object_store: ObjectStore,
+        model_snapshots: ModelSnapshots,
         nodes: NodeGroups,
         clock: Callable[[], datetime],
         install: Callable[[NodeSpec], object],
     ) -> None:
-        self._store = store
-        self._objects = objects
-        self._copies = copies
+        self._database = database
+        self._object_store = object_store
+        self._model_snapshots = model_snapshots
         self._nodes = nodes
         self._clock = clock
         self._install = install
@@ -61,58 +61,59 @@ class VersionCreator:
         self._cancelled: set[int] = set()
         self._failing: set[int] = set()
         self._stages: dict[int, Stage] = {}
-        self._copying = asyncio.Lock()  # a copy must not be removed between being made and being written down
+        self._snapshot_lock = asyncio.Lock()  # a snapshot must not be removed before its row is written
 
     @property
     def running(self) -> int:
+        """The number of running operations."""
         return len(self._tasks)
 
-    def begin(self, operation: OperationRow) -> None:
-        """Run the operation in the background. It is in the store already, as is its version."""
+    def start(self, operation: OperationRow) -> None:
+        """Run an operation in the background. Operation and version are already in the database."""
         task = asyncio.get_running_loop().create_task(self._run(operation))
         self._tasks[operation.number] = task
         self._stages[operation.number] = "copying"
         task.add_done_callback(lambda _: self._forget(operation.number))
 
     def progress(self, operation: OperationRow) -> Mapping[str, Any] | None:
-        """Where an operation that runs has got to."""
+        """Return the stage of a running operation."""
         stage = self._stages.get(operation.number)
         return {"stage": stage} if stage else None
 
-    async def settled(self, operation: OperationRow, seconds: float) -> None:
-        """Wait until the operation is done, but not longer than this."""
+    async def wait(self, operation: OperationRow, seconds: float) -> None:
+        """Wait until the operation is done, at most `seconds`."""
         if task := self._tasks.get(operation.number):
             await asyncio.wait({task}, timeout=seconds)
 
     def resume(self) -> None:
-        """At start: what an earlier server had begun is done again, or ABORTED where its version is gone."""
-        for operation in self._store.running_operations():
-            if self._store.version(operation.version_key):
-                self.begin(operation)
+        """At startup, rerun unfinished operations; those whose version was deleted become ABORTED."""
+        for operation in self._database.list_running_operations():
+            if self._database.get_version(operation.version_key):
+                self.start(operation)
             else:
-                error = Status(ABORTED, "The server was restarted while the operation ran.")
-                self._store.update_operation(self._done(operation, error=error))
+                error = Status(ABORTED, "The server was restarted while the operation was running.")
+                self._database.update_operation(self._build_done_row(operation, error=error))
 
     def cancel(self, operation: OperationRow) -> None:
-        """Ask the operation to stop; its version becomes FAILED. Nothing happens when it is done."""
+        """Cancel the operation; its version becomes FAILED. No effect on a finished operation."""
         task = self._tasks.get(operation.number)
-        if task and operation.number not in self._failing:  # what writes the failure down must not be cut off
+        if task and operation.number not in self._failing:  # recording the failure must not be interrupted
             self._cancelled.add(operation.number)
             task.cancel()
 
     async def close(self) -> None:
-        """Stop without an outcome: the next server runs the operations again."""
+        """Stop all tasks without an outcome: the next server reruns the operations."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def release(self, row: VersionRow) -> None:
-        """Remove those copies of a version that no other needs any more."""
-        if row.copies:
-            async with self._copying:
-                for name in row.copies - self._store.copies():
-                    await asyncio.to_thread(self._copies.remove, name)
+        """Remove the snapshots of a version that no other version uses."""
+        if row.snapshots:
+            async with self._snapshot_lock:
+                for name in row.snapshots - self._database.list_snapshots():
+                    await asyncio.to_thread(self._model_snapshots.remove, name)
 
     async def _run(self, operation: OperationRow) -> None:
         key = operation.version_key
@@ -123,78 +124,86 @@ class VersionCreator:
                 raise
             await self._fail(operation, Status(CANCELLED, "Create Version was cancelled."))
         except TrustError as error:
-            await self._fail(operation, self._distrusted(key, error))
+            await self._fail(operation, self._trust_status(key, error))
         except PredictionError as error:
-            await self._fail(operation, _bad_model(error))
+            await self._fail(operation, _bad_model_status(error))
         except AipError as error:
             await self._fail(operation, Status(FAILED_PRECONDITION, f"Create Version failed. {error.message}"))
         except Exception:
-            log.exception("%s: creating the version failed", key.name)
+            log.exception("%s: could not create the version", key.name)
             text = "Create Version failed. Internal error encountered; the server's log has the details."
             await self._fail(operation, Status(INTERNAL, text))
 
-    def _distrusted(self, key: VersionKey, error: TrustError) -> Status:
-        """As a bad model, with the line that consents. No client but ours can say `--trust`."""
-        self._store.set_runtime(key, {NEEDS_TRUST: True})
-        row = self._store.version(key)
+    def _trust_status(self, key: VersionKey, error: TrustError) -> Status:
+        """Build the status of a bad model, with the command that trusts its files: other clients have no `--trust`."""
+        self._database.set_runtime(key, {NEEDS_TRUST: True})
+        row = self._database.get_version(key)
         version = row.version if row else Version()
         packages = (uri for uri in version.packageUris or () if uri.rpartition("/")[2] == error.place)
-        place = next(packages, None) or (version.deploymentUri or "").rstrip("/")
-        status = _bad_model(error)
-        line = f"aip-magics trust {shlex.quote(place)}"
-        text = f"{status.message} If you trust whoever made it, run this and create the version again: {line}"
+        uri = next(packages, None) or (version.deploymentUri or "").rstrip("/")
+        status = _bad_model_status(error)
+        command = f"aip-magics trust {shlex.quote(uri)}"
+        text = (
+            f"{status.message} If you trust the author of these files, run this and create the version again: {command}"
+        )
         return dataclasses.replace(status, message=text)
 
     def _forget(self, number: int) -> None:
-        for kept in (self._cancelled, self._failing):
-            kept.discard(number)
+        for numbers in (self._cancelled, self._failing):
+            numbers.discard(number)
         self._tasks.pop(number, None)
         self._stages.pop(number, None)
 
     async def _create(self, operation: OperationRow) -> None:
-        row = self._store.version(operation.version_key)
+        row = self._database.get_version(operation.version_key)
         assert row is not None  # versions.delete refuses a version that is CREATING
-        row = await self._copy(row)
-        made = node_spec_of(row, self._copies)
-        if made.packages:
+        row = await self._create_snapshots(row)
+        recipe = build_node_spec(row, self._model_snapshots)
+        if recipe.packages:
             self._stages[operation.number] = "installing"
-            await asyncio.to_thread(self._install, made)
+            await asyncio.to_thread(self._install, recipe)
         self._stages[operation.number] = "loading"
-        loaded = await self._nodes.group(made).start()
+        loaded = await self._nodes.group(recipe).start()
         framework = row.version.framework
-        if framework is None and row.version.predictionClass is None:  # a routine has none, whatever it imports
+        if (
+            framework is None and row.version.predictionClass is None
+        ):  # a custom prediction routine has none, even if it imports one
             framework = cast(Framework, loaded.framework)
         ready = row.version.replace(state="READY", framework=framework)
-        first = self._store.model(row.key.parent)
-        is_default = first is not None and first.default_version is None
+        model = self._database.get_model(row.key.parent)
+        is_default = model is not None and model.default_version is None
         shown = serializers.version(VersionRow(row.key, ready, row.python, is_default=is_default))
         self._stages[operation.number] = "ready"
-        self._store.finish_version(row.key, ready, self._done(operation, response=serializers.response(shown)))
+        self._database.finish_version(
+            row.key, ready, self._build_done_row(operation, response=serializers.response(shown))
+        )
         log.info("%s is READY (%s, %.3f s to load)", row.key.name, loaded.class_name, loaded.load_seconds)
 
-    async def _copy(self, row: VersionRow) -> VersionRow:
-        """The row with its copies made, as far as an earlier server has not made them."""
-        async with self._copying:
+    async def _create_snapshots(self, row: VersionRow) -> VersionRow:
+        """Create the snapshots that the row does not have yet; return the row with their names."""
+        async with self._snapshot_lock:
             if not row.artifact:
                 uri = row.version.deploymentUri or ""
                 row = dataclasses.replace(
-                    row, artifact=await self._copied(lambda: list_model_files(self._objects, uri))
+                    row, artifact=await self._create_snapshot(lambda: list_model_files(self._object_store, uri))
                 )
-                self._store.set_copies(row.key, row.artifact, None)
+                self._database.set_snapshots(row.key, row.artifact, None)
             if row.version.packageUris and not row.packages:
                 version = row.version
-                found = await self._copied(lambda: version_packages.files_of(self._objects, version))
-                row = dataclasses.replace(row, packages=found)
-                self._store.set_copies(row.key, row.artifact, row.packages)
+                packages = await self._create_snapshot(
+                    lambda: version_packages.list_package_files(self._object_store, version)
+                )
+                row = dataclasses.replace(row, packages=packages)
+                self._database.set_snapshots(row.key, row.artifact, row.packages)
             return row
 
-    async def _copied(self, find: Callable[[], Files]) -> str:
-        for attempt in range(COPY_ATTEMPTS):
-            files = await asyncio.to_thread(find)
+    async def _create_snapshot(self, list_files: Callable[[], Files]) -> str:
+        for attempt in range(SNAPSHOT_ATTEMPTS):
+            files = await asyncio.to_thread(list_files)
             try:
-                return await asyncio.to_thread(self._copies.make, self._objects, files)
-            except FileNotFoundError:  # an object was replaced after it was listed
-                if attempt + 1 == COPY_ATTEMPTS:
+                return await asyncio.to_thread(self._model_snapshots.create, self._object_store, files)
+            except FileNotFoundError:  # an object was replaced after the listing
+                if attempt + 1 == SNAPSHOT_ATTEMPTS:
                     raise
         raise AssertionError("unreachable")
 
@@ -202,18 +211,18 @@ class VersionCreator:
         key = operation.version_key
         self._failing.add(operation.number)
         await self._nodes.close(key)
-        row = self._store.version(key)
+        row = self._database.get_version(key)
         assert row is not None
         failed = row.version.replace(state="FAILED", errorMessage=error.message)
-        self._store.set_copies(key, None, None)
-        self._store.finish_version(key, failed, self._done(operation, error=error))
+        self._database.set_snapshots(key, None, None)
+        self._database.finish_version(key, failed, self._build_done_row(operation, error=error))
         await self.release(row)
         log.warning("%s is FAILED: %s", key.name, error.message)
 
-    def _done(self, row: OperationRow, *, error: Status | None = None, response: Any = None) -> OperationRow:
+    def _build_done_row(self, row: OperationRow, *, error: Status | None = None, response: Any = None) -> OperationRow:
         assert row.operation.metadata is not None
         metadata = row.operation.metadata.replace(endTime=timestamp(self._clock()))
-        if progress := self.progress(row):  # of one that failed: where
+        if progress := self.progress(row):  # the stage in which a failed operation stopped
             metadata = metadata.replace(other={"progress": progress})
         if row.number in self._cancelled:
             metadata = metadata.replace(isCancellationRequested=True)
@@ -221,24 +230,24 @@ class VersionCreator:
         return OperationRow(row.location, row.project, row.model, row.version, done, row.number)
 
 
-def node_spec_of(row: VersionRow, copies: ModelSnapshots) -> NodeSpec:
-    """What serves a version whose files are copied."""
+def build_node_spec(row: VersionRow, model_snapshots: ModelSnapshots) -> NodeSpec:
+    """Build the specification of the nodes that serve a version with snapshots."""
     assert row.artifact is not None
     return NodeSpec(
         row.key,
-        copies.path(row.artifact),
+        model_snapshots.path(row.artifact),
         row.version.framework,
         row.python,
-        version_packages.in_copy(copies.path(row.packages)) if row.packages else (),
+        version_packages.list_snapshot_packages(model_snapshots.path(row.packages)) if row.packages else (),
         row.version.predictionClass,
         row.version.packageUris or (),
         ScalingBounds.of(row.version),
     )
 
 
-def _bad_model(error: PredictionError) -> Status:
-    """The error of the operation as the service worded it (two blanks after `error:`), with the end of the log."""
-    # Whatever ends a load is a model that failed to load, but for what the service says of a routine's class.
+def _bad_model_status(error: PredictionError) -> Status:
+    """Build the operation's error in the service's words (two spaces after `error:`), with the end of the log."""
+    # Every load error is reported as a model that failed to load, except errors in the class of a custom routine.
     reason = f"Failed to load model: {error.detail} (Error code: 0)"
     if error.kind == "INVALID_USER_CODE":
         reason = error.message

@@ -39,27 +39,27 @@ def test_a_version_whose_name_is_taken_leaves_no_operation(store):
     store.create_version(version("v1"), operation("one"))
     with pytest.raises(AlreadyExists):
         store.create_version(version("v1"), operation("two"))
-    assert store.operation("global", "proj", "one") is not None
-    assert store.operation("global", "proj", "two") is None
+    assert store.get_operation("global", "proj", "one") is not None
+    assert store.get_operation("global", "proj", "two") is None
 
 
 def test_only_the_first_version_that_becomes_ready_becomes_the_default(store):
     for name, state in (("broken", "FAILED"), ("good", "READY"), ("later", "READY")):
         store.create_version(version(name), operation(name, name))
-        row = store.operation("global", "proj", name)
+        row = store.get_operation("global", "proj", name)
         store.finish_version(MODEL.child(name), version(name, state).version, row)
-    assert store.model(MODEL).default_version == "good"
-    assert [row.is_default for row in store.versions(MODEL, "", 9)] == [False, True, False]
+    assert store.get_model(MODEL).default_version == "good"
+    assert [row.is_default for row in store.list_versions(MODEL, "", 9)] == [False, True, False]
 
 
 def test_an_operation_runs_until_it_is_done(store):
     store.create_version(version("v1"), operation("op"))
-    (running,) = store.running_operations()
+    (running,) = store.list_running_operations()
     assert running.version_key == MODEL.child("v1")
     done = OperationRow("global", "proj", "m", "v1", running.operation.replace(done=True), running.number)
     store.finish_version(MODEL.child("v1"), version("v1", "READY").version, done)
-    assert store.running_operations() == []
-    assert store.operation("global", "proj", "op").operation.done is True
+    assert store.list_running_operations() == []
+    assert store.get_operation("global", "proj", "op").operation.done is True
 
 
 def test_an_operation_id_is_never_given_twice(store):
@@ -73,14 +73,14 @@ def test_everything_is_there_after_opening_it_again(tmp_path):
     first = Database(path)
     first.create_model(ModelRow(MODEL, Model(description="Modell für später", labels={"a": "b"}), None))
     first.create_version(version("v1"), operation("op"))
-    first.set_copies(MODEL.child("v1"), "abc", "def")
+    first.set_snapshots(MODEL.child("v1"), "abc", "def")
     first.set_runtime(MODEL.child("v1"), {"libraries": {"numpy": "2"}})
     first.close()
     second = Database(path)
-    assert second.model(MODEL).model == Model(description="Modell für später", labels={"a": "b"})
-    row = second.version(MODEL.child("v1"))
+    assert second.get_model(MODEL).model == Model(description="Modell für später", labels={"a": "b"})
+    row = second.get_version(MODEL.child("v1"))
     assert (row.artifact, row.runtime, row.python) == ("abc", {"libraries": {"numpy": "2"}}, "/usr/bin/python3")
-    assert second.copies() == {"abc", "def"}
+    assert second.list_snapshots() == {"abc", "def"}
     second.close()
 
 
@@ -108,8 +108,8 @@ def test_an_interrupted_migration_leaves_nothing_half_done(tmp_path, monkeypatch
 def test_rows_are_paged_by_name(store):
     for name in ("c", "a", "b"):
         store.create_version(version(name), operation(name, name))
-    assert [row.key.version for row in store.versions(MODEL, "", 2)] == ["a", "b"]
-    assert [row.key.version for row in store.versions(MODEL, "b", 2)] == ["c"]
+    assert [row.key.version for row in store.list_versions(MODEL, "", 2)] == ["a", "b"]
+    assert [row.key.version for row in store.list_versions(MODEL, "b", 2)] == ["c"]
     assert store.has_versions(MODEL, besides="a")
 
 
@@ -123,9 +123,9 @@ def test_a_database_of_the_first_release_is_brought_up_to_date(tmp_path):
         database.execute("INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
     database.close()
     store = Database(tmp_path / "db")
-    found = store.version(MODEL.child("v1"))
+    found = store.get_version(MODEL.child("v1"))
     assert (found.artifact, found.packages, found.is_default) == ("abc", None, True)
     store.create_version(version("v2"), operation("op", "v2"))
-    store.set_copies(MODEL.child("v2"), "abc", "def")
-    assert store.version(MODEL.child("v2")).copies == {"abc", "def"}
+    store.set_snapshots(MODEL.child("v2"), "abc", "def")
+    assert store.get_version(MODEL.child("v2")).snapshots == {"abc", "def"}
     store.close()

@@ -62,7 +62,7 @@ def test_audit_configs_change_only_when_the_mask_names_them(shared_server, model
         ({"policy": {"binding": []}}, "Unknown name \"binding\" at 'policy': Cannot find field."),
         ({"policy": {"bindings": [{"rol": 1}]}}, "Unknown name \"rol\" at 'policy.bindings[0]': Cannot find field."),
         ({"polic": {}}, 'Unknown name "polic": Cannot find field.'),
-        ({"policy": {"bindings": [{"role": "owner"}]}}, "Field: policy.bindings[0].role Error: Role 'owner'"),
+        ({"policy": {"bindings": [{"role": "owner"}]}}, "Field: policy.bindings[0].role Error: Invalid role 'owner'"),
         ({"policy": {"bindings": [{**BINDING, "members": ["me"]}]}}, "Field: policy.bindings[0].members"),
         ({"policy": {"version": 2}}, "Field: policy.version"),
         ({"policy": {"etag": "%"}}, "Field: policy.etag"),

@@ -19,7 +19,7 @@ def test_not_every_request_is_a_write(tmp_path):
     uses = LastUseTimes(store, lambda: now[0])
 
     def written():
-        return store.version(KEY).version.lastUseTime
+        return store.get_version(KEY).version.lastUseTime
 
     assert written() is None
     uses.note(KEY)
@@ -32,7 +32,7 @@ def test_not_every_request_is_a_write(tmp_path):
     now[0] += timedelta(seconds=60)
     uses.note(KEY)
     assert written() == "2024-03-05T06:08:18Z"
-    assert store.version(KEY).version.description == "한국어"
+    assert store.get_version(KEY).version.description == "한국어"
     uses.forget(KEY)
     store.set_last_use(KEY.parent.child("gone"), "x")  # a version that is deleted while it predicts
     assert written() == "2024-03-05T06:08:18Z"

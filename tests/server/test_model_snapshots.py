@@ -38,7 +38,7 @@ def content_of(folder):
 
 def test_a_copy_outlives_its_source(objects, copies):
     put(objects, "dir/", b"")  # a marker that some tools leave is no file
-    name = copies.make(objects, list_model_files(objects, "gs://bucket/dir/"))
+    name = copies.create(objects, list_model_files(objects, "gs://bucket/dir/"))
     for stored in objects.list("bucket", ""):
         objects.delete("bucket", stored.name)
     assert content_of(copies.path(name)) == CONTENT
@@ -47,8 +47,8 @@ def test_a_copy_outlives_its_source(objects, copies):
 def test_the_same_files_are_copied_once(objects, copies):
     for name, content in CONTENT.items():
         put(objects, f"again/{name}", content)
-    first = copies.make(objects, list_model_files(objects, "gs://bucket/dir"))
-    assert copies.make(objects, list_model_files(objects, "gs://bucket/again")) == first
+    first = copies.create(objects, list_model_files(objects, "gs://bucket/dir"))
+    assert copies.create(objects, list_model_files(objects, "gs://bucket/again")) == first
     put(objects, "again/empty", b"no more")
     assert digest(list_model_files(objects, "gs://bucket/again")) != first
 
@@ -58,7 +58,7 @@ def test_a_file_system_without_links_gets_real_copies(objects, copies, monkeypat
         raise PermissionError("no links here")
 
     monkeypatch.setattr(os, "link", refuse)
-    name = copies.make(objects, list_model_files(objects, "gs://bucket/dir"))
+    name = copies.create(objects, list_model_files(objects, "gs://bucket/dir"))
     assert content_of(copies.path(name)) == CONTENT
     assert all(path.stat().st_nlink == 1 for path in copies.path(name).rglob("*") if path.is_file())
 
@@ -67,12 +67,12 @@ def test_an_object_that_vanishes_meanwhile_leaves_no_half_copy(objects, copies):
     files = list_model_files(objects, "gs://bucket/dir")
     objects.delete("bucket", "dir/model.joblib")
     with pytest.raises(FileNotFoundError):
-        copies.make(objects, files)
+        copies.create(objects, files)
     assert list(copies.path("").iterdir()) == []
 
 
 def test_at_start_only_what_is_needed_stays(objects, copies, tmp_path):
-    name = copies.make(objects, list_model_files(objects, "gs://bucket/dir"))
+    name = copies.create(objects, list_model_files(objects, "gs://bucket/dir"))
     shutil.copytree(copies.path(name), copies.path("forgotten"))
     copies.path("building-x").mkdir()
     copies.keep_only({name, "elsewhere"})

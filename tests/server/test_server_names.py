@@ -1,6 +1,6 @@
 import pytest
 
-from aip_magics.server.names import ModelKey, is_resource_id, location_of
+from aip_magics.server.names import ModelKey, get_location, is_resource_id
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from aip_magics.server.names import ModelKey, is_resource_id, location_of
     ],
 )
 def test_hosts_we_answer_for(host, location):
-    assert location_of(host) == location
+    assert get_location(host) == location
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_hosts_we_answer_for(host, location):
     ],
 )
 def test_hosts_we_do_not_answer_for(host):
-    assert location_of(host) is None
+    assert get_location(host) is None
 
 
 @pytest.mark.parametrize("name", ["a", "A_1", "model", "m" * 128])

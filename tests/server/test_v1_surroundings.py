@@ -54,7 +54,7 @@ def test_an_operation_is_found_by_its_location_too(shared_server):
     ("body", "status", "text"),
     [
         ({"jobId": "j", "predictionInput": {}}, "FAILED_PRECONDITION", "Batch prediction is not available on this"),
-        ({"jobId": "j", "trainingInput": {}}, "FAILED_PRECONDITION", "it does not train them"),
+        ({"jobId": "j", "trainingInput": {}}, "FAILED_PRECONDITION", "Training is not available"),
         ({"jobId": "j"}, "INVALID_ARGUMENT", "Exactly one of prediction_input and training_input"),
         ({"predictionInput": {}}, "INVALID_ARGUMENT", "Field: job.job_id Error: A job id is required."),
     ],

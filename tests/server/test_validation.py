@@ -18,7 +18,7 @@ CONTAINER = {"container": IMAGE, "machineType": "n1-standard-2", "deploymentUri"
 
 
 def check(key, **fields):
-    return validation.version(Version.from_json({**GOOD, **fields}), key)
+    return validation.validate_version(Version.from_json({**GOOD, **fields}), key)
 
 
 @pytest.mark.parametrize(
@@ -98,12 +98,24 @@ def test_versions_that_are_accepted(key, fields):
         (REGIONAL, {"acceleratorConfig": {"count": 0}}, "version.accelerator_config.count"),
         (GLOBAL, {"container": IMAGE}, "Custom containers are available on regional endpoints only."),
         (REGIONAL, {"container": IMAGE}, "version.machine_type Error: A custom container needs a Compute Engine"),
-        (REGIONAL, {**CONTAINER, "framework": "XGBOOST"}, "version.framework Error: It cannot be used together with"),
-        (REGIONAL, {**CONTAINER, "runtimeVersion": "2.11"}, "version.runtime_version Error: It cannot be used"),
-        (REGIONAL, {**CONTAINER, "packageUris": ["gs://b/p.tar.gz"]}, "version.package_uris Error: It cannot be used"),
+        (
+            REGIONAL,
+            {**CONTAINER, "framework": "XGBOOST"},
+            "version.framework Error: framework cannot be used together with",
+        ),
+        (
+            REGIONAL,
+            {**CONTAINER, "runtimeVersion": "2.11"},
+            "version.runtime_version Error: runtimeVersion cannot be used",
+        ),
+        (
+            REGIONAL,
+            {**CONTAINER, "packageUris": ["gs://b/p.tar.gz"]},
+            "version.package_uris Error: packageUris cannot be used",
+        ),
         (REGIONAL, {**CONTAINER, "container": {"image": "gcr.io/p/x"}}, "in Artifact Registry in the region"),
         (REGIONAL, {**CONTAINER, "container": {**IMAGE, "ports": [{"containerPort": 0}]}}, "from 1 to 65535"),
-        (REGIONAL, {**CONTAINER, "container": {**IMAGE, "env": [{"name": "AIP_X"}]}}, "begins with AIP_"),
+        (REGIONAL, {**CONTAINER, "container": {**IMAGE, "env": [{"name": "AIP_X"}]}}, "reserved prefix AIP_"),
     ],
 )
 def test_versions_that_are_refused(key, fields, text):
@@ -114,10 +126,13 @@ def test_versions_that_are_refused(key, fields, text):
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
-        (CONTAINER, "version.container Error: The embedded server has no custom containers"),
+        (CONTAINER, "version.container Error: The embedded server does not support custom containers"),
         ({**CONTAINER, "routes": {"predict": "/p"}}, "version.container"),
         ({"predictionClass": "m.C", "framework": "XGBOOST"}, 'Exactly one of "prediction_class" and "framework"'),
-        ({**GPU, "framework": "TENSORFLOW"}, "version.accelerator_config Error: The embedded server has no accel"),
+        (
+            {**GPU, "framework": "TENSORFLOW"},
+            "version.accelerator_config Error: The embedded server does not support accel",
+        ),
         ({"explanationConfig": {"xraiAttribution": {"numIntegralSteps": 50}}}, "version.explanation_config"),
     ],
 )
@@ -212,7 +227,7 @@ def test_defaults_follow_the_endpoint_and_output_only_fields_are_dropped():
 )
 def test_the_framework_of_a_directory(framework, names, found):
     version = check(GLOBAL).replace(framework=framework)
-    assert validation.framework_of(version, names, [1] * len(names)) == found
+    assert validation.detect_framework(version, names, [1] * len(names)) == found
 
 
 @pytest.mark.parametrize(
@@ -229,23 +244,25 @@ def test_the_framework_of_a_directory(framework, names, found):
 )
 def test_directories_that_are_refused(framework, names, text):
     with pytest.raises(FailedPrecondition, match=re.escape(text)):
-        validation.framework_of(check(GLOBAL).replace(framework=framework), names, [1] * len(names))
+        validation.detect_framework(check(GLOBAL).replace(framework=framework), names, [1] * len(names))
 
 
 def test_a_routine_may_have_any_files():
-    assert validation.framework_of(check(GLOBAL, **ROUTINE), ["weights.h5", "model.pkl", "model.bst"], [1] * 3) is None
+    assert (
+        validation.detect_framework(check(GLOBAL, **ROUTINE), ["weights.h5", "model.pkl", "model.bst"], [1] * 3) is None
+    )
     with pytest.raises(FailedPrecondition, match="holds 1001 files"):
-        validation.framework_of(check(GLOBAL, **ROUTINE), ["x"], [1] * 1001)
+        validation.detect_framework(check(GLOBAL, **ROUTINE), ["x"], [1] * 1001)
 
 
 def test_limits_of_a_directory():
     with pytest.raises(FailedPrecondition, match=r"holds 1001 files, which exceeds the allowed maximum of 1000\."):
-        validation.framework_of(check(GLOBAL), ["model.pkl"], [1] * 1001)
+        validation.detect_framework(check(GLOBAL), ["model.pkl"], [1] * 1001)
     too_large = [600 * 1024 * 1024]
     text = r"The total size of files in gs://b/dir is 629145600 bytes, which exceeds the allowed maximum of \d+ bytes\."
     with pytest.raises(FailedPrecondition, match=text):
-        validation.framework_of(check(GLOBAL), ["model.pkl"], too_large)
-    assert validation.framework_of(check(REGIONAL), ["model.bst"], too_large) == "XGBOOST"
+        validation.detect_framework(check(GLOBAL), ["model.pkl"], too_large)
+    assert validation.detect_framework(check(REGIONAL), ["model.bst"], too_large) == "XGBOOST"
 
 
 @pytest.mark.parametrize(
@@ -258,7 +275,7 @@ def test_limits_of_a_directory():
     ],
 )
 def test_regions_of_a_model(given, location, regions):
-    assert validation.model(Model.from_json(given), location).regions == regions
+    assert validation.validate_model(Model.from_json(given), location).regions == regions
 
 
 @pytest.mark.parametrize(
@@ -271,4 +288,4 @@ def test_regions_of_a_model(given, location, regions):
 )
 def test_regions_that_are_refused(regions, location, text):
     with pytest.raises(InvalidArgument, match=re.escape(text)):
-        validation.model(Model(regions=tuple(regions)), location)
+        validation.validate_model(Model(regions=tuple(regions)), location)

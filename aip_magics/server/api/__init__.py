@@ -1,1 +1,1 @@
-"""Handlers of the v1 API, one file for each kind of resource, and the routes that lead to them."""
+"""Handlers of the prediction REST API, one file per kind of resource, and their routes."""

@@ -15,12 +15,12 @@ from aip_magics.server.conventions.error_responses import no_default, violation
 
 
 async def by_version(request: Request) -> dict[str, Any]:
-    row = versions.existing(get_context(request), version_key(request))
+    row = versions.require_version(get_context(request), version_key(request))
     return await _refuse(request, row.key.version)
 
 
 async def by_model(request: Request) -> dict[str, Any]:
-    row = models.existing(get_context(request).store, model_key(request))
+    row = models.require_model(get_context(request).database, model_key(request))
     if row.default_version is None:
         raise no_default(row.key.model)
     return await _refuse(request, row.default_version)

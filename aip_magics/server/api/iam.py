@@ -1,6 +1,6 @@
-"""IAM policies of models: stored and given back; nobody is kept out by them, as the server has one user.
+"""projects.models IAM policies: stored and returned, but not enforced, as the server has a single user.
 
-Jobs have none, since there are no jobs.
+Jobs have no policies, since there are no jobs.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from aip_magics.server.conventions import etags, field_masks, google_json, reque
 from aip_magics.server.conventions.error_responses import violation
 from aip_magics.spec import Resource
 
-NO_POLICY = "ACAB"  # the etag of a policy that was never set, at all Google services
+NO_POLICY = "ACAB"  # the etag of a policy that was never set, in all Google services
 VERSIONS = (0, 1, 3)
 
-# What somebody who may do everything holds on a model.
+# The permissions of a model's owner.
 PERMISSIONS = frozenset(
     [f"ml.models.{verb}" for verb in ("delete", "get", "getIamPolicy", "predict", "setIamPolicy", "update")]
     + [f"ml.versions.{verb}" for verb in ("create", "delete", "get", "list", "predict", "update")]
@@ -75,79 +75,83 @@ class SetIamPolicyRequest(Resource):
 
 @dataclasses.dataclass(frozen=True)
 class TestIamPermissionsRequest(Resource):
-    __test__ = False  # pytest takes a class of this name for a test
+    __test__ = False  # pytest would collect a class of this name
 
     permissions: tuple[str, ...] | None = None
 
 
 async def get(request: Request) -> dict[str, Any]:
-    asked = request.query_params.get("options.requestedPolicyVersion") or "0"
-    if asked not in map(str, VERSIONS):
-        raise violation(InvalidArgument, "options.requested_policy_version", "One of 0, 1, 3 is wanted.")
-    row = models.existing(get_context(request).store, model_key(request))
-    return _shown(_stored(row.policy))
+    """models.getIamPolicy"""
+    version = request.query_params.get("options.requestedPolicyVersion") or "0"
+    if version not in map(str, VERSIONS):
+        raise violation(InvalidArgument, "options.requested_policy_version", "Expected one of 0, 1, 3.")
+    row = models.require_model(get_context(request).database, model_key(request))
+    return _serialize(_parse_policy(row.policy))
 
 
 async def set_(request: Request) -> dict[str, Any]:
-    given = await request_parsing.parse_resource(request, SetIamPolicyRequest)
-    if given.policy is None:
+    """models.setIamPolicy"""
+    body = await request_parsing.parse_resource(request, SetIamPolicyRequest)
+    if body.policy is None:
         raise violation(InvalidArgument, "policy", "A policy is required.")
-    known = ("bindings", "etag", "auditConfigs", "version")
-    paths = field_masks.parse(given.updateMask or "bindings,etag", known)
-    store = get_context(request).store
-    row = models.existing(store, model_key(request))
-    current = _stored(row.policy)
-    etags.check_etag("policy.etag", given.policy.etag, _shown(current)["etag"])
-    # The version belongs to the bindings: with one that has a condition it must be 3, whatever the mask says.
+    updatable = ("bindings", "etag", "auditConfigs", "version")
+    paths = field_masks.parse(body.updateMask or "bindings,etag", updatable)
+    database = get_context(request).database
+    row = models.require_model(database, model_key(request))
+    current = _parse_policy(row.policy)
+    etags.check_etag("policy.etag", body.policy.etag, _serialize(current)["etag"])
+    # The version always follows the bindings, regardless of the mask: bindings with conditions need version 3.
     paths = tuple({*paths, "version"} - {"etag"})
-    changed = field_masks.apply(current, given.policy.replace(etag=None), paths)
-    _check(changed)
-    store.set_policy(row.key, json.dumps(changed.to_json(), ensure_ascii=False))
-    return _shown(changed)
+    changed = field_masks.apply(current, body.policy.replace(etag=None), paths)
+    _check_policy(changed)
+    database.set_policy(row.key, json.dumps(changed.to_json(), ensure_ascii=False))
+    return _serialize(changed)
 
 
 async def test(request: Request) -> dict[str, Any]:
-    """Which of the permissions the caller has: none on a model that is not there, and no 404."""
+    """models.testIamPermissions: the owner's permissions; none, instead of 404, on a model that does not exist."""
     permissions = await _permissions(request)
-    if get_context(request).store.model(model_key(request)) is None:
+    if get_context(request).database.get_model(model_key(request)) is None:
         return {}
-    held = [name for name in permissions if name in PERMISSIONS]
-    return {"permissions": held} if held else {}
+    granted = [name for name in permissions if name in PERMISSIONS]
+    return {"permissions": granted} if granted else {}
 
 
 async def test_job(request: Request) -> dict[str, Any]:
+    """jobs.testIamPermissions: no permissions, since there are no jobs."""
     await _permissions(request)
     return {}
 
 
 async def _permissions(request: Request) -> tuple[str, ...]:
-    given = (await request_parsing.parse_resource(request, TestIamPermissionsRequest)).permissions or ()
-    for name in given:
+    permissions = (await request_parsing.parse_resource(request, TestIamPermissionsRequest)).permissions or ()
+    for name in permissions:
         if not _PERMISSION.fullmatch(name):
             raise violation(InvalidArgument, "permissions", f"Permission {name[:200]!r} is not valid.")
-    return tuple(dict.fromkeys(given))
+    return tuple(dict.fromkeys(permissions))
 
 
-def _stored(policy: str | None) -> Policy:
+def _parse_policy(policy: str | None) -> Policy:
     return Policy.from_json(json.loads(policy), strict=False) if policy else Policy()
 
 
-def _shown(policy: Policy) -> dict[str, Any]:
+def _serialize(policy: Policy) -> dict[str, Any]:
     data = policy.to_json()
     return {**data, "etag": google_json.etag(["policy", data]) if data else NO_POLICY}
 
 
-def _check(policy: Policy) -> None:
+def _check_policy(policy: Policy) -> None:
     if policy.version not in (None, *VERSIONS):
-        raise violation(InvalidArgument, "policy.version", "One of 0, 1, 3 is wanted.")
+        raise violation(InvalidArgument, "policy.version", "Expected one of 0, 1, 3.")
     for number, binding in enumerate(policy.bindings or ()):
         where = f"policy.bindings[{number}]"
         if not _ROLE.fullmatch(binding.role or ""):
-            text = f"Role {(binding.role or '')[:200]!r} is not of the form roles/NAME or projects/PROJECT/roles/NAME."
+            role = (binding.role or "")[:200]
+            text = f"Invalid role {role!r}: expected roles/NAME or projects/PROJECT/roles/NAME."
             raise violation(InvalidArgument, f"{where}.role", text)
         for member in binding.members or ():
             if not _MEMBER.fullmatch(member):
-                text = f"Member {member[:200]!r} is not of the form user:EMAIL, serviceAccount:EMAIL, group:EMAIL …"
+                text = f"Invalid member {member[:200]!r}: expected user:EMAIL, serviceAccount:EMAIL, group:EMAIL …"
                 raise violation(InvalidArgument, f"{where}.members", text)
         if binding.condition and policy.version != 3:
             raise violation(InvalidArgument, "policy.version", "A policy with conditions must have version 3.")

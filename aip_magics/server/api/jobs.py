@@ -1,6 +1,6 @@
-"""projects.jobs: there are none, and none can be made.
+"""projects.jobs: the server has no jobs and cannot create any.
 
-The refusal is FAILED_PRECONDITION and not UNIMPLEMENTED: a 501 makes gcloud repeat the call for half a minute.
+`create` fails with FAILED_PRECONDITION, not UNIMPLEMENTED: gcloud retries a 501 for half a minute.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from aip_magics.server.conventions.error_responses import violation
 
 
 async def create(request: Request) -> dict[str, Any]:
+    """jobs.create: always an error."""
     job = await google_json.read_json(request)
-    given = [name for name in ("predictionInput", "trainingInput") if job.get(name) is not None]
+    inputs = [name for name in ("predictionInput", "trainingInput") if job.get(name) is not None]
     if not isinstance(job.get("jobId"), str) or not job["jobId"]:
         raise violation(InvalidArgument, "job.job_id", "A job id is required.")
-    if len(given) != 1:
+    if len(inputs) != 1:
         raise violation(InvalidArgument, "job", "Exactly one of prediction_input and training_input must be provided.")
-    if given == ["trainingInput"]:
-        raise violation(FailedPrecondition, "job.training_input", "This server serves models; it does not train them.")
+    if inputs == ["trainingInput"]:
+        raise violation(FailedPrecondition, "job.training_input", "Training is not available on this server.")
     raise violation(
         FailedPrecondition,
         "job.prediction_input",
@@ -31,10 +32,11 @@ async def create(request: Request) -> dict[str, Any]:
 
 
 async def list_(request: Request) -> dict[str, Any]:
-    none: list[str] = []
-    return pagination.paginate(request, "jobs", lambda _after, _count: none, str, lambda _: {})
+    """jobs.list: always empty."""
+    empty: list[str] = []
+    return pagination.paginate(request, "jobs", lambda _after, _count: empty, str, lambda _: {})
 
 
 async def missing(request: Request) -> dict[str, Any]:
-    """get, cancel, patch and the policy of a job: it does not exist."""
+    """jobs.get, cancel, patch and policy: NotFound, as no job exists."""
     raise error_responses.no_job(request.path_params["job"])

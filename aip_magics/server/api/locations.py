@@ -1,4 +1,4 @@
-"""projects.locations: the regions a model can be in. They offer online prediction, without accelerators."""
+"""projects.locations: the regions of models. They offer online prediction without accelerators."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ from aip_magics.server.conventions.error_responses import violation
 
 
 async def list_(request: Request) -> dict[str, Any]:
+    """locations.list"""
     project = request.path_params["project"]
     return pagination.paginate(
         request,
         "locations",
         lambda after, count: [name for name in _names() if name > after][:count],
         str,
-        lambda name: _shown(project, name),
+        lambda name: _serialize(project, name),
     )
 
 
 async def get(request: Request) -> dict[str, Any]:
+    """locations.get"""
     location = request.path_params["location"]
     if location not in _names():
         raise violation(NotFound, "name", f'The location resource: "{location}" was not found.')
-    return _shown(request.path_params["project"], location)
+    return _serialize(request.path_params["project"], location)
 
 
 def _names() -> list[str]:
     return sorted({*catalog.regional_regions(), *catalog.global_regions()})
 
 
-def _shown(project: str, location: str) -> dict[str, Any]:
+def _serialize(project: str, location: str) -> dict[str, Any]:
     return {"name": f"projects/{project}/locations/{location}", "capabilities": [{"type": "ONLINE_PREDICTION"}]}

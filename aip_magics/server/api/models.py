@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 
 from aip_magics.errors import FailedPrecondition, InvalidArgument
-from aip_magics.server.api.operations import finished
+from aip_magics.server.api.operations import build_done_operation
 from aip_magics.server.context import get_context, model_key
 from aip_magics.server.conventions import error_responses, etags, field_masks, pagination, request_parsing, validation
 from aip_magics.server.conventions.error_responses import violation
@@ -16,89 +16,97 @@ from aip_magics.server.state import quotas, serializers
 from aip_magics.server.state.database import Database, ModelRow
 from aip_magics.spec import Model
 
-# gcloud's `models update` sends labels too. Region and logging stay as they were created.
+# gcloud's `models update` also sends labels. Region and logging cannot be changed.
 PATCHABLE = ("description", "labels", "defaultVersion.name")
 
 
 async def create(request: Request) -> dict[str, Any]:
-    service = get_context(request)
-    given = await request_parsing.parse_resource(request, Model, "model")
+    """models.create"""
+    context = get_context(request)
+    requested = await request_parsing.parse_resource(request, Model, "model")
     location = request.scope["location"]
-    key = ModelKey(location, request.path_params["project"], validation.resource_id("model.name", given.name))
-    row = ModelRow(key, validation.model(given, location), None)
-    if service.store.model(key) is None:  # else the store says that the name is taken
-        quotas.one_more_model(service.store, key)
-    service.store.create_model(row)
-    return serializers.model(row, service.store).to_json()
+    key = ModelKey(location, request.path_params["project"], validation.check_resource_id("model.name", requested.name))
+    row = ModelRow(key, validation.validate_model(requested, location), None)
+    if context.database.get_model(key) is None:  # otherwise the database reports that the name is taken
+        quotas.check_model_quota(context.database, key)
+    context.database.create_model(row)
+    return serializers.model(row, context.database).to_json()
 
 
 async def get(request: Request) -> dict[str, Any]:
-    service = get_context(request)
-    service.last_use.write()
-    return serializers.model(existing(service.store, model_key(request)), service.store).to_json()
+    """models.get"""
+    context = get_context(request)
+    context.last_use.write()
+    return serializers.model(require_model(context.database, model_key(request)), context.database).to_json()
 
 
 async def list_(request: Request) -> dict[str, Any]:
-    service = get_context(request)
-    service.last_use.write()
-    store, location, project = service.store, request.scope["location"], request.path_params["project"]
+    """models.list"""
+    context = get_context(request)
+    context.last_use.write()
+    database, location, project = context.database, request.scope["location"], request.path_params["project"]
     return pagination.paginate(
         request,
         "models",
-        lambda after, count: store.models(location, project, after, count),
+        lambda after, count: database.list_models(location, project, after, count),
         lambda row: row.key.model,
-        lambda row: serializers.model(row, store).to_json(),
+        lambda row: serializers.model(row, database).to_json(),
     )
 
 
 async def patch(request: Request) -> dict[str, Any]:
-    """The Operation is done when it is answered."""
-    service = get_context(request)
-    given = await request_parsing.parse_resource(request, Model, "model")
+    """models.patch: the returned Operation is done."""
+    context = get_context(request)
+    requested = await request_parsing.parse_resource(request, Model, "model")
     paths = field_masks.from_request(request, PATCHABLE)
-    # From here on nothing is awaited: what is read is what is changed.
-    row = existing(service.store, model_key(request))
-    etags.check_etag("model.etag", given.etag, serializers.model(row, service.store).etag or "")
-    plain = [path for path in paths if path != "defaultVersion.name"]
-    model = field_masks.apply(row.model, given, plain)
+    # No await from here on: the row must not change between read and update.
+    row = require_model(context.database, model_key(request))
+    etags.check_etag("model.etag", requested.etag, serializers.model(row, context.database).etag or "")
+    model_paths = [path for path in paths if path != "defaultVersion.name"]
+    model = field_masks.apply(row.model, requested, model_paths)
     model = model.replace(description=model.description or None, labels=model.labels or None)
-    validation.model_labels(model.labels)
-    default = _default(service.store, row, given) if "defaultVersion.name" in paths else row.default_version
+    validation.validate_labels(model.labels)
+    default = (
+        _requested_default(context.database, row, requested) if "defaultVersion.name" in paths else row.default_version
+    )
     changed = ModelRow(row.key, model, default, row.policy)
-    shown = serializers.model(changed, service.store)
-    operation = finished(service, "UPDATE_MODEL", row.key, labels=model.labels, response=serializers.response(shown))
-    service.store.update_model(changed, operation)
+    shown = serializers.model(changed, context.database)
+    operation = build_done_operation(
+        context, "UPDATE_MODEL", row.key, labels=model.labels, response=serializers.response(shown)
+    )
+    context.database.update_model(changed, operation)
     return serializers.operation(operation)
 
 
 async def delete(request: Request) -> dict[str, Any]:
-    """Only a model without versions. The Operation is done when it is answered."""
-    service = get_context(request)
-    row = existing(service.store, model_key(request))
-    if service.store.has_versions(row.key):
+    """models.delete: only a model without versions; the returned Operation is done."""
+    context = get_context(request)
+    row = require_model(context.database, model_key(request))
+    if context.database.has_versions(row.key):
         text = "A model that has versions cannot be deleted. Please delete its versions first."
         raise violation(FailedPrecondition, "name", text)
-    operation = finished(service, "DELETE_MODEL", row.key, labels=row.model.labels)
-    service.store.delete_model(row.key, operation)
+    operation = build_done_operation(context, "DELETE_MODEL", row.key, labels=row.model.labels)
+    context.database.delete_model(row.key, operation)
     return serializers.operation(operation)
 
 
-def existing(store: Database, key: ModelKey) -> ModelRow:
-    row = store.model(key)
+def require_model(database: Database, key: ModelKey) -> ModelRow:
+    """Return the model; NotFound when it does not exist."""
+    row = database.get_model(key)
     if row is None:
         raise error_responses.no_model(key.model)
     return row
 
 
-def _default(store: Database, row: ModelRow, given: Model) -> str:
-    """The version that a patch makes the default, by its id or full name."""
-    name = (given.defaultVersion.name if given.defaultVersion else None) or ""
+def _requested_default(database: Database, row: ModelRow, requested: Model) -> str:
+    """Return the version that a patch sets as default, by id or full name."""
+    name = (requested.defaultVersion.name if requested.defaultVersion else None) or ""
     version = name.removeprefix(f"{row.key.name}/versions/")
     if not version or "/" in version:
         text = f"The name of a version of the model {row.key.model!r} is required."
         raise violation(InvalidArgument, "model.default_version.name", text)
-    found = store.version(row.key.child(version))
-    if found is None:
+    version_row = database.get_version(row.key.child(version))
+    if version_row is None:
         raise error_responses.no_version(version, row.key.model)
-    error_responses.must_be_ready(found.version.state)
+    error_responses.check_ready(version_row.version.state)
     return version

@@ -1,4 +1,4 @@
-"""projects.getConfig, and the number that a project has."""
+"""projects.getConfig, and project numbers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from aip_magics.spec import Int64
 
 
 async def get_config(request: Request) -> dict[str, Any]:
-    """The service agent, under the name it had at the service; nothing here runs as it."""
-    number = number_of(request.path_params["project"])
+    """projects.getConfig: the service agent, under its name in the service; the server does not use it."""
+    number = get_project_number(request.path_params["project"])
     return {
         "serviceAccount": f"service-{number}@cloud-ml.google.com.iam.gserviceaccount.com",
         "serviceAccountProject": str(number),
@@ -20,8 +20,8 @@ async def get_config(request: Request) -> dict[str, Any]:
     }
 
 
-def number_of(project: str) -> Int64:
-    """Twelve digits, always the same for the same project id; a number given as the id is the number."""
+def get_project_number(project: str) -> Int64:
+    """Derive a 12-digit number from a project id, always the same for the same id; a numeric id is returned as is."""
     if project.isascii() and project.isdecimal() and len(project) <= 18:
         return Int64(project)
     digest = hashlib.blake2b(project.encode("utf-8", "replace"), digest_size=8).digest()

@@ -1,4 +1,4 @@
-"""Every route of the server but `:predict` (predict_app.py), in the order of the API's own list of methods."""
+"""All routes of the prediction REST API but `:predict` (predict_app.py), in the order of the API reference."""
 
 from __future__ import annotations
 
@@ -32,22 +32,24 @@ _EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 async def health(request: Request) -> Response:
-    """The one answer that needs no token: by it a client tells our server from another on the same port."""
-    service = get_context(request)
-    return JSONResponse({"name": NAME, "version": service.version, "pid": service.pid})
+    """Health check, without a token: a client can tell this server from another one on the same port."""
+    context = get_context(request)
+    return JSONResponse({"name": NAME, "version": context.version, "pid": context.pid})
 
 
 async def stop(request: Request) -> dict[str, Any]:
+    """Extension of the API: stop the server."""
     get_context(request).stop()
     return {}
 
 
 async def unknown(request: Request) -> Response:
+    """Route for unknown paths below /v1/: NotFound."""
     raise _nowhere(request.scope)
 
 
 async def nowhere(scope: Scope, _receive: Receive, _send: Send) -> None:
-    """The ASGI application for what no route takes, be it the object store's."""
+    """ASGI application for requests that match no route, including those of the object store: NotFound."""
     raise _nowhere(scope)
 
 
@@ -56,7 +58,7 @@ def _nowhere(scope: Scope) -> NotFound:
 
 
 def routes() -> list[BaseRoute]:
-    """The v1 API and our own few routes; those of the object store come after, as they take any other path."""
+    """Build the routes of the v1 API and its extensions. The object store's, which match any path, must follow."""
     return [
         *(Route(path, json_endpoint(handler), methods=[verb]) for verb, path, handler in _METHODS),
         Route(HEALTH, health, methods=["GET"]),
@@ -79,7 +81,7 @@ _METHODS: tuple[tuple[str, str, Handler], ...] = (
     ("POST", _VERSIONS, versions.create),
     ("GET", _VERSIONS, versions.list_),
     ("POST", f"{_VERSION}:setDefault", versions.set_default),
-    ("GET", f"{_VERSION}:runtime", versions.runtime),  # our own, as are the next two
+    ("GET", f"{_VERSION}:runtime", versions.runtime),  # extension, like the next two
     ("GET", f"{_VERSION}:stats", monitoring.stats),
     ("GET", f"{_VERSION}:logs", monitoring.logs),
     ("GET", _VERSION, versions.get),
@@ -100,6 +102,6 @@ _METHODS: tuple[tuple[str, str, Handler], ...] = (
     ("POST", f"{_JOB}:testIamPermissions", iam.test_job),
     ("GET", _JOB, jobs.missing),
     ("PATCH", _JOB, jobs.missing),
-    ("POST", "/aip-magics/warm", versions.warm),  # our own, as is the next
+    ("POST", "/aip-magics/warm", versions.warm),  # extension, like the next
     ("POST", "/aip-magics/stop", stop),
 )

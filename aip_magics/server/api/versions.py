@@ -1,4 +1,4 @@
-"""projects.models.versions: create, get, list, patch, delete, setDefault, and what really serves a version."""
+"""projects.models.versions: create, get, list, patch, delete, setDefault; and the extensions `:runtime` and `warm`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from aip_magics.errors import FailedPrecondition, InvalidArgument
 from aip_magics.server.api import models
-from aip_magics.server.api.operations import begun, finished
+from aip_magics.server.api.operations import build_done_operation, build_running_operation
 from aip_magics.server.context import AppContext, get_context, model_key, version_key
 from aip_magics.server.conventions import (
     error_responses,
@@ -37,7 +37,7 @@ PYTHON_HEADER = "X-Aip-Magics-Python"
 FRAMEWORKS = ("TENSORFLOW", "SCIKIT_LEARN", "XGBOOST")
 BUSY = ("CREATING", "DELETING", "UPDATING")
 
-# gcloud's `versions update` sends labels and maxNodes too.
+# gcloud's `versions update` also sends labels and maxNodes.
 PATCHABLE = (
     "description",
     "labels",
@@ -49,148 +49,154 @@ PATCHABLE = (
 
 
 async def create(request: Request) -> dict[str, Any]:
-    """Answers with an Operation at once; the work is done in the background."""
-    service = get_context(request)
-    given = await request_parsing.parse_resource(request, Version, "version")
-    model = models.existing(service.store, model_key(request)).key
-    key = model.child(validation.resource_id("version.name", given.name))
-    version = validation.version(given, model)
-    python = _python(request, service)
-    failed = service.store.version(key)
+    """versions.create: returns a running Operation; the version is created in the background."""
+    context = get_context(request)
+    requested = await request_parsing.parse_resource(request, Version, "version")
+    model = models.require_model(context.database, model_key(request)).key
+    key = model.child(validation.check_resource_id("version.name", requested.name))
+    version = validation.validate_version(requested, model)
+    python = _python(request, context)
+    failed = context.database.get_version(key)
     if failed is not None and failed.version.state == "FAILED" and failed.runtime.get(NEEDS_TRUST):
-        # It failed for want of consent only: the same call, said again once there is some, takes its place.
-        await _remove(service, failed)
-    if service.store.version(key) is None:  # else the store says that the name is taken; the files do not matter
-        version = await asyncio.to_thread(_look_at_files, service, version)
+        # Only trust was missing: the repeated call, now with trust, replaces the failed version.
+        await _remove(context, failed)
+    if context.database.get_version(key) is None:  # otherwise the database reports that the name is taken
+        version = await asyncio.to_thread(_inspect_files, context, version)
         if not version.predictionClass:
-            await asyncio.to_thread(service.warm, python, version.framework)
-    # From here on nothing is awaited: what is counted is what is there.
-    models.existing(service.store, model)  # may have been deleted meanwhile
-    if service.store.version(key) is None:
-        quotas.one_more_version(service.store, key)
-        quotas.one_more_operation(service.store, key)
-    version = version.replace(state="CREATING", createTime=google_json.timestamp(service.clock()))
+            await asyncio.to_thread(context.warm, python, version.framework)
+    # No await from here on: the counted rows must not change before the insert.
+    models.require_model(context.database, model)  # may have been deleted in the meantime
+    if context.database.get_version(key) is None:
+        quotas.check_version_quota(context.database, key)
+        quotas.check_operation_quota(context.database, key)
+    version = version.replace(state="CREATING", createTime=google_json.timestamp(context.clock()))
     row = VersionRow(key, version, python)
-    operation = begun(service, "CREATE_VERSION", key, serializers.version(row).replace(state=None))
-    service.store.create_version(row, operation)
-    stored = service.store.operation(operation.location, operation.project, operation.id)
+    operation = build_running_operation(context, "CREATE_VERSION", key, serializers.version(row).replace(state=None))
+    context.database.create_version(row, operation)
+    stored = context.database.get_operation(operation.location, operation.project, operation.id)
     assert stored is not None
-    service.creations.begin(stored)
-    return serializers.operation(stored, service.creations.progress(stored))
+    context.version_creator.start(stored)
+    return serializers.operation(stored, context.version_creator.progress(stored))
 
 
 async def get(request: Request) -> dict[str, Any]:
-    service = get_context(request)
-    service.last_use.write()
-    return serializers.version(existing(service, version_key(request))).to_json()
+    """versions.get"""
+    context = get_context(request)
+    context.last_use.write()
+    return serializers.version(require_version(context, version_key(request))).to_json()
 
 
 async def list_(request: Request) -> dict[str, Any]:
-    service = get_context(request)
-    service.last_use.write()
-    model = models.existing(service.store, model_key(request)).key
+    """versions.list"""
+    context = get_context(request)
+    context.last_use.write()
+    model = models.require_model(context.database, model_key(request)).key
     return pagination.paginate(
         request,
         "versions",
-        lambda after, count: service.store.versions(model, after, count),
+        lambda after, count: context.database.list_versions(model, after, count),
         lambda row: row.key.version,
         lambda row: serializers.version(row).to_json(),
     )
 
 
 async def patch(request: Request) -> dict[str, Any]:
-    """The Operation is done when it is answered; nodes are started and ended after that."""
-    service = get_context(request)
-    given = await request_parsing.parse_resource(request, Version, "version")
+    """versions.patch: the returned Operation is done; nodes are started and stopped afterwards."""
+    context = get_context(request)
+    requested = await request_parsing.parse_resource(request, Version, "version")
     paths = field_masks.from_request(request, PATCHABLE)
-    # From here on nothing is awaited: what is read is what is changed.
-    row = existing(service, version_key(request))
+    # No await from here on: the row must not change between read and update.
+    row = require_version(context, version_key(request))
     if row.version.state in BUSY:
-        raise error_responses.not_while(str(row.version.state), "updated")
-    etags.check_etag("version.etag", given.etag, serializers.version(row).etag or "")
-    changed = scaling_validation.one_kind(field_masks.apply(row.version, given, paths), paths)
+        raise error_responses.version_busy(str(row.version.state), "updated")
+    etags.check_etag("version.etag", requested.etag, serializers.version(row).etag or "")
+    changed = scaling_validation.replace_other_scaling(field_masks.apply(row.version, requested, paths), paths)
     changed = changed.replace(description=changed.description or None, labels=changed.labels or None)
-    validation.patched(changed, row.key, paths)
+    validation.validate_patch(changed, row.key, paths)
     shown = serializers.version(dataclasses.replace(row, version=changed))
-    operation = finished(service, "UPDATE_VERSION", row.key, shown, changed.labels, serializers.response(shown))
-    service.store.update_version(row.key, changed, operation)
-    if scaling_validation.differ(row.version, changed):
-        service.nodes.rescale(row.key, changed)
+    operation = build_done_operation(
+        context, "UPDATE_VERSION", row.key, shown, changed.labels, serializers.response(shown)
+    )
+    context.database.update_version(row.key, changed, operation)
+    if scaling_validation.scaling_differs(row.version, changed):
+        context.nodes.rescale(row.key, changed)
     if changed.requestLoggingConfig != row.version.requestLoggingConfig:
-        service.request_logs.of(row.key).log_requests(changed.requestLoggingConfig)
+        context.request_logs.of(row.key).log_requests(changed.requestLoggingConfig)
     return serializers.operation(operation)
 
 
 async def delete(request: Request) -> dict[str, Any]:
-    """The default version goes only when it is the last one. The Operation is done when it is answered."""
-    service = get_context(request)
-    row = existing(service, version_key(request))
+    """versions.delete: the default version only if it is the last one; the returned Operation is done."""
+    context = get_context(request)
+    row = require_version(context, version_key(request))
     if row.version.state in BUSY:
-        raise error_responses.not_while(str(row.version.state), "deleted")
-    if row.is_default and service.store.has_versions(row.key.parent, besides=row.key.version):
+        raise error_responses.version_busy(str(row.version.state), "deleted")
+    if row.is_default and context.database.has_versions(row.key.parent, besides=row.key.version):
         text = "The default version cannot be deleted while the model has others. Please make another one the default."
         raise violation(FailedPrecondition, "name", text)
-    return serializers.operation(await _remove(service, row))
+    return serializers.operation(await _remove(context, row))
 
 
 async def set_default(request: Request) -> dict[str, Any]:
-    service = get_context(request)
+    """versions.setDefault"""
+    context = get_context(request)
     await request_parsing.parse_resource(request, request_parsing.EmptyRequest)
-    row = existing(service, version_key(request))
-    error_responses.must_be_ready(row.version.state)
-    service.store.set_default(row.key)
-    return serializers.version(existing(service, row.key)).to_json()
+    row = require_version(context, version_key(request))
+    error_responses.check_ready(row.version.state)
+    context.database.set_default_version(row.key)
+    return serializers.version(require_version(context, row.key)).to_json()
 
 
 async def runtime(request: Request) -> dict[str, Any]:
-    """Our own extension: the Python that serves the version, what it imported, what its worker cannot reach."""
-    row = existing(get_context(request), version_key(request))
+    """Extension of the API: the Python that serves the version, its imported libraries, its worker's confinement."""
+    row = require_version(get_context(request), version_key(request))
     return {"python": row.python, **row.runtime}
 
 
 async def warm(request: Request) -> dict[str, Any]:
-    """Our own extension: have a framework imported while the caller still uploads the model that needs it."""
-    service = get_context(request)
+    """Extension of the API: import a framework while the client is uploading the model that needs it."""
+    context = get_context(request)
     framework = (await google_json.read_json(request)).get("framework")
     if framework not in FRAMEWORKS:
-        raise violation(InvalidArgument, "framework", f"One of {', '.join(FRAMEWORKS)} is wanted, not {framework!r}.")
-    await asyncio.to_thread(service.warm, _python(request, service), framework)
+        raise violation(InvalidArgument, "framework", f"Expected one of {', '.join(FRAMEWORKS)}, got {framework!r}.")
+    await asyncio.to_thread(context.warm, _python(request, context), framework)
     return {}
 
 
-async def _remove(service: AppContext, row: VersionRow) -> OperationRow:
-    quotas.one_more_operation(service.store, row.key)
-    operation = finished(service, "DELETE_VERSION", row.key, serializers.version(row), row.version.labels)
-    service.store.delete_version(row.key, operation)
-    service.last_use.forget(row.key)
-    await service.nodes.close(row.key)
-    await service.creations.release(row)
+async def _remove(context: AppContext, row: VersionRow) -> OperationRow:
+    quotas.check_operation_quota(context.database, row.key)
+    operation = build_done_operation(context, "DELETE_VERSION", row.key, serializers.version(row), row.version.labels)
+    context.database.delete_version(row.key, operation)
+    context.last_use.forget(row.key)
+    await context.nodes.close(row.key)
+    await context.version_creator.release(row)
     return operation
 
 
-def existing(service: AppContext, key: VersionKey) -> VersionRow:
-    row = service.store.version(key)
+def require_version(context: AppContext, key: VersionKey) -> VersionRow:
+    """Return the version; NotFound when it or its model does not exist."""
+    row = context.database.get_version(key)
     if row is None:
-        models.existing(service.store, key.parent)
+        models.require_model(context.database, key.parent)
         raise error_responses.no_version(key.version, key.model)
     return row
 
 
-def _look_at_files(service: AppContext, version: Version) -> Version:
-    """The framework from the files' names; refuses a missing package, a directory that holds no single model."""
-    version_packages.files_of(service.objects, version)
-    files = list_model_files(service.objects, version.deploymentUri or "")
+def _inspect_files(context: AppContext, version: Version) -> Version:
+    """Detect the framework from the file names; FailedPrecondition without packages or exactly one model file."""
+    version_packages.list_package_files(context.object_store, version)
+    files = list_model_files(context.object_store, version.deploymentUri or "")
     names, sizes = [name for name, _ in files], [obj.size for _, obj in files]
-    return version.replace(framework=validation.framework_of(version, names, sizes))
+    return version.replace(framework=validation.detect_framework(version, names, sizes))
 
 
-def _python(request: Request, service: AppContext) -> str:
-    """The interpreter that shall serve the version: the caller's own, or the server's for callers that name none."""
+def _python(request: Request, context: AppContext) -> str:
+    """Return the interpreter that will serve the version: the client's, by default the server's."""
     header = request.headers.get(PYTHON_HEADER)
     if header is None:
-        return service.python
-    given = unquote(header)  # a header carries ASCII only; a home directory may be named otherwise
-    path = Path(given)
+        return context.python
+    python = unquote(header)  # headers are ASCII only; the path may have other characters
+    path = Path(python)
     if not (path.is_absolute() and path.is_file() and os.access(path, os.X_OK)):
-        raise InvalidArgument(f"{PYTHON_HEADER}: {given!r} is not the absolute path of a Python interpreter.")
-    return given
+        raise InvalidArgument(f"{PYTHON_HEADER}: {python!r} is not the absolute path of a Python interpreter.")
+    return python

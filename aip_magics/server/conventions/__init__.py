@@ -1,1 +1,1 @@
-"""Google's conventions of REST APIs: JSON, errors, update masks, filters, paging, etags, validation of requests."""
+"""Google's conventions for REST APIs: JSON, errors, field masks, filters, pagination, etags, and request validation."""

@@ -1,4 +1,4 @@
-"""Errors as the service words them: `Field: <field> Error: <description>` with a BadRequest detail."""
+"""Errors in the service's words: `Field: <field> Error: <description>` with a BadRequest detail."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from aip_magics.errors import ApiError, FailedPrecondition, InvalidArgument, Not
 
 
 def violation(kind: type[ApiError], field: str, description: str) -> ApiError:
-    """An error about one field of the request."""
+    """Build an error about one field of the request."""
     return kind(
         f"Field: {field} Error: {description}", details=[_violations([{"field": field, "description": description}])]
     )
 
 
 def bad_request(message: str, violations: Sequence[Mapping[str, str]]) -> ApiError:
-    """InvalidArgument with a text of its own and the fields that are wrong."""
+    """Build InvalidArgument with its own message and the invalid fields."""
     return InvalidArgument(message, details=[_violations(violations)])
 
 
@@ -24,19 +24,19 @@ def _violations(violations: Sequence[Mapping[str, str]]) -> Mapping[str, object]
     return {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": list(violations)}
 
 
-def snake(path: str) -> str:
-    """`version.autoScaling.minNodes` as errors of the service name it; the keys of labels stay as they are."""
+def to_snake_case(path: str) -> str:
+    """Convert a field path such as `version.autoScaling.minNodes` to snake case, except keys of labels."""
     fields, labels, key = path.partition(".labels.")
     return re.sub(r"(?<=[a-z0-9])[A-Z]", lambda match: f"_{match[0].lower()}", fields) + labels + key
 
 
 def aborted(description: str) -> ApiError:
-    """409: somebody else was faster; reading again and repeating helps."""
+    """Build a 409 error for a concurrent change; the client should read again and retry."""
     return ApiError(description, code=409, status="ABORTED")
 
 
-def over_quota(subject: str, description: str) -> ApiError:
-    """429 with a QuotaFailure detail."""
+def quota_exceeded(subject: str, description: str) -> ApiError:
+    """Build a 429 error with a QuotaFailure detail."""
     failure = {
         "@type": "type.googleapis.com/google.rpc.QuotaFailure",
         "violations": [{"subject": subject, "description": description}],
@@ -45,6 +45,7 @@ def over_quota(subject: str, description: str) -> ApiError:
 
 
 def no_model(model: str) -> ApiError:
+    """Build NotFound for a model."""
     return violation(
         NotFound,
         "name",
@@ -54,27 +55,34 @@ def no_model(model: str) -> ApiError:
 
 
 def no_default(model: str) -> ApiError:
+    """Build the error of a model without default version."""
     return violation(FailedPrecondition, "name", f'The model "{model}" has no default version; name a version.')
 
 
 def no_version(version: str, model: str) -> ApiError:
+    """Build NotFound for a version."""
     return violation(NotFound, "name", f'The version resource: "{version}" of model "{model}" was not found.')
 
 
 def no_operation(operation: str) -> ApiError:
+    """Build NotFound for an operation."""
     return violation(NotFound, "name", f'The operation: "{operation}" was not found.')
 
 
 def no_job(job: str) -> ApiError:
+    """Build NotFound for a job."""
     return violation(NotFound, "name", f'The job resource: "{job}" was not found.')
 
 
-def not_while(state: str, verb: str) -> ApiError:
-    return violation(FailedPrecondition, "name", f"A version in state {state} cannot be {verb}; wait until it is done.")
+def version_busy(state: str, verb: str) -> ApiError:
+    """Build the error of a version whose state does not allow the call now."""
+    return violation(
+        FailedPrecondition, "name", f"A version in state {state} cannot be {verb}; wait until its operation is done."
+    )
 
 
-def must_be_ready(state: str | None) -> None:
-    """FailedPrecondition for a version that cannot be the default."""
+def check_ready(state: str | None) -> None:
+    """Raise FailedPrecondition unless the version can be the default version."""
     if state != "READY":
-        text = f"Only a version in state READY can be made the default; this one is {state}."
+        text = f"Only a version in state READY can be the default version, got {state}."
         raise violation(FailedPrecondition, "name", text)

@@ -1,8 +1,8 @@
 """`filter` of the list methods: `state=READY`, `labels.team:nlp AND -description:old`.
 
-The API leaves its syntax open; this is the part of Google's list filters (AIP-160) that needs no guessing: terms joined
-by AND, each a field of the resource, `=`, `!=` or `:` (has), and a value in which `*` stands for anything. `name` also
-matches by its last part.
+The API does not define the syntax. The server supports the unambiguous part of Google's list filters (AIP-160): terms
+joined by AND, each with a field of the resource, `=`, `!=` or `:` (has), and a value in which `*` matches any text.
+`name` also matches by its last segment.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from aip_magics.errors import InvalidArgument
 from aip_magics.server.conventions.error_responses import violation
-from aip_magics.server.conventions.request_parsing import camel
+from aip_magics.server.conventions.request_parsing import to_camel_case
 
 Filter = Callable[[Mapping[str, Any]], bool]
 
@@ -21,19 +21,19 @@ _TERM = re.compile(
     r"""\s*(?P<not>-|NOT\s+)?(?P<path>[A-Za-z_][\w-]*(?:\.[\w-]+)*)\s*(?P<operator>!=|=|:)\s*"""
     r"""(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s"'()<>=:]+))(?:\s+AND(?=\s)|(?=\s)|$)"""
 )
-_CHARS, _TERMS = 1000, 20
+_MAX_CHARS, _MAX_TERMS = 1000, 20
 
 
 def parse(text: str) -> Filter:
-    """What decides whether a resource's JSON is listed. InvalidArgument for what is beyond the syntax above."""
+    """Return a predicate on a resource's JSON; InvalidArgument for unsupported syntax."""
     terms: list[Filter] = []
     at = 0
     text = text.strip()
     while at < len(text):
-        match = _TERM.match(text, at) if len(text) <= _CHARS and len(terms) < _TERMS else None
+        match = _TERM.match(text, at) if len(text) <= _MAX_CHARS and len(terms) < _MAX_TERMS else None
         if match is None:
-            help_ = "Terms like state=READY or labels.team:nlp, joined by AND, are supported."
-            raise violation(InvalidArgument, "filter", f"Invalid filter at {text[at : at + 40]!r}. {help_}")
+            hint = "Use terms like state=READY or labels.team:nlp, joined by AND."
+            raise violation(InvalidArgument, "filter", f"Invalid filter at {text[at : at + 40]!r}. {hint}")
         terms.append(_term(match))
         at = match.end()
     return lambda resource: all(term(resource) for term in terms)
@@ -41,16 +41,16 @@ def parse(text: str) -> Filter:
 
 def _term(match: re.Match[str]) -> Filter:
     first, *rest = match["path"].split(".")
-    path = [camel(first), *(rest if first == "labels" else map(camel, rest))]
-    has, wanted = match["operator"] == ":", match["quoted"] if match["plain"] is None else match["plain"]
+    path = [to_camel_case(first), *(rest if first == "labels" else map(to_camel_case, rest))]
+    has, expected = match["operator"] == ":", match["quoted"] if match["plain"] is None else match["plain"]
     inverted = bool(match["not"]) != (match["operator"] == "!=")
-    parts = wanted.casefold().split("*") if has else wanted.split("*")
+    parts = expected.casefold().split("*") if has else expected.split("*")
     if has:
-        parts = ["", *parts, ""]  # `:` looks anywhere in the value, and for any case
+        parts = ["", *parts, ""]  # `:` matches anywhere in the value, ignoring case
 
     def matches(resource: Mapping[str, Any]) -> bool:
         texts = _texts(resource, path)
-        if path[-1] == "name" and "/" not in wanted:  # the id is meant: `name:a` would match every projects/…
+        if path[-1] == "name" and "/" not in expected:  # match the id: `name:a` would match every projects/…
             texts = [text.rpartition("/")[2] for text in texts]
         return any(_glob(parts, text.casefold() if has else text) for text in texts) != inverted
 
@@ -58,7 +58,7 @@ def _term(match: re.Match[str]) -> Filter:
 
 
 def _glob(parts: list[str], text: str) -> bool:
-    """Whether the text is these parts with anything between them. Linear, as a regular expression would not be."""
+    """Return whether the text is these parts with any text between them. Linear, unlike a regular expression."""
     if len(parts) == 1:
         return text == parts[0]
     first, *middle, last = parts
@@ -74,7 +74,7 @@ def _glob(parts: list[str], text: str) -> bool:
 
 
 def _texts(resource: Mapping[str, Any], path: list[str]) -> list[str]:
-    """The value at this path as text; a list or an object is each of its values and keys."""
+    """Return the value at the path as text; a list or object gives each of its items or keys."""
     value: Any = resource
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None

@@ -1,4 +1,4 @@
-"""Google's JSON conventions: error object, bodies, times, etags."""
+"""Google's JSON conventions: error objects, request bodies, timestamps, etags."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from aip_magics.server.conventions.error_responses import violation
 
 TYPE = "type.googleapis.com/google.cloud.ml.v1."
 EMPTY = {"@type": "type.googleapis.com/google.protobuf.Empty"}
-JSON_LIMIT = 1 << 20  # bytes of a management request; the largest real one is a Version of a few kB
+MAX_JSON_BYTES = 1 << 20  # of a management request; the largest one in practice is a Version of a few kB
 
 HTTP_STATUS: dict[type[ApiError], tuple[int, str]] = {
     InvalidArgument: (400, "INVALID_ARGUMENT"),
@@ -45,13 +45,13 @@ HTTP_STATUS: dict[type[ApiError], tuple[int, str]] = {
 
 
 def error_response(error: AipError) -> Response:
-    """Google's error object with the HTTP status that belongs to the error."""
+    """Build the response for an error: Google's error object with its HTTP status."""
     status, body = error_body(error)
     return Response(body, status, media_type="application/json")
 
 
 def error_body(error: AipError) -> tuple[int, bytes]:
-    """The HTTP status and the body of the answer that says this error."""
+    """Return the HTTP status and the response body for an error."""
     error = _as_api_error(error)
     code, status = HTTP_STATUS.get(type(error), (500, "INTERNAL"))
     code, status = error.code or code, error.status or status
@@ -62,7 +62,7 @@ def error_body(error: AipError) -> tuple[int, bytes]:
 
 
 def dump_json(value: Any) -> bytes:
-    """JSON as every answer has it."""
+    """Serialize a value as in every response."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
 
 
@@ -77,7 +77,7 @@ def _as_api_error(error: AipError) -> ApiError:
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body; InvalidArgument with the service's own text when it is larger than `limit` bytes."""
+    """Read the whole body; InvalidArgument in the service's words when it exceeds `limit` bytes."""
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
@@ -85,20 +85,20 @@ async def read_body(request: Request, limit: int) -> bytes:
         if size <= limit:
             chunks.append(chunk)
         elif size > 16 * limit:
-            break  # a client that only listens after sending gets its answer for anything but a flood
+            break  # a client may read the response only after sending the body: read on up to this size
     if size > limit:
         raise InvalidArgument(f"Request payload size exceeds the limit: {limit} bytes.")
     return b"".join(chunks)
 
 
 async def read_json(request: Request) -> dict[str, Any]:
-    """The JSON object of a management request; an empty body is an empty object, as at Google."""
-    body = await read_body(request, JSON_LIMIT)
+    """Read the JSON object of a management request; an empty body is an empty object, as in Google's APIs."""
+    body = await read_body(request, MAX_JSON_BYTES)
     if not body.strip():
         return {}
     try:
         data = json.loads(body, parse_constant=_refuse_constant)
-        json.dumps(data, ensure_ascii=False).encode()  # lone surrogates are legal JSON but no text to store
+        json.dumps(data, ensure_ascii=False).encode()  # lone surrogates are legal in JSON but cannot be stored
     except (ValueError, RecursionError) as error:
         raise InvalidArgument(f"Invalid JSON payload received. {error}") from None
     if not isinstance(data, dict):
@@ -111,11 +111,11 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with second precision, `2020-12-14T01:47:55Z`, as the service writes times."""
+    """Format a time as in the service: RFC 3339 in UTC with seconds, `2020-12-14T01:47:55Z`."""
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def etag(parts: Iterable[object]) -> str:
-    """Eight bytes in base64 that change whenever one of `parts` does."""
+    """Return eight bytes in base64 that change whenever one of `parts` changes."""
     text = json.dumps(list(parts), sort_keys=True, default=str)
     return base64.b64encode(hashlib.blake2b(text.encode(), digest_size=8).digest()).decode("ascii")

@@ -1,7 +1,7 @@
-"""From what a handler returns to the bytes of the answer, as the query parameters common to all Google APIs want it.
+"""Turns the JSON object of a handler into a response, by the query parameters common to all Google APIs.
 
-`fields` cuts the answer down, `prettyPrint` makes it readable, `alt` may only be `json`. The others (`key`,
-`quotaUser`, `access_token`, `$.xgafv` …), and any that nobody knows, change nothing.
+`fields` selects fields, `prettyPrint` indents the JSON, `alt` must be `json`. Other parameters (`key`, `quotaUser`,
+`access_token`, `$.xgafv` …), known or unknown, have no effect.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from aip_magics.server.gcs.api.partial_response import select
 
 Handler = Callable[[Request], Awaitable[Mapping[str, Any]]]
 
-_FIELDS_CHARS = 2000
+_MAX_FIELDS_CHARS = 2000
 
 
 def json_endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """The endpoint of a handler that returns the JSON object to answer with."""
+    """Build the endpoint of a handler that returns the JSON object of the response."""
 
     async def endpoint(request: Request) -> Response:
-        fields = _fields(request)  # before anything is done: a request that is refused changes nothing
+        fields = _fields(request)  # before the handler runs: an invalid request must not change anything
         value = await handler(request)
-        shown = select(value, fields) if fields else value
+        selected = select(value, fields) if fields else value
         if request.query_params.get("prettyPrint", "").lower() in ("true", "1"):
-            return Response(json.dumps(shown, ensure_ascii=False, indent=2) + "\n", media_type="application/json")
-        return JSONResponse(shown)
+            return Response(json.dumps(selected, ensure_ascii=False, indent=2) + "\n", media_type="application/json")
+        return JSONResponse(selected)
 
     return endpoint
 
@@ -39,14 +39,14 @@ def json_endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 def _fields(request: Request) -> str:
     alt = request.query_params.get("alt") or "json"
     if alt != "json":
-        raise violation(InvalidArgument, "alt", "This server answers with alt=json only.")
-    # Both separators mean the same: `metadata.version/name`.
+        raise violation(InvalidArgument, "alt", "Only alt=json is supported.")
+    # Both separators are equivalent: `metadata.version/name`.
     fields = (request.query_params.get("fields") or "").replace(".", "/")
-    if len(fields) > _FIELDS_CHARS:
-        raise violation(InvalidArgument, "fields", f"At most {_FIELDS_CHARS} characters are allowed.")
+    if len(fields) > _MAX_FIELDS_CHARS:
+        raise violation(InvalidArgument, "fields", f"At most {_MAX_FIELDS_CHARS} characters are allowed.")
     if fields:
         try:
             select({}, fields)
-        except InvalidArgument as error:  # in the words of Cloud Storage, with its details
+        except InvalidArgument as error:  # replace the error details of Cloud Storage
             raise violation(InvalidArgument, "fields", error.message) from None
     return fields

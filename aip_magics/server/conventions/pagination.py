@@ -1,4 +1,4 @@
-"""The list methods: paging and filter."""
+"""Pagination and filters of list methods."""
 
 from __future__ import annotations
 
@@ -24,34 +24,35 @@ def paginate(
     key: Callable[[T], str],
     show: Callable[[T], Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """One page of resources as `{field: […], "nextPageToken": …}`; nothing found is `{}`.
+    """Return a page of resources as `{field: […], "nextPageToken": …}`, or `{}` without resources.
 
-    `fetch(after, count)` gives at most `count` rows in their order, those after the key `after`.
+    `fetch(after, count)` returns at most `count` rows in order, after the key `after`.
     """
     size, after = _page(request)
-    wanted = filters.parse(request.query_params.get("filter") or "")
-    found: list[tuple[str, Mapping[str, Any]]] = []
+    matches = filters.parse(request.query_params.get("filter") or "")
+    items: list[tuple[str, Mapping[str, Any]]] = []
     more = True
-    while more and len(found) <= size:
+    while more and len(items) <= size:
         rows = fetch(after, size + 1)
-        found += [(key(row), shown) for row in rows if wanted(shown := show(row))]
+        items += [(key(row), shown) for row in rows if matches(shown := show(row))]
         more = len(rows) > size
         after = key(rows[-1]) if rows else after
-    answer: dict[str, Any] = {field: [shown for _, shown in found[:size]]} if found else {}
-    if len(found) > size:
-        answer["nextPageToken"] = base64.urlsafe_b64encode(found[size - 1][0].encode("utf-8")).decode("ascii")
+    answer: dict[str, Any] = {field: [shown for _, shown in items[:size]]} if items else {}
+    if len(items) > size:
+        answer["nextPageToken"] = base64.urlsafe_b64encode(items[size - 1][0].encode("utf-8")).decode("ascii")
     return answer
 
 
 def bad_token() -> Exception:
-    return violation(InvalidArgument, "page_token", "The page token is not one that a list has given.")
+    """Build the error of an invalid page token."""
+    return violation(InvalidArgument, "page_token", "Invalid page token: expected the value returned by list.")
 
 
 def _page(request: Request) -> tuple[int, str]:
-    """`pageSize` (default 20, at most 100) and the key after which the page begins, from `pageToken`."""
+    """Return `pageSize` (default 20, at most 100) and, from `pageToken`, the key before the first item."""
     text = request.query_params.get("pageSize") or "0"
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise violation(InvalidArgument, "page_size", f"A number of items is wanted, not {text[:100]!r}.")
+        raise violation(InvalidArgument, "page_size", f"Expected a number of items, got {text[:100]!r}.")
     token = request.query_params.get("pageToken") or ""
     try:
         after = base64.urlsafe_b64decode(token.encode("ascii")).decode("utf-8")

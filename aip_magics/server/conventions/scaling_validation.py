@@ -1,4 +1,4 @@
-"""How many nodes a version may ask for: autoScaling and manualScaling, at create and in a patch."""
+"""Validation of autoScaling and manualScaling, in create and patch."""
 
 from __future__ import annotations
 
@@ -21,49 +21,52 @@ _MAX_NODES = 2**31 - 1  # the fields are int32
 _AUTO, _MANUAL = "version.auto_scaling", "version.manual_scaling"
 
 
-def check_scaling(given: Version) -> None:
-    """InvalidArgument for counts that make no sense. That the two exclude each other is S21, the least of N1 is S22."""
-    if given.manualScaling and not 1 <= (given.manualScaling.nodes or 0) <= _MAX_NODES:
+def check_scaling(requested: Version) -> None:
+    """Raise InvalidArgument for invalid numbers of nodes.
+
+    Preflight rules check the rest: S21 that the two exclude each other, S22 the minimum of N1 machines.
+    """
+    if requested.manualScaling and not 1 <= (requested.manualScaling.nodes or 0) <= _MAX_NODES:
         raise violation(InvalidArgument, f"{_MANUAL}.nodes", "At least one node is required.")
-    if auto := given.autoScaling:
-        least = auto.minNodes or 0
-        if not 0 <= least <= _MAX_NODES:
-            raise violation(InvalidArgument, f"{_AUTO}.min_nodes", "It must not be negative.")
-        if auto.maxNodes is not None and not max(1, least) <= auto.maxNodes <= _MAX_NODES:
-            text = "It must be at least 1 and not below minNodes."
+    if auto := requested.autoScaling:
+        minimum = auto.minNodes or 0
+        if not 0 <= minimum <= _MAX_NODES:
+            raise violation(InvalidArgument, f"{_AUTO}.min_nodes", "minNodes must not be negative.")
+        if auto.maxNodes is not None and not max(1, minimum) <= auto.maxNodes <= _MAX_NODES:
+            text = "maxNodes must be at least 1 and not below minNodes."
             raise violation(InvalidArgument, f"{_AUTO}.max_nodes", text)
-        _metrics(auto, given)
+        _metrics(auto, requested)
 
 
-def _metrics(auto: AutoScaling, given: Version) -> None:
+def _metrics(auto: AutoScaling, requested: Version) -> None:
     for number, metric in enumerate(auto.metrics or ()):
         where = f"{_AUTO}.metrics[{number}]"
-        if _family(given) != "N1":
+        if _family(requested) != "N1":
             raise violation(InvalidArgument, where, "Metrics need a Compute Engine (N1) machine type.")
         if metric.name in (None, "METRIC_NAME_UNSPECIFIED"):
             raise violation(InvalidArgument, f"{where}.name", "One of CPU_USAGE, GPU_DUTY_CYCLE is required.")
-        if metric.name == "GPU_DUTY_CYCLE" and not given.acceleratorConfig:
+        if metric.name == "GPU_DUTY_CYCLE" and not requested.acceleratorConfig:
             raise violation(InvalidArgument, f"{where}.name", "GPU_DUTY_CYCLE needs an accelerator.")
         if metric.target is not None and not 1 <= metric.target <= 100:
-            raise violation(InvalidArgument, f"{where}.target", "A target is a percentage from 1 to 100.")
+            raise violation(InvalidArgument, f"{where}.target", "A target must be a percentage from 1 to 100.")
 
 
 def check_patch(changed: Version, paths: Collection[str]) -> None:
-    """FailedPrecondition where the service lets the number of nodes not be changed: `manualScaling` needs N1."""
+    """Raise FailedPrecondition for a patch of manualScaling without an N1 machine type."""
     if _touched(paths, "manualScaling") and _family(changed) != "N1":
         raise _needs_n1(changed)
 
 
-def one_kind(changed: Version, paths: Collection[str]) -> Version:
-    """A patch of one kind of scaling replaces the other: in the API they are one field."""
+def replace_other_scaling(changed: Version, paths: Collection[str]) -> Version:
+    """Clear the kind of scaling that a patch of the other kind replaces: in the API they are one field."""
     auto, manual = _touched(paths, "autoScaling"), _touched(paths, "manualScaling")
     if auto and not manual:
         return changed.replace(manualScaling=None)
     return changed.replace(autoScaling=None) if manual and not auto else changed
 
 
-def differ(one: Version, other: Version) -> bool:
-    """Whether the two ask for other numbers of nodes."""
+def scaling_differs(one: Version, other: Version) -> bool:
+    """Return whether the scaling of two versions differs."""
     return (one.autoScaling, one.manualScaling) != (other.autoScaling, other.manualScaling)
 
 
@@ -78,7 +81,7 @@ def _family(version: Version) -> str | None:
 
 def _needs_n1(version: Version) -> ApiError:
     text = (
-        f"The number of nodes cannot be updated with the machine type '{version.machineType}': manual scaling needs a "
-        "Compute Engine (N1) machine type for that. Please update autoScaling.minNodes instead."
+        f"The number of nodes cannot be updated with the machine type '{version.machineType}': manual scaling "
+        "can be updated with a Compute Engine (N1) machine type only. Please update autoScaling.minNodes instead."
     )
     return violation(FailedPrecondition, f"{_MANUAL}.nodes", text)

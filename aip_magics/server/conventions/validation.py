@@ -1,7 +1,7 @@
-"""What `models.create` and `versions.create` accept, by the rules of the service (endpoint, runtime, machine, files).
+"""Validates models and versions by the rules of the service (endpoint, runtime, machine type, files).
 
-Texts are the service's own where reports of them exist; the rest follows their pattern. Where there is none, the rule
-and its text are those of the preflight (`aip_magics.checks`).
+Messages are the service's own where they are known; others follow their pattern. Rules and messages that the service
+shares with the preflight checks come from `aip_magics.checks`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from aip_magics import catalog, checks
 from aip_magics.checks.rules.exclusive_fields import TABLE
 from aip_magics.errors import FailedPrecondition, InvalidArgument
 from aip_magics.server.conventions import containers, scaling_validation
-from aip_magics.server.conventions.error_responses import snake, violation
+from aip_magics.server.conventions.error_responses import to_snake_case, violation
 from aip_magics.server.names import ModelKey, is_resource_id
 from aip_magics.server.state import version_packages
 from aip_magics.spec import Framework, Model, Version
@@ -29,8 +29,8 @@ _MODEL_FILES: dict[str | None, tuple[str, ...]] = {
 }
 
 
-def resource_id(field: str, name: str | None) -> str:
-    """The bare id of a new model or version."""
+def check_resource_id(field: str, name: str | None) -> str:
+    """Return the id of a new model or version; InvalidArgument when it is illegal."""
     if not is_resource_id(name or ""):
         raise violation(
             InvalidArgument,
@@ -42,46 +42,48 @@ def resource_id(field: str, name: str | None) -> str:
     return name
 
 
-def model(given: Model, location: str) -> Model:
-    """The Model to store: one region, the endpoint's own or one that the global endpoint serves."""
+def validate_model(requested: Model, location: str) -> Model:
+    """Return the Model to store, with one region: the endpoint's own, or one that the global endpoint serves."""
     regional = location in catalog.regional_regions()
     available = (location,) if regional else catalog.global_regions()
-    regions = given.regions or ((location,) if regional else ("us-central1",))
+    regions = requested.regions or ((location,) if regional else ("us-central1",))
     if len(regions) != 1:
         raise violation(InvalidArgument, "model.regions", "Exactly one region may be provided.")
     if regions[0] not in available:
         text = f"The provided GCE region '{regions[0]}' is not available. Options are [{', '.join(available)}]."
         raise violation(InvalidArgument, "model.regions", text)
-    model_labels(given.labels)
+    validate_labels(requested.labels)
     return Model(
-        description=given.description or None,
+        description=requested.description or None,
         regions=regions,
-        onlinePredictionLogging=given.onlinePredictionLogging or None,
-        onlinePredictionConsoleLogging=given.onlinePredictionConsoleLogging or None,
-        labels=given.labels or None,
+        onlinePredictionLogging=requested.onlinePredictionLogging or None,
+        onlinePredictionConsoleLogging=requested.onlinePredictionConsoleLogging or None,
+        labels=requested.labels or None,
     )
 
 
-def version(given: Version, key: ModelKey) -> Version:
-    """The Version to store, defaults filled in. InvalidArgument or FailedPrecondition by the first broken rule."""
+def validate_version(requested: Version, key: ModelKey) -> Version:
+    """Return the Version to store, with defaults; InvalidArgument or FailedPrecondition for the first broken rule."""
     for rule in _RULES:
-        rule(given)
+        rule(requested)
     for endpoint_rule in _ENDPOINT_RULES:
-        endpoint_rule(given, key.regional)
-    containers.check_container(given, key)
-    framework = None if given.framework == "FRAMEWORK_UNSPECIFIED" else given.framework
-    machine_type = given.machineType or catalog.default_machine_type(key.regional).name
-    # As at the service: requestLoggingConfig counts in a patch only, and output-only fields are not the caller's.
+        endpoint_rule(requested, key.regional)
+    containers.check_container(requested, key)
+    framework = None if requested.framework == "FRAMEWORK_UNSPECIFIED" else requested.framework
+    machine_type = requested.machineType or catalog.default_machine_type(key.regional).name
+    # As in the service, requestLoggingConfig is ignored except in a patch, and output-only fields are ignored.
     dropped = dict.fromkeys([*Version.OUTPUT_ONLY, "name", "etag", "requestLoggingConfig"])
-    made = given.replace(**dropped).replace(framework=framework, machineType=machine_type, labels=given.labels or None)
-    scaling_validation.check_scaling(made)
-    _preflight(made, key, CREATE_CHECKS)
-    _not_here(given)
-    return made
+    created = requested.replace(**dropped).replace(
+        framework=framework, machineType=machine_type, labels=requested.labels or None
+    )
+    scaling_validation.check_scaling(created)
+    _preflight(created, key, CREATE_CHECKS)
+    _check_supported(requested)
+    return created
 
 
-def patched(changed: Version, key: ModelKey, paths: Collection[str]) -> None:
-    """The rules for what a patch of these paths has made of a version."""
+def validate_patch(changed: Version, key: ModelKey, paths: Collection[str]) -> None:
+    """Validate a version after a patch of `paths`."""
     scaling_validation.check_patch(changed, paths)
     scaling_validation.check_scaling(changed)
     _preflight(changed, key, PATCH_CHECKS)
@@ -96,46 +98,46 @@ def patched(changed: Version, key: ModelKey, paths: Collection[str]) -> None:
         raise violation(InvalidArgument, "version.request_logging_config.sampling_percentage", text)
 
 
-def model_labels(given: Mapping[str, str] | None) -> None:
-    """InvalidArgument where labels break the rule common to Google Cloud."""
-    _raise_first(checks.CheckContext(Model(labels=given), Version()), ("F02",))
+def validate_labels(requested: Mapping[str, str] | None) -> None:
+    """Raise InvalidArgument when labels break the rules of Google Cloud."""
+    _raise_first(checks.CheckContext(Model(labels=requested), Version()), ("F02",))
 
 
-# Checks of the preflight that are rules of the service, too: labels, what runtimes have, accelerators, service account,
-# the two kinds of scaling.
+# Preflight checks that are also rules of the service: labels, libraries of runtimes, accelerators, service account, the
+# two kinds of scaling.
 CREATE_CHECKS = ("F02", "S11", "S13", "S15", "S20", "S21", "S22")
 PATCH_CHECKS = ("F02", "S21", "S22")
 
 
-def _preflight(made: Version, key: ModelKey, ids: Collection[str]) -> None:
+def _preflight(created: Version, key: ModelKey, ids: Collection[str]) -> None:
     target = checks.TargetKind("aiplatform", key.location if key.regional else None)
-    _raise_first(checks.CheckContext(Model(), made, target=target), ids)
+    _raise_first(checks.CheckContext(Model(), created, target=target), ids)
 
 
 def _raise_first(subject: checks.CheckContext, ids: Collection[str]) -> None:
     for id_ in ids:
         outcome = checks.RULES[id_].apply(subject)
         if isinstance(outcome, checks.Failed):
-            found = outcome.findings[0]
-            text = "; ".join(filter(None, (found.message, found.fix)))
-            raise violation(InvalidArgument, snake(found.subject), text)
+            finding = outcome.findings[0]
+            text = "; ".join(filter(None, (finding.message, finding.fix)))
+            raise violation(InvalidArgument, to_snake_case(finding.subject), text)
 
 
-def _not_here(given: Version) -> None:
-    refused = {
-        "version.container": (given.container, "custom containers"),
-        "version.explanation_config": (given.explanationConfig, "explanations"),
-        "version.accelerator_config": (given.acceleratorConfig, "accelerators"),
+def _check_supported(requested: Version) -> None:
+    unsupported = {
+        "version.container": (requested.container, "custom containers"),
+        "version.explanation_config": (requested.explanationConfig, "explanations"),
+        "version.accelerator_config": (requested.acceleratorConfig, "accelerators"),
     }
-    for field, (value, what) in refused.items():
+    for field, (value, what) in unsupported.items():
         if value:
-            text = f"The embedded server has no {what}; it cannot serve this version."
+            text = f"The embedded server does not support {what}."
             raise violation(FailedPrecondition, field, text)
 
 
-def _deployment_uri(given: Version) -> None:
-    uri = given.deploymentUri
-    if not uri and given.container:
+def _deployment_uri(requested: Version) -> None:
+    uri = requested.deploymentUri
+    if not uri and requested.container:
         return
     if not uri:
         text = "A deployment directory in Cloud Storage is required."
@@ -144,27 +146,27 @@ def _deployment_uri(given: Version) -> None:
         text = f"'{uri}' is not the URI of a Cloud Storage directory: gs://BUCKET/DIRECTORY/."
         raise violation(InvalidArgument, "version.deployment_uri", text)
     if posixpath.splitext(uri)[1] in (".pb", ".pbtxt", ".pkl", ".joblib", ".bst", ".h5", ".keras"):
-        text = f"'{uri}' names a file; give the directory that holds it."
+        text = f"'{uri}' names a file; expected the directory of the file."
         raise violation(InvalidArgument, "version.deployment_uri", text)
 
 
-def _runtime(given: Version) -> None:
-    # Both may be left out here, and only here: a version is served by the Python that deployed it.
-    known = catalog.runtime(given.runtimeVersion) if given.runtimeVersion else None
-    python_fits = known is None or not given.pythonVersion or given.pythonVersion in known.python
-    if (given.runtimeVersion and known is None) or not python_fits:
-        offered = known.python if known else [row.version for row in catalog.runtimes()[:5]]
+def _runtime(requested: Version) -> None:
+    # Unlike in the service, both are optional: a version is served by the Python that deployed it.
+    known = catalog.runtime(requested.runtimeVersion) if requested.runtimeVersion else None
+    python_fits = known is None or not requested.pythonVersion or requested.pythonVersion in known.python
+    if (requested.runtimeVersion and known is None) or not python_fits:
+        supported = known.python if known else [row.version for row in catalog.runtimes()[:5]]
         options = f"Python versions of runtime {known.version}" if known else "Newest runtime versions"
         raise violation(
             InvalidArgument,
             "runtime_version",
-            f"The specified runtime version '{given.runtimeVersion}' with the Python version "
-            f"'{given.pythonVersion or ''}' is not supported or is deprecated. {options}: {', '.join(offered)}.",
+            f"The specified runtime version '{requested.runtimeVersion}' with the Python version "
+            f"'{requested.pythonVersion or ''}' is not supported or is deprecated. {options}: {', '.join(supported)}.",
         )
 
 
-def _machine_type(given: Version, regional: bool) -> None:
-    name = given.machineType
+def _machine_type(requested: Version, regional: bool) -> None:
+    name = requested.machineType
     if not name:
         return
     known = catalog.machine_type(name)
@@ -177,31 +179,31 @@ def _machine_type(given: Version, regional: bool) -> None:
 
 
 _RULES: tuple[Callable[[Version], None], ...] = (
-    version_packages.prediction_class,
-    version_packages.uris,
+    version_packages.check_prediction_class,
+    version_packages.check_package_uris,
     _deployment_uri,
     _runtime,
 )
-_ENDPOINT_RULES: tuple[Callable[[Version, bool], None], ...] = (_machine_type, version_packages.machine)
+_ENDPOINT_RULES: tuple[Callable[[Version, bool], None], ...] = (_machine_type, version_packages.check_machine_type)
 
 
-def framework_of(version: Version, names: list[str], sizes: list[int]) -> Framework | None:
-    """The framework by the names of the files in the deployment directory, where it is not given.
+def detect_framework(version: Version, names: list[str], sizes: list[int]) -> Framework | None:
+    """Detect the framework from the file names in the deployment directory, unless the version has one.
 
-    None means a pickled model of which only the worker can tell, or a custom prediction routine, which may have any
+    None means a pickled model, whose framework the worker finds out, or a custom prediction routine, which may have any
     files. FailedPrecondition when there is not exactly one model file, or too many or too large files (`sizes` in
     bytes).
     """
-    uri, wanted = version.deploymentUri or "", _MODEL_FILES[version.framework]
-    found = [name for name in names if name in wanted]
-    if len(found) != 1 and not version.predictionClass:
-        text = f"Deployment directory {uri} is expected to contain exactly one of: [{', '.join(wanted)}]."
+    uri, expected = version.deploymentUri or "", _MODEL_FILES[version.framework]
+    model_files = [name for name in names if name in expected]
+    if len(model_files) != 1 and not version.predictionClass:
+        text = f"Deployment directory {uri} is expected to contain exactly one of: [{', '.join(expected)}]."
         raise violation(FailedPrecondition, "version.deployment_uri", text)
     _check_size(uri, sizes, version.machineType or "")
     if version.predictionClass:
         return None
     known: dict[str, Framework] = {**dict.fromkeys(_TENSORFLOW_FILES, "TENSORFLOW"), "model.bst": "XGBOOST"}
-    return version.framework or known.get(found[0])
+    return version.framework or known.get(model_files[0])
 
 
 def _check_size(uri: str, sizes: list[int], machine_type: str) -> None:

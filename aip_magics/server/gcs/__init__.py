@@ -1,10 +1,13 @@
-"""Cloud Storage inside the embedded server: the JSON API (and the part of the XML API that uploads use) over files.
+"""Cloud Storage in the embedded server: the JSON API, and the methods of the XML API that uploads use.
 
 ::
 
-    names, conditions, checksums ─► resources ─► blobs + index ─► store (sessions, parts, listing) ─► web (routes)
+    api/ (routes, handlers)
+      └─► object_store ─► buckets, resumable_uploads, multipart_uploads, object_listing
+            └─► store_core ─► blobs (files), metadata_db (SQLite)
+                  └─► resources, preconditions, object_checksums, names, gcs_errors
 
-An object is a row in SQLite and an opaque, never changing blob file. No path is ever derived from an object name.
+An object is a row in SQLite and an opaque, immutable blob file. No path is ever derived from an object name.
 """
 
 from aip_magics.server.gcs.api import routes

@@ -1,4 +1,4 @@
-"""Buckets: insert, get, list, patch, delete, and their IAM policy."""
+"""Buckets of the object store: create, get, list, patch, delete, and their IAM policies."""
 
 from __future__ import annotations
 
@@ -27,19 +27,23 @@ _NOT_EMPTY = "The bucket you tried to delete is not empty."
 
 
 class Buckets:
-    """The buckets of a store. Every method raises ApiError: 400 bad request, 404 no such bucket, 409, 412, 304."""
+    """The buckets of an object store.
+
+    Methods raise ApiError: 400 for an invalid request, 404 when the bucket does not exist, 409 for a conflict, and 412
+    or 304 when a precondition fails.
+    """
 
     def __init__(self, core: StoreCore) -> None:
         self._core = core
 
-    def create(self, project: str, given: Mapping[str, Any]) -> Bucket:
-        """Make a bucket from a `storage#bucket` resource: `name`, `location` (US when left out) and the rest."""
-        name = check_bucket_name(given.get("name"))
+    def create(self, project: str, resource: Mapping[str, Any]) -> Bucket:
+        """Create a bucket from a `storage#bucket` resource; the default location is US."""
+        name = check_bucket_name(resource.get("name"))
         if not project:
             raise invalid("Required parameter: project", "required")
-        metadata = bucket_metadata(given)
-        location = _location(given.get("location") or "US")
-        with self._core.index.write() as db:
+        metadata = bucket_metadata(resource)
+        location = _location(resource.get("location") or "US")
+        with self._core.metadata_db.write() as db:
             row = db.execute("select project from buckets where name = ?", (name,)).fetchone()
             if row:
                 owned = row["project"] == project
@@ -55,8 +59,8 @@ class Buckets:
         return bucket
 
     def get(self, name: str, conditions: Preconditions = ALWAYS) -> Bucket:
-        """The bucket. NotFound when it is missing."""
-        row = self._core.index.one("select * from buckets where name = ?", name)
+        """Return the bucket; NotFound when it does not exist."""
+        row = self._core.metadata_db.one("select * from buckets where name = ?", name)
         if row is None:
             raise no_bucket()
         bucket = read_bucket(row)
@@ -64,16 +68,16 @@ class Buckets:
         return bucket
 
     def list(self, project: str, prefix: str = "", after: str = "", limit: int = 1000) -> list[Bucket]:
-        """Up to `limit` buckets of the project whose name begins with `prefix` and is greater than `after`."""
+        """Return up to `limit` buckets of the project whose names start with `prefix` and sort after `after`."""
         sql = "select * from buckets where project = ? and name > ? order by name"
-        rows = self._core.index.all(sql, project, after)
+        rows = self._core.metadata_db.all(sql, project, after)
         return [read_bucket(row) for row in rows if row["name"].startswith(prefix)][:limit]
 
     def patch(
         self, name: str, changes: Mapping[str, Any], conditions: Preconditions = ALWAYS, *, replace: bool = False
     ) -> Bucket:
-        """Change metadata (JSON merge patch; with `replace` the given fields are all there is)."""
-        with self._core.index.write() as db:
+        """Update metadata by a JSON merge patch; with `replace`, `changes` replaces all fields."""
+        with self._core.metadata_db.write() as db:
             before = _existing(db, name)
             conditions.check(before.generation, before.metageneration)
             metadata = bucket_metadata(changes) if replace else patched_bucket(before.metadata, changes)
@@ -87,8 +91,8 @@ class Buckets:
         return after
 
     def delete(self, name: str, conditions: Preconditions = ALWAYS) -> None:
-        """Delete an empty bucket, with its unfinished uploads; 409 when it holds objects."""
-        with self._core.index.write() as db:
+        """Delete an empty bucket and its unfinished uploads; 409 when it contains objects."""
+        with self._core.metadata_db.write() as db:
             bucket = _existing(db, name)
             conditions.check(bucket.generation, bucket.metageneration)
             if db.execute("select 1 from objects where bucket = ? limit 1", (name,)).fetchone():
@@ -98,26 +102,26 @@ class Buckets:
             db.execute("delete from buckets where name = ?", (name,))
         self._core.blobs.discard(files)
 
-    def policy(self, name: str) -> dict[str, Any]:
-        """The IAM policy; without one, nobody is granted anything beyond the owner of the server."""
+    def get_policy(self, name: str) -> dict[str, Any]:
+        """Return the IAM policy; a bucket without one has a policy without bindings."""
         self.get(name)
-        row = self._core.index.one("select policy from buckets where name = ?", name)
-        given = json.loads(row["policy"]) if row and row["policy"] else {"version": 1, "bindings": []}
-        etag = base64.b64encode(hashlib.sha256(dump(given).encode()).digest()[:8]).decode()
-        return {"kind": "storage#policy", "resourceId": f"projects/_/buckets/{name}", **given, "etag": etag}
+        row = self._core.metadata_db.one("select policy from buckets where name = ?", name)
+        policy = json.loads(row["policy"]) if row and row["policy"] else {"version": 1, "bindings": []}
+        etag = base64.b64encode(hashlib.sha256(dump(policy).encode()).digest()[:8]).decode()
+        return {"kind": "storage#policy", "resourceId": f"projects/_/buckets/{name}", **policy, "etag": etag}
 
-    def set_policy(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Keep an IAM policy; 412 when its `etag` is not that of the current one. Nothing here enforces it."""
-        bindings = given.get("bindings", [])
+    def set_policy(self, name: str, policy: Mapping[str, Any]) -> dict[str, Any]:
+        """Store an IAM policy; 412 when its `etag` differs from the current one. The policy is not enforced."""
+        bindings = policy.get("bindings", [])
         if not isinstance(bindings, list) or not all(isinstance(item, dict) and "role" in item for item in bindings):
             raise invalid("bindings must be a list of objects with role and members.")
-        with self._core.index.write() as db:
-            current = self.policy(name)
-            if given.get("etag") not in (None, "", current["etag"]):
+        with self._core.metadata_db.write() as db:
+            current = self.get_policy(name)
+            if policy.get("etag") not in (None, "", current["etag"]):
                 raise condition_not_met()
-            kept = dump({"version": given.get("version", 1), "bindings": bindings})
-            db.execute("update buckets set policy = ? where name = ?", (kept, name))
-        return self.policy(name)
+            stored = dump({"version": policy.get("version", 1), "bindings": bindings})
+            db.execute("update buckets set policy = ? where name = ?", (stored, name))
+        return self.get_policy(name)
 
 
 def _existing(db: sqlite3.Connection, name: str) -> Bucket:
@@ -127,7 +131,7 @@ def _existing(db: sqlite3.Connection, name: str) -> Bucket:
     return read_bucket(row)
 
 
-def _location(given: object) -> str:
-    if not isinstance(given, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{1,40}", given):
-        raise invalid("The specified location constraint is not valid: a region such as US-CENTRAL1 is wanted.")
-    return given.upper()
+def _location(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{1,40}", value):
+        raise invalid("The specified location constraint is not valid: expected a region such as US-CENTRAL1.")
+    return value.upper()

@@ -1,7 +1,7 @@
-"""The index: SQLite (WAL), one connection, one writer at a time, numbered migrations.
+"""Metadata of the object store in SQLite (WAL): one connection, one writer at a time, numbered migrations.
 
-A commit is not forced to the disk (`synchronous=NORMAL`): it survives a kill of the process at any point; after a loss
-of power the index is consistent but may lack the last moments.
+A commit is not forced to the disk (`synchronous=NORMAL`): it survives a kill of the process at any point; after a power
+failure the database is consistent but may lack the last commits.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _PUT_OBJECT = (
 
 
 class MetadataDatabase:
-    """Rows of buckets, objects and unfinished uploads. May be used from any thread."""
+    """Rows of buckets, objects and unfinished uploads. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
@@ -71,7 +71,7 @@ class MetadataDatabase:
         (version,) = self._db.execute("pragma user_version").fetchone()
         if version > len(MIGRATIONS):
             raise ServerError(
-                "the object store was written by a newer aip-magics",
+                "the object store was written by a newer version of aip-magics",
                 where=str(path),
                 fix="upgrade aip-magics, or use another data directory",
             )
@@ -79,12 +79,13 @@ class MetadataDatabase:
             self._db.executescript(f"begin immediate; {script} pragma user_version = {number}; commit;")
 
     def close(self) -> None:
+        """Close the database."""
         with self._lock:
             self._db.close()
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """A transaction: committed at the end, rolled back by an exception."""
+        """Run a transaction: committed at the end, rolled back on an exception."""
         with self._lock:
             self._db.execute("begin immediate")
             try:
@@ -96,49 +97,56 @@ class MetadataDatabase:
                 raise
 
     def rows(self, sql: str, *args: Any) -> Generator[sqlite3.Row, None, None]:
-        """Rows one by one; nobody else reads or writes until the iterator is used up or closed."""
+        """Yield rows one by one; no other thread reads or writes until the iterator is exhausted or closed."""
         with self._lock, contextlib.closing(self._db.execute(sql, args)) as cursor:
             yield from cursor
 
     def all(self, sql: str, *args: Any) -> list[sqlite3.Row]:
+        """Return all rows."""
         with self._lock:
             return self._db.execute(sql, args).fetchall()
 
     def one(self, sql: str, *args: Any) -> sqlite3.Row | None:
+        """Return the first row, or None."""
         return next(iter(self.all(sql, *args)), None)
 
 
 def read_object(row: sqlite3.Row) -> StoredObject:
+    """Build an object from its row."""
     return StoredObject(**{**dict(row), "metadata": json.loads(row["metadata"])})
 
 
 def find_object(db: sqlite3.Connection | MetadataDatabase, bucket: str, name: str) -> StoredObject | None:
+    """Return the object, or None when it does not exist."""
     sql = "select * from objects where bucket = ? and name = ?"
     row = db.one(sql, bucket, name) if isinstance(db, MetadataDatabase) else db.execute(sql, (bucket, name)).fetchone()
     return read_object(row) if row else None
 
 
 def put_object(db: sqlite3.Connection, stored: StoredObject) -> None:
+    """Insert or replace the row of an object."""
     db.execute(_PUT_OBJECT, {**vars(stored), "metadata": dump(stored.metadata)})
 
 
 def unused_blob(db: sqlite3.Connection, blob: str) -> bool:
-    """Whether no object uses this blob any more (copies share one)."""
+    """Return whether no object uses the blob (copies share one)."""
     return db.execute("select 1 from objects where blob = ? limit 1", (blob,)).fetchone() is None
 
 
 def read_bucket(row: sqlite3.Row) -> Bucket:
+    """Build a bucket from its row."""
     values = dict(row)
     values.pop("policy")
     return Bucket(**{**values, "metadata": json.loads(values["metadata"])})
 
 
 def dump(value: Mapping[str, Any]) -> str:
+    """Serialize a value for a JSON column."""
     return json.dumps(value, separators=(",", ":"))
 
 
 def part_files(db: sqlite3.Connection, bucket: str | None = None) -> set[str]:
-    """The incoming files that are parts of unfinished multipart uploads (of this bucket, where one is given)."""
+    """Return the incoming files of unfinished multipart uploads: of one bucket, by default of all."""
     sql = "select file from parts"
     if bucket is None:
         return {row["file"] for row in db.execute(sql)}

@@ -1,68 +1,51 @@
-"""Which bucket and object names are legal.
-
-Sources: https://cloud.google.com/storage/docs/buckets#naming and https://cloud.google.com/storage/docs/objects#naming
-"""
+"""Bucket and object names that clients send, checked by the rules of Cloud Storage."""
 
 from __future__ import annotations
 
-import ipaddress
-import re
-
+from aip_magics import gcs_names
 from aip_magics.server.gcs.gcs_errors import invalid
 
-MAX_OBJECT_NAME = 1024  # bytes of UTF-8
-
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]*[a-z0-9]")
-_ACME = ".well-known/acme-challenge/"
+_BUCKET_PROBLEMS: dict[gcs_names.BucketNameProblem, str] = {
+    "length": "must have {min} to {max} characters, got {chars}",
+    "characters": "only lower-case letters, digits, '-', '_' and '.' are allowed, with a letter or digit at both ends",
+    "parts": "each part between dots must have 1 to 63 characters",
+    "goog": "must not start with 'goog'",
+    "google": "must not contain 'google' or a look-alike of it",
+    "address": "must not look like an IP address",
+}
 
 
 def check_bucket_name(name: object) -> str:
-    """The name, or InvalidArgument (400) saying which rule it breaks."""
+    """Return the name; InvalidArgument (400) names the rule that an illegal name breaks."""
     if not isinstance(name, str) or not name:
-        raise invalid("A bucket needs a name.", "required")
-    if problem := _bucket_problem(name):
-        raise invalid(f"Invalid bucket name: '{name[:100]}': {problem}.", xml_code="InvalidBucketName")
+        raise invalid("A bucket name is required.", "required")
+    if problem := gcs_names.bucket_name_problem(name):
+        bounds = {"min": gcs_names.MIN_BUCKET_CHARS, "max": gcs_names.max_bucket_chars(name), "chars": len(name)}
+        text = _BUCKET_PROBLEMS[problem].format(**bounds)
+        raise invalid(f"Invalid bucket name: '{name[:100]}': {text}.", xml_code="InvalidBucketName")
     return name
-
-
-def _bucket_problem(name: str) -> str:
-    longest = 222 if "." in name else 63
-    if not 3 <= len(name) <= longest:
-        return f"it must have 3 to {longest} characters and has {len(name)}"
-    if not _BUCKET.fullmatch(name):
-        return "only lower-case letters, digits, '-', '_' and '.' are allowed, with a letter or digit at both ends"
-    if any(not 1 <= len(part) <= 63 for part in name.split(".")):
-        return "each part between dots must have 1 to 63 characters"
-    if name.startswith("goog"):
-        return "it must not begin with 'goog'"
-    if "google" in name.replace("0", "o"):
-        return "it must not contain 'google' or something that looks like it"
-    if _is_address(name):
-        return "it must not look like an IP address"
-    return ""
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.IPv4Address(name)
-    except ValueError:
-        return bool(re.fullmatch(r"\d{1,3}(\.\d{1,3}){3}", name))
-    return True
 
 
 def check_object_name(name: object) -> str:
-    """The name, or InvalidArgument (400). A name is any text of 1 to 1,024 bytes; nothing in it is ever a path."""
-    if not isinstance(name, str) or not name:
-        raise invalid("An object needs a name: 1 to 1024 bytes of UTF-8.", "required")
-    try:
-        size = len(name.encode())
-    except UnicodeEncodeError:
-        raise invalid("The object name is not valid Unicode.") from None
-    if size > MAX_OBJECT_NAME:
-        text = f"The object name has {size} bytes of UTF-8; at most {MAX_OBJECT_NAME} are allowed."
-        raise invalid(text, xml_code="KeyTooLongError")
-    if "\r" in name or "\n" in name:
-        raise invalid("An object name must not contain carriage return or line feed.")
-    if name in (".", "..") or name.startswith(_ACME):
-        raise invalid(f"An object must not be named '.' or '..' or begin with '{_ACME}'.")
-    return name
+    """Return the name: any text of 1 to 1,024 bytes, never used as a path. InvalidArgument (400) if illegal."""
+    if not isinstance(name, str):
+        raise _name_required()
+    match gcs_names.object_name_problem(name):
+        case None:
+            return name
+        case "empty":
+            raise _name_required()
+        case "unicode":
+            raise invalid("The object name is not valid Unicode.")
+        case "length":
+            size, limit = len(name.encode()), gcs_names.MAX_OBJECT_BYTES
+            text = f"The object name has {size} bytes of UTF-8; at most {limit} are allowed."
+            raise invalid(text, xml_code="KeyTooLongError")
+        case "line break":
+            raise invalid("The object name must not contain a carriage return or line feed.")
+        case "reserved":
+            raise invalid(f"The object name must not be '.' or '..' or start with '{gcs_names.ACME_PREFIX}'.")
+
+
+def _name_required() -> Exception:
+    return invalid(f"An object name is required: 1 to {gcs_names.MAX_OBJECT_BYTES} bytes of UTF-8.", "required")

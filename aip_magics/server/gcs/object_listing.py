@@ -1,4 +1,4 @@
-"""Listing: prefix, delimiter, offsets, glob and pages over names in UTF-8 byte order."""
+"""Listing of objects: prefix, delimiter, offsets, glob and pages, with names in UTF-8 byte order."""
 
 from __future__ import annotations
 
@@ -14,81 +14,81 @@ from aip_magics.server.gcs.resources import StoredObject
 
 MAX_RESULTS = 1000
 
-# (first name, name after the last or None) → objects in order
+# (first name, exclusive end or None) → objects in order
 Scan = Callable[[str, "str | None"], Generator[StoredObject, None, None]]
 
 
 @dataclasses.dataclass(frozen=True)
 class ListQuery:
-    """What to list. `end` is exclusive, `page` a token of the page before."""
+    """The parameters of a list request. `end` is exclusive, `page_token` comes from the previous page."""
 
     prefix: str = ""
     delimiter: str = ""
     start: str = ""
     end: str = ""
     glob: str = ""
-    page: str = ""
-    trailing: bool = False  # also show `dir/` among the items when it is an object itself
+    page_token: str = ""
+    trailing: bool = False  # also include `dir/` in the items when it is an object itself
     limit: int = MAX_RESULTS
 
 
 @dataclasses.dataclass
 class ListPage:
-    """One page: objects, prefixes (names cut after the delimiter) and the token of the next page, if any."""
+    """One page: objects, prefixes (names up to the delimiter) and the token of the next page, if any."""
 
     items: list[StoredObject] = dataclasses.field(default_factory=list)
     prefixes: list[str] = dataclasses.field(default_factory=list)
-    next: str = ""
+    next_page_token: str = ""
 
 
-def list_page(scan: Scan, question: ListQuery) -> ListPage:
-    """The page that `question` asks for. A prefix costs one look-up however many objects it holds."""
+def list_page(scan: Scan, query: ListQuery) -> ListPage:
+    """Return the page that `query` asks for. A prefix costs one look-up, regardless of its number of objects."""
     page = ListPage()
-    matches = glob_pattern(question.glob).fullmatch if question.glob else None
-    limit = max(1, min(question.limit, MAX_RESULTS))
-    stop = past(question.prefix)
-    if question.end and (stop is None or question.end < stop):
-        stop = question.end
-    start: str | None = max(question.prefix, question.start, decode_token(question.page))
+    matches = glob_pattern(query.glob).fullmatch if query.glob else None
+    limit = max(1, min(query.limit, MAX_RESULTS))
+    stop = prefix_end(query.prefix)
+    if query.end and (stop is None or query.end < stop):
+        stop = query.end
+    start: str | None = max(query.prefix, query.start, decode_token(query.page_token))
     while start is not None and (stop is None or start < stop):
         with contextlib.closing(scan(start, stop)) as rows:
-            start = _take(rows, page, question, limit, matches)
+            start = _take(rows, page, query, limit, matches)
     return page
 
 
 def _take(
     rows: Iterator[StoredObject],
     page: ListPage,
-    question: ListQuery,
+    query: ListQuery,
     limit: int,
     matches: Callable[[str], object] | None,
 ) -> str | None:
-    """Fill the page until it is full, the rows end (None), or a prefix was found: then go on at the name returned."""
+    """Fill the page until it is full or the rows end (None), or until a prefix is found: return where to continue."""
     for stored in rows:
         if matches and not matches(stored.name):
             continue
         if len(page.items) + len(page.prefixes) >= limit:
-            page.next = encode_token(stored.name)
+            page.next_page_token = encode_token(stored.name)
             return None
-        if folder := _folder(stored.name, question):
-            page.prefixes.append(folder)
-            if question.trailing and stored.name == folder:
+        if prefix := _common_prefix(stored.name, query):
+            page.prefixes.append(prefix)
+            if query.trailing and stored.name == prefix:
                 page.items.append(stored)
-            return past(folder)
+            return prefix_end(prefix)
         page.items.append(stored)
     return None
 
 
-def _folder(name: str, question: ListQuery) -> str:
-    if not question.delimiter:
+def _common_prefix(name: str, query: ListQuery) -> str:
+    if not query.delimiter:
         return ""
-    cut = name.find(question.delimiter, len(question.prefix))
-    return name[: cut + len(question.delimiter)] if cut >= 0 else ""
+    position = name.find(query.delimiter, len(query.prefix))
+    return name[: position + len(query.delimiter)] if position >= 0 else ""
 
 
-def past(prefix: str) -> str | None:
-    """The smallest text greater than all that begin with `prefix`; None when there is none."""
-    # Code point order is UTF-8 byte order; surrogates are no characters.
+def prefix_end(prefix: str) -> str | None:
+    """Return the smallest string greater than all strings that start with `prefix`; None when there is none."""
+    # Code point order is UTF-8 byte order; surrogates are not characters.
     while prefix and prefix[-1] == "\U0010ffff":
         prefix = prefix[:-1]
     if not prefix:
@@ -98,10 +98,12 @@ def past(prefix: str) -> str | None:
 
 
 def encode_token(name: str) -> str:
+    """Encode the first name of a page as a page token."""
     return base64.urlsafe_b64encode(name.encode()).decode()
 
 
 def decode_token(token: str) -> str:
+    """Decode a page token; InvalidArgument (400) when it is malformed."""
     try:
         return base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
@@ -109,7 +111,7 @@ def decode_token(token: str) -> str:
 
 
 def glob_pattern(glob: str) -> re.Pattern[str]:
-    """`*` and `?` within a folder, `**` across folders, `[a-z]`, `[!a]`, `{one,two}`, `\\` before a plain character."""
+    """Compile a glob: `*` and `?` do not match a slash, `**` does; `[a-z]`, `[!a]`, `{one,two}`, `\\` escapes."""
     parts: list[str] = []
     depth, i = 0, 0
     while i < len(glob):

@@ -1,7 +1,6 @@
-"""The object store: buckets and objects, each change one SQLite commit.
+"""The object store: buckets and objects; each change is one SQLite commit.
 
-Synchronous and safe to call from any thread; the web layer calls it on `threads`, so that the event loop goes on
-answering while a disk works.
+Synchronous and thread-safe; the API layer calls it on `threads`, so that disk access does not block the event loop.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from aip_magics.server.gcs.metadata_db import (
 from aip_magics.server.gcs.multipart_uploads import MultipartUploads
 from aip_magics.server.gcs.names import check_object_name
 from aip_magics.server.gcs.object_checksums import ExpectedChecksums
-from aip_magics.server.gcs.object_listing import ListPage, ListQuery, Scan, list_page, past
+from aip_magics.server.gcs.object_listing import ListPage, ListQuery, Scan, list_page, prefix_end
 from aip_magics.server.gcs.preconditions import ALWAYS, Preconditions
 from aip_magics.server.gcs.resources import StoredObject, object_metadata, patched_object
 from aip_magics.server.gcs.resumable_uploads import ResumableUploads
@@ -37,16 +36,15 @@ from aip_magics.server.gcs.store_core import StoreCore, check_conditions
 
 MAX_COMPOSE = 32
 _Objects = list[StoredObject]  # inside the class `list` is the method
-_Ids = list[str]
 
 
 class ObjectStore:
-    """Cloud Storage under `data_dir/objects`. One process at a time may open it (the server's lock sees to that)."""
+    """Buckets and objects under `data_dir/objects`. Only one process may open it (the server's lock ensures that)."""
 
     def __init__(self, data_dir: Path, clock: Callable[[], datetime]) -> None:
         root = data_dir / "objects"
         self._core = core = StoreCore(root, clock)
-        self.blobs, self.index = core.blobs, core.index
+        self.blobs, self.metadata_db = core.blobs, core.metadata_db
         self.check, self.publish = core.check, core.publish
         self.buckets = Buckets(core)
         self.resumable_uploads = ResumableUploads(core)
@@ -55,16 +53,16 @@ class ObjectStore:
         self.threads = ThreadPoolExecutor(4, thread_name_prefix="objects")
 
     def close(self) -> None:
-        """Let running work end, then close the files."""
+        """Wait for running work, then close the files."""
         self.threads.shutdown()
         self.resumable_uploads.close()
-        self.index.close()
+        self.metadata_db.close()
 
     def _recover(self) -> None:
-        with self.index.write() as db:
+        with self.metadata_db.write() as db:
             sizes = {row["blob"]: row["size"] for row in db.execute("select blob, size from objects")}
             for blob in self.blobs.sweep(sizes, self.resumable_uploads.recover(db) | part_files(db)):
-                # Only a crash of the whole machine does this; an object that cannot be read is worse than none.
+                # Only a crash of the whole machine causes this; an unreadable object is worse than a missing one.
                 db.execute("delete from objects where blob = ?", (blob,))
             row = db.execute(
                 "select max(generation) from (select generation from objects union all select generation from buckets)"
@@ -74,20 +72,20 @@ class ObjectStore:
     # Reading
 
     def list(self, bucket: str, prefix: str = "") -> _Objects:
-        """All objects whose name begins with `prefix`, by name. NotFound when the bucket is missing."""
+        """Return all objects whose names start with `prefix`, by name; NotFound when the bucket does not exist."""
         self.buckets.get(bucket)
-        return list(self._scan(bucket)(prefix, past(prefix)))
+        return list(self._scan(bucket)(prefix, prefix_end(prefix)))
 
-    def page(self, bucket: str, question: ListQuery) -> ListPage:
-        """One page of a listing. NotFound when the bucket is missing."""
+    def page(self, bucket: str, query: ListQuery) -> ListPage:
+        """Return one page of a listing; NotFound when the bucket does not exist."""
         self.buckets.get(bucket)
-        return list_page(self._scan(bucket), question)
+        return list_page(self._scan(bucket), query)
 
     def get(
         self, bucket: str, name: str, generation: int | None = None, conditions: Preconditions = ALWAYS
     ) -> StoredObject:
-        """The object. NotFound when it, or this generation of it, is missing; 412 or 304 by the conditions."""
-        stored = find_object(self.index, bucket, name)
+        """Return the object; NotFound when the object or its generation does not exist, 412 or 304 by `conditions`."""
+        stored = find_object(self.metadata_db, bucket, name)
         if stored is None or generation not in (None, stored.generation):
             self.buckets.get(bucket)
             raise no_object(bucket, name, generation)
@@ -95,19 +93,19 @@ class ObjectStore:
         return stored
 
     def path(self, stored: StoredObject) -> Path:
-        """The file with the object's bytes: opaque, read-only, gone when the last object that uses it is deleted."""
+        """Return the blob file of the object: opaque, read-only, deleted with the last object that uses it."""
         return self.blobs.path(stored.blob)
 
     def open(
         self, bucket: str, name: str, generation: int | None = None, conditions: Preconditions = ALWAYS
     ) -> tuple[StoredObject, BinaryIO]:
-        """The object and its file, open for reading; an overwrite or delete from now on does not disturb the reader."""
+        """Return the object and its open file; a later overwrite or delete does not affect the reader."""
         while True:
             stored = self.get(bucket, name, generation, conditions)
             try:
                 return stored, self.path(stored).open("rb")
             except FileNotFoundError:
-                # Replaced between look-up and open: look again. The same blob twice means that its file was taken away.
+                # The object was replaced between look-up and open: try again. The same blob twice: its file is missing.
                 if self.get(bucket, name, generation, conditions).blob == stored.blob:
                     raise
 
@@ -117,7 +115,7 @@ class ObjectStore:
             args = [bucket, first]
             if stop is not None:
                 sql, args = sql + " and name < ?", [*args, stop]
-            with contextlib.closing(self.index.rows(sql + " order by name", *args)) as rows:
+            with contextlib.closing(self.metadata_db.rows(sql + " order by name", *args)) as rows:
                 for row in rows:
                     yield read_object(row)
 
@@ -126,7 +124,7 @@ class ObjectStore:
     # Writing
 
     def writer(self, *, md5: bool = True) -> BlobWriter:
-        """For a content that will arrive; `commit` makes it an object."""
+        """Return a writer for the content of a new object; `commit` creates the object."""
         return BlobWriter(self.blobs, md5=md5)
 
     def commit(
@@ -138,14 +136,14 @@ class ObjectStore:
         *,
         metadata: Mapping[str, Any] | None = None,
         conditions: Preconditions = ALWAYS,
-        claims: ExpectedChecksums | None = None,
+        expected: ExpectedChecksums | None = None,
     ) -> StoredObject:
-        """Write the `tail`, check the checksums and make the object. On failure nothing is left behind."""
+        """Write the `tail`, verify the checksums and create the object. A failure leaves no files behind."""
         try:
             check_object_name(name)
             writer.write(tail)
             blob = writer.finish()
-            (claims or ExpectedChecksums()).check(blob.crc32c, blob.md5)
+            (expected or ExpectedChecksums()).check(blob.crc32c, blob.md5)
             return self.publish(bucket, name, blob, metadata or {}, conditions)
         except BaseException:
             writer.discard()
@@ -161,8 +159,8 @@ class ObjectStore:
         generation: int | None = None,
         replace: bool = False,
     ) -> StoredObject:
-        """Change metadata (JSON merge patch; with `replace` the given fields are all there is)."""
-        with self.index.write() as db:
+        """Update metadata by a JSON merge patch; with `replace`, `changes` replaces all fields."""
+        with self.metadata_db.write() as db:
             before = self._existing(db, bucket, name, generation)
             check_conditions(conditions, before)
             metadata = object_metadata(changes) if replace else patched_object(before.metadata, changes)
@@ -175,8 +173,8 @@ class ObjectStore:
     def delete(
         self, bucket: str, name: str, conditions: Preconditions = ALWAYS, *, generation: int | None = None
     ) -> None:
-        """Delete the object. NotFound when it is missing."""
-        with self.index.write() as db:
+        """Delete the object; NotFound when it does not exist."""
+        with self.metadata_db.write() as db:
             before = self._existing(db, bucket, name, generation)
             check_conditions(conditions, before)
             unused = _delete(db, before)
@@ -192,15 +190,15 @@ class ObjectStore:
         generation: int | None = None,
         source_conditions: Preconditions = ALWAYS,
     ) -> StoredObject:
-        """Copy an object; no byte moves, both share the blob. `metadata` None = that of the source."""
+        """Copy an object without copying bytes: both share the blob. `metadata` None keeps the source's metadata."""
         bucket, name = target
         check_object_name(name)
-        with self.index.write() as db:
+        with self.metadata_db.write() as db:
             origin = self._existing(db, *source, generation)
             check_conditions(source_conditions, origin)
             blob = Blob(origin.blob, origin.size, origin.crc32c, origin.md5)
-            kept = origin.metadata if metadata is None else object_metadata(metadata)
-            stored, unused = self._core.put(db, bucket, name, blob, kept, conditions, origin.components)
+            copied = origin.metadata if metadata is None else object_metadata(metadata)
+            stored, unused = self._core.put(db, bucket, name, blob, copied, conditions, origin.components)
         self.blobs.remove(unused)
         return stored
 
@@ -214,31 +212,37 @@ class ObjectStore:
         *,
         delete_sources: bool = False,
     ) -> StoredObject:
-        """Put 1 to 32 objects (name, generation, conditions) of one bucket together; the result has no MD5."""
+        """Concatenate 1 to 32 objects (name, generation, preconditions) of one bucket; the result has no MD5."""
         if not 1 <= len(sources) <= MAX_COMPOSE:
-            raise invalid(f"The number of source components must be 1 to {MAX_COMPOSE}, not {len(sources)}.")
+            raise invalid(f"The number of source components must be 1 to {MAX_COMPOSE}, got {len(sources)}.")
         self.check(bucket, name, conditions)
-        found = []
-        for source, generation, wanted in sources:
+        components = []
+        for source, generation, source_conditions in sources:
             stored = self.get(bucket, source, generation)
-            check_conditions(wanted, stored)
-            found.append(stored)
+            check_conditions(source_conditions, stored)
+            components.append(stored)
         try:
-            file, size = self.blobs.concatenate(map(self.path, found))
+            file, size = self.blobs.concatenate(map(self.path, components))
         except FileNotFoundError:
-            raise condition_not_met() from None  # a source was replaced or deleted meanwhile
-        crc32c = combine_crc32c((stored.crc32c, stored.size) for stored in found)
-        given = metadata if object_metadata(metadata) else found[0].metadata
+            raise condition_not_met() from None  # a source was replaced or deleted in the meantime
+        crc32c = combine_crc32c((stored.crc32c, stored.size) for stored in components)
+        metadata = metadata if object_metadata(metadata) else components[0].metadata
         unused: list[str] = []
 
-        def also(db: sqlite3.Connection, made: StoredObject) -> None:
-            for stored in found if delete_sources else ():
-                if find_object(db, bucket, stored.name) == stored and stored.name != made.name:
+        def delete_components(db: sqlite3.Connection, composed: StoredObject) -> None:
+            for stored in components if delete_sources else ():
+                if find_object(db, bucket, stored.name) == stored and stored.name != composed.name:
                     unused.extend(_delete(db, stored))
 
-        components = sum(stored.components or 1 for stored in found)
-        blob = Blob(file, size, crc32c, None)
-        stored = self.publish(bucket, name, blob, given, conditions, components=components, also=also)
+        stored = self.publish(
+            bucket,
+            name,
+            Blob(file, size, crc32c, None),
+            metadata,
+            conditions,
+            components=sum(stored.components or 1 for stored in components),
+            in_transaction=delete_components,
+        )
         self.blobs.remove(unused)
         return stored
 

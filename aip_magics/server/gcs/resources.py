@@ -1,4 +1,4 @@
-"""Bucket and object as values, and how the JSON API shows them."""
+"""Buckets and objects as values, with their JSON API representations."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from aip_magics.catalog import gcs_locations
 from aip_magics.server.gcs.gcs_errors import invalid
 
 MAX_CUSTOM_METADATA = 8192  # bytes, keys and values together, as the service has it
@@ -28,16 +29,14 @@ _BUCKET_FIELDS = (
     "softDeletePolicy",
     "autoclass",
 )
-_MULTI_REGIONS = {"US", "EU", "ASIA"}
-_DUAL_REGIONS = {"NAM4", "EUR4", "EUR5", "EUR7", "EUR8", "ASIA1"}
 
 
 @dataclasses.dataclass(frozen=True)
 class StoredObject:
-    """One object. `size` in bytes; `crc32c` (big-endian) and `md5` base64; times RFC 3339.
+    """An object. `size` is in bytes, `crc32c` (big-endian) and `md5` are base64, times are RFC 3339.
 
-    `md5` is None for objects put together from others (compose, XML multipart upload). `blob` names the file, see
-    `ObjectStore.path`. `metadata` holds the fields a caller may set, as the JSON API spells them.
+    `md5` is None for composed objects (compose, XML multipart upload). `blob` is the id of the blob file, see
+    `ObjectStore.path`. `metadata` holds the fields that a caller may set, as the JSON API spells them.
     """
 
     bucket: str
@@ -58,9 +57,9 @@ class StoredObject:
         return _etag(self.generation, self.metageneration)
 
     def to_json(self, base: str) -> dict[str, Any]:
-        """The `storage#object` resource; `base` is the URL of the server without a slash at its end."""
+        """Build the `storage#object` resource; `base` is the URL of the server without a trailing slash."""
         path = f"storage/v1/b/{self.bucket}/o/{quote(self.name, safe='')}"
-        found = {
+        resource = {
             "kind": "storage#object",
             "id": f"{self.bucket}/{self.name}/{self.generation}",
             "selfLink": f"{base}/{path}",
@@ -81,12 +80,12 @@ class StoredObject:
             "componentCount": self.components,
             **self.metadata,
         }
-        return {name: value for name, value in found.items() if value is not None}
+        return {name: value for name, value in resource.items() if value is not None}
 
 
 @dataclasses.dataclass(frozen=True)
 class Bucket:
-    """One bucket. `metadata` holds the fields a caller may set, as the JSON API spells them."""
+    """A bucket. `metadata` holds the fields that a caller may set, as the JSON API spells them."""
 
     name: str
     project: str
@@ -99,14 +98,12 @@ class Bucket:
 
     @property
     def location_type(self) -> str:
-        if self.location in _MULTI_REGIONS:
-            return "multi-region"
-        return "dual-region" if self.location in _DUAL_REGIONS else "region"
+        return gcs_locations.location_type(self.location)
 
     def to_json(self, base: str) -> dict[str, Any]:
-        """The `storage#bucket` resource."""
-        given = dict(self.metadata)
-        access = dict(given.pop("iamConfiguration", None) or {})
+        """Build the `storage#bucket` resource; `base` is the URL of the server without a trailing slash."""
+        metadata = dict(self.metadata)
+        access = dict(metadata.pop("iamConfiguration", None) or {})
         uniform = access.get("uniformBucketLevelAccess") or access.get("bucketPolicyOnly") or {"enabled": False}
         return {
             "kind": "storage#bucket",
@@ -128,31 +125,33 @@ class Bucket:
                 "uniformBucketLevelAccess": uniform,
                 "bucketPolicyOnly": uniform,
             },
-            **given,
+            **metadata,
         }
 
 
 def project_number(project: str) -> str:
-    """Twelve digits that stand for the project: always the same for one project id."""
+    """Derive a 12-digit project number from a project id. The same id always gets the same number."""
     if project.isdecimal():
         return project
-    # As projects.getConfig counts: the service's account, which has the number in its name, is of the bucket's project.
+    # Same derivation as in projects.getConfig: the service agent has the number of the bucket's project in its name.
     digest = hashlib.blake2b(project.encode("utf-8", "replace"), digest_size=8).digest()
     return str(10**11 + int.from_bytes(digest, "big") % (9 * 10**11))
 
 
-def object_metadata(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of an object resource that a caller may set, checked; the others are left out."""
-    kept: dict[str, Any] = {name: _header_text(name, given[name]) for name in _TEXTS if given.get(name) is not None}
-    if given.get("storageClass") is not None:
-        kept["storageClass"] = _header_text("storageClass", given["storageClass"])
-    if given.get("metadata") is not None:
-        kept["metadata"] = _custom(given["metadata"])
-    return kept
+def object_metadata(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """Validate and return the fields of an object resource that a caller may set; other fields are ignored."""
+    settable: dict[str, Any] = {
+        name: _header_text(name, resource[name]) for name in _TEXTS if resource.get(name) is not None
+    }
+    if resource.get("storageClass") is not None:
+        settable["storageClass"] = _header_text("storageClass", resource["storageClass"])
+    if resource.get("metadata") is not None:
+        settable["metadata"] = _custom(resource["metadata"])
+    return settable
 
 
 def patched_object(current: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON merge patch: null removes; `metadata` is merged key by key."""
+    """Apply a JSON merge patch: null removes a field, `metadata` is merged key by key."""
     merged = {**current, **{name: changes[name] for name in (*_TEXTS, "storageClass") if name in changes}}
     if "metadata" in changes:
         custom = changes["metadata"]
@@ -162,23 +161,23 @@ def patched_object(current: Mapping[str, Any], changes: Mapping[str, Any]) -> di
             both = {**(current.get("metadata") or {}), **custom}
             merged["metadata"] = {key: value for key, value in both.items() if value is not None}
         else:
-            raise invalid("metadata must be an object of text values.")
+            raise invalid("metadata must be an object with string values.")
     return object_metadata(merged)
 
 
-def bucket_metadata(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a bucket resource that a caller may set; the others are left out."""
-    if isinstance(given.get("versioning"), dict) and given["versioning"].get("enabled"):
-        raise invalid("The embedded object store keeps one generation of an object: versioning cannot be enabled.")
-    kept = {name: given[name] for name in _BUCKET_FIELDS if given.get(name) is not None}
+def bucket_metadata(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """Validate and return the fields of a bucket resource that a caller may set; other fields are ignored."""
+    if isinstance(resource.get("versioning"), dict) and resource["versioning"].get("enabled"):
+        raise invalid("The embedded object store does not support versioning: an object has one generation.")
+    settable = {name: resource[name] for name in _BUCKET_FIELDS if resource.get(name) is not None}
     for name in ("iamConfiguration", "labels"):
-        if not isinstance(kept.get(name, {}), dict):
+        if not isinstance(settable.get(name, {}), dict):
             raise invalid(f"{name} must be an object.")
-    return kept
+    return settable
 
 
 def patched_bucket(current: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON merge patch: null removes; objects are merged key by key."""
+    """Apply a JSON merge patch: null removes a field, objects are merged key by key."""
     merged = _merge(current, {name: changes[name] for name in (*_BUCKET_FIELDS, "versioning") if name in changes})
     return bucket_metadata(merged)
 
@@ -196,19 +195,19 @@ def _merge(current: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     return merged
 
 
-def _custom(given: object) -> dict[str, str]:
-    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
-        raise invalid("metadata must be an object of text values.")
-    size = sum(len((key + value).encode(errors="surrogatepass")) for key, value in given.items())
+def _custom(metadata: object) -> dict[str, str]:
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise invalid("metadata must be an object with string values.")
+    size = sum(len((key + value).encode(errors="surrogatepass")) for key, value in metadata.items())
     if size > MAX_CUSTOM_METADATA:
         raise invalid(f"Custom metadata has {size} bytes; at most {MAX_CUSTOM_METADATA} are allowed.")
-    return given
+    return metadata
 
 
 def _header_text(name: str, value: object) -> str:
-    # These fields become response headers: a line break in one of them would let a caller write headers of its own.
+    # These fields become response headers: a line break in one of them would let a caller inject headers.
     if not isinstance(value, str) or not _is_plain(value):
-        raise invalid(f"Invalid value for {name}: text without control characters is wanted.")
+        raise invalid(f"Invalid value for {name}: expected text without control characters.")
     return value
 
 

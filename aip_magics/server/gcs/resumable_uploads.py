@@ -1,7 +1,8 @@
-"""Resumable uploads. The session is a row, its bytes so far are a file in `incoming/`, and the size of that file *is*
-the offset: nothing has to be committed per chunk, and both survive a restart.
+"""Resumable uploads.
 
-The running checksums cannot be written down; after a restart they are computed again from the file.
+An upload is a row; the bytes received so far are a file in `incoming/`, and the size of that file *is* the offset:
+nothing has to be committed per chunk, and row and file survive a restart. The running checksums cannot be saved; after
+a restart they are computed again from the file.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aip_magics.server.gcs.blobs import BlobWriter, new_id
-from aip_magics.server.gcs.gcs_errors import no_session, refusal
+from aip_magics.server.gcs.gcs_errors import no_resumable, refusal
 from aip_magics.server.gcs.metadata_db import dump
 from aip_magics.server.gcs.object_checksums import ExpectedChecksums
 from aip_magics.server.gcs.preconditions import ALWAYS, Preconditions
 from aip_magics.server.gcs.resources import StoredObject, object_metadata
 from aip_magics.server.gcs.store_core import StoreCore
 
-DAYS = 7  # a session lives as long as the service keeps one
+DAYS = 7  # lifetime of an upload, as in Cloud Storage
 
 
 class ResumableUpload:
-    """One upload in progress. `turn` counts the requests that took it over: only the newest may append."""
+    """An upload in progress. `lease_number` counts the leases: only the newest may append."""
 
     def __init__(self, row: sqlite3.Row, writer: BlobWriter) -> None:
         self.id: str = row["id"]
@@ -33,52 +34,52 @@ class ResumableUpload:
         self.name: str = row["name"]
         self.metadata: Mapping[str, Any] = json.loads(row["metadata"])
         self.conditions = Preconditions(**json.loads(row["conditions"]))
-        self.claims = ExpectedChecksums(**json.loads(row["claims"]))
+        self.expected = ExpectedChecksums(**json.loads(row["claims"]))
         self.total: int | None = row["total"]
         self.writer = writer
-        self.turn = 0
+        self.lease_number = 0
         self.ended = False
         self.lock = threading.Lock()
 
 
 class UploadLease:
-    """The right of one request to append to a session, until another request takes over."""
+    """The exclusive right of one request to append to an upload, until another request takes over."""
 
-    def __init__(self, sessions: ResumableUploads, session: ResumableUpload) -> None:
-        self._sessions = sessions
-        self._session = session
-        with session.lock:
-            session.turn += 1
-            self._number = session.turn
-            self.received = session.writer.size  # bytes
+    def __init__(self, uploads: ResumableUploads, upload: ResumableUpload) -> None:
+        self._uploads = uploads
+        self._upload = upload
+        with upload.lock:
+            upload.lease_number += 1
+            self._number = upload.lease_number
+            self.received = upload.writer.size  # bytes
 
     def append(self, blocks: Iterable[bytes]) -> None:
-        """Add bytes at the end. 503 when a newer request has taken over."""
-        with self._session.lock:
+        """Append bytes; 503 when a newer request has taken over."""
+        with self._upload.lock:
             self._check()
-            self._session.writer.write(blocks)
-            self.received = self._session.writer.size
+            self._upload.writer.write(blocks)
+            self.received = self._upload.writer.size
 
     def pause(self) -> None:
-        """This request is over, the upload is not: hold no file open until the next one."""
-        with self._session.lock:
-            if self._session.turn == self._number:
-                self._session.writer.pause()
+        """Close the file until the next request: the request is over, the upload is not."""
+        with self._upload.lock:
+            if self._upload.lease_number == self._number:
+                self._upload.writer.pause()
 
-    def finish(self, claims: ExpectedChecksums) -> StoredObject:
-        """All bytes are there: check them and make the object. A refusal (400, 404, 412) ends the session."""
-        with self._session.lock:
+    def finish(self, expected: ExpectedChecksums) -> StoredObject:
+        """Verify the complete content and create the object. An error (400, 404, 412) ends the upload."""
+        with self._upload.lock:
             self._check()
-            return self._sessions.complete(self._session, claims)
+            return self._uploads.complete(self._upload, expected)
 
     def _check(self) -> None:
-        if self._session.ended or self._session.turn != self._number:
-            text = "A newer request has taken over this upload; ask for its status and go on from there."
+        if self._upload.ended or self._upload.lease_number != self._number:
+            text = "A newer request has taken over the upload; query the status of the upload and resume."
             raise refusal(503, "backendError", text, "ServiceUnavailable")
 
 
 class ResumableUploads:
-    """The resumable uploads of a store."""
+    """The resumable uploads of an object store."""
 
     def __init__(self, core: StoreCore) -> None:
         self._core = core
@@ -91,82 +92,89 @@ class ResumableUploads:
         name: str,
         metadata: Mapping[str, Any],
         conditions: Preconditions = ALWAYS,
-        claims: ExpectedChecksums | None = None,
+        expected: ExpectedChecksums | None = None,
         total: int | None = None,
     ) -> str:
-        """Begin an upload; returns its id. Refuses now what would be refused at the end. `total` in bytes if known."""
+        """Start an upload and return its id; raise early what `complete` would raise. `total` is in bytes, if known."""
         self._core.check(bucket, name, conditions)
         id_ = new_id()
-        described = (dump(object_metadata(metadata)), dump(vars(conditions)), dump(vars(claims or ExpectedChecksums())))
-        with self._core.index.write() as db:
+        checksums = expected or ExpectedChecksums()
+        documents = (dump(object_metadata(metadata)), dump(vars(conditions)), dump(vars(checksums)))
+        with self._core.metadata_db.write() as db:
             db.execute(
                 "insert into sessions (id, bucket, name, metadata, conditions, claims, total, created) "
                 "values (?, ?, ?, ?, ?, ?, ?, ?)",
-                (id_, bucket, name, *described, total, self._core.now()),
+                (id_, bucket, name, *documents, total, self._core.now()),
             )
         return id_
 
     def status(self, id_: str, bucket: str) -> StoredObject | ResumableUpload:
-        """The object when the upload is complete, otherwise the session. NotFound when there is none."""
+        """Return the object of a complete upload, otherwise the upload; NotFound when the upload does not exist."""
         with self._lock:
-            row = self._core.index.one("select * from sessions where id = ? and bucket = ?", id_, bucket)
+            row = self._core.metadata_db.one("select * from sessions where id = ? and bucket = ?", id_, bucket)
             if row is None:
-                raise no_session()
+                raise no_resumable()
             if row["result"]:
                 return StoredObject(**json.loads(row["result"]))
             if id_ not in self._open:
                 self._open[id_] = ResumableUpload(row, BlobWriter.resume(self._core.blobs, id_))
             return self._open[id_]
 
-    def take(self, session: ResumableUpload) -> UploadLease:
-        """Take the session over: a request before, whose client went away, can add nothing any more."""
-        return UploadLease(self, session)
+    def take(self, upload: ResumableUpload) -> UploadLease:
+        """Take over the upload: an earlier request, whose client has disconnected, can no longer append."""
+        return UploadLease(self, upload)
 
-    def complete(self, session: ResumableUpload, claims: ExpectedChecksums) -> StoredObject:
-        """Make the object; the caller holds the session's lock."""
+    def complete(self, upload: ResumableUpload, expected: ExpectedChecksums) -> StoredObject:
+        """Create the object; the caller holds the lock of the upload."""
 
-        def also(db: sqlite3.Connection, stored: StoredObject) -> None:
+        def store_result(db: sqlite3.Connection, stored: StoredObject) -> None:
             result = dump(dataclasses.asdict(stored))
-            db.execute("update sessions set result = ? where id = ?", (result, session.id))
+            db.execute("update sessions set result = ? where id = ?", (result, upload.id))
 
         try:
-            blob = session.writer.finish()
-            for said in (session.claims, claims):
-                said.check(blob.crc32c, blob.md5)
+            blob = upload.writer.finish()
+            for checksums in (upload.expected, expected):
+                checksums.check(blob.crc32c, blob.md5)
             stored = self._core.publish(
-                session.bucket, session.name, blob, session.metadata, session.conditions, also=also
+                upload.bucket,
+                upload.name,
+                blob,
+                upload.metadata,
+                upload.conditions,
+                in_transaction=store_result,
             )
         except BaseException:
-            self._end(session)
+            self._end(upload)
             raise
-        session.ended = True
-        self._forget(session.id)
+        upload.ended = True
+        self._forget(upload.id)
         return stored
 
     def cancel(self, id_: str, bucket: str) -> None:
-        """Drop the upload and its bytes. NotFound when there is none; a complete upload stays as it is."""
-        session = self.status(id_, bucket)
-        if isinstance(session, ResumableUpload):
-            with session.lock:
-                self._end(session)
+        """Delete the upload and its bytes; NotFound when it does not exist. A complete upload is not changed."""
+        upload = self.status(id_, bucket)
+        if isinstance(upload, ResumableUpload):
+            with upload.lock:
+                self._end(upload)
 
     def recover(self, db: sqlite3.Connection) -> set[str]:
-        """At start-up: drop sessions older than a week; returns the files of the others."""
+        """At startup, delete uploads older than a week; return the files of the others."""
         db.execute("delete from sessions where created < ?", (self._core.days_ago(DAYS),))
         return {row["id"] for row in db.execute("select id from sessions where result is null")}
 
     def close(self) -> None:
+        """Close the files of all uploads in progress."""
         with self._lock:
-            for session in self._open.values():
-                session.writer.pause()
+            for upload in self._open.values():
+                upload.writer.pause()
             self._open.clear()
 
-    def _end(self, session: ResumableUpload) -> None:
-        session.ended = True
-        with self._core.index.write() as db:
-            db.execute("delete from sessions where id = ?", (session.id,))
-        session.writer.discard()
-        self._forget(session.id)
+    def _end(self, upload: ResumableUpload) -> None:
+        upload.ended = True
+        with self._core.metadata_db.write() as db:
+            db.execute("delete from sessions where id = ?", (upload.id,))
+        upload.writer.discard()
+        self._forget(upload.id)
 
     def _forget(self, id_: str) -> None:
         with self._lock:

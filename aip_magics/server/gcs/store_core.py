@@ -1,4 +1,7 @@
-"""What every part of the object store works on: its database, its blob files, its clock, and publishing an object."""
+"""Shared core of the object store: database, blob files, clock, and publishing an object.
+
+Buckets and uploads build on the core instead of the store, so that there is no circle of imports.
+"""
 
 from __future__ import annotations
 
@@ -17,24 +20,24 @@ from aip_magics.server.gcs.resources import StoredObject, object_metadata
 
 
 class StoreCore:
-    """The database and blob files under one folder, and the clock that times and generations come from."""
+    """The database and blob files under one directory, and the clock of timestamps and generations."""
 
     def __init__(self, root: Path, clock: Callable[[], datetime]) -> None:
         self.blobs = Blobs(root)
-        self.index = MetadataDatabase(root / "index.sqlite")
+        self.metadata_db = MetadataDatabase(root / "index.sqlite")
         self._clock = clock
         self.last_generation = 0
 
     def require_bucket(self, name: str) -> None:
-        """NotFound when the bucket is missing."""
-        if self.index.one("select 1 from buckets where name = ?", name) is None:
+        """Raise NotFound when the bucket does not exist."""
+        if self.metadata_db.one("select 1 from buckets where name = ?", name) is None:
             raise no_bucket()
 
     def check(self, bucket: str, name: str, conditions: Preconditions = ALWAYS) -> None:
-        """Refuse early what `commit` would refuse: bad name, missing bucket, conditions that do not hold now."""
+        """Raise early what publishing would raise: invalid name, missing bucket, failed preconditions."""
         check_object_name(name)
         self.require_bucket(bucket)
-        check_conditions(conditions, find_object(self.index, bucket, name))
+        check_conditions(conditions, find_object(self.metadata_db, bucket, name))
 
     def publish(
         self,
@@ -45,16 +48,16 @@ class StoreCore:
         conditions: Preconditions = ALWAYS,
         *,
         components: int | None = None,
-        also: Callable[[sqlite3.Connection, StoredObject], None] | None = None,
+        in_transaction: Callable[[sqlite3.Connection, StoredObject], None] | None = None,
     ) -> StoredObject:
-        """Make an object of a finished incoming file; `also` runs in the same transaction."""
-        kept = object_metadata(metadata)
+        """Create an object from a finished incoming file; `in_transaction` runs in the same transaction."""
+        settable = object_metadata(metadata)
         self.blobs.publish(blob.id)
         try:
-            with self.index.write() as db:
-                stored, unused = self.put(db, bucket, name, blob, kept, conditions, components)
-                if also:
-                    also(db, stored)
+            with self.metadata_db.write() as db:
+                stored, unused = self.put(db, bucket, name, blob, settable, conditions, components)
+                if in_transaction:
+                    in_transaction(db, stored)
         except BaseException:
             self.blobs.remove([blob.id])
             raise
@@ -71,7 +74,7 @@ class StoreCore:
         conditions: Preconditions,
         components: int | None,
     ) -> tuple[StoredObject, list[str]]:
-        """Write the object's row inside a transaction; returns it and the blobs that nothing uses any more."""
+        """Write the row of an object inside a transaction; return the object and the blobs that became unused."""
         if db.execute("select 1 from buckets where name = ?", (bucket,)).fetchone() is None:
             raise no_bucket()
         before = find_object(db, bucket, name)
@@ -95,23 +98,25 @@ class StoreCore:
         return stored, [before.blob] if before and unused_blob(db, before.blob) else []
 
     def now(self) -> str:
-        """The time as RFC 3339 with milliseconds."""
+        """Return the current time as RFC 3339 with milliseconds."""
         return timestamp(self._clock())
 
     def days_ago(self, days: int) -> str:
+        """Return the time `days` days ago as RFC 3339 with milliseconds."""
         return timestamp(datetime.fromtimestamp(self._clock().timestamp() - days * 86400, timezone.utc))
 
     def next_generation(self) -> int:
-        """Microseconds of the clock, but always more than before. Call it inside a transaction."""
+        """Return the clock's microseconds, always greater than the previous generation. Call inside a transaction."""
         self.last_generation = max(int(self._clock().timestamp() * 1_000_000), self.last_generation + 1)
         return self.last_generation
 
 
 def timestamp(moment: datetime) -> str:
+    """Format a time as RFC 3339 in UTC with milliseconds."""
     text = moment.astimezone(timezone.utc).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
 
 
 def check_conditions(conditions: Preconditions, stored: StoredObject | None) -> None:
-    """Raise 412 where the conditions do not hold for the object, or for there being none."""
+    """Raise 412 when the preconditions fail for the object, or for the absence of one (None)."""
     conditions.check(stored.generation if stored else 0, stored.metageneration if stored else 0)

@@ -1,1 +1,3 @@
-"""What the server keeps: its database, copies of models and packages, and the resources made from its rows."""
+"""State of the server: database, snapshots of models and packages, quotas, and the serializers of rows."""
+
+"""State of the server: database, snapshots of models and packages, quotas, and the serializers of rows."""

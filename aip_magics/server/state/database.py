@@ -1,7 +1,7 @@
-"""What the server knows, in SQLite: models, versions, operations. Every public method is one transaction.
+"""Models, versions and operations in SQLite. Every public method is one transaction.
 
-Used from the event loop's thread only: a commit takes some 60 µs (WAL, synchronous=NORMAL), less than a hop to another
-thread would. Rows are values; nothing here knows of HTTP or of workers.
+Used in the event loop's thread only: a commit takes some 60 µs (WAL, synchronous=NORMAL), less than a switch to another
+thread. Rows are values; this module does not depend on HTTP or workers.
 """
 
 from __future__ import annotations
@@ -26,17 +26,19 @@ _VERSION = f"{_MODEL} AND version = ?"
 
 @dataclasses.dataclass(frozen=True)
 class ModelRow:
+    """A model. `policy` is its IAM policy as JSON."""
+
     key: ModelKey
-    model: Model  # without name, defaultVersion and etag: those are made when it is shown
+    model: Model  # without name, defaultVersion and etag: the serializer adds them
     default_version: str | None
-    policy: str | None = None  # JSON
+    policy: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class VersionRow:
-    """`python` is the interpreter that serves it, `runtime` what it imported.
+    """A version. `python` is the interpreter that serves it, `runtime` the libraries that its worker imported.
 
-    `artifact` names the copy of its model directory, `packages` that of its custom code.
+    `artifact` is the name of the snapshot of its model directory, `packages` of its custom code.
     """
 
     key: VersionKey
@@ -48,19 +50,21 @@ class VersionRow:
     packages: str | None = None
 
     @property
-    def copies(self) -> frozenset[str]:
-        """The copies that it needs."""
+    def snapshots(self) -> frozenset[str]:
+        """The names of the snapshots that the version needs."""
         return frozenset(name for name in (self.artifact, self.packages) if name)
 
 
 @dataclasses.dataclass(frozen=True)
 class OperationRow:
+    """An operation on a model or version."""
+
     location: str
     project: str
     model: str
     version: str | None
     operation: Operation
-    number: int = 0  # order of creation; set by the store
+    number: int = 0  # order of creation; set by the database
 
     @property
     def id(self) -> str:
@@ -72,7 +76,7 @@ class OperationRow:
 
 
 class Database:
-    """The database file `path`, brought up to date. ServerError when a newer version of ours has written it."""
+    """The database in the file `path`, which is migrated. ServerError when a newer version of aip-magics wrote it."""
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None)
@@ -88,137 +92,141 @@ class Database:
     # --- models
 
     def create_model(self, row: ModelRow) -> None:
-        """AlreadyExists when the name is taken."""
-        with self._transaction(), _taken("model.name", "A model with the same name already exists."):
+        """Insert a model; AlreadyExists when the name is taken."""
+        with self._transaction(), _name_taken("model.name", "A model with the same name already exists."):
             query = "INSERT INTO models (location, project, model, document) VALUES (?, ?, ?, ?)"
-            self._db.execute(query, (*_of(row.key), _dump(row.model)))
+            self._db.execute(query, (*_key_values(row.key), _dump(row.model)))
 
-    def model(self, key: ModelKey) -> ModelRow | None:
-        row = self._db.execute(f"SELECT * FROM models WHERE {_MODEL}", _of(key)).fetchone()
+    def get_model(self, key: ModelKey) -> ModelRow | None:
+        row = self._db.execute(f"SELECT * FROM models WHERE {_MODEL}", _key_values(key)).fetchone()
         return _model_row(row) if row else None
 
-    def default_version(self, key: ModelKey) -> str | None:
-        """None where there is no default, or no such model."""
-        row = self._db.execute(f"SELECT default_version FROM models WHERE {_MODEL}", _of(key)).fetchone()
+    def get_default_version(self, key: ModelKey) -> str | None:
+        """Return the default version; None when the model has none or does not exist."""
+        row = self._db.execute(f"SELECT default_version FROM models WHERE {_MODEL}", _key_values(key)).fetchone()
         return row["default_version"] if row else None
 
-    def models(self, location: str, project: str, after: str, count: int) -> list[ModelRow]:
-        """At most `count` models in the order of their names, those after the name `after`."""
+    def list_models(self, location: str, project: str, after: str, count: int) -> list[ModelRow]:
+        """Return at most `count` models, sorted by name, after the name `after`."""
         query = "SELECT * FROM models WHERE location = ? AND project = ? AND model > ? ORDER BY model LIMIT ?"
         return [_model_row(row) for row in self._db.execute(query, (location, project, after, count))]
 
     def delete_model(self, key: ModelKey, operation: OperationRow) -> None:
         with self._transaction():
-            self._db.execute(f"DELETE FROM models WHERE {_MODEL}", _of(key))
+            self._db.execute(f"DELETE FROM models WHERE {_MODEL}", _key_values(key))
             self._insert_operation(operation)
 
-    def set_default(self, key: VersionKey) -> None:
+    def set_default_version(self, key: VersionKey) -> None:
         with self._transaction():
-            self._db.execute(f"UPDATE models SET default_version = ? WHERE {_MODEL}", (key.version, *_of(key.parent)))
+            self._db.execute(
+                f"UPDATE models SET default_version = ? WHERE {_MODEL}", (key.version, *_key_values(key.parent))
+            )
 
     def update_model(self, row: ModelRow, operation: OperationRow) -> None:
-        """The model's document and default version as in `row`."""
+        """Update the model's document and default version, and insert the operation."""
         with self._transaction():
             query = f"UPDATE models SET document = ?, default_version = ? WHERE {_MODEL}"
-            self._db.execute(query, (_dump(row.model), row.default_version, *_of(row.key)))
+            self._db.execute(query, (_dump(row.model), row.default_version, *_key_values(row.key)))
             self._insert_operation(operation)
 
     def set_policy(self, key: ModelKey, policy: str) -> None:
         with self._transaction():
-            self._db.execute(f"UPDATE models SET policy = ? WHERE {_MODEL}", (policy, *_of(key)))
+            self._db.execute(f"UPDATE models SET policy = ? WHERE {_MODEL}", (policy, *_key_values(key)))
 
     def count_models(self, project: str) -> int:
-        """Of the project, over all endpoints."""
+        """Count the models of the project at all endpoints."""
         return self._count("SELECT count(*) FROM models WHERE project = ?", project)
 
     # --- versions
 
     def create_version(self, row: VersionRow, operation: OperationRow) -> None:
-        """The version and its operation, both or none. AlreadyExists when the name is taken."""
+        """Insert version and operation; AlreadyExists when the name is taken."""
         with self._transaction():
-            with _taken("version.name", "A version with the same name already exists."):
+            with _name_taken("version.name", "A version with the same name already exists."):
                 columns = (row.version.state, row.artifact, row.python, "{}", _dump(row.version), row.packages)
                 self._db.execute(
-                    "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*_of(row.key), *columns)
+                    "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*_key_values(row.key), *columns)
                 )
             self._insert_operation(operation)
 
-    def version(self, key: VersionKey) -> VersionRow | None:
-        row = self._db.execute(f"{_SELECT_VERSIONS} WHERE {_VERSION}", _of(key)).fetchone()
+    def get_version(self, key: VersionKey) -> VersionRow | None:
+        row = self._db.execute(f"{_SELECT_VERSIONS} WHERE {_VERSION}", _key_values(key)).fetchone()
         return _version_row(row) if row else None
 
-    def versions(self, key: ModelKey, after: str, count: int) -> list[VersionRow]:
-        """At most `count` versions in the order of their names, those after the name `after`."""
+    def list_versions(self, key: ModelKey, after: str, count: int) -> list[VersionRow]:
+        """Return at most `count` versions, sorted by name, after the name `after`."""
         query = f"{_SELECT_VERSIONS} WHERE {_MODEL} AND version > ? ORDER BY version LIMIT ?"
-        return [_version_row(row) for row in self._db.execute(query, (*_of(key), after, count))]
+        return [_version_row(row) for row in self._db.execute(query, (*_key_values(key), after, count))]
 
-    def version_keys(self) -> list[VersionKey]:
-        """Those of all versions at all endpoints."""
+    def list_version_keys(self) -> list[VersionKey]:
+        """Return the keys of all versions at all endpoints."""
         rows = self._db.execute("SELECT location, project, model, version FROM versions")
         return [VersionKey(*row) for row in rows]
 
     def has_versions(self, key: ModelKey, besides: str = "") -> bool:
         query = f"SELECT 1 FROM versions WHERE {_MODEL} AND version <> ? LIMIT 1"
-        return self._db.execute(query, (*_of(key), besides)).fetchone() is not None
+        return self._db.execute(query, (*_key_values(key), besides)).fetchone() is not None
 
-    def set_copies(self, key: VersionKey, artifact: str | None, packages: str | None) -> None:
+    def set_snapshots(self, key: VersionKey, artifact: str | None, packages: str | None) -> None:
         with self._transaction():
             query = f"UPDATE versions SET artifact = ?, packages = ? WHERE {_VERSION}"
-            self._db.execute(query, (artifact, packages, *_of(key)))
+            self._db.execute(query, (artifact, packages, *_key_values(key)))
 
     def set_runtime(self, key: VersionKey, runtime: Mapping[str, Any]) -> None:
         with self._transaction():
-            self._db.execute(f"UPDATE versions SET runtime = ? WHERE {_VERSION}", (json.dumps(runtime), *_of(key)))
+            self._db.execute(
+                f"UPDATE versions SET runtime = ? WHERE {_VERSION}", (json.dumps(runtime), *_key_values(key))
+            )
 
     def update_version(self, key: VersionKey, version: Version, operation: OperationRow) -> None:
         with self._transaction():
-            self._db.execute(f"UPDATE versions SET document = ? WHERE {_VERSION}", (_dump(version), *_of(key)))
+            self._db.execute(f"UPDATE versions SET document = ? WHERE {_VERSION}", (_dump(version), *_key_values(key)))
             self._insert_operation(operation)
 
     def set_last_use(self, key: VersionKey, time: str) -> None:
-        """Nothing happens where the version is gone."""
+        """Set the last use time; no effect when the version does not exist."""
         with self._transaction():
-            row = self._db.execute(f"SELECT document FROM versions WHERE {_VERSION}", _of(key)).fetchone()
+            row = self._db.execute(f"SELECT document FROM versions WHERE {_VERSION}", _key_values(key)).fetchone()
             if row:
                 document = json.dumps({**json.loads(row["document"]), "lastUseTime": time}, ensure_ascii=False)
-                self._db.execute(f"UPDATE versions SET document = ? WHERE {_VERSION}", (document, *_of(key)))
+                self._db.execute(f"UPDATE versions SET document = ? WHERE {_VERSION}", (document, *_key_values(key)))
 
     def count_versions(self, project: str) -> int:
-        """Of the project, over all models and endpoints."""
+        """Count the versions of the project in all models and at all endpoints."""
         return self._count("SELECT count(*) FROM versions WHERE project = ?", project)
 
-    def copies(self) -> set[str]:
-        """The copies of model directories and packages that some version needs."""
+    def list_snapshots(self) -> set[str]:
+        """Return the names of the snapshots, of models and packages, that versions need."""
         rows = self._db.execute("SELECT artifact FROM versions UNION SELECT packages FROM versions")
         return {row["artifact"] for row in rows if row["artifact"]}
 
     def delete_version(self, key: VersionKey, operation: OperationRow) -> None:
         with self._transaction():
-            self._db.execute(f"DELETE FROM versions WHERE {_VERSION}", _of(key))
+            self._db.execute(f"DELETE FROM versions WHERE {_VERSION}", _key_values(key))
             self._db.execute(
                 f"UPDATE models SET default_version = NULL WHERE {_MODEL} AND default_version = ?",
-                (*_of(key.parent), key.version),
+                (*_key_values(key.parent), key.version),
             )
             self._insert_operation(operation)
 
     # --- operations
 
-    def operation(self, location: str, project: str, operation: str) -> OperationRow | None:
+    def get_operation(self, location: str, project: str, operation: str) -> OperationRow | None:
         query = "SELECT * FROM operations WHERE location = ? AND project = ? AND operation = ?"
         row = self._db.execute(query, (location, project, operation)).fetchone()
         return _operation_row(row) if row else None
 
-    def operations(self, location: str, project: str, after: int, count: int) -> list[OperationRow]:
-        """At most `count` operations in the order they were made, those after number `after`."""
+    def list_operations(self, location: str, project: str, after: int, count: int) -> list[OperationRow]:
+        """Return at most `count` operations in order of creation, after the number `after`."""
         query = "SELECT * FROM operations WHERE location = ? AND project = ? AND number > ? ORDER BY number LIMIT ?"
         return [_operation_row(row) for row in self._db.execute(query, (location, project, after, count))]
 
-    def running_operations(self) -> list[OperationRow]:
-        """What a server that was killed had begun."""
+    def list_running_operations(self) -> list[OperationRow]:
+        """Return the unfinished operations, for example of a killed server."""
         rows = self._db.execute("SELECT * FROM operations WHERE state = 'RUNNING' ORDER BY number")
         return [_operation_row(row) for row in rows]
 
-    def count_running(self, project: str) -> int:
+    def count_running_operations(self, project: str) -> int:
         return self._count("SELECT count(*) FROM operations WHERE state = 'RUNNING' AND project = ?", project)
 
     def update_operation(self, row: OperationRow) -> None:
@@ -226,29 +234,29 @@ class Database:
             self._update_operation(row)
 
     def finish_version(self, key: VersionKey, version: Version, operation: OperationRow) -> None:
-        """The end of CREATE_VERSION, all at once: the version READY or FAILED, the operation done.
+        """Finish CREATE_VERSION in one transaction: the version is READY or FAILED, the operation is done.
 
-        The first version of a model that becomes READY becomes its default.
+        The first READY version of a model becomes its default version.
         """
         with self._transaction():
             self._db.execute(
                 f"UPDATE versions SET state = ?, document = ? WHERE {_VERSION}",
-                (version.state, _dump(version), *_of(key)),
+                (version.state, _dump(version), *_key_values(key)),
             )
             if version.state == "READY":
                 self._db.execute(
                     f"UPDATE models SET default_version = ? WHERE {_MODEL} AND default_version IS NULL",
-                    (key.version, *_of(key.parent)),
+                    (key.version, *_key_values(key.parent)),
                 )
             self._update_operation(operation)
 
     def unused_operation_id(self, location: str, project: str, stem: str, epoch_ms: int) -> str:
-        """`STEM-EPOCHMS`, counted on where two operations of one name fall into the same millisecond."""
-        while self.operation(location, project, f"{stem}-{epoch_ms}"):
+        """Return `STEM-EPOCHMS`, with the next free number when the id exists in the same millisecond."""
+        while self.get_operation(location, project, f"{stem}-{epoch_ms}"):
             epoch_ms += 1
         return f"{stem}-{epoch_ms}"
 
-    # --- inside
+    # --- internal
 
     def _insert_operation(self, row: OperationRow) -> None:
         self._db.execute(
@@ -278,15 +286,15 @@ class Database:
         self._db.execute("COMMIT")
 
     def _migrate(self, path: Path) -> None:
-        done = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if done > len(MIGRATIONS):
+        applied = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if applied > len(MIGRATIONS):
             self._db.close()
             raise ServerError(
                 "the data directory was written by a newer version of aip-magics",
                 where=str(path),
                 fix="upgrade aip-magics, or use another --data-dir",
             )
-        for number, statements in enumerate(MIGRATIONS[done:], start=done + 1):
+        for number, statements in enumerate(MIGRATIONS[applied:], start=applied + 1):
             with self._transaction():
                 for statement in statements:
                     self._db.execute(statement)
@@ -301,8 +309,8 @@ _SELECT_VERSIONS = """
 
 
 @contextlib.contextmanager
-def _taken(field: str, text: str) -> Iterator[None]:
-    # The table decides the race of two creates, not a look beforehand.
+def _name_taken(field: str, text: str) -> Iterator[None]:
+    # The unique key decides a race between two creates: a query before the insert could not.
     try:
         yield
     except sqlite3.IntegrityError as error:
@@ -311,7 +319,7 @@ def _taken(field: str, text: str) -> Iterator[None]:
         raise violation(AlreadyExists, field, text) from None
 
 
-def _of(key: ModelKey) -> tuple[str, ...]:
+def _key_values(key: ModelKey) -> tuple[str, ...]:
     return tuple(vars(key).values())
 
 

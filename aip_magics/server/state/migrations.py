@@ -1,6 +1,6 @@
-"""The tables, as numbered steps: a data directory of any earlier version of ours is brought up to date.
+"""The tables as numbered migrations: upgrades the data directory of any earlier version.
 
-Never change a step that was released; add one. `PRAGMA user_version` counts the steps that were done.
+Never change a released migration; add one. `PRAGMA user_version` is the number of applied migrations.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         CREATE TABLE versions (
             location TEXT NOT NULL, project TEXT NOT NULL, model TEXT NOT NULL, version TEXT NOT NULL,
             state TEXT NOT NULL,
-            artifact TEXT,           -- sha256 of the copied model directory's manifest, once it is copied
+            artifact TEXT,           -- name of the model directory's snapshot (sha256 of its manifest), once created
             python TEXT NOT NULL,    -- the interpreter that serves the version
-            runtime TEXT NOT NULL,   -- JSON: the libraries that the worker really imported
+            runtime TEXT NOT NULL,   -- JSON: the libraries that the worker imported
             document TEXT NOT NULL,  -- Version as the API's JSON, without name, isDefault and etag
             PRIMARY KEY (location, project, model, version),
             FOREIGN KEY (location, project, model) REFERENCES models
@@ -41,11 +41,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX versions_of_artifact ON versions (artifact)",
     ),
     (
-        # name of the copy of the version's custom code, as `artifact` names that of its model
+        # name of the snapshot of the version's custom code, like `artifact` for its model
         "ALTER TABLE versions ADD COLUMN packages TEXT",
     ),
     (
-        # the IAM policy of a model as JSON, once one was set
+        # the IAM policy of a model as JSON; NULL before one is set
         "ALTER TABLE models ADD COLUMN policy TEXT",
     ),
 )

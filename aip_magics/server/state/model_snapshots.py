@@ -1,7 +1,7 @@
-"""Copies of model directories, named by what is in them: deleting the source must not break a version that is READY.
+"""Snapshots of model directories, named by their content: a READY version does not depend on the source objects.
 
-`<data>/artifacts/<sha256 of the manifest>/` holds the files of one directory as it was when its version was created;
-two versions with the same files share it. The blobs of the object store never change, so a hard link is a copy.
+`<data>/artifacts/<sha256 of the manifest>/` has the files of a directory at the time when its version was created; two
+versions with the same files share the snapshot. Blobs of the object store never change, so a hard link is a copy.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _FIELD = "version.deployment_uri"
 Files = Sequence[tuple[str, "StoredObject"]]  # (path below the directory, object)
 
 
-def list_model_files(objects: ObjectStore, uri: str) -> Files:
-    """The files below a `gs://BUCKET/DIRECTORY`; FailedPrecondition when the bucket or the directory is not there."""
+def list_model_files(object_store: ObjectStore, uri: str) -> Files:
+    """List the files below `gs://BUCKET/DIRECTORY`; FailedPrecondition when bucket or directory do not exist."""
     bucket, _, prefix = uri.removeprefix("gs://").partition("/")
     prefix = f"{prefix.rstrip('/')}/" if prefix.rstrip("/") else ""
     try:
-        listed = objects.list(bucket, prefix)
+        listed = object_store.list(bucket, prefix)
     except NotFound:
         raise violation(FailedPrecondition, _FIELD, f"The bucket gs://{bucket} was not found.") from None
-    # `dir/` itself is an empty object by which other tools mark a directory.
+    # Other tools create an empty object `dir/` as a placeholder of a directory.
     files = [(obj.name[len(prefix) :], obj) for obj in listed if not (obj.name.endswith("/") and obj.size == 0)]
     if not files:
         raise violation(FailedPrecondition, _FIELD, f"Deployment directory {uri} was not found or holds no files.")
@@ -48,59 +48,61 @@ def list_model_files(objects: ObjectStore, uri: str) -> Files:
 
 
 def _is_safe(name: str, names: set[str]) -> bool:
-    """Whether an object name, which may be anything, is a relative path that stays in the directory."""
+    """Return whether an object name, which may be any text, is a relative path that stays in the directory."""
     parts = name.split("/")
     if any(part in ("", ".", "..") or len(part.encode()) > 255 for part in parts) or "\0" in name:
         return False
     if any("/".join(parts[:count]) in names for count in range(1, len(parts))):
-        return False  # `x` beside `x/y`: two objects, but never a file and a directory
+        return False  # `x` and `x/y` are legal object names, but cannot be a file and a directory
     return os.name != "nt" or not ("\\" in name or PureWindowsPath(name).drive)
 
 
 def digest(files: Files) -> str:
-    """sha256 of the manifest: names, sizes and checksums."""
-    # A composed object has no md5: crc32c alone would be too weak, so such an object is only equal to itself.
+    """Return the sha256 of the manifest: names, sizes and checksums."""
+    # A composed object has no md5, and crc32c alone would be too weak: such an object is only equal to itself.
     lines = [(name, obj.size, obj.crc32c, obj.md5 or [obj.bucket, obj.name, obj.generation]) for name, obj in files]
     return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
 
 
 class ModelSnapshots:
-    """The folder of copies. Blocking: call `make` in a thread."""
+    """The directory of snapshots. Blocking: call `create` in a thread."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
 
     def path(self, name: str) -> Path:
-        return self._folder / name
+        """Return the directory of a snapshot."""
+        return self._directory / name
 
-    def make(self, objects: ObjectStore, files: Files) -> str:
-        """Copy the files, whole or not at all; returns the name of the copy.
+    def create(self, object_store: ObjectStore, files: Files) -> str:
+        """Create a snapshot of the files atomically; return its name.
 
-        FileNotFoundError when an object was deleted or replaced since it was listed.
+        FileNotFoundError when an object was deleted or replaced since the listing.
         """
         name = digest(files)
         if self.path(name).is_dir():
             return name
-        building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=self._folder))
+        building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=self._directory))
         try:
             for relative, obj in files:
                 target = building / relative
                 target.parent.mkdir(parents=True, exist_ok=True)
-                _link(objects.path(obj), target)
+                _link(object_store.path(obj), target)
             building.rename(self.path(name))
         except OSError:
             shutil.rmtree(building, ignore_errors=True)
-            if not self.path(name).is_dir():  # else another create of the same files was faster
+            if not self.path(name).is_dir():  # otherwise a concurrent create of the same files was faster
                 raise
         return name
 
     def remove(self, name: str) -> None:
+        """Delete a snapshot."""
         shutil.rmtree(self.path(name), ignore_errors=True)
 
     def keep_only(self, needed: Iterable[str]) -> None:
-        """At start: remove the copies that no version needs, and what a killed server left half built."""
-        for name in set(os.listdir(self._folder)) - set(needed):
+        """At startup, delete the snapshots that no version needs and those that a killed server left incomplete."""
+        for name in set(os.listdir(self._directory)) - set(needed):
             self.remove(name)
 
 
@@ -109,5 +111,5 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except FileNotFoundError:
         raise
-    except OSError:  # a file system without hard links, or too many of them
+    except OSError:  # a file system without hard links, or with too many links to the file
         shutil.copyfile(source, target)

@@ -1,4 +1,4 @@
-"""Rows as the resources that callers see: full names, the default version embedded, etags."""
+"""Builds the resources of the API from rows: full names, embedded default version, etags."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from aip_magics.spec import Model, Version
 
 
 def version(row: VersionRow) -> Version:
-    """The Version as `versions.get` gives it; `isDefault` only where it is true."""
+    """Build the Version that `versions.get` returns; `isDefault` is set only if true."""
     shown = row.version.replace(name=row.key.name, isDefault=row.is_default or None)
-    # A prediction is no change: whoever reads, predicts and then patches has lost nothing.
+    # A prediction is not a change: a client may read, predict, and then patch with the same etag.
     return shown.replace(etag=etag([shown.replace(lastUseTime=None).to_json()]))
 
 
-def model(row: ModelRow, store: Database) -> Model:
-    """The Model as `models.get` gives it, with the whole default version where there is one."""
+def model(row: ModelRow, database: Database) -> Model:
+    """Build the Model that `models.get` returns, with its complete default version, if any."""
     default = None
     if row.default_version:
-        found = store.version(row.key.child(row.default_version))
-        default = version(found) if found else None
+        default_row = database.get_version(row.key.child(row.default_version))
+        default = version(default_row) if default_row else None
     shown = row.model.replace(name=row.key.name)
     return shown.replace(defaultVersion=default, etag=etag([shown.to_json(), row.default_version]))
 
 
 def operation(row: OperationRow, progress: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The Operation's JSON; its metadata is an Any, so that it carries its type.
+    """Build the Operation's JSON; its metadata is an Any, so it has a type.
 
-    `progress` is our own addition: where an operation that runs has got to.
+    `progress` is an extension of this server: the stage of a running operation.
     """
     data = row.operation.to_json()
     metadata = {"@type": f"{TYPE}OperationMetadata", **data.get("metadata", {})}
@@ -38,5 +38,5 @@ def operation(row: OperationRow, progress: Mapping[str, Any] | None = None) -> d
 
 
 def response(shown: Version | Model) -> dict[str, Any]:
-    """A Version or Model as the `response` of an operation."""
+    """Build the `response` of an operation from a Version or Model."""
     return {"@type": f"{TYPE}{type(shown).__name__}", **shown.to_json()}

@@ -11,7 +11,7 @@ import pytest
 from aip_magics import errors
 from aip_magics.server.gcs import ObjectStore, StoredObject
 from aip_magics.server.gcs.names import check_bucket_name, check_object_name
-from aip_magics.server.gcs.object_listing import ListQuery, glob_pattern, past
+from aip_magics.server.gcs.object_listing import ListQuery, glob_pattern, prefix_end
 from aip_magics.server.gcs.preconditions import Preconditions
 from aip_magics.server.gcs.resumable_uploads import ResumableUpload
 
@@ -75,7 +75,7 @@ def test_legal_object_names(name: str) -> None:
         ("my-g00gle", "google"),
         ("192.168.5.4", "IP address"),
         ("999.999.999.999", "IP address"),
-        (None, "needs a name"),
+        (None, "name is required"),
     ],
 )
 def test_illegal_bucket_names(name: object, why: str) -> None:
@@ -132,22 +132,22 @@ def test_a_refused_write_leaves_nothing_behind(store: ObjectStore, tmp_path: Pat
     assert store.list("bucket", "") == [kept]
 
 
-def question(store: ObjectStore, **asked: object) -> tuple[list[str], list[str], str]:
-    page = store.page("bucket", ListQuery(**asked))  # type: ignore[arg-type]
-    return [stored.name for stored in page.items], page.prefixes, page.next
+def list_page(store: ObjectStore, **parameters: object) -> tuple[list[str], list[str], str]:
+    page = store.page("bucket", ListQuery(**parameters))  # type: ignore[arg-type]
+    return [stored.name for stored in page.items], page.prefixes, page.next_page_token
 
 
 def test_listing(store: ObjectStore) -> None:
     for name in ["a", "a/", "a/b", "a/b/c", "a/d", "b.txt", "c/x.txt", "\U0010ffff", "\U0010ffffz"]:
         put(store, name)
     top = (["a", "b.txt", "\U0010ffff", "\U0010ffffz"], ["a/", "c/"])
-    assert question(store, delimiter="/")[:2] == top
-    assert question(store, delimiter="/", trailing=True)[:2] == (["a", "a/", *top[0][1:]], top[1])
-    assert question(store, prefix="a/", delimiter="/") == (["a/", "a/b", "a/d"], ["a/b/"], "")
-    assert question(store, start="a/d", end="c/x.txt")[0] == ["a/d", "b.txt"]
-    assert question(store, glob="**.txt")[0] == ["b.txt", "c/x.txt"]
-    assert question(store, glob="*.txt")[0] == ["b.txt"]
-    assert question(store, prefix="\U0010ffff")[0] == ["\U0010ffff", "\U0010ffffz"]
+    assert list_page(store, delimiter="/")[:2] == top
+    assert list_page(store, delimiter="/", trailing=True)[:2] == (["a", "a/", *top[0][1:]], top[1])
+    assert list_page(store, prefix="a/", delimiter="/") == (["a/", "a/b", "a/d"], ["a/b/"], "")
+    assert list_page(store, start="a/d", end="c/x.txt")[0] == ["a/d", "b.txt"]
+    assert list_page(store, glob="**.txt")[0] == ["b.txt", "c/x.txt"]
+    assert list_page(store, glob="*.txt")[0] == ["b.txt"]
+    assert list_page(store, prefix="\U0010ffff")[0] == ["\U0010ffff", "\U0010ffffz"]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
@@ -157,7 +157,7 @@ def test_pages_together_are_the_whole_listing(store: ObjectStore, limit: int) ->
     found: list[str] = []
     token = ""
     for _ in range(10):
-        items, prefixes, token = question(store, delimiter="/", limit=limit, page=token)
+        items, prefixes, token = list_page(store, delimiter="/", limit=limit, page_token=token)
         assert len(items) + len(prefixes) <= limit
         found += items + prefixes
         if not token:
@@ -165,12 +165,12 @@ def test_pages_together_are_the_whole_listing(store: ObjectStore, limit: int) ->
     assert sorted(found) == ["a/", "b", "c/", "d", "e/"]
 
 
-def test_past_skips_what_is_no_character() -> None:
-    assert past("a") == "b"
-    assert past("\ud7ff") == "\ue000"
-    assert past("a\U0010ffff") == "b"
-    assert past("\U0010ffff") is None
-    assert past("") is None
+def test_prefix_end_skips_surrogates() -> None:
+    assert prefix_end("a") == "b"
+    assert prefix_end("\ud7ff") == "\ue000"
+    assert prefix_end("a\U0010ffff") == "b"
+    assert prefix_end("\U0010ffff") is None
+    assert prefix_end("") is None
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_a_start_removes_orphans_and_keeps_the_rest(tmp_path: Path) -> None:
     store.buckets.create("demo", {"name": "bucket"})
     kept, cut, lost = put(store, "kept"), put(store, "cut"), put(store, "lost")
     put(store, "orphan")
-    session = store.resumable_uploads.start("bucket", "later", {})
+    upload = store.resumable_uploads.start("bucket", "later", {})
     half = store.writer()
     half.write([b"half"])
     half.pause()
@@ -220,7 +220,7 @@ def test_a_start_removes_orphans_and_keeps_the_rest(tmp_path: Path) -> None:
         assert store.list("bucket", "") == [kept]
         assert files(tmp_path) == {kept.blob}
         assert put(store, "new").generation > kept.generation
-        assert isinstance(store.resumable_uploads.status(session, "bucket"), ResumableUpload)
+        assert isinstance(store.resumable_uploads.status(upload, "bucket"), ResumableUpload)
     finally:
         store.close()
 
@@ -229,9 +229,9 @@ def test_a_session_lives_a_week_and_its_bytes_with_it(tmp_path: Path) -> None:
     store = ObjectStore(tmp_path, lambda: NOW)
     store.buckets.create("demo", {"name": "bucket"})
     id_ = store.resumable_uploads.start("bucket", "x", {})
-    session = store.resumable_uploads.status(id_, "bucket")
-    assert isinstance(session, ResumableUpload)
-    store.resumable_uploads.take(session).append([b"half"])
+    upload = store.resumable_uploads.status(id_, "bucket")
+    assert isinstance(upload, ResumableUpload)
+    store.resumable_uploads.take(upload).append([b"half"])
     store.close()
     for days, alive in ((6, True), (8, False)):
         store = ObjectStore(tmp_path, lambda days=days: NOW + timedelta(days=days))  # type: ignore[misc]
@@ -248,10 +248,10 @@ def test_a_session_lives_a_week_and_its_bytes_with_it(tmp_path: Path) -> None:
             store.close()
 
 
-def test_an_index_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+def test_metadata_db_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     ObjectStore(tmp_path, lambda: NOW).close()
     db = sqlite3.connect(tmp_path / "objects" / "index.sqlite")
     db.execute("pragma user_version = 99")
     db.close()
-    with pytest.raises(errors.ServerError, match="newer aip-magics"):
+    with pytest.raises(errors.ServerError, match="newer version of aip-magics"):
         ObjectStore(tmp_path, lambda: NOW)

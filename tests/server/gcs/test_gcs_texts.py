@@ -29,16 +29,16 @@ def test_combined_checksums_of_big_pieces() -> None:
     assert combine_crc32c(parts) == encode_crc32c(google_crc32c.value(one + two))
 
 
-def test_claims_from_everywhere() -> None:
+def test_expected_checksums_are_read_from_metadata_and_headers() -> None:
     headers = {
         "x-goog-hash": "crc32c=mnG7TA==, md5=XUFAKrxLKna5cZ2REBfFkg==",
         "content-md5": "XUFAKrxLKna5cZ2REBfFkg==",
     }
-    claims = ExpectedChecksums.read({"crc32c": "mnG7TA=="}, headers)
-    assert claims == ExpectedChecksums("mnG7TA==", "XUFAKrxLKna5cZ2REBfFkg==")
-    claims.check("mnG7TA==", "XUFAKrxLKna5cZ2REBfFkg==")
+    expected = ExpectedChecksums.read({"crc32c": "mnG7TA=="}, headers)
+    assert expected == ExpectedChecksums("mnG7TA==", "XUFAKrxLKna5cZ2REBfFkg==")
+    expected.check("mnG7TA==", "XUFAKrxLKna5cZ2REBfFkg==")
     with pytest.raises(errors.InvalidArgument, match="Provided CRC32C"):
-        claims.check("AAAAAA==", "XUFAKrxLKna5cZ2REBfFkg==")
+        expected.check("AAAAAA==", "XUFAKrxLKna5cZ2REBfFkg==")
     with pytest.raises(errors.InvalidArgument, match="two different crc32c"):
         ExpectedChecksums.read({"crc32c": "AAAAAA=="}, headers)
     with pytest.raises(errors.InvalidArgument, match="Invalid md5"):

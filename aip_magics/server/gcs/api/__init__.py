@@ -1,6 +1,6 @@
-"""The routes, as the API's own list of methods has them.
+"""Handlers of Cloud Storage's JSON and XML API, and their routes in the order of the API reference.
 
-`routes` must stand last in the table of the server: `/BUCKET/OBJECT` of the XML API matches much.
+The server must put `routes` last in its table: `/BUCKET/OBJECT` of the XML API matches almost any path.
 """
 
 from __future__ import annotations
@@ -61,9 +61,16 @@ _XML = (
 
 
 def routes(store: ObjectStore) -> list[BaseRoute]:
-    """The routes of `store`: JSON API, uploads and downloads, batch, XML API. Put them after all others."""
+    """Build the routes of an object store: JSON API, uploads and downloads, batch, XML API.
+
+    Args:
+        store: The object store that the handlers work on.
+
+    Returns:
+        The routes; put them after all other routes.
+    """
     json = [ObjectRoute(store, method, path, handler) for method, path, handler in _JSON]
-    media = [ObjectRoute(store, method, path, handler, *needs) for method, path, handler, *needs in _MEDIA]
-    xmls = [ObjectRoute(store, method, path, handler, *needs, xml=True) for method, path, handler, *needs in _XML]
+    media = [ObjectRoute(store, method, path, handler, *required) for method, path, handler, *required in _MEDIA]
+    xmls = [ObjectRoute(store, method, path, handler, *required, xml=True) for method, path, handler, *required in _XML]
     many = [ObjectRoute(store, "POST", path, batch(json)) for path in ("/batch/storage/v1", "/batch")]
     return [*media, *json, *many, *xmls]

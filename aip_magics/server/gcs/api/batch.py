@@ -1,4 +1,4 @@
-"""Batch: up to 100 calls of the JSON API in one `multipart/mixed` request, each answered on its own."""
+"""Batch requests: up to 100 calls of the JSON API in one `multipart/mixed` body, each with a response of its own."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ MAX_CALLS = 100
 
 
 def batch(table: Sequence[BaseRoute]) -> Handler:
-    """POST /batch/storage/v1: a handler that passes each call to a route of `table`."""
+    """Build the handler of POST /batch/storage/v1, which passes each call to a route of `table`."""
 
     async def run(call: ObjectRequest) -> Response:
         content_type = call.headers.get("content-type", "")
         boundary(content_type)
         parts = _parts(content_type, await call.body())
-        limit = secrets.token_hex(16)
+        separator = secrets.token_hex(16)
         answers = [await _answer(table, call.request.scope, part) for part in parts]
-        body = "".join(f"--{limit}\r\n{answer}\r\n" for answer in answers) + f"--{limit}--\r\n"
-        return Response(body.encode(), media_type=f'multipart/mixed; boundary="{limit}"')
+        body = "".join(f"--{separator}\r\n{answer}\r\n" for answer in answers) + f"--{separator}--\r\n"
+        return Response(body.encode(), media_type=f'multipart/mixed; boundary="{separator}"')
 
     return run
 
@@ -40,7 +40,7 @@ def _parts(content_type: str, body: bytes) -> list[Message]:
     message = message_from_bytes(b"Content-Type: " + content_type.encode("latin-1") + b"\r\n\r\n" + body)
     parts = message.get_payload()
     if not isinstance(parts, list) or not parts:
-        raise invalid("Failed to parse batch request: a multipart/mixed body of calls is wanted.", "badRequest")
+        raise invalid("Failed to parse batch request: expected a multipart/mixed body of calls.", "badRequest")
     if len(parts) > MAX_CALLS:
         raise invalid(f"The batch has {len(parts)} calls; at most {MAX_CALLS} are allowed.", "badRequest")
     return [part for part in parts if isinstance(part, Message)]
@@ -61,7 +61,7 @@ _PHRASES = {200: "OK", 204: "No Content", 304: "Not Modified", 400: "Bad Request
 def _payload(part: Message) -> bytes:
     payload = part.get_payload(decode=True)
     if not isinstance(payload, bytes):
-        # message/… types are parsed by the email package; the call is then a message inside
+        # the email package parses message/… types: the payload is then a message, not bytes
         raise invalid("Failed to parse batch request: every part must be application/http.", "badRequest")
     return payload
 
@@ -72,32 +72,32 @@ async def _run(table: Sequence[BaseRoute], outer: Scope, payload: bytes) -> tupl
         match, more = route.matches(scope)
         if match is Match.FULL:
             return await _collect(route, {**scope, **more}, body)
-    error = failure_response(refusal(404, "notFound", "Not Found: no such method in a batch."))
+    error = failure_response(refusal(404, "notFound", "Not Found: unknown method in a batch."))
     return error.status_code, [("Content-Type", "application/json")], bytes(error.body)
 
 
 def _scope(outer: Scope, payload: bytes) -> tuple[Scope, bytes]:
     head, _, body = payload.lstrip().replace(b"\r\n", b"\n").partition(b"\n\n")
     first, *lines = head.decode("latin-1").split("\n")
-    found = re.fullmatch(r"([A-Z]+) (\S+)(?: HTTP/\d(?:\.\d)?)?", first.strip())
-    if not found:
-        raise invalid(f"Failed to parse batch request: '{first[:100]}' is no request line.", "badRequest")
+    match = re.fullmatch(r"([A-Z]+) (\S+)(?: HTTP/\d(?:\.\d)?)?", first.strip())
+    if not match:
+        raise invalid(f"Failed to parse batch request: '{first[:100]}' is not a request line.", "badRequest")
     try:
-        url = urlsplit(found[2])
+        url = urlsplit(match[2])
     except ValueError:
-        raise invalid(f"Failed to parse batch request: '{found[2][:100]}' is no URL.", "badRequest") from None
+        raise invalid(f"Failed to parse batch request: '{match[2][:100]}' is not a URL.", "badRequest") from None
     if "alt=media" in url.query:
-        raise invalid("Failed to parse batch request: contents cannot be read in a batch.", "badRequest")
+        raise invalid("Failed to parse batch request: object contents cannot be downloaded in a batch.", "badRequest")
     headers = [
         (name.strip().lower().encode("latin-1"), value.strip().encode("latin-1"))
         for name, _, value in (line.partition(":") for line in lines)
         if name.strip().lower() not in ("host", "content-length", "")
     ]
-    # The links of the answers are made from the Host of the outer request, which the server has checked.
+    # Links in the responses use the Host of the outer request, which the server has checked.
     host = [item for item in outer["headers"] if item[0] == b"host"]
     scope = {
         **outer,
-        "method": found[1],
+        "method": match[1],
         "path": unquote(url.path),
         "raw_path": url.path.encode("latin-1"),
         "query_string": url.query.encode("latin-1"),

@@ -1,4 +1,4 @@
-"""Getting a body of any size into a file: while a disk thread hashes and writes one block, the next arrives."""
+"""Streams a request body of any size to disk: a thread hashes and writes one block while the next is received."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ Write = Callable[[Iterable[bytes]], None]
 
 
 async def stream_to_disk(call: ObjectRequest, stream: AsyncIterator[bytes], write: Write) -> list[bytes]:
-    """Feed `stream` to `write` on a disk thread, about 1 MiB at a time; memory stays at two such blocks.
+    """Pass `stream` to `write` on a disk thread, about 1 MiB at a time; at most two such blocks are in memory.
 
-    Returns what is left at the end (less than 1 MiB, not written), so that a small body needs one turn of a thread in
-    all. When the caller goes away, everything that arrived is written before ClientDisconnect leaves.
+    Returns the remainder (less than 1 MiB, not written), so that a small body needs only one call in a thread. When the
+    client disconnects, everything received is written before ClientDisconnect is raised.
     """
     writing: asyncio.Future[None] | None = None
     blocks: list[bytes] = []
-    held = 0
+    buffered = 0
     try:
         async for data in stream:
             blocks.append(data)
-            held += len(data)
-            if held >= BLOCK:
+            buffered += len(data)
+            if buffered >= BLOCK:
                 if writing:
                     await writing
-                writing, blocks, held = call.submit(write, blocks), [], 0
+                writing, blocks, buffered = call.submit(write, blocks), [], 0
         if writing:
             await writing
     except ClientDisconnect:
@@ -40,6 +40,6 @@ async def stream_to_disk(call: ObjectRequest, stream: AsyncIterator[bytes], writ
         raise
     except BaseException:
         if writing:
-            await asyncio.wait([writing])  # the file must not be closed under the thread
+            await asyncio.wait([writing])  # the file must stay open until the thread is done
         raise
     return blocks

@@ -1,4 +1,4 @@
-"""Buckets: insert, get, list, patch, update, delete; layout, managed folders and IAM."""
+"""Handlers of buckets: insert, get, list, patch, update, delete; layout, managed folders and IAM."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from aip_magics.server.gcs.object_listing import MAX_RESULTS, decode_token, enco
 
 async def insert(call: ObjectRequest) -> Response:
     """POST /storage/v1/b?project=…"""
-    given = await call.json()
-    bucket = await call.run(call.store.buckets.create, call.query.get("project", ""), given)
+    resource = await call.json()
+    bucket = await call.run(call.store.buckets.create, call.query.get("project", ""), resource)
     return call.answer(bucket.to_json(call.base))
 
 
@@ -25,15 +25,15 @@ async def get(call: ObjectRequest) -> Response:
 
 async def listing(call: ObjectRequest) -> Response:
     """GET /storage/v1/b?project=…"""
-    limit = min(call.number("maxResults") or MAX_RESULTS, MAX_RESULTS)
+    limit = min(call.query_int("maxResults") or MAX_RESULTS, MAX_RESULTS)
     after = decode_token(call.query.get("pageToken", ""))
     project, prefix = call.query.get("project", ""), call.query.get("prefix", "")
-    found = await call.run(call.store.buckets.list, project, prefix, after, limit + 1)
+    buckets = await call.run(call.store.buckets.list, project, prefix, after, limit + 1)
     answer: dict[str, Any] = {"kind": "storage#buckets"}
-    if found:
-        answer["items"] = [bucket.to_json(call.base) for bucket in found[:limit]]
-    if len(found) > limit:
-        answer["nextPageToken"] = encode_token(found[limit - 1].name)
+    if buckets:
+        answer["items"] = [bucket.to_json(call.base) for bucket in buckets[:limit]]
+    if len(buckets) > limit:
+        answer["nextPageToken"] = encode_token(buckets[limit - 1].name)
     return call.answer(answer)
 
 
@@ -60,7 +60,7 @@ async def delete(call: ObjectRequest) -> Response:
 
 
 async def layout(call: ObjectRequest) -> Response:
-    """GET /storage/v1/b/{bucket}/storageLayout: gcloud asks before it copies."""
+    """GET /storage/v1/b/{bucket}/storageLayout, which gcloud requests before a copy."""
     bucket = await call.run(call.store.buckets.get, call.bucket)
     return call.answer(
         {
@@ -74,24 +74,24 @@ async def layout(call: ObjectRequest) -> Response:
 
 
 async def managed_folders(call: ObjectRequest) -> Response:
-    """GET /storage/v1/b/{bucket}/managedFolders: there are none."""
+    """GET /storage/v1/b/{bucket}/managedFolders: always empty."""
     await call.run(call.store.buckets.get, call.bucket)
     return call.answer({"kind": "storage#managedFolders"})
 
 
 async def get_policy(call: ObjectRequest) -> Response:
     """GET /storage/v1/b/{bucket}/iam"""
-    return call.answer(await call.run(call.store.buckets.policy, call.bucket))
+    return call.answer(await call.run(call.store.buckets.get_policy, call.bucket))
 
 
 async def set_policy(call: ObjectRequest) -> Response:
     """PUT /storage/v1/b/{bucket}/iam"""
-    given = await call.json()
-    return call.answer(await call.run(call.store.buckets.set_policy, call.bucket, given))
+    policy = await call.json()
+    return call.answer(await call.run(call.store.buckets.set_policy, call.bucket, policy))
 
 
 async def test_permissions(call: ObjectRequest) -> Response:
-    """GET /storage/v1/b/{bucket}/iam/testPermissions: whoever has the server's token may do everything."""
+    """GET /storage/v1/b/{bucket}/iam/testPermissions: the server's token grants every permission."""
     await call.run(call.store.buckets.get, call.bucket)
-    asked = [value for name, value in call.pairs if name == "permissions"]
-    return call.answer({"kind": "storage#testIamPermissionsResponse", "permissions": asked})
+    permissions = [value for name, value in call.pairs if name == "permissions"]
+    return call.answer({"kind": "storage#testIamPermissionsResponse", "permissions": permissions})

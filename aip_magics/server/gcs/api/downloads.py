@@ -1,4 +1,4 @@
-"""Reading an object's bytes: `alt=media`, one range, HEAD."""
+"""Handlers of downloads: `alt=media`, a single range, HEAD."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ async def media(call: ObjectRequest) -> Response:
 
 
 async def send(call: ObjectRequest, conditions: Preconditions) -> Response:
-    """The object's bytes, or the one range that `Range` asks for (206; 416 when it is beyond the end)."""
-    generation = call.number("generation")
+    """Send the object's bytes, or the range of the `Range` header (206; 416 when it starts beyond the end)."""
+    generation = call.query_int("generation")
     stored, handle = await call.run(call.store.open, call.bucket, call.object, generation, conditions)
     try:
         first, last = byte_range(call.headers.get("range", ""), stored.size)
@@ -45,7 +45,7 @@ async def send(call: ObjectRequest, conditions: Preconditions) -> Response:
 
 
 class _Download(StreamingResponse):
-    """Closes the file also where the client is gone before the first byte, and `_read` never began."""
+    """Response that closes the file even if the client disconnects before `_read` starts."""
 
     def __init__(
         self, call: ObjectRequest, handle: BinaryIO, first: int, size: int, status: int, headers: dict[str, str]
@@ -64,17 +64,17 @@ async def _read(call: ObjectRequest, handle: BinaryIO, first: int, size: int) ->
         while size > 0:
             data = await call.run(handle.read, min(BLOCK, size))
             if not data:
-                raise EOFError("a blob file is shorter than its row says")
+                raise EOFError("a blob file is shorter than the size in its database row")
             size -= len(data)
             yield data
 
 
 def byte_range(text: str, size: int) -> tuple[int, int]:
-    """First and last byte of `bytes=A-B`, `bytes=A-` or `bytes=-N`; anything else means all. 416 beyond the end."""
-    found = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", text.strip(), re.ASCII)
-    if not found or not any(found.groups()):
+    """Return first and last byte of `bytes=A-B`, `bytes=A-` or `bytes=-N`, of all otherwise; 416 beyond the end."""
+    match = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", text.strip(), re.ASCII)
+    if not match or not any(match.groups()):
         return 0, size - 1
-    start, end = found.groups()
+    start, end = match.groups()
     if not start:
         first, last = max(0, size - int(end)), size - 1
     else:
@@ -88,28 +88,28 @@ def byte_range(text: str, size: int) -> tuple[int, int]:
 
 
 def hashes(crc32c: str, md5: str | None) -> str:
-    """The value of `x-goog-hash`."""
+    """Build the value of the `x-goog-hash` header."""
     return f"crc32c={crc32c},md5={md5}" if md5 else f"crc32c={crc32c}"
 
 
 def content_headers(stored: StoredObject) -> dict[str, str]:
-    """What the headers of a download say of the object."""
-    given = stored.metadata
+    """Build the headers that describe the object in a download."""
+    metadata = stored.metadata
     headers = {
-        "content-type": given.get("contentType", "application/octet-stream"),
-        "content-encoding": given.get("contentEncoding", ""),
-        "content-disposition": given.get("contentDisposition", ""),
-        "content-language": given.get("contentLanguage", ""),
-        "cache-control": given.get("cacheControl", ""),
+        "content-type": metadata.get("contentType", "application/octet-stream"),
+        "content-encoding": metadata.get("contentEncoding", ""),
+        "content-disposition": metadata.get("contentDisposition", ""),
+        "content-language": metadata.get("contentLanguage", ""),
+        "cache-control": metadata.get("cacheControl", ""),
         "accept-ranges": "bytes",
         "etag": f'"{stored.etag}"',
         "last-modified": format_datetime(datetime.fromisoformat(stored.updated.replace("Z", "+00:00")), usegmt=True),
         "x-goog-hash": hashes(stored.crc32c, stored.md5),
         "x-goog-generation": str(stored.generation),
         "x-goog-metageneration": str(stored.metageneration),
-        "x-goog-storage-class": given.get("storageClass", "STANDARD"),
+        "x-goog-storage-class": metadata.get("storageClass", "STANDARD"),
         "x-goog-stored-content-length": str(stored.size),
-        "x-goog-stored-content-encoding": given.get("contentEncoding", "identity"),
+        "x-goog-stored-content-encoding": metadata.get("contentEncoding", "identity"),
     }
-    # A header is latin-1 to Starlette: UTF-8 bytes go through it unchanged this way.
+    # Starlette encodes headers as latin-1: decoded this way, UTF-8 bytes are sent unchanged.
     return {name: value.encode().decode("latin-1") for name, value in headers.items() if value}

@@ -1,4 +1,4 @@
-"""Objects: get, list, patch, update, delete, compose, rewrite, copy."""
+"""Handlers of objects: get, list, patch, update, delete, compose, rewrite, copy."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from aip_magics.server.gcs.resources import StoredObject
 
 
 async def get(call: ObjectRequest) -> Response:
-    """GET /storage/v1/b/{bucket}/o/{object}, with `alt=media` the bytes."""
+    """GET /storage/v1/b/{bucket}/o/{object}, with `alt=media` its content."""
     if call.query.get("alt") == "media":
         return await media(call)
-    stored = await call.run(call.store.get, call.bucket, call.object, call.number("generation"), call.conditions())
+    stored = await call.run(call.store.get, call.bucket, call.object, call.query_int("generation"), call.conditions())
     return call.answer(stored.to_json(call.base))
 
 
 async def listing(call: ObjectRequest) -> Response:
     """GET /storage/v1/b/{bucket}/o"""
     query = call.query
-    limit = call.number("maxResults")
-    question = ListQuery(
+    limit = call.query_int("maxResults")
+    list_query = ListQuery(
         prefix=query.get("prefix", ""),
         delimiter=query.get("delimiter", ""),
         start=query.get("startOffset", ""),
         end=query.get("endOffset", ""),
         glob=query.get("matchGlob", ""),
-        page=query.get("pageToken", ""),
-        trailing=call.flag("includeTrailingDelimiter"),
+        page_token=query.get("pageToken", ""),
+        trailing=call.query_bool("includeTrailingDelimiter"),
         limit=limit or MAX_RESULTS,
     )
-    if call.flag("softDeleted"):
+    if call.query_bool("softDeleted"):
         await call.run(call.store.buckets.get, call.bucket)
-        return call.answer({"kind": "storage#objects"})  # nothing is kept after a delete
-    page = await call.run(call.store.page, call.bucket, question)
+        return call.answer({"kind": "storage#objects"})  # deleted objects are not kept
+    page = await call.run(call.store.page, call.bucket, list_query)
     answer: dict[str, Any] = {"kind": "storage#objects"}
-    if page.next:
-        answer["nextPageToken"] = page.next
+    if page.next_page_token:
+        answer["nextPageToken"] = page.next_page_token
     if page.prefixes:
         answer["prefixes"] = page.prefixes
     if page.items:
@@ -68,7 +68,7 @@ async def _change(call: ObjectRequest, *, replace: bool) -> Response:
         call.object,
         changes,
         call.conditions(),
-        generation=call.number("generation"),
+        generation=call.query_int("generation"),
         replace=replace,
     )
     return call.answer(stored.to_json(call.base))
@@ -76,7 +76,7 @@ async def _change(call: ObjectRequest, *, replace: bool) -> Response:
 
 async def delete(call: ObjectRequest) -> Response:
     """DELETE /storage/v1/b/{bucket}/o/{object}"""
-    generation = call.number("generation")
+    generation = call.query_int("generation")
     await call.run(call.store.delete, call.bucket, call.object, call.conditions(), generation=generation)
     return Response(status_code=204)
 
@@ -84,23 +84,23 @@ async def delete(call: ObjectRequest) -> Response:
 async def compose(call: ObjectRequest) -> Response:
     """POST /storage/v1/b/{bucket}/o/{object}/compose"""
     body = await call.json()
-    given = body.get("sourceObjects", [])
-    if not isinstance(given, list):
+    sources = body.get("sourceObjects", [])
+    if not isinstance(sources, list):
         raise invalid("sourceObjects must be a list.")
     stored = await call.run(
         call.store.compose,
         call.bucket,
         call.object,
-        [_source(item) for item in given],
+        [_source(item) for item in sources],
         _object(body.get("destination")),
         call.conditions(),
-        delete_sources=body.get("deleteSourceObjects") is True or call.flag("deleteSourceObjects"),
+        delete_sources=body.get("deleteSourceObjects") is True or call.query_bool("deleteSourceObjects"),
     )
     return call.answer(stored.to_json(call.base))
 
 
-def _source(given: object) -> tuple[str, int | None, Preconditions]:
-    item = _object(given)
+def _source(value: object) -> tuple[str, int | None, Preconditions]:
+    item = _object(value)
     name, generation = item.get("name"), item.get("generation")
     if not isinstance(name, str):
         raise invalid("Every source object needs a name.", "required")
@@ -110,7 +110,7 @@ def _source(given: object) -> tuple[str, int | None, Preconditions]:
 
 
 async def rewrite(call: ObjectRequest) -> Response:
-    """POST /storage/v1/b/{bucket}/o/{object}/rewriteTo/b/{toBucket}/o/{toObject}: always done in one call."""
+    """POST /storage/v1/b/{bucket}/o/{object}/rewriteTo/b/{toBucket}/o/{toObject}, always in a single call."""
     stored = await _copy(call)
     size = str(stored.size)
     return call.answer(
@@ -130,22 +130,22 @@ async def copy(call: ObjectRequest) -> Response:
 
 
 async def _copy(call: ObjectRequest) -> StoredObject:
-    # An empty body keeps the metadata of the source; otherwise the body is all of it, as at the service.
-    given = await call.json()
+    # As in Cloud Storage, an empty body keeps the metadata of the source; any other body replaces it.
+    metadata = await call.json()
     return await call.run(
         call.store.copy,
         (call.bucket, call.object),
         (call.params["toBucket"], call.params["toObject"]),
-        given or None,
+        metadata or None,
         call.conditions(),
-        generation=call.number("sourceGeneration"),
+        generation=call.query_int("sourceGeneration"),
         source_conditions=Preconditions.from_query(call.query, source=True),
     )
 
 
-def _object(given: object) -> dict[str, Any]:
-    if given is None:
+def _object(value: object) -> dict[str, Any]:
+    if value is None:
         return {}
-    if not isinstance(given, dict):
-        raise invalid("A JSON object is wanted.")
-    return given
+    if not isinstance(value, dict):
+        raise invalid("Expected a JSON object.")
+    return value

@@ -1,4 +1,4 @@
-"""Partial responses: `fields=items(name,size),nextPageToken`."""
+"""Partial responses: selects the fields of `fields=items(name,size),nextPageToken`."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from aip_magics.server.gcs.gcs_errors import invalid
 
 _TOKEN = re.compile(r"[(),/]|[^(),/\s]+")
 
-Tree = dict[str, Any]  # name → Tree of what is wanted below; empty = all of it
+Tree = dict[str, Any]  # name → Tree of the selected fields below; empty = all fields
 
 
 def select(value: Mapping[str, Any], fields: str) -> dict[str, Any]:
-    """The part of `value` that `fields` names. InvalidArgument (400) when the text is malformed."""
+    """Return the fields of `value` that `fields` selects; InvalidArgument (400) when `fields` is malformed."""
     tokens = _TOKEN.findall(fields)
-    tree, rest = _list(tokens, 0, fields)
-    if rest != len(tokens):
+    tree, end = _parse_list(tokens, 0, fields)
+    if end != len(tokens):
         raise _bad(fields)
-    chosen: dict[str, Any] = _cut(value, tree)
-    return chosen
+    selected: dict[str, Any] = _select(value, tree)
+    return selected
 
 
-def _list(tokens: list[str], at: int, fields: str, depth: int = 0) -> tuple[Tree, int]:
+def _parse_list(tokens: list[str], at: int, fields: str, depth: int = 0) -> tuple[Tree, int]:
     if depth > 20:
         raise _bad(fields)
     tree: Tree = {}
@@ -40,7 +40,7 @@ def _list(tokens: list[str], at: int, fields: str, depth: int = 0) -> tuple[Tree
                 break
         below: Tree = {}
         if at < len(tokens) and tokens[at] == "(":
-            below, at = _list(tokens, at + 1, fields, depth + 1)
+            below, at = _parse_list(tokens, at + 1, fields, depth + 1)
             if at >= len(tokens) or tokens[at] != ")":
                 raise _bad(fields)
             at += 1
@@ -52,16 +52,16 @@ def _list(tokens: list[str], at: int, fields: str, depth: int = 0) -> tuple[Tree
         at += 1
 
 
-def _cut(value: Any, tree: Tree) -> Any:
+def _select(value: Any, tree: Tree) -> Any:
     if not tree:
         return value
     if isinstance(value, list):
-        return [_cut(item, tree) for item in value]
+        return [_select(item, tree) for item in value]
     if not isinstance(value, Mapping):
         return value
     if "*" in tree:
-        return {name: _cut(item, tree.get(name) or tree["*"]) for name, item in value.items()}
-    return {name: _cut(item, tree[name]) for name, item in value.items() if name in tree}
+        return {name: _select(item, tree.get(name) or tree["*"]) for name, item in value.items()}
+    return {name: _select(item, tree[name]) for name, item in value.items() if name in tree}
 
 
 def _bad(fields: str) -> Exception:

@@ -1,6 +1,6 @@
-"""One request as the handlers see it, and routes that match the *raw* path.
+"""Requests of the Cloud Storage API, and routes that match the *raw* path.
 
-Starlette matches the decoded path, in which `a%2Fb` and `a/b` are the same; object names may hold both.
+Starlette matches the decoded path, in which `a%2Fb` and `a/b` are the same; as object names they are different.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no
 
 
 class ObjectRequest:
-    """One request: path parameters and query decoded, strictly UTF-8."""
+    """A request with decoded path parameters and query, strictly UTF-8."""
 
     def __init__(self, store: ObjectStore, request: Request, raw: Mapping[str, str]) -> None:
         self.store = store
@@ -62,86 +62,89 @@ class ObjectRequest:
 
     @property
     def base(self) -> str:
-        """The URL under which the caller reached the server, without a slash at its end."""
+        """The URL at which the client reached the server, without a trailing slash."""
         host = self.headers.get("host", "")
         if not re.fullmatch(r"[A-Za-z0-9.:\[\]_-]+", host):
-            host = "127.0.0.1"  # goes into URLs of the answer
+            host = "127.0.0.1"  # becomes part of URLs in the response
         return f"{self.request.scope.get('scheme', 'http')}://{host}"
 
-    def number(self, name: str) -> int | None:
-        """A whole number of the query, None when it is not there."""
+    def query_int(self, name: str) -> int | None:
+        """Return an integer query parameter, None when it is missing."""
         return integer(name, self.query[name]) if name in self.query else None
 
-    def flag(self, name: str) -> bool:
+    def query_bool(self, name: str) -> bool:
+        """Return a boolean query parameter, False when it is missing."""
         return self.query.get(name, "").lower() == "true"
 
     def conditions(self) -> Preconditions:
+        """Return the preconditions of the query."""
         return Preconditions.from_query(self.query)
 
     def length(self) -> int | None:
-        """Content-Length in bytes, None when it is not said."""
+        """Return Content-Length in bytes, None when it is missing."""
         return integer("Content-Length", self.headers["content-length"]) if "content-length" in self.headers else None
 
     async def body(self) -> bytes:
-        """The whole body: at most 1 MiB, or 413."""
+        """Read the whole body; 413 when it exceeds 1 MiB."""
         blocks, size = [], 0
         async for block in self.request.stream():
             blocks.append(block)
             size += len(block)
             if size > MAX_JSON:
-                text = f"The request body is larger than {MAX_JSON} bytes."
+                text = f"The request body exceeds {MAX_JSON} bytes."
                 raise refusal(413, "uploadTooLarge", text, "EntityTooLarge")
         return b"".join(blocks)
 
     async def json(self) -> dict[str, Any]:
-        """The body as a JSON object; an empty body is an empty object."""
+        """Read the body as a JSON object; an empty body is an empty object."""
         return parse_json(await self.body())
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do it on a disk thread while the event loop goes on."""
+        """Run a blocking function on a disk thread and return its result."""
         return await self.submit(work, *args, **kwargs)
 
     def submit(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
+        """Start a blocking function on a disk thread."""
         loop = asyncio.get_running_loop()
         return loop.run_in_executor(self.store.threads, functools.partial(work, *args, **kwargs))
 
     def answer(self, value: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-        """A JSON answer, cut down to what `fields=` asks for."""
-        shown = select(value, self.query["fields"]) if self.query.get("fields") else value
-        return json_response(200, shown, headers)
+        """Build a JSON response with the fields that `fields=` selects."""
+        selected = select(value, self.query["fields"]) if self.query.get("fields") else value
+        return json_response(200, selected, headers)
 
 
 Handler = Callable[[ObjectRequest], Awaitable[Response]]
 
 
 class ObjectRoute(BaseRoute):
-    """`method`, a template of the raw path and a handler.
+    """A route: `method`, a template of the raw path, and a handler.
 
-    `{bucket}` is one segment, `{object}` one segment (slashes encoded), `{object*}` all that is left. `needs` names
-    query parameters without which the route does not match. `xml` says how errors are written.
+    `{bucket}` is one segment, `{object}` one segment (slashes encoded), `{object*}` the rest of the path. Without the
+    `required` query parameters the route does not match. With `xml`, errors are XML.
     """
 
     def __init__(
-        self, store: ObjectStore, method: str, template: str, handler: Handler, *needs: str, xml: bool = False
+        self, store: ObjectStore, method: str, template: str, handler: Handler, *required: str, xml: bool = False
     ) -> None:
         self.methods = {method, "HEAD"} if method == "GET" else {method}
         self.path = template
         self._store = store
         self._handler = handler
-        self._needs = needs
+        self._required = required
         self._xml = xml
         self._pattern = re.compile(_pattern(template, xml), re.DOTALL)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["type"] != "http":
             return Match.NONE, {}
-        found = self._pattern.fullmatch(raw_path(scope))
-        if not found or not all(_has(scope["query_string"], name) for name in self._needs):
+        match = self._pattern.fullmatch(raw_path(scope))
+        if not match or not all(_has(scope["query_string"], name) for name in self._required):
             return Match.NONE, {}
         if scope["method"] not in self.methods:
-            # What looks like bucket/object is ours only when we have something to say about it.
+            # A path that looks like BUCKET/OBJECT belongs to the XML API only with one of its methods.
             return (Match.NONE if self._xml else Match.PARTIAL), {}
-        return Match.FULL, {"path_params": found.groupdict(), "endpoint": self._handler}
+        return Match.FULL, {"path_params": match.groupdict(), "endpoint": self._handler}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self._respond(scope, receive)
@@ -151,7 +154,7 @@ class ObjectRoute(BaseRoute):
     async def _respond(self, scope: Scope, receive: Receive) -> Response | None:
         try:
             if scope["method"] not in self.methods:
-                text = f"{scope['method']} is not a method of this resource."
+                text = f"The method {scope['method']} is not allowed for the resource."
                 raise refusal(405, "methodNotAllowed", text, "MethodNotAllowed")
             return await self._handler(ObjectRequest(self._store, Request(scope, receive), scope["path_params"]))
         except ClientDisconnect:
@@ -166,29 +169,30 @@ class ObjectRoute(BaseRoute):
 
 
 def raw_path(scope: Scope) -> str:
-    """The path as it was sent, percent-encoding and all."""
+    """Return the path as the client sent it, percent-encoded."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     return raw.decode("latin-1")
 
 
 def parse_json(body: bytes) -> dict[str, Any]:
-    """A JSON object, or InvalidArgument (400)."""
+    """Parse a JSON object; InvalidArgument (400) for anything else."""
     try:
         value = json.loads(body) if body.strip() else {}
     except (ValueError, RecursionError):
         raise invalid("Parse Error: the body is not JSON.", "parseError") from None
     if not isinstance(value, dict):
-        raise invalid("Parse Error: a JSON object is wanted.", "parseError")
+        raise invalid("Parse Error: expected a JSON object.", "parseError")
     return value
 
 
 def json_response(status: int, value: object, headers: Mapping[str, str] | None = None) -> Response:
+    """Build a JSON response."""
     content = json.dumps(value, separators=(",", ":")).encode()
     return Response(content, status, headers, media_type="application/json; charset=UTF-8")
 
 
 def failure_response(error: ApiError, *, xml: bool = False) -> Response:
-    """The error as the API writes it. 304 has no body."""
+    """Build the error response of the JSON or XML API. 304 has no body."""
     code = error.code or 500
     if code == 304:
         return Response(status_code=304)
@@ -201,17 +205,18 @@ def failure_response(error: ApiError, *, xml: bool = False) -> Response:
 
 
 def xml_response(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Build an XML response."""
     content = f"<?xml version='1.0' encoding='UTF-8'?>{text}"
     return Response(content.encode(), status, headers, media_type="application/xml; charset=UTF-8")
 
 
 def xml_text(text: str) -> str:
-    """Text for XML 1.0, which has no place for control characters."""
+    """Escape text for XML 1.0, which does not allow control characters."""
     return escape("".join(char if char >= " " or char in "\t\n" else "\ufffd" for char in text))
 
 
 def _pattern(template: str, xml: bool) -> str:
-    # A reserved first segment is the JSON API's; everything else that looks like a bucket may be the XML API's.
+    # Reserved first segments belong to the JSON API; anything else that looks like a bucket may be the XML API.
     first = r"(?!storage/|upload/|resumable/|download/|batch/)(?P<bucket>[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])"
     pattern = template.replace(".", r"\.").replace("{bucket}", first if xml else r"(?P<bucket>[^/]+)")
     pattern = pattern.replace("{object*}", r"(?P<object>.+)")

@@ -1,4 +1,4 @@
-"""Objects: insert. `uploadType` media (the body), multipart (metadata and body), resumable (a session of requests)."""
+"""Handlers of uploads: `uploadType` media (content), multipart (metadata and content), resumable (several requests)."""
 
 from __future__ import annotations
 
@@ -27,35 +27,35 @@ async def insert(call: ObjectRequest) -> Response:
     kinds = {"media": _media, "multipart": _multipart, "resumable": _start_resumable}
     kind = call.query.get("uploadType", "")
     if kind not in kinds:
-        raise invalid(f"uploadType must be one of {', '.join(kinds)}, not '{kind[:40]}'.")
+        raise invalid(f"Invalid uploadType: expected one of {', '.join(kinds)}, got '{kind[:40]}'.")
     if kind != "resumable" and call.headers.get("content-encoding", "identity") != "identity":
-        raise invalid("The embedded object store takes a body as it is: send it without Content-Encoding.")
+        raise invalid("The embedded object store does not support Content-Encoding in uploads.")
     return await kinds[kind](call)
 
 
 async def _media(call: ObjectRequest) -> Response:
-    metadata = _described(call, {}, call.headers.get("content-type", ""))
+    metadata = _object_fields(call, {}, call.headers.get("content-type", ""))
     stored = await receive(call, call.query.get("name", ""), metadata, call.request.stream())
     return call.answer(stored.to_json(call.base))
 
 
 async def _multipart(call: ObjectRequest) -> Response:
     parser = Related(call.headers.get("content-type", ""))
-    stream = _related(call, parser)
-    first = await anext(stream)  # once there is content, the metadata is complete
+    stream = _read_related(call, parser)
+    first = await anext(stream)  # when the first content arrives, the metadata is complete
 
     async def content() -> AsyncIterator[bytes]:
         yield first
         async for data in stream:
             yield data
 
-    metadata = _described(call, parser.metadata, parser.content_type)
+    metadata = _object_fields(call, parser.metadata, parser.content_type)
     name = _name(call, parser.metadata)
-    stored = await receive(call, name, metadata, content(), said=parser.metadata)
+    stored = await receive(call, name, metadata, content(), resource=parser.metadata)
     return call.answer(stored.to_json(call.base))
 
 
-async def _related(call: ObjectRequest, parser: Related) -> AsyncIterator[bytes]:
+async def _read_related(call: ObjectRequest, parser: Related) -> AsyncIterator[bytes]:
     async for data in call.request.stream():
         content = parser.feed(data)
         if parser.has_head:
@@ -69,11 +69,11 @@ async def receive(
     metadata: Mapping[str, Any],
     stream: AsyncIterator[bytes],
     *,
-    said: Mapping[str, Any] | None = None,
+    resource: Mapping[str, Any] | None = None,
 ) -> StoredObject:
-    """Make an object of a stream; what is wrong with a big one is said before its body is read."""
+    """Create an object from a stream. Errors of a large upload are raised before its body is read."""
     conditions = call.conditions()
-    claims = ExpectedChecksums.read(said or {}, call.headers)
+    expected = ExpectedChecksums.read(resource or {}, call.headers)
     length = call.length()
     if length is None or length > BLOCK:
         await call.run(call.store.check, call.bucket, name, conditions)
@@ -91,21 +91,21 @@ async def receive(
         tail,
         metadata=metadata,
         conditions=conditions,
-        claims=claims,
+        expected=expected,
     )
 
 
 async def _start_resumable(call: ObjectRequest) -> Response:
-    given = await call.json()
+    resource = await call.json()
     content_type = call.headers.get("x-upload-content-type", "")
     total = call.headers.get("x-upload-content-length")
     id_ = await call.run(
         call.store.resumable_uploads.start,
         call.bucket,
-        _name(call, given),
-        _described(call, given, content_type),
+        _name(call, resource),
+        _object_fields(call, resource, content_type),
         call.conditions(),
-        ExpectedChecksums.read(given, call.headers),
+        ExpectedChecksums.read(resource, call.headers),
         integer("X-Upload-Content-Length", total) if total else None,
     )
     location = f"{call.base}{raw_path(call.request.scope)}?uploadType=resumable&upload_id={id_}"
@@ -113,63 +113,63 @@ async def _start_resumable(call: ObjectRequest) -> Response:
 
 
 async def resume(call: ObjectRequest) -> Response:
-    """PUT /upload/storage/v1/b/{bucket}/o?upload_id=…: bytes of a session, or (`bytes */N`) a question for its state.
+    """PUT /upload/storage/v1/b/{bucket}/o?upload_id=…: append bytes, or query the status with `bytes */N`.
 
-    308 with `Range: bytes=0-N` as long as bytes are missing, then the object.
+    Answers 308 with `Range: bytes=0-N` while bytes are missing, then the object.
     """
     id_ = call.query["upload_id"]
-    said = ContentRange.read(call.headers.get("content-range", ""))
-    session = await call.run(call.store.resumable_uploads.status, id_, call.bucket)
-    if isinstance(session, StoredObject):
-        return call.answer(session.to_json(call.base))  # the answer before was lost
-    total = said.total if said.total is not None else session.total
-    if session.total is not None and total != session.total:
-        raise invalid(f"The upload was announced with {session.total} bytes, not {total}.")
-    if said.start is None and (said.total is None or said.total != session.writer.size):
-        return _incomplete(session.writer.size)
-    return await _receive_range(call, session, said, total)
+    content_range = ContentRange.read(call.headers.get("content-range", ""))
+    upload = await call.run(call.store.resumable_uploads.status, id_, call.bucket)
+    if isinstance(upload, StoredObject):
+        return call.answer(upload.to_json(call.base))  # the previous response was lost
+    total = content_range.total if content_range.total is not None else upload.total
+    if upload.total is not None and total != upload.total:
+        raise invalid(f"The upload was started with a total of {upload.total} bytes, got {total}.")
+    if content_range.start is None and (content_range.total is None or content_range.total != upload.writer.size):
+        return _incomplete(upload.writer.size)
+    return await _receive_range(call, upload, content_range, total)
 
 
 async def _receive_range(
-    call: ObjectRequest, session: ResumableUpload, said: ContentRange, total: int | None
+    call: ObjectRequest, upload: ResumableUpload, content_range: ContentRange, total: int | None
 ) -> Response:
-    turn = await call.run(call.store.resumable_uploads.take, session)
-    if said.start is not None and said.start > turn.received:
+    lease = await call.run(call.store.resumable_uploads.take, upload)
+    if content_range.start is not None and content_range.start > lease.received:
         raise invalid(
-            f"Invalid request. According to the Content-Range header, the upload offset is {said.start} byte(s), which "
-            f"exceeds already uploaded size of {turn.received} byte(s)."
+            "Invalid request. According to the Content-Range header, the upload offset is "
+            f"{content_range.start} byte(s), which exceeds already uploaded size of {lease.received} byte(s)."
         )
-    known = turn.received - (said.start or 0)
-    end = said.end + 1 if said.end is not None else total
+    received_again = lease.received - (content_range.start or 0)
+    end = content_range.end + 1 if content_range.end is not None else total
     finished = False
     try:
-        if said.start is not None:
-            tail = await stream_to_disk(call, _fresh(call, known, end, turn.received), turn.append)
-            await call.run(turn.append, tail)
-            if said.whole and total is None:
-                total = turn.received
-        if total is None or turn.received < total:
-            return _incomplete(turn.received)
-        if turn.received > total:
-            raise invalid(f"The upload has {turn.received} bytes, more than the {total} that were announced.")
+        if content_range.start is not None:
+            tail = await stream_to_disk(call, _new_bytes(call, received_again, end, lease.received), lease.append)
+            await call.run(lease.append, tail)
+            if content_range.whole and total is None:
+                total = lease.received
+        if total is None or lease.received < total:
+            return _incomplete(lease.received)
+        if lease.received > total:
+            raise invalid(f"The upload has {lease.received} bytes, more than its declared total of {total} bytes.")
         finished = True
-        stored = await call.run(turn.finish, ExpectedChecksums.read({}, call.headers))
+        stored = await call.run(lease.finish, ExpectedChecksums.read({}, call.headers))
         return call.answer(stored.to_json(call.base))
     finally:
         if not finished:
-            await call.run(turn.pause)
+            await call.run(lease.pause)
 
 
-async def _fresh(call: ObjectRequest, known: int, end: int | None, received: int) -> AsyncIterator[bytes]:
-    """The bytes of the body that are not there yet; 400 as soon as there are more than announced."""
+async def _new_bytes(call: ObjectRequest, received_again: int, end: int | None, received: int) -> AsyncIterator[bytes]:
+    """Yield the bytes of the body that were not received before; 400 as soon as they exceed the declared size."""
     async for data in call.request.stream():
-        fresh = data[known:]
-        known = max(0, known - len(data))
-        received += len(fresh)
+        new = data[received_again:]
+        received_again = max(0, received_again - len(data))
+        received += len(new)
         if end is not None and received > end:
-            raise invalid(f"The body is longer than announced: byte {end} should be the last.")
-        if fresh:
-            yield fresh
+            raise invalid(f"The body is longer than declared: the upload must end after {end} bytes.")
+        if new:
+            yield new
 
 
 def _incomplete(received: int) -> Response:
@@ -185,7 +185,10 @@ async def cancel(call: ObjectRequest) -> Response:
 
 @dataclasses.dataclass(frozen=True)
 class ContentRange:
-    """`bytes 0-9/100`, `bytes 0-9/*`, `bytes */100`, `bytes */*`; no header = the whole content from 0 (`whole`)."""
+    """A Content-Range: `bytes 0-9/100`, `bytes 0-9/*`, `bytes */100`, `bytes */*`.
+
+    Without the header, the body is the whole content from 0 (`whole`).
+    """
 
     start: int | None
     end: int | None
@@ -194,26 +197,27 @@ class ContentRange:
 
     @classmethod
     def read(cls, text: str) -> ContentRange:
+        """Parse the header; InvalidArgument (400) when it is malformed."""
         if not text:
             return cls(0, None, None, whole=True)
-        found = re.fullmatch(r"bytes (?:(\d{1,18})-(\d{1,18})|\*)/(?:(\d{1,18})|\*)", text.strip(), re.ASCII)
-        if not found:
-            raise invalid(f"Invalid Content-Range: '{text[:100]}'; 'bytes FIRST-LAST/TOTAL' is wanted.")
-        start, end, total = (int(group) if group else None for group in found.groups())
+        match = re.fullmatch(r"bytes (?:(\d{1,18})-(\d{1,18})|\*)/(?:(\d{1,18})|\*)", text.strip(), re.ASCII)
+        if not match:
+            raise invalid(f"Invalid Content-Range: expected 'bytes FIRST-LAST/TOTAL', got '{text[:100]}'.")
+        start, end, total = (int(group) if group else None for group in match.groups())
         if start is not None and end is not None and (end < start or (total is not None and end >= total)):
             raise invalid(f"Invalid Content-Range: '{text[:100]}'.")
         return cls(start, end, total)
 
 
-def _described(call: ObjectRequest, given: Mapping[str, Any], content_type: str) -> dict[str, Any]:
-    described = {"contentType": content_type or _DEFAULT_TYPE, **given}
+def _object_fields(call: ObjectRequest, resource: Mapping[str, Any], content_type: str) -> dict[str, Any]:
+    fields = {"contentType": content_type or _DEFAULT_TYPE, **resource}
     if call.query.get("contentEncoding"):
-        described["contentEncoding"] = call.query["contentEncoding"]
-    return described
+        fields["contentEncoding"] = call.query["contentEncoding"]
+    return fields
 
 
-def _name(call: ObjectRequest, given: Mapping[str, Any]) -> str:
-    name = call.query.get("name") or given.get("name") or ""
+def _name(call: ObjectRequest, resource: Mapping[str, Any]) -> str:
+    name = call.query.get("name") or resource.get("name") or ""
     if not isinstance(name, str):
-        raise invalid("The name of an object must be text.")
+        raise invalid("The object name must be a string.")
     return name

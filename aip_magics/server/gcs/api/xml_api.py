@@ -1,4 +1,4 @@
-"""The XML API at `/BUCKET/OBJECT`: put, get, head and delete an object, and multipart uploads."""
+"""Handlers of the XML API at `/BUCKET/OBJECT`: put, get, head and delete an object, and multipart uploads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 async def put(call: ObjectRequest) -> Response:
     """PUT /BUCKET/OBJECT"""
-    conditions, claims = Preconditions.from_headers(call.headers), ExpectedChecksums.read({}, call.headers)
+    conditions, expected = Preconditions.from_headers(call.headers), ExpectedChecksums.read({}, call.headers)
     metadata = _metadata(call)
     await call.run(call.store.check, call.bucket, call.object, conditions)
     writer = call.store.writer()
@@ -38,7 +38,7 @@ async def put(call: ObjectRequest) -> Response:
         tail,
         metadata=metadata,
         conditions=conditions,
-        claims=claims,
+        expected=expected,
     )
     return Response(headers=_result_headers(stored))
 
@@ -50,7 +50,7 @@ async def get(call: ObjectRequest) -> Response:
 
 async def delete(call: ObjectRequest) -> Response:
     """DELETE /BUCKET/OBJECT"""
-    conditions, generation = Preconditions.from_headers(call.headers), call.number("generation")
+    conditions, generation = Preconditions.from_headers(call.headers), call.query_int("generation")
     await call.run(call.store.delete, call.bucket, call.object, conditions, generation=generation)
     return Response(status_code=204)
 
@@ -66,19 +66,19 @@ async def put_part(call: ObjectRequest) -> Response:
     number = integer("partNumber", call.query["partNumber"])
     if not 1 <= number <= MAX_PARTS:
         raise invalid(f"Part number must be an integer between 1 and {MAX_PARTS}, inclusive.")
-    claims = ExpectedChecksums.read({}, call.headers)
+    expected = ExpectedChecksums.read({}, call.headers)
     target = (call.bucket, call.object, call.query["uploadId"])
     await call.run(call.store.multipart_uploads.check, *target)
-    writer = call.store.writer(md5=claims.md5 is not None)
+    writer = call.store.writer(md5=expected.md5 is not None)
 
-    def keep(tail: list[bytes]) -> StoredPart:
+    def store_part(tail: list[bytes]) -> StoredPart:
         writer.write(tail)
         blob = writer.finish()
-        claims.check(blob.crc32c, blob.md5)
-        return call.store.multipart_uploads.put(*target, number, blob)
+        expected.check(blob.crc32c, blob.md5)
+        return call.store.multipart_uploads.put_part(*target, number, blob)
 
     try:
-        part = await call.run(keep, await stream_to_disk(call, call.request.stream(), writer.write))
+        part = await call.run(store_part, await stream_to_disk(call, call.request.stream(), writer.write))
     except BaseException:
         writer.discard()
         raise
@@ -86,8 +86,8 @@ async def put_part(call: ObjectRequest) -> Response:
 
 
 async def list_parts(call: ObjectRequest) -> Response:
-    """GET /BUCKET/OBJECT?uploadId=…: all parts at once."""
-    parts = await call.run(call.store.multipart_uploads.parts, call.bucket, call.object, call.query["uploadId"])
+    """GET /BUCKET/OBJECT?uploadId=…, always a single page."""
+    parts = await call.run(call.store.multipart_uploads.list_parts, call.bucket, call.object, call.query["uploadId"])
     rows = "".join(
         f"<Part><PartNumber>{part.number}</PartNumber><LastModified>{part.created}</LastModified>"
         f'<ETag>"{part.etag}"</ETag><Size>{part.size}</Size></Part>'
@@ -98,24 +98,24 @@ async def list_parts(call: ObjectRequest) -> Response:
 
 
 async def list_uploads(call: ObjectRequest) -> Response:
-    """GET /BUCKET?uploads: what was neither completed nor aborted."""
-    found = await call.run(call.store.multipart_uploads.unfinished, call.bucket, call.query.get("prefix", ""))
+    """GET /BUCKET?uploads: uploads that were neither completed nor aborted."""
+    uploads = await call.run(call.store.multipart_uploads.list_unfinished, call.bucket, call.query.get("prefix", ""))
     rows = "".join(
         f"<Upload><Key>{xml_text(name)}</Key><UploadId>{id_}</UploadId><Initiated>{created}</Initiated></Upload>"
-        for name, id_, created in found
+        for name, id_, created in uploads
     )
     return _result("ListMultipartUploadsResult", rows, Bucket=call.bucket, IsTruncated="false")
 
 
 async def complete(call: ObjectRequest) -> Response:
     """POST /BUCKET/OBJECT?uploadId=…"""
-    wanted = _wanted(await call.body())
+    parts = _parse_parts(await call.body())
     stored = await call.run(
         call.store.multipart_uploads.complete,
         call.bucket,
         call.object,
         call.query["uploadId"],
-        wanted,
+        parts,
         Preconditions.from_headers(call.headers),
     )
     response = _result(
@@ -135,9 +135,9 @@ async def abort(call: ObjectRequest) -> Response:
     return Response(status_code=204)
 
 
-def _wanted(body: bytes) -> list[tuple[int, str]]:
+def _parse_parts(body: bytes) -> list[tuple[int, str]]:
     if b"<!" in body:
-        raise _malformed()  # no document types, no entities: they are only good for attacks
+        raise _malformed()  # document types and entities are used in attacks only
     try:
         root = ElementTree.fromstring(body)
     except ElementTree.ParseError:
@@ -164,10 +164,10 @@ def _metadata(call: ObjectRequest) -> dict[str, Any]:
         "cacheControl": "cache-control",
         "storageClass": "x-goog-storage-class",
     }
-    found: dict[str, Any] = {field: headers[name] for field, name in names.items() if headers.get(name)}
-    start = "x-goog-meta-"
-    custom = {name[len(start) :]: value for name, value in headers.items() if name.startswith(start)}
-    return {**found, **({"metadata": custom} if custom else {})}
+    metadata: dict[str, Any] = {field: headers[name] for field, name in names.items() if headers.get(name)}
+    prefix = "x-goog-meta-"
+    custom = {name[len(prefix) :]: value for name, value in headers.items() if name.startswith(prefix)}
+    return {**metadata, **({"metadata": custom} if custom else {})}
 
 
 def _result(tag: str, more: str = "", /, **values: str) -> Response:
@@ -176,5 +176,5 @@ def _result(tag: str, more: str = "", /, **values: str) -> Response:
 
 
 def _result_headers(stored: StoredObject) -> dict[str, str]:
-    wanted = ("etag", "x-goog-hash", "x-goog-generation", "x-goog-metageneration", "x-goog-stored-content-length")
-    return {name: value for name, value in content_headers(stored).items() if name in wanted}
+    names = ("etag", "x-goog-hash", "x-goog-generation", "x-goog-metageneration", "x-goog-stored-content-length")
+    return {name: value for name, value in content_headers(stored).items() if name in names}
