@@ -74,13 +74,9 @@ class Sending:
         if self.status.st_size != file.size:
             raise self.changed()
 
-    def small(self, after: Again | None = None) -> Remote:
-        """In one request that holds the checksum, too: whatever arrives damaged is refused.
-
-        `after` is the fault of a first try, where there was one.
-        """
-        faults = [after] if after else []
-        return self.until_done(lambda: self._small(faults))
+    def small(self) -> Remote:
+        """In one request that holds the checksum, too: whatever arrives damaged is refused."""
+        return self.until_done(self._small)
 
     def multipart(self) -> Multipart:
         """That request, as the file is now."""
@@ -91,13 +87,11 @@ class Sending:
         headers = {"Content-Type": f"multipart/related; boundary={boundary}"}
         return Multipart(self.upload_path("multipart"), headers, head, content, tail, digest)
 
-    def _small(self, faults: list[Again]) -> Remote:
+    def _small(self) -> Remote:
         wanted = self.multipart()
         body = self.body(0, self.file.size, head=wanted.head, tail=wanted.tail, content=wanted.content)
 
         def insert() -> Remote:
-            if faults:
-                raise faults.pop()
             try:
                 answer = self.store.once(
                     "POST", wanted.target, where=self.where, body=body, length=len(body), headers=wanted.headers

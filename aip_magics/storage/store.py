@@ -12,7 +12,7 @@ import time
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aip_magics.bounded import Endless, content
 from aip_magics.errors import CredentialsError, StorageError
@@ -23,7 +23,6 @@ from aip_magics.storage.sockets import Sockets
 
 if TYPE_CHECKING:
     import urllib3
-    from urllib3.connection import HTTPConnection
 
 T = TypeVar("T")
 Authorize = Callable[[bool], Mapping[str, str]]  # (renew) → headers; renew = the ones before were refused
@@ -221,41 +220,6 @@ class Store:
         if answer.status == 401 and self._renewed(used):
             raise Again("HTTP 401")
         raise failure(answer, where)
-
-    # For those who use connections themselves (lane.py)
-
-    @property
-    def direct(self) -> bool:
-        """Whether a connection leads to the endpoint itself: a proxy wants to be spoken to in other ways."""
-        return not self._proxied
-
-    def connect(self) -> HTTPConnection:
-        """A connection to the endpoint that carries no request. Again where none can be made."""
-        pool = self._pool(self._origin[:-1])
-        try:
-            connection = pool._get_conn()
-            if connection.is_closed:
-                connection.connect()
-        except (self._faults, OSError) as error:
-            raise self._fault(error) from error
-        finally:
-            self.sockets.free()
-        return cast("HTTPConnection", connection)
-
-    def give_back(self, connection: HTTPConnection) -> None:
-        """For the requests to come."""
-        self._pool(self._origin[:-1])._put_conn(connection)
-
-    def request_head(self, method: str, target: str, headers: Mapping[str, str], length: int) -> bytes:
-        """What goes over such a connection before a content of `length` bytes."""
-        path, host = self.endpoint[len(self._origin) - 1 :] + target, self._origin.split("/")[2]
-        # Nothing unpacks the answers here.
-        sent = {"Host": host, **self._headers, "Accept-Encoding": "identity", **headers, **self._authorize(False)}
-        sent["Content-Length"] = str(length)
-        lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
-        if any("\n" in line or "\r" in line for line in lines):
-            raise ValueError("a line break in a header")
-        return "\r\n".join((*lines, "", "")).encode("latin-1")
 
     def _fault(self, error: Exception) -> Exception:
         """What a fault of the connection means: Again, or StorageError for a certificate, which stays what it is."""

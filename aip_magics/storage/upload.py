@@ -17,14 +17,12 @@ from aip_magics.storage.meter import OnProgress
 from aip_magics.storage.objects import Remote, delete, rewrite
 from aip_magics.storage.parts import PartsUpload, abort, drop_unknown
 from aip_magics.storage.plan import LARGE, Copy, LocalFile, UploadPlan
-from aip_magics.storage.retry import Again
-from aip_magics.storage.sending import SMALL, VERY_SMALL, Sending, Transfer
+from aip_magics.storage.sending import SMALL, Sending, Transfer
 from aip_magics.storage.store import Refused, Store
 from aip_magics.storage.streaming import cancel_session, stream
 from aip_magics.storage.work import Work
 
 Kind = Literal["uploaded", "copied", "kept"]
-MANY = 32  # very small files; fewer are as soon sent by a thread each
 _CLEAN_UP_SECONDS = 0.08  # what a stop may spend on telling the server; the rest is done by the next run
 
 
@@ -93,12 +91,8 @@ class _Run:
             self._stored(file.name, self.plan.remote[file.name], "kept")
         self._drop_stale()
         by_size = sorted(self.plan.send, key=lambda file: file.size, reverse=True)
-        tiny = [file for file in by_size if file.size <= VERY_SMALL]
-        if len(tiny) < MANY or not self.store.direct:
-            tiny = []
         tasks: list[Task] = [functools.partial(self._copy, copy) for copy in self.plan.copy]
-        tasks += [functools.partial(self._send, file) for file in by_size[: len(by_size) - len(tiny)]]
-        tasks += [functools.partial(self._send_tiny, tiny)] if tiny else []
+        tasks += [functools.partial(self._send, file) for file in by_size]
         self.work.run(tasks)
         if self.plan.remove:
             self.work.run(functools.partial(self._remove, remote) for remote in self.plan.remove)
@@ -123,23 +117,15 @@ class _Run:
             fix=_("run the same again: what is there already is not sent again"),
         )
 
-    def _send_tiny(self, files: list[LocalFile]) -> None:
-        from aip_magics.storage.lane import Lane  # few uploads need it
-
-        def rest(file: LocalFile, fault: Again | None) -> None:
-            self.work.crew.add([lambda: self._send(file, fault)])
-
-        Lane(self.transfer, files, self._sending, self._sent, rest).run()
-
     def _sending(self, file: LocalFile) -> Sending:
         there = self.plan.remote.get(file.name)
         return Sending(self.transfer, file, there.generation if there else 0)
 
-    def _send(self, file: LocalFile, after: Again | None = None) -> None:
+    def _send(self, file: LocalFile) -> None:
         sending = self._sending(file)
         left = self.journal.found.pop(file.name, None)
         if file.size <= SMALL:
-            return self._sent(file, sending.small(after))
+            return self._sent(file, sending.small())
         if file.size > LARGE:
             upload = PartsUpload(sending, functools.partial(self._sent, file), left)
             return self.work.crew.add(upload.start(), first=True)

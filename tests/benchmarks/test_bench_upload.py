@@ -75,7 +75,7 @@ class Load:
 LOADS = {
     "one file of 1 GiB": Load((1024 * MI,), 3),
     "200 x 1 MiB": Load((MI,) * 200, 10),
-    "5,000 x 4 KiB": Load((4096,) * 5000, 6, rounds=2),
+    "5,000 x 4 KiB": Load((4096,) * 5000, 3, rounds=2),
     "a SavedModel of 120 MB": Load((100 * MI, 14 * MI, 3 * MI, MI, *[20_000] * 6), 10, rounds=5),
 }
 

@@ -20,9 +20,9 @@ from faults_server import FaultServer
 
 from aip_magics.errors import AipError, CredentialsError, StorageError
 from aip_magics.storage import GsUri, Policy, Store, UploadPlan, plan, pull, upload
-from aip_magics.storage.upload import MANY
 
 BUCKET = "bucket"
+MANY = 32
 QUICK = Policy(first=0.01, longest=0.1, limit=20.0, timeout=10.0, connect=10.0, stall=10.0)
 KI, MI = 1 << 10, 1 << 20
 _numbers = itertools.count()
@@ -108,7 +108,7 @@ def _send(size: int) -> Callable[[Case, Callable[[], None]], None]:
 
 
 def _send_many(case: Case, begin: Callable[[], None]) -> None:
-    """Enough very small files for the one thread that sends them (lane.py)."""
+    """Many small files, one insert request each."""
     files = [case.file(size, f"f{size}") for size in (0, 256 * KI, *range(2000, 2000 + MANY))]
     made = case.plan(*files)
     begin()

@@ -23,7 +23,7 @@ from aip_magics.storage.journal import Journal, Part, file_key
 
 MI = 1 << 20
 BIG = random.Random(2).randbytes(70 * MI)
-MANY = {f"many/{number:02}": BIG[: 1 + 3000 * number] for number in range(60)}  # by one thread: lane.py
+MANY = {f"many/{number:02}": BIG[: 1 + 3000 * number] for number in range(60)}
 CONTENTS = {"big": BIG, "stream": BIG[: 30 * MI], "small": BIG[: 3 * MI], **MANY}
 
 

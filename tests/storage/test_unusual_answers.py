@@ -1,4 +1,4 @@
-"""The one thread for many very small files, with other ends that answer in ways the embedded server does not."""
+"""Uploads of many small files to a server that answers in ways the embedded server does not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import google_crc32c
 import pytest
 from store_fixtures import MakeFiles, serving
 
-import aip_magics.storage.lane
 from aip_magics.artifacts import File
 from aip_magics.crc32c import encode_crc32c
 from aip_magics.errors import StorageError
@@ -33,7 +32,6 @@ class Server(http.server.ThreadingHTTPServer):
         self.url = ""
         self.connections = 0
         self.asked = 0
-        self.encodings: set[str] = set()
         self.objects: dict[str, bytes] = {}
 
     def handle_error(self, *_words: object) -> None: ...
@@ -50,7 +48,6 @@ class Answers(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.server.asked += 1
-        self.server.encodings.add(self.headers["Accept-Encoding"])
         body = self.rfile.read(int(self.headers["Content-Length"]))
         head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode("latin-1")
         about, content = (part.get_payload(decode=True) for part in email.message_from_bytes(head + body).get_payload())
@@ -118,32 +115,12 @@ def test_every_way_to_answer(server: Server, send: Callable[[], None], way: str)
     if way in ("plain", "chunked"):
         assert server.asked == len(FILES)
         assert server.connections <= 32
-        assert server.encodings == {"identity"}  # nothing unpacks an answer there
 
 
 def test_an_answer_about_other_bytes(server: Server, send: Callable[[], None]) -> None:
     server.way = "other bytes"
     with pytest.raises(StorageError, match="not what was sent"):
         send()
-
-
-@pytest.mark.parametrize("seconds", [0.0, 0.005])
-def test_one_thread_unless_reading_takes_long(
-    server: Server, send: Callable[[], None], monkeypatch: pytest.MonkeyPatch, seconds: float
-) -> None:
-    monkeypatch.setattr(aip_magics.storage.lane, "_SLOW_READING", 0.004)  # what a busy machine does not take
-    readers: set[int] = set()
-    read = Path.read_bytes
-
-    def slow(path: Path) -> bytes:
-        readers.add(threading.get_ident())
-        threading.Event().wait(seconds)
-        return read(path)
-
-    monkeypatch.setattr(Path, "read_bytes", slow)
-    send()
-    assert len(server.objects) == len(FILES)
-    assert (len(readers) > 1) == (seconds > 0)
 
 
 def test_a_file_that_goes_away_meanwhile(send: Callable[[], None], tmp_path: Path) -> None:
