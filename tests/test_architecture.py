@@ -22,8 +22,8 @@ LAYERS = (
     {"deploy"},
     {"checks", "storage", "prediction", "client", "targets"},
     {"artifacts", "catalog"},
-    {"spec", "events", "settings", "names", "trust", "errors"},
-    {"i18n", "lazy", "crc32c", "bounded", "printable"},
+    {"spec", "events", "settings", "names", "trust", "errors", "connection_errors"},
+    {"i18n", "lazy", "crc32c", "bounded", "printable", "directory_cache", "retry"},
 )
 RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 FRAMEWORKS = {"sklearn", "xgboost", "tensorflow", "joblib", "numpy", "pandas", "scipy"}

@@ -14,7 +14,7 @@ from aip_magics.errors import ModelDirError
 from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:  # a path of this machine, as most are, needs none of it
-    from aip_magics.storage import Cache
+    from aip_magics.directory_cache import DirectoryCache
 
 STAGING = "staging"  # below the data directory
 
@@ -49,10 +49,12 @@ def local_directory(value: Any, args: argparse.Namespace, context: Context) -> P
     if not found.startswith("gs://"):
         return Path(found).expanduser()
     from aip_magics import catalog
-    from aip_magics.storage import GsUri, fetch_directory
+    from aip_magics.storage import GsUri, cached_directory
 
     most = catalog.limits().model_dir_bytes_n1
-    downloaded = fetch_directory(context.target(args).store, GsUri.parse(found), _downloads(args, context), most)
+    downloaded = cached_directory(
+        context.target(args).storage_client, GsUri.parse(found), _downloads(args, context), most
+    )
     if isinstance(downloaded, str):
         fix = _("name the model's directory: {example}", example="gs://BUCKET/DIRECTORY")
         raise ModelDirError(downloaded, where="--model-dir", fix=fix)
@@ -72,10 +74,10 @@ def package_names(given: Any, context: Context) -> Iterator[Any]:
 
 def local_packages(given: Any, args: argparse.Namespace, context: Context) -> list[Path]:
     """packageUris as files of this machine: those in Cloud Storage are downloaded."""
-    from aip_magics.storage import fetch_file
+    from aip_magics.storage import cached_file
 
     return [
-        fetch_file(context.target(args).store, name, _downloads(args, context))
+        cached_file(context.target(args).storage_client, name, _downloads(args, context))
         if name.startswith("gs://")
         else Path(name).expanduser()
         for name in map(str, package_names(given, context))
@@ -88,8 +90,8 @@ def _named(value: Any, context: Context) -> tuple[str, Any]:
     return (name, context.names[name]) if name else ("", value)
 
 
-def _downloads(args: argparse.Namespace, context: Context) -> Cache:
+def _downloads(args: argparse.Namespace, context: Context) -> DirectoryCache:
     from aip_magics.deploy.trial import DOWNLOADS
-    from aip_magics.storage import Cache
+    from aip_magics.directory_cache import DirectoryCache
 
-    return Cache(context.settings(args).data_dir / DOWNLOADS)
+    return DirectoryCache(context.settings(args).data_dir / DOWNLOADS)

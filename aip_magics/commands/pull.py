@@ -12,7 +12,7 @@ from aip_magics.commands.transfer import Transfer, again, target_of
 from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:
-    from aip_magics.storage import Fetched, PullPlan
+    from aip_magics.storage import DownloadedFile, DownloadPlan
     from aip_magics.targets import Target
 
 
@@ -27,21 +27,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_output(parser)
 
 
-def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[Fetched] | PullPlan | str:
-    """The files, a Fetched for each object; the PullPlan of a dry run, the text of `--show`.
+def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[DownloadedFile] | DownloadPlan | str:
+    """The files, a DownloadedFile for each object; the DownloadPlan of a dry run, the text of `--show`.
 
     Both look at what is there, and fetch nothing. StorageError where there is nothing of that name.
     """
-    from aip_magics.storage import is_risky, pull, transfers
+    from aip_magics.storage import TransferPaths, download_directory, is_risky
 
     target = target_of(args, context)
     if args.dry_run or args.show:
         return _instead(args, target, context)
     steps = Transfer(context.face.emit, again("pull", [args.uri, args.directory], args))
     with steps.step("download", _("Download")) as step:
-        digests = transfers(target.settings.data_dir).digests
+        digests = TransferPaths.below(target.settings.data_dir).digests
         directory = Path(args.directory).expanduser()
-        fetched = list(pull(target.store, args.uri, directory, progress=steps.progress("download"), digests=digests))
+        progress = steps.progress("download")
+        fetched = list(
+            download_directory(target.storage_client, args.uri, directory, progress=progress, digests=digests)
+        )
         for name in [each.name for each in fetched if is_risky(each.name)][:MOST_TOLD]:
             text = _("{name}: shells, git, editors or Python run files of such a name", name=name)
             if not name.isprintable():
@@ -53,14 +56,14 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[F
     return fetched
 
 
-def _instead(args: argparse.Namespace, target: Target, context: Context) -> PullPlan | str:
+def _instead(args: argparse.Namespace, target: Target, context: Context) -> DownloadPlan | str:
     """What `--show` or `--dry-run` asks for."""
     from aip_magics.commands import show
-    from aip_magics.storage import plan_pull, transfers
+    from aip_magics.storage import TransferPaths, plan_download
 
-    digests = transfers(target.settings.data_dir).digests
-    found = plan_pull(target.store, args.uri, Path(args.directory).expanduser(), digests)
-    result: PullPlan | str = found
+    digests = TransferPaths.below(target.settings.data_dir).digests
+    found = plan_download(target.storage_client, args.uri, Path(args.directory).expanduser(), digests)
+    result: DownloadPlan | str = found
     if args.show:
         names = tuple(name for _kind, name, _size in found.rows)
         fetch = show.Fetch(found.source.bucket, found.source.prefix, names, found.directory, all=found.all)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aip_magics.errors import OptionError
 from aip_magics.i18n import gettext as _
-from aip_magics.targets.state import LEAST_TOKEN, is_token
+from aip_magics.targets.state import MIN_TOKEN_CHARS, is_token
 
 VARIABLE = "AIP_MAGICS_TOKEN"
 
@@ -48,4 +48,4 @@ def _asked() -> str:
 
 
 def _fix() -> str:
-    return _("one line of at least {count} printable ASCII characters without blanks", count=LEAST_TOKEN)
+    return _("one line of at least {count} printable ASCII characters without blanks", count=MIN_TOKEN_CHARS)

@@ -17,7 +17,7 @@ from aip_magics.settings import LOCAL_PROJECT
 
 if TYPE_CHECKING:
     from aip_magics.deploy.steps import Step
-    from aip_magics.storage import Standing
+    from aip_magics.storage import ProgressSnapshot
     from aip_magics.targets import Target
 
 Emit = Callable[[Event], None]
@@ -69,7 +69,7 @@ class Transfer:
             self._emit(Failed(id, error))
             raise
 
-    def progress(self, id: str) -> Callable[[Standing], None]:
+    def progress(self, id: str) -> Callable[[ProgressSnapshot], None]:
         """What is to be called as the transfer of this step goes on."""
         from aip_magics.deploy.uploading import progress_note
 

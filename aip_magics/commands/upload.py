@@ -16,7 +16,7 @@ from aip_magics.i18n import gettext as _
 if TYPE_CHECKING:
     from aip_magics.artifacts import File, Listing
     from aip_magics.deploy.steps import Step
-    from aip_magics.storage import Bucket, Digests, GsUri, Stored, UploadPlan
+    from aip_magics.storage import Bucket, DigestCache, GsUri, UploadedFile, UploadPlan
     from aip_magics.targets import Target
 
 MOST_TOLD = 5  # names of one kind in the notes; the plan has all
@@ -31,33 +31,37 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_output(parser)
 
 
-def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[Stored] | UploadPlan | str:
-    """What lies at the destination now, a Stored for each file; the UploadPlan of a dry run, the text of `--show`.
+def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[UploadedFile] | UploadPlan | str:
+    """The objects at the destination, as UploadedFile; the UploadPlan of a dry run, the text of `--show`.
 
     A bucket that is not there is made in the target's region. ModelDirError where there is nothing to upload.
     """
     from aip_magics.artifacts import list_files
-    from aip_magics.storage import GsUri, make_bucket, transfers, upload
+    from aip_magics.storage import GsUri, TransferPaths, create_bucket, upload
 
     destination = GsUri.parse(args.uri)
     found = list_files(Path(args.directory).expanduser())
     target = target_of(args, context)
     if args.show:
         return _shown(args.show, found, destination, target, context, delete_extra=args.delete_extra)
-    here = transfers(target.settings.data_dir)
+    paths = TransferPaths.below(target.settings.data_dir)
     steps = Transfer(context.face.emit, again("upload", [args.directory, args.uri], args))
     with steps.step("plan", _("Compare with what is there")) as step:
-        bucket, todo = _compare(step, found, destination, target, here.digests, delete_extra=args.delete_extra)
+        bucket, todo = _compare(step, found, destination, target, paths.digests, delete_extra=args.delete_extra)
     if args.dry_run:
         context.face.show(todo)
         return todo
     if bucket is None:
         with steps.step("bucket", _("Bucket")) as step:
-            made = make_bucket(target.store, destination.bucket, project=target.project, location=target.default_region)
-            step.done(made.told, made)
+            made = create_bucket(
+                target.storage_client, destination.bucket, project=target.project, location=target.default_region
+            )
+            step.done(made.summary, made)
     with steps.step("upload", _("Upload")) as step:
         progress = steps.progress("upload")
-        stored = list(upload(target.store, todo, progress=progress, journal=here.journal, digests=here.digests))
+        stored = list(
+            upload(target.storage_client, todo, progress=progress, checkpoints=paths.checkpoints, digests=paths.digests)
+        )
         step.done(_told(stored, todo), stored)
     context.face.show(stored)
     return stored
@@ -83,16 +87,16 @@ def _shown(
 
 
 def _compare(
-    step: Step, found: Listing, destination: GsUri, target: Target, digests: Digests, *, delete_extra: bool
+    step: Step, found: Listing, destination: GsUri, target: Target, digests: DigestCache, *, delete_extra: bool
 ) -> tuple[Bucket | None, UploadPlan]:
     """The bucket, where it is there, and what is to be done; tells what the user should know before it begins."""
     from aip_magics.render.panels.upload import summary
-    from aip_magics.storage import find_bucket, plan
+    from aip_magics.storage import find_bucket, plan_upload
 
     for left_out in found.left_out[:MOST_TOLD]:
         step.note(_("left out: {name} ({reason})", name=left_out.name, reason=left_out.reason))
-    bucket = find_bucket(target.store, destination.bucket)
-    todo = plan(target.store, _files(found), destination, delete_extra=delete_extra, digests=digests)
+    bucket = find_bucket(target.storage_client, destination.bucket)
+    todo = plan_upload(target.storage_client, _files(found), destination, delete_extra=delete_extra, digests=digests)
     for remote in todo.remove[:MOST_TOLD]:
         step.note(_("is removed there: {name}", name=remote.name), "warning")
     if bucket and target.region and not bucket.is_in(target.region):
@@ -113,7 +117,7 @@ def _files(found: Listing) -> list[File]:
     return files
 
 
-def _told(stored: list[Stored], todo: UploadPlan) -> str:
+def _told(stored: list[UploadedFile], todo: UploadPlan) -> str:
     if todo.unchanged:
         return _("nothing to do: all is there already")
     made = [each for each in stored if each.kind != "kept"]

@@ -87,17 +87,13 @@ class Watch:
         """
         self._operation = operation.name or ""
         self.emit(StepStarted(STEP, _("Wait for {operation}", operation=operation.id)))
-        shown = ""
-
-        def on_poll(now: Operation) -> None:
-            nonlocal shown
-            self.emit(Tick(STEP))
-            if (state := state_of(now)) and state != shown:
-                shown = state
-                self.emit(Note(STEP, _("state: {state}", state=state)))
-
+        done = operation
         try:
-            operation = self._target.client.wait(operation, on_poll=on_poll)
+            for update in self._target.client.watch(operation):
+                done = update.operation
+                self.emit(Tick(STEP))
+                if update.new_state:
+                    self.emit(Note(STEP, _("state: {state}", state=update.new_state)))
         except KeyboardInterrupt:
             self.emit(Detached(STEP, operation.name or "", reattach(operation)))
             if self.cancelled:
@@ -107,7 +103,7 @@ class Watch:
             self.emit(Failed(STEP, error))
             raise
         self.emit(StepFinished(STEP, _("done")))
-        return operation
+        return done
 
     def leave(self, operation: Operation) -> None:
         """Let it go on: a notebook shows how it does, everyone else is told the line that waits for it."""
@@ -133,12 +129,6 @@ def result_of(operation: Operation, target: Target) -> Version | Operation:
     if metadata is None or metadata.operationType != "CREATE_VERSION" or metadata.version is None:
         return operation
     return target.client.get_version("", metadata.version.name or "")
-
-
-def state_of(operation: Operation) -> str:
-    """The state of the version that the operation is about; empty where it is about none."""
-    metadata = operation.metadata
-    return str(metadata.version.state or "") if metadata and metadata.version else ""
 
 
 def what_of(operation: Operation) -> str:

@@ -10,8 +10,7 @@ from aip_magics.deploy.plan import Plan, name_version
 from aip_magics.errors import AlreadyExists
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Operation, Version
-from aip_magics.storage import GsUri, transfers
-from aip_magics.storage import plan as plan_upload
+from aip_magics.storage import GsUri, TransferPaths, plan_upload
 from aip_magics.targets import Target
 
 # Fields that make two versions different ones; description and labels can be changed in place.
@@ -101,7 +100,10 @@ def _difference(plan: Plan, target: Target, there: Version) -> str | None:
         return None if same else f"deploymentUri: {there.deploymentUri}"
     directory = GsUri.parse(there.deploymentUri or "")
     changes = plan_upload(
-        target.store, plan.model_dir.files, directory, digests=transfers(target.settings.data_dir).digests
+        target.storage_client,
+        plan.model_dir.files,
+        directory,
+        digests=TransferPaths.below(target.settings.data_dir).digests,
     )
     if changes.send:
         return _("{name} has changed", name=changes.send[0].name)

@@ -144,7 +144,7 @@ class _Run:
             report.raise_on_errors()
             note_findings(step, report)
             if found.action != "keep" and plan.version.framework:
-                self.target.warm(plan.version.framework)
+                self.target.preload(plan.version.framework)
             for choice in found.plan.choices[len(plan.choices) :]:
                 step.note(f"{choice.field}: {choice.value} ({choice.source})")
             step.done(about)
@@ -159,8 +159,10 @@ class _Run:
                 step.skip(_("the model lies at {origin} already", origin=self.deployment.origin))
                 return
             location = (plan.model.regions or (self.target.default_region,))[0]
-            found = ensure_bucket(self.target.store, plan.bucket, project=self.target.project, location=location)
-            step.done(found.told, found)
+            found = ensure_bucket(
+                self.target.storage_client, plan.bucket, project=self.target.project, location=location
+            )
+            step.done(found.summary, found)
 
     def model(self, plan: Plan) -> None:
         with self.steps("model") as step:
@@ -202,18 +204,11 @@ class _Run:
     def wait(self, operation: Operation) -> bool:
         """True when the operation is done; False when the user stopped waiting."""
         with self.steps("wait") as step:
-            shown = None
-
-            def on_poll(now: Operation) -> None:
-                nonlocal shown
-                step.emit(Tick("wait"))
-                state = now.metadata.version.state if now.metadata and now.metadata.version else None
-                if state and state != shown:
-                    shown = state
-                    step.note(_("state: {state}", state=state))
-
             try:
-                self.target.client.wait(operation, on_poll=on_poll, sleep=self.sleep)
+                for update in self.target.client.watch(operation, sleep=self.sleep):
+                    step.emit(Tick("wait"))
+                    if update.new_state:
+                        step.note(_("state: {state}", state=update.new_state))
             except KeyboardInterrupt:
                 step.detach(Detached("wait", operation.name or "", _reattach(operation)))
                 return False

@@ -12,7 +12,7 @@ from aip_magics.client.calls import Request
 from aip_magics.deploy.checking import subject_of
 from aip_magics.deploy.existing import Found
 from aip_magics.spec import Model, Operation, Version
-from aip_magics.storage import GsUri, find_bucket, readers
+from aip_magics.storage import GsUri, bucket_readers, find_bucket
 from aip_magics.targets import Target
 
 
@@ -64,11 +64,11 @@ class TargetView:
     def bucket(self) -> BucketView | None:
         if self._uri is None:
             return None
-        found = find_bucket(self._target.store, GsUri.parse(self._uri).bucket)
+        found = find_bucket(self._target.storage_client, GsUri.parse(self._uri).bucket)
         return BucketView(found.name, found.location, found.project_number, found.regions) if found else None
 
     def bucket_readers(self) -> frozenset[str]:
-        return readers(self._target.store, GsUri.parse(self._uri or "").bucket)
+        return bucket_readers(self._target.storage_client, GsUri.parse(self._uri or "").bucket)
 
 
 def _is_running(operation: Operation) -> bool:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from aip_magics.checks.tried import Tried
 from aip_magics.deploy import packages
 from aip_magics.deploy.plan import Plan
+from aip_magics.directory_cache import DirectoryCache
 from aip_magics.errors import PredictionError
-from aip_magics.storage import Cache, GsUri, fetch_directory, fetch_file
+from aip_magics.storage import GsUri, cached_directory, cached_file
 from aip_magics.targets import Target
 
 if TYPE_CHECKING:
@@ -46,16 +47,18 @@ class Trial:
 def trial_of(plan: Plan, target: Target, body: bytes) -> Trial | str:
     """The trial of a plan, with what lies in Cloud Storage downloaded; where that is too much, the reason as a text."""
     version, data_dir = plan.version, target.settings.data_dir
-    cache = Cache(data_dir / DOWNLOADS)
+    cache = DirectoryCache(data_dir / DOWNLOADS)
     if plan.model_dir is not None:
         model_dir = plan.model_dir.path
     else:
-        found = fetch_directory(target.store, GsUri.parse(plan.deployment.origin), cache, DOWNLOAD_LIMIT)
+        found = cached_directory(target.storage_client, GsUri.parse(plan.deployment.origin), cache, DOWNLOAD_LIMIT)
         if isinstance(found, str):
             return found
         model_dir = found
     archives = tuple(
-        fetch_file(target.store, package, cache) if packages.is_remote(package) else packages.local_path(package)
+        cached_file(target.storage_client, package, cache)
+        if packages.is_remote(package)
+        else packages.local_path(package)
         for package in version.packageUris or ()
     )
     return Trial(model_dir, body, version.framework, archives, version.predictionClass, data_dir)

@@ -9,7 +9,7 @@ from aip_magics.deploy.steps import Step, Steps, size
 from aip_magics.events import Progress
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Version
-from aip_magics.storage import Digests, GsUri, Standing, UploadPlan, plan, transfers, upload
+from aip_magics.storage import DigestCache, GsUri, ProgressSnapshot, TransferPaths, UploadPlan, plan_upload, upload
 from aip_magics.targets import Target
 
 if TYPE_CHECKING:
@@ -19,29 +19,33 @@ if TYPE_CHECKING:
 def upload_step(steps: Steps, deployed: Plan, target: Target, versions: Sequence[Version] = ()) -> None:
     """Send what the target does not have. `versions` are those the model has: what they hold is copied there."""
     with steps("upload") as step:
-        here = transfers(target.settings.data_dir)
-        works = _plans(deployed, target, here.digests, versions)
+        paths = TransferPaths.below(target.settings.data_dir)
+        works = _plans(deployed, target, paths.digests, versions)
         if not works:
             step.skip(_("the model lies at {origin} already", origin=deployed.deployment.origin))
             return
         told = _Told(step, works)
         for work in works:
-            upload(target.store, work, progress=told, journal=here.journal, digests=here.digests)
+            upload(target.storage_client, work, progress=told, checkpoints=paths.checkpoints, digests=paths.digests)
             told.next(work)
         step.done(_summary(works), works[0])
 
 
-def _plans(deployed: Plan, target: Target, digests: Digests, versions: Sequence[Version]) -> list[UploadPlan]:
+def _plans(deployed: Plan, target: Target, digests: DigestCache, versions: Sequence[Version]) -> list[UploadPlan]:
     works: list[UploadPlan] = []
     if deployed.upload_to is not None and deployed.model_dir is not None:
         source = _copy_source(deployed.upload_to, versions)
         files = deployed.model_dir.files
         works.append(
             # The version's own directory: what was removed here must not linger there.
-            plan(target.store, files, deployed.upload_to, copy_from=source, delete_extra=True, digests=digests)
+            plan_upload(
+                target.storage_client, files, deployed.upload_to, copy_from=source, delete_extra=True, digests=digests
+            )
         )
     for file in deployed.packages:
-        works.append(plan(target.store, [file], file.destination, digests=digests))  # what else lies there is not ours
+        works.append(
+            plan_upload(target.storage_client, [file], file.destination, digests=digests)
+        )  # what else lies there is not ours
     return works
 
 
@@ -63,7 +67,7 @@ class _Told:
         self._total = sum(work.bytes_to_send for work in works)
         self._before = 0
 
-    def __call__(self, now: Standing) -> None:
+    def __call__(self, now: ProgressSnapshot) -> None:
         total = max(self._total, self._before + now.total)
         self._step.emit(Progress(self._step.id, self._before + now.done, total, "bytes", progress_note(now)))
 
@@ -72,7 +76,7 @@ class _Told:
         self._before += work.bytes_to_send
 
 
-def progress_note(now: Standing) -> str:
+def progress_note(now: ProgressSnapshot) -> str:
     """`3 of 12 files, 4.2 MB/s, 7 s left: saved_model.pb`."""
     if now.files_total == 1:
         parts = [_("{done} of 1 file", done=now.files_done)]

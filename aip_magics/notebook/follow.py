@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from aip_magics.client import version_state
 from aip_magics.commands.base import Pending
-from aip_magics.commands.waiting import STEP, state_of, what_of
+from aip_magics.commands.waiting import STEP, what_of
 from aip_magics.errors import AipError, OperationFailed, Unavailable
 from aip_magics.events import Event, Failed, Note, StepFinished, StepStarted
 from aip_magics.i18n import gettext as _
@@ -79,7 +80,7 @@ def _go_on(pending: Pending, panel: _Panel, ended: Callable[[Operation], None]) 
                 return panel.emit(Failed(STEP, error))
         except AipError as error:
             return panel.emit(Failed(STEP, error))
-        if (state := state_of(operation)) and state != shown:
+        if (state := version_state(operation)) and state != shown:
             shown = state
             panel.emit(Note(STEP, _("state: {state}", state=state)))
         panel.tick()

@@ -10,18 +10,17 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
+from aip_magics.directory_cache import DirectoryCache
 from aip_magics.errors import FailedPrecondition, NotFound
 from aip_magics.server.problems import violation
 
 if TYPE_CHECKING:
     from aip_magics.server.objects import ObjectStore, StoredObject
 
-_BUILDING = "building-"
 _FIELD = "version.deployment_uri"
 
 Files = Sequence[tuple[str, "StoredObject"]]  # (path below the directory, object)
@@ -69,6 +68,7 @@ class Copies:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._cache = DirectoryCache(folder, max_entries=None)
         folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, name: str) -> Path:
@@ -80,17 +80,16 @@ class Copies:
         FileNotFoundError when an object was deleted or replaced since it was listed.
         """
         name = digest(files)
-        if self.path(name).is_dir():
-            return name
-        building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=self._folder))
-        try:
+
+        def build(building: Path) -> None:
             for relative, obj in files:
                 target = building / relative
                 target.parent.mkdir(parents=True, exist_ok=True)
                 _link(objects.path(obj), target)
-            building.rename(self.path(name))
+
+        try:
+            self._cache.get_or_build(name, build)
         except OSError:
-            shutil.rmtree(building, ignore_errors=True)
             if not self.path(name).is_dir():  # else another create of the same files was faster
                 raise
         return name

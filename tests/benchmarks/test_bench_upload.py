@@ -28,7 +28,7 @@ from rounds import Goal, in_turns, ratio, seconds
 import aip_magics as package
 from aip_magics.artifacts import look
 from aip_magics.errors import Interrupted
-from aip_magics.storage import Digests, GsUri, Standing, Store, plan, upload
+from aip_magics.storage import DigestCache, GsUri, ProgressSnapshot, StorageClient, plan_upload, upload
 
 pytestmark = pytest.mark.benchmark
 
@@ -149,9 +149,11 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     environment["BOTO_CONFIG"] = str(folder / "boto")
     (folder / "boto").write_text(BOTO.format(port=secure_url.rpartition(":")[2]))
     environment["CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE"] = f"{url}/"
-    store = Store(url)
-    store.call("POST", "/storage/v1/b?project=demo", where=url, body=b'{"name": "bucket"}', Content_Type="text/json")
-    store.close()
+    client = StorageClient(url)
+    client.request(
+        "POST", "/storage/v1/b?project=demo", where=url, body=b'{"name": "bucket"}', Content_Type="text/json"
+    )
+    client.close()
     yield Server(request.param, url, environment, secure_url)
     process.terminate()
     process.wait(60)
@@ -184,7 +186,7 @@ def test_uploads(
     load = LOADS[name]
     folder = source(load)
     costs: list[float] = []
-    store = Store(server.url)
+    client = StorageClient(server.url)
 
     def command(destination: str) -> list[str]:
         return [*aip_magics, "upload", str(folder), destination, "--storage-endpoint", server.url]
@@ -196,8 +198,8 @@ def test_uploads(
 
     def kernel(destination: str) -> float:
         def run() -> None:
-            fresh, known = Store(server.url), Digests(tmp_path / "digests")
-            made = plan(fresh, look(folder).files, GsUri.parse(destination), digests=known)
+            fresh, known = StorageClient(server.url), DigestCache(tmp_path / "digests")
+            made = plan_upload(fresh, look(folder).files, GsUri.parse(destination), digests=known)
             upload(fresh, made, digests=known)
             fresh.close()
 
@@ -214,9 +216,9 @@ def test_uploads(
         def run() -> float:
             destination = GsUri("bucket", f"run-{next(_numbers)}/")
             taken = way(str(destination))
-            there = plan(store, [], destination, delete_extra=True)
+            there = plan_upload(client, [], destination, delete_extra=True)
             assert sorted(remote.size for remote in there.remove) == sorted(load.sizes)
-            upload(store, there)
+            upload(client, there)
             return taken
 
         return run
@@ -251,7 +253,7 @@ def test_uploads(
     if max(load.sizes) < MI:
         small = (min(sent) - min(costs)) / len(load.sizes) * 1000
         tell(f"  processor time for a file: {small:.2f} ms; {Goal(most=CPU).told(small)}")
-    store.close()
+    client.close()
 
 
 @pytest.mark.skipif(GSUTIL is None, reason="gsutil is not installed")
@@ -279,20 +281,20 @@ def test_a_stop(server: Server, source: Callable[[Load], Path], tell: Any) -> No
     folder = source(Load((200 * MI, *[20 * MI] * 5, *[4096] * 1500), 1))
     late: list[float] = []
     for number in range(10):
-        store, cancel, begun = Store(server.url), threading.Event(), [0.0]
-        made = plan(store, look(folder).files, GsUri("bucket", f"stop-{next(_numbers)}/"))
+        client, cancel, begun = StorageClient(server.url), threading.Event(), [0.0]
+        made = plan_upload(client, look(folder).files, GsUri("bucket", f"stop-{next(_numbers)}/"))
         files = number * len(made.send) // 12
 
         def stop(
-            now: Standing, begun: list[float] = begun, cancel: threading.Event = cancel, files: int = files
+            now: ProgressSnapshot, begun: list[float] = begun, cancel: threading.Event = cancel, files: int = files
         ) -> None:
             if now.files_done >= files and not cancel.is_set():
                 begun[0] = time.perf_counter()
                 cancel.set()
 
         with pytest.raises(Interrupted):
-            upload(store, made, cancel=cancel, progress=stop)
+            upload(client, made, cancel=cancel, progress=stop)
         late.append(time.perf_counter() - begun[0])
-        store.close()
+        client.close()
     shown = ", ".join(f"{each * 1000:.0f}" for each in sorted(late))
     tell(f"a stop, to {server.name}: {shown} ms; {Goal(most=0.2).told(max(late))}")

@@ -21,7 +21,7 @@ def test_up_and_down_again(shell: Any, tmp_path: Path, capsys: pytest.CaptureFix
     told = capsys.readouterr().out
     assert (stored.uri, stored.size) == ("gs://models-of-mine/iris/v1/model.bin", 5)
     assert "1 to send (5 B)" in told
-    assert "gs://models-of-mine made (us-central1)" in told
+    assert "created bucket gs://models-of-mine (us-central1)" in told
     assert "1 of 1 files sent or copied, checked there" in told
     assert stored.crc32c in told
     shell.user_ns["new"] = tmp_path / "new"

@@ -77,21 +77,23 @@ def _local(path: Path) -> Listing:
 
 
 def _buckets(target: Target) -> Listing:
-    from aip_magics.storage.faults import storage_errors
+    from aip_magics.storage.http.google_client_errors import translate_google_errors
 
-    with storage_errors(BUCKETS):
-        names = [bucket.name for bucket in target.storage.list_buckets(max_results=MOST_ENTRIES + 1)]
+    with translate_google_errors(BUCKETS):
+        names = [bucket.name for bucket in target.google_storage_client.list_buckets(max_results=MOST_ENTRIES + 1)]
     entries = [Entry(f"{name}/", f"{BUCKETS}{name}/") for name in names[:MOST_ENTRIES]]
     return Listing(BUCKETS, _sorted(entries), len(names) > MOST_ENTRIES)
 
 
 def _objects(place: str, target: Target) -> Listing:
     from aip_magics.storage import GsUri
-    from aip_magics.storage.faults import storage_errors
+    from aip_magics.storage.http.google_client_errors import translate_google_errors
 
     uri = GsUri.parse(place)
-    with storage_errors(place):
-        found = target.storage.list_blobs(uri.bucket, prefix=uri.prefix, delimiter="/", max_results=MOST_ENTRIES + 1)
+    with translate_google_errors(place):
+        found = target.google_storage_client.list_blobs(
+            uri.bucket, prefix=uri.prefix, delimiter="/", max_results=MOST_ENTRIES + 1
+        )
         names = [blob.name for blob in found]  # the folders are known when the objects have been read
         names = [name.removeprefix(uri.prefix) for name in [*found.prefixes, *names] if name != uri.prefix]
     entries = [Entry(name, f"{uri}{name}") for name in names[:MOST_ENTRIES]]

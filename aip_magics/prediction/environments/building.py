@@ -11,9 +11,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from aip_magics.directory_cache import DirectoryCache
 from aip_magics.errors import EnvironmentFailed
 from aip_magics.i18n import gettext as _
-from aip_magics.prediction import cached, interpreters, tools
+from aip_magics.prediction import interpreters, tools
 from aip_magics.prediction.environments.pins import COLUMNS, pins_of, runtime_of
 from aip_magics.prediction.environments.pythons import find_python
 from aip_magics.prediction.packages.failures import no_network, reason_of
@@ -96,7 +97,9 @@ def build(
         _Builder(partial, deadline, on_line, environ).run(base, pins)
 
     try:
-        made = cached.directory(folder, key, make, deadline=deadline, usable=_is_whole)
+        made = DirectoryCache(folder, max_entries=None).get_or_build(
+            key, make, lock_timeout=deadline, is_usable=_is_whole
+        )
     except TimeoutError as error:
         raise EnvironmentFailed(
             _("the environment could not be made in time: {reason}", reason=error),

@@ -12,9 +12,10 @@ from importlib import metadata
 from pathlib import Path
 
 from aip_magics.artifacts.packages import building, plain_project
+from aip_magics.directory_cache import DirectoryCache
 from aip_magics.errors import InputError
 from aip_magics.i18n import gettext as _
-from aip_magics.prediction import cached, interpreters, tools
+from aip_magics.prediction import interpreters, tools
 from aip_magics.prediction.interpreters import Interpreter
 from aip_magics.prediction.packages import requirements
 from aip_magics.prediction.packages.archives import Archive, examine, prepare
@@ -62,7 +63,7 @@ def install(
         build.run(list(zip(files, digests, strict=True)))
 
     try:
-        made = cached.directory(folder, key, make, deadline=deadline)
+        made = DirectoryCache(folder, max_entries=None).get_or_build(key, make, lock_timeout=deadline)
     except TimeoutError as error:
         fix = _("allow more time, or build a wheel")
         raise failed(", ".join(path.name for path in files), str(error), fix=fix) from None
