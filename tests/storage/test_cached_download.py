@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from aip_magics.directory_cache import DirectoryCache
 from aip_magics.errors import StorageError
 from aip_magics.settings import resolve
-from aip_magics.storage import DirectoryCache, GsUri, cached_directory, cached_file, download_object
+from aip_magics.storage import GsUri, cached_directory, cached_file, download_object
 from aip_magics.targets import Target, choose
 
 FILES = {"model.pkl": b"model" * 1000, "assets/words.txt": "Wörter\n".encode()}
@@ -61,7 +62,7 @@ def test_a_directory_is_downloaded_once(target: Target, tmp_path: Path, embedded
 
 def test_what_is_not_downloaded_has_a_reason(target: Target, tmp_path: Path) -> None:
     cache = DirectoryCache(tmp_path / "cache")
-    assert "holds 0 MB; at most 0 MB" in str(cached_directory(target.storage_client, DIRECTORY, cache, 5000))
+    assert "has 0 MB; at most 0 MB" in str(cached_directory(target.storage_client, DIRECTORY, cache, 5000))
     assert "no objects found in" in str(cached_directory(target.storage_client, GsUri("there", "no/"), cache, 10_000))
     assert "no objects found in" in str(cached_directory(target.storage_client, GsUri("nowhere"), cache, 10_000))
     target.google_storage_client.bucket("there").blob("dir/../../evil").upload_from_string(b"x")

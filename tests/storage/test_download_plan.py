@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from aip_magics.directory_cache import DirectoryCache
 from aip_magics.errors import StorageError
-from aip_magics.storage import DirectoryCache, GsUri, StorageClient, cached_file, download_directory, is_risky
+from aip_magics.storage import GsUri, StorageClient, cached_file, download_directory, is_risky
 from aip_magics.storage.download.download_plan import is_invalid_file_name
 
 

@@ -233,8 +233,8 @@ def test_one_that_was_asked_for_and_not_heard_of_is_found(
     """Killed between the server's doing and its answer: only the server knows the id."""
     (file,) = source = files({"big": BIG})
     with UploadCheckpoint(checkpoints, f"{client.endpoint} {destination}") as killed:
-        killed.multipart("big", file_identity(file.path, file.path.stat()), "", 8 * MI)
-        killed.keep()
+        killed.record_multipart("big", file_identity(file.path, file.path.stat()), "", 8 * MI)
+        killed.preserve()
     start_multipart(client, destination, "big")
     upload(client, plan_upload(client, source, destination), checkpoints=checkpoints)
     assert orphans("big") == []
@@ -247,11 +247,11 @@ def test_what_a_living_run_works_on_is_left_alone(
     key = file_identity(file.path, file.path.stat())
     theirs = start_multipart(client, destination, "big")
     with UploadCheckpoint(checkpoints, f"{client.endpoint} {destination}") as dead:
-        dead.multipart("big", key, "", 8 * MI)
-        dead.keep()
+        dead.record_multipart("big", key, "", 8 * MI)
+        dead.preserve()
     living = UploadCheckpoint(checkpoints, f"{client.endpoint} {destination}")
     with living:
-        living.multipart("big", key, theirs, 8 * MI)
+        living.record_multipart("big", key, theirs, 8 * MI)
         upload(client, plan_upload(client, source, destination), checkpoints=checkpoints)
         assert orphans("big") == [theirs]
 
@@ -259,19 +259,19 @@ def test_what_a_living_run_works_on_is_left_alone(
 def test_checkpoint_is_for_its_owner_only_and_may_be_truncated(checkpoints: Path) -> None:
     part = UploadedPart("etag", "AAAAAA==", 5, ("00" * 32,))
     with UploadCheckpoint(checkpoints, "there") as killed:
-        killed.multipart("a", ["path", 5, 1, 1], "id", 8 * MI)
-        killed.part("a", 1, part)
-        killed.multipart("b", ["path", 5, 1, 1], "other", 8 * MI)
-        killed.keep()
+        killed.record_multipart("a", ["path", 5, 1, 1], "id", 8 * MI)
+        killed.record_part("a", 1, part)
+        killed.record_multipart("b", ["path", 5, 1, 1], "other", 8 * MI)
+        killed.preserve()
     (path,) = checkpoints.glob("*.jsonl")
     if os.name == "posix":
         assert path.stat().st_mode & 0o077 == 0
     path.write_bytes(path.read_bytes()[:-10])
     with UploadCheckpoint(checkpoints, "there") as after:
-        assert list(after.found) == ["a"]
-        assert after.found["a"].parts == {1: part}
+        assert list(after.recovered) == ["a"]
+        assert after.recovered["a"].parts == {1: part}
     with UploadCheckpoint(checkpoints, "elsewhere") as other:
-        assert other.found == {}
+        assert other.recovered == {}
 
 
 def test_a_failed_upload_goes_on_where_it_was(

@@ -56,7 +56,7 @@ def test_the_users_bundle_counts_on_this_machine_too(
         monkeypatch.delenv(each, raising=False)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv(variable, str(certificate[0]))
-    client = choose(settings.resolve(target="aiplatform", project="my-project", storage_endpoint=url)).client
+    client = choose(settings.resolve(target="aiplatform", project="my-project", storage_endpoint=url)).storage_client
     assert client.request_once("GET", "/", where=url).json() == {}
     client.close()
 
@@ -69,7 +69,7 @@ def test_a_certificate_that_nobody_vouches_for_is_told_at_once(url: str) -> None
     assert time.monotonic() - begun < 5
     assert "REQUESTS_CA_BUNDLE" in caught.value.fix
     with pytest.raises(StorageError, match="certificate"):
-        client.connect()
+        client.request_once("GET", "/", where=url)
     client.close()
 
 
