@@ -1,4 +1,4 @@
-"""An upload against `gcloud storage cp -r`, `gsutil -m cp -r` and google-cloud-storage's transfer manager.
+"""An upload against `gcloud storage cp -r`, `gsutil -m cp -r`, google-cloud-storage's transfer manager and obstore.
 
 Whole processes to the same server, interleaved, and the same upload from a Python that runs already, as in a notebook.
 gsutil reaches no server without TLS: it is compared with ours over TLS. The goals are for a server that costs nearly
@@ -9,6 +9,7 @@ so that there the ratios show less than the clients differ; they are told withou
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import itertools
 import os
 import random
@@ -36,6 +37,7 @@ HERE = Path(__file__).parent
 GCLOUD, GSUTIL = shutil.which("gcloud"), shutil.which("gsutil")
 OURS, KERNEL = "aip-magics upload", "the same from a running Python"
 THEIRS, MANAGER = "gcloud storage cp -r", "transfer_manager, 8 threads"
+OBSTORE = "obstore, without checksums"  # pip install obstore; without it the row is left out
 AGAIN, KERNEL_AGAIN, THEIRS_AGAIN = (f"{way}, nothing changed" for way in (OURS, KERNEL, THEIRS))
 MEMORY, CPU = 100, 0.6  # MB, milliseconds for a small file
 UNCHANGED = 40  # times as fast as gcloud, when nothing changed
@@ -212,6 +214,10 @@ def test_uploads(
         prefix = destination.removeprefix("gs://bucket/")
         return server.run(sys.executable, str(HERE / "transfer_manager.py"), server.url, str(folder), prefix)[0]
 
+    def obstore(destination: str) -> float:
+        prefix = destination.removeprefix("gs://bucket/")
+        return server.run(sys.executable, str(HERE / "obstore_upload.py"), server.url, str(folder), prefix)[0]
+
     def anew(way: Callable[[str], float]) -> Callable[[], float]:
         def run() -> float:
             destination = GsUri("bucket", f"run-{next(_numbers)}/")
@@ -227,6 +233,7 @@ def test_uploads(
         OURS: anew(ours),
         KERNEL: anew(kernel),
         MANAGER: anew(manager),
+        **({OBSTORE: anew(obstore)} if importlib.util.find_spec("obstore") and server.name != EMBEDDED else {}),
         **({THEIRS: anew(theirs)} if GCLOUD else {}),
     }
     measured = in_turns(ways, load.rounds)
@@ -235,6 +242,8 @@ def test_uploads(
         for way in (OURS, KERNEL):
             tell(ratio(measured[THEIRS], measured[way], server.goal(load.goal)))
     tell(ratio(measured[MANAGER], measured[OURS], server.goal(1)))
+    if OBSTORE in measured:
+        tell(ratio(measured[OBSTORE], measured[OURS], None))
     again = f"gs://bucket/again-{next(_numbers)}/"
     memory = server.peak(*command(again))
     sent = costs[:]

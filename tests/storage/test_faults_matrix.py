@@ -51,7 +51,7 @@ class Case:
         path.write_bytes(random.Random(size).randbytes(size))
         return LocalFile(name, path, size)
 
-    def plan_upload(self, *files: LocalFile, **more: object) -> UploadPlan:
+    def plan(self, *files: LocalFile, **more: object) -> UploadPlan:
         return plan_upload(self.client, files, GsUri(BUCKET, self.prefix), **more)  # type: ignore[arg-type]
 
     def stored(self, name: str = "model.bin") -> bytes:
