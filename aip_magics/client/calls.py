@@ -1,4 +1,4 @@
-"""Every call of the v1 API that we make, as a value: what `--dry-run` shows is what `Client` sends.
+"""Calls of the v1 API as values: `--dry-run` shows the same ones that `Client` sends.
 
 Paths and bodies follow the discovery document `ml` v1, revision 20251213.
 """
@@ -13,53 +13,54 @@ from typing import Any
 from aip_magics import resource_names
 from aip_magics.spec import Model, Version
 
-ANSWER = 4 << 20  # bytes: a page has at most 100 resources of a few kB
-# The service answered with 2 MB at most; the embedded server with whatever the model predicts.
-LARGE_ANSWER = 32 << 20
+MAX_RESPONSE_BYTES = 4 << 20  # a page has at most 100 resources of a few kB
+# The service returned at most 2 MB; the embedded server returns all that the model predicts.
+MAX_LARGE_RESPONSE_BYTES = 32 << 20
 
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """One call: `path` is below the endpoint (`v1/projects/…`); `body` a JSON object or the raw bytes of a predict.
+    """One call.
 
-    `most` is how many bytes the answer may have.
+    `path` is relative to the endpoint (`v1/projects/…`), `body` a JSON object or the bytes of a prediction request,
+    `max_bytes` the upper bound of the response.
     """
 
     method: str
     path: str
     body: Mapping[str, Any] | bytes | None = None
     params: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    most: int = ANSWER
+    max_bytes: int = MAX_RESPONSE_BYTES
 
     @property
-    def safe(self) -> bool:
-        """Whether the call may simply be sent again: it changes nothing."""
+    def is_safe(self) -> bool:
+        """Whether the call changes nothing and may be retried."""
         return self.method == "GET"
 
     @property
-    def quoted(self) -> str:
-        """The path as it goes into a URL. The names in it were looked at (`names`); what else is odd is quoted here."""
+    def quoted_path(self) -> str:
+        """The path as part of a URL. `names` has checked the names; other special characters are quoted."""
         return urllib.parse.quote(self.path, safe="/:")
 
     @property
-    def told(self) -> str:
-        """Path and query as people read them: nothing is quoted."""
+    def label(self) -> str:
+        """Path and query for display, unquoted."""
         query = "&".join(f"{name}={value}" for name, value in self.params.items())
         return f"{self.path}?{query}" if query else self.path
 
 
 def model_name(project: str, model: str) -> str:
-    """`projects/P/models/M`; a full name is taken as it is, as gcloud does. OptionError for what is no name."""
+    """`projects/P/models/M`; a full name is kept, as gcloud does. OptionError for an invalid name."""
     return resource_names.model_path(project, model)
 
 
 def version_name(project: str, model: str, version: str) -> str:
-    """`projects/P/models/M/versions/V`; a full name is taken as it is. OptionError for what is no name."""
+    """`projects/P/models/M/versions/V`; a full name is kept. OptionError for an invalid name."""
     return resource_names.version_path(project, model, version)
 
 
 def operation_name(project: str, operation: str) -> str:
-    """`projects/P/operations/O`; a full name is taken as it is. OptionError for what is no name."""
+    """`projects/P/operations/O`; a full name is kept. OptionError for an invalid name."""
     return resource_names.operation_path(project, operation)
 
 
@@ -85,7 +86,7 @@ def list_operations(project: str, page_token: str = "") -> Request:
 
 
 def delete(name: str) -> Request:
-    """Delete a model or version; the answer is an Operation."""
+    """Delete a model or version; the response is an Operation."""
     return Request("DELETE", f"v1/{name}")
 
 
@@ -94,7 +95,7 @@ def create_version(model: str, version: Version) -> Request:
 
 
 def patch(name: str, fields: Mapping[str, Any], mask: Sequence[str]) -> Request:
-    """Change the fields of `mask` (`autoScaling.minNodes`) of a model or version; the answer is an Operation."""
+    """Update the fields of `mask` (`autoScaling.minNodes`) of a model or version; the response is an Operation."""
     return Request("PATCH", f"v1/{name}", dict(fields), {"updateMask": ",".join(mask)})
 
 
@@ -107,8 +108,8 @@ def cancel(operation: str) -> Request:
 
 
 def predict(name: str, body: bytes) -> Request:
-    """Online prediction by a version, or by a model's default version; the body goes through untouched."""
-    return Request("POST", f"v1/{name}:predict", body, most=LARGE_ANSWER)
+    """Online prediction by a version, or by a model's default version; the body is sent unchanged."""
+    return Request("POST", f"v1/{name}:predict", body, max_bytes=MAX_LARGE_RESPONSE_BYTES)
 
 
 def version_runtime(version: str) -> Request:
@@ -123,9 +124,9 @@ def version_stats(version: str) -> Request:
 
 def version_logs(version: str, lines: int) -> Request:
     """The last lines of a version's logs: an extension of the embedded server."""
-    return Request("GET", f"v1/{version}:logs", params={"lines": str(lines)}, most=LARGE_ANSWER)
+    return Request("GET", f"v1/{version}:logs", params={"lines": str(lines)}, max_bytes=MAX_LARGE_RESPONSE_BYTES)
 
 
 def _list(path: str, page_token: str) -> Request:
-    # 100 is the most the API gives in one page.
+    # The API returns at most 100 resources in a page.
     return Request("GET", path, params={"pageSize": "100", **({"pageToken": page_token} if page_token else {})})

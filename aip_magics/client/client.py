@@ -8,17 +8,18 @@ from typing import Any
 
 from aip_magics.client import calls
 from aip_magics.client.calls import Request
+from aip_magics.client.operation_watch import OperationUpdate, watch_operation
 from aip_magics.client.transport import Transport
-from aip_magics.errors import ApiError, NotFound, OperationFailed, Unavailable
+from aip_magics.connection_errors import check_endpoint_fix
+from aip_magics.errors import ApiError, NotFound
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Model, Operation, Version
 
-# A project has 100 models, 200 versions, and the operations of some weeks.
-PAGES = 1000
-ITEMS = 20_000
-LIST_BYTES = 64 << 20
-TOKEN_CHARS = 4096
-WAIT_SECONDS = 2 * 3600.0  # for an operation; a version with GPUs was up after half an hour
+# A project has at most 100 models, 200 versions, and the operations of some weeks.
+MAX_PAGES = 1000
+MAX_ITEMS = 20_000
+MAX_LIST_BYTES = 64 << 20
+MAX_TOKEN_CHARS = 4096
 
 
 class Client:
@@ -37,7 +38,7 @@ class Client:
         return self._model(self.transport.send(calls.get(calls.model_name(self.project, model))))
 
     def find_model(self, model: str) -> Model | None:
-        """The model, or None where there is none of that name."""
+        """The model, None if it does not exist."""
         try:
             return self.get_model(model)
         except NotFound:
@@ -52,7 +53,7 @@ class Client:
         return self._operation(self.transport.send(calls.delete(calls.model_name(self.project, model))))
 
     def update_model(self, model: str, fields: Mapping[str, Any], mask: Sequence[str]) -> Operation:
-        """Change the fields of `mask`, which are in `fields` unless they are to be empty."""
+        """Update the fields of `mask` to their values in `fields`, or clear those that are not in `fields`."""
         return self._patch(calls.model_name(self.project, model), fields, mask)
 
     # versions
@@ -74,7 +75,7 @@ class Client:
         return self._operation(self.transport.send(calls.delete(name)))
 
     def update_version(self, model: str, version: str, fields: Mapping[str, Any], mask: Sequence[str]) -> Operation:
-        """Change the fields of `mask`, which are in `fields` unless they are to be empty."""
+        """Update the fields of `mask` to their values in `fields`, or clear those that are not in `fields`."""
         return self._patch(calls.version_name(self.project, model, version), fields, mask)
 
     def set_default(self, model: str, version: str) -> Version:
@@ -83,28 +84,37 @@ class Client:
 
     # extensions of the embedded server
     def version_runtime(self, model: str, version: str) -> dict[str, Any]:
-        """The Python that serves a version and `libraries`, name → version, that its nodes really imported."""
+        """The Python that serves a version, and the `libraries` that its nodes have imported, name → version."""
         request = calls.version_runtime(calls.version_name(self.project, model, version))
         found: dict[str, Any] = self.transport.send(request)
         return found
 
     def version_stats(self, model: str, version: str) -> dict[str, Any]:
-        """Counters, latencies (ms) and nodes of a version, since the server started."""
+        """Counters, latencies (ms) and nodes of a version since the server started."""
         request = calls.version_stats(calls.version_name(self.project, model, version))
         found: dict[str, Any] = self.transport.send(request)
         return found
 
     def version_logs(self, model: str, version: str, lines: int) -> dict[str, Any]:
-        """The last lines of `access`, `nodes` and `requests`, each a list of texts."""
+        """The last lines of the logs `access`, `nodes` and `requests`."""
         request = calls.version_logs(calls.version_name(self.project, model, version), lines)
         found: dict[str, Any] = self.transport.send(request)
         return found
 
     # predictions
     def predict(self, model: str, body: bytes, version: str | None = None) -> dict[str, Any]:
-        """Online prediction. `body` is the JSON request; the answer has `predictions`, one per instance.
+        """Online prediction.
 
-        Without `version` the model's default version answers. PredictionError where the model refuses.
+        Args:
+            model: The model.
+            body: The JSON request.
+            version: The version, by default the model's default version.
+
+        Returns:
+            The JSON response, with `predictions`, one per instance.
+
+        Raises:
+            PredictionError: The model failed.
         """
         name = calls.version_name(self.project, model, version) if version else ""
         name = name or calls.model_name(self.project, model)
@@ -122,33 +132,14 @@ class Client:
     def cancel(self, operation: str) -> None:
         self.transport.send(calls.cancel(calls.operation_name(self.project, operation)))
 
-    def wait(
-        self,
-        operation: Operation,
-        *,
-        on_poll: Callable[[Operation], None] = lambda _unused: None,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> Operation:
-        """Poll until the operation is done; OperationFailed where it ended with an error, Unavailable after two hours.
+    def watch(self, operation: Operation, *, sleep: Callable[[float], None] = time.sleep) -> Iterator[OperationUpdate]:
+        """Poll until the operation is done (see `watch_operation`)."""
+        return watch_operation(operation, self.get_operation, max_delay=self._poll_seconds, sleep=sleep)
 
-        The first polls follow each other quickly, so that a version that is up in 0.3 s is not waited for longer.
-        """
-        pause, waited, name = 0.03, 0.0, operation.name or ""
-        while not operation.done:
-            if waited > WAIT_SECONDS:
-                text = _("the operation is not done after {hours:g} hours", hours=WAIT_SECONDS / 3600)
-                raise Unavailable(text, where=name, fix=_("wait for it again: {line}", line=f"%aip_attach {name}"))
-            sleep(pause)
-            waited += pause
-            pause = min(pause * 1.5, self._poll_seconds)
-            operation = self.get_operation(name)
-            on_poll(operation)
-        if operation.error is not None:
-            raise OperationFailed(
-                operation.error.message or _("the operation failed without a message"),
-                operation=operation,
-                where=operation.name or "",
-            )
+    def wait(self, operation: Operation, *, sleep: Callable[[float], None] = time.sleep) -> Operation:
+        """The operation when it is done. Raises as `watch_operation` does."""
+        for update in self.watch(operation, sleep=sleep):
+            operation = update.operation
         return operation
 
     def _patch(self, name: str, fields: Mapping[str, Any], mask: Sequence[str]) -> Operation:
@@ -158,29 +149,29 @@ class Client:
         return self.transport.url(request)
 
     def _pages(self, key: str, request: Callable[[str], Request]) -> Iterator[Any]:
-        token, seen, count, begun = "", set[str](), 0, self.transport.received
-        for _unused in range(PAGES):
+        token, seen, count, before = "", set[str](), 0, self.transport.bytes_received
+        for _unused in range(MAX_PAGES):
             page = self.transport.send(request(token))
             items = page.get(key) or ()
             if not isinstance(items, (list, tuple)):
-                raise self._no_list(key, _("it is no list"))
+                raise self._listing_error(key, _("expected a list"))
             count += len(items)
             yield from items
             token = str(page.get("nextPageToken") or "")
             if not token:
                 return
-            if token in seen or len(token) > TOKEN_CHARS:
-                raise self._no_list(key, _("a page token came twice, or is none"))
+            if token in seen or len(token) > MAX_TOKEN_CHARS:
+                raise self._listing_error(key, _("repeated or invalid page token"))
             seen.add(token)
-            if count > ITEMS or self.transport.received - begun > LIST_BYTES:
+            if count > MAX_ITEMS or self.transport.bytes_received - before > MAX_LIST_BYTES:
                 break
-        raise self._no_list(key, _("after {count} entries there are more", count=count))
+        raise self._listing_error(key, _("more than {count} entries", count=count))
 
-    def _no_list(self, key: str, why: str) -> ApiError:
-        text = _("the list of {key} cannot be read: {why}", key=key, why=why)
-        return ApiError(text, where=self.transport.base_url, fix=_("look at the endpoint, and at a proxy in between"))
+    def _listing_error(self, key: str, reason: str) -> ApiError:
+        text = _("could not list {key}: {reason}", key=key, reason=reason)
+        return ApiError(text, where=self.transport.base_url, fix=check_endpoint_fix())
 
-    # Replies may have fields that we do not know: they are left out rather than refused.
+    # Responses may have fields that we do not know: they are ignored.
     def _model(self, data: Any) -> Model:
         return Model.from_json(data, strict=False)
 

@@ -1,13 +1,13 @@
-"""HTTP: one session, retries where they are safe, and error answers turned into our errors.
+"""HTTP transport of the v1 API: one session, retries of safe calls, error translation.
 
-The session is google-auth's AuthorizedSession (a `requests.Session`); it is the seam: Google's endpoint, the embedded
-server, or an adapter mounted by a test.
+The session is google-auth's AuthorizedSession (a `requests.Session`), for Google's endpoint and the embedded server
+alike; a test may mount an adapter on it.
 """
 
 from __future__ import annotations
 
 import json
-import random
+import math
 import time
 import urllib.parse
 from collections.abc import Callable, Mapping
@@ -15,16 +15,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aip_magics import bounded_response, errors
 from aip_magics.client.calls import Request
-from aip_magics.errors import ApiError, CredentialsError, PredictionError
+from aip_magics.connection_errors import check_endpoint_fix, connection_reason, credentials_error, innermost_cause
+from aip_magics.errors import ApiError, PredictionError
 from aip_magics.i18n import gettext as _
+from aip_magics.retry import RETRYABLE_STATUSES, RetryableError, RetryPolicy, retry_call
 
 if TYPE_CHECKING:
     import requests
 
-RETRY_CODES = frozenset({429, 500, 502, 503, 504})
-TRIES = 5
-ERROR_BYTES = 64 << 10  # of an error's answer that are read: it is a few sentences
-BY_STATUS: dict[str, type[ApiError]] = {
+RETRY_POLICY = RetryPolicy(initial_delay=0.4, max_delay=8.0, give_up_after=math.inf, max_attempts=5)
+RETRYABLE = RETRYABLE_STATUSES - {408}
+MAX_ERROR_BYTES = 64 << 10  # read of an error response, which is a few sentences long
+ERROR_BY_STATUS: dict[str, type[ApiError]] = {
     "INVALID_ARGUMENT": errors.InvalidArgument,
     "FAILED_PRECONDITION": errors.FailedPrecondition,
     "UNAUTHENTICATED": errors.Unauthenticated,
@@ -34,7 +36,7 @@ BY_STATUS: dict[str, type[ApiError]] = {
     "RESOURCE_EXHAUSTED": errors.ResourceExhausted,
     "UNAVAILABLE": errors.Unavailable,
 }
-BY_CODE: dict[int, type[ApiError]] = {
+ERROR_BY_CODE: dict[int, type[ApiError]] = {
     400: errors.InvalidArgument,
     401: errors.Unauthenticated,
     403: errors.PermissionDenied,
@@ -48,7 +50,12 @@ BY_CODE: dict[int, type[ApiError]] = {
 class Transport:
     """Sends requests to one endpoint.
 
-    `base_url` has no trailing slash; `headers` go with every call; `timeout` is in seconds and covers one answer.
+    Args:
+        base_url: Base URL, without a trailing slash.
+        session: Adds the credentials.
+        headers: Sent with every call.
+        timeout: Seconds for one response.
+        sleep: Waits between attempts.
     """
 
     def __init__(
@@ -57,43 +64,57 @@ class Transport:
         session: requests.Session,
         *,
         headers: Mapping[str, str] | None = None,
-        timeout: float = 70.0,  # the service gives a prediction 60 s
+        timeout: float = 70.0,  # the service allows 60 s for a prediction
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.base_url = base_url.rstrip("/")
-        from aip_magics.client.connections import mount
+        from aip_magics.client.session_adapter import mount_bounded_adapter
 
-        mount(session)
+        mount_bounded_adapter(session)
         self._session = session
         self._headers = dict(headers or {})
         self._timeout = timeout
         self._sleep = sleep
-        self.received = 0  # bytes of all answers so far
+        self.bytes_received = 0  # of all responses so far
 
     def url(self, request: Request) -> str:
         """The full URL of a request, without its query."""
-        return f"{self.base_url}/{request.quoted}"
+        return f"{self.base_url}/{request.quoted_path}"
 
     def send(self, request: Request) -> Any:
-        """Send and return the JSON of the answer; ApiError (or PredictionError) for an error answer.
+        """Send a request and return the JSON of its response.
 
-        At most `request.most` bytes are read of an answer, and of the time it takes at most twice `timeout`.
-        Safe calls are tried up to five times; a call that changes something only when it certainly was not taken
-        (no connection was made), so that nothing is done twice.
+        At most `request.max_bytes` bytes of a response are read, for at most twice `timeout`. Safe calls are attempted
+        up to five times; a call that changes something only if the server cannot have received it (no connection was
+        opened), so that nothing is done twice.
+
+        Raises:
+            ApiError: The endpoint cannot be reached, or answered with an error.
+            PredictionError: The model failed.
+            CredentialsError: The credentials are not accepted.
         """
-        for attempt in range(1, TRIES + 1):
-            try:
-                response = self._once(request)
-            except errors.Unavailable as error:
-                if attempt == TRIES or not (request.safe or _never_sent(error.__cause__)):
-                    raise
-            else:
-                if response.code not in RETRY_CODES or not request.safe or attempt == TRIES:
-                    return self._answer(response)
-            self._sleep(min(0.2 * 2**attempt, 8.0) * random.uniform(0.5, 1.0))
-        raise AssertionError("unreachable")
+        try:
+            response = retry_call(lambda: self._attempt(request), RETRY_POLICY, clock=time.monotonic, sleep=self._sleep)
+        except RetryableError as error:
+            if error.final is None:
+                raise
+            raise error.final from error.final.__cause__
+        return self._json(response)
 
-    def _once(self, request: Request) -> _Read:
+    def _attempt(self, request: Request) -> _Response:
+        try:
+            response = self._request_once(request)
+        except errors.Unavailable as error:
+            if not (request.is_safe or _never_sent(error.__cause__)):
+                raise
+            unavailable = error
+        else:
+            if response.code not in RETRYABLE or not request.is_safe:
+                return response
+            raise RetryableError(f"HTTP {response.code}", final=self._error(response))
+        raise RetryableError(unavailable.message, final=unavailable)
+
+    def _request_once(self, request: Request) -> _Response:
         import google.auth.exceptions
         import requests as http
         import urllib3.exceptions
@@ -114,66 +135,70 @@ class Transport:
                 stream=True,
             )
             with response:
-                return self._read(response, request.most)
+                return self._read(response, request.max_bytes)
         except google.auth.exceptions.GoogleAuthError as error:
-            raise CredentialsError(
-                _("the credentials were not accepted: {error}", error=error),
-                where=self.base_url,
-                fix=_("run `gcloud auth application-default login`"),
-            ) from None
+            raise credentials_error(error, self.base_url) from None
         except (http.Timeout, urllib3.exceptions.TimeoutError) as error:
             raise errors.Unavailable(
-                _("no answer within {timeout:g} s", timeout=self._timeout), where=self.base_url
+                _("no response within {timeout:g} s", timeout=self._timeout), where=self.base_url
             ) from error
         except (http.RequestException, urllib3.exceptions.HTTPError) as error:
-            if isinstance(endless := _innermost(error), bounded_response.EndlessResponse):
-                text = _("the answer of the endpoint does not end: {part}", part=endless)
-                raise ApiError(text, where=self.base_url, fix=_other_end()) from None
+            if isinstance(endless := innermost_cause(error), bounded_response.EndlessResponse):
+                text = _("the response of the endpoint does not end: {part}", part=endless)
+                raise ApiError(text, where=self.base_url, fix=check_endpoint_fix()) from None
             raise errors.Unavailable(
-                _("the endpoint cannot be reached ({reason})", reason=_reason(error)), where=self.base_url
+                _("could not connect to the endpoint: {reason}", reason=connection_reason(error)), where=self.base_url
             ) from error
 
-    def _read(self, response: requests.Response, most: int) -> _Read:
+    def _read(self, response: requests.Response, max_bytes: int) -> _Response:
         code = response.status_code
-        fine = 200 <= code < 300
-        data, whole = bounded_response.content(response.raw, most if fine else ERROR_BYTES)
-        self.received += len(data)
-        if fine and not whole:
-            text = _("the answer of the endpoint is larger than the {most} bytes that this call can need", most=most)
-            raise ApiError(text, code=code, where=self.base_url, fix=_other_end())
-        return _Read(code, data, response.headers.get("Location", "")[:200])
+        succeeded = 200 <= code < 300
+        data, complete = bounded_response.content(response.raw, max_bytes if succeeded else MAX_ERROR_BYTES)
+        self.bytes_received += len(data)
+        if succeeded and not complete:
+            text = _("the response exceeds the limit of {max_bytes} bytes for this request", max_bytes=max_bytes)
+            raise ApiError(text, code=code, where=self.base_url, fix=check_endpoint_fix())
+        return _Response(code, data, response.headers.get("Location", "")[:200])
 
-    def _answer(self, read: _Read) -> Any:
-        try:
-            data = json.loads(read.data) if read.data else {}
-        except (ValueError, RecursionError):
-            data = None
-        if 300 <= read.code < 400:
-            text = _("the endpoint leads elsewhere, where neither call nor token goes: {url}", url=read.location)
-            raise ApiError(text, code=read.code, where=self.base_url, fix=_other_end())
-        text = read.data[:2000].decode("utf-8", "replace")[:500]
-        if read.code >= 300:
-            raise error_of(read.code, data, text, self.base_url)
+    def _json(self, response: _Response) -> Any:
+        if response.code >= 300:
+            raise self._error(response)
+        data = response.json()
         if not isinstance(data, dict):
-            text = _("the answer of the endpoint is no JSON object: {text}", text=text[:100])
-            raise ApiError(text, code=read.code, where=self.base_url, fix=_other_end())
+            text = _("expected a JSON object from the endpoint, got: {text}", text=response.text[:100])
+            raise ApiError(text, code=response.code, where=self.base_url, fix=check_endpoint_fix())
         return data
 
+    def _error(self, response: _Response) -> errors.AipError:
+        """The error for a response that is a redirect or an error."""
+        if response.code < 400:
+            text = _("the endpoint redirects to {url}; redirects are not followed", url=response.location)
+            return ApiError(text, code=response.code, where=self.base_url, fix=check_endpoint_fix())
+        return error_from_response(response.code, response.json(), response.text, self.base_url)
 
-class _Read(NamedTuple):
-    """An answer that was read."""
+
+class _Response(NamedTuple):
+    """A response that was read."""
 
     code: int
     data: bytes
     location: str
 
+    def json(self) -> Any:
+        """The JSON value, None if it is none."""
+        try:
+            return json.loads(self.data) if self.data else {}
+        except (ValueError, RecursionError):
+            return None
 
-def _other_end() -> str:
-    return _("look at the endpoint, and at a proxy in between")
+    @property
+    def text(self) -> str:
+        """The beginning of the content."""
+        return self.data[:2000].decode("utf-8", "replace")[:500]
 
 
-def error_of(code: int, data: Any, text: str, endpoint: str) -> errors.AipError:
-    """The error for an answer: the API's error object, the string form of predictions, or neither."""
+def error_from_response(code: int, data: Any, text: str, endpoint: str) -> errors.AipError:
+    """The error for an error response: the API's error object, the string form of predictions, or neither."""
     found = data.get("error") if isinstance(data, Mapping) else None
     if isinstance(found, str):
         return PredictionError("FAILED_TO_RUN_MODEL", found.removeprefix("Prediction failed: "), where=endpoint)
@@ -187,14 +212,14 @@ def error_of(code: int, data: Any, text: str, endpoint: str) -> errors.AipError:
             status=status,
             details=details.get("details") or (),
             where=endpoint,
-            fix=_("AI Platform Prediction was shut down on 2025-01-31: use the embedded server (--target local)"),
+            fix=_("use the embedded server (--target local); AI Platform Prediction was shut down on 2025-01-31"),
         )
-    kind = BY_STATUS.get(status) or BY_CODE.get(code, ApiError)
+    kind = ERROR_BY_STATUS.get(status) or ERROR_BY_CODE.get(code, ApiError)
     return kind(message, code=code, status=status, details=details.get("details") or (), where=_violated(details))
 
 
 def _violated(error: Mapping[str, Any]) -> str:
-    """The field a BadRequest detail names, if any."""
+    """The field that a BadRequest detail names, if any."""
     for detail in error.get("details") or ():
         for violation in detail.get("fieldViolations") or () if isinstance(detail, Mapping) else ():
             return str(violation.get("field") or "")
@@ -202,7 +227,7 @@ def _violated(error: Mapping[str, Any]) -> str:
 
 
 def _never_sent(error: BaseException | None) -> bool:
-    """Whether no connection was made at all, so that the server cannot have seen the call."""
+    """Whether no connection was opened, so that the server cannot have received the call."""
     import requests
     import urllib3.exceptions
 
@@ -210,15 +235,3 @@ def _never_sent(error: BaseException | None) -> bool:
         return True
     cause = error.args[0] if isinstance(error, requests.ConnectionError) and error.args else None
     return isinstance(getattr(cause, "reason", None), urllib3.exceptions.NewConnectionError)
-
-
-def _reason(error: Exception) -> str:
-    """The innermost reason of a requests error: its own text shows object addresses and URLs."""
-    inner = _innermost(error)
-    return getattr(inner, "strerror", None) or type(inner).__name__
-
-
-def _innermost(error: BaseException) -> BaseException:
-    while (deeper := error.__cause__ or error.__context__) is not None:
-        error = deeper
-    return error

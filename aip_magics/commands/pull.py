@@ -13,7 +13,7 @@ from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
 
 if TYPE_CHECKING:
-    from aip_magics.storage import Fetched, PullPlan
+    from aip_magics.storage import DownloadedFile, DownloadPlan
     from aip_magics.targets import Target
 
 
@@ -30,21 +30,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_output(parser)
 
 
-def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[Fetched] | PullPlan | str:
-    """Download and return the files, a Fetched for each object; or the PullPlan of a dry run, or the text of `--show`.
+def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[DownloadedFile] | DownloadPlan | str:
+    """Download and return the files; or the DownloadPlan of a dry run, or the text of `--show`.
 
     The latter two list the objects but download nothing. StorageError if there is no such object or directory.
     """
-    from aip_magics.storage import is_risky, pull, transfers
+    from aip_magics.storage import TransferPaths, download_directory, is_risky
 
     target = connect_target(args, context)
     if args.dry_run or args.show:
         return _preview(args, target, context)
     steps = TransferSteps(context.reporter.emit, resume_command("pull", [args.uri, args.directory], args))
     with steps.step("download", _("Download")) as step:
-        digests = transfers(target.settings.data_dir).digests
+        digests = TransferPaths.below(target.settings.data_dir).digests
         directory = Path(args.directory).expanduser()
-        fetched = list(pull(target.store, args.uri, directory, progress=steps.progress("download"), digests=digests))
+        fetched = list(
+            download_directory(
+                target.storage_client, args.uri, directory, progress=steps.progress("download"), digests=digests
+            )
+        )
         for name in [each.name for each in fetched if is_risky(each.name)][:MAX_LISTED]:
             text = _("{name}: shells, git, editors or Python run files with this name", name=name)
             if not name.isprintable():
@@ -56,14 +60,14 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[F
     return fetched
 
 
-def _preview(args: argparse.Namespace, target: Target, context: Context) -> PullPlan | str:
+def _preview(args: argparse.Namespace, target: Target, context: Context) -> DownloadPlan | str:
     """Return the script of `--show` or the plan of `--dry-run`."""
     from aip_magics.commands import show
-    from aip_magics.storage import plan_pull, transfers
+    from aip_magics.storage import TransferPaths, plan_download
 
-    digests = transfers(target.settings.data_dir).digests
-    plan = plan_pull(target.store, args.uri, Path(args.directory).expanduser(), digests)
-    result: PullPlan | str = plan
+    digests = TransferPaths.below(target.settings.data_dir).digests
+    plan = plan_download(target.storage_client, args.uri, Path(args.directory).expanduser(), digests)
+    result: DownloadPlan | str = plan
     if args.show:
         names = tuple(name for _kind, name, _size in plan.rows)
         download = show.Download(plan.source.bucket, plan.source.prefix, names, plan.directory, all=plan.all)

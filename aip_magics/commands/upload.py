@@ -16,7 +16,7 @@ from aip_magics.i18n import gettext as _
 if TYPE_CHECKING:
     from aip_magics.artifacts import File, Listing
     from aip_magics.deploy.steps import Step
-    from aip_magics.storage import Bucket, Digests, GsUri, Stored, UploadPlan
+    from aip_magics.storage import Bucket, DigestCache, GsUri, UploadedFile, UploadPlan
     from aip_magics.targets import Target
 
 MAX_LISTED = 5  # names of one kind in the notes; the plan has all of them
@@ -31,20 +31,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_output(parser)
 
 
-def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[Stored] | UploadPlan | str:
-    """Upload the files and return a Stored for each; or the UploadPlan of a dry run, or the text of `--show`.
+def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[UploadedFile] | UploadPlan | str:
+    """Upload the files and return a UploadedFile for each; or the UploadPlan of a dry run, or the text of `--show`.
 
     A missing bucket is created in the target's region. ModelDirError if there is nothing to upload.
     """
     from aip_magics.artifacts import list_files
-    from aip_magics.storage import GsUri, make_bucket, transfers, upload
+    from aip_magics.storage import GsUri, TransferPaths, create_bucket, upload
 
     destination = GsUri.parse(args.uri)
     listing = list_files(Path(args.directory).expanduser())
     target = connect_target(args, context)
     if args.show:
         return _show_script(args.show, listing, destination, target, context, delete_extra=args.delete_extra)
-    local_state = transfers(target.settings.data_dir)
+    local_state = TransferPaths.below(target.settings.data_dir)
     steps = TransferSteps(context.reporter.emit, resume_command("upload", [args.directory, args.uri], args))
     with steps.step("plan", _("Compare with Cloud Storage")) as step:
         bucket, upload_plan = _compare(
@@ -55,14 +55,16 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[S
         return upload_plan
     if bucket is None:
         with steps.step("bucket", _("Bucket")) as step:
-            created = make_bucket(
-                target.store, destination.bucket, project=target.project, location=target.default_region
+            created = create_bucket(
+                target.storage_client, destination.bucket, project=target.project, location=target.default_region
             )
-            step.done(created.told, created)
+            step.done(created.summary, created)
     with steps.step("upload", _("Upload")) as step:
         progress = steps.progress("upload")
-        journal, digests = local_state.journal, local_state.digests
-        stored = list(upload(target.store, upload_plan, progress=progress, journal=journal, digests=digests))
+        checkpoints, digests = local_state.checkpoints, local_state.digests
+        stored = list(
+            upload(target.storage_client, upload_plan, progress=progress, checkpoints=checkpoints, digests=digests)
+        )
         step.done(_summary(stored, upload_plan), stored)
     context.reporter.show(stored)
     return stored
@@ -94,16 +96,18 @@ def _show_script(
 
 
 def _compare(
-    step: Step, listing: Listing, destination: GsUri, target: Target, digests: Digests, *, delete_extra: bool
+    step: Step, listing: Listing, destination: GsUri, target: Target, digests: DigestCache, *, delete_extra: bool
 ) -> tuple[Bucket | None, UploadPlan]:
     """Compare local files and objects; return the bucket, if it exists, and the plan. Notes warn before the upload."""
     from aip_magics.render.panels.upload import summary
-    from aip_magics.storage import find_bucket, plan
+    from aip_magics.storage import find_bucket, plan_upload
 
     for skipped in listing.left_out[:MAX_LISTED]:
         step.note(_("skipped: {name} ({reason})", name=skipped.name, reason=skipped.reason))
-    bucket = find_bucket(target.store, destination.bucket)
-    upload_plan = plan(target.store, _get_files(listing), destination, delete_extra=delete_extra, digests=digests)
+    bucket = find_bucket(target.storage_client, destination.bucket)
+    upload_plan = plan_upload(
+        target.storage_client, _get_files(listing), destination, delete_extra=delete_extra, digests=digests
+    )
     for remote in upload_plan.remove[:MAX_LISTED]:
         step.note(_("will be deleted: {name}", name=remote.name), "warning")
     if bucket and target.region and not bucket.is_in(target.region):
@@ -124,7 +128,7 @@ def _get_files(listing: Listing) -> list[File]:
     return files
 
 
-def _summary(stored: list[Stored], upload_plan: UploadPlan) -> str:
+def _summary(stored: list[UploadedFile], upload_plan: UploadPlan) -> str:
     if upload_plan.unchanged:
         return _("nothing to do: all files are up to date")
     changed = [one for one in stored if one.kind != "kept"]

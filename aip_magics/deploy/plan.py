@@ -15,7 +15,7 @@ from aip_magics.deploy.deployment import Deployment
 from aip_magics.deploy.package_uploads import PackageFile
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Model, Version
-from aip_magics.storage import GsUri, paths
+from aip_magics.storage import GsUri, url_paths
 from aip_magics.targets import Target
 
 MUTABLE_FIELDS = ("description", "labels")  # of the fields of a version
@@ -221,18 +221,18 @@ def _storage_requests(plan: Plan, target: Target) -> list[PlannedRequest]:
         return []
     base = target.storage_url
     bucket = {"name": plan.bucket, "location": (plan.model.regions or (target.default_region,))[0]}
-    upload = f"{base}{paths.of_uploads(plan.bucket)}"
+    upload = f"{base}{url_paths.upload_path(plan.bucket)}"
     objects = [(file.destination.prefix + file.name, file.size) for file in plan.packages]
     if plan.upload_to is not None and plan.model_dir is not None:
         objects = [(plan.upload_to.prefix + file.name, file.size) for file in plan.model_dir.files] + objects
     return [
-        PlannedRequest("POST", f"{base}{paths.BUCKETS}?project={target.project}", bucket),
+        PlannedRequest("POST", f"{base}{url_paths.BUCKETS}?project={target.project}", bucket),
         *(PlannedRequest("POST", upload, {"name": name, "size": str(size)}) for name, size in objects),
     ]
 
 
 def _planned(target: Target, request: Request) -> PlannedRequest:
-    return PlannedRequest(request.method, f"{target.endpoint}/{request.told}", request.body)
+    return PlannedRequest(request.method, f"{target.endpoint}/{request.label}", request.body)
 
 
 def local_origin(deployment: Deployment) -> Path:

@@ -182,7 +182,7 @@ class _DeployRun:
         report.raise_on_errors()
         report_findings(step, report)
         if decision.action != "keep" and plan.version.framework:
-            self.target.warm(plan.version.framework)
+            self.target.preload(plan.version.framework)
         for choice in decision.plan.choices[len(plan.choices) :]:
             step.note(f"{choice.field}: {choice.value} ({choice.source})")
         return decision
@@ -196,8 +196,10 @@ class _DeployRun:
                 step.skip(_("the model is already in Cloud Storage: {origin}", origin=self.deployment.origin))
                 return
             location = (plan.model.regions or (self.target.default_region,))[0]
-            bucket = ensure_bucket(self.target.store, plan.bucket, project=self.target.project, location=location)
-            step.done(bucket.told, bucket)
+            bucket = ensure_bucket(
+                self.target.storage_client, plan.bucket, project=self.target.project, location=location
+            )
+            step.done(bucket.summary, bucket)
 
     def model(self, plan: Plan) -> None:
         with self.steps("model") as step:
@@ -240,18 +242,11 @@ class _DeployRun:
     def wait(self, operation: Operation) -> bool:
         """Wait until the operation is done; False if the user interrupts the wait."""
         with self.steps("wait") as step:
-            last_state = None
-
-            def on_poll(polled: Operation) -> None:
-                nonlocal last_state
-                step.emit(Heartbeat("wait"))
-                state = polled.metadata.version.state if polled.metadata and polled.metadata.version else None
-                if state and state != last_state:
-                    last_state = state
-                    step.note(_("state: {state}", state=state))
-
             try:
-                self.target.client.wait(operation, on_poll=on_poll, sleep=self.sleep)
+                for update in self.target.client.watch(operation, sleep=self.sleep):
+                    step.emit(Heartbeat("wait"))
+                    if update.new_state:
+                        step.note(_("state: {state}", state=update.new_state))
             except KeyboardInterrupt:
                 step.detach(Detached("wait", operation.name or "", _reattach(operation)))
                 return False

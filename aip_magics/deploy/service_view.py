@@ -12,7 +12,7 @@ from aip_magics.client.calls import Request
 from aip_magics.deploy.preflight import build_check_context
 from aip_magics.deploy.version_diff import VersionDecision
 from aip_magics.spec import Model, Operation, Version
-from aip_magics.storage import GsUri, find_bucket, readers
+from aip_magics.storage import GsUri, bucket_readers, find_bucket
 from aip_magics.targets import Target
 
 
@@ -64,11 +64,11 @@ class TargetView:
     def bucket(self) -> BucketView | None:
         if self._uri is None:
             return None
-        bucket = find_bucket(self._target.store, GsUri.parse(self._uri).bucket)
+        bucket = find_bucket(self._target.storage_client, GsUri.parse(self._uri).bucket)
         return BucketView(bucket.name, bucket.location, bucket.project_number, bucket.regions) if bucket else None
 
     def bucket_readers(self) -> frozenset[str]:
-        return readers(self._target.store, GsUri.parse(self._uri or "").bucket)
+        return bucket_readers(self._target.storage_client, GsUri.parse(self._uri or "").bucket)
 
 
 def _is_running(operation: Operation) -> bool:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from aip_magics.checks.context import TrialResult
 from aip_magics.deploy import package_uploads
 from aip_magics.deploy.plan import Plan
+from aip_magics.directory_cache import DirectoryCache
 from aip_magics.errors import PredictionError
-from aip_magics.storage import Cache, GsUri, fetch_directory, fetch_file
+from aip_magics.storage import GsUri, cached_directory, cached_file
 from aip_magics.targets import Target
 
 if TYPE_CHECKING:
@@ -54,16 +55,16 @@ class Trial:
 def build_trial(plan: Plan, target: Target, body: bytes) -> Trial | str:
     """Build the trial of a plan and download its files from Cloud Storage; the reason as text if they are too large."""
     version, data_dir = plan.version, target.settings.data_dir
-    cache = Cache(data_dir / DOWNLOADS)
+    cache = DirectoryCache(data_dir / DOWNLOADS)
     if plan.model_dir is not None:
         model_dir = plan.model_dir.path
     else:
-        downloaded = fetch_directory(target.store, GsUri.parse(plan.deployment.origin), cache, DOWNLOAD_LIMIT)
+        downloaded = cached_directory(target.storage_client, GsUri.parse(plan.deployment.origin), cache, DOWNLOAD_LIMIT)
         if isinstance(downloaded, str):
             return downloaded
         model_dir = downloaded
     archives = tuple(
-        fetch_file(target.store, package, cache)
+        cached_file(target.storage_client, package, cache)
         if package_uploads.is_remote(package)
         else package_uploads.local_path(package)
         for package in version.packageUris or ()

@@ -10,7 +10,7 @@ from aip_magics.events import Progress
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
 from aip_magics.spec import Version
-from aip_magics.storage import Digests, GsUri, Standing, UploadPlan, plan, transfers, upload
+from aip_magics.storage import DigestCache, GsUri, ProgressSnapshot, TransferPaths, UploadPlan, plan_upload, upload
 from aip_magics.targets import Target
 
 if TYPE_CHECKING:
@@ -20,30 +20,40 @@ if TYPE_CHECKING:
 def upload_step(steps: Steps, deployed: Plan, target: Target, versions: Sequence[Version] = ()) -> None:
     """Upload the missing files. Files that another of the model's `versions` has are copied in Cloud Storage."""
     with steps("upload") as step:
-        local_state = transfers(target.settings.data_dir)
+        local_state = TransferPaths.below(target.settings.data_dir)
         uploads = _plan_uploads(deployed, target, local_state.digests, versions)
         if not uploads:
             step.skip(_("the model is already in Cloud Storage: {origin}", origin=deployed.deployment.origin))
             return
         progress = _StepProgress(step, uploads)
         for one in uploads:
-            upload(target.store, one, progress=progress, journal=local_state.journal, digests=local_state.digests)
+            upload(
+                target.storage_client,
+                one,
+                progress=progress,
+                checkpoints=local_state.checkpoints,
+                digests=local_state.digests,
+            )
             progress.finish_upload(one)
         step.done(_summary(uploads), uploads[0])
 
 
-def _plan_uploads(deployed: Plan, target: Target, digests: Digests, versions: Sequence[Version]) -> list[UploadPlan]:
+def _plan_uploads(
+    deployed: Plan, target: Target, digests: DigestCache, versions: Sequence[Version]
+) -> list[UploadPlan]:
     uploads: list[UploadPlan] = []
     if deployed.upload_to is not None and deployed.model_dir is not None:
         source = _copy_source(deployed.upload_to, versions)
         files = deployed.model_dir.files
         uploads.append(
             # The directory belongs to the version: files that were removed locally are deleted there too.
-            plan(target.store, files, deployed.upload_to, copy_from=source, delete_extra=True, digests=digests)
+            plan_upload(
+                target.storage_client, files, deployed.upload_to, copy_from=source, delete_extra=True, digests=digests
+            )
         )
     for file in deployed.packages:
         # Other objects below this path belong to other deployments and are kept.
-        uploads.append(plan(target.store, [file], file.destination, digests=digests))
+        uploads.append(plan_upload(target.storage_client, [file], file.destination, digests=digests))
     return uploads
 
 
@@ -65,7 +75,7 @@ class _StepProgress:
         self._total = sum(one.bytes_to_send for one in uploads)
         self._finished = 0
 
-    def __call__(self, now: Standing) -> None:
+    def __call__(self, now: ProgressSnapshot) -> None:
         total = max(self._total, self._finished + now.total)
         self._step.emit(Progress(self._step.id, self._finished + now.done, total, "bytes", progress_note(now)))
 
@@ -74,7 +84,7 @@ class _StepProgress:
         self._finished += finished.bytes_to_send
 
 
-def progress_note(now: Standing) -> str:
+def progress_note(now: ProgressSnapshot) -> str:
     """Describe the progress of a transfer, for example `3 of 12 files, 4.2 MB/s, 7 s left: saved_model.pb`."""
     parts = [ngettext("{done} of {number} file", "{done} of {number} files", now.files_total, done=now.files_done)]
     if now.rate:

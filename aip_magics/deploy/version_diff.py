@@ -9,7 +9,7 @@ from aip_magics.deploy.plan import Plan
 from aip_magics.errors import AlreadyExists
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Operation, Version
-from aip_magics.storage import GsUri, transfers
+from aip_magics.storage import GsUri, TransferPaths
 from aip_magics.storage import plan as plan_upload
 from aip_magics.targets import Target
 
@@ -104,7 +104,10 @@ def _difference(plan: Plan, target: Target, existing: Version) -> str | None:
         return None if same else f"deploymentUri: {existing.deploymentUri}"
     directory = GsUri.parse(existing.deploymentUri or "")
     changes = plan_upload(
-        target.store, plan.model_dir.files, directory, digests=transfers(target.settings.data_dir).digests
+        target.storage_client,
+        plan.model_dir.files,
+        directory,
+        digests=TransferPaths.below(target.settings.data_dir).digests,
     )
     if changes.send:
         return _("{name} has changed", name=changes.send[0].name)

@@ -1,61 +1,69 @@
-"""Cloud Storage: gs:// names, buckets, what changed, upload, download.
+"""Cloud Storage: gs:// URIs, buckets, uploads, downloads.
 
-From Python, with the files of a directory (`artifacts.look`) and any endpoint::
+Upload the files of a directory (`artifacts.look`) to any endpoint, and download them::
 
-    store = Store("https://storage.googleapis.com", GoogleAuth(credentials, "https://storage.googleapis.com"))
-    todo = plan(store, look(Path("export")).files, GsUri.parse("gs://my-bucket/iris/v1"))
-    stored = upload(store, todo)  # name, generation, crc32c, size of every object
-    fetched = pull(store, "gs://my-bucket/iris/v1", Path("copy"))
+    client = StorageClient("https://storage.googleapis.com", GoogleAuth(credentials, "https://storage.googleapis.com"))
+    plan = plan_upload(client, look(Path("export")).files, GsUri.parse("gs://my-bucket/iris/v1"))
+    uploaded = upload(client, plan)  # name, generation, crc32c, size of every object
+    downloaded = download_directory(client, "gs://my-bucket/iris/v1", Path("copy"))
+
+`http/` is the HTTP client, `upload/` and `download/` plan and run transfers on its connections.
 """
 
-from aip_magics.storage.bucket import Bucket, ensure_bucket, find_bucket, grant_command, make_bucket, readers
-from aip_magics.storage.cache import Cache
-from aip_magics.storage.digests import Digests
-from aip_magics.storage.download import download, fetch_directory, fetch_file
-from aip_magics.storage.meter import OnProgress, Standing
-from aip_magics.storage.names import GsUri
-from aip_magics.storage.objects import Remote, listing
-from aip_magics.storage.plan import Copy, UploadPlan, compare, plan
-from aip_magics.storage.pull import Fetched, pull
-from aip_magics.storage.pull_plan import PullPlan, is_risky, plan_pull
-from aip_magics.storage.retry import Policy
-from aip_magics.storage.store import GoogleAuth, Refused, Store, bearer
-from aip_magics.storage.transfers import Transfers, transfers
-from aip_magics.storage.upload import Stored, upload
+from aip_magics.retry import RetryPolicy
+from aip_magics.storage.bucket import (
+    Bucket,
+    bucket_readers,
+    create_bucket,
+    ensure_bucket,
+    find_bucket,
+    grant_command,
+)
+from aip_magics.storage.digest_cache import DigestCache
+from aip_magics.storage.download.cached_download import cached_directory, cached_file
+from aip_magics.storage.download.directory_download import DownloadedFile, download_directory
+from aip_magics.storage.download.download_plan import DownloadPlan, PlannedDownload, is_risky, plan_download
+from aip_magics.storage.download.object_download import download_object
+from aip_magics.storage.gs_uri import GsUri
+from aip_magics.storage.http.client import GoogleAuth, StorageClient, StorageRequestError, bearer
+from aip_magics.storage.object_api import RemoteObject, list_objects
+from aip_magics.storage.progress import OnProgress, ProgressSnapshot
+from aip_magics.storage.transfer_paths import TransferPaths
+from aip_magics.storage.upload.upload_plan import ServerSideCopy, UploadPlan, diff_with_remote, plan_upload
+from aip_magics.storage.upload.upload_run import UploadedFile, upload
 
 __all__ = [
     "Bucket",
-    "Cache",
-    "Copy",
-    "Digests",
-    "Fetched",
+    "DigestCache",
+    "DownloadPlan",
+    "DownloadedFile",
     "GoogleAuth",
     "GsUri",
     "OnProgress",
-    "Policy",
-    "PullPlan",
-    "Refused",
-    "Remote",
-    "Standing",
-    "Store",
-    "Stored",
-    "Transfers",
+    "PlannedDownload",
+    "ProgressSnapshot",
+    "RemoteObject",
+    "RetryPolicy",
+    "ServerSideCopy",
+    "StorageClient",
+    "StorageRequestError",
+    "TransferPaths",
     "UploadPlan",
+    "UploadedFile",
     "bearer",
-    "compare",
-    "download",
+    "bucket_readers",
+    "cached_directory",
+    "cached_file",
+    "create_bucket",
+    "diff_with_remote",
+    "download_directory",
+    "download_object",
     "ensure_bucket",
-    "fetch_directory",
-    "fetch_file",
     "find_bucket",
     "grant_command",
     "is_risky",
-    "listing",
-    "make_bucket",
-    "plan",
-    "plan_pull",
-    "pull",
-    "readers",
-    "transfers",
+    "list_objects",
+    "plan_download",
+    "plan_upload",
     "upload",
 ]

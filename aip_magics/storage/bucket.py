@@ -1,4 +1,4 @@
-"""Buckets: used when they are there, made when they are missing; where they are and who may read them."""
+"""Buckets: find, create, locate, and list the members that may read."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 from aip_magics.errors import StorageError
 from aip_magics.i18n import gettext as _
-from aip_magics.storage import paths
-from aip_magics.storage.names import check_bucket_name
-from aip_magics.storage.store import Refused, Store
+from aip_magics.storage import url_paths
+from aip_magics.storage.gs_uri import check_bucket_name
+from aip_magics.storage.http.client import StorageClient, StorageRequestError
 
 READ_ROLE = "roles/storage.objectViewer"
-# To read a model takes storage.objects.list and storage.objects.get; a role of a project's own may hold them, too.
+# Reading a model needs storage.objects.list and storage.objects.get; custom roles may contain them as well.
 _READING = {READ_ROLE, "roles/storage.objectAdmin", "roles/storage.objectUser", "roles/storage.admin"}
 _LISTING = {f"roles/storage.legacyBucket{kind}" for kind in ("Reader", "Writer", "Owner")}
 _GETTING = {f"roles/storage.legacyObject{kind}" for kind in ("Reader", "Owner")}
-# Which regions a multi-region or predefined dual-region is in: https://cloud.google.com/storage/docs/locations
+# Regions of the multi-regions and predefined dual-regions: https://cloud.google.com/storage/docs/locations
 _MULTI_REGIONS = {"us": "us-", "eu": "europe-", "asia": "asia-"}
 _NOT_IN_EU = {"europe-west2", "europe-west6"}
 _DUAL_REGIONS = {
@@ -34,29 +34,29 @@ _DUAL_REGIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class Bucket:
-    """A bucket that is there. `made`: it was made just now.
+    """An existing bucket. `created`: this run created it.
 
-    `location` is in lower case, `regions` are those of a dual-region that was put together by its owner;
-    `project_number` are digits. They are empty where the bucket may be used but not looked at.
+    `location` is in lower case, `regions` are those of a configurable dual-region, `project_number` consists of digits.
+    All three are empty if the user may use the bucket but not read its metadata.
     """
 
     name: str
     location: str = ""
     regions: tuple[str, ...] = ()
     project_number: str = ""
-    made: bool = False
+    created: bool = False
 
     @property
-    def told(self) -> str:
-        """One line about it: there or made, and where."""
-        if self.made:
-            return _("gs://{name} made ({location})", name=self.name, location=self.location)
+    def summary(self) -> str:
+        """One line for the user: found or created, and the location."""
+        if self.created:
+            return _("created bucket gs://{name} ({location})", name=self.name, location=self.location)
         if not self.location:
-            return _("gs://{name} is there", name=self.name)
-        return _("gs://{name} is there ({location})", name=self.name, location=self.location)
+            return _("found bucket gs://{name}", name=self.name)
+        return _("found bucket gs://{name} ({location})", name=self.name, location=self.location)
 
     def is_in(self, region: str) -> bool:
-        """Whether its data lies in this region; True where its location is not known."""
+        """Whether its data is stored in this region; True if the location is unknown."""
         if not self.location or self.location == region:
             return True
         if regions := self.regions or _DUAL_REGIONS.get(self.location):
@@ -65,59 +65,61 @@ class Bucket:
         return region.startswith(_MULTI_REGIONS.get(self.location, "/")) and not outside
 
 
-def ensure_bucket(store: Store, name: str, *, project: str, location: str) -> Bucket:
-    """The bucket; made in `location` for `project` where it is not there, with uniform access, closed to the public.
+def ensure_bucket(client: StorageClient, name: str, *, project: str, location: str) -> Bucket:
+    """Find the bucket, or create it in `location` for `project`, with uniform access and without public access.
 
-    StorageError where the name is illegal (nothing is asked then) or somebody else's, or permission is missing.
+    StorageError if the name is invalid (before any request) or taken, or a permission is missing.
     """
-    return find_bucket(store, name) or make_bucket(store, name, project=project, location=location)
+    return find_bucket(client, name) or create_bucket(client, name, project=project, location=location)
 
 
-def find_bucket(store: Store, name: str) -> Bucket | None:
-    """The bucket, None where there is none of that name; StorageError as `ensure_bucket` says."""
+def find_bucket(client: StorageClient, name: str) -> Bucket | None:
+    """The bucket, None if it does not exist. Raises as `ensure_bucket` does."""
     check_bucket_name(name)
-    target = f"{paths.of_bucket(name)}?fields=location,customPlacementConfig,projectNumber"
+    target = f"{url_paths.bucket_path(name)}?fields=location,customPlacementConfig,projectNumber"
     try:
-        return _read(name, store.call("GET", target, where=f"gs://{name}").json())
-    except Refused as error:
+        return _from_resource(name, client.request("GET", target, where=f"gs://{name}").json())
+    except StorageRequestError as error:
         if error.code == 404:
             return None
         if error.code != 403:
             raise
-    if _may_write(store, name):
+    if _may_write(client, name):
         return Bucket(name)
     raise StorageError(
-        _("the bucket is there, but you may not use it: it is somebody else's, or you lack the right"),
+        _("the bucket exists, but you have no permission to use it"),
         where=f"gs://{name}",
-        fix=_("name another bucket, or ask its owner for roles/storage.objectAdmin on it"),
+        fix=_("use another bucket, or ask the owner of this one for roles/storage.objectAdmin"),
     )
 
 
-def make_bucket(store: Store, name: str, *, project: str, location: str) -> Bucket:
-    """Make the bucket. One that somebody of us made meanwhile is as good; StorageError as `ensure_bucket` says."""
+def create_bucket(client: StorageClient, name: str, *, project: str, location: str) -> Bucket:
+    """Create the bucket, or find the one that another process has just created. Raises as `ensure_bucket` does."""
     check_bucket_name(name)
     access = {"uniformBucketLevelAccess": {"enabled": True}, "publicAccessPrevention": "enforced"}
-    wanted = {"name": name, "location": location.upper(), "iamConfiguration": access}
-    target = f"{paths.BUCKETS}?{urllib.parse.urlencode({'project': project})}"
-    body = json.dumps(wanted).encode()
+    resource = {"name": name, "location": location.upper(), "iamConfiguration": access}
+    target = f"{url_paths.BUCKETS}?{urllib.parse.urlencode({'project': project})}"
+    body = json.dumps(resource).encode()
     try:
-        made = store.call("POST", target, where=f"gs://{name}", body=body, Content_Type="application/json").json()
-    except Refused as error:
-        # Also after an answer that was lost: the first try had made it.
-        if error.code == 409 and (found := _ours(store, name)):
+        created = client.request(
+            "POST", target, where=f"gs://{name}", body=body, Content_Type="application/json"
+        ).json()
+    except StorageRequestError as error:
+        # Also after a response that was lost: the first attempt had created it.
+        if error.code == 409 and (found := _find_usable(client, name)):
             return found
-        raise _not_made(error, name, project, location) from error
-    return dataclasses.replace(_read(name, made), made=True)
+        raise _creation_error(error, name, project, location) from error
+    return dataclasses.replace(_from_resource(name, created), created=True)
 
 
-def readers(store: Store, name: str) -> frozenset[str]:
+def bucket_readers(client: StorageClient, name: str) -> frozenset[str]:
     """The members (`serviceAccount:…`, `allUsers`) whom the bucket's policy lets list and get its objects.
 
-    A grant to the whole project is not seen, one under a condition is not counted. Refused where the policy may not be
-    seen.
+    Project-wide grants are not visible here, conditional ones are not counted. StorageRequestError if the user may not
+    read the policy.
     """
-    target = f"{paths.of_bucket(name, 'iam')}?optionsRequestedPolicyVersion=3"
-    bindings = store.call("GET", target, where=f"gs://{name}").json().get("bindings") or ()
+    target = f"{url_paths.bucket_path(name, 'iam')}?optionsRequestedPolicyVersion=3"
+    bindings = client.request("GET", target, where=f"gs://{name}").json().get("bindings") or ()
     granted = [row for row in bindings if not row.get("condition")]
 
     def members(roles: set[str]) -> set[str]:
@@ -127,50 +129,50 @@ def readers(store: Store, name: str) -> frozenset[str]:
 
 
 def grant_command(bucket: str, reader: str) -> str:
-    """The command by which the bucket's owner lets the service account read it."""
+    """The command with which the bucket's owner grants the service account read access."""
     return (
         f"gcloud storage buckets add-iam-policy-binding gs://{bucket} "
         f"--member=serviceAccount:{reader} --role={READ_ROLE}"
     )
 
 
-def _read(name: str, data: Mapping[str, Any]) -> Bucket:
+def _from_resource(name: str, data: Mapping[str, Any]) -> Bucket:
     placement = data.get("customPlacementConfig") or {}
     regions = tuple(str(region).lower() for region in placement.get("dataLocations") or ())
     return Bucket(name, str(data.get("location") or "").lower(), regions, str(data.get("projectNumber") or ""))
 
 
-def _may_write(store: Store, name: str) -> bool:
-    # Rights on the objects without storage.buckets.get (roles/storage.objectAdmin) are the usual thing for a bucket
-    # that somebody else looks after.
-    wanted = "storage.objects.create"
+def _may_write(client: StorageClient, name: str) -> bool:
+    # Permissions on objects without storage.buckets.get (roles/storage.objectAdmin) are usual for a bucket that another
+    # team manages.
+    permission = "storage.objects.create"
     try:
-        target = f"{paths.of_bucket(name, 'iam/testPermissions')}?permissions={wanted}"
-        answer = store.call("GET", target, where=f"gs://{name}").json()
-    except Refused:
+        target = f"{url_paths.bucket_path(name, 'iam/testPermissions')}?permissions={permission}"
+        answer = client.request("GET", target, where=f"gs://{name}").json()
+    except StorageRequestError:
         return False
-    return wanted in (answer.get("permissions") or ())
+    return permission in (answer.get("permissions") or ())
 
 
-def _ours(store: Store, name: str) -> Bucket | None:
-    """The bucket where it may be used."""
+def _find_usable(client: StorageClient, name: str) -> Bucket | None:
+    """The bucket if the user may use it."""
     try:
-        return find_bucket(store, name)
+        return find_bucket(client, name)
     except StorageError:
         return None
 
 
-def _not_made(error: Refused, name: str, project: str, location: str) -> StorageError:
+def _creation_error(error: StorageRequestError, name: str, project: str, location: str) -> StorageError:
     where = f"gs://{name}"
     if error.code == 409:
-        text = _("the name of the bucket is taken by somebody else")
-        fix = _("bucket names are unique in the whole world: name another one, such as {name}-models", name=name)
+        text = _("the bucket name is already in use")
+        fix = _("choose another name, for example {name}-models; bucket names are globally unique", name=name)
     elif error.code == 403:
-        text = _("you may not make a bucket in project {project}: {text}", project=project, text=error.text)
-        fix = _("name a bucket that is there, or ask for roles/storage.admin in {project}", project=project)
+        text = _("no permission to create a bucket in project {project}: {text}", project=project, text=error.text)
+        fix = _("use an existing bucket, or ask for roles/storage.admin in {project}", project=project)
     elif error.code == 400:
-        text = _("the bucket cannot be made in {location}: {text}", location=location, text=error.text)
-        fix = _("choose the region with --region, such as us-central1")
+        text = _("could not create the bucket in {location}: {text}", location=location, text=error.text)
+        fix = _("choose the region with --region, for example us-central1")
     else:
         return error
     return StorageError(text, where=where, fix=fix)

@@ -1,8 +1,8 @@
-"""What is computed over a file's bytes: CRC32C as Cloud Storage writes it, and a strong hash for copies.
+"""Checksums of files: CRC32C as Cloud Storage has it, and a content hash that allows server-side copies.
 
-The strong hash is BLAKE3 over the BLAKE3 values of the file's blocks of 8 MiB: unlike a plain one it can be computed of
-parts that are sent in parallel, and unlike CRC32C (32 bits) it says that two contents are the same. SHA-256 would take
-as long as all else that an upload does.
+The content hash is BLAKE3 over the BLAKE3 values of the file's blocks of 8 MiB: unlike a plain hash it can be computed
+from parts that are uploaded in parallel, and unlike CRC32C (32 bits) it proves that two contents are equal. SHA-256
+would take as long as the rest of an upload.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ from blake3 import blake3
 
 from aip_magics.crc32c import combine_crc32c, encode_crc32c
 
-BLOCK = 8 << 20  # bytes of a block of the strong hash; a part of an upload is a whole number of them
+BLOCK_BYTES = 8 << 20  # of a block of the content hash; a part of a multipart upload is a whole number of blocks
 _READERS = min(4, os.cpu_count() or 1)  # threads that read one file
-SLICE = 256 << 10  # bytes that are sent at a time, and by many threads also read and hashed
-_LONG_SLICE = 1 << 20  # bytes that the few threads which only read take at a time
+SLICE_BYTES = 256 << 10  # sent at a time; many threads also read and hash in slices of this size
+_LONG_SLICE_BYTES = 1 << 20  # for the few threads that only read
 
 
 @dataclasses.dataclass(frozen=True)
 class Digest:
-    """`crc32c` base64 as the API writes it, `strong` the strong hash in hexadecimal, `size` in bytes."""
+    """`crc32c` is base64, as in the API; `content_hash` is hexadecimal; `size` in bytes."""
 
     crc32c: str
-    strong: str
+    content_hash: str
     size: int
 
 
 class Hasher:
-    """Digests of bytes that come one slice after the other, beginning at a block's start.
+    """Computes the digest of slices in order, from the start of a block on.
 
-    Without `strong` only CRC32C.
+    `with_content_hash` False: CRC32C only.
     """
 
-    def __init__(self, *, strong: bool = True) -> None:
-        self._strong = strong
+    def __init__(self, *, with_content_hash: bool = True) -> None:
+        self._with_content_hash = with_content_hash
         self.crc = 0
         self.size = 0
         self._blocks: list[bytes] = []
         self._block = blake3()
-        self._room = BLOCK
+        self._room = BLOCK_BYTES
 
     def update(self, data: bytes) -> None:
         self.crc = google_crc32c.extend(self.crc, data)
         self.size += len(data)
-        if self._strong:
+        if self._with_content_hash:
             self._add_to_blocks(memoryview(data))
 
     def _add_to_blocks(self, left: memoryview) -> None:
@@ -66,42 +66,42 @@ class Hasher:
         return encode_crc32c(self.crc)
 
     def blocks(self) -> list[bytes]:
-        """The BLAKE3 value of every block, the last one maybe short. Nothing may be added afterwards."""
-        if self._room < BLOCK:
+        """The BLAKE3 value of every block, the last of which may be short. Ends the hasher."""
+        if self._room < BLOCK_BYTES:
             self._end_block()
         return self._blocks
 
     def digest(self) -> Digest:
-        return Digest(self.crc32c, strong_hash(self.blocks()), self.size)
+        return Digest(self.crc32c, content_hash_of(self.blocks()), self.size)
 
     def _end_block(self) -> None:
         self._blocks.append(self._block.digest())
         self._block = blake3()
-        self._room = BLOCK
+        self._room = BLOCK_BYTES
 
 
-def strong_hash(blocks: Iterable[bytes]) -> str:
-    """The strong hash of a file from the BLAKE3 values of its blocks."""
+def content_hash_of(blocks: Iterable[bytes]) -> str:
+    """The content hash of a file from the BLAKE3 values of its blocks."""
     return blake3(b"".join(blocks)).hexdigest()
 
 
 def file_digest(path: Path, check: Callable[[], None] = lambda: None) -> Digest:
-    """Read a file once, a big one by several threads. OSError where it cannot be read, and what `check` raises.
+    """Read a file once, a large one with several threads. Raises OSError, and whatever `check` raises.
 
-    `check` is called often. A file that changes meanwhile gives a digest of another size, or of no content it had.
+    `check` is called often. If the file changes meanwhile, the digest matches neither its old nor its new content.
     """
     size = os.stat(path).st_size
 
     def block(start: int) -> Hasher:
         hasher = Hasher()
-        for data in slices(path, start, BLOCK, _LONG_SLICE):
+        for data in read_slices(path, start, BLOCK_BYTES, _LONG_SLICE_BYTES):
             check()
             hasher.update(data)
         return hasher
 
-    starts = range(0, size, BLOCK)
+    starts = range(0, size, BLOCK_BYTES)
     if len(starts) < 2:
-        return block(0).digest()  # to combine costs more than to read a small file
+        return block(0).digest()  # combining costs more than reading a small file
     from concurrent.futures import ThreadPoolExecutor  # most files are small
 
     with ThreadPoolExecutor(min(len(starts), _READERS), "digest") as threads:
@@ -109,25 +109,27 @@ def file_digest(path: Path, check: Callable[[], None] = lambda: None) -> Digest:
 
 
 def _whole(parts: list[Hasher]) -> Digest:
-    """The digest of a file from those of its blocks."""
+    """The digest of a file from the digests of its blocks."""
     crc32c = combine_crc32c((part.crc32c, part.size) for part in parts)
-    return Digest(crc32c, strong_hash(block for part in parts for block in part.blocks()), sum(p.size for p in parts))
+    return Digest(
+        crc32c, content_hash_of(block for part in parts for block in part.blocks()), sum(p.size for p in parts)
+    )
 
 
 def file_crc32c(path: Path) -> str:
-    """CRC32C of a file, base64. OSError where it cannot be read."""
+    """CRC32C of a file in base64. OSError if it cannot be read."""
     crc = 0
-    for data in slices(path):
+    for data in read_slices(path):
         crc = google_crc32c.extend(crc, data)
     return encode_crc32c(crc)
 
 
-def slices(path: Path, start: int = 0, size: int | None = None, most: int = SLICE) -> Iterator[bytes]:
-    """The bytes `start` to `start + size` of a file (to its end), up to `most` at a time. Ends where the file does."""
+def read_slices(path: Path, start: int = 0, size: int | None = None, max_bytes: int = SLICE_BYTES) -> Iterator[bytes]:
+    """Yield the bytes `start` to `start + size` of a file (default: its end), up to `max_bytes` at a time."""
     with path.open("rb", buffering=0) as file:
         file.seek(start)
         while size is None or size > 0:
-            data = file.read(most if size is None else min(most, size))
+            data = file.read(max_bytes if size is None else min(max_bytes, size))
             if not data:
                 return
             yield data

@@ -1,6 +1,6 @@
-"""AI Platform Prediction at Google's endpoint, global or regional, or at any compatible base URL.
+"""Target AI Platform Prediction: Google's global or regional endpoint, or any compatible base URL.
 
-Google shut the service down on 2025-01-31; compatible and private endpoints are reached the same way.
+Google shut the service down on 2025-01-31; compatible and private endpoints work in the same way.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from aip_magics.client import Transport
 from aip_magics.errors import CredentialsError
 from aip_magics.i18n import gettext as _
 from aip_magics.settings import gcloud_home
-from aip_magics.storage import GoogleAuth, Store
+from aip_magics.storage import GoogleAuth, StorageClient
 from aip_magics.targets.base import Target
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -23,7 +23,7 @@ SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 class AiPlatformTarget(Target):
     kind = "aiplatform"
-    _made: Any = None
+    _authorized_session: Any = None
 
     @property
     def endpoint(self) -> str:
@@ -43,15 +43,15 @@ class AiPlatformTarget(Target):
     def _transport(self) -> Transport:
         return Transport(self.endpoint, self._session())
 
-    def _store(self) -> Store:
+    def _storage_client(self) -> StorageClient:
         url = self.storage_url
-        proxy, ca_file = _surroundings(url)
-        return Store(url, self._authorize(url), proxy=proxy, ca_file=ca_file)
+        proxy, ca_file = _proxy_and_ca_file(url)
+        return StorageClient(url, self._authorize(url), proxy=proxy, ca_file=ca_file)
 
     def _authorize(self, url: str) -> GoogleAuth | None:
-        """The headers of the user's credentials; None, for anonymous requests, at another endpoint without any."""
-        if self.settings.storage_endpoint and _is_loopback(url) and not _credentials_at_hand():
-            return None  # google-auth would ask the network for those of a virtual machine
+        """Headers of the user's credentials; None (anonymous requests) for another endpoint if the user has none."""
+        if self.settings.storage_endpoint and _is_loopback(url) and not _has_credentials():
+            return None  # google-auth would ask the network for the credentials of a virtual machine
         try:
             return GoogleAuth(self._credentials, url)
         except CredentialsError:
@@ -60,16 +60,16 @@ class AiPlatformTarget(Target):
             return None
 
     def _session(self) -> Any:
-        if self._made is None:
+        if self._authorized_session is None:
             credentials = self._credentials
             from google.auth.transport.requests import AuthorizedSession
 
-            self._made = AuthorizedSession(credentials)
-        return self._made
+            self._authorized_session = AuthorizedSession(credentials)
+        return self._authorized_session
 
     @functools.cached_property
     def _credentials(self) -> Any:
-        """Google's Application Default Credentials. CredentialsError where there are none."""
+        """Google's Application Default Credentials. CredentialsError if there are none."""
         import google.auth
         import google.auth.exceptions
 
@@ -77,19 +77,19 @@ class AiPlatformTarget(Target):
             return google.auth.default(scopes=[SCOPE], quota_project_id=None)[0]
         except google.auth.exceptions.DefaultCredentialsError:
             raise CredentialsError(
-                _("no Application Default Credentials were found"),
+                _("Application Default Credentials not found"),
                 where=_("target aiplatform, {endpoint}", endpoint=self.endpoint),
-                fix=_("run `gcloud auth application-default login`, or leave --target out to use the embedded server"),
+                fix=_("run `gcloud auth application-default login`, or omit --target to use the embedded server"),
             ) from None
 
 
-def _surroundings(url: str) -> tuple[str | None, str | None]:
-    """The proxy and the bundle of certificates that the user's surroundings want for this URL, as requests has them."""
+def _proxy_and_ca_file(url: str) -> tuple[str | None, str | None]:
+    """Proxy and bundle of certificates that the user's environment sets for this URL, as requests reads them."""
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None
     if _is_loopback(url):
         return None, bundle
     if not bundle and not urllib.request.getproxies():
-        return None, None  # nearly always; importing requests takes longer than a small upload
+        return None, None  # the usual case; importing requests takes longer than a small upload
     import requests
 
     with requests.Session() as session:
@@ -102,6 +102,6 @@ def _is_loopback(url: str) -> bool:
     return urllib.parse.urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
 
 
-def _credentials_at_hand() -> bool:
+def _has_credentials() -> bool:
     named = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
     return bool(named) or (gcloud_home(os.environ) / "application_default_credentials.json").exists()

@@ -1,4 +1,4 @@
-"""What every target offers; connections are made when first used, so that a dry run contacts nothing."""
+"""Base class of targets; connections are opened on first use, so that a dry run sends no request."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ from typing import Any
 
 from aip_magics.client import Client, Transport
 from aip_magics.settings import Settings
-from aip_magics.storage import Store
+from aip_magics.storage import StorageClient
 
 
 class Target(abc.ABC):
-    """One end a deployment can go to: `client` speaks the v1 API there, `store` and `storage` its Cloud Storage."""
+    """Where a deployment can go.
+
+    Attributes:
+        client: Client of the v1 API.
+        storage_client: Our client of its Cloud Storage, for uploads, downloads and buckets.
+        google_storage_client: Google's client of the same, for browsing.
+    """
 
     kind: str
 
@@ -24,7 +30,7 @@ class Target(abc.ABC):
     @property
     @abc.abstractmethod
     def endpoint(self) -> str:
-        """Base URL of the v1 API, without a trailing slash; for display it may be a description."""
+        """Base URL of the v1 API, without a trailing slash; a placeholder as long as no server runs."""
 
     @property
     @abc.abstractmethod
@@ -33,17 +39,17 @@ class Target(abc.ABC):
 
     @abc.abstractmethod
     def connect(self) -> str:
-        """Make sure that the other end is there; returns one line about it for people."""
+        """Make sure that the target is reachable; returns one line for the user."""
 
-    def warm(self, framework: str) -> None:  # noqa: B027 - most targets have nothing to prepare
-        """Tell the other end that a version of this framework (as the API names it) will come. Returns at once."""
+    def preload(self, framework: str) -> None:  # noqa: B027 - most targets have nothing to prepare
+        """Announce a version of this framework (as the API names it). Returns at once."""
 
     @abc.abstractmethod
     def _transport(self) -> Transport: ...
 
     @abc.abstractmethod
     def _session(self) -> Any:
-        """An AuthorizedSession with the target's credentials."""
+        """A google-auth AuthorizedSession with the target's credentials."""
 
     poll_seconds = 2.0
 
@@ -52,16 +58,16 @@ class Target(abc.ABC):
         return Client(self._transport(), self.project, poll_seconds=self.poll_seconds)
 
     @abc.abstractmethod
-    def _store(self) -> Store: ...
+    def _storage_client(self) -> StorageClient: ...
 
     @functools.cached_property
-    def store(self) -> Store:
-        """What sends, fetches and lists the objects of this target."""
-        return self._store()
+    def storage_client(self) -> StorageClient:
+        """Uploads, downloads and lists the objects of this target."""
+        return self._storage_client()
 
     @functools.cached_property
-    def storage(self) -> Any:
-        """A `google.cloud.storage.Client` for this target: for buckets and IAM; its import costs half a second."""
+    def google_storage_client(self) -> Any:
+        """A `google.cloud.storage.Client` for this target; its import takes half a second."""
         from google.cloud import storage
 
         session = self._session()
@@ -74,5 +80,5 @@ class Target(abc.ABC):
 
     @property
     def default_region(self) -> str:
-        """Where buckets go when nothing else is said: the endpoint's region, else the API's own default."""
+        """Region of new buckets: that of the endpoint, or else the default of the API."""
         return self.region or "us-central1"

@@ -1,4 +1,4 @@
-"""From settings to a target. A further target joins as a file beside this one and a line here."""
+"""Choice of the target by the settings. To add a target, add a module in this folder and an entry here."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from aip_magics.targets.local import LocalTarget
 
 
 def choose(settings: Settings) -> Target:
-    """The target of these settings. Nothing is contacted or started yet."""
+    """Create the target of these settings, without any request and without starting a server."""
     return {"local": LocalTarget, "aiplatform": AiPlatformTarget}[settings.target.value](settings)

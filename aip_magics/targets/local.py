@@ -1,4 +1,4 @@
-"""The embedded server: found through its state file, started when it is not there."""
+"""Target embedded server: found through its state file, started if it does not run."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from aip_magics.client import Transport
 from aip_magics.errors import ServerError
 from aip_magics.i18n import gettext as _
 from aip_magics.settings import private
-from aip_magics.storage import Store, bearer
+from aip_magics.storage import StorageClient, bearer
 from aip_magics.targets.base import Target
 from aip_magics.targets.state import ServerState
 
 START_SECONDS = 20.0
-ANSWER_BYTES = 64 << 10  # of our own few routes: one line each
-_children: list[subprocess.Popen[bytes]] = []  # servers that this process started; reaped when they end
-# `-m` would put the working directory first on the path; PYTHONPATH would reach the workers of other Pythons too. So
-# the place of this very package (installed or not) goes to the end of the path, and nothing else changes.
+MAX_RESPONSE_BYTES = 64 << 10  # of the server's own routes, which return one line each
+_children: list[subprocess.Popen[bytes]] = []  # servers that this process started; reaped after their end
+# `-m` would put the working directory first on the path, and PYTHONPATH would apply to workers of other Pythons. So
+# the directory of this package (installed or not) is appended to the path, and nothing else changes.
 _ROOT = str(Path(__file__).resolve().parents[2])
 _BOOT = """import runpy, sys
 sys.path[:1] = []
@@ -58,17 +58,17 @@ class LocalTarget(Target):
         self._state = start(self.settings.data_dir)
         return _("embedded server started at {url} (project {project})", url=self._state.url, project=self.project)
 
-    def warm(self, framework: str) -> None:
-        # Only a hint: whatever is wrong with the server is told by the next call, which needs it.
+    def preload(self, framework: str) -> None:
+        # Only a hint: the next call, which needs the server, reports its errors.
         with contextlib.suppress(OSError, http.client.HTTPException):
             body = json.dumps({"framework": framework}).encode()
             _call(self._connected(), "POST", "/aip-magics/warm", 5.0, body, {PYTHON_HEADER: this_python()})
 
     def _transport(self) -> Transport:
         state = self._connected()
-        # The embedded server is global and regional at once: as at Google, the host name decides which.
+        # The embedded server is global and regional at once: as with Google, the host name decides which.
         host = {"Host": f"{self.region}-ml.googleapis.com"} if self.region else {}
-        # A version is served by the Python that deploys it, so that a model trained here loads there.
+        # The Python that deploys a version serves it, so that a model loads with the libraries it was trained with.
         return Transport(state.url, self._session(), headers={PYTHON_HEADER: this_python(), **host})
 
     def _connected(self) -> ServerState:
@@ -77,33 +77,33 @@ class LocalTarget(Target):
         assert self._state is not None
         return self._state
 
-    def _store(self) -> Store:
+    def _storage_client(self) -> StorageClient:
         state = self._connected()
-        return Store(state.url, bearer(state.token))
+        return StorageClient(state.url, bearer(state.token))
 
     def _session(self) -> Any:
         from google.auth.transport.requests import AuthorizedSession
         from google.oauth2.credentials import Credentials
 
         session = AuthorizedSession(Credentials(token=self._connected().token), refresh_status_codes=())
-        # A proxy or a .netrc of the user's must neither see nor replace what goes to our own loopback server.
+        # The user's proxy or .netrc must neither see nor change requests to the loopback server.
         session.trust_env = False
         return session
 
 
 def running(data_dir: Path) -> ServerState | None:
-    """The server of this data directory, if it is alive: the file alone may be from before a crash.
+    """The server of this data directory, if it is alive; the state file alone may be from before a crash.
 
-    SettingsError where others can write there: a file of theirs would lead us, and our models, to a server of theirs.
+    SettingsError if other users can write to the directory: their state file would send our models to their server.
     """
     state = ServerState.read(private(data_dir))
     return state if state and _healthy(state) else None
 
 
 def start(data_dir: Path, *options: str) -> ServerState:
-    """Start a detached server (it outlives this process) and wait until it answers.
+    """Start a detached server, which outlives this process, and wait until it responds.
 
-    Two starters at once are fine: the server holds a lock, and the second one finds the first one's server.
+    Two processes may do so at once: the server holds a lock, and the second process finds the server of the first.
     """
     private(data_dir).mkdir(parents=True, exist_ok=True, mode=0o700)
     log = data_dir / "start.log"
@@ -115,35 +115,37 @@ def start(data_dir: Path, *options: str) -> ServerState:
             stdout=output,
             stderr=output,
             cwd=data_dir,
-            env={name: value for name, value in os.environ.items() if name != "AIP_MAGICS_TOKEN"},  # it has a file
-            start_new_session=True,  # an interrupted cell or a restarted kernel must not take the server along
+            env={
+                name: value for name, value in os.environ.items() if name != "AIP_MAGICS_TOKEN"
+            },  # the server has a file for it
+            start_new_session=True,  # an interrupted cell or a restarted kernel must not stop the server
         )
     _children.append(process)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if state := running(data_dir):
             return state
-        if process.poll() not in (None, 3):  # 3: another server holds the lock; it will answer soon
+        if process.poll() not in (None, 3):  # 3: another server holds the lock and will respond soon
             break
         time.sleep(0.02)
-    tail = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or [_("it printed nothing")]
+    tail = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or [_("no output")]
     raise ServerError(
         _("the embedded server did not start: {tail}", tail=tail[0]),
         where=str(log),
-        fix=_("read that log; `aip-magics server start --foreground` shows the start in the terminal"),
+        fix=_("check that log, or run `aip-magics server start --foreground` to see the output in the terminal"),
     )
 
 
 def serve(data_dir: Path, *options: str) -> None:
-    """Run a server in the foreground, with its log in the terminal, until Ctrl-C. ServerError when it fails."""
+    """Run a server in the foreground, with its log in the terminal, until Ctrl-C. ServerError if it fails."""
     process = subprocess.Popen([*_command(data_dir, options), "--foreground"], stdin=subprocess.DEVNULL)
     while process.returncode is None:
-        # Ctrl-C reaches the server, too: it ends by itself, and is waited for.
+        # Ctrl-C reaches the server, too: it stops by itself, and we wait for it.
         with contextlib.suppress(KeyboardInterrupt):
             process.wait()
     if process.returncode:
         raise ServerError(
-            _("the embedded server ended with an error"), where=str(data_dir), fix=_("its last lines say why")
+            _("the embedded server exited with an error"), where=str(data_dir), fix=_("check the last lines of its log")
         )
 
 
@@ -152,11 +154,11 @@ def _command(data_dir: Path, options: tuple[str, ...]) -> list[str]:
 
 
 def stop(data_dir: Path, seconds: float = 15.0) -> bool:
-    """Stop the server of this data directory; False where none was running."""
+    """Stop the server of this data directory; False if none was running."""
     state = running(data_dir)
     if state is None:
         return False
-    with contextlib.suppress(OSError, http.client.HTTPException):  # it may be gone before its answer is
+    with contextlib.suppress(OSError, http.client.HTTPException):  # it may exit before its response arrives
         _call(state, "POST", "/aip-magics/stop", seconds)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -164,20 +166,20 @@ def stop(data_dir: Path, seconds: float = 15.0) -> bool:
             return True
         time.sleep(0.02)
     raise ServerError(
-        _("the embedded server does not stop"),
+        _("the embedded server did not stop"),
         where=_("process {pid}", pid=state.pid),
         fix=f"kill {state.pid}",
     )
 
 
 def exists(pid: int) -> bool:
-    """Whether the process is there; one that has ended and only waits for its parent to notice is not."""
+    """Whether the process is running; a zombie is not."""
     for child in [child for child in _children if child.poll() is not None]:
         _children.remove(child)
     try:
         stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
     except OSError:
-        if Path("/proc/self").exists() or os.name == "nt":  # on Windows the answer to /healthz has to do
+        if Path("/proc/self").exists() or os.name == "nt":  # on Windows the response to /healthz has to suffice
             return False
     else:
         return stat.rpartition(")")[2].split()[0] != "Z"
@@ -197,7 +199,7 @@ def _healthy(state: ServerState) -> bool:
 
 
 def this_python() -> str:
-    """This interpreter as a header's value, which carries ASCII only."""
+    """Path of this interpreter as the value of a header, which is ASCII only."""
     return urllib.parse.quote(sys.executable)
 
 
@@ -209,10 +211,10 @@ def _call(
     body: bytes | None = None,
     headers: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    # urllib, not requests: this is asked before every command and importing requests costs 0.2 s.
+    # urllib, not requests: this call precedes every command, and importing requests takes 0.2 s.
     sent = {"Authorization": f"Bearer {state.token}", **headers}
     request = urllib.request.Request(state.url + path, method=method, data=body, headers=sent)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=seconds) as response:
-        text: str = response.read(ANSWER_BYTES).decode("utf-8", "replace")
+        text: str = response.read(MAX_RESPONSE_BYTES).decode("utf-8", "replace")
         return text

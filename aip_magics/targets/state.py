@@ -1,4 +1,4 @@
-"""The state file by which clients find the embedded server: written by the server, read by everyone else."""
+"""State file of the embedded server: written by the server, read by its clients to find it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,17 @@ import tempfile
 from pathlib import Path
 
 STATE_FILE = "server.json"
-
-
-LEAST_TOKEN = 16  # characters
+MIN_TOKEN_CHARS = 16
 
 
 def is_token(text: str) -> bool:
-    """Whether an access token is long enough, and fit for a header."""
-    return len(text) >= LEAST_TOKEN and text.isascii() and text.isprintable() and " " not in text
+    """Whether an access token is long enough and valid in a header."""
+    return len(text) >= MIN_TOKEN_CHARS and text.isascii() and text.isprintable() and " " not in text
 
 
 @dataclasses.dataclass(frozen=True)
 class ServerState:
-    """A running server, as it wrote itself down. `token` never leaves this object but in an Authorization header."""
+    """A running server, as its state file describes it. `token` is used in Authorization headers only."""
 
     pid: int
     start_time: float
@@ -40,7 +38,7 @@ class ServerState:
 
     @classmethod
     def read(cls, data_dir: Path) -> ServerState | None:
-        """The state written in `data_dir`, or None where there is none or it cannot be read whole."""
+        """Read the state file in `data_dir`; None if it does not exist or is incomplete."""
         try:
             data = json.loads((data_dir / STATE_FILE).read_text(encoding="utf-8"))
             return cls(
@@ -57,14 +55,14 @@ class ServerState:
             return None
 
     def write(self) -> None:
-        """Write the file for its owner only (0600), whole or not at all."""
+        """Write the state file atomically, readable by its owner only (0600)."""
         data = {**dataclasses.asdict(self), "data_dir": str(self.data_dir), "url": self.url}
         write_private(self.data_dir / STATE_FILE, json.dumps(data, indent=1))
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file for its owner only (0600), whole or not at all: for what holds a token."""
-    # mkstemp makes the file 0600 from its first byte; the rename makes it visible at once and whole.
+    """Write a file with a token atomically, readable by its owner only (0600)."""
+    # mkstemp creates the file with mode 0600; the rename makes it visible when it is complete.
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -196,8 +196,14 @@ class Connection(asyncio.Protocol):
             id_ = self._bucket.id()
             if method == "POST":
                 uploads[id_] = {}
-                return _xml("InitiateMultipartUploadResult", f"<UploadId>{id_}</UploadId>")
+                return _xml(
+                    "InitiateMultipartUploadResult",
+                    f"<Bucket>bucket</Bucket><Key>{name}</Key><UploadId>{id_}</UploadId>",
+                )
             return _xml("ListMultipartUploadsResult")
+        if "uploadId" not in query:  # obstore's upload of a small object
+            made = self._bucket.store(name, b"".join(self._body), {})
+            return 200, {"etag": f'"{made["etag"]}"', "x-goog-generation": made["generation"]}, b""
         id_ = query["uploadId"]
         if id_ not in uploads:
             return 404, {}, b""
@@ -211,7 +217,7 @@ class Connection(asyncio.Protocol):
         whole = (combine_crc32c(pieces), sum(size for _, size in pieces))
         made = self._bucket.keep(name, whole, componentCount=len(pieces))
         told = {"x-goog-generation": made["generation"], "x-goog-hash": f"crc32c={whole[0]}"}
-        return _xml("CompleteMultipartUploadResult", **told)
+        return _xml("CompleteMultipartUploadResult", f"<ETag>&quot;{made['etag']}&quot;</ETag>", **told)
 
 
 def _json(value: object) -> Answer:

@@ -1,4 +1,4 @@
-"""An upload against `gcloud storage cp -r`, `gsutil -m cp -r` and google-cloud-storage's transfer manager.
+"""An upload against `gcloud storage cp -r`, `gsutil -m cp -r`, google-cloud-storage's transfer manager and obstore.
 
 Whole processes to the same server, interleaved, and the same upload from a Python that runs already, as in a notebook.
 gsutil reaches no server without TLS: it is compared with ours over TLS. The goals are for a server that costs nearly
@@ -9,6 +9,7 @@ so that there the ratios show less than the clients differ; they are told withou
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import itertools
 import os
 import random
@@ -28,7 +29,7 @@ from rounds import Goal, in_turns, ratio, seconds
 import aip_magics as package
 from aip_magics.artifacts import inspect_model_dir
 from aip_magics.errors import Interrupted
-from aip_magics.storage import Digests, GsUri, Standing, Store, plan, upload
+from aip_magics.storage import DigestCache, GsUri, ProgressSnapshot, StorageClient, plan_upload, upload
 
 pytestmark = pytest.mark.benchmark
 
@@ -36,6 +37,7 @@ HERE = Path(__file__).parent
 GCLOUD, GSUTIL = shutil.which("gcloud"), shutil.which("gsutil")
 OURS, KERNEL = "aip-magics upload", "the same from a running Python"
 THEIRS, MANAGER = "gcloud storage cp -r", "transfer_manager, 8 threads"
+OBSTORE = "obstore, without checksums"  # pip install obstore; without it the row is left out
 AGAIN, KERNEL_AGAIN, THEIRS_AGAIN = (f"{way}, nothing changed" for way in (OURS, KERNEL, THEIRS))
 MEMORY, CPU = 100, 0.6  # MB, milliseconds for a small file
 UNCHANGED = 40  # times as fast as gcloud, when nothing changed
@@ -75,7 +77,7 @@ class Load:
 LOADS = {
     "one file of 1 GiB": Load((1024 * MI,), 3),
     "200 x 1 MiB": Load((MI,) * 200, 10),
-    "5,000 x 4 KiB": Load((4096,) * 5000, 6, rounds=2),
+    "5,000 x 4 KiB": Load((4096,) * 5000, 3, rounds=2),
     "a SavedModel of 120 MB": Load((100 * MI, 14 * MI, 3 * MI, MI, *[20_000] * 6), 10, rounds=5),
 }
 
@@ -149,9 +151,11 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     environment["BOTO_CONFIG"] = str(folder / "boto")
     (folder / "boto").write_text(BOTO.format(port=secure_url.rpartition(":")[2]))
     environment["CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE"] = f"{url}/"
-    store = Store(url)
-    store.call("POST", "/storage/v1/b?project=demo", where=url, body=b'{"name": "bucket"}', Content_Type="text/json")
-    store.close()
+    client = StorageClient(url)
+    client.request(
+        "POST", "/storage/v1/b?project=demo", where=url, body=b'{"name": "bucket"}', Content_Type="text/json"
+    )
+    client.close()
     yield Server(request.param, url, environment, secure_url)
     process.terminate()
     process.wait(60)
@@ -184,7 +188,7 @@ def test_uploads(
     load = LOADS[name]
     folder = source(load)
     costs: list[float] = []
-    store = Store(server.url)
+    client = StorageClient(server.url)
 
     def command(destination: str) -> list[str]:
         return [*aip_magics, "upload", str(folder), destination, "--storage-endpoint", server.url]
@@ -196,8 +200,8 @@ def test_uploads(
 
     def kernel(destination: str) -> float:
         def run() -> None:
-            fresh, known = Store(server.url), Digests(tmp_path / "digests")
-            made = plan(fresh, inspect_model_dir(folder).files, GsUri.parse(destination), digests=known)
+            fresh, known = StorageClient(server.url), DigestCache(tmp_path / "digests")
+            made = plan_upload(fresh, inspect_model_dir(folder).files, GsUri.parse(destination), digests=known)
             upload(fresh, made, digests=known)
             fresh.close()
 
@@ -210,13 +214,17 @@ def test_uploads(
         prefix = destination.removeprefix("gs://bucket/")
         return server.run(sys.executable, str(HERE / "transfer_manager.py"), server.url, str(folder), prefix)[0]
 
+    def obstore(destination: str) -> float:
+        prefix = destination.removeprefix("gs://bucket/")
+        return server.run(sys.executable, str(HERE / "obstore_upload.py"), server.url, str(folder), prefix)[0]
+
     def anew(way: Callable[[str], float]) -> Callable[[], float]:
         def run() -> float:
             destination = GsUri("bucket", f"run-{next(_numbers)}/")
             taken = way(str(destination))
-            there = plan(store, [], destination, delete_extra=True)
+            there = plan_upload(client, [], destination, delete_extra=True)
             assert sorted(remote.size for remote in there.remove) == sorted(load.sizes)
-            upload(store, there)
+            upload(client, there)
             return taken
 
         return run
@@ -225,6 +233,7 @@ def test_uploads(
         OURS: anew(ours),
         KERNEL: anew(kernel),
         MANAGER: anew(manager),
+        **({OBSTORE: anew(obstore)} if importlib.util.find_spec("obstore") and server.name != EMBEDDED else {}),
         **({THEIRS: anew(theirs)} if GCLOUD else {}),
     }
     measured = in_turns(ways, load.rounds)
@@ -233,6 +242,8 @@ def test_uploads(
         for way in (OURS, KERNEL):
             tell(ratio(measured[THEIRS], measured[way], server.goal(load.goal)))
     tell(ratio(measured[MANAGER], measured[OURS], server.goal(1)))
+    if OBSTORE in measured:
+        tell(ratio(measured[OBSTORE], measured[OURS], None))
     again = f"gs://bucket/again-{next(_numbers)}/"
     memory = server.peak(*command(again))
     sent = costs[:]
@@ -251,7 +262,7 @@ def test_uploads(
     if max(load.sizes) < MI:
         small = (min(sent) - min(costs)) / len(load.sizes) * 1000
         tell(f"  processor time for a file: {small:.2f} ms; {Goal(most=CPU).told(small)}")
-    store.close()
+    client.close()
 
 
 @pytest.mark.skipif(GSUTIL is None, reason="gsutil is not installed")
@@ -279,20 +290,20 @@ def test_a_stop(server: Server, source: Callable[[Load], Path], tell: Any) -> No
     folder = source(Load((200 * MI, *[20 * MI] * 5, *[4096] * 1500), 1))
     late: list[float] = []
     for number in range(10):
-        store, cancel, begun = Store(server.url), threading.Event(), [0.0]
-        made = plan(store, inspect_model_dir(folder).files, GsUri("bucket", f"stop-{next(_numbers)}/"))
+        client, cancel, begun = StorageClient(server.url), threading.Event(), [0.0]
+        made = plan_upload(client, inspect_model_dir(folder).files, GsUri("bucket", f"stop-{next(_numbers)}/"))
         files = number * len(made.send) // 12
 
         def stop(
-            now: Standing, begun: list[float] = begun, cancel: threading.Event = cancel, files: int = files
+            now: ProgressSnapshot, begun: list[float] = begun, cancel: threading.Event = cancel, files: int = files
         ) -> None:
             if now.files_done >= files and not cancel.is_set():
                 begun[0] = time.perf_counter()
                 cancel.set()
 
         with pytest.raises(Interrupted):
-            upload(store, made, cancel=cancel, progress=stop)
+            upload(client, made, cancel=cancel, progress=stop)
         late.append(time.perf_counter() - begun[0])
-        store.close()
+        client.close()
     shown = ", ".join(f"{each * 1000:.0f}" for each in sorted(late))
     tell(f"a stop, to {server.name}: {shown} ms; {Goal(most=0.2).told(max(late))}")

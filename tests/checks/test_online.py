@@ -166,7 +166,7 @@ def test_the_embedded_server_answers_all_questions(embedded: Path, monkeypatch: 
     model = target.client.create_model(Model(name="iris", regions=("us-central1",)))
     view = TargetView(target, model, [], "gs://my-bucket/iris/v1/")
     assert view.bucket() is None
-    target.storage.create_bucket("my-bucket", location="us-east1")
+    target.google_storage_client.create_bucket("my-bucket", location="us-east1")
     assert view.bucket().location == "us-east1"
     assert view.bucket().project_number.isdecimal()
     assert view.service_agent().endswith("@cloud-ml.google.com.iam.gserviceaccount.com")

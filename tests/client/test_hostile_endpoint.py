@@ -70,7 +70,7 @@ def test_a_redirect_is_an_error_and_no_bearer_follows_it(other: Hostile, client:
         )
         other.answer = lambda _head: [head]
         for call in (client.list_models, lambda: client.get_model("m"), lambda: client.predict("m", b"{}")):
-            with pytest.raises(errors.ApiError, match="leads elsewhere") as caught:
+            with pytest.raises(errors.ApiError, match="the endpoint redirects to") as caught:
                 call()
             assert elsewhere.url in caught.value.message
             assert caught.value.where == other.url
@@ -81,14 +81,14 @@ def test_a_redirect_is_an_error_and_no_bearer_follows_it(other: Hostile, client:
 def test_an_answer_that_is_no_object(other: Hostile, client: Client, body: str) -> None:
     raw = body.encode()
     other.answer = lambda _head: [OK + b"Content-Length: %d\r\n\r\n%b" % (len(raw), raw)]
-    with pytest.raises(errors.ApiError, match="no JSON object"):
+    with pytest.raises(errors.ApiError, match="expected a JSON object"):
         client.get_model("iris")
 
 
 def test_pages_without_end(other: Hostile, client: Client) -> None:
     pages = iter(range(10**9))
     other.answer = lambda _head: answer({"models": [{"name": "m"}], "nextPageToken": str(next(pages))})
-    with memory(), within(100), pytest.raises(errors.ApiError, match="after 1000 entries there are more") as caught:
+    with memory(), within(100), pytest.raises(errors.ApiError, match="more than 1000 entries") as caught:
         client.list_models()
     assert caught.value.where == other.url
 
@@ -96,7 +96,7 @@ def test_pages_without_end(other: Hostile, client: Client) -> None:
 def test_pages_in_a_circle(other: Hostile, client: Client) -> None:
     tokens = iter("abcab")
     other.answer = lambda _head: answer({"operations": [], "nextPageToken": next(tokens)})
-    with pytest.raises(errors.ApiError, match="a page token came twice"):
+    with pytest.raises(errors.ApiError, match="repeated or invalid page token"):
         client.list_operations()
 
 
@@ -106,13 +106,13 @@ def test_large_pages_without_end(other: Hostile, client: Client) -> None:
     other.answer = lambda _head: answer(
         {"models": [{"name": "m", "description": filler}], "nextPageToken": str(next(pages))}
     )
-    with memory(150 << 20), within(60), pytest.raises(errors.ApiError, match="there are more"):
+    with memory(150 << 20), within(60), pytest.raises(errors.ApiError, match=r"more than \d+ entries"):
         client.list_models()
 
 
 def test_a_list_that_is_none(other: Hostile, client: Client) -> None:
     other.answer = lambda _head: answer({"models": "abc"})
-    with pytest.raises(errors.ApiError, match="it is no list"):
+    with pytest.raises(errors.ApiError, match="expected a list"):
         client.list_models()
 
 

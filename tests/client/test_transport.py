@@ -11,7 +11,7 @@ import requests
 
 from aip_magics import errors
 from aip_magics.client import Client, Request, Transport
-from aip_magics.client.transport import error_of
+from aip_magics.client.transport import error_from_response
 from aip_magics.spec import Operation
 
 
@@ -112,9 +112,8 @@ def test_unknown_fields_of_a_reply_are_left_out(script: Script, client: Client) 
 def test_wait_polls_until_done(script: Script, client: Client) -> None:
     name = "projects/my-project/operations/create_iris_v1-1"
     script.answers = [(200, {"name": name}), (200, {"name": name, "done": True, "response": {}})]
-    polled: list[Operation] = []
-    done = client.wait(Operation(name=name), on_poll=polled.append, sleep=lambda _: None)
-    assert done.done
+    polled = [update.operation for update in client.watch(Operation(name=name), sleep=lambda _: None)]
+    assert polled[-1].done
     assert len(polled) == 2
 
 
@@ -141,20 +140,22 @@ def test_wait_raises_what_the_operation_says(client: Client) -> None:
 def test_error_objects_become_errors(code: int, status: str, kind: type[errors.ApiError]) -> None:
     field = {"fieldViolations": [{"field": "version.name", "description": "x"}]}
     data = {"error": {"code": code, "message": "no", "status": status, "details": [field]}}
-    error = error_of(code, data, "", "http://127.0.0.1:1")
+    error = error_from_response(code, data, "", "http://127.0.0.1:1")
     assert type(error) is kind
     assert (error.message, error.where) == ("no", "version.name")
 
 
 def test_the_string_form_of_predictions() -> None:
-    error = error_of(400, {"error": "Prediction failed: Exception during sklearn prediction: x"}, "", "http://a")
+    error = error_from_response(
+        400, {"error": "Prediction failed: Exception during sklearn prediction: x"}, "", "http://a"
+    )
     assert isinstance(error, errors.PredictionError)
     assert error.detail == "Exception during sklearn prediction: x"
 
 
 @pytest.mark.parametrize("host", ["ml.googleapis.com", "us-central1-ml.googleapis.com"])
 def test_googles_own_endpoint_says_that_it_has_ended(host: str) -> None:
-    error = error_of(404, None, "<html>Not Found", f"https://{host}")
+    error = error_from_response(404, None, "<html>Not Found", f"https://{host}")
     assert isinstance(error, errors.ServiceEnded)
     assert "2025-01-31" in error.fix
     assert "Not Found" in error.message

@@ -10,7 +10,7 @@ from resource_lines import Lines
 
 from aip_magics import errors, resource_names
 from aip_magics.client import calls
-from aip_magics.storage import paths
+from aip_magics.storage import url_paths
 
 BAD = ("iris/versions/v1", "iris?x=", "iris:predict", "../iris", "iris%2Fversions%2Fv1", "iris#v1", "iris v1")
 BAD_FULL = (
@@ -140,14 +140,19 @@ def test_names_that_services_give_are_taken() -> None:
 
 @pytest.mark.parametrize("bucket", ["a/b", "b?x", "..", "bucket#", "Bucket", "b%2Fc"])
 def test_a_bucket_is_one_part_of_the_path(bucket: str) -> None:
-    for made in (paths.of_bucket, paths.of_uploads, paths.of_parts, lambda name: paths.of_object(name, "x")):
+    for made in (
+        url_paths.bucket_path,
+        url_paths.upload_path,
+        url_paths.xml_path,
+        lambda name: url_paths.object_path(name, "x"),
+    ):
         with pytest.raises(errors.StorageError):
             made(bucket)
 
 
 @pytest.mark.parametrize("name", ["a/b?c#d", "..%2F", "a/../b", "%", " "])
 def test_an_object_is_one_part_of_the_path(name: str) -> None:
-    path = paths.of_object("bucket", name)
+    path = url_paths.object_path("bucket", name)
     assert path.count("/") == 6
     assert not set(path) & set("?# ")
 
@@ -155,4 +160,4 @@ def test_an_object_is_one_part_of_the_path(name: str) -> None:
 @pytest.mark.parametrize("name", [".", "..", "", "a\nb"])
 def test_an_object_that_cannot_be_there_is_not_asked_for(name: str) -> None:
     with pytest.raises(errors.StorageError):
-        paths.of_object("bucket", name)
+        url_paths.object_path("bucket", name)

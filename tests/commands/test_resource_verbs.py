@@ -182,7 +182,9 @@ def test_an_operation_that_fails_is_written_down_as_failed(aip: Lines, tmp_path:
     from aip_magics.targets import choose
 
     target = choose(settings.resolve(target="local"))
-    target.storage.bucket("aip-local-aiplatform").blob("broken/model.pkl").upload_from_string(b"\x80\x04broken")
+    target.google_storage_client.bucket("aip-local-aiplatform").blob("broken/model.pkl").upload_from_string(
+        b"\x80\x04broken"
+    )
     with pytest.raises(errors.OperationFailed):
         client("create-version bad --model iris --origin gs://aip-local-aiplatform/broken/ --framework scikit-learn")
     assert [(entry.verb, entry.outcome) for entry in client.journal.entries()][-1] == ("create-version", "failed")

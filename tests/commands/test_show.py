@@ -19,7 +19,7 @@ from aip_magics.commands.common.options import SCRIPT_FORMATS
 from aip_magics.commands.show import DryRun, render_script
 from aip_magics.commands.show.planned_calls import Address
 from aip_magics.errors import OptionError, StorageError
-from aip_magics.storage import GsUri, listing
+from aip_magics.storage import GsUri, list_objects
 from aip_magics.targets import choose, local
 
 ROOT = Path(__file__).parents[2]
@@ -227,8 +227,8 @@ def test_transfers_as_they_are_shown(aip: Lines, form: str, tmp_path: Path) -> N
     (folder / ".git" / "config").write_bytes(b"x")
     upload = f"upload {shlex.quote(str(folder))} {uri}"
     run(PROGRAMS[form], aip(f"{upload} --show {form}"), tmp_path)
-    store = choose(settings.resolve()).store
-    assert set(listing(store, GsUri.parse(uri))) == set(sent)
+    store = choose(settings.resolve()).storage_client
+    assert set(list_objects(store, GsUri.parse(uri))) == set(sent)
     run(PROGRAMS[form], aip(f"pull {uri} {tmp_path / 'new'} --show {form}"), tmp_path)
     assert contents(tmp_path / "new") == sent
     aip(f"upload {folder / 'model.bin'} {uri}/extra".replace(str(folder), shlex.quote(str(folder))))
@@ -237,10 +237,10 @@ def test_transfers_as_they_are_shown(aip: Lines, form: str, tmp_path: Path) -> N
             aip(f"{upload} --delete-extra --show {form}")
     else:
         run(PROGRAMS[form], aip(f"{upload} --delete-extra --show {form}"), tmp_path)
-        assert set(listing(store, GsUri.parse(uri))) == set(sent)
+        assert set(list_objects(store, GsUri.parse(uri))) == set(sent)
     one = shlex.quote(str(folder / "model.bin"))
     run(PROGRAMS[form], aip(f"upload {one} gs://models-of-mine/b --show {form}"), tmp_path)
-    assert set(listing(store, GsUri.parse("gs://models-of-mine/b"))) == {"model.bin"}
+    assert set(list_objects(store, GsUri.parse("gs://models-of-mine/b"))) == {"model.bin"}
     run(PROGRAMS[form], aip(f"pull gs://models-of-mine/b/model.bin {tmp_path / 'one'} --show {form}"), tmp_path)
     assert contents(tmp_path / "one") == {"model.bin": sent["model.bin"]}
     with pytest.raises(OptionError, match="single file"):
@@ -264,7 +264,7 @@ def test_a_dry_run_of_a_pull_fetches_nothing(aip: Lines, tmp_path: Path) -> None
     aip(f"pull gs://aip-local-aiplatform/iris/v1 {tmp_path / 'new'}")
     again = aip(f"pull gs://aip-local-aiplatform/iris/v1/model.joblib {tmp_path / 'new'} --dry-run")
     assert again.rows == (("keep", "model.joblib", size),)
-    with pytest.raises(StorageError, match="nothing is there"):
+    with pytest.raises(StorageError, match="no objects found"):
         aip(f"pull gs://aip-local-aiplatform/none {tmp_path / 'new'} --dry-run")
 
 

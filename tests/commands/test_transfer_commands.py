@@ -20,7 +20,7 @@ from aip_magics.commands.registry import build_parser, get_command
 from aip_magics.errors import Interrupted, ModelDirError, OptionError, StorageError
 from aip_magics.events import Event, Failed, Note, Progress, StepFinished
 from aip_magics.settings import resolve
-from aip_magics.storage import GsUri, find_bucket, listing
+from aip_magics.storage import GsUri, find_bucket, list_objects
 from aip_magics.targets import choose
 
 ROOT = str(Path(__file__).parents[2])
@@ -56,7 +56,9 @@ def run(verb: str, heard: Heard, *words: str) -> Any:
 
 
 def there(uri: str) -> dict[str, int]:
-    return {name: remote.size for name, remote in listing(choose(resolve()).store, GsUri.parse(uri)).items()}
+    return {
+        name: remote.size for name, remote in list_objects(choose(resolve()).storage_client, GsUri.parse(uri)).items()
+    }
 
 
 def test_up_and_down_again(heard: Heard, folder: Path, tmp_path: Path) -> None:
@@ -67,7 +69,7 @@ def test_up_and_down_again(heard: Heard, folder: Path, tmp_path: Path) -> None:
     ]
     assert all(each.generation > 0 and len(each.crc32c) == 8 for each in stored)
     assert heard.shown == [stored]
-    bucket = find_bucket(choose(resolve()).store, "models-of-mine")
+    bucket = find_bucket(choose(resolve()).storage_client, "models-of-mine")
     assert bucket is not None
     assert bucket.location == "europe-west4"
     assert [note.text for note in heard.of(Note)] == ["skipped: .hidden (hidden)"]

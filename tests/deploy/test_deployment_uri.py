@@ -17,7 +17,7 @@ from aip_magics.deploy import Deployment
 from aip_magics.events import Event, StepFinished
 from aip_magics.settings import resolve
 from aip_magics.spec import Model, Version
-from aip_magics.storage import GsUri, find_bucket, listing, make_bucket
+from aip_magics.storage import GsUri, create_bucket, find_bucket, list_objects
 from aip_magics.targets import Target, choose
 
 ROOT = str(Path(__file__).parents[2])
@@ -47,7 +47,7 @@ def run(target: Target, export: Path, **fields: Any) -> tuple[Version, list[Even
 
 
 def names(target: Target, uri: str | None) -> set[str]:
-    return set(listing(target.store, GsUri.parse(uri or "")))
+    return set(list_objects(target.storage_client, GsUri.parse(uri or "")))
 
 
 def summary(events: list[Event], step: str) -> str:
@@ -91,16 +91,16 @@ def test_packages_lie_beside_under_their_content(target: Target, export: Path, t
 
 def test_the_bucket_is_made_where_the_model_is(target: Target, export: Path) -> None:
     _, events = run(target, export, region="europe-west1")
-    assert summary(events, "bucket") == "gs://aip-local-aiplatform made (europe-west1)"
+    assert summary(events, "bucket") == "created bucket gs://aip-local-aiplatform (europe-west1)"
     (export / "notes.txt").write_text("another")
     _, events = run(target, export, name="v2", region="europe-west1")
-    assert summary(events, "bucket") == "gs://aip-local-aiplatform is there (europe-west1)"
+    assert summary(events, "bucket") == "found bucket gs://aip-local-aiplatform (europe-west1)"
 
 
 def test_a_bucket_that_is_there_is_used(target: Target, export: Path) -> None:
-    make_bucket(target.store, "aip-local-aiplatform", project=target.project, location="us-east4")
+    create_bucket(target.storage_client, "aip-local-aiplatform", project=target.project, location="us-east4")
     run(target, export)
-    bucket = find_bucket(target.store, "aip-local-aiplatform")
+    bucket = find_bucket(target.storage_client, "aip-local-aiplatform")
     assert bucket is not None
     assert bucket.location == "us-east4"
 

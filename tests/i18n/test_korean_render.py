@@ -12,7 +12,7 @@ from aip_magics.prediction.instances import parse_json_instances
 from aip_magics.render import html, text
 from aip_magics.render.run_state import RunState
 from aip_magics.spec import Version
-from aip_magics.storage.names import GsUri
+from aip_magics.storage.gs_uri import GsUri
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,7 @@ def test_an_error_and_its_fix():
 
 
 def test_a_storage_name():
-    with pytest.raises(StorageError, match="'s3://x'은\\(는\\) Cloud Storage 이름이 아닙니다"):
+    with pytest.raises(StorageError, match="Cloud Storage URI 's3://x'이\\(가\\) 올바르지 않습니다"):
         GsUri.parse("s3://x")
 
 

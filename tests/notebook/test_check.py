@@ -144,7 +144,7 @@ def test_a_malicious_model_in_cloud_storage_is_not_loaded_either(shell: Any, tmp
     export, trace = evil_export(tmp_path)
     target = choose(settings.resolve(target="local"))
     target.connect()
-    bucket = target.storage.create_bucket("models")
+    bucket = target.google_storage_client.create_bucket("models")
     bucket.blob("evil/model.joblib").upload_from_filename(export / "model.joblib")
     bucket.blob("iris/model.joblib").upload_from_filename(iris_export / "model.joblib")
     assert "U01" in ids(check(shell, "gs://models/evil", TEST))

@@ -80,7 +80,7 @@ def test_own_code_outlives_the_server_and_its_bucket(
     from aip_magics.settings import resolve
     from aip_magics.targets import choose
 
-    client: storage.Client = choose(resolve(target="local")).storage
+    client: storage.Client = choose(resolve(target="local")).google_storage_client
     bucket, _, name = version.packageUris[0].removeprefix("gs://").partition("/")
     client.bucket(bucket).blob(name).delete()
     os.kill(before.pid, signal.SIGKILL)

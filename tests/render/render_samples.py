@@ -31,9 +31,8 @@ from aip_magics.events import (
 from aip_magics.render import RunState
 from aip_magics.sdist import Package
 from aip_magics.settings import Sourced
-from aip_magics.storage import GsUri, PullPlan, Remote
-from aip_magics.storage.plan import UploadPlan
-from aip_magics.storage.pull_plan import Wanted
+from aip_magics.storage import DownloadPlan, GsUri, PlannedDownload, RemoteObject
+from aip_magics.storage.upload.upload_plan import UploadPlan
 
 
 class SamplePlan:
@@ -170,10 +169,10 @@ def configuration(text: str, count: int) -> Configuration:
     return Configuration({f"{text}{n}": Sourced(text, text) for n in range(count)}, text)
 
 
-def pull_plan(text: str, count: int) -> PullPlan:
-    objects = [Remote(f"{text}{n}", n * 1000, "AAAAAA==", n) for n in range(count)]
-    wanted = tuple(Wanted(remote, Path(remote.name), remote.generation % 2 == 1) for remote in objects)
-    return PullPlan(GsUri("bucket", f"{text}/"), Path(text), wanted)
+def pull_plan(text: str, count: int) -> DownloadPlan:
+    objects = [RemoteObject(f"{text}{n}", n * 1000, "AAAAAA==", n) for n in range(count)]
+    wanted = tuple(PlannedDownload(remote, Path(remote.name), remote.generation % 2 == 1) for remote in objects)
+    return DownloadPlan(GsUri("bucket", f"{text}/"), Path(text), wanted)
 
 
 def package(text: str, count: int) -> Package:

@@ -1,4 +1,4 @@
-"""A real server process with the object store, and a store of ours for it."""
+"""A real server process with the object client, and a client of ours for it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 from certificates import make_certificate
-from store_fixtures import MakeFiles, Orphans
+from storage_fixtures import MakeFiles, Orphans
 
 import aip_magics
 from aip_magics.artifacts import File
-from aip_magics.storage import GsUri, Store, bearer
-from aip_magics.storage.parts import unfinished
+from aip_magics.storage import GsUri, StorageClient, bearer
+from aip_magics.storage.upload.multipart_upload import list_multipart_uploads
 
 BUCKET = "bucket"
 SERVER = Path(__file__).parents[1] / "server" / "gcs" / "serve_gcs.py"
@@ -35,10 +35,10 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )
     assert process.stdout
     url = f"http://127.0.0.1:{int(process.stdout.readline())}"
-    store = Store(url)
+    client = StorageClient(url)
     body = b'{"name": "bucket", "location": "us-central1"}'
-    store.call("POST", "/storage/v1/b?project=demo", where=BUCKET, body=body, Content_Type="application/json")
-    store.close()
+    client.request("POST", "/storage/v1/b?project=demo", where=BUCKET, body=body, Content_Type="application/json")
+    client.close()
     yield url
     process.terminate()
     process.wait(20)
@@ -46,10 +46,10 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def store(endpoint: str) -> Iterator[Store]:
-    store = Store(endpoint, bearer("t"))
-    yield store
-    store.close()
+def client(endpoint: str) -> Iterator[StorageClient]:
+    client = StorageClient(endpoint, bearer("t"))
+    yield client
+    client.close()
 
 
 @pytest.fixture
@@ -73,9 +73,9 @@ def _written(folder: Path, contents: dict[str, bytes]) -> Iterable[File]:
 
 
 @pytest.fixture
-def orphans(store: Store, destination: GsUri) -> Orphans:
-    """The unfinished multipart uploads of an object (named relative to the destination)."""
-    return lambda name: unfinished(store, destination.bucket, destination.prefix + name)
+def orphans(client: StorageClient, destination: GsUri) -> Orphans:
+    """The list_multipart_uploads multipart uploads of an object (named relative to the destination)."""
+    return lambda name: list_multipart_uploads(client, destination.bucket, destination.prefix + name)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Buckets on a real server: made as they should be, used where they are there, and what is told of somebody else's."""
+"""Buckets on a real server: created as they should be, used if they exist, and errors about other users' buckets."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import requests
 from faults_server import FaultServer
 
 from aip_magics.errors import StorageError
+from aip_magics.retry import RetryPolicy
 from aip_magics.storage.bucket import (
     Bucket,
+    bucket_readers,
+    create_bucket,
     ensure_bucket,
     find_bucket,
     grant_command,
-    make_bucket,
-    readers,
 )
-from aip_magics.storage.retry import Policy
-from aip_magics.storage.store import Store
+from aip_magics.storage.http.client import StorageClient
 
 AGENT = "service-123@cloud-ml.google.com.iam.gserviceaccount.com"
 _numbers = itertools.count()
@@ -38,12 +38,12 @@ def name() -> str:
 
 
 @pytest.fixture
-def store(server: FaultServer) -> Iterator[Store]:
+def client(server: FaultServer) -> Iterator[StorageClient]:
     server.faults.asked.clear()
     server.faults.everywhere = ""
-    store = Store(server.url, policy=Policy(first=0.01, limit=5))
-    yield store
-    store.close()
+    client = StorageClient(server.url, policy=RetryPolicy(initial_delay=0.01, give_up_after=5))
+    yield client
+    client.close()
 
 
 def meet(server: FaultServer, **faults: list[str]) -> None:
@@ -51,9 +51,9 @@ def meet(server: FaultServer, **faults: list[str]) -> None:
     server.faults.everywhere = server.faults.plan(named)
 
 
-def test_a_new_bucket_is_closed_to_the_public(server: FaultServer, store: Store, name: str) -> None:
-    made = ensure_bucket(store, name, project="demo", location="europe-west4")
-    assert (made.made, made.location) == (True, "europe-west4")
+def test_a_new_bucket_is_closed_to_the_public(server: FaultServer, client: StorageClient, name: str) -> None:
+    made = ensure_bucket(client, name, project="demo", location="europe-west4")
+    assert (made.created, made.location) == (True, "europe-west4")
     about = requests.get(f"{server.url}/storage/v1/b/{name}").json()
     assert about["location"] == "EUROPE-WEST4"
     assert about["iamConfiguration"]["publicAccessPrevention"] == "enforced"
@@ -61,37 +61,37 @@ def test_a_new_bucket_is_closed_to_the_public(server: FaultServer, store: Store,
     assert about["projectNumber"] == made.project_number
 
 
-def test_a_bucket_that_is_there_is_used(server: FaultServer, store: Store, name: str) -> None:
-    assert find_bucket(store, name) is None
+def test_a_bucket_that_is_there_is_used(server: FaultServer, client: StorageClient, name: str) -> None:
+    assert find_bucket(client, name) is None
     server.store.buckets.create("demo", {"name": name, "location": "us-east1"})
-    found = ensure_bucket(store, name, project="demo", location="europe-west4")
-    assert (found.made, found.location) == (False, "us-east1")
+    found = ensure_bucket(client, name, project="demo", location="europe-west4")
+    assert (found.created, found.location) == (False, "us-east1")
     assert "storage.buckets.insert" not in server.faults.asked
 
 
-def test_an_illegal_name_is_refused_before_any_request(server: FaultServer, store: Store) -> None:
+def test_an_illegal_name_is_refused_before_any_request(server: FaultServer, client: StorageClient) -> None:
     for wrong in ("Models", "ab", "a_b.google", "10.0.0.1", "-x-", "x" * 64):
         with pytest.raises(StorageError):
-            ensure_bucket(store, wrong, project="demo", location="us-central1")
+            ensure_bucket(client, wrong, project="demo", location="us-central1")
     assert server.faults.asked == []
 
 
-def test_a_taken_name(server: FaultServer, store: Store, name: str) -> None:
+def test_a_taken_name(server: FaultServer, client: StorageClient, name: str) -> None:
     meet(server, storage_buckets_get=["return-403"], storage_buckets_testIamPermissions=["return-403"])
-    with pytest.raises(StorageError, match="somebody else's") as caught:
-        ensure_bucket(store, name, project="demo", location="us-central1")
+    with pytest.raises(StorageError, match="no permission to use it") as caught:
+        ensure_bucket(client, name, project="demo", location="us-central1")
     assert caught.value.where == f"gs://{name}"
     assert "another bucket" in caught.value.fix
     meet(server, storage_buckets_insert=["return-409"])
-    with pytest.raises(StorageError, match="taken by somebody else") as caught:
-        ensure_bucket(store, name, project="demo", location="us-central1")
-    assert "unique in the whole world" in caught.value.fix
+    with pytest.raises(StorageError, match="already in use") as caught:
+        ensure_bucket(client, name, project="demo", location="us-central1")
+    assert "globally unique" in caught.value.fix
 
 
-def test_rights_on_the_objects_alone_are_enough(server: FaultServer, store: Store, name: str) -> None:
+def test_rights_on_the_objects_alone_are_enough(server: FaultServer, client: StorageClient, name: str) -> None:
     server.store.buckets.create("demo", {"name": name, "location": "us-east1"})
     meet(server, storage_buckets_get=["return-403"])
-    found = ensure_bucket(store, name, project="demo", location="us-central1")
+    found = ensure_bucket(client, name, project="demo", location="us-central1")
     assert found == Bucket(name)
     assert found.is_in("us-central1")  # nothing is said about what is not known
 
@@ -99,30 +99,30 @@ def test_rights_on_the_objects_alone_are_enough(server: FaultServer, store: Stor
 @pytest.mark.parametrize(
     ("fault", "message", "fix"),
     [
-        ("return-403", "may not make a bucket in project demo", "roles/storage.admin"),
-        ("return-400", "cannot be made in mars-west1", "--region"),
-        ("return-401", "credentials were not accepted", "gcloud auth"),
+        ("return-403", "no permission to create a bucket in project demo", "roles/storage.admin"),
+        ("return-400", "could not create the bucket in mars-west1", "--region"),
+        ("return-401", "authentication failed", "gcloud auth"),
     ],
 )
 def test_a_bucket_that_cannot_be_made(
-    server: FaultServer, store: Store, name: str, fault: str, message: str, fix: str
+    server: FaultServer, client: StorageClient, name: str, fault: str, message: str, fix: str
 ) -> None:
     meet(server, storage_buckets_insert=[fault, fault])
     with pytest.raises(Exception, match=message) as caught:
-        make_bucket(store, name, project="demo", location="mars-west1")
+        create_bucket(client, name, project="demo", location="mars-west1")
     assert fix in getattr(caught.value, "fix", "")
 
 
 @pytest.mark.parametrize("fault", ["return-503", "return-429", "return-reset-connection", "return-broken-stream"])
-def test_what_passes_is_tried_again(server: FaultServer, store: Store, name: str, fault: str) -> None:
+def test_what_passes_is_tried_again(server: FaultServer, client: StorageClient, name: str, fault: str) -> None:
     meet(server, storage_buckets_get=[fault], storage_buckets_insert=[fault])
-    assert ensure_bucket(store, name, project="demo", location="us-central1").location == "us-central1"
+    assert ensure_bucket(client, name, project="demo", location="us-central1").location == "us-central1"
     assert server.faults.completed(server.faults.everywhere)
 
 
-def test_an_answer_that_was_lost_makes_no_taken_name(server: FaultServer, store: Store, name: str) -> None:
+def test_an_answer_that_was_lost_makes_no_taken_name(server: FaultServer, client: StorageClient, name: str) -> None:
     meet(server, storage_buckets_insert=["lose-answer"])
-    assert ensure_bucket(store, name, project="demo", location="us-central1").name == name
+    assert ensure_bucket(client, name, project="demo", location="us-central1").name == name
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,9 @@ def test_where_a_location_is(location: str, regions: tuple[str, ...], inside: st
     assert outside is None or not bucket.is_in(outside)
 
 
-def test_who_may_read(server: FaultServer, store: Store, name: str) -> None:
-    ensure_bucket(store, name, project="demo", location="us-central1")
-    assert readers(store, name) == set()
+def test_who_may_read(server: FaultServer, client: StorageClient, name: str) -> None:
+    ensure_bucket(client, name, project="demo", location="us-central1")
+    assert bucket_readers(client, name) == set()
     roles = {
         "objectViewer": ["allUsers", "user:viewer@example.com"],
         "objectCreator": ["user:writer@example.com"],
@@ -156,12 +156,12 @@ def test_who_may_read(server: FaultServer, store: Store, name: str) -> None:
     bindings = [{"role": f"roles/storage.{role}", "members": members} for role, members in roles.items()]
     sometimes = {"role": "roles/storage.admin", "members": ["user:x@example.com"], "condition": {"title": "on Mondays"}}
     server.store.buckets.set_policy(name, {"bindings": [*bindings, sometimes]})
-    assert readers(store, name) == {"allUsers", "user:viewer@example.com", "user:both@example.com"}
+    assert bucket_readers(client, name) == {"allUsers", "user:viewer@example.com", "user:both@example.com"}
 
 
-def test_a_policy_that_cannot_be_seen(store: Store, name: str) -> None:
+def test_a_policy_that_cannot_be_seen(client: StorageClient, name: str) -> None:
     with pytest.raises(StorageError, match="404"):
-        readers(store, name)
+        bucket_readers(client, name)
 
 
 def test_the_grant() -> None:

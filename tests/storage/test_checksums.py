@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aip_magics.crc32c import combine_crc32c, encode_crc32c
-from aip_magics.storage.checksums import BLOCK, Hasher, file_crc32c, file_digest, slices, strong_hash
+from aip_magics.storage.checksums import BLOCK_BYTES, Hasher, content_hash_of, file_crc32c, file_digest, read_slices
 
 
 def crc(data: bytes) -> str:
@@ -30,7 +30,7 @@ def test_a_part_of_nothing_but_zeros_counts() -> None:
     assert combine_crc32c([]) == encode_crc32c(0)
 
 
-@pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK])
+@pytest.mark.parametrize("size", [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 2 * BLOCK_BYTES])
 def test_digests_do_not_depend_on_the_slices(tmp_path: Path, size: int) -> None:
     content = random.Random(size).randbytes(size)
     path = tmp_path / "file"
@@ -46,17 +46,17 @@ def test_digests_do_not_depend_on_the_slices(tmp_path: Path, size: int) -> None:
 
 
 def test_parts_of_whole_blocks_make_up_the_hash_of_the_file() -> None:
-    content = random.Random(1).randbytes(2 * BLOCK + 5)
+    content = random.Random(1).randbytes(2 * BLOCK_BYTES + 5)
     whole, first, rest = Hasher(), Hasher(), Hasher()
     whole.update(content)
-    first.update(content[:BLOCK])
-    rest.update(content[BLOCK:])
-    assert strong_hash([*first.blocks(), *rest.blocks()]) == whole.digest().strong
+    first.update(content[:BLOCK_BYTES])
+    rest.update(content[BLOCK_BYTES:])
+    assert content_hash_of([*first.blocks(), *rest.blocks()]) == whole.digest().content_hash
 
 
 def test_slices_end_where_the_file_does(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"0123456789")
-    assert b"".join(slices(path, 3, 4)) == b"3456"
-    assert b"".join(slices(path, 8, 100)) == b"89"
-    assert b"".join(slices(path)) == b"0123456789"
+    assert b"".join(read_slices(path, 3, 4)) == b"3456"
+    assert b"".join(read_slices(path, 8, 100)) == b"89"
+    assert b"".join(read_slices(path)) == b"0123456789"

@@ -19,11 +19,13 @@ import pytest
 from faults_server import FaultServer
 
 from aip_magics.errors import AipError, CredentialsError, StorageError
-from aip_magics.storage import GsUri, Policy, Store, UploadPlan, plan, pull, upload
-from aip_magics.storage.upload import MANY
+from aip_magics.storage import GsUri, RetryPolicy, StorageClient, UploadPlan, download_directory, plan_upload, upload
 
 BUCKET = "bucket"
-QUICK = Policy(first=0.01, longest=0.1, limit=20.0, timeout=10.0, connect=10.0, stall=10.0)
+MANY = 32
+QUICK = RetryPolicy(
+    initial_delay=0.01, max_delay=0.1, give_up_after=20.0, read_timeout=10.0, connect_timeout=10.0, stall_timeout=10.0
+)
 KI, MI = 1 << 10, 1 << 20
 _numbers = itertools.count()
 
@@ -40,7 +42,7 @@ class Case:
     """One run against one prefix: what is sent, and what the server then has."""
 
     server: FaultServer
-    store: Store
+    client: StorageClient
     prefix: str
     folder: Path
 
@@ -50,7 +52,7 @@ class Case:
         return LocalFile(name, path, size)
 
     def plan(self, *files: LocalFile, **more: object) -> UploadPlan:
-        return plan(self.store, files, GsUri(BUCKET, self.prefix), **more)  # type: ignore[arg-type]
+        return plan_upload(self.client, files, GsUri(BUCKET, self.prefix), **more)  # type: ignore[arg-type]
 
     def stored(self, name: str = "model.bin") -> bytes:
         return content(self.server, self.prefix + name)
@@ -72,22 +74,22 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultServer]:
 def new_case(server: FaultServer, tmp_path: Path) -> Iterator[Callable[..., Case]]:
     cases: list[Case] = []
 
-    def new(policy: Policy = QUICK) -> Case:
+    def new(policy: RetryPolicy = QUICK) -> Case:
         server.faults.everywhere = ""
         server.faults.asked.clear()
-        store = Store(server.url, policy=policy)
-        cases.append(Case(server, store, f"case-{next(_numbers)}/", tmp_path))
+        client = StorageClient(server.url, policy=policy)
+        cases.append(Case(server, client, f"case-{next(_numbers)}/", tmp_path))
         return cases[-1]
 
     yield new
     for case in cases:
-        case.store.close()
+        case.client.close()
 
 
 @pytest.fixture(autouse=True)
 def three_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files above 9 MiB go in parts, as those above 64 MiB do: the matrix shall not move gigabytes."""
-    monkeypatch.setattr(sys.modules["aip_magics.storage.upload"], "LARGE", 9 * MI)
+    monkeypatch.setattr(sys.modules["aip_magics.storage.upload.upload_run"], "MULTIPART_MIN_BYTES", 9 * MI)
 
 
 # The paths. Each prepares what it needs without a fault, plans the faults, runs, and tells whether all is as it should.
@@ -98,7 +100,7 @@ def _send(size: int) -> Callable[[Case, Callable[[], None]], None]:
         file = case.file(size)
         made = case.plan(file)
         begin()
-        (stored,) = upload(case.store, made)
+        (stored,) = upload(case.client, made)
         assert case.stored() == file.path.read_bytes()
         about = case.server.store.get(BUCKET, case.prefix + file.name)
         assert (stored.generation, stored.crc32c, stored.size) == (about.generation, about.crc32c, about.size)
@@ -108,17 +110,17 @@ def _send(size: int) -> Callable[[Case, Callable[[], None]], None]:
 
 
 def _send_many(case: Case, begin: Callable[[], None]) -> None:
-    """Enough very small files for the one thread that sends them (lane.py)."""
+    """Many small files, one insert request each."""
     files = [case.file(size, f"f{size}") for size in (0, 256 * KI, *range(2000, 2000 + MANY))]
     made = case.plan(*files)
     begin()
-    stored = upload(case.store, made)
+    stored = upload(case.client, made)
     assert [each.name for each in stored] == sorted(file.name for file in files)
     assert [case.stored(file.name) for file in files] == [file.path.read_bytes() for file in files]
 
 
 def _listing(case: Case, begin: Callable[[], None]) -> None:
-    upload(case.store, case.plan(case.file(10 * KI)))
+    upload(case.client, case.plan(case.file(10 * KI)))
     begin()
     made = case.plan(case.file(10 * KI), case.file(5, "new"))
     assert [file.name for file in made.send] == ["new"]
@@ -127,31 +129,31 @@ def _listing(case: Case, begin: Callable[[], None]) -> None:
 
 def _copy(case: Case, begin: Callable[[], None]) -> None:
     file = case.file(300 * KI)
-    upload(case.store, case.plan(file))
+    upload(case.client, case.plan(file))
     to = dataclasses.replace(case, prefix=case.prefix + "v2/")
-    made = plan(case.store, [file], GsUri(BUCKET, to.prefix), copy_from=GsUri(BUCKET, case.prefix))
+    made = plan_upload(case.client, [file], GsUri(BUCKET, to.prefix), copy_from=GsUri(BUCKET, case.prefix))
     assert [copy.name for copy in made.copy] == ["model.bin"]
     begin()
-    upload(case.store, made)
+    upload(case.client, made)
     assert to.stored() == file.path.read_bytes()
 
 
 def _remove(case: Case, begin: Callable[[], None]) -> None:
-    upload(case.store, case.plan(case.file(5, "old")))
+    upload(case.client, case.plan(case.file(5, "old")))
     made = case.plan(case.file(5, "new"), delete_extra=True)
     begin()
-    upload(case.store, made)
-    assert list(plan(case.store, [], GsUri(BUCKET, case.prefix)).remote) == ["new"]
+    upload(case.client, made)
+    assert list(plan_upload(case.client, [], GsUri(BUCKET, case.prefix)).remote) == ["new"]
 
 
 def _pull(size: int) -> Callable[[Case, Callable[[], None]], None]:
     def path(case: Case, begin: Callable[[], None]) -> None:
         file = case.file(size)
-        upload(case.store, case.plan(file))
+        upload(case.client, case.plan(file))
         begin()
         to = case.folder / "pulled"
         try:
-            pull(case.store, GsUri(BUCKET, case.prefix), to)
+            download_directory(case.client, GsUri(BUCKET, case.prefix), to)
         finally:  # whole, or not there; and nothing half-done beside it
             left = [path for path in to.rglob("*") if path.is_file()]
             assert left in ([], [to / file.name])
@@ -242,12 +244,12 @@ def test_what_does_not_pass_is_told_at_once(
 def test_what_never_passes_ends_in_an_error(
     new_case: Callable[..., Case], path: str, operation: str, fault: str
 ) -> None:
-    case = new_case(dataclasses.replace(QUICK, limit=0.3))
+    case = new_case(dataclasses.replace(QUICK, give_up_after=0.3))
     error = run(case, path, operation, *[fault] * 5000)
     assert error is not None
     assert case.prefix in error.where
-    assert "run the same again" in error.fix
-    assert "tried" in error.message
+    assert "run the command again later to resume" in error.fix
+    assert "attempt" in error.message
 
 
 def test_a_burst_of_refusals(new_case: Callable[..., Case]) -> None:
@@ -255,7 +257,7 @@ def test_a_burst_of_refusals(new_case: Callable[..., Case]) -> None:
     files = [case.file(1000 + number, f"f{number}") for number in range(40)]
     made = case.plan(*files)
     meet(case, INSERT, *["return-429"] * 60)
-    upload(case.store, made)
+    upload(case.client, made)
     assert [case.stored(file.name) for file in files] == [file.path.read_bytes() for file in files]
 
 
@@ -264,7 +266,7 @@ def test_the_server_says_how_long_to_wait(new_case: Callable[..., Case]) -> None
     made = case.plan(case.file(5))
     meet(case, INSERT, "return-503-retry-after-1s")
     begun = time.monotonic()
-    upload(case.store, made)
+    upload(case.client, made)
     assert time.monotonic() - begun >= 1.0
 
 
@@ -278,7 +280,7 @@ def test_a_stall_is_waited_for(new_case: Callable[..., Case], path: str) -> None
 
 @pytest.mark.parametrize("path", ["small", "many", "stream", "parts", "one range"])
 def test_a_stall_that_does_not_end_is_broken_off(new_case: Callable[..., Case], path: str) -> None:
-    case = new_case(dataclasses.replace(QUICK, stall=0.5))
+    case = new_case(dataclasses.replace(QUICK, stall_timeout=0.5))
     begun = time.monotonic()
     assert run(case, path, body_of(path), "stall-for-30s-after-128K") is None
     assert time.monotonic() - begun < 15
@@ -311,9 +313,9 @@ def test_a_second_uploader_is_not_overwritten(new_case: Callable[..., Case]) -> 
     made = case.plan(file)
     theirs = dataclasses.replace(case, folder=case.folder / "theirs")
     theirs.folder.mkdir()
-    upload(case.store, theirs.plan(theirs.file(5)))
+    upload(case.client, theirs.plan(theirs.file(5)))
     with pytest.raises(StorageError, match="412") as caught:
-        upload(case.store, made)
+        upload(case.client, made)
     assert file.name in caught.value.where
     assert case.stored() == (theirs.folder / "model.bin").read_bytes()
 
@@ -333,7 +335,7 @@ def test_a_stop_while_nothing_moves(new_case: Callable[..., Case], path: str) ->
     timer = threading.Timer(0.5, stop)
     timer.start()
     with pytest.raises(AipError) as caught:
-        upload(case.store, made, cancel=cancel)
+        upload(case.client, made, cancel=cancel)
     late = time.monotonic() - stopped[0]
     timer.join()
     assert "stopped" in caught.value.message

@@ -9,10 +9,21 @@ from pathlib import Path
 
 import pytest
 from hostile import BLOCK, ENDLESS, JSON, OK, Hostile, forever, hostile, memory, within
-from store_fixtures import MakeFiles
+from storage_fixtures import MakeFiles
 
 from aip_magics.errors import StorageError
-from aip_magics.storage import GsUri, Policy, Store, bearer, download, ensure_bucket, listing, plan, pull, upload
+from aip_magics.storage import (
+    GsUri,
+    RetryPolicy,
+    StorageClient,
+    bearer,
+    download_directory,
+    download_object,
+    ensure_bucket,
+    list_objects,
+    plan_upload,
+    upload,
+)
 
 DIRECTORY = GsUri("bucket", "d/")
 
@@ -24,8 +35,10 @@ def other() -> Iterator[Hostile]:
 
 
 @pytest.fixture
-def store(other: Hostile) -> Iterator[Store]:
-    found = Store(other.url, bearer("secret"), policy=Policy(first=0.01, limit=0.5, timeout=10))
+def client(other: Hostile) -> Iterator[StorageClient]:
+    found = StorageClient(
+        other.url, bearer("secret"), policy=RetryPolicy(initial_delay=0.01, give_up_after=0.5, read_timeout=10)
+    )
     yield found
     found.close()
 
@@ -40,21 +53,21 @@ def resource(name: str, size: int = 10) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("kind", ENDLESS)
-def test_an_answer_without_end(other: Hostile, store: Store, kind: str) -> None:
+def test_an_answer_without_end(other: Hostile, client: StorageClient, kind: str) -> None:
     other.answer = lambda _head: ENDLESS[kind]()
     with memory(), within(60), pytest.raises(StorageError) as caught:
-        ensure_bucket(store, "bucket", project="project", location="us")
+        ensure_bucket(client, "bucket", project="project", location="us")
     assert len(str(caught.value)) < 1000
 
 
-def test_the_error_names_endpoint_and_limit(other: Hostile, store: Store) -> None:
+def test_the_error_names_endpoint_and_limit(other: Hostile, client: StorageClient) -> None:
     other.answer = lambda _head: ENDLESS["chunks"]()
-    with pytest.raises(StorageError, match="larger than the 16777216 bytes") as caught:
-        listing(store, DIRECTORY)
+    with pytest.raises(StorageError, match="exceeds the limit of 16777216 bytes") as caught:
+        list_objects(client, DIRECTORY)
     assert other.url in caught.value.where
 
 
-def test_listings_without_end(other: Hostile, store: Store) -> None:
+def test_listings_without_end(other: Hostile, client: StorageClient) -> None:
     numbers = itertools.count()
 
     def page(_head: bytes) -> list[bytes]:
@@ -63,30 +76,30 @@ def test_listings_without_end(other: Hostile, store: Store) -> None:
         return answer({"items": items, "nextPageToken": str(number)})
 
     other.answer = page
-    with memory(150 << 20), within(100), pytest.raises(StorageError, match="there are more") as caught:
-        listing(store, DIRECTORY)
+    with memory(150 << 20), within(100), pytest.raises(StorageError, match=r"more than \d+ entries") as caught:
+        list_objects(client, DIRECTORY)
     assert caught.value.where == other.url
 
 
-def test_listings_in_a_circle(other: Hostile, store: Store) -> None:
+def test_listings_in_a_circle(other: Hostile, client: StorageClient) -> None:
     tokens = iter("abcab")
     other.answer = lambda _head: answer({"items": [], "nextPageToken": next(tokens)})
-    with pytest.raises(StorageError, match="a page token came twice"):
-        listing(store, DIRECTORY)
+    with pytest.raises(StorageError, match="repeated or invalid page token"):
+        list_objects(client, DIRECTORY)
 
 
 @pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"303 See Other", b"307 Temporary", b"308 Permanent"])
 def test_a_redirect_is_an_error_and_no_bearer_follows_it(
-    other: Hostile, store: Store, files: MakeFiles, tmp_path: Path, status: bytes
+    other: Hostile, client: StorageClient, files: MakeFiles, tmp_path: Path, status: bytes
 ) -> None:
     with hostile() as elsewhere:
         head = b"HTTP/1.1 %b\r\nLocation: %b/x\r\nContent-Length: 0\r\n\r\n" % (status, elsewhere.url.encode())
         other.answer = lambda _head: [head]
         for call in (
-            lambda: listing(store, DIRECTORY),
-            lambda: download(store, "gs://bucket/o", tmp_path / "o"),
-            lambda: ensure_bucket(store, "bucket", project="project", location="us"),
-            lambda: upload(store, plan(store, files({"a": b"1"}), DIRECTORY)),
+            lambda: list_objects(client, DIRECTORY),
+            lambda: download_object(client, "gs://bucket/o", tmp_path / "o"),
+            lambda: ensure_bucket(client, "bucket", project="project", location="us"),
+            lambda: upload(client, plan_upload(client, files({"a": b"1"}), DIRECTORY)),
         ):
             with pytest.raises(StorageError, match="30"):
                 call()
@@ -101,23 +114,25 @@ def test_a_redirect_is_an_error_and_no_bearer_follows_it(
         lambda: forever(b"%x\r\n%b\r\n" % (len(BLOCK), BLOCK), OK + b"Transfer-Encoding: chunked\r\n\r\n"),
     ],
 )
-def test_an_object_that_is_longer_than_announced(other: Hostile, store: Store, tmp_path: Path, body: object) -> None:
+def test_an_object_that_is_longer_than_announced(
+    other: Hostile, client: StorageClient, tmp_path: Path, body: object
+) -> None:
     def respond(head: bytes) -> object:
         return body() if b"alt=media" in head else answer({"items": [resource("d/model.joblib")]})  # type: ignore
 
     other.answer = respond  # type: ignore[assignment]
-    with memory(), within(60), pytest.raises(StorageError, match="longer than asked for"):
-        pull(store, "gs://bucket/d/", tmp_path / "here")
+    with memory(), within(60), pytest.raises(StorageError, match="longer than the requested range"):
+        download_directory(client, "gs://bucket/d/", tmp_path / "here")
     assert [path for path in (tmp_path / "here").rglob("*") if path.is_file()] == []
 
 
-def test_an_upload_that_is_answered_without_end(other: Hostile, store: Store, files: MakeFiles) -> None:
+def test_an_upload_that_is_answered_without_end(other: Hostile, client: StorageClient, files: MakeFiles) -> None:
     """Small files go over connections that read answers by themselves."""
 
     def respond(head: bytes) -> Iterator[bytes] | list[bytes]:
         return answer({}) if head.startswith(b"GET") else forever(BLOCK, OK + b"Content-Length: 10000000000\r\n\r\n")
 
     other.answer = respond
-    todo = plan(store, files({f"file{number}": b"1" for number in range(40)}), DIRECTORY)
+    todo = plan_upload(client, files({f"file{number}": b"1" for number in range(40)}), DIRECTORY)
     with memory(), within(60), pytest.raises(StorageError):
-        upload(store, todo)
+        upload(client, todo)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from aip_magics.errors import StorageError
-from aip_magics.storage import Policy
-from aip_magics.storage.retry import Again, persist, retry_after
+from aip_magics.retry import RetryableError, parse_retry_after
+from aip_magics.storage import StorageClient
 
 DATE = "Mon, 23 Nov 2026 10:00:00 GMT"
 
@@ -18,12 +18,12 @@ class Clock:
         self.now = 100.0
         self.pauses: list[float] = []
 
-    def pause(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
         self.now += seconds
 
 
-def failing(times: int, fault: Callable[[], Again] = lambda: Again("HTTP 503")) -> Callable[[], str]:
+def failing(times: int, fault: Callable[[], RetryableError] = lambda: RetryableError("HTTP 503")) -> Callable[[], str]:
     left = [times]
 
     def work() -> str:
@@ -36,7 +36,9 @@ def failing(times: int, fault: Callable[[], Again] = lambda: Again("HTTP 503")) 
 
 
 def tried(work: Callable[[], str], clock: Clock, **more: Callable[[], int]) -> str:
-    return persist(work, Policy(), where="gs://b/x", clock=lambda: clock.now, pause=clock.pause, **more)
+    return StorageClient("http://127.0.0.1:1", clock=lambda: clock.now, sleep=clock.sleep).retry(
+        work, where="gs://b/x", **more
+    )
 
 
 def test_pauses_double_with_jitter() -> None:
@@ -48,30 +50,30 @@ def test_pauses_double_with_jitter() -> None:
 
 def test_it_is_given_up_when_nothing_was_gained_for_long() -> None:
     clock = Clock()
-    with pytest.raises(StorageError, match=r"HTTP 503 \(tried \d+ times\)") as caught:
+    with pytest.raises(StorageError, match=r"failed after \d+ attempts: HTTP 503") as caught:
         tried(failing(1000), clock)
     assert caught.value.where == "gs://b/x"
-    assert "run the same again" in caught.value.fix
+    assert "run the command again" in caught.value.fix
     assert sum(clock.pauses) <= 120
 
 
 def test_as_long_as_something_is_gained_it_goes_on() -> None:
-    clock, gained = Clock(), [0]
+    clock, bytes_transferred = Clock(), [0]
 
-    def fault() -> Again:
-        gained[0] += 1
-        return Again("reset")
+    def fault() -> RetryableError:
+        bytes_transferred[0] += 1
+        return RetryableError("reset")
 
-    assert tried(failing(1000, fault), clock, gained=lambda: gained[0]) == "done"
+    assert tried(failing(1000, fault), clock, bytes_transferred=lambda: bytes_transferred[0]) == "done"
     assert max(clock.pauses) <= 0.5  # patience begins anew each time
 
 
 def test_the_server_says_how_long() -> None:
     clock = Clock()
-    assert tried(failing(1, lambda: Again("HTTP 429", retry_after=17.0)), clock) == "done"
+    assert tried(failing(1, lambda: RetryableError("HTTP 429", retry_after=17.0)), clock) == "done"
     assert clock.pauses == [17.0]
-    with pytest.raises(StorageError, match="tried once"):
-        tried(failing(1, lambda: Again("HTTP 429", retry_after=1000.0)), clock)
+    with pytest.raises(StorageError, match="after 1 attempt:"):
+        tried(failing(1, lambda: RetryableError("HTTP 429", retry_after=1000.0)), clock)
 
 
 @pytest.mark.parametrize(
@@ -85,4 +87,4 @@ def test_the_server_says_how_long() -> None:
     ],
 )
 def test_retry_after(text: str, seconds: float) -> None:
-    assert retry_after(text, DATE) == seconds
+    assert parse_retry_after(text, DATE) == seconds

@@ -15,19 +15,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_fixtures import MakeFiles, Orphans
+from storage_fixtures import MakeFiles, Orphans
 
 from aip_magics.errors import Interrupted, StorageError
-from aip_magics.storage import GsUri, Policy, Standing, Store, plan, pull, upload
-from aip_magics.storage.journal import Journal, Part, file_key
+from aip_magics.storage import (
+    GsUri,
+    ProgressSnapshot,
+    RetryPolicy,
+    StorageClient,
+    download_directory,
+    plan_upload,
+    upload,
+)
+from aip_magics.storage.upload.checkpoint import UploadCheckpoint, UploadedPart, file_identity
 
 MI = 1 << 20
 BIG = random.Random(2).randbytes(70 * MI)
-MANY = {f"many/{number:02}": BIG[: 1 + 3000 * number] for number in range(60)}  # by one thread: lane.py
+MANY = {f"many/{number:02}": BIG[: 1 + 3000 * number] for number in range(60)}
 CONTENTS = {"big": BIG, "stream": BIG[: 30 * MI], "small": BIG[: 3 * MI], **MANY}
 
 
-class Counting(Store):
+class Counting(StorageClient):
     """Counts the bytes of files that it, and its like for the threads, is asked to send."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -38,36 +46,42 @@ class Counting(Store):
     def sent(self) -> int:
         return sum(self.bodies)
 
-    def once(self, *args: Any, **options: Any) -> Any:
+    def request_once(self, *args: Any, **options: Any) -> Any:
         self.bodies.append(options.get("length") or 0)
-        return super().once(*args, **options)
+        return super().request_once(*args, **options)
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
+def checkpoints(tmp_path: Path) -> Path:
+    return tmp_path / "checkpoints"
 
 
 @pytest.fixture
 def counting(endpoint: str) -> Iterator[Counting]:
-    store = Counting(endpoint)
-    yield store
-    store.close()
+    client = Counting(endpoint)
+    yield client
+    client.close()
 
 
-def left_in(journal: Path) -> list[str]:
-    return [path.name for path in journal.glob("*")] if journal.exists() else []
+def left_in(checkpoints: Path) -> list[str]:
+    return [path.name for path in checkpoints.glob("*")] if checkpoints.exists() else []
 
 
 @pytest.mark.parametrize("how", ["event", "interrupt"])
 @pytest.mark.parametrize("part", [0.0, 0.3, 0.7])
 def test_a_stop(
-    store: Store, destination: GsUri, files: MakeFiles, journal: Path, orphans: Orphans, how: str, part: float
+    client: StorageClient,
+    destination: GsUri,
+    files: MakeFiles,
+    checkpoints: Path,
+    orphans: Orphans,
+    how: str,
+    part: float,
 ) -> None:
-    made = plan(store, files(CONTENTS), destination)
+    made = plan_upload(client, files(CONTENTS), destination)
     cancel, stopped = threading.Event(), [0.0]
 
-    def progress(now: Standing) -> None:
+    def progress(now: ProgressSnapshot) -> None:
         if now.done >= part * now.total and not stopped[0]:
             stopped[0] = time.monotonic()
             cancel.set()
@@ -75,37 +89,37 @@ def test_a_stop(
                 raise KeyboardInterrupt
 
     with pytest.raises((Interrupted, KeyboardInterrupt)) as caught:
-        upload(store, made, progress=progress, cancel=cancel, journal=journal)
+        upload(client, made, progress=progress, cancel=cancel, checkpoints=checkpoints)
     late = time.monotonic() - stopped[0]
     assert isinstance(caught.value, Interrupted) == (how == "event")
     assert late < 0.5  # 0.2 on a quiet machine: the benchmark measures it
     assert orphans("big") == []
     assert not [thread for thread in threading.enumerate() if thread.name == "storage" and not thread.daemon]
-    upload(store, plan(store, made.send, destination), journal=journal)
-    assert plan(store, made.send, destination).unchanged
+    upload(client, plan_upload(client, made.send, destination), checkpoints=checkpoints)
+    assert plan_upload(client, made.send, destination).unchanged
     assert orphans("big") == []
-    assert left_in(journal) == []
+    assert left_in(checkpoints) == []
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 from aip_magics.artifacts import look
-from aip_magics.storage import GsUri, Store, plan, upload
-endpoint, source, destination, journal, part = sys.argv[1:]
-store = Store(endpoint)
+from aip_magics.storage import GsUri, StorageClient, plan_upload, upload
+endpoint, source, destination, checkpoints, part = sys.argv[1:]
+client = StorageClient(endpoint)
 
 def progress(now):
     if now.done >= float(part) * now.total:
         os.kill(os.getpid(), signal.SIGKILL)
 
-made = plan(store, look(Path(source)).files, GsUri.parse(destination))
-upload(store, made, progress=progress, journal=Path(journal))
+made = plan_upload(client, look(Path(source)).files, GsUri.parse(destination))
+upload(client, made, progress=progress, checkpoints=Path(checkpoints))
 """
 
 
-def kill_at(part: float, endpoint: str, source: Path, destination: GsUri, journal: Path) -> None:
-    words = [sys.executable, "-c", KILLED, endpoint, str(source), str(destination), str(journal), str(part)]
+def kill_at(part: float, endpoint: str, source: Path, destination: GsUri, checkpoints: Path) -> None:
+    words = [sys.executable, "-c", KILLED, endpoint, str(source), str(destination), str(checkpoints), str(part)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
@@ -117,155 +131,171 @@ def test_a_killed_upload_is_taken_up(
     counting: Counting,
     destination: GsUri,
     files: MakeFiles,
-    journal: Path,
+    checkpoints: Path,
     orphans: Orphans,
     tmp_path: Path,
     part: float,
 ) -> None:
     source = files(CONTENTS)
-    kill_at(part, endpoint, source[0].path.parent, destination, journal)
-    made = plan(counting, source, destination)
-    upload(counting, made, journal=journal)
-    fetched = pull(counting, destination, tmp_path / "back")
+    kill_at(part, endpoint, source[0].path.parent, destination, checkpoints)
+    made = plan_upload(counting, source, destination)
+    upload(counting, made, checkpoints=checkpoints)
+    fetched = download_directory(counting, destination, tmp_path / "back")
     assert {one.name: one.path.read_bytes() for one in fetched} == CONTENTS
     assert orphans("big") == []
-    assert left_in(journal) == []
+    assert left_in(checkpoints) == []
     if part > 0.9:  # before, all that was counted may have been parts on their way, of which none is whole
         assert counting.sent < sum(map(len, CONTENTS.values())) - 8 * MI
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_killed_again_and_again(
-    endpoint: str, counting: Counting, destination: GsUri, files: MakeFiles, journal: Path, orphans: Orphans
+    endpoint: str, counting: Counting, destination: GsUri, files: MakeFiles, checkpoints: Path, orphans: Orphans
 ) -> None:
     source = files({"big": BIG})
     for part in (0.3, 0.6, 0.9, 0.97):
-        kill_at(part, endpoint, source[0].path.parent, destination, journal)
+        kill_at(part, endpoint, source[0].path.parent, destination, checkpoints)
         # Always the same upload, that goes on; a late kill on a busy machine may find it complete.
         assert len(orphans("big")) == 1 or (part > 0.9 and orphans("big") == [])
-    upload(counting, plan(counting, source, destination), journal=journal)
-    assert plan(counting, source, destination).unchanged
+    upload(counting, plan_upload(counting, source, destination), checkpoints=checkpoints)
+    assert plan_upload(counting, source, destination).unchanged
     assert counting.sent <= len(BIG) - 6 * MI
     assert orphans("big") == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_a_file_that_changed_after_the_kill_is_sent_anew(
-    endpoint: str, store: Store, destination: GsUri, files: MakeFiles, journal: Path, orphans: Orphans, tmp_path: Path
+    endpoint: str,
+    client: StorageClient,
+    destination: GsUri,
+    files: MakeFiles,
+    checkpoints: Path,
+    orphans: Orphans,
+    tmp_path: Path,
 ) -> None:
     source = files({"big": BIG})
-    kill_at(0.5, endpoint, source[0].path.parent, destination, journal)
+    kill_at(0.5, endpoint, source[0].path.parent, destination, checkpoints)
     other = b"other" + BIG[5:]
-    upload(store, plan(store, files({"big": other}), destination), journal=journal)
-    (fetched,) = pull(store, destination, tmp_path / "back")
+    upload(client, plan_upload(client, files({"big": other}), destination), checkpoints=checkpoints)
+    (fetched,) = download_directory(client, destination, tmp_path / "back")
     assert fetched.path.read_bytes() == other
     assert orphans("big") == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_a_file_that_is_gone_leaves_nothing_there(
-    endpoint: str, store: Store, destination: GsUri, files: MakeFiles, journal: Path, orphans: Orphans
+    endpoint: str, client: StorageClient, destination: GsUri, files: MakeFiles, checkpoints: Path, orphans: Orphans
 ) -> None:
     source = files({"big": BIG})
-    kill_at(0.5, endpoint, source[0].path.parent, destination, journal)
+    kill_at(0.5, endpoint, source[0].path.parent, destination, checkpoints)
     assert len(orphans("big")) == 1
-    upload(store, plan(store, files({"small": b"1"}), destination), journal=journal)
+    upload(client, plan_upload(client, files({"small": b"1"}), destination), checkpoints=checkpoints)
     assert orphans("big") == []
-    assert left_in(journal) == []
+    assert left_in(checkpoints) == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_a_whole_that_is_not_the_sum_of_its_parts_is_sent_again(
-    endpoint: str, store: Store, destination: GsUri, files: MakeFiles, journal: Path, orphans: Orphans, tmp_path: Path
+    endpoint: str,
+    client: StorageClient,
+    destination: GsUri,
+    files: MakeFiles,
+    checkpoints: Path,
+    orphans: Orphans,
+    tmp_path: Path,
 ) -> None:
-    """A part that the journal says arrived is another one at the server: the checksum of the whole tells."""
+    """A part in the checkpoint is another one at the server: the checksum of the whole shows it."""
     source = files({"big": BIG})
-    kill_at(0.97, endpoint, source[0].path.parent, destination, journal)
-    (kept,) = journal.glob("*.jsonl")
+    kill_at(0.97, endpoint, source[0].path.parent, destination, checkpoints)
+    (kept,) = checkpoints.glob("*.jsonl")
     lines = [json.loads(line) for line in kept.read_text().splitlines()]
     (id_,) = orphans("big")
     number = next(line["part"] for line in lines if "part" in line)
     other = bytes(8 * MI)
     target = f"/{destination.bucket}/{destination.prefix}big?partNumber={number}&uploadId={id_}"
-    etag = store.once("PUT", target, where="big", body=other).headers["etag"].strip('"')
+    etag = client.request_once("PUT", target, where="big", body=other).headers["etag"].strip('"')
     changed = [{**line, "etag": etag} if line.get("part") == number else line for line in lines]
     kept.write_text("".join(json.dumps(line) + "\n" for line in changed))
-    upload(store, plan(store, source, destination), journal=journal)
-    (fetched,) = pull(store, destination, tmp_path / "back")
+    upload(client, plan_upload(client, source, destination), checkpoints=checkpoints)
+    (fetched,) = download_directory(client, destination, tmp_path / "back")
     assert fetched.path.read_bytes() == BIG
     assert orphans("big") == []
 
 
-def start_multipart(store: Store, destination: GsUri, name: str) -> str:
-    answer = store.call("POST", f"/{destination.bucket}/{destination.prefix}{name}?uploads", where=name)
+def start_multipart(client: StorageClient, destination: GsUri, name: str) -> str:
+    answer = client.request("POST", f"/{destination.bucket}/{destination.prefix}{name}?uploads", where=name)
     return answer.data.decode().partition("<UploadId>")[2].partition("<")[0]
 
 
 def test_one_that_was_asked_for_and_not_heard_of_is_found(
-    store: Store, destination: GsUri, files: MakeFiles, journal: Path, orphans: Orphans
+    client: StorageClient, destination: GsUri, files: MakeFiles, checkpoints: Path, orphans: Orphans
 ) -> None:
     """Killed between the server's doing and its answer: only the server knows the id."""
     (file,) = source = files({"big": BIG})
-    with Journal(journal, f"{store.endpoint} {destination}") as killed:
-        killed.multipart("big", file_key(file.path, file.path.stat()), "", 8 * MI)
-        killed.keep()
-    start_multipart(store, destination, "big")
-    upload(store, plan(store, source, destination), journal=journal)
+    with UploadCheckpoint(checkpoints, f"{client.endpoint} {destination}") as killed:
+        killed.record_multipart("big", file_identity(file.path, file.path.stat()), "", 8 * MI)
+        killed.preserve()
+    start_multipart(client, destination, "big")
+    upload(client, plan_upload(client, source, destination), checkpoints=checkpoints)
     assert orphans("big") == []
 
 
 def test_what_a_living_run_works_on_is_left_alone(
-    store: Store, destination: GsUri, files: MakeFiles, journal: Path, orphans: Orphans
+    client: StorageClient, destination: GsUri, files: MakeFiles, checkpoints: Path, orphans: Orphans
 ) -> None:
     (file,) = source = files({"big": BIG})
-    key = file_key(file.path, file.path.stat())
-    theirs = start_multipart(store, destination, "big")
-    with Journal(journal, f"{store.endpoint} {destination}") as dead:
-        dead.multipart("big", key, "", 8 * MI)
-        dead.keep()
-    living = Journal(journal, f"{store.endpoint} {destination}")
+    key = file_identity(file.path, file.path.stat())
+    theirs = start_multipart(client, destination, "big")
+    with UploadCheckpoint(checkpoints, f"{client.endpoint} {destination}") as dead:
+        dead.record_multipart("big", key, "", 8 * MI)
+        dead.preserve()
+    living = UploadCheckpoint(checkpoints, f"{client.endpoint} {destination}")
     with living:
-        living.multipart("big", key, theirs, 8 * MI)
-        upload(store, plan(store, source, destination), journal=journal)
+        living.record_multipart("big", key, theirs, 8 * MI)
+        upload(client, plan_upload(client, source, destination), checkpoints=checkpoints)
         assert orphans("big") == [theirs]
 
 
-def test_the_journal_is_for_its_owner_only_and_may_be_cut_off(journal: Path) -> None:
-    part = Part("etag", "AAAAAA==", 5, ("00" * 32,))
-    with Journal(journal, "there") as killed:
-        killed.multipart("a", ["path", 5, 1, 1], "id", 8 * MI)
-        killed.part("a", 1, part)
-        killed.multipart("b", ["path", 5, 1, 1], "other", 8 * MI)
-        killed.keep()
-    (path,) = journal.glob("*.jsonl")
+def test_checkpoint_is_for_its_owner_only_and_may_be_truncated(checkpoints: Path) -> None:
+    part = UploadedPart("etag", "AAAAAA==", 5, ("00" * 32,))
+    with UploadCheckpoint(checkpoints, "there") as killed:
+        killed.record_multipart("a", ["path", 5, 1, 1], "id", 8 * MI)
+        killed.record_part("a", 1, part)
+        killed.record_multipart("b", ["path", 5, 1, 1], "other", 8 * MI)
+        killed.preserve()
+    (path,) = checkpoints.glob("*.jsonl")
     if os.name == "posix":
         assert path.stat().st_mode & 0o077 == 0
     path.write_bytes(path.read_bytes()[:-10])
-    with Journal(journal, "there") as after:
-        assert list(after.found) == ["a"]
-        assert after.found["a"].parts == {1: part}
-    with Journal(journal, "elsewhere") as other:
-        assert other.found == {}
+    with UploadCheckpoint(checkpoints, "there") as after:
+        assert list(after.recovered) == ["a"]
+        assert after.recovered["a"].parts == {1: part}
+    with UploadCheckpoint(checkpoints, "elsewhere") as other:
+        assert other.recovered == {}
 
 
 def test_a_failed_upload_goes_on_where_it_was(
-    endpoint: str, destination: GsUri, files: MakeFiles, journal: Path, counting: Counting, orphans: Orphans
+    endpoint: str, destination: GsUri, files: MakeFiles, checkpoints: Path, counting: Counting, orphans: Orphans
 ) -> None:
     """The network goes away after some parts, and comes back for the next run."""
     source = files({"big": BIG})
 
     class Cable(Counting):
-        def once(self, method: str, target: str, **options: Any) -> Any:
+        def request_once(self, method: str, target: str, **options: Any) -> Any:
             if "partNumber=9&" in target:
                 deadline = time.monotonic() + 10
-                while time.monotonic() < deadline and '"part"' not in next(journal.glob("*.jsonl")).read_text():
+                while time.monotonic() < deadline and '"part"' not in next(checkpoints.glob("*.jsonl")).read_text():
                     time.sleep(0.01)
                 raise StorageError("the cable was pulled", where="here")
-            return super().once(method, target, **options)
+            return super().request_once(method, target, **options)
 
     with pytest.raises(StorageError, match="pulled"):
-        upload(Cable(endpoint, policy=Policy(limit=1.0)), plan(counting, source, destination), journal=journal)
-    upload(counting, plan(counting, source, destination), journal=journal)
+        upload(
+            Cable(endpoint, policy=RetryPolicy(give_up_after=1.0)),
+            plan_upload(counting, source, destination),
+            checkpoints=checkpoints,
+        )
+    upload(counting, plan_upload(counting, source, destination), checkpoints=checkpoints)
     assert 0 < counting.sent <= len(BIG) - 8 * MI
-    assert plan(counting, source, destination).unchanged
+    assert plan_upload(counting, source, destination).unchanged
     assert orphans("big") == []

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from store_fixtures import serving
+from storage_fixtures import serving
 
 from aip_magics import settings
 from aip_magics.errors import StorageError
-from aip_magics.storage import Store
-from aip_magics.storage.retry import Again
+from aip_magics.retry import RetryableError
+from aip_magics.storage import StorageClient
 from aip_magics.targets import choose
 
 
@@ -42,10 +42,10 @@ def url(certificate: tuple[Path, Path]) -> Iterator[str]:
 
 
 def test_the_bundle_that_is_named_is_trusted(url: str, certificate: tuple[Path, Path]) -> None:
-    store = Store(url, ca_file=str(certificate[0]))
+    client = StorageClient(url, ca_file=str(certificate[0]))
     for _ in range(2):  # the second one over the same connection
-        assert store.once("GET", "/", where=url).json() == {}
-    store.close()
+        assert client.request_once("GET", "/", where=url).json() == {}
+    client.close()
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
@@ -56,31 +56,31 @@ def test_the_users_bundle_counts_on_this_machine_too(
         monkeypatch.delenv(each, raising=False)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv(variable, str(certificate[0]))
-    store = choose(settings.resolve(target="aiplatform", project="my-project", storage_endpoint=url)).store
-    assert store.once("GET", "/", where=url).json() == {}
-    store.close()
+    client = choose(settings.resolve(target="aiplatform", project="my-project", storage_endpoint=url)).storage_client
+    assert client.request_once("GET", "/", where=url).json() == {}
+    client.close()
 
 
 def test_a_certificate_that_nobody_vouches_for_is_told_at_once(url: str) -> None:
-    store = Store(url)
+    client = StorageClient(url)
     begun = time.monotonic()
-    with pytest.raises(StorageError, match="certificate of the other end is not trusted: self") as caught:
-        store.call("GET", "/", where=url)
+    with pytest.raises(StorageError, match="TLS certificate verification failed: self") as caught:
+        client.request("GET", "/", where=url)
     assert time.monotonic() - begun < 5
     assert "REQUESTS_CA_BUNDLE" in caught.value.fix
     with pytest.raises(StorageError, match="certificate"):
-        store.connect()
-    store.close()
+        client.request_once("GET", "/", where=url)
+    client.close()
 
 
 def test_a_request_that_waits_is_broken_off(url: str, certificate: tuple[Path, Path]) -> None:
-    store = Store(url, ca_file=str(certificate[0]))
-    assert store.once("GET", "/", where=url).status == 200
-    timer = threading.Timer(0.2, store.sockets.interrupt)
+    client = StorageClient(url, ca_file=str(certificate[0]))
+    assert client.request_once("GET", "/", where=url).status == 200
+    timer = threading.Timer(0.2, client.sockets.interrupt)
     begun = time.monotonic()
     timer.start()
-    with pytest.raises(Again):
-        store.once("GET", "/slow", where=url)
+    with pytest.raises(RetryableError):
+        client.request_once("GET", "/slow", where=url)
     assert time.monotonic() - begun < 3
     timer.join()
-    store.close()
+    client.close()

@@ -43,7 +43,7 @@ def test_googles_endpoints(region: str | None, endpoint: str) -> None:
 def test_without_credentials_the_fix_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NO_GCE_CHECK", "true")  # google-auth would ask the metadata server of a cloud machine
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(CredentialsError, match="no Application Default Credentials") as caught:
+    with pytest.raises(CredentialsError, match="Application Default Credentials not found") as caught:
         choose(settings.resolve(target="aiplatform", project="my-project")).connect()
     assert "gcloud auth application-default login" in caught.value.fix
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from aip_magics.errors import OptionError
 from aip_magics.i18n import gettext as _
-from aip_magics.targets.state import LEAST_TOKEN, is_token
+from aip_magics.targets.state import MIN_TOKEN_CHARS, is_token
 
 VARIABLE = "AIP_MAGICS_TOKEN"
 
@@ -53,4 +53,4 @@ def _prompt() -> str:
 
 
 def _fix() -> str:
-    return _("use one line of at least {count} printable ASCII characters without spaces", count=LEAST_TOKEN)
+    return _("use one line of at least {count} printable ASCII characters without spaces", count=MIN_TOKEN_CHARS)

@@ -14,7 +14,7 @@ from aip_magics.errors import ModelDirError
 from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:  # a local path, the usual case, does not need the import
-    from aip_magics.storage import Cache
+    from aip_magics.directory_cache import DirectoryCache
 
 STAGING = "staging"  # below the data directory
 
@@ -53,11 +53,11 @@ def local_directory(value: Any, args: argparse.Namespace, context: Context) -> P
     if not origin.startswith("gs://"):
         return Path(origin).expanduser()
     from aip_magics import catalog
-    from aip_magics.storage import GsUri, fetch_directory
+    from aip_magics.storage import GsUri, cached_directory
 
     max_bytes = catalog.limits().model_dir_bytes_n1
-    store, cache = context.target(args).store, _download_cache(args, context)
-    downloaded = fetch_directory(store, GsUri.parse(origin), cache, max_bytes)
+    store, cache = context.target(args).storage_client, _download_cache(args, context)
+    downloaded = cached_directory(store, GsUri.parse(origin), cache, max_bytes)
     if isinstance(downloaded, str):
         fix = _("specify the model directory, for example {example}", example="gs://BUCKET/DIRECTORY")
         raise ModelDirError(downloaded, where="--model-dir", fix=fix)
@@ -77,10 +77,10 @@ def package_names(given: Any, context: Context) -> Iterator[Any]:
 
 def local_packages(given: Any, args: argparse.Namespace, context: Context) -> list[Path]:
     """Resolve packageUris to local files; packages in Cloud Storage are downloaded."""
-    from aip_magics.storage import fetch_file
+    from aip_magics.storage import cached_file
 
     return [
-        fetch_file(context.target(args).store, name, _download_cache(args, context))
+        cached_file(context.target(args).storage_client, name, _download_cache(args, context))
         if name.startswith("gs://")
         else Path(name).expanduser()
         for name in map(str, package_names(given, context))
@@ -93,8 +93,7 @@ def _dereference(value: Any, context: Context) -> tuple[str, Any]:
     return (name, context.names[name]) if name else ("", value)
 
 
-def _download_cache(args: argparse.Namespace, context: Context) -> Cache:
+def _download_cache(args: argparse.Namespace, context: Context) -> DirectoryCache:
     from aip_magics.deploy.trial import DOWNLOADS
-    from aip_magics.storage import Cache
 
-    return Cache(context.settings(args).data_dir / DOWNLOADS)
+    return DirectoryCache(context.settings(args).data_dir / DOWNLOADS)

@@ -94,17 +94,13 @@ class OperationTracker:
         """
         self._operation = operation.name or ""
         self.emit(StepStarted(STEP, _("Wait for {operation}", operation=operation.id)))
-        last_state = ""
-
-        def on_poll(polled: Operation) -> None:
-            nonlocal last_state
-            self.emit(Heartbeat(STEP))
-            if (state := operation_state(polled)) and state != last_state:
-                last_state = state
-                self.emit(Note(STEP, _("state: {state}", state=state)))
-
+        latest = operation
         try:
-            operation = self._target.client.wait(operation, on_poll=on_poll)
+            for update in self._target.client.watch(operation):
+                latest = update.operation
+                self.emit(Heartbeat(STEP))
+                if update.new_state:
+                    self.emit(Note(STEP, _("state: {state}", state=update.new_state)))
         except KeyboardInterrupt:
             self.emit(Detached(STEP, operation.name or "", reattach(operation)))
             if self.cancelled:
@@ -114,7 +110,7 @@ class OperationTracker:
             self.emit(Failed(STEP, error))
             raise
         self.emit(StepFinished(STEP, _("done")))
-        return operation
+        return latest
 
     def leave(self, operation: Operation) -> None:
         """Do not wait for the operation; a notebook shows its progress in the background."""

@@ -13,10 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from aip_magics.directory_cache import DirectoryCache, directory_digest
 from aip_magics.errors import OptionError
 from aip_magics.i18n import gettext as _
-from aip_magics.storage import Cache
-from aip_magics.storage.cache import content_digest
 
 Save = Callable[[Path], None]
 
@@ -59,7 +58,7 @@ def stage(obj: object, directory: Path, name: str = "") -> Path:
             fix = _("save the model yourself and use --origin export: {line}", line=manual_line)
             raise OptionError(text, where=f"${name}", fix=fix) from error
 
-    return Cache(directory).put(fill, content_digest) / name
+    return DirectoryCache(directory).add(fill, directory_digest) / name
 
 
 def _find_saver(obj: Any) -> tuple[Save, str] | None:

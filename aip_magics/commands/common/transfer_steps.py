@@ -17,7 +17,7 @@ from aip_magics.settings import LOCAL_PROJECT
 
 if TYPE_CHECKING:
     from aip_magics.deploy.steps import Step
-    from aip_magics.storage import Standing
+    from aip_magics.storage import ProgressSnapshot
     from aip_magics.targets import Target
 
 Emit = Callable[[Event], None]
@@ -69,7 +69,7 @@ class TransferSteps:
             self._emit(Failed(id, error))
             raise
 
-    def progress(self, id: str) -> Callable[[Standing], None]:
+    def progress(self, id: str) -> Callable[[ProgressSnapshot], None]:
         """Return a callback that emits the progress of this step."""
         from aip_magics.deploy.upload_step import progress_note
 

@@ -12,7 +12,7 @@ from aip_magics.commands.show import shell
 from aip_magics.commands.show.planned_calls import Download, MakeBucket, PlannedCall, Sync, Upload, Wait
 from aip_magics.errors import OptionError
 from aip_magics.i18n import gettext as _
-from aip_magics.storage import paths
+from aip_magics.storage import url_paths
 
 if TYPE_CHECKING:
     from aip_magics.targets import Target
@@ -52,14 +52,16 @@ def _line(call: PlannedCall, target: Target, waited: bool) -> list[str]:
     if isinstance(call, MakeBucket):
         query = urllib.parse.urlencode({"project": target.project})
         json = shlex.quote(shell.one_line({"name": call.name, "location": call.location}))
-        create = _call("POST", "storage", paths.BUCKETS[1:], query, "-H 'Content-Type: application/json'", f"-d {json}")
-        exists = _call("GET", "storage", paths.of_bucket(call.name)[1:], "", "-o /dev/null")
+        create = _call(
+            "POST", "storage", url_paths.BUCKETS[1:], query, "-H 'Content-Type: application/json'", f"-d {json}"
+        )
+        exists = _call("GET", "storage", url_paths.bucket_path(call.name)[1:], "", "-o /dev/null")
         return [f"{exists} 2> /dev/null || {create}"]
     if isinstance(call, Upload):
         query = urllib.parse.urlencode({"uploadType": "media", "name": call.object})
         kind = "-H 'Content-Type: application/octet-stream'"
         data = f"--data-binary {shlex.quote(f'@{call.path}')}"
-        return [_call("POST", "storage", paths.of_uploads(call.bucket)[1:], query, kind, data)]
+        return [_call("POST", "storage", url_paths.upload_path(call.bucket)[1:], query, kind, data)]
     if isinstance(call, Sync):
         return _sync(call, target)
     if isinstance(call, Download):
@@ -82,7 +84,7 @@ def _fetch(call: Download) -> Iterator[str]:
     yield shell.words("mkdir", "-p", *directories)
     for name in call.names:
         # Slashes in an object's name are escaped in the path.
-        path = f"{paths.of_object(call.bucket, call.prefix + name)[1:]}?alt=media"
+        path = f"{url_paths.object_path(call.bucket, call.prefix + name)[1:]}?alt=media"
         yield f'call -o {shlex.quote(str(call.directory / name))} "${{storage}}{path}"'
 
 
@@ -99,7 +101,7 @@ def _request(request: Request, target: Target, waited: bool) -> list[str]:
             *_python_header(request, target),
             "--data-binary @/dev/fd/3",
         ]
-    line = _call(request.method, "ml", request.quoted, query, *options)
+    line = _call(request.method, "ml", request.quoted_path, query, *options)
     redirect = " 3<<'EOF'" if content is not None else ""
     rest = shell.heredoc(content) if content is not None else []
     if not waited:

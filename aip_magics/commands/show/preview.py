@@ -52,4 +52,4 @@ def preview(
 
 def _planned(request: Request, target: Target) -> Planned:
     body = json.loads(request.body) if isinstance(request.body, bytes) else request.body
-    return Planned(request.method, f"{target.endpoint}/{request.told}", body)
+    return Planned(request.method, f"{target.endpoint}/{request.label}", body)

@@ -85,21 +85,23 @@ def _local(path: Path) -> DirectoryListing:
 
 
 def _buckets(target: Target) -> DirectoryListing:
-    from aip_magics.storage.faults import storage_errors
+    from aip_magics.storage.http.google_client_errors import translate_google_errors
 
-    with storage_errors(BUCKETS):
-        names = [bucket.name for bucket in target.storage.list_buckets(max_results=MAX_ENTRIES + 1)]
+    with translate_google_errors(BUCKETS):
+        names = [bucket.name for bucket in target.google_storage_client.list_buckets(max_results=MAX_ENTRIES + 1)]
     entries = [DirectoryEntry(f"{name}/", f"{BUCKETS}{name}/") for name in names[:MAX_ENTRIES]]
     return DirectoryListing(BUCKETS, _sorted(entries), len(names) > MAX_ENTRIES)
 
 
 def _objects(origin: str, target: Target) -> DirectoryListing:
     from aip_magics.storage import GsUri
-    from aip_magics.storage.faults import storage_errors
+    from aip_magics.storage.http.google_client_errors import translate_google_errors
 
     uri = GsUri.parse(origin)
-    with storage_errors(origin):
-        found = target.storage.list_blobs(uri.bucket, prefix=uri.prefix, delimiter="/", max_results=MAX_ENTRIES + 1)
+    with translate_google_errors(origin):
+        found = target.google_storage_client.list_blobs(
+            uri.bucket, prefix=uri.prefix, delimiter="/", max_results=MAX_ENTRIES + 1
+        )
         names = [blob.name for blob in found]  # prefixes are complete only after all objects
         names = [name.removeprefix(uri.prefix) for name in [*found.prefixes, *names] if name != uri.prefix]
     entries = [DirectoryEntry(name, f"{uri}{name}") for name in names[:MAX_ENTRIES]]

@@ -11,9 +11,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from aip_magics.directory_cache import DirectoryCache
 from aip_magics.errors import RuntimeEnvironmentError
 from aip_magics.i18n import gettext as _
-from aip_magics.prediction import cached, interpreters, subprocess_tools
+from aip_magics.prediction import interpreters, subprocess_tools
 from aip_magics.prediction.environments.pins import COLUMNS, build_pins, get_runtime
 from aip_magics.prediction.environments.pythons import find_python
 from aip_magics.prediction.packages.install_errors import find_reason, is_network_error
@@ -109,7 +110,9 @@ def build(
         _Builder(partial, deadline, on_line, environ).run(base, pins)
 
     try:
-        directory = cached.directory(folder, key, fill, deadline=deadline, usable=_is_complete)
+        directory = DirectoryCache(folder, max_entries=None).get_or_build(
+            key, fill, lock_timeout=deadline, is_usable=_is_complete
+        )
     except TimeoutError as error:
         raise RuntimeEnvironmentError(
             _("could not build the environment: {reason}", reason=error),

@@ -12,9 +12,10 @@ from importlib import metadata
 from pathlib import Path
 
 from aip_magics.artifacts.packages import build_code, plain_project
+from aip_magics.directory_cache import DirectoryCache
 from aip_magics.errors import InputError
 from aip_magics.i18n import gettext as _
-from aip_magics.prediction import cached, interpreters, subprocess_tools
+from aip_magics.prediction import interpreters, subprocess_tools
 from aip_magics.prediction.interpreters import Interpreter
 from aip_magics.prediction.packages import requirements
 from aip_magics.prediction.packages.archives import Archive, examine, prepare
@@ -74,7 +75,7 @@ def install(
         build.run(list(zip(files, digests, strict=True)))
 
     try:
-        directory = cached.directory(folder, key, fill, deadline=deadline)
+        directory = DirectoryCache(folder, max_entries=None).get_or_build(key, fill, lock_timeout=deadline)
     except TimeoutError as error:
         fix = _("allow more time, or build a wheel")
         raise install_error(", ".join(path.name for path in files), str(error), fix=fix) from None

@@ -11,11 +11,7 @@ from aip_magics.render import formatting
 from aip_magics.render.blocks import Block, Inline, Mark, Panel, Table, Tone, code, line, muted, row, strong
 
 if TYPE_CHECKING:
-    from aip_magics.storage.objects import Remote
-    from aip_magics.storage.plan import UploadPlan
-    from aip_magics.storage.pull import Fetched
-    from aip_magics.storage.pull_plan import PullPlan
-    from aip_magics.storage.upload import Stored
+    from aip_magics.storage import DownloadedFile, DownloadPlan, RemoteObject, UploadedFile, UploadPlan
 
 _TONES: dict[str, Tone] = {"upload": "busy", "fetch": "busy", "copy": "busy", "remove": "bad", "keep": "idle"}
 
@@ -28,13 +24,13 @@ def upload_plan(value: UploadPlan, *, max_rows: int | None = None) -> Panel:
     return Panel(_("upload plan"), "idle", (*blocks, *_files(value.rows, max_rows)))
 
 
-def pull_plan(value: PullPlan, *, max_rows: int | None = None) -> Panel:
+def pull_plan(value: DownloadPlan, *, max_rows: int | None = None) -> Panel:
     """Build the panel of a download plan: a summary, then a row per file."""
     head = line(_("From"), code(str(value.source)), _("to"), code(str(value.directory)))
     return Panel(_("download plan"), "idle", (head, line(summary(value)), *_files(value.rows, max_rows)))
 
 
-def summary(value: UploadPlan | PullPlan) -> str:
+def summary(value: UploadPlan | DownloadPlan) -> str:
     """Summarize a plan in one line: `3 files to upload (12.0 MB), 2 unchanged`."""
     return ", ".join(_counts(value.rows)) or _("nothing to transfer")
 
@@ -45,7 +41,7 @@ def _files(rows: Sequence[tuple[str, str, int]], max_rows: int | None) -> tuple[
     return (Table("", heads, drawn, total=len(rows)),) if rows else ()
 
 
-def objects(values: Sequence[Fetched | Remote | Stored], *, max_rows: int | None = None) -> Panel:
+def objects(values: Sequence[DownloadedFile | RemoteObject | UploadedFile], *, max_rows: int | None = None) -> Panel:
     """Build the panel of objects in Cloud Storage."""
     heads = (_("Name"), _("Size"), _("Generation"), "CRC32C")
     rows = tuple(row(each.name, _size(each.size), str(each.generation), each.crc32c) for each in values[:max_rows])

@@ -10,18 +10,17 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
+from aip_magics.directory_cache import DirectoryCache
 from aip_magics.errors import FailedPrecondition, NotFound
 from aip_magics.server.conventions.error_responses import violation
 
 if TYPE_CHECKING:
     from aip_magics.server.gcs import ObjectStore, StoredObject
 
-_BUILDING = "building-"
 _FIELD = "version.deployment_uri"
 
 Files = Sequence[tuple[str, "StoredObject"]]  # (path below the directory, object)
@@ -69,6 +68,7 @@ class ModelSnapshots:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._cache = DirectoryCache(directory, max_entries=None)
         directory.mkdir(parents=True, exist_ok=True)
 
     def path(self, name: str) -> Path:
@@ -81,17 +81,16 @@ class ModelSnapshots:
         FileNotFoundError when an object was deleted or replaced since the listing.
         """
         name = digest(files)
-        if self.path(name).is_dir():
-            return name
-        building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=self._directory))
-        try:
+
+        def build(building: Path) -> None:
             for relative, obj in files:
                 target = building / relative
                 target.parent.mkdir(parents=True, exist_ok=True)
                 _link(object_store.path(obj), target)
-            building.rename(self.path(name))
+
+        try:
+            self._cache.get_or_build(name, build)
         except OSError:
-            shutil.rmtree(building, ignore_errors=True)
             if not self.path(name).is_dir():  # otherwise a concurrent create of the same files was faster
                 raise
         return name

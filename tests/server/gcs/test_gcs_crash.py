@@ -21,7 +21,7 @@ def stored_files(data_dir: Path) -> set[str]:
     return {path.name for folder in ("blobs", "incoming") for path in (data_dir / "objects" / folder).rglob("?" * 32)}
 
 
-def make_bucket(url: str) -> None:
+def create_bucket(url: str) -> None:
     requests.post(f"{url}/storage/v1/b?project=demo", json={"name": "bucket"}, timeout=10).raise_for_status()
 
 
@@ -53,7 +53,7 @@ def pouring(url: str, stop: threading.Event, acknowledged: dict[str, str], numbe
 
 def test_kill_under_load(start_server: Callable[[], Any]) -> None:
     server = start_server()
-    make_bucket(server.url)
+    create_bucket(server.url)
     acknowledged: dict[str, str] = {}
     for _round in range(3):
         stop = threading.Event()
@@ -80,7 +80,7 @@ def test_kill_under_load(start_server: Callable[[], Any]) -> None:
 def test_a_resumable_upload_goes_on_after_a_kill(start_server: Callable[[], Any]) -> None:
     data = os.urandom(4 * MIB)
     server = start_server()
-    make_bucket(server.url)
+    create_bucket(server.url)
     start = f"{server.url}/upload/storage/v1/b/bucket/o?uploadType=resumable&name=x"
     path = requests.post(start, timeout=10).headers["location"].removeprefix(server.url)
     first = requests.put(

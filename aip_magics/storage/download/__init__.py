@@ -1,0 +1,1 @@
+"""Downloads: plan, then parallel range requests into a directory or a cache."""

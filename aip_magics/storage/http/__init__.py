@@ -1,0 +1,1 @@
+"""HTTP client of Cloud Storage: connection pool, credentials, retries, error translation."""
