@@ -52,8 +52,8 @@ def test_a_value_is_not_looked_at_again() -> None:
     ("text", "message", "where"),
     [
         ("a: [$modle]", "variable 'modle' is not defined", "cell.a[0]"),
-        ("a: [", "this is not YAML", "cell, line 1"),
-        ("a:\n\tb: 1", "this is not YAML", "cell, line 2"),
+        ("a: [", "invalid YAML", "cell, line 1"),
+        ("a:\n\tb: 1", "invalid YAML", "cell, line 2"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(text: str, message: str, where: str) -> None:

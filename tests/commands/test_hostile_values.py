@@ -32,10 +32,10 @@ BOMBS = {
     "a scalar": ("x" * (5 << 20), "more than 2 MiB"),
     "a base of 60": ("1" + ":1" * 200_000, "more than 1,000 digits"),
     "digits": ("9" * 1_000_000, "more than 1,000 digits"),
-    "an object": ("!!python/object/apply:os.system ['touch x']", "this is not YAML"),
-    "a name": ("!!python/name:os.system", "this is not YAML"),
-    "no number": ("!!int x", "this is not YAML"),
-    "a lone key": ("? [a]", "this is not YAML"),
+    "an object": ("!!python/object/apply:os.system ['touch x']", "invalid YAML"),
+    "a name": ("!!python/name:os.system", "invalid YAML"),
+    "no number": ("!!int x", "invalid YAML"),
+    "a lone key": ("? [a]", "invalid YAML"),
 }
 
 
