@@ -1,11 +1,11 @@
-"""Look into a model directory or a package without running it: nothing is unpickled, nothing of it is imported.
+"""Inspect a model directory or a package without running it: nothing is unpickled or imported.
 
 ::
 
-    look (a directory) ─► contents (a model file) ─► globals (pickles) | boosters (XGBoost)
-                      └─► saved_models                                 packages.read (an archive)
+    model_dir (a directory) ─► model_file ─► pickle_globals (pickles) | boosters (XGBoost)
+                           └─► saved_models                            packages.read (an archive)
 
-What is found is in `facts`. Everything here ends in bounded time and memory, whatever the bytes are.
+The results are the values in `facts`. Every reader ends in bounded time and memory, whatever the bytes are.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ __all__ = [
     "resolve_export",
 ]  # fmt: skip
 
-# To list the files of a directory takes none of what reads models.
+# Listing the files of a directory must not import the readers of models.
 __getattr__ = lazy_getattr(
     __name__,
     {

@@ -1,8 +1,8 @@
-"""What an XGBoost model file says about itself: binary, JSON or UBJSON, of every XGBoost since 0.6.
+"""Read the facts of an XGBoost model file: binary, JSON or UBJSON, of every XGBoost since 0.6.
 
-The text formats have the trees in the middle: names and attributes stand before them, the parameters, the objective and
+The text formats have the trees in the middle: names and attributes come before them, the parameters, the objective and
 the version after them. So only the two ends of a large file are read, and a model of gigabytes takes as long as a small
-one. Of two keys of one name inside the trees and behind them, the last counts.
+one. If a key is both inside the trees and after them, the last one counts.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _JSON_VERSION = re.compile(rb'"version"\s*:\s*\[\s*(\d{1,5})\s*,\s*(\d{1,5})\s*,
 _PARAM = struct.Struct("<fIiiiII")
 _PARAM_SIZE = 136
 _MAX_NAME_CHARS = 100
-_MAX_ATTEMPTS = 5  # mentions of a key that are read: a file made to hurt may have a million
+_MAX_ATTEMPTS = 5  # mentions of a key that are read: a malicious file may have a million
 _Find = Callable[[bytes, str], Any]
 
 
 def read(path: Path, format: BoosterFormat) -> BoosterFacts:
-    """Look into a model file of this format. What is damaged or not where it should be leaves `complete` False."""
+    """Inspect a model file of this format. `complete` is False if a part is corrupted or missing."""
     try:
         with path.open("rb") as file:
             head = file.read(END)
@@ -48,12 +48,12 @@ def read(path: Path, format: BoosterFormat) -> BoosterFacts:
 
 
 def looks_like_binary(head: bytes) -> bool:
-    """Whether these first bytes are those of the binary format, which has no mark of its own before XGBoost 1.0."""
+    """Whether these first bytes are the binary format, which has no magic number before XGBoost 1.0."""
     return _binary(head).objective is not None
 
 
 def version_in(data: bytes) -> str | None:
-    """The version that a booster in JSON or UBJSON names, if these bytes have it: also inside a pickle."""
+    """Return the XGBoost version of a booster in JSON or UBJSON, also inside a pickle, if these bytes have it."""
     # find() is many times faster than a regular expression over megabytes that do not have it.
     if b"version" not in data:
         return None
@@ -93,7 +93,7 @@ def _is_version(value: Any) -> bool:
 
 
 def _json_value(data: bytes, key: str) -> Any:
-    """The value of the last mention of a key; None where there is none, or it is damaged."""
+    """Return the value of the last mention of a key; None if there is none or it is corrupted."""
     matches = collections.deque(re.finditer(rb'"%s"\s*:\s*' % key.encode(), data), maxlen=_MAX_ATTEMPTS)
     for match in reversed(matches):
         try:

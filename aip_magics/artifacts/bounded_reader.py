@@ -1,4 +1,4 @@
-"""A pickle file as its reader needs it: read in small pieces, passed over in large ones, within bounds."""
+"""Read a pickle file within bounds: opcodes in small pieces, arrays skipped in large ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Protocol
 from aip_magics.artifacts.decompression import DecompressedChunks, chunks, compression_of
 from aip_magics.i18n import gettext as _
 
-# Under a second, and under 100 MB for what one byte may make: a vocabulary of 300,000 words is within both.
+# Under a second and under 100 MB, even if every byte creates an object; 300,000 words stay within both.
 OPCODE_BYTES = 8 * 1024 * 1024
 READS = 3_000_000
 _LINE_BYTES = 64 * 1024
@@ -37,9 +37,9 @@ class _Source(Protocol):
 
 
 class BoundedReader:
-    """A file of which only so much is read as opcodes; arrays are passed over without reading them.
+    """A file with a limit on the bytes read as opcodes; arrays are skipped without reading them.
 
-    `position` is how far it has got, in bytes; `bounded` whether the source ends before the file does.
+    `position` is the offset in bytes; `bounded` is whether the source ends before the file does.
     """
 
     def __init__(self, source: _Source, bounded: Callable[[], bool] = lambda: False) -> None:
@@ -71,14 +71,14 @@ class BoundedReader:
         return line
 
     def skip(self, size: int) -> None:
-        """Pass over this many bytes. Over the end of the file too: the next `read` finds it."""
+        """Skip this many bytes, also beyond the end of the file, which the next `read` detects."""
         if size < 0:
             raise pickle.UnpicklingError("a size below nothing")
         self.position += size
         self._source.seek(size, io.SEEK_CUR)
 
     def ends(self, size: int, kept: int) -> bytes:
-        """The next `size` bytes; of more than twice `kept` only the first and the last, joined."""
+        """Return the next `size` bytes; if these are more than twice `kept`, only the first and the last `kept`."""
         if size <= 2 * kept:
             return self._whole(size)
         head = self._whole(kept)
@@ -94,7 +94,7 @@ class BoundedReader:
 
 @contextlib.contextmanager
 def open_bounded_reader(path: Path) -> Iterator[BoundedReader]:
-    """The feed of a pickle file, decompressed where it is compressed. OSError where it cannot be read."""
+    """Open a pickle file, decompressing it if necessary. OSError if it cannot be read."""
     with path.open("rb") as file:
         compression = compression_of(file.read(64))
         file.seek(0)
@@ -106,7 +106,7 @@ def open_bounded_reader(path: Path) -> Iterator[BoundedReader]:
 
 
 class Unpacked:
-    """Pieces of decompressed bytes as a file that goes forward only; `see` is shown each piece."""
+    """Decompressed chunks as a forward-only file; `see` is called with each chunk."""
 
     def __init__(self, pieces: DecompressedChunks, see: Callable[[bytes], None]) -> None:
         self._pieces = pieces
@@ -140,7 +140,7 @@ class Unpacked:
         self._at += offset
 
     def drain(self) -> None:
-        """Go through the rest, to show it."""
+        """Read the rest, so that `see` is called with all of it."""
         while self._next():
             pass
 

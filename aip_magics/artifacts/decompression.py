@@ -1,7 +1,7 @@
-"""The bytes of a model file in pieces, decompressed where joblib compressed them, within bounds.
+"""Read a model file in chunks within bounds, decompressing what joblib compressed.
 
-A model file may be damaged or made to hurt (a small file that decompresses to terabytes): never more than `WINDOW`
-bytes are produced from the start, one piece is in memory at a time.
+A model file may be corrupted or malicious (a small file that decompresses to terabytes): at most `WINDOW` bytes are
+produced from the start, and one chunk is in memory at a time.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any, BinaryIO, Literal
 from aip_magics.i18n import gettext as _
 
 MB = 1024 * 1024
-WINDOW = 64 * MB  # bytes looked at from the start, and from the end of a file that is not compressed
+WINDOW = 64 * MB  # bytes inspected from the start, and from the end of an uncompressed file
 CHUNK = MB
-OVERLAP = 512  # repeated at the start of the next piece, so that a short text on the seam is found
+OVERLAP = 512  # repeated at the start of the next chunk, so that a short text across both is found
 _LZMA_MEMORY = 72 * MB  # the dictionary of the highest preset needs 65 MiB; a header may ask for 4 GiB
 
 Compression = Literal["zlib", "gzip", "bz2", "xz", "lzma", "lz4"]
@@ -30,12 +30,12 @@ _MAGIC: tuple[tuple[bytes, Compression], ...] = (
     (b"\x5d\x00\x00", "lzma"),
     (b"\x04\x22\x4d\x18", "lz4"),
 )
-# What the slow ones make in well under a second: bz2 some 30 MB/s, lzma 100, the others 300 and more.
+# Output of the slow ones in well under a second: bz2 makes about 30 MB/s, lzma 100, the others 300 or more.
 _SLOW: dict[Compression, int] = {"bz2": 12 * MB, "xz": 32 * MB, "lzma": 32 * MB}
 
 
 def compression_of(head: bytes) -> Compression | None:
-    """The compression of a file by its first bytes, as joblib writes it; None for plain bytes."""
+    """Return the compression of a file from its first bytes, as joblib writes them; None if it is not compressed."""
     for magic, name in _MAGIC:
         if head.startswith(magic):
             return name
@@ -46,15 +46,15 @@ def compression_of(head: bytes) -> Compression | None:
 
 
 def window(compression: Compression | None) -> int:
-    """How many bytes are looked at from the start."""
+    """Return the number of bytes that are inspected from the start."""
     return min(WINDOW, _SLOW.get(compression, WINDOW)) if compression else WINDOW
 
 
 class DecompressedChunks(Iterator[bytes]):
-    """Iterator over the pieces; after the last one `unread` says what was left out and why, or is empty.
+    """Iterator over the chunks; after the last one, `unread` says what was not read and why, or is empty.
 
-    `bounded`: it is only left out because it is more than is looked at, not because it is damaged. Each piece
-    repeats the last `OVERLAP` bytes of the one before: `fresh` is how many at its end are new.
+    `bounded` is whether that is only because of the limit, not because the file is corrupted. Each chunk repeats the
+    last `OVERLAP` bytes of the one before: `fresh` is the number of new bytes at its end.
     """
 
     def __init__(self, path: Path, compression: Compression | None) -> None:
@@ -80,7 +80,7 @@ class DecompressedChunks(Iterator[bytes]):
             if size <= 2 * WINDOW:
                 yield from iter(lambda: file.read(CHUNK), b"")
                 return
-            # Versions stand in the state of the first estimator or at the very end: the middle is arrays.
+            # Versions are in the state of the first estimator or at the very end; the middle is arrays.
             self.unread = _("only the first and last {size} MiB were inspected", size=WINDOW // MB)
             yield from (file.read(CHUNK) for _unused in range(WINDOW // CHUNK))
             file.seek(size - WINDOW)
@@ -109,12 +109,12 @@ class DecompressedChunks(Iterator[bytes]):
 
 
 def chunks(path: Path, compression: Compression | None) -> DecompressedChunks:
-    """The bytes of a file in pieces of about 1 MiB."""
+    """Return the bytes of a file in chunks of about 1 MiB."""
     return DecompressedChunks(path, compression)
 
 
 class _Unpacker:
-    """One face for the decompressors: `piece(file)` gives the next bytes, at most CHUNK, or none at the end."""
+    """Common interface of the decompressors: `piece(file)` returns up to CHUNK bytes, or none at the end."""
 
     def __init__(self, compression: Compression) -> None:
         self._zlib = compression in ("zlib", "gzip")

@@ -1,4 +1,4 @@
-"""Where the SavedModel lies that is meant: exporters write each into a folder named by the time."""
+"""Resolve an export base to a SavedModel: exporters write each one into a directory named by the time."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from aip_magics.i18n import gettext as _
 SAVED_MODEL = tuple(name for name, framework in MODEL_FILES.items() if framework == "TENSORFLOW")
 _TIMESTAMP = re.compile(r"\d{4,}")
 _SHARD = re.compile(r"variables\.data-(\d{5})-of-(\d{5})")
-_PARTS = frozenset({"variables", "assets", "assets.extra"})  # folders inside a SavedModel
+_PARTS = frozenset({"variables", "assets", "assets.extra"})  # directories inside a SavedModel
 
 
 @dataclasses.dataclass(frozen=True)
 class ResolvedExport:
-    """The directory of a model. `note` says what was chosen where another directory was named; else it is empty."""
+    """The directory of a model. `note` says what was chosen if another directory was given; else it is empty."""
 
     path: Path
     note: str = ""
 
 
 def resolve_export(path: Path) -> ResolvedExport:
-    """The directory that holds the model: `path` itself, or the newest complete folder of an export base.
+    """Return the directory of the model: `path` itself, or the newest complete export of an export base.
 
-    ModelDirError if `path` is one level too high or too low, or no export in it is complete.
+    Raises:
+        ModelDirError: `path` is one level too high or too low, or contains no complete export.
     """
     if not path.is_dir() or any((path / name).exists() for name in MODEL_FILES):
         return ResolvedExport(path)
@@ -50,7 +51,7 @@ def resolve_export(path: Path) -> ResolvedExport:
 
 
 def newest_export(path: Path) -> str | None:
-    """The name of the newest complete export in an export base; None if `path` is no such base."""
+    """Return the name of the newest complete export in an export base; None if `path` is not an export base."""
     try:
         found = resolve_export(path).path
     except (ModelDirError, OSError):
@@ -75,7 +76,7 @@ def _newest(path: Path, stamped: list[Path]) -> ResolvedExport:
 
 
 def missing_part(folder: Path) -> str:
-    """What a SavedModel lacks of its variables, empty if nothing: exports are copied while others look."""
+    """Return the missing file of a SavedModel's variables, or "": an export may still be in the course of copying."""
     variables = folder / "variables"
     names = {entry.name for entry in variables.iterdir()} if variables.is_dir() else set()
     shards = [found for found in map(_SHARD.fullmatch, names) if found]

@@ -1,7 +1,7 @@
-"""What can be known of models and packages without running them, as values. The rules (`checks/`) read these.
+"""Facts about models and packages that are known without running them. The rules in `checks/` use these values.
 
-Everywhere `complete` is False where only a part was read; `unread` then says why, in a sentence for the user. What is
-missing from an incomplete fact may still be in the file.
+`complete` is False if only a part was read; `unread` then says why, in a text for the user. What is missing from an
+incomplete fact may still be in the file.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class Global:
 
 @dataclasses.dataclass(frozen=True)
 class PickleFacts:
-    """What a pickle (or joblib file) says about itself.
+    """Facts of a pickle or joblib file.
 
     `protocol` is 0 for protocols 0 and 1. `globals` are in the order of their first mention. `top` is the dotted name
-    of the class of the pickled object: `builtins.dict` for a literal, `builtins.type` where a class itself was pickled,
-    None where it cannot be told. `libraries` maps distribution to the version that wrote it. `main_names` were defined
-    in a notebook or script (`__main__`): no other process has them.
+    of the class of the pickled object: `builtins.dict` for a literal, `builtins.type` if a class itself was pickled,
+    None if it is unknown. `libraries` maps each distribution to the version that saved the model. `main_names` were
+    defined in a notebook or script (`__main__`): no other process has them.
     """
 
     protocol: int
@@ -50,10 +50,10 @@ class PickleFacts:
 
 @dataclasses.dataclass(frozen=True)
 class BoosterFacts:
-    """What an XGBoost model file says about itself.
+    """Facts of an XGBoost model file.
 
-    `version` is that of the XGBoost that wrote it, None for files before 1.0. `features` is the number of columns,
-    `feature_names` are empty where the booster was trained without. `base_score` is the text as it is in the file:
+    `version` is that of the XGBoost that saved the file, None before 1.0. `features` is the number of columns,
+    `feature_names` are empty if the booster was trained without them. `base_score` is the text as it is in the file:
     `5E-1`, or `[6.67E-1]` as XGBoost 3 writes it.
     """
 
@@ -68,7 +68,7 @@ class BoosterFacts:
 
     @property
     def base_score_is_list(self) -> bool:
-        """Whether readers before XGBoost 3 take the base score for 0.5, without a word."""
+        """Whether readers before XGBoost 3 take the base score for 0.5, without an error."""
         return self.base_score is not None and self.base_score.startswith("[")
 
 
@@ -76,7 +76,7 @@ class BoosterFacts:
 class Tensor:
     """An input or output of a signature. `dtype` as TensorFlow names it (`float32`, `string`).
 
-    `shape` has None for a size that is not fixed, and is None itself where not even the rank is.
+    `shape` has None for a size that is not fixed, and is None itself if the rank is unknown.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """A signature of a SavedModel; the names of its tensors are what requests and predictions have."""
+    """A signature of a SavedModel; the names of its tensors are the keys of requests and predictions."""
 
     name: str
     inputs: tuple[Tensor, ...]
@@ -96,12 +96,12 @@ class Signature:
 
 @dataclasses.dataclass(frozen=True)
 class SavedModelFacts:
-    """What a SavedModel says about itself: of its graph for serving, or of the first where none has the tag `serve`.
+    """Facts of a SavedModel: of its graph for serving, or of the first graph if none has the tag `serve`.
 
     `tags` has the tags of every graph in the file. `signatures` are sorted by name, without TensorFlow's own. `ops`
-    are those of the graph and of its functions. `variables` says whether the files of the variables are there, whole;
-    `assets` are the files that the graph names (below `assets/`), `missing` all the files that it needs and that are
-    not there, relative to the directory.
+    are those of the graph and of its functions. `variables` is whether the files of the variables are complete;
+    `assets` are the files that the graph names (below `assets/`), `missing` all required files that do not exist,
+    relative to the directory.
     """
 
     tags: tuple[tuple[str, ...], ...] = ()
@@ -120,7 +120,7 @@ class SavedModelFacts:
         return ("serve",) in self.tags
 
     def signature(self, name: str | None = None) -> Signature | None:
-        """The signature that a request means: by its name, else the only one, else `serving_default`."""
+        """Return the signature for a request: the one of this name, else the only one, else `serving_default`."""
         if name is None:
             if len(self.signatures) == 1:
                 return self.signatures[0]
@@ -130,7 +130,7 @@ class SavedModelFacts:
 
 @dataclasses.dataclass(frozen=True)
 class ClassFacts:
-    """What the text of a package says about the class of a custom prediction routine.
+    """Facts of the class of a custom prediction routine, from the source of a package.
 
     `found`: the class is there; `installed`: the package's setup installs the module it is in (None: not known).
     `from_path` and `predict`: the class, or a base in the package, has that method. `from_path_takes_dir`: it can be
@@ -158,7 +158,7 @@ class ClassFacts:
 
 @dataclasses.dataclass(frozen=True)
 class Placeholder:
-    """A file that stands for another one: a Git LFS pointer, or the web page of a download that went wrong."""
+    """A file in place of another one: a Git LFS pointer, or a web page from a failed download."""
 
     name: str
     kind: Literal["git-lfs-pointer", "html"]

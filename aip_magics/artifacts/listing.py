@@ -1,4 +1,4 @@
-"""The files of a directory that are uploaded, and those that are left out."""
+"""List the files of a directory: those to upload, and those that are skipped."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ class File:
 
 
 def file_at(path: Path) -> File:
-    """The file at a path by itself, under its last name."""
+    """Return the file at a path, named by its last component."""
     status = path.stat()
     return File(path.name, path, status.st_size, status.st_mtime_ns, path.is_symlink())
 
 
 @dataclasses.dataclass(frozen=True)
 class SkippedFile:
-    """A file or folder that is not uploaded, and why. `name` is relative to the model directory.
+    """A file or directory that is not uploaded, and why. `name` is relative to the model directory.
 
-    Rules ask for the `kind`, people read the `reason`.
+    `kind` is for rules, `reason` for the user.
     """
 
     name: str
@@ -54,10 +54,10 @@ class SkippedFile:
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
-    """What lies in the directory `path`: `files` to be uploaded, sorted by name, and those `left_out`.
+    """The contents of the directory `path`: `files` to upload, sorted by name, and skipped ones in `left_out`.
 
-    `given_file` is set where the caller named a file of it. `truncated`: there are more than `MAX_FILES` files, the
-    rest was not looked at.
+    `given_file` is the name of the file if the caller passed a file. `truncated` is whether there are more than
+    `MAX_FILES` files, of which the rest was not inspected.
     """
 
     path: Path
@@ -68,10 +68,11 @@ class Listing:
 
 
 def list_files(path: Path) -> Listing:
-    """The files of a directory; a file stands for the directory it lies in, and `given_file` says so.
+    """List the files of a directory; a file stands for its parent directory and sets `given_file`.
 
-    ModelDirError where it is missing (naming the most similar neighbour), neither file nor directory, empty, or has
-    more entries than are looked at.
+    Raises:
+        ModelDirError: `path` does not exist (the fix names a similar path), is neither a file nor a directory, is
+            empty, or has more entries than the limit.
     """
     given_file = None
     if path.is_file():
@@ -115,7 +116,7 @@ def _walk(folder: Path, prefix: str, left_out: list[SkippedFile]) -> Iterator[Fi
 
 
 def _skip_reason(entry: os.DirEntry[str]) -> tuple[str, SkipReason] | None:
-    """Why an entry is not uploaded, and the kind of reason; None where it is."""
+    """Return why an entry is not uploaded, and the kind of reason; None if it is uploaded."""
     if entry.name.startswith("."):
         return _("hidden"), "hidden"
     if entry.name == "__pycache__":
@@ -130,7 +131,7 @@ def _skip_reason(entry: os.DirEntry[str]) -> tuple[str, SkipReason] | None:
         return _("not a file"), "special"
     if entry.name.isprintable():
         return None
-    # Object names are UTF-8 without line breaks; other names cannot be uploaded.
+    # Object names are UTF-8 without line breaks; files with other names cannot be uploaded.
     return _("name has characters that Cloud Storage does not accept"), "name"
 
 
@@ -153,19 +154,19 @@ def _not_a_directory(path: Path) -> ModelDirError:
     if near:
         fix = _("did you mean {name}?", name=parent / near[0])
     elif folders:
-        fix = _("choose a directory in {folder}: {names}", folder=parent.resolve(), names=_some(folders))
+        fix = _("choose a directory in {folder}: {names}", folder=parent.resolve(), names=_join_names(folders))
     return ModelDirError(_("no such file or directory: {path}", path=path), where=str(path), fix=fix)
 
 
 def _empty(path: Path, left_out: list[SkippedFile]) -> ModelDirError:
     fix = _("save the model first: joblib.dump(model, '{path}')", path=path / "model.joblib")
     if left_out:
-        why = _some([str(entry) for entry in left_out])
+        why = _join_names([str(entry) for entry in left_out])
         text = _("{path} has no files to upload; skipped: {why}", path=path, why=why)
         return ModelDirError(text, where=str(path), fix=fix)
     return ModelDirError(_("{path} is empty", path=path), where=str(path), fix=fix)
 
 
-def _some(names: list[str], most: int = 5) -> str:
+def _join_names(names: list[str], most: int = 5) -> str:
     shown = ", ".join(names[:most])
     return _("{names} and {count} more", names=shown, count=len(names) - most) if len(names) > most else shown

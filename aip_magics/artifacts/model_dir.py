@@ -1,6 +1,6 @@
-"""A model directory as a value: what would be uploaded, which file is the model, what it says about itself.
+"""A model directory: the files to upload, the model file among them, and its facts.
 
-`look` runs nothing of the model and writes nothing.
+`inspect_model_dir` runs none of the model's code and writes nothing.
 """
 
 from __future__ import annotations
@@ -69,28 +69,29 @@ class ModelDir:
 
 
 def inspect_model_dir(path: Path) -> ModelDir:
-    """Look into a model directory; a file stands for the directory it lies in, and `given_file` says so.
+    """Inspect a model directory; a file stands for its parent directory and sets `given_file`.
 
-    ModelDirError where it is missing (naming the most similar neighbour), neither file nor directory, or empty.
+    Raises:
+        ModelDirError: `path` does not exist, is neither a file nor a directory, or has no files to upload.
     """
-    there = list_files(path)
-    model_files = tuple(file for file in there.files if file.name in MODEL_FILES)
+    listing = list_files(path)
+    model_files = tuple(file for file in listing.files if file.name in MODEL_FILES)
     model_file = model_files[0] if len(model_files) == 1 else None
     saved = model_file is not None and _is_saved_model(model_file)
     found = _contents.read(model_file.path) if model_file and not saved else None
     return ModelDir(
-        path=there.path,
-        files=there.files,
-        left_out=there.left_out,
+        path=listing.path,
+        files=listing.files,
+        left_out=listing.left_out,
         model_files=model_files,
         framework=_framework(model_file, found),
         contents=found,
-        near_misses=() if model_files else near_misses(there.path, [file.name for file in there.files]),
-        given_file=there.given_file,
-        newest_export=newest_export(there.path),
-        truncated=there.truncated,
+        near_misses=() if model_files else near_misses(listing.path, [file.name for file in listing.files]),
+        given_file=listing.given_file,
+        newest_export=newest_export(listing.path),
+        truncated=listing.truncated,
         saved_model=saved_models.read(model_file.path) if model_file and saved else None,
-        stand_ins=find_placeholders([(file.name, file.path, file.size) for file in there.files]),
+        stand_ins=find_placeholders([(file.name, file.path, file.size) for file in listing.files]),
     )
 
 

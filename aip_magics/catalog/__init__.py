@@ -1,7 +1,7 @@
-"""Facts about AI Platform Prediction as data (TOML files, each with its source) and look-ups over them.
+"""Facts about AI Platform Prediction as data (TOML files, each with its source), and functions to query them.
 
-A fact is **certain** (read in a source) or **remembered**; a rule may refuse with the first and only warn with the
-second.
+A fact is **certain** (documented in a source) or **remembered** (inferred); a rule may report an error because of the
+first, but only a warning because of the second.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What each operation of TensorFlow can reach beyond its tensors (`graph_ops.json`)."""
+"""The effects of TensorFlow operations beyond their tensors (`graph_ops.json`)."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ PATH = Path(__file__).with_name("graph_ops.json")
 
 
 def graph_ops_path() -> Path:
-    """The judgement as a file, for a worker, which reads it itself."""
+    """Return the path of the file, which the worker reads itself."""
     return PATH

@@ -1,4 +1,4 @@
-"""Which modules a runtime has, as far as is known, and which of them came or went between releases of its libraries."""
+"""The known modules of a runtime, and the modules that its libraries added or removed between releases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ALWAYS = frozenset({"builtins", "__builtin__", "copy_reg", "copyreg", "pip", "p
 
 @dataclasses.dataclass(frozen=True)
 class ModuleGone:
-    """A module that a runtime's library does not have: it came later, or was taken out before."""
+    """A module that a runtime's library does not have: it was added later or removed before."""
 
     module: str
     library: str
@@ -38,7 +38,7 @@ class _Change:
 
 
 def runtime_has(name: str, runtime: Runtime) -> bool:
-    """Whether the top-level module is one of the standard library or of the libraries known to be in the runtime."""
+    """Whether a top-level module is in the standard library or in a library known to be in the runtime."""
     if name in _ALWAYS or name in sys.stdlib_module_names:
         return True
     known: dict[str, list[str]] = read_table("modules")["of_runtime"]
@@ -46,7 +46,7 @@ def runtime_has(name: str, runtime: Runtime) -> bool:
 
 
 def module_gone(module: str, runtime: Runtime) -> ModuleGone | None:
-    """Why this module of a library is not in the runtime, if it is known to be in another release only."""
+    """Return why a module of a library is not in the runtime, if it is known to be only in other releases."""
     for change in _changes():
         has = getattr(runtime, change.library)
         if has is None or not change.lacks(has):

@@ -1,6 +1,6 @@
-"""Which runtime can hold a model: from the library version found in it to a runtime and a Python, or the reason.
+"""Match a model to a runtime: from the library version in the model to a runtime and a Python, or why there is none.
 
-What no Python of any runtime can hold is certain (the ceilings); which runtime has which release is mostly remembered.
+Which releases no Python of any runtime supports is certain; which runtime has which release is mostly remembered.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _BY_LIBRARY = {library: column for column, library in _COLUMNS.values()}
 
 @dataclasses.dataclass(frozen=True)
 class RuntimeMatch:
-    """The best runtime for a library version, or why there is none.
+    """The best runtime for a library version, or the reason why no runtime can load the model.
 
-    With a fit `runtime` and `python` are set; without, both are None and `pins` are the releases to retrain with, on
+    With a match, `runtime` and `python` are set; without, both are None and `pins` are the releases to retrain with, on
     `retrain_python`, so that the newest runtime can load the model. `reason` is one sentence either way.
     """
 
@@ -41,9 +41,9 @@ class RuntimeMatch:
 
 
 def match_runtime(framework: str, library_version: str | None = None) -> RuntimeMatch:
-    """The runtime for a model of this framework (SCIKIT_LEARN, XGBOOST, TENSORFLOW) and library version.
+    """Return the runtime for a model of this framework (SCIKIT_LEARN, XGBOOST, TENSORFLOW) and library version.
 
-    Without a version, or for another framework: the newest runtime.
+    Without a version, or for another framework, that is the newest runtime.
     """
     column, library = _COLUMNS.get(framework, ("", ""))
     if library_version is None or not library:
@@ -59,9 +59,9 @@ def match_runtime(framework: str, library_version: str | None = None) -> Runtime
 
 
 def match_runtime_to_all(framework: str, libraries: Mapping[str, str]) -> RuntimeMatch:
-    """The runtime for all libraries found in a model (`{"scikit-learn": "1.0.2", "xgboost": "3.2.0"}`).
+    """Return the runtime for all libraries in a model (`{"scikit-learn": "1.0.2", "xgboost": "3.2.0"}`).
 
-    Where one of them fits no runtime, that one is the reason; else the framework's own library decides.
+    If no runtime supports one of them, that library is the reason; else the framework's own library decides.
     """
     for library, version in libraries.items():
         if above_all_runtimes(library, version):
@@ -70,17 +70,17 @@ def match_runtime_to_all(framework: str, libraries: Mapping[str, str]) -> Runtim
 
 
 def match_runtime_to_library(library: str, version: str) -> RuntimeMatch:
-    """The same as `fit`, by the name of the distribution: `scikit-learn`, `xgboost`, `tensorflow`."""
+    """Return the runtime for a distribution (`scikit-learn`, `xgboost`, `tensorflow`); see `match_runtime`."""
     return match_runtime(next((name for name in _COLUMNS if library_name(name) == library), ""), version)
 
 
 def library_name(framework: str) -> str:
-    """The distribution of a framework: `scikit-learn` for SCIKIT_LEARN; empty for one the service does not have."""
+    """Return the distribution of a framework: `scikit-learn` for SCIKIT_LEARN; empty for an unknown one."""
     return _COLUMNS.get(framework, ("", ""))[1]
 
 
 def above_all_runtimes(library: str, version: str) -> bool:
-    """True where no runtime can serve what this release of scikit-learn or xgboost wrote: certain.
+    """Whether certainly no runtime can serve a model that this release of scikit-learn or xgboost saved.
 
     False for other libraries, TensorFlow among them: the ops of a SavedModel decide, not the release that wrote it
     (a SavedModel of TensorFlow 2.21 was seen to answer the same under 2.11).
@@ -104,7 +104,7 @@ def newer_than_runtime(library: str, version: str, runtime: Runtime, python: str
 
 
 def library_of(runtime: Runtime, library: str) -> str | None:
-    """The release of `library` (scikit-learn, xgboost, tensorflow) in this runtime, or None."""
+    """Return the release of `library` (scikit-learn, xgboost, tensorflow) in this runtime, or None."""
     column = _BY_LIBRARY.get(library)
     return getattr(runtime, column) if column else None
 

@@ -175,7 +175,7 @@ HOSTILE_CONFIGURATIONS = {
     "backend-path": {"pyproject__toml": BACKEND + 'backend-path = ["."]\n'},
     "own backend": {"pyproject__toml": '[build-system]\nrequires = []\nbuild-backend = "own"\n'},
     "legacy by name": {"pyproject__toml": BACKEND.replace("build_meta", "build_meta:__legacy__")},
-    "build requires": {"pyproject__toml": BACKEND.replace('"wheel"', '"evil"')},
+    "built with": {"pyproject__toml": BACKEND.replace('"wheel"', '"evil"')},
     "built with a URL": {"pyproject__toml": BACKEND.replace('"wheel"', '"wheel @ file:///x"')},
     "system in a text": {"pyproject__toml": 'x = """\n[build-system]\n"""\nbuild-system = {requires = []}\n', **CALLS},
     "cmdclass": {"pyproject__toml": BACKEND + '[tool.setuptools.cmdclass]\nbuild_py = "own.B"\n'},

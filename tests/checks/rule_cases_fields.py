@@ -78,7 +78,7 @@ CASES = [
     (
         "F03",
         "error",
-        "keep sampledShapley",
+        "keep only sampledShapley",
         lambda d: d(explanationConfig={"xraiAttribution": {}, "sampledShapleyAttribution": {}}, **REGIONAL),
         lambda d: d(explanationConfig={"sampledShapleyAttribution": {"numPaths": 5}}, **REGIONAL),
     ),

@@ -214,14 +214,14 @@ CASES = [
     (
         "R04",
         "warning",
-        "leave parameters",
+        "omit parameters",
         lambda d: d(test=asked([1, 2], parameters={})),
         lambda d: d(test=asked([1, 2], signature_name="x")),
     ),
     (
         "R04",
         "error",
-        "leave verbose",
+        "omit verbose",
         lambda d: boosted(d, test=asked([1, 2], verbose=1)),
         lambda d: boosted(d, test=asked([1, 2], output_margin=True)),
     ),
@@ -274,14 +274,14 @@ CASES = [
     (
         "R08",
         "error",
-        "give b",
+        "add b",
         lambda d: d(saved(d, two_inputs()), test=asked({"a": 1.0, "b": 1.0}, {"a": 1.0})),
         lambda d: d(saved(d, two_inputs()), test=asked({"a": 1.0, "b": 1.0}, {"b": 1.0, "a": 1})),
     ),
     (
         "R08",
         "warning",
-        "give b",
+        "add b",
         lambda d: d(saved(d, two_inputs()), test=asked({"a": 1.0})),
         lambda d: d(saved(d, two_inputs())),
     ),

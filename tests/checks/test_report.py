@@ -119,8 +119,8 @@ def test_no_framework_is_imported_for_looking(deployment, tmp_path):
         "import pathlib, sys\n"
         "from aip_magics import artifacts, checks\n"
         "from aip_magics.spec import Model, Version\n"
-        "found = artifacts.look(pathlib.Path(sys.argv[1]))\n"
-        "assert checks.run(checks.Subject(Model(name='a'), Version(name='v1'), found)).passed\n"
+        "found = artifacts.inspect_model_dir(pathlib.Path(sys.argv[1]))\n"
+        "assert checks.run(checks.CheckContext(Model(name='a'), Version(name='v1'), found)).passed\n"
         "print([name for name in ('sklearn', 'xgboost', 'numpy', 'joblib', 'requests', 'yaml') if name in sys.modules])"
     )
     env = {"PYTHONPATH": str(rule.__file__).split("aip_magics")[0]}
