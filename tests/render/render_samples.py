@@ -129,7 +129,7 @@ def operation_failed(text: str, count: int = 1) -> errors.OperationFailed:
 class SampleObject:
     """The part of an object in Cloud Storage that is drawn."""
 
-    panel_kind: ClassVar[str] = Remote.panel_kind
+    panel_kind: ClassVar[str] = RemoteObject.panel_kind
 
     name: str
     generation: int
