@@ -1,10 +1,19 @@
-"""What all tests share: a home of their own, real models, an embedded server that is gone afterwards."""
+"""What all tests share: a home of their own, real models, an embedded server that is gone afterwards.
+
+It also says which tests are slow, so that `-m "not slow"` is the suite that is run after every change.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+# Where the environment forbids bytecode, every process compiles what it imports, and pytest rewrites Hypothesis and the
+# tests anew: ten seconds for each process of pytest, half a second for each of the hundreds that the tests start.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import hypothesis
 import pytest
@@ -15,9 +24,42 @@ from aip_magics.targets import local
 os.environ["DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"] = "1"
 
 
+ROOT = Path(__file__).parent
+# Who asks for one of these starts a server, a worker or a kernel.
+SLOW_FIXTURES = frozenset(
+    {
+        "embedded", "endpoint", "new_server", "object_server", "parents", "read", "shared_server", "shell",
+        "start_server", "startup",
+    }
+)  # fmt: skip
+# Every test in these starts processes of its own, trains models, or looks into files of many megabytes. Their modules
+# are not even imported where slow tests are not wanted.
+SLOW_FILES = frozenset({ROOT / name for name in ("benchmarks", "browser", "checks/test_bounds.py")})
+
+
 # A time never fails a test: the machine may be doing other things.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    # Neighbours share the fixtures of their module: each process begins with a run of neighbours and takes some of
+    # another's when it has none left. By default every process would start every server.
+    if config.getoption("numprocesses", None) and config.getoption("dist") == "no":
+        config.option.dist = "worksteal"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    unwanted = "not slow" in config.getoption("markexpr")
+    return True if unwanted and SLOW_FILES & {collection_path, *collection_path.parents} else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if SLOW_FIXTURES.intersection(fixtures) or SLOW_FILES & {item.path, *item.path.parents}:
+            item.add_marker("slow")
 
 
 @pytest.fixture(autouse=True)
