@@ -14,6 +14,10 @@ from pathlib import Path
 # tests anew: ten seconds for each process of pytest, half a second for each of the hundreds that the tests start.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Threads of BLAS that wait for each other on busy cores make the training of a tiny model take a second instead of two
+# milliseconds. NumPy and SciPy read this when the tests' modules import them; what the tests start is left alone.
+ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
 
 import hypothesis
 import pytest
@@ -28,7 +32,7 @@ ROOT = Path(__file__).parent
 # Who asks for one of these starts a server, a worker or a kernel.
 SLOW_FIXTURES = frozenset(
     {
-        "embedded", "endpoint", "new_server", "object_server", "parents", "read", "shared_server", "shell",
+        "embedded", "endpoint", "exports", "new_server", "object_server", "parents", "read", "shared_server", "shell",
         "start_server", "startup",
     }
 )  # fmt: skip
@@ -60,6 +64,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "fixturenames", ())
         if SLOW_FIXTURES.intersection(fixtures) or SLOW_FILES & {item.path, *item.path.parents}:
             item.add_marker("slow")
+
+
+def pytest_collection_finish() -> None:
+    for name in ONE_THREAD:
+        os.environ.pop(name, None)
 
 
 @pytest.fixture(autouse=True)

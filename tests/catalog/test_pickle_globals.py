@@ -347,6 +347,7 @@ def _resolves(module, name):
     return True
 
 
+@pytest.mark.slow
 def test_what_the_installed_libraries_pickle_is_listed_or_refused(tmp_path):
     """Fits every estimator once, in a process of its own, and looks each name up."""
     out = tmp_path / "record.json"

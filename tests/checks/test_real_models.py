@@ -102,6 +102,7 @@ def test_a_booster_with_feature_names_does_fail(tmp_path):
     assert len(xgboost.Booster(model_file=bytearray(path.read_bytes())).predict(xgboost.DMatrix(X))) == len(X)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed")
 def test_a_saved_model(tmp_path):
     """Exported by a process of its own: TensorFlow and the tests' other libraries need not meet."""

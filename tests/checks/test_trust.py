@@ -83,6 +83,7 @@ def fitted() -> list[Any]:
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_no_estimator_of_scikit_learn_is_a_stranger(tmp_path: Path) -> None:
     models = fitted()
     assert len(models) > 130
