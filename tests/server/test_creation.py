@@ -17,6 +17,11 @@ from sklearn.linear_model import LogisticRegression
 P = "/v1/projects/proj"
 
 
+@pytest.fixture
+def server(cleared_server):
+    return cleared_server
+
+
 class Sleeper:
     """Unpickles after a while, and prints a mark when it begins: a worker can write to nothing but its log."""
 

@@ -20,6 +20,11 @@ from aip_magics.server.serving.recipe import Recipe
 V = "/v1/projects/proj/models/m/versions/v1"
 
 
+@pytest.fixture
+def server(cleared_server):
+    return cleared_server
+
+
 class Chatty:
     CODE = """
 from sklearn.base import BaseEstimator

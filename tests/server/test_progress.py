@@ -16,6 +16,11 @@ ROUNDS = 5
 
 
 @pytest.fixture
+def server(cleared_server):
+    return cleared_server
+
+
+@pytest.fixture
 def slow(server, tmp_path):
     """Begin a version whose model takes a minute to load; its operation."""
     mark = tmp_path / "mark"

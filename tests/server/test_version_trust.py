@@ -18,6 +18,11 @@ from server_process import ServerProcess
 P = "/v1/projects/proj"
 
 
+@pytest.fixture
+def server(cleared_server: ServerProcess) -> ServerProcess:
+    return cleared_server
+
+
 class Doubler:
     """Pickled with its code, as cloudpickle would: loading it runs `exec`."""
 
