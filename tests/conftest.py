@@ -6,6 +6,7 @@ It also says which tests are slow, so that `-m "not slow"` is the suite that is 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +20,10 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
 os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
 
+import filelock
 import hypothesis
 import pytest
+from isolation import isolate
 
 from aip_magics.targets import local
 
@@ -32,13 +35,12 @@ ROOT = Path(__file__).parent
 # Who asks for one of these starts a server, a worker or a kernel.
 SLOW_FIXTURES = frozenset(
     {
-        "embedded", "endpoint", "exports", "new_server", "object_server", "parents", "read", "shared_server", "shell",
-        "start_server", "startup",
+        "cleared_server", "embedded", "endpoint", "exports", "new_server", "object_server", "parents", "pool", "prefix",
+        "read", "server", "shared_server", "shell", "start_server", "startup", "tensorflow_exports",
     }
 )  # fmt: skip
-# Every test in these starts processes of its own, trains models, or looks into files of many megabytes. Their modules
-# are not even imported where slow tests are not wanted.
-SLOW_FILES = frozenset({ROOT / name for name in ("benchmarks", "browser", "checks/test_bounds.py")})
+# They are not even imported where slow tests are not wanted.
+SLOW_FOLDERS = frozenset({ROOT / name for name in ("benchmarks", "browser")})
 
 
 # A time never fails a test: the machine may be doing other things.
@@ -56,13 +58,13 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     unwanted = "not slow" in config.getoption("markexpr")
-    return True if unwanted and SLOW_FILES & {collection_path, *collection_path.parents} else None
+    return True if unwanted and SLOW_FOLDERS & {collection_path, *collection_path.parents} else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
-        if SLOW_FIXTURES.intersection(fixtures) or SLOW_FILES & {item.path, *item.path.parents}:
+        if SLOW_FIXTURES.intersection(fixtures) or SLOW_FOLDERS & {item.path, *item.path.parents}:
             item.add_marker("slow")
 
 
@@ -74,14 +76,7 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data directory and a gcloud configuration of the test's own: the user's are neither read nor written."""
-    directory = tmp_path_factory.mktemp("home")
-    for name in list(os.environ):
-        if name.startswith(("AIP_MAGICS_", "CLOUDSDK_", "GOOGLE_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("AIP_MAGICS_HOME", str(directory / "aip"))
-    monkeypatch.setenv("CLOUDSDK_CONFIG", str(directory / "gcloud"))
-    monkeypatch.setenv("AIP_MAGICS_LANG", "en")
-    return directory / "aip"
+    return isolate(monkeypatch, tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture
@@ -115,6 +110,20 @@ def iris_export(tmp_path_factory: pytest.TempPathFactory, iris_data: tuple[list[
     model = make_pipeline(StandardScaler(), LogisticRegression(random_state=0)).fit(*iris_data)
     joblib.dump(model, directory / "model.joblib")
     return directory
+
+
+@pytest.fixture(scope="session")
+def tensorflow_exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real SavedModels of every kind, each below its name; written once for all processes of a run."""
+    base = tmp_path_factory.getbasetemp()
+    base = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tensorflow_exports"
+    with filelock.FileLock(f"{base}.lock"):
+        if not (base / "answers.json").exists():  # the last of the files
+            base.mkdir()
+            script = ROOT / "prediction" / "tensorflow_exports.py"
+            done = subprocess.run([sys.executable, script, base], capture_output=True, text=True, timeout=300)
+            assert done.returncode == 0, done.stderr
+    return base
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +14,6 @@ from aip_magics.artifacts import look, saved_models
 from aip_magics.artifacts.facts import SavedModelFacts, Signature, Tensor
 from aip_magics.artifacts.saved_models import wire
 
-SCRIPT = Path(__file__).parent.parent / "prediction" / "tensorflow_exports.py"
 NUMBERS = Tensor("x", "float32", (None, 2))
 
 
@@ -58,14 +55,11 @@ def graph(*ops: str, tags: tuple[str, ...] = ("serve",), constant: bytes = b"", 
 
 
 @pytest.fixture(scope="session")
-def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Real SavedModels of every kind, each below its name."""
+def exports(request: pytest.FixtureRequest) -> Path:
     if not importlib.util.find_spec("tensorflow"):
         pytest.skip("TensorFlow is not installed")
-    base = tmp_path_factory.mktemp("saved")
-    done = subprocess.run([sys.executable, str(SCRIPT), str(base)], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return base
+    made: Path = request.getfixturevalue("tensorflow_exports")
+    return made
 
 
 @pytest.fixture

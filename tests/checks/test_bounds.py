@@ -15,6 +15,7 @@ import joblib
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+pytestmark = pytest.mark.slow
 SECONDS, MEGABYTES = 30, 400
 
 

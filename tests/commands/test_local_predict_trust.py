@@ -16,6 +16,7 @@ from aip_magics.commands.line import words
 from aip_magics.errors import ChecksFailed, PredictionError, TrustError
 from aip_magics.events import Failed
 
+pytestmark = pytest.mark.slow
 ROW = "- [6.7, 3.0, 5.2, 2.3]"
 
 

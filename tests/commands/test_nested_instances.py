@@ -15,6 +15,7 @@ DEEP = 1_000_000
 WRITTEN = 50_000  # the reader of YAML takes longer to get that far
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", ["predict --model iris", "local-predict --model-dir {export}"])
 def test_a_cell(home: Path, iris_export: Path, line: str) -> None:
     for body in ("[" * DEEP, "instances: " + "[" * WRITTEN):

@@ -19,6 +19,7 @@ from aip_magics.events import Failed, StepFinished, StepSkipped
 from aip_magics.prediction.sdist import Package
 from aip_magics.settings import Environment
 
+pytestmark = pytest.mark.slow
 TRAIN = """
 import joblib
 from sklearn.base import BaseEstimator, TransformerMixin

@@ -19,11 +19,9 @@ SECONDS = 60
 
 
 @pytest.fixture
-def aip(embedded: Path, iris_export: Path) -> Lines:
+def aip(deployed: Path) -> Lines:
     """Lines against a server with iris/v1, whose model lies at gs://aip-local-aiplatform/iris/v1/."""
-    lines = Lines(embedded)
-    lines(f"deploy v1 --model iris --origin {iris_export}")
-    return lines
+    return Lines(deployed)
 
 
 def test_from_create_to_default_to_delete(aip: Lines) -> None:

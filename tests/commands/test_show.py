@@ -27,10 +27,8 @@ CLOUD = "--target aiplatform --project some-project"
 
 
 @pytest.fixture
-def aip(embedded: Path, iris_export: Path) -> Lines:
-    lines = Lines(embedded)
-    lines(f"deploy v1 --model iris --origin {iris_export}")
-    return lines
+def aip(deployed: Path) -> Lines:
+    return Lines(deployed)
 
 
 def run(program: list[str], text: str, tmp_path: Path) -> str:

@@ -22,6 +22,7 @@ from aip_magics.prediction.environments import Environment, Skipped, environment
 from aip_magics.prediction.environments.building import build
 from aip_magics.prediction.surround import Surround, skipped_error, surround
 
+pytestmark = pytest.mark.slow
 PYTHON = ".".join(map(str, sys.version_info[:2]))
 MODEL = """
     import own

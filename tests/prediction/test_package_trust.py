@@ -25,6 +25,7 @@ from aip_magics.artifacts.packages import read
 from aip_magics.errors import PredictionError, TrustError
 from aip_magics.prediction.packages import install
 
+pytestmark = pytest.mark.slow
 PLAIN = "from setuptools import setup\nsetup(name='own', version='0.1', py_modules=['own'])\n"
 
 

@@ -19,6 +19,8 @@ from aip_magics.prediction import tools
 from aip_magics.prediction.packages import install
 from aip_magics.prediction.packages.failures import not_built
 
+pytestmark = pytest.mark.slow
+
 
 def imported(folder: Path, module: str, python: str = sys.executable) -> str:
     """`VALUE` of a module, as the interpreter sees it with this folder first on its path."""

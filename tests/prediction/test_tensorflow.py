@@ -28,14 +28,8 @@ X = [[0.5, -1.5], [2.25, 3.0]]
 
 
 @pytest.fixture(scope="module")
-def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("exports")
-    script = Path(__file__).with_name("tensorflow_exports.py")
-    done = subprocess.run(
-        [sys.executable, str(script), str(base)], capture_output=True, text=True, check=False, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    return base
+def exports(tensorflow_exports: Path) -> Path:
+    return tensorflow_exports
 
 
 @pytest.fixture(scope="module")

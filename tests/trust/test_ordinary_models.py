@@ -15,6 +15,7 @@ from aip_magics.prediction import ParentPool, WorkerSpec, start
 from aip_magics.prediction.environments import find_python
 from aip_magics.spec import Model, Version
 
+pytestmark = pytest.mark.slow
 TRAINER = Path(__file__).with_name("ordinary_models.py")
 HERE = ".".join(map(str, sys.version_info[:2]))
 RELEASES = {
