@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aip_magics.notebook.form.function import aip_form
+    from aip_magics.notebook.form.api import aip_form
 
 __all__ = ["__version__", "aip_form", "load_ipython_extension"]
 
@@ -28,7 +28,7 @@ def load_ipython_extension(shell: Any) -> None:
 def __getattr__(name: str) -> Any:
     """The functions of the notebook, imported when they are first asked for."""
     if name == "aip_form":
-        from aip_magics.notebook.form.function import aip_form
+        from aip_magics.notebook.form.api import aip_form
 
         return aip_form
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,18 +12,18 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Literal
 
-from aip_magics import __version__, language
-from aip_magics.commands.base import Context
-from aip_magics.commands.journal import journal_of_directory
-from aip_magics.commands.parser import HelpAsked
-from aip_magics.commands.registry import command_of, parser_of
-from aip_magics.commands.running import execute
+from aip_magics import __version__, i18n
+from aip_magics.commands.common.command import Context
+from aip_magics.commands.common.execution import execute
+from aip_magics.commands.common.history_log import open_history_log
+from aip_magics.commands.common.parser import HelpAsked
+from aip_magics.commands.registry import build_parser, get_command
 from aip_magics.commands.verbs import VERBS
 from aip_magics.errors import AipError, Interrupted, OptionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.printable import block
 from aip_magics.render.json import dumps, to_json
-from aip_magics.render.terminal import TerminalFace
+from aip_magics.render.terminal import TerminalReporter
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -32,7 +32,7 @@ def main(words: Sequence[str] | None = None) -> int:
     Results go to stdout, progress and errors to stderr.
     """
     words = list(sys.argv[1:] if words is None else words)
-    language.use(language.choose(os.environ))
+    i18n.use(i18n.choose(os.environ))
     if not words or words[0] in ("-h", "--help", "help"):
         print(_help())
         return 0
@@ -48,7 +48,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
         fix = nearest(words[0], [*VERBS, "demo"]) or "aip-magics --help"
         return _complain(
-            OptionError(say("there is no command {word!r}", word=words[0]), where="aip-magics", fix=fix), "text"
+            OptionError(_("there is no command {word!r}", word=words[0]), where="aip-magics", fix=fix), "text"
         )
     return _run(words)
 
@@ -61,17 +61,17 @@ def _run(words: list[str]) -> int:
 
 
 def _answer(words: list[str]) -> int:
-    command = command_of(words[0])
-    parser = parser_of(command, f"aip-magics {command.name}")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help=say("how results are written"))
+    command = get_command(words[0])
+    parser = build_parser(command, f"aip-magics {command.name}")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help=_("how results are written"))
     form: Literal["text", "json"] = "json" if "json" in words and "--format" in words else "text"
     debug = "--debug" in words
     try:
         args = parser.parse(words[1:])
         form = args.format
-        face = TerminalFace(None if form == "json" else _out, _err, time.monotonic, quiet=args.quiet)
+        face = TerminalReporter(None if form == "json" else _out, _err, time.monotonic, quiet=args.quiet)
         context = Context(face)
-        context = dataclasses.replace(context, journal=journal_of_directory(context.data_dir()))
+        context = dataclasses.replace(context, journal=open_history_log(context.data_dir()))
         value = execute(command, args, None, context)
         if form == "json" and value is not None:
             _out(dumps(to_json(value), indent=2))
@@ -82,7 +82,7 @@ def _answer(words: list[str]) -> int:
         error.debug = debug
         return _complain(error, form)
     except KeyboardInterrupt:
-        return _complain(Interrupted(say("stopped by you")), form)
+        return _complain(Interrupted(_("stopped by you")), form)
     return 0
 
 
@@ -102,10 +102,10 @@ def _fault(kind: type[BaseException], error: BaseException, trace: TracebackType
 
 def _help() -> str:
     width = max(map(len, VERBS))
-    verbs = "\n".join(f"  {name:<{width}}  {say(verb.help)}" for name, verb in VERBS.items())
-    demo = say("Train a small real model, deploy it to the embedded server and predict.")
-    more = say("aip-magics COMMAND --help tells the options; each command is also a magic: %aip_COMMAND.")
-    usage = say("usage:")
+    verbs = "\n".join(f"  {name:<{width}}  {_(verb.help)}" for name, verb in VERBS.items())
+    demo = _("Train a small real model, deploy it to the embedded server and predict.")
+    more = _("aip-magics COMMAND --help tells the options; each command is also a magic: %aip_COMMAND.")
+    usage = _("usage:")
     return f"{usage} aip-magics COMMAND [options]\n\n{verbs}\n  {'demo':<{width}}  {demo}\n\n{more}"
 
 

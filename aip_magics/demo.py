@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aip_magics import settings
-from aip_magics.commands.base import Context
-from aip_magics.commands.parser import HelpAsked, Parser
-from aip_magics.commands.registry import command_of, parser_of
+from aip_magics.commands.common.command import Context
+from aip_magics.commands.common.parser import HelpAsked, Parser
+from aip_magics.commands.registry import build_parser, get_command
 from aip_magics.errors import AipError, SettingsError
-from aip_magics.language import say
-from aip_magics.render.terminal import TerminalFace
+from aip_magics.i18n import gettext as _
+from aip_magics.render.terminal import TerminalReporter
 from aip_magics.targets import local
 
 ROWS = ("[5.1, 3.5, 1.4, 0.2]", "[6.7, 3.0, 5.2, 2.3]")
@@ -26,8 +26,8 @@ CELL = "test:\n  instances:\n" + "".join(f"  - {row}\n" for row in ROWS)
 
 def main(words: Sequence[str]) -> int:
     """Train, deploy, predict; 0 when the version is READY and its predictions are those of the model here."""
-    parser = Parser("aip-magics demo", say("Train a small real model, deploy it to the embedded server and predict."))
-    parser.add_argument("--keep-server", action="store_true", help=say("leave the embedded server running"))
+    parser = Parser("aip-magics demo", _("Train a small real model, deploy it to the embedded server and predict."))
+    parser.add_argument("--keep-server", action="store_true", help=_("leave the embedded server running"))
     try:
         args = parser.parse(words)
         directory = settings.data_dir(settings.Environment.read().variables)
@@ -37,7 +37,7 @@ def main(words: Sequence[str]) -> int:
         finally:
             if not was_running and not args.keep_server:
                 local.stop(directory)
-                told = say("The embedded server is stopped; the next command brings it back, with the version READY.")
+                told = _("The embedded server is stopped; the next command brings it back, with the version READY.")
                 print(f"\n{told}")
     except HelpAsked as asked:
         print(asked)
@@ -51,7 +51,7 @@ def _demo() -> None:
     with tempfile.TemporaryDirectory(prefix="aip-magics-demo-") as directory:
         export = Path(directory) / "iris"
         export.mkdir()
-        print(say("Training a scikit-learn model on the iris data …"), flush=True)
+        print(_("Training a scikit-learn model on the iris data …"), flush=True)
         _train(export)
         print(f"\n%%aip_deploy --model iris --origin {export}\n{CELL}", flush=True)
         _command("deploy", ["--target", "local", "--model", "iris", "--origin", str(export)], CELL)
@@ -60,9 +60,9 @@ def _demo() -> None:
 
 
 def _command(name: str, words: list[str], body: str) -> None:
-    command = command_of(name)
-    args = parser_of(command, name).parse(words)
-    face = TerminalFace(_print, _print, time.monotonic)
+    command = get_command(name)
+    args = build_parser(command, name).parse(words)
+    face = TerminalReporter(_print, _print, time.monotonic)
     command.run(args, body, Context(face))
 
 
@@ -75,7 +75,7 @@ def _train(directory: Path) -> None:
         from sklearn.preprocessing import StandardScaler
     except ImportError as error:
         raise SettingsError(
-            say("the demo trains with scikit-learn, which is not installed ({error})", error=error),
+            _("the demo trains with scikit-learn, which is not installed ({error})", error=error),
             where="aip-magics demo",
             fix="pip install 'aip-magics[sklearn]'",
         ) from None

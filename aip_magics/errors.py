@@ -18,8 +18,7 @@ shows just those one to three lines (`_render_traceback_`), `--debug` shows the 
     ├── PredictionError           did not load or did not predict; `.kind`, `.code` as the service numbers them
     │   ├── TrustError            loading would use what is not listed, and the model is not trusted
     │   └── WorkerError           the worker process died, hung or could not start
-    │       └── NotBegunError     it died while it predicted another request than this one
-    ├── EnvironmentFailed         the environment of a runtime version is not here and could not be built
+    ├── RuntimeEnvironmentError   the environment of a runtime version is not here and could not be built
     ├── StorageError              Cloud Storage (upload, bucket, object)
     ├── ServerError               the embedded server could not start, or is gone
     ├── ApiError                  an error answer of the REST API: `.code`, `.status`, `.details`
@@ -38,7 +37,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.printable import block, inline, printable
 
 
@@ -69,8 +68,8 @@ class AipError(Exception):
         """
         return [
             _piece(f"{type(self).__name__}: {self.told}", "    "),
-            *([say("  where: {where}", where=inline(self.where))] if self.where else []),
-            *([say("  fix:   {fix}", fix=_piece(self.fix, " " * 9))] if self.fix else []),
+            *([_("  where: {where}", where=inline(self.where))] if self.where else []),
+            *([_("  fix:   {fix}", fix=_piece(self.fix, " " * 9))] if self.fix else []),
         ]
 
     def __str__(self) -> str:
@@ -173,11 +172,7 @@ class WorkerError(PredictionError):
         super().__init__("FAILED_TO_RUN_MODEL", detail, where=where, fix=fix, log=log)
 
 
-class NotBegunError(WorkerError):
-    """The worker process ended while it predicted another request; this one had nothing to do with it."""
-
-
-class EnvironmentFailed(AipError):
+class RuntimeEnvironmentError(AipError):
     """The environment of a runtime version is not here and could not be built: no such Python, no network …"""
 
 

@@ -44,7 +44,7 @@ class Note(Event):
 
 
 @dataclasses.dataclass(frozen=True)
-class Tick(Event):
+class Heartbeat(Event):
     """Nothing new, but the step goes on: a face may show the time that has passed."""
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from aip_magics.errors import SettingsError
-from aip_magics.language import say
-from aip_magics.names import PROJECT
+from aip_magics.i18n import gettext as _
+from aip_magics.resource_names import PROJECT
 from aip_magics.spec import nearest
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ class Sourced(Generic[T]):
     @property
     def told(self) -> str:
         """The source as people read it: three of them are constants, which code compares."""
-        named = {"argument": say("argument"), LAST_RUN: say("last run"), SESSION: say("configuration of this session")}
+        named = {"argument": _("argument"), LAST_RUN: _("last run"), SESSION: _("configuration of this session")}
         return named.get(self.source, self.source)
 
 
@@ -60,15 +60,15 @@ class Environment:
         """The first source that has a value for the setting `name`."""
         if session.get(name):
             return Sourced(session[name], SESSION)
-        section, _, key = gcloud.partition("/")
+        section, _sep, key = gcloud.partition("/")
         variable = f"CLOUDSDK_{section}_{key}".upper()
         if self.variables.get(variable):
-            return Sourced(self.variables[variable], say("environment variable {name}", name=variable))
+            return Sourced(self.variables[variable], _("environment variable {name}", name=variable))
         if self.gcloud.get(gcloud):
-            return Sourced(self.gcloud[gcloud], say("gcloud's configuration ({name})", name=gcloud))
+            return Sourced(self.gcloud[gcloud], _("gcloud's configuration ({name})", name=gcloud))
         for variable in variables:
             if self.variables.get(variable):
-                return Sourced(self.variables[variable], say("environment variable {name}", name=variable))
+                return Sourced(self.variables[variable], _("environment variable {name}", name=variable))
         return None
 
 
@@ -113,13 +113,13 @@ def resolve(
     chosen = pick(target, "target", "aip_magics/target", "AIP_MAGICS_TARGET")
     named = endpoint_setting is not None and endpoint_setting.source in ("argument", LAST_RUN)
     if named and (chosen is None or (endpoint and chosen.source == LAST_RUN)):
-        chosen = Sourced("aiplatform", say("an endpoint was given"))
-    chosen = chosen or Sourced("local", say("default: the embedded server"))
+        chosen = Sourced("aiplatform", _("an endpoint was given"))
+    chosen = chosen or Sourced("local", _("default: the embedded server"))
     if chosen.value not in TARGETS:
-        fix = nearest(chosen.value, list(TARGETS)) or say("one of {names}", names=", ".join(TARGETS))
+        fix = nearest(chosen.value, list(TARGETS)) or _("one of {names}", names=", ".join(TARGETS))
         raise SettingsError(
-            say("{value!r} is not a target", value=chosen.value),
-            where=say("target, from {source}", source=chosen.told),
+            _("{value!r} is not a target", value=chosen.value),
+            where=_("target, from {source}", source=chosen.told),
             fix=fix,
         )
     region_setting = pick(region, "region", "ai_platform/region", "AIP_MAGICS_REGION")
@@ -169,32 +169,32 @@ def private(directory: Path) -> Path:
     if not hasattr(os, "geteuid") or not stat.S_ISDIR(status.st_mode):
         return directory  # that it is no directory is told by whoever wants to use it
     if status.st_uid != os.geteuid():
-        text = say("the data directory belongs to another user (uid {uid})", uid=status.st_uid)
+        text = _("the data directory belongs to another user (uid {uid})", uid=status.st_uid)
     elif status.st_mode & 0o022:
-        text = say("other users can write into the data directory (mode {mode})", mode=f"{status.st_mode & 0o777:03o}")
+        text = _("other users can write into the data directory (mode {mode})", mode=f"{status.st_mode & 0o777:03o}")
         fix = f"chmod go-w {shlex.quote(str(directory))}"
         raise SettingsError(text, where=str(directory), fix=fix)
     else:
         return directory
-    raise SettingsError(text, where=str(directory), fix=say("name one of your own: export AIP_MAGICS_HOME=DIR"))
+    raise SettingsError(text, where=str(directory), fix=_("name one of your own: export AIP_MAGICS_HOME=DIR"))
 
 
 def _project(found: Sourced[str] | None, local: bool) -> Sourced[str]:
     if found is None:
         if local:
-            return Sourced(LOCAL_PROJECT, say("default of the local target"))
+            return Sourced(LOCAL_PROJECT, _("default of the local target"))
         raise SettingsError(
-            say("no project is known"),
+            _("no project is known"),
             where="project",
-            fix=say("add --project PROJECT_ID, or run `gcloud config set project PROJECT_ID`"),
+            fix=_("add --project PROJECT_ID, or run `gcloud config set project PROJECT_ID`"),
         )
     if not PROJECT.fullmatch(found.value):
-        fix = say("a project ID has 6 to 30 lower-case letters, digits and hyphens and starts with a letter")
+        fix = _("a project ID has 6 to 30 lower-case letters, digits and hyphens and starts with a letter")
         if found.value.isdecimal():
-            fix = say("this is a project number; {fix}", fix=fix)
+            fix = _("this is a project number; {fix}", fix=fix)
         raise SettingsError(
-            say("{value!r} is not a project ID", value=found.value),
-            where=say("project, from {source}", source=found.told),
+            _("{value!r} is not a project ID", value=found.value),
+            where=_("project, from {source}", source=found.told),
             fix=fix,
         )
     return found

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
 from aip_magics.errors import FieldError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 T = TypeVar("T", bound="Resource")
 
@@ -51,7 +51,7 @@ class Resource:
         where = where or cls.__name__[0].lower() + cls.__name__[1:]
         if not isinstance(data, Mapping):
             raise FieldError(
-                say("an object with the fields of {name} is wanted, not {kind}", name=cls.__name__, kind=_kind(data)),
+                _("an object with the fields of {name} is wanted, not {kind}", name=cls.__name__, kind=_kind(data)),
                 where=where,
             )
         resource: Any = cls  # mypy takes a dataclass's type for unhashable
@@ -62,9 +62,9 @@ class Resource:
                 if value is not None:
                     values[name] = _read(hints[name], value, f"{where}.{name}", strict)
             elif strict:
-                fix = nearest(str(name), list(hints)) or say("one of {names}", names=", ".join(hints))
+                fix = nearest(str(name), list(hints)) or _("one of {names}", names=", ".join(hints))
                 raise FieldError(
-                    say("{resource} has no field {name!r}", resource=cls.__name__, name=name), where=where, fix=fix
+                    _("{resource} has no field {name!r}", resource=cls.__name__, name=name), where=where, fix=fix
                 )
         return cls(**values)
 
@@ -278,7 +278,7 @@ def nearest(word: str, known: list[str]) -> str:
     """`did you mean 'X'?` for the known word most like this one, or an empty string."""
     folded = {name.lower().replace("-", "").replace("_", ""): name for name in known}
     found = difflib.get_close_matches(word.lower().replace("-", "").replace("_", ""), folded, n=1)
-    return say("did you mean {name!r}?", name=folded[found[0]]) if found else ""
+    return _("did you mean {name!r}?", name=folded[found[0]]) if found else ""
 
 
 def _without_none(hint: Any) -> Any:
@@ -293,21 +293,19 @@ def _read(hint: Any, value: Any, where: str, strict: bool) -> Any:
         return _read_enum(typing.get_args(hint), value, where, strict)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise FieldError(
-                say("a list is wanted, not {kind}", kind=_kind(value)), where=where, fix=say("put it in [ ]")
-            )
+            raise FieldError(_("a list is wanted, not {kind}", kind=_kind(value)), where=where, fix=_("put it in [ ]"))
         return tuple(_read(typing.get_args(hint)[0], item, f"{where}[{i}]", strict) for i, item in enumerate(value))
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
-            raise FieldError(say("an object (key: value) is wanted, not {kind}", kind=_kind(value)), where=where)
+            raise FieldError(_("an object (key: value) is wanted, not {kind}", kind=_kind(value)), where=where)
         if strict and typing.get_args(hint)[1] is str:
             for key, item in value.items():
                 if not isinstance(item, str):
                     at = f"{where}.{key}"
                     raise FieldError(
-                        say("text is wanted, not {kind}", kind=_kind(item)),
+                        _("text is wanted, not {kind}", kind=_kind(item)),
                         where=at,
-                        fix=say('write "{item}"', item=item),
+                        fix=_('write "{item}"', item=item),
                     )
         return dict(value)
     if issubclass(hint, Resource):
@@ -324,8 +322,8 @@ def _read_enum(choices: tuple[str, ...], value: Any, where: str, strict: bool) -
         if not strict:
             return value
     shown = [choice for choice in choices if not choice.endswith("_UNSPECIFIED") and choice != "UNKNOWN"]
-    fix = nearest(str(value), shown) or say("one of {names}", names=", ".join(shown))
-    raise FieldError(say("{value!r} is not a value of this field", value=value), where=where, fix=fix)
+    fix = nearest(str(value), shown) or _("one of {names}", names=", ".join(shown))
+    raise FieldError(_("{value!r} is not a value of this field", value=value), where=where, fix=fix)
 
 
 def _read_scalar(hint: Any, value: Any, where: str) -> Any:
@@ -343,11 +341,11 @@ def _read_scalar(hint: Any, value: Any, where: str) -> Any:
             return value
         if isinstance(written := getattr(value, "written", None), str):
             return written  # a YAML number of a cell: `runtimeVersion: 2.10` means the text, not the number 2.1
-    whole = say("a whole number")
-    wanted = {bool: say("true or false"), int: whole, Int64: whole, float: say("a number"), str: say("text")}
-    quoted = say('put it in quotes: "{value}"', value=value) if hint is str and isinstance(value, (int, float)) else ""
+    whole = _("a whole number")
+    wanted = {bool: _("true or false"), int: whole, Int64: whole, float: _("a number"), str: _("text")}
+    quoted = _('put it in quotes: "{value}"', value=value) if hint is str and isinstance(value, (int, float)) else ""
     raise FieldError(
-        say("{wanted} is wanted, not {kind}", wanted=wanted[hint], kind=_kind(value)), where=where, fix=quoted
+        _("{wanted} is wanted, not {kind}", wanted=wanted[hint], kind=_kind(value)), where=where, fix=quoted
     )
 
 
@@ -365,15 +363,15 @@ def _write(value: Any) -> Any:
 
 def _kind(value: object) -> str:
     if value is None:
-        return say("nothing")
+        return _("nothing")
     if isinstance(value, dict):
-        return say("an object")
+        return _("an object")
     if isinstance(value, list):
-        return say("a list")
+        return _("a list")
     if type(value) is bool:
         return repr(value)
     if type(value) is str:
-        return say("the text {value!r}", value=value)
+        return _("the text {value!r}", value=value)
     if type(value) in (int, float):
-        return say("the number {value!r}", value=value)
+        return _("the number {value!r}", value=value)
     return f"{type(value).__name__} {value!r}"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from aip_magics.errors import SettingsError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 FILE = "trusted.json"
 
@@ -72,7 +72,7 @@ def written_in(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {"modules": [], "files": {}}
     except (OSError, ValueError, AttributeError):
-        text = say("the list of what you trust cannot be read")
-        fix = say("mend it, {example}, or delete it", example='{"modules": [], "files": {}}')
+        text = _("the list of what you trust cannot be read")
+        fix = _("mend it, {example}, or delete it", example='{"modules": [], "files": {}}')
         raise SettingsError(text, where=str(path), fix=fix) from None
     return {**found, "modules": modules, "files": files}

@@ -1,9 +1,10 @@
-"""The house stays as it is drawn (CONTRIBUTING.md): imports point one way, frameworks stay in the worker."""
+"""The layers stay as ARCHITECTURE.md lists them: imports point one way, frameworks stay in the worker."""
 
 from __future__ import annotations
 
 import ast
 import graphlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,16 +16,15 @@ PACKAGE = Path(aip_magics.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 MOST_LINES = 450
 
-# From the top to the bottom; what stands in one set may import what stands beside it, in no circle.
-LAYERS = (
-    {"notebook", "server", "__main__", "demo", "__init__"},
-    {"commands", "render"},
-    {"deploy"},
-    {"checks", "storage", "prediction", "client", "targets"},
-    {"artifacts", "catalog"},
-    {"spec", "events", "settings", "names", "trust", "errors"},
-    {"language", "lazy", "crc32c", "bounded", "printable"},
-)
+
+def layers() -> tuple[set[str], ...]:
+    """The list of ARCHITECTURE.md, from top to bottom: a line may import itself, in no circle, and the lines below."""
+    page = (Path(__file__).parents[1] / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"^```text\n(notebook, .*?)^```$", page, re.MULTILINE | re.DOTALL)
+    return tuple(set(line.split(", ")) for line in block.splitlines())
+
+
+LAYERS = layers()
 RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 FRAMEWORKS = {"sklearn", "xgboost", "tensorflow", "joblib", "numpy", "pandas", "scipy"}
 # They import a framework: the worker, which is a process of its own, and the demo, which trains the model it shows.
@@ -38,7 +38,7 @@ def name_of(path: Path) -> str:
 
 
 def part_of(path: Path) -> str:
-    """The part of the house a file belongs to: its folder, or the module at the top."""
+    """The part of the package a file belongs to: its directory, or the module at the top."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
@@ -72,6 +72,7 @@ def parts_imported(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def test_every_part_has_its_layer():
+    assert sum(map(len, LAYERS)) == len(RANKS), "ARCHITECTURE.md lists a part twice"
     assert {part_of(path) for path in FILES} <= set(RANKS)
 
 

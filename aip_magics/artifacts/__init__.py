@@ -12,46 +12,63 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aip_magics.lazy import lazily
+from aip_magics.lazy_imports import lazy_getattr
 
 if TYPE_CHECKING:
-    from aip_magics.artifacts.contents import Contents
-    from aip_magics.artifacts.directory import ModelDir, look
-    from aip_magics.artifacts.exports import Resolved, resolve_export
+    from aip_magics.artifacts.exports import ResolvedExport, resolve_export
     from aip_magics.artifacts.facts import (
         BoosterFacts,
         ClassFacts,
         Global,
         PickleFacts,
+        Placeholder,
         SavedModelFacts,
         Signature,
-        StandIn,
         Tensor,
     )
-    from aip_magics.artifacts.listing import File, LeftOut, Listing, file_at, list_files
+    from aip_magics.artifacts.listing import File, Listing, SkippedFile, file_at, list_files
+    from aip_magics.artifacts.model_dir import ModelDir, inspect_model_dir
+    from aip_magics.artifacts.model_file import ModelFileInfo
     from aip_magics.artifacts.names import MODEL_FILES, NearMiss
 
 __all__ = [
-    "MODEL_FILES", "BoosterFacts", "ClassFacts", "Contents", "File", "Global", "LeftOut", "Listing", "ModelDir",
-    "NearMiss", "PickleFacts", "Resolved", "SavedModelFacts", "Signature", "StandIn", "Tensor", "file_at", "list_files",
-    "look", "resolve_export",
+    "MODEL_FILES",
+    "BoosterFacts",
+    "ClassFacts",
+    "File",
+    "Global",
+    "Listing",
+    "ModelDir",
+    "ModelFileInfo",
+    "NearMiss",
+    "PickleFacts",
+    "Placeholder",
+    "ResolvedExport",
+    "SavedModelFacts",
+    "Signature",
+    "SkippedFile",
+    "Tensor",
+    "file_at",
+    "inspect_model_dir",
+    "list_files",
+    "resolve_export",
 ]  # fmt: skip
 
 # To list the files of a directory takes none of what reads models.
-__getattr__ = lazily(
+__getattr__ = lazy_getattr(
     __name__,
     {
         "MODEL_FILES": "names",
-        "Contents": "contents",
+        "ModelFileInfo": "model_file",
         "File": "listing",
-        "LeftOut": "listing",
+        "SkippedFile": "listing",
         "Listing": "listing",
-        "ModelDir": "directory",
+        "ModelDir": "model_dir",
         "NearMiss": "names",
-        "Resolved": "exports",
+        "ResolvedExport": "exports",
         "file_at": "listing",
         "list_files": "listing",
-        "look": "directory",
+        "inspect_model_dir": "model_dir",
         "resolve_export": "exports",
         "BoosterFacts": "facts",
         "ClassFacts": "facts",
@@ -59,7 +76,7 @@ __getattr__ = lazily(
         "PickleFacts": "facts",
         "SavedModelFacts": "facts",
         "Signature": "facts",
-        "StandIn": "facts",
+        "Placeholder": "facts",
         "Tensor": "facts",
     },
 )

@@ -17,7 +17,7 @@ from typing import Any
 
 from aip_magics.artifacts.facts import BoosterFacts, BoosterFormat
 from aip_magics.artifacts.ubjson import Reader
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 END = 1024 * 1024  # bytes read of either end
 _UBJSON_VERSION = re.compile(rb"L\0\0\0\0\0\0\0\x07version\[#L\0\0\0\0\0\0\0\x03((?:[iU].|I..|l....){3})", re.DOTALL)
@@ -26,8 +26,8 @@ _JSON_VERSION = re.compile(rb'"version"\s*:\s*\[\s*(\d{1,5})\s*,\s*(\d{1,5})\s*,
 # numbers since 1.0 (zero before); 136 bytes in all. After it the names of objective and booster, each with its length.
 _PARAM = struct.Struct("<fIiiiII")
 _PARAM_SIZE = 136
-_LONGEST_NAME = 100
-_TRIES = 5  # mentions of a key that are read: a file made to hurt may have a million
+_MAX_NAME_CHARS = 100
+_MAX_ATTEMPTS = 5  # mentions of a key that are read: a file made to hurt may have a million
 _Find = Callable[[bytes, str], Any]
 
 
@@ -40,7 +40,7 @@ def read(path: Path, format: BoosterFormat) -> BoosterFacts:
             file.seek(max(size - END, 0) if size > 2 * END else len(head))
             tail = file.read(END)
     except OSError as error:
-        return BoosterFacts(format, complete=False, unread=say("it cannot be read: {reason}", reason=error.strerror))
+        return BoosterFacts(format, complete=False, unread=_("it cannot be read: {reason}", reason=error.strerror))
     if format == "binary":
         return _binary(head)
     whole = size <= 2 * END
@@ -59,7 +59,7 @@ def version_in(data: bytes) -> str | None:
         return None
     if match := _UBJSON_VERSION.search(data):
         reader = Reader(match.group(1))
-        return ".".join(str(reader.value()) for _ in range(3))
+        return ".".join(str(reader.value()) for _unused in range(3))
     if match := _JSON_VERSION.search(data):
         return b".".join(match.groups()).decode()
     return None
@@ -84,7 +84,7 @@ def _text(format: BoosterFormat, head: bytes, tail: bytes) -> BoosterFacts:
         feature_names=tuple(map(str, names)) if isinstance(names, list) else (),
         base_score=None if base_score is None else str(base_score),
         complete=complete,
-        unread="" if complete else say("it is damaged or cut off: its parameters are not at its end"),
+        unread="" if complete else _("it is damaged or cut off: its parameters are not at its end"),
     )
 
 
@@ -94,7 +94,7 @@ def _is_version(value: Any) -> bool:
 
 def _json_value(data: bytes, key: str) -> Any:
     """The value of the last mention of a key; None where there is none, or it is damaged."""
-    matches = collections.deque(re.finditer(rb'"%s"\s*:\s*' % key.encode(), data), maxlen=_TRIES)
+    matches = collections.deque(re.finditer(rb'"%s"\s*:\s*' % key.encode(), data), maxlen=_MAX_ATTEMPTS)
     for match in reversed(matches):
         try:
             text = data[match.end() : match.end() + END].decode("utf-8", "replace")
@@ -108,7 +108,7 @@ def _ubjson_value(data: bytes, key: str) -> Any:
     written = key.encode()
     mark = b"L" + struct.pack(">q", len(written)) + written
     at = len(data)
-    for _ in range(_TRIES):
+    for _unused in range(_MAX_ATTEMPTS):
         at = data.rfind(mark, 0, at)
         if at < 0:
             break
@@ -121,10 +121,10 @@ def _ubjson_value(data: bytes, key: str) -> Any:
 
 def _binary(head: bytes) -> BoosterFacts:
     at = 4 if head.startswith(b"binf") else 0
-    damaged = BoosterFacts("binary", complete=False, unread=say("it is damaged or cut off"))
+    damaged = BoosterFacts("binary", complete=False, unread=_("it is damaged or cut off"))
     if len(head) < at + _PARAM_SIZE:
         return damaged
-    base_score, features, _, _, _, major, minor = _PARAM.unpack_from(head, at)
+    base_score, features, _unused, _unused, _unused, major, minor = _PARAM.unpack_from(head, at)
     objective = _name_at(head, at + _PARAM_SIZE)
     booster = _name_at(head, at + _PARAM_SIZE + 8 + len(objective or ""))
     if objective is None or booster not in ("gbtree", "gblinear", "dart"):
@@ -135,5 +135,5 @@ def _binary(head: bytes) -> BoosterFacts:
 
 def _name_at(data: bytes, at: int) -> str | None:
     size = int.from_bytes(data[at : at + 8], "little")
-    name = data[at + 8 : at + 8 + size] if 0 < size <= _LONGEST_NAME else b""
+    name = data[at + 8 : at + 8 + size] if 0 < size <= _MAX_NAME_CHARS else b""
     return name.decode("ascii") if re.fullmatch(rb"[a-z][a-z0-9_:@.]*", name) else None

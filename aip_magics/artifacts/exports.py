@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aip_magics.artifacts.names import MODEL_FILES
 from aip_magics.errors import ModelDirError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 SAVED_MODEL = tuple(name for name, framework in MODEL_FILES.items() if framework == "TENSORFLOW")
 _TIMESTAMP = re.compile(r"\d{4,}")
@@ -17,23 +17,23 @@ _PARTS = frozenset({"variables", "assets", "assets.extra"})  # folders inside a 
 
 
 @dataclasses.dataclass(frozen=True)
-class Resolved:
+class ResolvedExport:
     """The directory of a model. `note` says what was chosen where another directory was named; else it is empty."""
 
     path: Path
     note: str = ""
 
 
-def resolve_export(path: Path) -> Resolved:
+def resolve_export(path: Path) -> ResolvedExport:
     """The directory that holds the model: `path` itself, or the newest complete folder of an export base.
 
     ModelDirError if `path` is one level too high or too low, or no export in it is complete.
     """
     if not path.is_dir() or any((path / name).exists() for name in MODEL_FILES):
-        return Resolved(path)
+        return ResolvedExport(path)
     if path.name in _PARTS and _is_export(path.parent):
-        fix = say("name {parent}", parent=path.parent)
-        raise ModelDirError(say("{name}/ is only a part of a SavedModel", name=path.name), where=str(path), fix=fix)
+        fix = _("name {parent}", parent=path.parent)
+        raise ModelDirError(_("{name}/ is only a part of a SavedModel", name=path.name), where=str(path), fix=fix)
     exports = [folder for folder in path.iterdir() if folder.is_dir() and _is_export(folder)]
     stamped = sorted((folder for folder in exports if _TIMESTAMP.fullmatch(folder.name)), key=lambda f: int(f.name))
     if stamped:
@@ -41,12 +41,12 @@ def resolve_export(path: Path) -> Resolved:
     if exports:
         names = sorted(folder.name for folder in exports)
         fix = (
-            say("name {path}", path=path / names[0])
+            _("name {path}", path=path / names[0])
             if len(names) == 1
-            else say("name one of {names} in it", names=", ".join(names))
+            else _("name one of {names} in it", names=", ".join(names))
         )
-        raise ModelDirError(say("the SavedModel lies one level deeper"), where=str(path), fix=fix)
-    return Resolved(path)
+        raise ModelDirError(_("the SavedModel lies one level deeper"), where=str(path), fix=fix)
+    return ResolvedExport(path)
 
 
 def newest_export(path: Path) -> str | None:
@@ -58,20 +58,20 @@ def newest_export(path: Path) -> str | None:
     return found.name if found != path else None
 
 
-def _newest(path: Path, stamped: list[Path]) -> Resolved:
+def _newest(path: Path, stamped: list[Path]) -> ResolvedExport:
     left_out: list[str] = []
     for folder in reversed(stamped):
         lack = missing_part(folder)
         if not lack:
-            note = say("the newest export of {base} is {name}", base=path.name or path, name=folder.name)
+            note = _("the newest export of {base} is {name}", base=path.name or path, name=folder.name)
             if older := len(stamped) - 1 - len(left_out):
-                note += ", " + say("older ones: {count}", count=older)
+                note += ", " + _("older ones: {count}", count=older)
             if left_out:
-                note += "; " + say("incomplete: {names}", names=", ".join(left_out))
-            return Resolved(folder, note)
-        left_out.append(say("{folder} (no {missing})", folder=folder.name, missing=lack))
-    text = say("no export is complete: {left_out}", left_out=", ".join(left_out))
-    raise ModelDirError(text, where=str(path), fix=say("export the model again, or copy all of its files"))
+                note += "; " + _("incomplete: {names}", names=", ".join(left_out))
+            return ResolvedExport(folder, note)
+        left_out.append(_("{folder} (no {missing})", folder=folder.name, missing=lack))
+    text = _("no export is complete: {left_out}", left_out=", ".join(left_out))
+    raise ModelDirError(text, where=str(path), fix=_("export the model again, or copy all of its files"))
 
 
 def missing_part(folder: Path) -> str:

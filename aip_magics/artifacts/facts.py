@@ -157,7 +157,7 @@ class ClassFacts:
 
 
 @dataclasses.dataclass(frozen=True)
-class StandIn:
+class Placeholder:
     """A file that stands for another one: a Git LFS pointer, or the web page of a download that went wrong."""
 
     name: str

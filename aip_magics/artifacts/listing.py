@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Literal
 
 from aip_magics.errors import ModelDirError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
-_DEEPEST = 100  # folders in folders
+_MAX_DEPTH = 100  # folders in folders
 MAX_FILES = 20_000  # where the walk stops: twenty times what the service takes, so that `--origin /` ends soon
-_MOST_ENTRIES = 100_000  # of all kinds, of one folder and of all: hidden ones are not sent, but looked at
-LeftOutKind = Literal["hidden", "compiled", "link", "unreadable", "special", "name"]
+_MAX_ENTRIES = 100_000  # of all kinds, of one folder and of all: hidden ones are not sent, but looked at
+SkipReason = Literal["hidden", "compiled", "link", "unreadable", "special", "name"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,7 @@ def file_at(path: Path) -> File:
 
 
 @dataclasses.dataclass(frozen=True)
-class LeftOut:
+class SkippedFile:
     """A file or folder that is not uploaded, and why. `name` is relative to the model directory.
 
     Rules ask for the `kind`, people read the `reason`.
@@ -46,7 +46,7 @@ class LeftOut:
 
     name: str
     reason: str
-    kind: LeftOutKind
+    kind: SkipReason
 
     def __str__(self) -> str:
         return f"{self.name} ({self.reason})"
@@ -62,7 +62,7 @@ class Listing:
 
     path: Path
     files: tuple[File, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[SkippedFile, ...]
     given_file: str | None = None
     truncated: bool = False
 
@@ -78,7 +78,7 @@ def list_files(path: Path) -> Listing:
         path, given_file = path.parent, path.name
     elif not path.is_dir():
         raise _not_a_directory(path)
-    left_out: list[LeftOut] = []
+    left_out: list[SkippedFile] = []
     walk = _walk(path, "", left_out)
     files = sorted(itertools.islice(walk, MAX_FILES), key=lambda file: file.name)
     truncated = next(walk, None) is not None
@@ -87,26 +87,26 @@ def list_files(path: Path) -> Listing:
     return Listing(path, tuple(files), tuple(left_out), given_file, truncated)
 
 
-def _walk(folder: Path, prefix: str, left_out: list[LeftOut]) -> Iterator[File]:
+def _walk(folder: Path, prefix: str, left_out: list[SkippedFile]) -> Iterator[File]:
     try:
         with os.scandir(folder) as found:
-            entries = sorted(itertools.islice(found, _MOST_ENTRIES + 1), key=lambda entry: entry.name)
+            entries = sorted(itertools.islice(found, _MAX_ENTRIES + 1), key=lambda entry: entry.name)
     except OSError as error:
         where = prefix.rstrip("/") or str(folder)
-        text = say("the folder cannot be read: {reason}", reason=error.strerror)
+        text = _("the folder cannot be read: {reason}", reason=error.strerror)
         raise ModelDirError(text, where=where) from error
-    if len(entries) + len(left_out) > _MOST_ENTRIES:
-        text = say("there are more than {count:,} files and folders in it", count=_MOST_ENTRIES)
+    if len(entries) + len(left_out) > _MAX_ENTRIES:
+        text = _("there are more than {count:,} files and folders in it", count=_MAX_ENTRIES)
         raise ModelDirError(
-            text, where=prefix.rstrip("/") or str(folder), fix=say("name the directory that has the model alone")
+            text, where=prefix.rstrip("/") or str(folder), fix=_("name the directory that has the model alone")
         )
     for entry in entries:
         name = prefix + entry.name
-        if why := _left_out(entry):
-            left_out.append(LeftOut(name, *why))
-        elif entry.is_dir() and name.count("/") >= _DEEPEST:
-            text = say("folders in it lie more than {count} deep", count=_DEEPEST)
-            raise ModelDirError(text, where=f"{name[:100]}…", fix=say("name the directory that has the model alone"))
+        if why := _skip_reason(entry):
+            left_out.append(SkippedFile(name, *why))
+        elif entry.is_dir() and name.count("/") >= _MAX_DEPTH:
+            text = _("folders in it lie more than {count} deep", count=_MAX_DEPTH)
+            raise ModelDirError(text, where=f"{name[:100]}…", fix=_("name the directory that has the model alone"))
         elif entry.is_dir():
             yield from _walk(folder / entry.name, f"{name}/", left_out)
         else:
@@ -114,34 +114,34 @@ def _walk(folder: Path, prefix: str, left_out: list[LeftOut]) -> Iterator[File]:
             yield File(name, folder / entry.name, status.st_size, status.st_mtime_ns, entry.is_symlink())
 
 
-def _left_out(entry: os.DirEntry[str]) -> tuple[str, LeftOutKind] | None:
+def _skip_reason(entry: os.DirEntry[str]) -> tuple[str, SkipReason] | None:
     """Why an entry is not uploaded, and the kind of reason; None where it is."""
     if entry.name.startswith("."):
-        return say("hidden"), "hidden"
+        return _("hidden"), "hidden"
     if entry.name == "__pycache__":
-        return say("compiled Python"), "compiled"
+        return _("compiled Python"), "compiled"
     try:
         mode = entry.stat().st_mode
     except OSError:
-        return (say("a link to nothing"), "link") if entry.is_symlink() else (say("cannot be read"), "unreadable")
+        return (_("a link to nothing"), "link") if entry.is_symlink() else (_("cannot be read"), "unreadable")
     if stat.S_ISDIR(mode):
-        return (say("a link to a folder; only links to files are followed"), "link") if entry.is_symlink() else None
+        return (_("a link to a folder; only links to files are followed"), "link") if entry.is_symlink() else None
     if not stat.S_ISREG(mode):
-        return say("not a file"), "special"
+        return _("not a file"), "special"
     if entry.name.isprintable():
         return None
     # Object names are UTF-8 without line breaks; other names cannot be uploaded.
-    return say("a name with characters that Cloud Storage does not take"), "name"
+    return _("a name with characters that Cloud Storage does not take"), "name"
 
 
 def _not_a_directory(path: Path) -> ModelDirError:
     if path.exists():
-        return ModelDirError(say("{path} is neither a directory nor a file", path=path), where=str(path))
+        return ModelDirError(_("{path} is neither a directory nor a file", path=path), where=str(path))
     if os.path.lexists(path):
-        return ModelDirError(say("{path} is a link to nothing", path=path), where=str(path))
+        return ModelDirError(_("{path} is a link to nothing", path=path), where=str(path))
     parent = next((folder for folder in path.parents if folder.is_dir()), None)
     if parent is None:
-        return ModelDirError(say("there is no {path}", path=path), where=str(path))
+        return ModelDirError(_("there is no {path}", path=path), where=str(path))
     try:
         names = [name for name in os.listdir(parent) if not name.startswith(".")]
     except OSError:
@@ -149,23 +149,23 @@ def _not_a_directory(path: Path) -> ModelDirError:
     missing = path.parts[len(parent.parts)] if len(path.parts) > len(parent.parts) else path.name
     near = difflib.get_close_matches(missing, names, n=1)
     folders = sorted(name for name in names if (parent / name).is_dir())
-    fix = say("train and save the model first")
+    fix = _("train and save the model first")
     if near:
-        fix = say("did you mean {name}?", name=parent / near[0])
+        fix = _("did you mean {name}?", name=parent / near[0])
     elif folders:
-        fix = say("folders in {folder}: {names}", folder=parent.resolve(), names=_some(folders))
-    return ModelDirError(say("there is no {path}", path=path), where=str(path), fix=fix)
+        fix = _("folders in {folder}: {names}", folder=parent.resolve(), names=_some(folders))
+    return ModelDirError(_("there is no {path}", path=path), where=str(path), fix=fix)
 
 
-def _empty(path: Path, left_out: list[LeftOut]) -> ModelDirError:
-    fix = say("save the model there first: joblib.dump(model, '{path}')", path=path / "model.joblib")
+def _empty(path: Path, left_out: list[SkippedFile]) -> ModelDirError:
+    fix = _("save the model there first: joblib.dump(model, '{path}')", path=path / "model.joblib")
     if left_out:
         why = _some([str(entry) for entry in left_out])
-        text = say("{path} has nothing to upload; left out: {why}", path=path, why=why)
+        text = _("{path} has nothing to upload; left out: {why}", path=path, why=why)
         return ModelDirError(text, where=str(path), fix=fix)
-    return ModelDirError(say("{path} is empty", path=path), where=str(path), fix=fix)
+    return ModelDirError(_("{path} is empty", path=path), where=str(path), fix=fix)
 
 
 def _some(names: list[str], most: int = 5) -> str:
     shown = ", ".join(names[:most])
-    return say("{names} and {count} more", names=shown, count=len(names) - most) if len(names) > most else shown
+    return _("{names} and {count} more", names=shown, count=len(names) - most) if len(names) > most else shown

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from aip_magics.artifacts import contents
-from aip_magics.artifacts.streams import compression_of
-from aip_magics.language import say
+from aip_magics.artifacts import model_file
+from aip_magics.artifacts.decompression import compression_of
+from aip_magics.i18n import gettext as _
 from aip_magics.spec import Framework
 
 # Exact names, directly in the model directory → framework; None where the object in the file decides.
@@ -36,7 +36,7 @@ _IF_BOOSTER = frozenset({".json", ".model", ".bin", ".txt"})  # anything may hav
 KERAS_SUFFIXES = (".h5", ".hdf5", ".keras")
 _PYTORCH_SUFFIXES = (".pt", ".pth")
 _CHECKPOINT = re.compile(r"checkpoint|.+\.(?i:ckpt).*|.+\.index|.+\.data-\d{5}-of-\d{5}")
-_MOST = 10  # near misses shown
+_MAX_NEAR_MISSES = 10  # near misses shown
 _HEAD = 1024  # bytes that tell a format; there may be thousands of files
 
 
@@ -56,7 +56,9 @@ class NearMiss:
 def near_misses(folder: Path, names: Sequence[str]) -> tuple[NearMiss, ...]:
     """Files of the directory (names relative to it) that look like a model but would not be found, likely first."""
     found = [near for name in names if (near := _near(folder, name))]
-    return tuple(sorted(found, key=lambda near: (near.wanted is None, near.name.count("/"), near.name))[:_MOST])
+    return tuple(
+        sorted(found, key=lambda near: (near.wanted is None, near.name.count("/"), near.name))[:_MAX_NEAR_MISSES]
+    )
 
 
 def _near(folder: Path, name: str) -> NearMiss | None:
@@ -64,20 +66,20 @@ def _near(folder: Path, name: str) -> NearMiss | None:
     if name != base:
         # Only one level down, only under its right name: deeper there may be anything.
         found = base in MODEL_FILES and name.count("/") == 1
-        return NearMiss(name, base, say("lies one folder down")) if found else None
+        return NearMiss(name, base, _("lies one folder down")) if found else None
     suffix = Path(base).suffix.lower()
     for known in MODEL_FILES:
         if base.lower() == known:
-            return NearMiss(name, known, say("is spelled with capitals"))
+            return NearMiss(name, known, _("is spelled with capitals"))
     if wanted := _BY_SUFFIX.get(suffix):
-        return NearMiss(name, wanted, say("has another name"))
+        return NearMiss(name, wanted, _("has another name"))
     if suffix in _IF_BOOSTER and _is_booster(folder / name):
-        return NearMiss(name, "model.bst", say("is an XGBoost model under another name"))
+        return NearMiss(name, "model.bst", _("is an XGBoost model under another name"))
     if why := _beside_saved_models(base, suffix):
         return NearMiss(name, None, why, "TENSORFLOW")
     if suffix == ".onnx":
-        return NearMiss(name, None, say("is an ONNX model"))
-    return NearMiss(name, None, say("is a PyTorch model")) if suffix in _PYTORCH_SUFFIXES else None
+        return NearMiss(name, None, _("is an ONNX model"))
+    return NearMiss(name, None, _("is a PyTorch model")) if suffix in _PYTORCH_SUFFIXES else None
 
 
 def _is_booster(path: Path) -> bool:
@@ -87,13 +89,13 @@ def _is_booster(path: Path) -> bool:
             head = file.read(_HEAD)
     except OSError:
         return False
-    return compression_of(head) is None and contents.format_of(head).startswith("xgboost")
+    return compression_of(head) is None and model_file.format_of(head).startswith("xgboost")
 
 
 def _beside_saved_models(base: str, suffix: str) -> str:
     """What TensorFlow or Keras wrote here besides a SavedModel, or an empty string. None of it can be served."""
     if _CHECKPOINT.fullmatch(base):
-        return say("is a checkpoint")
+        return _("is a checkpoint")
     if suffix in KERAS_SUFFIXES:
-        return say("is a Keras file")
-    return say("is a TensorFlow Lite model") if suffix == ".tflite" else ""
+        return _("is a Keras file")
+    return _("is a TensorFlow Lite model") if suffix == ".tflite" else ""

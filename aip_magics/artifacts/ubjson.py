@@ -8,10 +8,10 @@ from typing import Any
 _INTEGERS = {b"i": ">b", b"U": ">B", b"I": ">h", b"l": ">i", b"L": ">q"}
 _SCALARS = {**_INTEGERS, b"d": ">f", b"D": ">d", b"C": ">c"}
 _CONSTANTS: dict[bytes, Any] = {b"Z": None, b"T": True, b"F": False}
-_DEEPEST = 20
+_MAX_DEPTH = 20
 
 
-class Damaged(ValueError):
+class CorruptedFile(ValueError):
     """The bytes are no whole value."""
 
 
@@ -38,8 +38,8 @@ class Reader:
         return True
 
     def _of_kind(self, kind: bytes, depth: int) -> Any:
-        if depth > _DEEPEST:
-            raise Damaged("it nests too deep")
+        if depth > _MAX_DEPTH:
+            raise CorruptedFile("it nests too deep")
         if kind in _CONSTANTS:
             return _CONSTANTS[kind]
         if kind in _SCALARS:
@@ -50,13 +50,13 @@ class Reader:
             return self._array(depth)
         if kind == b"{":
             return self._object(depth)
-        raise Damaged(f"{kind!r} begins no value")
+        raise CorruptedFile(f"{kind!r} begins no value")
 
     def _array(self, depth: int) -> list[Any]:
         kind, count = self._head()
         if kind is not None:
             if kind not in _SCALARS:
-                raise Damaged("an array of one kind that is no number")
+                raise CorruptedFile("an array of one kind that is no number")
             size = struct.calcsize(_SCALARS[kind])
             packed = self._take(size * count)
             return [number for (number,) in struct.iter_unpack(_SCALARS[kind], packed)]
@@ -68,7 +68,7 @@ class Reader:
     def _object(self, depth: int) -> dict[str, Any]:
         kind, count = self._head()
         if kind is not None:
-            raise Damaged("an object of one kind")
+            raise CorruptedFile("an object of one kind")
         found: dict[str, Any] = {}
         read = 0
         while (count < 0 and not self.ends(b"}")) or read < count:
@@ -82,7 +82,7 @@ class Reader:
         kind = self._take(1) if self.ends(b"$") else None
         if not self.ends(b"#"):
             if kind is not None:
-                raise Damaged("a kind without a number")
+                raise CorruptedFile("a kind without a number")
             return None, -1
         return kind, self._size()
 
@@ -92,10 +92,10 @@ class Reader:
     def _size(self) -> int:
         kind = self._take(1)
         if kind not in _INTEGERS:
-            raise Damaged(f"{kind!r} begins no size")
+            raise CorruptedFile(f"{kind!r} begins no size")
         size = int(self._scalar(_INTEGERS[kind]))
         if size < 0:
-            raise Damaged("a size below nothing")
+            raise CorruptedFile("a size below nothing")
         return size
 
     def _scalar(self, written: str) -> Any:
@@ -104,6 +104,6 @@ class Reader:
     def _take(self, size: int) -> bytes:
         found = self._data[self.at : self.at + size]
         if len(found) < size:
-            raise Damaged("it is cut off")
+            raise CorruptedFile("it is cut off")
         self.at += size
         return found

@@ -7,33 +7,33 @@ second.
 from __future__ import annotations
 
 from aip_magics.catalog import pickle_globals
-from aip_magics.catalog.fit import (
-    Fit,
-    above_all_runtimes,
-    fit,
-    fit_all,
-    fit_library,
-    library_name,
-    library_of,
-    newer_than_runtime,
-)
 from aip_magics.catalog.graph_ops import graph_ops_path
 from aip_magics.catalog.modules import ModuleGone, module_gone, runtime_has
+from aip_magics.catalog.runtime_match import (
+    RuntimeMatch,
+    above_all_runtimes,
+    library_name,
+    library_of,
+    match_runtime,
+    match_runtime_to_all,
+    match_runtime_to_library,
+    newer_than_runtime,
+)
 from aip_magics.catalog.tables import (
-    Ceiling,
     Certainty,
     Family,
     Limits,
     MachineType,
+    MaxLibraryVersions,
     Runtime,
     accelerators,
-    ceilings,
     default_machine_type,
     default_region,
     global_regions,
     limits,
     machine_type,
     machine_types,
+    max_library_versions,
     parse_version,
     regional_regions,
     runtime,
@@ -41,22 +41,18 @@ from aip_magics.catalog.tables import (
 )
 
 __all__ = [
-    "Ceiling",
     "Certainty",
     "Family",
-    "Fit",
     "Limits",
     "MachineType",
+    "MaxLibraryVersions",
     "ModuleGone",
     "Runtime",
+    "RuntimeMatch",
     "above_all_runtimes",
     "accelerators",
-    "ceilings",
     "default_machine_type",
     "default_region",
-    "fit",
-    "fit_all",
-    "fit_library",
     "global_regions",
     "graph_ops_path",
     "library_name",
@@ -64,6 +60,10 @@ __all__ = [
     "limits",
     "machine_type",
     "machine_types",
+    "match_runtime",
+    "match_runtime_to_all",
+    "match_runtime_to_library",
+    "max_library_versions",
     "module_gone",
     "newer_than_runtime",
     "parse_version",

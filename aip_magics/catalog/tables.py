@@ -36,7 +36,7 @@ class Runtime:
 
 
 @dataclasses.dataclass(frozen=True)
-class Ceiling:
+class MaxLibraryVersions:
     """The last release of each library that runs on this Python at all (all certain)."""
 
     python: str
@@ -108,9 +108,9 @@ def runtimes() -> tuple[Runtime, ...]:
 
 
 @functools.cache
-def ceilings() -> tuple[Ceiling, ...]:
+def max_library_versions() -> tuple[MaxLibraryVersions, ...]:
     """What each Python can hold at most, newest Python first."""
-    return tuple(Ceiling(**row) for row in read_table("runtimes")["ceiling"])
+    return tuple(MaxLibraryVersions(**row) for row in read_table("runtimes")["ceiling"])
 
 
 @functools.cache

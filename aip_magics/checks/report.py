@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from aip_magics.checks.base import SEVERITIES, Failed, Finding, Outcome, Passed, Skipped
+from aip_magics.checks.outcome import SEVERITIES, Failed, Finding, Outcome, Passed, Skipped
 from aip_magics.errors import ChecksFailed
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Report:
             raise ChecksFailed(f"{only.message} ({only.id})", findings=self.findings, where=only.subject, fix=only.fix)
         if errors:
             lines = [f"{one.id} {one.subject}: {one.message}; {one.fix}" for one in errors]
-            head = say("{count} checks failed", count=len(errors))
+            head = _("{count} checks failed", count=len(errors))
             raise ChecksFailed("\n".join([head, *lines]), findings=self.findings)
 
     def to_json(self) -> dict[str, Any]:

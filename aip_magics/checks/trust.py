@@ -11,16 +11,18 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 
 from aip_magics.artifacts import File
-from aip_magics.checks.base import Finding, Outcomes, Subject, error
-from aip_magics.language import say
-from aip_magics.prediction.replies import trust_fix
+from aip_magics.checks.context import CheckContext
+from aip_magics.checks.outcome import Finding, Outcomes
+from aip_magics.checks.rule import error
+from aip_magics.i18n import gettext as _
+from aip_magics.prediction.worker_responses import trust_fix
 from aip_magics.trust import Trust
 
 _SHOWN = 6
 
 
 @dataclasses.dataclass(frozen=True)
-class Stranger:
+class UntrustedFile:
     """A file that would run what is not known: `names` of what it would run, or of the file itself.
 
     `complete` is False where it was not read to its end: then there may be more.
@@ -32,7 +34,7 @@ class Stranger:
 
 
 @dataclasses.dataclass(frozen=True)
-class Question:
+class TrustQuestion:
     """One kind of file that may run something. `of_model`: it is loaded by the worker, not installed before.
 
     `files` are those that `--trust` is about; `look` says what of one is not known to be harmless, None if nothing is.
@@ -40,30 +42,30 @@ class Question:
 
     id: str
     of_model: bool
-    files: Callable[[Subject], Iterable[File]]
-    look: Callable[[Subject, File], Stranger | None]
+    files: Callable[[CheckContext], Iterable[File]]
+    look: Callable[[CheckContext, File], UntrustedFile | None]
 
-    def strangers(self, subject: Subject) -> Iterator[Stranger]:
+    def strangers(self, context: CheckContext) -> Iterator[UntrustedFile]:
         """The files that need trust and do not have it."""
-        trust = subject.trust or Trust()
-        for file in self.files(subject):
-            if (found := self.look(subject, file)) and not trust.has_file(file.path, file.size):
+        trust = context.trust or Trust()
+        for file in self.files(context):
+            if (found := self.look(context, file)) and not trust.has_file(file.path, file.size):
                 yield found
 
 
-QUESTIONS: dict[str, Question] = {}
+TRUST_QUESTIONS: dict[str, TrustQuestion] = {}
 
 
-def question(one: Question) -> Question:
+def question(one: TrustQuestion) -> TrustQuestion:
     """Register a question; its rule has the same id."""
-    QUESTIONS[one.id] = one
+    TRUST_QUESTIONS[one.id] = one
     return one
 
 
-def is_trusted(subject: Subject) -> bool:
+def is_trusted(context: CheckContext) -> bool:
     """Whether the user consented to all that loading the model may run: then the worker loads it unrestricted."""
-    trust = subject.trust or Trust()
-    files = [file for one in QUESTIONS.values() if one.of_model for file in one.files(subject)]
+    trust = context.trust or Trust()
+    files = [file for one in TRUST_QUESTIONS.values() if one.of_model for file in one.files(context)]
     return bool(files and trust.files) and all(trust.has_file(file.path, file.size) for file in files)
 
 
@@ -71,15 +73,15 @@ def listed(names: tuple[str, ...]) -> str:
     """The first of the names, and how many more there are."""
     shown = ", ".join(names[:_SHOWN])
     more = len(names) - _SHOWN
-    return say("{names} and {count} more", names=shown, count=more) if more > 0 else shown
+    return _("{names} and {count} more", names=shown, count=more) if more > 0 else shown
 
 
-def unread(one: Stranger) -> Finding:
+def unread(one: UntrustedFile) -> Finding:
     """The finding for a file that could not be read to its end."""
-    text = say("{file} cannot be read to its end: what loading it would run is not known", file=one.file.name)
+    text = _("{file} cannot be read to its end: what loading it would run is not known", file=one.file.name)
     return error(one.file.name, text, trust_fix())
 
 
-def answers(question: Question, subject: Subject, finding: Callable[[Stranger], Finding]) -> Outcomes:
+def answers(question: TrustQuestion, context: CheckContext, finding: Callable[[UntrustedFile], Finding]) -> Outcomes:
     """What the rule of a question returns: a finding for each file that needs trust and does not have it."""
-    return [finding(one) if one.names else unread(one) for one in question.strangers(subject)]
+    return [finding(one) if one.names else unread(one) for one in question.strangers(context)]

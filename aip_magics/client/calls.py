@@ -10,7 +10,7 @@ import urllib.parse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aip_magics import names
+from aip_magics import resource_names
 from aip_magics.spec import Model, Version
 
 ANSWER = 4 << 20  # bytes: a page has at most 100 resources of a few kB
@@ -50,21 +50,21 @@ class Request:
 
 def model_name(project: str, model: str) -> str:
     """`projects/P/models/M`; a full name is taken as it is, as gcloud does. OptionError for what is no name."""
-    return names.model_path(project, model)
+    return resource_names.model_path(project, model)
 
 
 def version_name(project: str, model: str, version: str) -> str:
     """`projects/P/models/M/versions/V`; a full name is taken as it is. OptionError for what is no name."""
-    return names.version_path(project, model, version)
+    return resource_names.version_path(project, model, version)
 
 
 def operation_name(project: str, operation: str) -> str:
     """`projects/P/operations/O`; a full name is taken as it is. OptionError for what is no name."""
-    return names.operation_path(project, operation)
+    return resource_names.operation_path(project, operation)
 
 
 def create_model(project: str, model: Model) -> Request:
-    return Request("POST", f"v1/{names.project_path(project)}/models", model.to_json())
+    return Request("POST", f"v1/{resource_names.project_path(project)}/models", model.to_json())
 
 
 def get(name: str) -> Request:
@@ -73,7 +73,7 @@ def get(name: str) -> Request:
 
 
 def list_models(project: str, page_token: str = "") -> Request:
-    return _list(f"v1/{names.project_path(project)}/models", page_token)
+    return _list(f"v1/{resource_names.project_path(project)}/models", page_token)
 
 
 def list_versions(model: str, page_token: str = "") -> Request:
@@ -81,7 +81,7 @@ def list_versions(model: str, page_token: str = "") -> Request:
 
 
 def list_operations(project: str, page_token: str = "") -> Request:
-    return _list(f"v1/{names.project_path(project)}/operations", page_token)
+    return _list(f"v1/{resource_names.project_path(project)}/operations", page_token)
 
 
 def delete(name: str) -> Request:

@@ -10,7 +10,7 @@ from aip_magics.client import calls
 from aip_magics.client.calls import Request
 from aip_magics.client.transport import Transport
 from aip_magics.errors import ApiError, NotFound, OperationFailed, Unavailable
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.spec import Model, Operation, Version
 
 # A project has 100 models, 200 versions, and the operations of some weeks.
@@ -126,7 +126,7 @@ class Client:
         self,
         operation: Operation,
         *,
-        on_poll: Callable[[Operation], None] = lambda _: None,
+        on_poll: Callable[[Operation], None] = lambda _unused: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> Operation:
         """Poll until the operation is done; OperationFailed where it ended with an error, Unavailable after two hours.
@@ -136,8 +136,8 @@ class Client:
         pause, waited, name = 0.03, 0.0, operation.name or ""
         while not operation.done:
             if waited > WAIT_SECONDS:
-                text = say("the operation is not done after {hours:g} hours", hours=WAIT_SECONDS / 3600)
-                raise Unavailable(text, where=name, fix=say("wait for it again: {line}", line=f"%aip_attach {name}"))
+                text = _("the operation is not done after {hours:g} hours", hours=WAIT_SECONDS / 3600)
+                raise Unavailable(text, where=name, fix=_("wait for it again: {line}", line=f"%aip_attach {name}"))
             sleep(pause)
             waited += pause
             pause = min(pause * 1.5, self._poll_seconds)
@@ -145,7 +145,7 @@ class Client:
             on_poll(operation)
         if operation.error is not None:
             raise OperationFailed(
-                operation.error.message or say("the operation failed without a message"),
+                operation.error.message or _("the operation failed without a message"),
                 operation=operation,
                 where=operation.name or "",
             )
@@ -159,26 +159,26 @@ class Client:
 
     def _pages(self, key: str, request: Callable[[str], Request]) -> Iterator[Any]:
         token, seen, count, begun = "", set[str](), 0, self.transport.received
-        for _ in range(PAGES):
+        for _unused in range(PAGES):
             page = self.transport.send(request(token))
             items = page.get(key) or ()
             if not isinstance(items, (list, tuple)):
-                raise self._no_list(key, say("it is no list"))
+                raise self._no_list(key, _("it is no list"))
             count += len(items)
             yield from items
             token = str(page.get("nextPageToken") or "")
             if not token:
                 return
             if token in seen or len(token) > TOKEN_CHARS:
-                raise self._no_list(key, say("a page token came twice, or is none"))
+                raise self._no_list(key, _("a page token came twice, or is none"))
             seen.add(token)
             if count > ITEMS or self.transport.received - begun > LIST_BYTES:
                 break
-        raise self._no_list(key, say("after {count} entries there are more", count=count))
+        raise self._no_list(key, _("after {count} entries there are more", count=count))
 
     def _no_list(self, key: str, why: str) -> ApiError:
-        text = say("the list of {key} cannot be read: {why}", key=key, why=why)
-        return ApiError(text, where=self.transport.base_url, fix=say("look at the endpoint, and at a proxy in between"))
+        text = _("the list of {key} cannot be read: {why}", key=key, why=why)
+        return ApiError(text, where=self.transport.base_url, fix=_("look at the endpoint, and at a proxy in between"))
 
     # Replies may have fields that we do not know: they are left out rather than refused.
     def _model(self, data: Any) -> Model:

@@ -9,7 +9,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from aip_magics.bounded import WholeResponse
+from aip_magics.bounded_response import WholeResponse
 
 
 def mount(session: requests.Session) -> None:

@@ -13,10 +13,10 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aip_magics import bounded, errors
+from aip_magics import bounded_response, errors
 from aip_magics.client.calls import Request
 from aip_magics.errors import ApiError, CredentialsError, PredictionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:
     import requests
@@ -117,29 +117,29 @@ class Transport:
                 return self._read(response, request.most)
         except google.auth.exceptions.GoogleAuthError as error:
             raise CredentialsError(
-                say("the credentials were not accepted: {error}", error=error),
+                _("the credentials were not accepted: {error}", error=error),
                 where=self.base_url,
-                fix=say("run `gcloud auth application-default login`"),
+                fix=_("run `gcloud auth application-default login`"),
             ) from None
         except (http.Timeout, urllib3.exceptions.TimeoutError) as error:
             raise errors.Unavailable(
-                say("no answer within {timeout:g} s", timeout=self._timeout), where=self.base_url
+                _("no answer within {timeout:g} s", timeout=self._timeout), where=self.base_url
             ) from error
         except (http.RequestException, urllib3.exceptions.HTTPError) as error:
-            if isinstance(endless := _innermost(error), bounded.Endless):
-                text = say("the answer of the endpoint does not end: {part}", part=endless)
+            if isinstance(endless := _innermost(error), bounded_response.EndlessResponse):
+                text = _("the answer of the endpoint does not end: {part}", part=endless)
                 raise ApiError(text, where=self.base_url, fix=_other_end()) from None
             raise errors.Unavailable(
-                say("the endpoint cannot be reached ({reason})", reason=_reason(error)), where=self.base_url
+                _("the endpoint cannot be reached ({reason})", reason=_reason(error)), where=self.base_url
             ) from error
 
     def _read(self, response: requests.Response, most: int) -> _Read:
         code = response.status_code
         fine = 200 <= code < 300
-        data, whole = bounded.content(response.raw, most if fine else ERROR_BYTES)
+        data, whole = bounded_response.content(response.raw, most if fine else ERROR_BYTES)
         self.received += len(data)
         if fine and not whole:
-            text = say("the answer of the endpoint is larger than the {most} bytes that this call can need", most=most)
+            text = _("the answer of the endpoint is larger than the {most} bytes that this call can need", most=most)
             raise ApiError(text, code=code, where=self.base_url, fix=_other_end())
         return _Read(code, data, response.headers.get("Location", "")[:200])
 
@@ -149,13 +149,13 @@ class Transport:
         except (ValueError, RecursionError):
             data = None
         if 300 <= read.code < 400:
-            text = say("the endpoint leads elsewhere, where neither call nor token goes: {url}", url=read.location)
+            text = _("the endpoint leads elsewhere, where neither call nor token goes: {url}", url=read.location)
             raise ApiError(text, code=read.code, where=self.base_url, fix=_other_end())
         text = read.data[:2000].decode("utf-8", "replace")[:500]
         if read.code >= 300:
             raise error_of(read.code, data, text, self.base_url)
         if not isinstance(data, dict):
-            text = say("the answer of the endpoint is no JSON object: {text}", text=text[:100])
+            text = _("the answer of the endpoint is no JSON object: {text}", text=text[:100])
             raise ApiError(text, code=read.code, where=self.base_url, fix=_other_end())
         return data
 
@@ -169,7 +169,7 @@ class _Read(NamedTuple):
 
 
 def _other_end() -> str:
-    return say("look at the endpoint, and at a proxy in between")
+    return _("look at the endpoint, and at a proxy in between")
 
 
 def error_of(code: int, data: Any, text: str, endpoint: str) -> errors.AipError:
@@ -178,7 +178,7 @@ def error_of(code: int, data: Any, text: str, endpoint: str) -> errors.AipError:
     if isinstance(found, str):
         return PredictionError("FAILED_TO_RUN_MODEL", found.removeprefix("Prediction failed: "), where=endpoint)
     details = found if isinstance(found, Mapping) else {}
-    message = str(details.get("message") or text.strip() or say("HTTP {code} without a message", code=code))
+    message = str(details.get("message") or text.strip() or _("HTTP {code} without a message", code=code))
     status = str(details.get("status") or "")
     if (urllib.parse.urlsplit(endpoint).hostname or "").endswith("ml.googleapis.com"):
         return errors.ServiceEnded(
@@ -187,7 +187,7 @@ def error_of(code: int, data: Any, text: str, endpoint: str) -> errors.AipError:
             status=status,
             details=details.get("details") or (),
             where=endpoint,
-            fix=say("AI Platform Prediction was shut down on 2025-01-31: use the embedded server (--target local)"),
+            fix=_("AI Platform Prediction was shut down on 2025-01-31: use the embedded server (--target local)"),
         )
     kind = BY_STATUS.get(status) or BY_CODE.get(code, ApiError)
     return kind(message, code=code, status=status, details=details.get("details") or (), where=_violated(details))

@@ -13,10 +13,10 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-from aip_magics.commands import options
-from aip_magics.commands.base import Command, Context
+from aip_magics.commands.common import options
+from aip_magics.commands.common.command import Command, Context
 from aip_magics.errors import OptionError, SettingsError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 FILE = "50-aip-magics.py"
 OFF = "50-aip-magics.off"  # beside it in the profile, and the start-up file does nothing
@@ -37,8 +37,8 @@ class Autoload:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("on", "off", "status"), help=say("it counts from the next start of IPython"))
-    parser.add_argument("--profile", metavar="NAME", default="default", help=say("the profile of IPython (default)"))
+    parser.add_argument("action", choices=("on", "off", "status"), help=_("it counts from the next start of IPython"))
+    parser.add_argument("--profile", metavar="NAME", default="default", help=_("the profile of IPython (default)"))
     options.add_output(parser)
 
 
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Autolo
         elif args.action == "off":
             _turn_off(startup)
     except OSError as error:
-        text = say("the profile of IPython cannot be written: {reason}", reason=error.strerror or error)
+        text = _("the profile of IPython cannot be written: {reason}", reason=error.strerror or error)
         raise SettingsError(text, where=str(startup)) from None
     variables = context.environment.variables if context.environment else os.environ
     found = _status(startup, switched_off=variables.get(VARIABLE) == "0")
@@ -76,18 +76,18 @@ def _turn_off(startup: Path) -> None:
 def _status(startup: Path, *, switched_off: bool) -> Autoload:
     files = tuple(file for file in (*_of_environment(), startup / FILE) if file.is_file())
     if switched_off:
-        return Autoload(False, files, say("the environment variable {name} is 0", name=VARIABLE))
+        return Autoload(False, files, _("the environment variable {name} is 0", name=VARIABLE))
     if (startup / OFF).exists():
-        return Autoload(False, files, say("{file} turns it off", file=startup / OFF))
+        return Autoload(False, files, _("{file} turns it off", file=startup / OFF))
     if not files:
-        return Autoload(False, files, say("IPython reads no start-up file of this package"))
-    return Autoload(True, files, say("IPython reads it as it starts"))
+        return Autoload(False, files, _("IPython reads no start-up file of this package"))
+    return Autoload(True, files, _("IPython reads it as it starts"))
 
 
 def _profile(name: str) -> Path:
     if Path(name).name != name or name in ("", ".", ".."):
-        fix = say("a name such as {example}", example="default")
-        raise OptionError(say("{name!r} is not the name of a profile", name=name), where="--profile", fix=fix)
+        fix = _("a name such as {example}", example="default")
+        raise OptionError(_("{name!r} is not the name of a profile", name=name), where="--profile", fix=fix)
     from IPython.paths import get_ipython_dir
 
     return Path(get_ipython_dir()) / f"profile_{name}"
@@ -113,8 +113,8 @@ def _shipped() -> Path:
     for place in places:
         if place.is_file():
             return place
-    fix = say("write %load_ext aip_magics in the notebook, or install the package again")
-    raise SettingsError(say("the start-up file of this package is missing"), where=FILE, fix=fix)
+    fix = _("write %load_ext aip_magics in the notebook, or install the package again")
+    raise SettingsError(_("the start-up file of this package is missing"), where=FILE, fix=fix)
 
 
 COMMAND = Command("autoload", add_options, run, example="aip-magics autoload on")

@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 
 from aip_magics.checks import Report
-from aip_magics.commands import options
-from aip_magics.commands.base import Command, Context
+from aip_magics.commands.common import options
+from aip_magics.commands.common.command import Command, Context
 from aip_magics.commands.deploy import add_deployment, deployment_of
-from aip_magics.commands.show import here
-from aip_magics.deploy.checking import check_and_try
-from aip_magics.language import say
+from aip_magics.commands.show import local_equivalents
+from aip_magics.deploy.preflight import check_with_trial
+from aip_magics.i18n import gettext as _
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "place", nargs="?", metavar="DIR", help=say("directory of the model; with --origin: name of the version")
+        "place", nargs="?", metavar="DIR", help=_("directory of the model; with --origin: name of the version")
     )
     add_deployment(parser)
     parser.set_defaults(replace=False)
@@ -34,11 +34,13 @@ def run(args: argparse.Namespace, body: str | None, context: Context) -> Report 
     args.origin = args.origin or args.place
     deployment = deployment_of(args, body, context)
     if args.show:
-        why = say("it is this package that checks")
-        text = here.program(args.show, {"python": here.python_check(deployment, context.settings(args))}, why)
+        why = _("it is this package that checks")
+        text = local_equivalents.program(
+            args.show, {"python": local_equivalents.python_check(deployment, context.settings(args))}, why
+        )
         context.face.show(text)
         return text
-    report = check_and_try(deployment, context.target(args))
+    report = check_with_trial(deployment, context.target(args))
     context.face.show(report)
     return report
 

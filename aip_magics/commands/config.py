@@ -6,10 +6,10 @@ import argparse
 import dataclasses
 from typing import Any
 
-from aip_magics.commands import options
-from aip_magics.commands.base import Command, Context
+from aip_magics.commands.common import options
+from aip_magics.commands.common.command import Command, Context
 from aip_magics.errors import OptionError, SettingsError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.settings import SESSION, Settings, Sourced, default_bucket
 from aip_magics.spec import nearest
 
@@ -33,9 +33,9 @@ class Configuration:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_target(parser)
-    parser.add_argument("--bucket", metavar="gs://BUCKET", help=say("where models are uploaded to"))
+    parser.add_argument("--bucket", metavar="gs://BUCKET", help=_("where models are uploaded to"))
     parser.add_argument(
-        "--unset", type=options.words, default=[], metavar="NAME,…", help=say("set by this notebook no more")
+        "--unset", type=options.split_commas, default=[], metavar="NAME,…", help=_("set by this notebook no more")
     )
     options.add_output(parser)
 
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Config
     if changes:
         if configure is None:
             raise OptionError(
-                say("only a notebook has a configuration of its own"),
+                _("only a notebook has a configuration of its own"),
                 where="config",
                 fix=_WITHOUT_NOTEBOOK,
             )
@@ -68,8 +68,8 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Config
 def _changes(args: argparse.Namespace) -> dict[str, str | None]:
     for name in args.unset:
         if name.replace("-", "_") not in NAMES:
-            fix = nearest(name, list(NAMES)) or say("one of {names}", names=", ".join(NAMES))
-            raise OptionError(say("there is no setting {name!r}", name=name), where="--unset", fix=fix)
+            fix = nearest(name, list(NAMES)) or _("one of {names}", names=", ".join(NAMES))
+            raise OptionError(_("there is no setting {name!r}", name=name), where="--unset", fix=fix)
     unset: dict[str, str | None] = {name.replace("-", "_"): None for name in args.unset}
     return {**unset, **{name: value for name in NAMES if (value := getattr(args, name))}}
 
@@ -89,7 +89,7 @@ def _settle(context: Context, *, strict: bool) -> Configuration:
 def _all(settings: Settings) -> dict[str, Sourced[str]]:
     local = settings.target.value == "local"
     defaults = {
-        "region": Sourced("global", say("default: the global endpoint")),
+        "region": Sourced("global", _("default: the global endpoint")),
         "bucket": Sourced(default_bucket(settings.project.value), "PROJECT_ID-aiplatform"),
     }
     found: dict[str, Sourced[str]] = {}
@@ -97,7 +97,7 @@ def _all(settings: Settings) -> dict[str, Sourced[str]]:
         setting = getattr(settings, name) or defaults.get(name)
         if setting is not None:
             found[name] = setting
-    server = say("the embedded server") if local else say("Google's")
+    server = _("the embedded server") if local else _("Google's")
     return {**{name: Sourced("-", server) for name in ("endpoint", "storage_endpoint")}, **found}
 
 

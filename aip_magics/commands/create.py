@@ -6,21 +6,22 @@ import argparse
 import dataclasses
 
 from aip_magics.client import calls
-from aip_magics.commands import options, show
-from aip_magics.commands.base import Command, Context
-from aip_magics.commands.cell import read_mapping, substitute
+from aip_magics.commands import show
+from aip_magics.commands.common import options
+from aip_magics.commands.common.cell_body import read_mapping, substitute
+from aip_magics.commands.common.command import Command, Context
+from aip_magics.commands.common.operation_wait import OperationTracker, add_waiting, operation_result
 from aip_magics.commands.deploy import refuse_output_only, version_asked
-from aip_magics.commands.waiting import Watch, add_waiting, result_of
 from aip_magics.errors import OptionError
 from aip_magics.events import StepFinished, StepStarted
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.spec import Model, Operation, Version
 
 
 def add_create_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help=say("name of the model"))
+    parser.add_argument("model", metavar="MODEL", help=_("name of the model"))
     options.add_model(parser)
-    show.add_sending(parser)
+    show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 
@@ -35,20 +36,20 @@ def create_model(args: argparse.Namespace, body: str | None, context: Context) -
     if instead is not None:
         return instead
     target.connect()
-    context.face.emit(StepStarted("model", say("Create model {model}", model=model.id)))
+    context.face.emit(StepStarted("model", _("Create model {model}", model=model.id)))
     made = target.client.create_model(model)
-    context.face.emit(StepFinished("model", say("{name} is made", name=made.name)))
+    context.face.emit(StepFinished("model", _("{name} is made", name=made.name)))
     context.face.show(made)
     return made
 
 
 def add_create_version(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("version", metavar="VERSION", help=say("name of the version"))
-    parser.add_argument("--model", required=True, metavar="NAME", help=say("a model that is there"))
+    parser.add_argument("version", metavar="VERSION", help=_("name of the version"))
+    parser.add_argument("--model", required=True, metavar="NAME", help=_("a model that is there"))
     options.add_version(parser)
-    parser.add_argument("--config", metavar="FILE", help=say("YAML file with Version fields, as gcloud takes it"))
+    parser.add_argument("--config", metavar="FILE", help=_("YAML file with Version fields, as gcloud takes it"))
     add_waiting(parser)
-    show.add_sending(parser)
+    show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 
@@ -65,9 +66,9 @@ def create_version(
         version = dataclasses.replace(version, deploymentUri=args.origin)
     if not version.container and not (version.deploymentUri or "").startswith("gs://"):
         raise OptionError(
-            say("a directory in Cloud Storage is wanted"),
+            _("a directory in Cloud Storage is wanted"),
             where="--origin",
-            fix=say("%aip_upload DIR gs://BUCKET/DIRECTORY first; or %aip_deploy, which uploads by itself"),
+            fix=_("%aip_upload DIR gs://BUCKET/DIRECTORY first; or %aip_deploy, which uploads by itself"),
         )
     target = context.target(args)
     model = calls.model_name(target.project, args.model)
@@ -76,20 +77,18 @@ def create_version(
     if instead is not None:
         return instead
     target.connect()
-    watch = Watch(args, context, target, "create-version")
+    watch = OperationTracker(args, context, target, "create-version")
     step = "version"
-    watch.emit(
-        StepStarted(step, say("Create version {version} of model {model}", version=version.id, model=args.model))
-    )
+    watch.emit(StepStarted(step, _("Create version {version} of model {model}", version=version.id, model=args.model)))
     operation = target.client.create_version(args.model, version)
-    watch.emit(StepFinished(step, say("{name} goes on", name=operation.name), operation))
+    watch.emit(StepFinished(step, _("{name} goes on", name=operation.name), operation))
     if args.asynchronous:
         watch.leave(operation)
         return operation
     operation = watch.wait(operation)
     if not operation.done:
         return operation
-    value = result_of(operation, target)
+    value = operation_result(operation, target)
     context.face.show(value)
     return value
 

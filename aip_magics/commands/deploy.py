@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from aip_magics import deploy
-from aip_magics.commands import options, show
-from aip_magics.commands.base import Command, Context
-from aip_magics.commands.cell import answering, read_mapping, substitute
-from aip_magics.commands.instances import from_value
-from aip_magics.commands.origins import is_live, package_names
-from aip_magics.commands.origins import origin as origin_of
-from aip_magics.commands.waiting import Watch, add_waiting
+from aip_magics.commands import show
+from aip_magics.commands.common import options
+from aip_magics.commands.common.cell_body import answering, read_mapping, substitute
+from aip_magics.commands.common.command import Command, Context
+from aip_magics.commands.common.instances import from_value
+from aip_magics.commands.common.model_source import is_in_memory, package_names
+from aip_magics.commands.common.model_source import resolve_origin as origin_of
+from aip_magics.commands.common.operation_wait import OperationTracker, add_waiting
 from aip_magics.deploy import Deployment, Plan
 from aip_magics.errors import AipError, ChecksFailed, FieldError, OperationFailed, OptionError
 from aip_magics.events import Failed
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.spec import Model, Operation, Version
 from aip_magics.targets import Target
 
@@ -28,27 +29,27 @@ Deployed = Version | Operation | Plan | str | None
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "version", nargs="?", metavar="VERSION", help=say("name of the version; left out: the next free one")
+        "version", nargs="?", metavar="VERSION", help=_("name of the version; left out: the next free one")
     )
     run = add_deployment(parser)
-    run.add_argument("--replace", action="store_true", help=say("replace a different version of the same name"))
-    run.add_argument("--dry-run", action="store_true", help=say("show plan and requests, send nothing"))
+    run.add_argument("--replace", action="store_true", help=_("replace a different version of the same name"))
+    run.add_argument("--dry-run", action="store_true", help=_("show plan and requests, send nothing"))
     add_waiting(parser)
-    show.add_sending(parser, dry_run=False)
+    show.add_dry_run(parser, dry_run=False)
     options.add_target(parser)
     options.add_output(parser)
 
 
 def add_deployment(parser: argparse.ArgumentParser) -> Any:
     """The options that say what is deployed; returns the group of those that say how."""
-    parser.add_argument("--model", metavar="NAME", help=say("model resource; left out: name of the directory"))
+    parser.add_argument("--model", metavar="NAME", help=_("model resource; left out: name of the directory"))
     options.add_version(parser)
-    options.add_request_logging(parser.add_argument_group(say("request logging")))
+    options.add_request_logging(parser.add_argument_group(_("request logging")))
     options.add_model(parser, prefix="--model-")
-    run = parser.add_argument_group(say("run"))
-    run.add_argument("--config", metavar="FILE", help=say("YAML file with Version fields, as gcloud takes it"))
-    run.add_argument("--skip", action="append", default=[], metavar="CHECK", help=say("leave this check out"))
-    run.add_argument("--strict", action="store_true", help=say("warnings of the checks count as errors"))
+    run = parser.add_argument_group(_("run"))
+    run.add_argument("--config", metavar="FILE", help=_("YAML file with Version fields, as gcloud takes it"))
+    run.add_argument("--skip", action="append", default=[], metavar="CHECK", help=_("leave this check out"))
+    run.add_argument("--strict", action="store_true", help=_("warnings of the checks count as errors"))
     options.add_trust(run)
     return run
 
@@ -67,7 +68,7 @@ def perform(deployment: Deployment, args: argparse.Namespace, context: Context) 
     target = context.target(args)
     if args.show or args.dry_run:
         return _instead(deployment, args, context, target)
-    watch = Watch(args, context, target, "deploy")
+    watch = OperationTracker(args, context, target, "deploy")
     try:
         result = deploy.run(deployment, target, watch.emit, wait=not args.asynchronous)
     except OperationFailed as error:
@@ -95,7 +96,7 @@ def _instead(deployment: Deployment, args: argparse.Namespace, context: Context,
     result: deploy.Plan | str = plan
     if args.show:
         sent = show.deployment_calls(plan, target, deployment.test, wait=not args.asynchronous)
-        result = show.equivalent(args.show, sent, target)
+        result = show.render_script(args.show, sent, target)
     context.face.show(result)
     return result
 
@@ -111,9 +112,9 @@ def deployment_of(args: argparse.Namespace, body: str | None, context: Context, 
     in_body = fields.pop("deploymentUri", None)
     origin = origin_of(args.origin or in_body, args, context)
     if complete and not origin:
-        raise OptionError(say("the model's directory is missing"), where="--origin", fix=say("add --origin DIR"))
+        raise OptionError(_("the model's directory is missing"), where="--origin", fix=_("add --origin DIR"))
     if test is not None:
-        with answering(say("a value in the cell"), "test"):
+        with answering(_("a value in the cell"), "test"):
             test = from_value(test, "test")
     return Deployment(
         origin=origin or "",
@@ -124,7 +125,7 @@ def deployment_of(args: argparse.Namespace, body: str | None, context: Context, 
         replace=args.replace,
         skip=frozenset(args.skip),
         strict=args.strict,
-        trust=args.trust or is_live(args.origin or in_body, context),
+        trust=args.trust or is_in_memory(args.origin or in_body, context),
     )
 
 
@@ -144,7 +145,7 @@ def refuse_output_only(fields: Mapping[str, Any], resource: type[Model | Version
     """FieldError where a field is given that the service sets."""
     for name in sorted(resource.OUTPUT_ONLY & fields.keys()):
         where = f"{resource.__name__.lower()}.{name}"
-        raise FieldError(say("{field} is set by the service", field=name), where=where, fix=say("leave it out"))
+        raise FieldError(_("{field} is set by the service", field=name), where=where, fix=_("leave it out"))
 
 
 def _model(given: Any, args: argparse.Namespace) -> Model:
@@ -153,7 +154,7 @@ def _model(given: Any, args: argparse.Namespace) -> Model:
     if isinstance(fields, Mapping):
         refuse_output_only(fields, Model)
         if "regions" in fields:  # the line chooses the endpoint, before the cell is read
-            text = say("the region of the model is an option of the line")
+            text = _("the region of the model is an option of the line")
             raise FieldError(text, where="model.regions", fix="--regions us-central1")
         fields = {**fields, **options.model_fields(args)}
     return Model.from_json(fields)
@@ -167,7 +168,7 @@ def _with_line(fields: dict[str, Any], args: argparse.Namespace, context: Contex
         if "packageUris" in given:
             given["packageUris"] = list(package_names(given["packageUris"], context))
     from_body = Version.from_json(fields)
-    return dataclasses.replace(from_body, **_fields_of(options.version_of(line)))
+    return dataclasses.replace(from_body, **_fields_of(options.build_version(line)))
 
 
 def _fields_of(version: Version) -> dict[str, Any]:
@@ -184,11 +185,11 @@ def read_config(name: str | None) -> dict[str, Any]:
         return read_mapping(path.read_text("utf-8-sig"), name)
     except OSError as error:
         raise OptionError(
-            say("the file cannot be read ({reason})", reason=error.strerror or error),
+            _("the file cannot be read ({reason})", reason=error.strerror or error),
             where=f"--config {name}",
         ) from None
     except UnicodeDecodeError:
-        raise OptionError(say("the file is not UTF-8 text"), where=f"--config {name}") from None
+        raise OptionError(_("the file is not UTF-8 text"), where=f"--config {name}") from None
 
 
 def _explain(error: OperationFailed, result_of: Target) -> None:
@@ -201,7 +202,7 @@ def _explain(error: OperationFailed, result_of: Target) -> None:
         there = result_of.client.get_version("", version.name)
     except AipError:
         return
-    error.where = say("{name} is {state}", name=there.name, state=there.state)
+    error.where = _("{name} is {state}", name=there.name, state=there.state)
 
 
 COMMAND = Command(

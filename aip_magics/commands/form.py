@@ -7,10 +7,10 @@ import dataclasses
 from typing import Any, Protocol, runtime_checkable
 
 from aip_magics.commands import deploy
-from aip_magics.commands.base import Command, Context
+from aip_magics.commands.common.command import Command, Context
 from aip_magics.deploy import Deployment
 from aip_magics.errors import OptionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.settings import Settings
 
 
@@ -28,7 +28,7 @@ class FormRequest:
 
 
 @runtime_checkable
-class FormFace(Protocol):
+class FormReporter(Protocol):
     """A face that can show a form: a notebook with a kernel."""
 
     def open_form(self, asked: FormRequest) -> Any:
@@ -36,16 +36,16 @@ class FormFace(Protocol):
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model-dir", metavar="DIR", help=say("directory of the model: the same as --origin"))
+    parser.add_argument("--model-dir", metavar="DIR", help=_("directory of the model: the same as --origin"))
     deploy.add_options(parser)
 
 
 def run(args: argparse.Namespace, body: str | None, context: Context) -> Any:
     """Show the form and return it. OptionError where there is no notebook to show it in."""
     face = context.face
-    if not isinstance(face, FormFace):
-        fix = say("aip-magics deploy takes the same options")
-        raise OptionError(say("a form needs a notebook"), where="form", fix=fix)
+    if not isinstance(face, FormReporter):
+        fix = _("aip-magics deploy takes the same options")
+        raise OptionError(_("a form needs a notebook"), where="form", fix=fix)
     return face.open_form(request(args, body, context))
 
 

@@ -7,20 +7,21 @@ import dataclasses
 from collections.abc import Sequence
 
 from aip_magics.client import calls
-from aip_magics.commands import options, show
-from aip_magics.commands.base import Command, Context
-from aip_magics.commands.waiting import Watch, add_waiting, result_of
+from aip_magics.commands import show
+from aip_magics.commands.common import options
+from aip_magics.commands.common.command import Command, Context
+from aip_magics.commands.common.operation_wait import OperationTracker, add_waiting, operation_result
 from aip_magics.errors import NotFound, OptionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.spec import Operation, Version
 
 Waited = Version | Operation | list[Version | Operation] | show.DryRun | str | None
 
 
 def add_operations(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", nargs="?", choices=("list", "describe"), default="list", help=say("left out: list"))
-    parser.add_argument("operation", nargs="?", metavar="OPERATION", help=say("projects/P/operations/ID, or its ID"))
-    show.add_sending(parser)
+    parser.add_argument("action", nargs="?", choices=("list", "describe"), default="list", help=_("left out: list"))
+    parser.add_argument("operation", nargs="?", metavar="OPERATION", help=_("projects/P/operations/ID, or its ID"))
+    show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 
@@ -31,7 +32,7 @@ def operations(
     """The operations of the project, the newest last; or the one that is described."""
     if (args.action == "describe") != bool(args.operation):
         fix = "%aip_operations describe create_iris_v1-1234567890123"
-        text = say("an operation is wanted") if args.action == "describe" else say("a list has no operation")
+        text = _("an operation is wanted") if args.action == "describe" else _("a list has no operation")
         raise OptionError(text, where="OPERATION", fix=fix)
     target = context.target(args)
     name = calls.operation_name(target.project, args.operation) if args.operation else ""
@@ -45,20 +46,20 @@ def operations(
 
 
 def add_wait(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("operation", metavar="OPERATION", help=say("projects/P/operations/ID, or its ID"))
+    parser.add_argument("operation", metavar="OPERATION", help=_("projects/P/operations/ID, or its ID"))
     _add_waiting(parser)
 
 
 def add_attach(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "operation", nargs="?", metavar="OPERATION", help=say("left out: all that this notebook left running")
+        "operation", nargs="?", metavar="OPERATION", help=_("left out: all that this notebook left running")
     )
     _add_waiting(parser)
 
 
 def _add_waiting(parser: argparse.ArgumentParser) -> None:
     add_waiting(parser, asynchronous=False)
-    show.add_sending(parser)
+    show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 
@@ -73,7 +74,7 @@ def wait(args: argparse.Namespace, _body: str | None, context: Context) -> Waite
         return _wait_for(args.operation, args, context)
     left = context.journal.running() if context.journal else []
     if not left:
-        text = say("this notebook left no operation running")
+        text = _("this notebook left no operation running")
         context.face.show(text)
         return None
     # An operation has its own place, which need not be the one that is configured now.
@@ -89,7 +90,7 @@ def _wait_for(name: str, args: argparse.Namespace, context: Context) -> Version 
     if instead is not None:
         return instead
     target.connect()
-    watch = Watch(args, context, target, "attach")
+    watch = OperationTracker(args, context, target, "attach")
     try:
         operation = watch.wait(target.client.get_operation(name))
     except NotFound:
@@ -98,18 +99,18 @@ def _wait_for(name: str, args: argparse.Namespace, context: Context) -> Version 
         raise
     if not operation.done:
         return operation
-    value = result_of(operation, target)
+    value = operation_result(operation, target)
     context.face.show(value)
     return value
 
 
-def _only(name: str) -> list[show.Call]:
+def _only(name: str) -> list[show.PlannedCall]:
     return [show.Wait(name)]
 
 
 def add_cancel(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("operation", metavar="OPERATION", help=say("projects/P/operations/ID, or its ID"))
-    show.add_sending(parser)
+    parser.add_argument("operation", metavar="OPERATION", help=_("projects/P/operations/ID, or its ID"))
+    show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aip_magics import artifacts
-from aip_magics.artifacts import globals as pickled
-from aip_magics.commands import options
-from aip_magics.commands.base import Command, Context
+from aip_magics.artifacts import pickle_globals as pickled
+from aip_magics.commands.common import options
+from aip_magics.commands.common.command import Command, Context
 from aip_magics.errors import ModelDirError, OptionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:
-    from aip_magics.prediction.sdist import Package
+    from aip_magics.sdist import Package
 
 _PICKLES = (".joblib", ".pkl")
 
@@ -39,14 +39,12 @@ class PickledFromMain:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "path", nargs="?", metavar="PATH", help=say("a module (my_code.py) or a directory with modules")
-    )
-    parser.add_argument("--name", metavar="NAME", help=say("name of the package; left out: that of the module"))
-    parser.add_argument("--version", metavar="VERSION", help=say("left out: 0.1"))
-    parser.add_argument("--output", metavar="DIR", default="dist", help=say("where it is written (dist)"))
-    parser.add_argument("--runtime-version", metavar="X.Y", help=say("where it is to run; left out: the newest"))
-    parser.add_argument("--model-dir", metavar="DIR", help=say("name what was pickled from the notebook in this model"))
+    parser.add_argument("path", nargs="?", metavar="PATH", help=_("a module (my_code.py) or a directory with modules"))
+    parser.add_argument("--name", metavar="NAME", help=_("name of the package; left out: that of the module"))
+    parser.add_argument("--version", metavar="VERSION", help=_("left out: 0.1"))
+    parser.add_argument("--output", metavar="DIR", default="dist", help=_("where it is written (dist)"))
+    parser.add_argument("--runtime-version", metavar="X.Y", help=_("where it is to run; left out: the newest"))
+    parser.add_argument("--model-dir", metavar="DIR", help=_("name what was pickled from the notebook in this model"))
     options.add_show(parser)
     options.add_output(parser)
 
@@ -72,23 +70,25 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Packag
 
 
 def _shown(args: argparse.Namespace, context: Context) -> str:
-    from aip_magics.commands.show import here
+    from aip_magics.commands.show import local_equivalents
 
     if not args.path:
         raise _nothing_to_package()
     asked = {"name": args.name, "version": args.version, "runtime_version": args.runtime_version}
-    lines = here.python_package(Path(args.path).expanduser(), output=Path(args.output).expanduser(), **asked)
-    text = here.program(args.show, {"python": lines}, say("a package is made on this machine"))
+    lines = local_equivalents.python_package(
+        Path(args.path).expanduser(), output=Path(args.output).expanduser(), **asked
+    )
+    text = local_equivalents.program(args.show, {"python": lines}, _("a package is made on this machine"))
     context.face.show(text)
     return text
 
 
 def _nothing_to_package() -> OptionError:
-    return OptionError(say("a module or a directory is wanted"), where="PATH", fix="%aip_package my_code.py")
+    return OptionError(_("a module or a directory is wanted"), where="PATH", fix="%aip_package my_code.py")
 
 
 def _package(args: argparse.Namespace, found: PickledFromMain | None) -> Package:
-    from aip_magics.prediction.sdist import package
+    from aip_magics.sdist import package
 
     path = Path(args.path).expanduser()
     made = package(
@@ -105,25 +105,25 @@ def _package(args: argparse.Namespace, found: PickledFromMain | None) -> Package
 
 def _remember(path: Path, context: Context) -> None:
     """What was made here is built here without a question."""
-    from aip_magics.deploy import consent
+    from aip_magics.deploy import trust_store
     from aip_magics.trust import digest
 
     file = artifacts.file_at(path)
-    consent.remember(context.data_dir(), {digest(file.path): file})
+    trust_store.remember(context.data_dir(), {digest(file.path): file})
 
 
 def _from_main(model_dir: Path) -> PickledFromMain:
-    files = [file for file in artifacts.look(model_dir).model_files if file.name.endswith(_PICKLES)]
+    files = [file for file in artifacts.inspect_model_dir(model_dir).model_files if file.name.endswith(_PICKLES)]
     if not files:
-        text = say("there is no pickled model in this directory")
-        raise ModelDirError(text, where=str(model_dir), fix=say("name a directory with a model.joblib or model.pkl"))
+        text = _("there is no pickled model in this directory")
+        raise ModelDirError(text, where=str(model_dir), fix=_("name a directory with a model.joblib or model.pkl"))
     found = pickled.read(files[0].path)
     names = ", ".join(found.of_main)
-    advice = say("nothing in it was defined in a notebook")
+    advice = _("nothing in it was defined in a notebook")
     if not found.complete:
-        advice = say("it could not be read to its end, there may be something of a notebook in it")
+        advice = _("it could not be read to its end, there may be something of a notebook in it")
     if found.of_main:
-        advice = say(
+        advice = _(
             "move {names} into a module (my_code.py), import it in the notebook (from my_code import {names}), "
             "train and save the model again, then %aip_package my_code.py and deploy with --package-uris",
             names=names,
@@ -138,13 +138,13 @@ def _moves(found: PickledFromMain, path: Path, modules: Sequence[str]) -> Iterat
         head = name.partition(".")[0]
         if head in homes:
             line = f"from {homes[head]} import {head}"
-            do = say("`{line}` in the notebook, then save the model again", line=line)
+            do = _("`{line}` in the notebook, then save the model again", line=line)
         else:
-            do = say(
+            do = _(
                 "it is not in this package: move it into {module}, import it from there, save the model again",
                 module=modules[0],
             )
-        yield say(
+        yield _(
             "{file} has {name} from the notebook (__main__), which is nowhere else: {do}",
             file=found.file.name,
             name=name,

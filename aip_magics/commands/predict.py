@@ -8,24 +8,24 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aip_magics.commands import options
-from aip_magics.commands.base import Command, Context, Face
-from aip_magics.commands.instances import add_instances, request
+from aip_magics.commands.common import options
+from aip_magics.commands.common.command import Command, Context, Reporter
+from aip_magics.commands.common.instances import add_instances, request
 from aip_magics.errors import AipError, ChecksFailed, OptionError
 from aip_magics.events import Failed, Note, StepFinished, StepSkipped, StepStarted
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:
-    from aip_magics.checks import Subject
+    from aip_magics.checks import CheckContext
     from aip_magics.commands.show import DryRun
-    from aip_magics.prediction.surround import Surround
+    from aip_magics.prediction.runtime_setup import PreparedRuntime
 
 
 def add_predict(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", required=True, metavar="NAME", help=say("the model that predicts"))
-    parser.add_argument("--version", metavar="VERSION", help=say("left out: the model's default version"))
+    parser.add_argument("--model", required=True, metavar="NAME", help=_("the model that predicts"))
+    parser.add_argument("--version", metavar="VERSION", help=_("left out: the model's default version"))
     add_instances(parser)
-    options.add_sending(parser)
+    options.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 
@@ -54,26 +54,24 @@ def add_local_predict(parser: argparse.ArgumentParser) -> None:
         "--model-dir",
         required=True,
         metavar="DIR",
-        help=say("directory of the model (local, gs://), its file, or $model"),
+        help=_("directory of the model (local, gs://), its file, or $model"),
     )
     parser.add_argument(
-        "--framework", type=options.framework, choices=options.FRAMEWORKS, help=say("left out: found in the files")
+        "--framework", type=options.framework, choices=options.FRAMEWORKS, help=_("left out: found in the files")
     )
     parser.add_argument(
-        "--package-uris", type=options.words, default=[], metavar="FILE,…", help=say("the model's own code")
+        "--package-uris", type=options.split_commas, default=[], metavar="FILE,…", help=_("the model's own code")
     )
-    parser.add_argument("--prediction-class", metavar="MODULE.CLASS", help=say("the custom prediction routine"))
-    group = parser.add_argument_group(say("where it runs"))
+    parser.add_argument("--prediction-class", metavar="MODULE.CLASS", help=_("the custom prediction routine"))
+    group = parser.add_argument_group(_("where it runs"))
     group.add_argument(
         "--env",
         choices=("current", "runtime"),
         default="current",
-        help=say("current: this Python; runtime: the Python and libraries of a runtime version"),
+        help=_("current: this Python; runtime: the Python and libraries of a runtime version"),
     )
-    group.add_argument("--runtime-version", metavar="X.Y", help=say("with --env runtime; left out: the one that fits"))
-    group.add_argument(
-        "--python-version", metavar="X.Y", help=say("with --env runtime; left out: the runtime's newest")
-    )
+    group.add_argument("--runtime-version", metavar="X.Y", help=_("with --env runtime; left out: the one that fits"))
+    group.add_argument("--python-version", metavar="X.Y", help=_("with --env runtime; left out: the runtime's newest"))
     add_instances(parser)
     options.add_trust(parser)
     options.add_show(parser)
@@ -92,22 +90,20 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
     from aip_magics.prediction.local import local_predict as predict_here
 
     if not args.show:
-        _warm(args)
-    from aip_magics.commands.origins import local_directory, local_packages
+        _preload(args)
+    from aip_magics.commands.common.model_source import local_directory, local_packages
 
     if args.env == "current" and (args.runtime_version or args.python_version):
         flag = "--runtime-version" if args.runtime_version else "--python-version"
-        raise OptionError(
-            say("this Python is taken, whatever the version says"), where=flag, fix=say("add --env runtime")
-        )
+        raise OptionError(_("this Python is taken, whatever the version says"), where=flag, fix=_("add --env runtime"))
     asked = request(args, body, context)
     model_dir = directory(local_directory(args.model_dir, args, context))
     packages = local_packages(args.package_uris, args, context)
     if args.show:
         return _shown(args, model_dir, packages, asked, context)
     trusted = _require_trust(args, model_dir, packages, context)
-    place = _surround(args, model_dir, packages, trusted.trust.files if trusted.trust else (), context)
-    with _step(context.face, "predict", say("Predict here")) as told:
+    place = _prepare_runtime(args, model_dir, packages, trusted.trust.files if trusted.trust else (), context)
+    with _step(context.face, "predict", _("Predict here")) as told:
         answer = predict_here(
             model_dir,
             body=asked,
@@ -119,12 +115,12 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
             trusted_modules=sorted(trusted.trust.modules) if trusted.trust else (),
         )
         count = len(answer["predictions"])
-        told.append(say("1 prediction") if count == 1 else say("{count} predictions", count=count))
+        told.append(_("1 prediction") if count == 1 else _("{count} predictions", count=count))
     context.face.show(answer)
     return answer
 
 
-def _warm(args: argparse.Namespace) -> None:
+def _preload(args: argparse.Namespace) -> None:
     """Have the framework imported while this process reads the rest of itself and the instances."""
     from aip_magics.prediction.local import warm, worker_spec
 
@@ -136,8 +132,8 @@ def _warm(args: argparse.Namespace) -> None:
 
 def _shown(args: argparse.Namespace, model_dir: Path, packages: list[Path], asked: bytes, context: Context) -> str:
     """What `--show` asks for: gcloud's own local prediction where it can do the same, else a program."""
-    from aip_magics.artifacts import look
-    from aip_magics.commands.show import here
+    from aip_magics.artifacts import inspect_model_dir
+    from aip_magics.commands.show import local_equivalents
     from aip_magics.prediction.local import worker_spec
 
     place: dict[str, Any] = {}
@@ -146,23 +142,25 @@ def _shown(args: argparse.Namespace, model_dir: Path, packages: list[Path], aske
         place = {"cache": context.data_dir(), "env": args.env, "framework": args.framework, **versions}
         place["packages"] = packages
     own = {"framework": args.framework, "prediction_class": args.prediction_class}
-    forms: dict[options.Form, list[str]] = {"python": here.python_local_predict(model_dir, asked, place, **own)}
+    forms: dict[options.ScriptFormat, list[str]] = {
+        "python": local_equivalents.python_local_predict(model_dir, asked, place, **own)
+    }
     spec = worker_spec(model_dir, args.framework, prediction_class=args.prediction_class)
-    framework = spec.framework or look(spec.model_dir).framework
+    framework = spec.framework or inspect_model_dir(spec.model_dir).framework
     if framework and not place and not args.prediction_class:
-        forms = {"gcloud": here.gcloud_local_predict(spec.model_dir, framework, asked), **forms}
-    why = say("it predicts with this Python, without own code") if args.show == "gcloud" else say("nothing is sent")
-    text = here.program(args.show, forms, why)
+        forms = {"gcloud": local_equivalents.gcloud_local_predict(spec.model_dir, framework, asked), **forms}
+    why = _("it predicts with this Python, without own code") if args.show == "gcloud" else _("nothing is sent")
+    text = local_equivalents.program(args.show, forms, why)
     context.face.show(text)
     return text
 
 
-def _require_trust(args: argparse.Namespace, model_dir: Path, packages: list[Path], context: Context) -> Subject:
+def _require_trust(args: argparse.Namespace, model_dir: Path, packages: list[Path], context: Context) -> CheckContext:
     """What a deployment asks before it tries the model, asked here too: a worker runs what the model names."""
-    from aip_magics.artifacts import look
-    from aip_magics.checks import Subject
-    from aip_magics.commands.origins import is_live
-    from aip_magics.deploy import consent
+    from aip_magics.artifacts import inspect_model_dir
+    from aip_magics.checks import CheckContext
+    from aip_magics.commands.common.model_source import is_in_memory
+    from aip_magics.deploy import trust_store
     from aip_magics.prediction.local import worker_spec
     from aip_magics.spec import Model, Version
 
@@ -174,21 +172,23 @@ def _require_trust(args: argparse.Namespace, model_dir: Path, packages: list[Pat
             "packageUris": [str(package) for package in packages] or None,
         }
     )
-    subject = Subject(Model(), version, look(spec.model_dir))
+    subject = CheckContext(Model(), version, inspect_model_dir(spec.model_dir))
     try:
-        return consent.require(subject, context.data_dir(), vouched=args.trust or is_live(args.model_dir, context))
+        return trust_store.require(
+            subject, context.data_dir(), vouched=args.trust or is_in_memory(args.model_dir, context)
+        )
     except ChecksFailed as error:
         context.face.emit(Failed("checks", error))
         raise
 
 
-def _surround(
+def _prepare_runtime(
     args: argparse.Namespace, model_dir: Path, packages: list[Path], trusted: Collection[str], context: Context
-) -> Surround:
-    from aip_magics.prediction import surround
+) -> PreparedRuntime:
+    from aip_magics.prediction import runtime_setup
 
-    with _step(context.face, "environment", say("Prepare the environment")) as told:
-        found = surround.surround(
+    with _step(context.face, "environment", _("Prepare the environment")) as told:
+        found = runtime_setup.prepare_runtime(
             model_dir,
             context.data_dir(),
             env=args.env,
@@ -199,15 +199,15 @@ def _surround(
             trusted=trusted,
             on_line=lambda line: context.face.emit(Note("environment", line)),
         )
-        if isinstance(found, surround.Surround):
+        if isinstance(found, runtime_setup.PreparedRuntime):
             told.append(found.told)
             return found
         context.face.emit(StepSkipped("environment", found.reason))
-    raise surround.skipped_error(found)
+    raise runtime_setup.skipped_error(found)
 
 
 @contextlib.contextmanager
-def _step(face: Face, step: str, title: str) -> Iterator[list[str]]:
+def _step(face: Reporter, step: str, title: str) -> Iterator[list[str]]:
     """A step of a run. What is put into the list is what it finished with; nothing, where it did not."""
     told: list[str] = []
     face.emit(StepStarted(step, title))

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aip_magics import errors
-from aip_magics.commands.base import Command
-from aip_magics.commands.registry import command_of, parser_of
+from aip_magics.commands.common.command import Command
+from aip_magics.commands.registry import build_parser, get_command
 from aip_magics.commands.verbs import VERBS, magic_name
 from aip_magics.errors import AipError
-from aip_magics.language import spoken, use
+from aip_magics.i18n import current_language, use
 from aip_magics.render import panels
 
 PAGE = Path(__file__).with_name("REFERENCE.md")
@@ -44,10 +44,10 @@ Group = tuple[str, tuple[str, ...]]  # its title, and a line for each option
 
 def page() -> str:
     """The page as Markdown: a section for each magic, for options that many have, for panels and for errors."""
-    language = spoken()
+    language = current_language()
     use("en")  # one page, whatever the language of who makes it
     try:
-        commands = [command_of(verb) for verb in VERBS]
+        commands = [get_command(verb) for verb in VERBS]
         uses = collections.Counter(group for command in commands for group in groups(command))
         shared = [group for group, count in uses.items() if count >= SHARED_BY and group[0]]
         sections = [_section(command, shared) for command in commands]
@@ -58,7 +58,7 @@ def page() -> str:
 
 def groups(command: Command) -> list[Group]:
     """The options of a command in their groups; those of no group come first, with the title ``""``."""
-    parser = parser_of(command, f"%{magic_name(command.name)}")
+    parser = build_parser(command, f"%{magic_name(command.name)}")
     found = [(group.title or "", tuple(_options(group))) for group in parser._action_groups]
     own = tuple(line for title, lines in found if title in _NO_TITLE for line in lines)
     titled = [(title, lines) for title, lines in found if title not in _NO_TITLE and lines]

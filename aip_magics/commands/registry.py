@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 
-from aip_magics.commands.base import Command
-from aip_magics.commands.parser import Parser
+from aip_magics.commands.common.command import Command
+from aip_magics.commands.common.parser import Parser
 from aip_magics.commands.verbs import magic_name
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
-PLACES = {
+COMMAND_PATHS = {
     "deploy": "deploy.COMMAND",
     "form": "form.COMMAND",
     "check": "check.COMMAND",
@@ -38,19 +38,19 @@ PLACES = {
 }
 
 
-def command_of(verb: str) -> Command:
+def get_command(verb: str) -> Command:
     """The command of one of VERBS. Only the file it is in is imported: a local prediction waits for no upload code."""
-    module, name = PLACES[verb].split(".")
+    module, name = COMMAND_PATHS[verb].split(".")
     command: Command = getattr(importlib.import_module(f"aip_magics.commands.{module}"), name)
     return command
 
 
-def parser_of(command: Command, prog: str) -> Parser:
+def build_parser(command: Command, prog: str) -> Parser:
     """The parser of a command, named as the user types it."""
     example = command.example
     if prog.startswith("aip-magics") and "\n" not in example:  # a cell is no line of a shell
         example = example.replace(f"%{magic_name(command.name)}", prog, 1)
-    epilog = f"{say('example:')}\n{example}" if example else ""
+    epilog = f"{_('example:')}\n{example}" if example else ""
     parser = Parser(prog, command.help, epilog)
     command.add_options(parser)
     return parser

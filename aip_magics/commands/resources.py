@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aip_magics.client import Request, calls
-from aip_magics.commands import options, show
-from aip_magics.commands.base import Command, Context
+from aip_magics.commands import show
+from aip_magics.commands.common import options
+from aip_magics.commands.common.command import Command, Context
 from aip_magics.commands.logs import embedded
 from aip_magics.errors import ApiError, OptionError
 from aip_magics.events import StepFinished, StepStarted
-from aip_magics.language import say
-from aip_magics.names import is_full
+from aip_magics.i18n import gettext as _
+from aip_magics.resource_names import is_full
 from aip_magics.spec import Model, Operation, Version
 from aip_magics.targets import Target
 
@@ -48,14 +49,14 @@ Described = Model | Version | Operation | Comparison | Mapping[str, Any]
 
 
 def add_describe(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("version", nargs="?", metavar="VERSION", help=say("left out: the model itself"))
-    parser.add_argument("--model", metavar="NAME", help=say("the model, or that of the version"))
-    parser.add_argument("--operation", metavar="NAME", help=say("describe a long-running operation"))
+    parser.add_argument("version", nargs="?", metavar="VERSION", help=_("left out: the model itself"))
+    parser.add_argument("--model", metavar="NAME", help=_("the model, or that of the version"))
+    parser.add_argument("--operation", metavar="NAME", help=_("describe a long-running operation"))
     parser.add_argument(
-        "--compare", metavar="VERSION", help=say("another version of the model, to stand beside this one")
+        "--compare", metavar="VERSION", help=_("another version of the model, to stand beside this one")
     )
-    parser.add_argument("--stats", action="store_true", help=say("of a version: requests, errors, latencies and nodes"))
-    show.add_sending(parser)
+    parser.add_argument("--stats", action="store_true", help=_("of a version: requests, errors, latencies and nodes"))
+    show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 
@@ -70,7 +71,7 @@ def describe(args: argparse.Namespace, _body: str | None, context: Context) -> D
     instead = show.preview(args, context, target, _describe_calls(args, target))
     if instead is not None:
         return instead
-    embedded(target, say("statistics")) if args.stats else target.connect()
+    embedded(target, _("statistics")) if args.stats else target.connect()
     found = _described(args, target)
     context.face.show(Served(found, _runtime(target, found)) if isinstance(found, Version) else found)
     return found
@@ -78,13 +79,11 @@ def describe(args: argparse.Namespace, _body: str | None, context: Context) -> D
 
 def _check_describe(args: argparse.Namespace) -> None:
     if bool(args.operation) == bool(args.model) and not is_full(args.version):
-        raise OptionError(
-            say("a model or an operation is wanted"), where="--model", fix="%aip_describe v1 --model iris"
-        )
+        raise OptionError(_("a model or an operation is wanted"), where="--model", fix="%aip_describe v1 --model iris")
     for flag, given in (("--stats", args.stats), ("--compare", args.compare)):
         if given and not args.version:
             fix = f"%aip_describe v1 --model iris {flag}"
-            raise OptionError(say("a version is wanted"), where=flag, fix=fix)
+            raise OptionError(_("a version is wanted"), where=flag, fix=fix)
 
 
 def _describe_calls(args: argparse.Namespace, target: Target) -> list[Request]:
@@ -124,9 +123,9 @@ def _runtime(target: Target, version: Version) -> Mapping[str, Any]:
 
 
 def add_list(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", metavar="NAME", help=say("list its versions; left out: the models"))
-    parser.add_argument("--operations", action="store_true", help=say("list the operations"))
-    show.add_sending(parser)
+    parser.add_argument("--model", metavar="NAME", help=_("list its versions; left out: the models"))
+    parser.add_argument("--operations", action="store_true", help=_("list the operations"))
+    show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 
@@ -136,7 +135,7 @@ def list_(
 ) -> Sequence[Model | Version | Operation] | show.DryRun | str:
     """The models, the versions of a model, or the operations: a list."""
     if args.model and args.operations:
-        raise OptionError(say("versions or operations, not both"), where="--operations", fix=say("leave --model out"))
+        raise OptionError(_("versions or operations, not both"), where="--operations", fix=_("leave --model out"))
     target = context.target(args)
     project = target.project
     if args.operations:
@@ -158,11 +157,11 @@ def list_(
 
 
 def add_delete(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("version", nargs="?", metavar="VERSION", help=say("left out: the model itself"))
-    parser.add_argument("--model", required=True, metavar="NAME", help=say("the model, or that of the version"))
-    parser.add_argument("--all-versions", action="store_true", help=say("delete the model with all its versions"))
-    parser.add_argument("--yes", "-y", action="store_true", help=say("really delete; nothing is asked"))
-    show.add_sending(parser)
+    parser.add_argument("version", nargs="?", metavar="VERSION", help=_("left out: the model itself"))
+    parser.add_argument("--model", required=True, metavar="NAME", help=_("the model, or that of the version"))
+    parser.add_argument("--all-versions", action="store_true", help=_("delete the model with all its versions"))
+    parser.add_argument("--yes", "-y", action="store_true", help=_("really delete; nothing is asked"))
+    show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 
@@ -175,14 +174,14 @@ def delete(args: argparse.Namespace, _body: str | None, context: Context) -> sho
     if args.version is not None:  # an empty one is a mistake, and must not delete the model
         name = calls.version_name(target.project, args.model, args.version)
     what = (
-        say("version {version} of model {model}", version=args.version, model=args.model)
+        _("version {version} of model {model}", version=args.version, model=args.model)
         if args.version
-        else say("model {model}", model=args.model)
+        else _("model {model}", model=args.model)
     )
     asked_only = args.show or args.dry_run
     if not (args.yes or asked_only):
         raise OptionError(
-            say("this would delete {what}", what=what), where="--yes", fix=say("add --yes to really delete it")
+            _("this would delete {what}", what=what), where="--yes", fix=_("add --yes to really delete it")
         )
     versions: list[Version] = []
     if args.all_versions and name == model:
@@ -195,12 +194,12 @@ def delete(args: argparse.Namespace, _body: str | None, context: Context) -> sho
     if instead is not None:
         return instead
     target.connect()
-    context.face.emit(StepStarted("delete", say("Delete {what}", what=what)))
+    context.face.emit(StepStarted("delete", _("Delete {what}", what=what)))
     for name in names:
         version = name != model
         client = target.client
         client.wait(client.delete_version("", name) if version else client.delete_model(name))
-    context.face.emit(StepFinished("delete", say("{what} is deleted", what=what)))
+    context.face.emit(StepFinished("delete", _("{what} is deleted", what=what)))
     return None
 
 

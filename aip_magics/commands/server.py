@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from aip_magics import settings
-from aip_magics.commands import options
-from aip_magics.commands.base import Command, Context
-from aip_magics.commands.token import token_of
+from aip_magics.commands.common import options
+from aip_magics.commands.common.access_token import read_access_token
+from aip_magics.commands.common.command import Command, Context
 from aip_magics.errors import OptionError, ServerError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.targets import local
 from aip_magics.targets.state import ServerState, write_private
 
@@ -38,40 +38,40 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
         choices=("start", "status", "stop", "env", "logs"),
-        help=say("env: shell lines that point gcloud and other clients at it; logs: what it wrote last"),
+        help=_("env: shell lines that point gcloud and other clients at it; logs: what it wrote last"),
     )
-    parser.add_argument("--data-dir", metavar="DIR", help=say("where its state lies (AIP_MAGICS_HOME)"))
-    parser.add_argument("--port", type=int, metavar="PORT", help=say("start: this port instead of a free one"))
+    parser.add_argument("--data-dir", metavar="DIR", help=_("where its state lies (AIP_MAGICS_HOME)"))
+    parser.add_argument("--port", type=int, metavar="PORT", help=_("start: this port instead of a free one"))
     parser.add_argument(
         "--token-file",
         metavar="FILE",
-        help=say("start: the access token in this file, - for standard input (AIP_MAGICS_TOKEN)"),
+        help=_("start: the access token in this file, - for standard input (AIP_MAGICS_TOKEN)"),
     )
     # What it was once: every user of the machine sees the words of a command, and shells and notebooks keep them.
     parser.add_argument("--token", action=_Refused, help=argparse.SUPPRESS)
-    parser.add_argument("--foreground", action="store_true", help=say("start: serve here until Ctrl-C, with the log"))
+    parser.add_argument("--foreground", action="store_true", help=_("start: serve here until Ctrl-C, with the log"))
     parser.add_argument(
-        "--idle-exit", type=float, metavar="SECONDS", help=say("start: end after this long without a call")
+        "--idle-exit", type=float, metavar="SECONDS", help=_("start: end after this long without a call")
     )
     parser.add_argument(
         "--idle-nodes",
         type=float,
         metavar="SECONDS",
-        help=say("start: end idle nodes of minNodes 0 after this long (900)"),
+        help=_("start: end idle nodes of minNodes 0 after this long (900)"),
     )
     parser.add_argument(
-        "--coalesce", action="store_true", help=say("start: predict requests that wait together, but for custom code")
+        "--coalesce", action="store_true", help=_("start: predict requests that wait together, but for custom code")
     )
-    parser.add_argument("--lines", type=int, default=50, metavar="N", help=say("logs: how many lines"))
+    parser.add_argument("--lines", type=int, default=50, metavar="N", help=_("logs: how many lines"))
     options.add_output(parser)
 
 
 class _Refused(argparse.Action):
-    def __call__(self, *_: Any) -> NoReturn:
+    def __call__(self, *_unused: Any) -> NoReturn:
         raise OptionError(
-            say("a token on the command line is seen by everyone on this machine, and kept by shells and notebooks"),
+            _("a token on the command line is seen by everyone on this machine, and kept by shells and notebooks"),
             where="--token",
-            fix=say("write a new one into a file of yours alone and give that: --token-file FILE; or leave it out"),
+            fix=_("write a new one into a file of yours alone and give that: --token-file FILE; or leave it out"),
         )
 
 
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Server
     result: ServerStatus | str
     settings.private(directory)
     if args.action == "start":
-        args.token = token_of(args.token_file, os.environ)
+        args.token = read_access_token(args.token_file, os.environ)
     if args.action == "start" and args.foreground:
         local.serve(directory, *_start_options(args, directory))
         result = _status(directory, None)
@@ -107,7 +107,7 @@ def _attached(args: argparse.Namespace, directory: Path) -> ServerState | None:
     state = local.running(directory)
     if state and ((args.port or state.port) != state.port or (args.token or state.token) != state.token):
         fix = f"aip-magics server stop --data-dir {shlex.quote(str(directory))}"
-        raise ServerError(say("a server is running already, with another port or token"), where=state.url, fix=fix)
+        raise ServerError(_("a server is running already, with another port or token"), where=state.url, fix=fix)
     return state
 
 
@@ -140,7 +140,7 @@ def _tail(log: Path, lines: int) -> str:
     try:
         return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:])
     except OSError:
-        return say("there is no log yet")
+        return _("there is no log yet")
 
 
 def _env(state: ServerState) -> str:

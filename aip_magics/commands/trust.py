@@ -6,10 +6,10 @@ import argparse
 import dataclasses
 from typing import TYPE_CHECKING
 
-from aip_magics.commands import options
-from aip_magics.commands.base import Command, Context
+from aip_magics.commands.common import options
+from aip_magics.commands.common.command import Command, Context
 from aip_magics.errors import InputError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:
     from aip_magics.artifacts import File
@@ -29,9 +29,9 @@ class Trusted:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    text = say("a model's directory or a package, local or gs://; left out: show what is trusted")
+    text = _("a model's directory or a package, local or gs://; left out: show what is trusted")
     parser.add_argument("place", nargs="?", metavar="DIR|FILE", help=text)
-    parser.add_argument("--forget", action="store_true", help=say("trust it no longer"))
+    parser.add_argument("--forget", action="store_true", help=_("trust it no longer"))
     options.add_target(parser)
     options.add_output(parser)
 
@@ -41,27 +41,27 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Truste
 
     InputError where there is nothing to trust, or more files than are remembered.
     """
-    from aip_magics.deploy import consent
+    from aip_magics.deploy import trust_store
     from aip_magics.trust import digest, trust_in
 
     data_dir = context.settings(args).data_dir
     if args.place is None:
         if args.forget:
-            raise InputError(say("nothing is named to be forgotten"), where="--forget", fix=say("name a directory"))
-        found = Trusted(consent.names_in(data_dir), tuple(sorted(trust_in(data_dir).modules)))
+            raise InputError(_("nothing is named to be forgotten"), where="--forget", fix=_("name a directory"))
+        found = Trusted(trust_store.names_in(data_dir), tuple(sorted(trust_in(data_dir).modules)))
         context.face.show(found)
         return found
     files = {digest(file.path): file for file in _files(args, context)}
-    if len(files) > consent.MOST_FILES:
-        text = say(
-            "{count} files are more than the {most} that are remembered", count=len(files), most=consent.MOST_FILES
+    if len(files) > trust_store.MAX_FILES:
+        text = _(
+            "{count} files are more than the {most} that are remembered", count=len(files), most=trust_store.MAX_FILES
         )
-        raise InputError(text, where=args.place, fix=say("name the directory of one model"))
+        raise InputError(text, where=args.place, fix=_("name the directory of one model"))
     if args.forget:
-        consent.forget(data_dir, files)
+        trust_store.forget(data_dir, files)
         found = Trusted({})
     else:
-        consent.remember(data_dir, files)
+        trust_store.remember(data_dir, files)
         found = Trusted({sha256: file.name for sha256, file in files.items()})
     context.face.show(found)
     return found
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Truste
 
 def _files(args: argparse.Namespace, context: Context) -> tuple[File, ...]:
     from aip_magics.artifacts import file_at, list_files
-    from aip_magics.commands.origins import local_directory, local_packages
+    from aip_magics.commands.common.model_source import local_directory, local_packages
 
     if args.place.endswith(_ARCHIVES):
         [path] = local_packages(args.place, args, context)

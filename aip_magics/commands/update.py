@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aip_magics.client import calls
-from aip_magics.commands import options, show
-from aip_magics.commands.base import Command, Context
-from aip_magics.commands.cell import read_mapping, substitute
+from aip_magics.commands import show
+from aip_magics.commands.common import options
+from aip_magics.commands.common.cell_body import read_mapping, substitute
+from aip_magics.commands.common.command import Command, Context
 from aip_magics.commands.deploy import read_config
 from aip_magics.errors import FieldError, OptionError
 from aip_magics.events import StepFinished, StepStarted
-from aip_magics.language import say
-from aip_magics.names import is_full
+from aip_magics.i18n import gettext as _
+from aip_magics.resource_names import is_full
 from aip_magics.spec import Model, Version, nearest
 from aip_magics.targets import Target
 
@@ -24,19 +25,19 @@ OF_VERSION = ("description", "labels", "manualScaling", "autoScaling", "requestL
 
 
 def add_update(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("version", nargs="?", metavar="VERSION", help=say("left out: the model itself"))
-    parser.add_argument("--model", required=True, metavar="NAME", help=say("the model, or that of the version"))
-    parser.add_argument("--description", help=say("'' takes it away"))
-    labels = parser.add_argument_group(say("labels"))
-    labels.add_argument("--update-labels", type=options.pairs, metavar="K=V,…", help=say("add or change these"))
-    labels.add_argument("--remove-labels", type=options.words, metavar="K,…", help=say("take these away"))
-    labels.add_argument("--clear-labels", action="store_true", help=say("take all away (before --update-labels)"))
-    nodes = parser.add_argument_group(say("of a version"))
-    nodes.add_argument("--nodes", type=int, metavar="N", help=say("manual scaling: so many nodes"))
+    parser.add_argument("version", nargs="?", metavar="VERSION", help=_("left out: the model itself"))
+    parser.add_argument("--model", required=True, metavar="NAME", help=_("the model, or that of the version"))
+    parser.add_argument("--description", help=_("'' takes it away"))
+    labels = parser.add_argument_group(_("labels"))
+    labels.add_argument("--update-labels", type=options.pairs, metavar="K=V,…", help=_("add or change these"))
+    labels.add_argument("--remove-labels", type=options.split_commas, metavar="K,…", help=_("take these away"))
+    labels.add_argument("--clear-labels", action="store_true", help=_("take all away (before --update-labels)"))
+    nodes = parser.add_argument_group(_("of a version"))
+    nodes.add_argument("--nodes", type=int, metavar="N", help=_("manual scaling: so many nodes"))
     options.add_nodes(nodes)
     options.add_request_logging(nodes)
-    nodes.add_argument("--config", metavar="FILE", help=say("YAML file with the fields, as gcloud takes it"))
-    show.add_sending(parser)
+    nodes.add_argument("--config", metavar="FILE", help=_("YAML file with the fields, as gcloud takes it"))
+    show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 
@@ -48,7 +49,7 @@ def update(args: argparse.Namespace, body: str | None, context: Context) -> Mode
     if args.update_labels or args.remove_labels or args.clear_labels:
         fields["labels"] = _labels(args, target)
     if not fields:
-        raise OptionError(say("nothing to change was given"), where="update", fix="--description, --update-labels …")
+        raise OptionError(_("nothing to change was given"), where="update", fix="--description, --update-labels …")
     # Read as the resource they are part of: a mistake is found before it is sent.
     resource = (Version if args.version else Model).from_json(fields)
     sent, mask = resource.to_json(), list(_mask(fields))
@@ -60,12 +61,12 @@ def update(args: argparse.Namespace, body: str | None, context: Context) -> Mode
         return instead
     target.connect()
     client = target.client
-    context.face.emit(StepStarted("update", say("Update {name}", name=name)))
+    context.face.emit(StepStarted("update", _("Update {name}", name=name)))
     if args.version:
         client.wait(client.update_version(args.model, args.version, sent, mask))
     else:
         client.wait(client.update_model(args.model, sent, mask))
-    context.face.emit(StepFinished("update", say("changed: {fields}", fields=", ".join(mask))))
+    context.face.emit(StepFinished("update", _("changed: {fields}", fields=", ".join(mask))))
     found = client.get_version(args.model, args.version) if args.version else client.get_model(args.model)
     context.face.show(found)
     return found
@@ -76,15 +77,15 @@ def _asked(args: argparse.Namespace, body: str | None, context: Context) -> dict
     fields = {**read_config(args.config), **substitute(read_mapping(body or ""), context.names)}
     line = dict(_line(args))
     if {"autoScaling", "manualScaling"} <= line.keys():
-        text = say("a version scales by hand or by itself, not both")
-        raise OptionError(text, where="--nodes", fix=say("leave --nodes or --min-nodes and --max-nodes out"))
+        text = _("a version scales by hand or by itself, not both")
+        raise OptionError(text, where="--nodes", fix=_("leave --nodes or --min-nodes and --max-nodes out"))
     fields.update(line)
     allowed = OF_VERSION if args.version else OF_MODEL
     for name in fields:
         if name not in allowed:
             kind = "version" if args.version else "model"
-            fix = nearest(str(name), list(allowed)) or say("one of {names}", names=", ".join(allowed))
-            raise FieldError(say("{field} cannot be changed", field=name), where=f"{kind}.{name}", fix=fix)
+            fix = nearest(str(name), list(allowed)) or _("one of {names}", names=", ".join(allowed))
+            raise FieldError(_("{field} cannot be changed", field=name), where=f"{kind}.{name}", fix=fix)
     return fields
 
 
@@ -121,9 +122,9 @@ def _mask(fields: Mapping[str, Any]) -> Iterator[str]:
 
 
 def add_set_default(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("version", metavar="VERSION", help=say("the version that answers for the model from now on"))
-    parser.add_argument("--model", metavar="NAME", help=say("the model of the version"))
-    show.add_sending(parser)
+    parser.add_argument("version", metavar="VERSION", help=_("the version that answers for the model from now on"))
+    parser.add_argument("--model", metavar="NAME", help=_("the model of the version"))
+    show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 
@@ -131,7 +132,7 @@ def add_set_default(parser: argparse.ArgumentParser) -> None:
 def set_default(args: argparse.Namespace, _body: str | None, context: Context) -> Version | show.DryRun | str:
     """Make a READY version the model's default one, and return it."""
     if not args.model and not is_full(args.version):
-        raise OptionError(say("a model is wanted"), where="--model", fix="%aip_set_default v2 --model iris")
+        raise OptionError(_("a model is wanted"), where="--model", fix="%aip_set_default v2 --model iris")
     target = context.target(args)
     name = calls.version_name(target.project, args.model or "", args.version)
     instead = show.preview(args, context, target, [calls.set_default(name)])

@@ -6,12 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aip_magics.commands import options
-from aip_magics.commands.base import Command, Context
-from aip_magics.commands.options import Form
-from aip_magics.commands.transfer import Transfer, again, target_of
+from aip_magics.commands.common import options
+from aip_magics.commands.common.command import Command, Context
+from aip_magics.commands.common.options import ScriptFormat
+from aip_magics.commands.common.transfer_steps import TransferSteps, connect_target, resume_command
 from aip_magics.errors import OptionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:
     from aip_magics.artifacts import File, Listing
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from aip_magics.storage import Bucket, Digests, GsUri, Stored, UploadPlan
     from aip_magics.targets import Target
 
-MOST_TOLD = 5  # names of one kind in the notes; the plan has all
+MAX_LISTED = 5  # names of one kind in the notes; the plan has all
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", metavar="DIR", help=say("what is uploaded: a directory, or one file"))
-    parser.add_argument("uri", metavar="gs://BUCKET/PATH", help=say("the directory that it becomes"))
-    parser.add_argument("--delete-extra", action="store_true", help=say("remove objects there that have no file here"))
-    options.add_sending(parser, told=say("show what would be sent, send nothing"))
+    parser.add_argument("directory", metavar="DIR", help=_("what is uploaded: a directory, or one file"))
+    parser.add_argument("uri", metavar="gs://BUCKET/PATH", help=_("the directory that it becomes"))
+    parser.add_argument("--delete-extra", action="store_true", help=_("remove objects there that have no file here"))
+    options.add_dry_run(parser, told=_("show what would be sent, send nothing"))
     options.add_target(parser)
     options.add_output(parser)
 
@@ -41,21 +41,21 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[S
 
     destination = GsUri.parse(args.uri)
     found = list_files(Path(args.directory).expanduser())
-    target = target_of(args, context)
+    target = connect_target(args, context)
     if args.show:
         return _shown(args.show, found, destination, target, context, delete_extra=args.delete_extra)
     here = transfers(target.settings.data_dir)
-    steps = Transfer(context.face.emit, again("upload", [args.directory, args.uri], args))
-    with steps.step("plan", say("Compare with what is there")) as step:
+    steps = TransferSteps(context.face.emit, resume_command("upload", [args.directory, args.uri], args))
+    with steps.step("plan", _("Compare with what is there")) as step:
         bucket, todo = _compare(step, found, destination, target, here.digests, delete_extra=args.delete_extra)
     if args.dry_run:
         context.face.show(todo)
         return todo
     if bucket is None:
-        with steps.step("bucket", say("Bucket")) as step:
+        with steps.step("bucket", _("Bucket")) as step:
             made = make_bucket(target.store, destination.bucket, project=target.project, location=target.default_region)
             step.done(made.told, made)
-    with steps.step("upload", say("Upload")) as step:
+    with steps.step("upload", _("Upload")) as step:
         progress = steps.progress("upload")
         stored = list(upload(target.store, todo, progress=progress, journal=here.journal, digests=here.digests))
         step.done(_told(stored, todo), stored)
@@ -64,20 +64,20 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[S
 
 
 def _shown(
-    form: Form, found: Listing, destination: GsUri, target: Target, context: Context, *, delete_extra: bool
+    form: ScriptFormat, found: Listing, destination: GsUri, target: Target, context: Context, *, delete_extra: bool
 ) -> str:
     """The equivalent lines. Nothing is contacted: they send what differs, or all."""
     from aip_magics.commands import show
 
     bucket, prefix = destination.bucket, destination.prefix
     if found.given_file and delete_extra:
-        text = say("for a single file there are no lines that remove all others there")
-        raise OptionError(text, where="--delete-extra", fix=say("name the directory, or leave the option out"))
+        text = _("for a single file there are no lines that remove all others there")
+        raise OptionError(text, where="--delete-extra", fix=_("name the directory, or leave the option out"))
     files = tuple(show.Upload(file.path, bucket, prefix + file.name) for file in _files(found))
     left_out = tuple(one.name for one in found.left_out)
     whole = show.Sync(found.path, files, left_out, bucket, prefix, delete_extra)
     sent = [show.MakeBucket(bucket, target.default_region), *(files if found.given_file else [whole])]
-    lines = show.equivalent(form, sent, target)
+    lines = show.render_script(form, sent, target)
     context.face.show(lines)
     return lines
 
@@ -89,14 +89,14 @@ def _compare(
     from aip_magics.render.panels.upload import summary
     from aip_magics.storage import find_bucket, plan
 
-    for left_out in found.left_out[:MOST_TOLD]:
-        step.note(say("left out: {name} ({reason})", name=left_out.name, reason=left_out.reason))
+    for left_out in found.left_out[:MAX_LISTED]:
+        step.note(_("left out: {name} ({reason})", name=left_out.name, reason=left_out.reason))
     bucket = find_bucket(target.store, destination.bucket)
     todo = plan(target.store, _files(found), destination, delete_extra=delete_extra, digests=digests)
-    for remote in todo.remove[:MOST_TOLD]:
-        step.note(say("is removed there: {name}", name=remote.name), "warning")
+    for remote in todo.remove[:MAX_LISTED]:
+        step.note(_("is removed there: {name}", name=remote.name), "warning")
     if bucket and target.region and not bucket.is_in(target.region):
-        text = say("the bucket is in {there}, not in {here}", there=bucket.location, here=target.region)
+        text = _("the bucket is in {there}, not in {here}", there=bucket.location, here=target.region)
         step.note(text, "warning")
     step.done(summary(todo), todo)
     return bucket, todo
@@ -104,20 +104,20 @@ def _compare(
 
 def _files(found: Listing) -> list[File]:
     if found.truncated:
-        text = say("there are more than {count:,} files", count=len(found.files))
-        raise OptionError(text, where="DIR", fix=say("name a directory further down"))
+        text = _("there are more than {count:,} files", count=len(found.files))
+        raise OptionError(text, where="DIR", fix=_("name a directory further down"))
     files = [file for file in found.files if found.given_file in (None, file.name)]
     if not files:
-        text = say("{name} is a hidden file, which is not uploaded", name=found.given_file)
-        raise OptionError(text, where="DIR", fix=say("name it otherwise"))
+        text = _("{name} is a hidden file, which is not uploaded", name=found.given_file)
+        raise OptionError(text, where="DIR", fix=_("name it otherwise"))
     return files
 
 
 def _told(stored: list[Stored], todo: UploadPlan) -> str:
     if todo.unchanged:
-        return say("nothing to do: all is there already")
+        return _("nothing to do: all is there already")
     made = [each for each in stored if each.kind != "kept"]
-    return say("{made} of {all} files sent or copied, checked there", made=len(made), all=len(stored))
+    return _("{made} of {all} files sent or copied, checked there", made=len(made), all=len(stored))
 
 
 COMMAND = Command(

@@ -8,18 +8,18 @@ from typing import Any
 
 from aip_magics import catalog
 from aip_magics.artifacts import ModelDir
-from aip_magics.checks import legal_name
+from aip_magics.checks import sanitize_name
 from aip_magics.client import calls
 from aip_magics.client.calls import Request
 from aip_magics.deploy.deployment import Deployment
-from aip_magics.deploy.packages import PackageFile, in_bucket, is_remote
-from aip_magics.language import say
+from aip_magics.deploy.package_uploads import PackageFile, in_bucket, is_remote
+from aip_magics.i18n import gettext as _
 from aip_magics.settings import default_bucket
 from aip_magics.spec import Model, Version
 from aip_magics.storage import GsUri, paths
 from aip_magics.targets import Target
 
-IN_PLACE = ("description", "labels")  # of the fields of a version
+MUTABLE_FIELDS = ("description", "labels")  # of the fields of a version
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Plan:
     def in_place(self) -> dict[str, Any]:
         """The given fields of the version that an update changes, of one that is kept or was just made."""
         given = self.version.to_json()
-        return {**{field: given[field] for field in IN_PLACE if field in given}, **self.sent_later}
+        return {**{field: given[field] for field in MUTABLE_FIELDS if field in given}, **self.sent_later}
 
     @property
     def bucket(self) -> str | None:
@@ -91,17 +91,17 @@ class Plan:
 def steps() -> tuple[PlanStep, ...]:
     """The steps of every run, in their order."""
     return (
-        PlanStep("look", say("Look at the model files")),
-        PlanStep("checks", say("Check before anything is sent")),
-        PlanStep("target", say("Connect to the target")),
-        PlanStep("try", say("Predict the test instances locally")),
-        PlanStep("bucket", say("Bucket")),
-        PlanStep("upload", say("Upload")),
-        PlanStep("model", say("Model resource")),
-        PlanStep("version", say("Version resource")),
-        PlanStep("wait", say("Wait for the operation")),
-        PlanStep("describe", say("Describe")),
-        PlanStep("predict", say("Predict the test instances online")),
+        PlanStep("look", _("Look at the model files")),
+        PlanStep("checks", _("Check before anything is sent")),
+        PlanStep("target", _("Connect to the target")),
+        PlanStep("try", _("Predict the test instances locally")),
+        PlanStep("bucket", _("Bucket")),
+        PlanStep("upload", _("Upload")),
+        PlanStep("model", _("Model resource")),
+        PlanStep("version", _("Version resource")),
+        PlanStep("wait", _("Wait for the operation")),
+        PlanStep("describe", _("Describe")),
+        PlanStep("predict", _("Predict the test instances online")),
     )
 
 
@@ -116,7 +116,7 @@ def make_plan(deployment: Deployment, target: Target, model_dir: ModelDir | None
     return plan
 
 
-def name_version(plan: Plan, target: Target, name: str, source: str) -> Plan:
+def resolve_version_name(plan: Plan, target: Target, name: str, source: str) -> Plan:
     """The plan with its version named, and with the upload's destination that follows from it."""
     version = plan.version.replace(name=name)
     if source:
@@ -168,8 +168,8 @@ def _model_name(plan: Plan, _target: Target) -> Plan:
     # The directory as it was named, not the export that was found in it; resolved, as `.` has no name of its own.
     origin = Path(plan.deployment.origin) if plan.deployment.is_remote else local_origin(plan.deployment).resolve()
     directory = origin.parent if origin.is_file() else origin
-    name = legal_name(directory.name)
-    plan = plan.choose("model", name, say("name of the directory {name}", name=directory.name))
+    name = sanitize_name(directory.name)
+    plan = plan.choose("model", name, _("name of the directory {name}", name=directory.name))
     return dataclasses.replace(plan, model=plan.model.replace(name=name))
 
 
@@ -178,7 +178,7 @@ def _region(plan: Plan, target: Target) -> Plan:
         return plan
     region = target.default_region
     if target.region is None:
-        plan = plan.choose("regions", region, say("default of the global endpoint"))
+        plan = plan.choose("regions", region, _("default of the global endpoint"))
     return dataclasses.replace(plan, model=plan.model.replace(regions=(region,)))
 
 
@@ -188,7 +188,7 @@ def _framework(plan: Plan, _target: Target) -> Plan:
         return plan
     assert plan.model_dir is not None
     file = plan.model_dir.model_file
-    source = say("found in {name}", name=file.name) if file else say("the model files")
+    source = _("found in {name}", name=file.name) if file else _("the model files")
     plan = plan.choose("framework", found, source)
     return dataclasses.replace(plan, version=plan.version.replace(framework=found))
 
@@ -198,18 +198,18 @@ def _runtime(plan: Plan, target: Target) -> Plan:
     if version.container is not None:
         return plan
     if version.runtimeVersion is None and plan.model_dir is not None and version.framework:
-        fit = catalog.fit_all(version.framework, plan.model_dir.libraries)
+        fit = catalog.match_runtime_to_all(version.framework, plan.model_dir.libraries)
         if fit.runtime is None:
             local = target.kind == "local"
-            kept = say("this Python serves it instead") if local else say("and this target needs one")
-            return plan.choose("runtimeVersion", say("none"), f"{fit.reason}; {kept}")
+            kept = _("this Python serves it instead") if local else _("and this target needs one")
+            return plan.choose("runtimeVersion", _("none"), f"{fit.reason}; {kept}")
         plan = plan.choose("runtimeVersion", fit.runtime, fit.reason)
         version = version.replace(runtimeVersion=fit.runtime)
     if version.pythonVersion is None and version.runtimeVersion:
         runtime = catalog.runtime(version.runtimeVersion)
         if runtime is not None:
             plan = plan.choose(
-                "pythonVersion", runtime.python[0], say("Python of runtime {version}", version=runtime.version)
+                "pythonVersion", runtime.python[0], _("Python of runtime {version}", version=runtime.version)
             )
             version = version.replace(pythonVersion=runtime.python[0])
     return dataclasses.replace(plan, version=version)
@@ -220,7 +220,7 @@ def _machine_type(plan: Plan, target: Target) -> Plan:
         return plan
     regional = target.region is not None
     machine = catalog.default_machine_type(regional).name
-    source = say("default of the regional endpoint") if regional else say("default of the global endpoint")
+    source = _("default of the regional endpoint") if regional else _("default of the global endpoint")
     plan = plan.choose("machineType", machine, source)
     return dataclasses.replace(plan, version=plan.version.replace(machineType=machine))
 

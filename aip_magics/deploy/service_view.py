@@ -9,14 +9,14 @@ from aip_magics import checks
 from aip_magics.checks import BucketView, Report
 from aip_magics.client import calls
 from aip_magics.client.calls import Request
-from aip_magics.deploy.checking import subject_of
-from aip_magics.deploy.existing import Found
+from aip_magics.deploy.preflight import build_check_context
+from aip_magics.deploy.version_diff import VersionDecision
 from aip_magics.spec import Model, Operation, Version
 from aip_magics.storage import GsUri, find_bucket, readers
 from aip_magics.targets import Target
 
 
-def check_online(found: Found, target: Target, model: Model | None, versions: Sequence[Version]) -> Report:
+def check_online(found: VersionDecision, target: Target, model: Model | None, versions: Sequence[Version]) -> Report:
     """The rules that ask the service, `model` and `versions` were fetched before.
 
     Of a version that is there already, nothing is made: only what its model has otherwise than was asked is told.
@@ -26,7 +26,7 @@ def check_online(found: Found, target: Target, model: Model | None, versions: Se
     # What becomes of a version of the same name is settled already: it is replaced.
     others = [version for version in versions if version.id != plan.version.id]
     view = TargetView(target, model, others, plan.version.deploymentUri)
-    report = checks.run_online(subject_of(plan, target), view, skip=plan.deployment.skip, only=only)
+    report = checks.run_online(build_check_context(plan, target), view, skip=plan.deployment.skip, only=only)
     return dataclasses.replace(report, strict=plan.deployment.strict)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from aip_magics.errors import AipError
 from aip_magics.events import Detached, Event, Failed, Note, StepFinished, StepSkipped, StepStarted
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:
     from aip_magics.artifacts import ModelDir
@@ -79,5 +79,5 @@ def file_summary(model_dir: ModelDir) -> str:
     found = ", ".join(f"{name} {version}" for name, version in model_dir.libraries.items())
     model = f": {model_dir.model_file.name}" if model_dir.model_file else ""
     total = size(model_dir.total_size)
-    files = say("1 file, {size}", size=total) if count == 1 else say("{count} files, {size}", count=count, size=total)
+    files = _("1 file, {size}", size=total) if count == 1 else _("{count} files, {size}", count=count, size=total)
     return f"{files}{model}{f' ({found})' if found else ''}"

@@ -9,18 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aip_magics.checks.tried import Tried
-from aip_magics.deploy import packages
+from aip_magics.checks.context import TrialResult
+from aip_magics.deploy import package_uploads
 from aip_magics.deploy.plan import Plan
 from aip_magics.errors import PredictionError
 from aip_magics.storage import Cache, GsUri, fetch_directory, fetch_file
 from aip_magics.targets import Target
 
 if TYPE_CHECKING:
-    from aip_magics.prediction.launch import WorkerSpec
+    from aip_magics.prediction.worker_spec import WorkerSpec
 
 DOWNLOADS = "downloads"  # below the data directory
-_TIMES = ("Prediction-Preprocess-Time", "Prediction-Engine-Run-Time", "Prediction-Postprocess-Time")
+_MEASURED_PREDICTIONS = ("Prediction-Preprocess-Time", "Prediction-Engine-Run-Time", "Prediction-Postprocess-Time")
 DOWNLOAD_LIMIT = 500 * 1000**2  # bytes of a model that lies in Cloud Storage; more is not worth the wait
 
 
@@ -43,7 +43,7 @@ class Trial:
     trusted_files: frozenset[str] = frozenset()
 
 
-def trial_of(plan: Plan, target: Target, body: bytes) -> Trial | str:
+def build_trial(plan: Plan, target: Target, body: bytes) -> Trial | str:
     """The trial of a plan, with what lies in Cloud Storage downloaded; where that is too much, the reason as a text."""
     version, data_dir = plan.version, target.settings.data_dir
     cache = Cache(data_dir / DOWNLOADS)
@@ -55,20 +55,22 @@ def trial_of(plan: Plan, target: Target, body: bytes) -> Trial | str:
             return found
         model_dir = found
     archives = tuple(
-        fetch_file(target.store, package, cache) if packages.is_remote(package) else packages.local_path(package)
+        fetch_file(target.store, package, cache)
+        if package_uploads.is_remote(package)
+        else package_uploads.local_path(package)
         for package in version.packageUris or ()
     )
     return Trial(model_dir, body, version.framework, archives, version.predictionClass, data_dir)
 
 
-Try = Callable[[Trial], Tried]
+TrialRunner = Callable[[Trial], TrialResult]
 
 
-def try_here(trial: Trial) -> Tried:
+def run_trial_locally(trial: Trial) -> TrialResult:
     """How the model does in a worker of this Python; what it refuses is the `error`."""
     from aip_magics.prediction.local import worker_spec
     from aip_magics.prediction.packages import install
-    from aip_magics.prediction.pool import shared
+    from aip_magics.prediction.worker_pool import shared
 
     spec: WorkerSpec | None = None
     try:
@@ -86,18 +88,18 @@ def try_here(trial: Trial) -> Tried:
         )
         answer = json.loads(shared().predict(spec, trial.body))
     except PredictionError as error:
-        return _measured(Tried(error=error), spec)
-    return _measured(Tried(predictions=answer["predictions"]), spec)
+        return _measured(TrialResult(error=error), spec)
+    return _measured(TrialResult(predictions=answer["predictions"]), spec)
 
 
-def _measured(tried: Tried, spec: WorkerSpec | None) -> Tried:
+def _measured(tried: TrialResult, spec: WorkerSpec | None) -> TrialResult:
     """With what the worker that holds the model tells of itself."""
-    from aip_magics.prediction.pool import memory_of, shared
+    from aip_magics.prediction.worker_pool import memory_of, shared
 
     worker = shared().worker(spec) if spec else None
     if worker is None or worker.loaded is None:
         return tried
-    parts = [value for name, value in worker.stats.items() if name in _TIMES]
+    parts = [value for name, value in worker.stats.items() if name in _MEASURED_PREDICTIONS]
     return dataclasses.replace(
         tried,
         load_seconds=worker.loaded.load_seconds,
@@ -106,7 +108,7 @@ def _measured(tried: Tried, spec: WorkerSpec | None) -> Tried:
     )
 
 
-def warm_here(framework: str | None) -> None:
+def preload_worker(framework: str | None) -> None:
     """Have the framework imported while the files are checked and uploaded. Returns at once."""
     if framework is not None:
         from aip_magics.prediction import warm

@@ -43,7 +43,7 @@ class AipMagics(Configurable):
         self.last_run = {}  # also what `%config` sets wins
 
 
-def session_of(shell: Any) -> AipMagics:
+def get_session(shell: Any) -> AipMagics:
     """The configuration of this shell; made, and known to `%config`, when it is first asked for."""
     # By its name: the start-up file has a class of its own, from the same text.
     name = AipMagics.__name__

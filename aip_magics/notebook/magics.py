@@ -8,25 +8,25 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from aip_magics.commands.base import Command, Context, Face, Pending
-from aip_magics.commands.line import words
-from aip_magics.commands.parser import HelpAsked, Parser
-from aip_magics.commands.registry import command_of, parser_of
-from aip_magics.commands.running import execute, given_place
+from aip_magics.commands.common.command import Command, Context, PendingOperation, Reporter
+from aip_magics.commands.common.execution import execute, given_target_options
+from aip_magics.commands.common.magic_line import split_line
+from aip_magics.commands.common.parser import HelpAsked, Parser
+from aip_magics.commands.registry import build_parser, get_command
 from aip_magics.commands.verbs import magic_name
 from aip_magics.errors import AipError, OperationFailed, OptionError
-from aip_magics.language import say
-from aip_magics.notebook.configuration import session_of
-from aip_magics.notebook.face import NotebookFace
-from aip_magics.notebook.session import journal_of, speak
-from aip_magics.render.terminal import TerminalFace
+from aip_magics.i18n import gettext as _
+from aip_magics.notebook.configuration import get_session
+from aip_magics.notebook.reporter import NotebookReporter
+from aip_magics.notebook.session import choose_language, get_history_log
+from aip_magics.render.terminal import TerminalReporter
 from aip_magics.spec import Operation
 
 
 def magic_parser(command: Command) -> Parser:
     """The parser of a magic: that of the command, and `-o NAME`."""
-    parser = parser_of(command, f"%{magic_name(command.name)}")
-    parser.add_argument("-o", dest="output_name", metavar="NAME", help=say("put the value into this variable too"))
+    parser = build_parser(command, f"%{magic_name(command.name)}")
+    parser.add_argument("-o", dest="output_name", metavar="NAME", help=_("put the value into this variable too"))
     return parser
 
 
@@ -35,10 +35,10 @@ def run(verb: str, shell: Any, line: str, cell: str | None) -> Any:
 
     A `;` at the end of the line shows no result and gives no value, as with IPython's own magics: `-o` keeps it.
     """
-    speak(session_of(shell))
-    command = command_of(verb)
-    line, semicolon, _ = line.rstrip().rpartition(";") if line.rstrip().endswith(";") else (line, "", "")
-    typed = words(line, shell.user_ns)
+    choose_language(get_session(shell))
+    command = get_command(verb)
+    line, semicolon, _unused = line.rstrip().rpartition(";") if line.rstrip().endswith(";") else (line, "", "")
+    typed = split_line(line, shell.user_ns)
     try:
         args = magic_parser(command).parse(typed)
     except HelpAsked as asked:
@@ -46,21 +46,21 @@ def run(verb: str, shell: Any, line: str, cell: str | None) -> Any:
         return None
     args.verb = verb
     if args.output_name and not args.output_name.isidentifier():
-        raise OptionError(say("{output_name!r} is not a variable name", output_name=args.output_name), where="-o")
-    face = _face(command, shell, args.quiet)
+        raise OptionError(_("{output_name!r} is not a variable name", output_name=args.output_name), where="-o")
+    face = _build_reporter(command, shell, args.quiet)
     shown = _Shown(face, mute=bool(semicolon))
     try:
-        value = execute(command, args, cell, context_of(shell, shown, args))
+        value = execute(command, args, cell, build_context(shell, shown, args))
     except AipError as error:
         error.debug = args.debug
         if args.output_name and isinstance(error, OperationFailed):
             shell.user_ns[args.output_name] = error.operation
         raise
     finally:
-        if isinstance(face, NotebookFace):
+        if isinstance(face, NotebookReporter):
             face.finish()
-    if (place := given_place(args)) and verb != "config":
-        session_of(shell).last_run = place  # a run that failed, by a mistyped project too, is no example
+    if (place := given_target_options(args)) and verb != "config":
+        get_session(shell).last_run = place  # a run that failed, by a mistyped project too, is no example
     if args.output_name:
         shell.user_ns[args.output_name] = value
         return None
@@ -72,12 +72,12 @@ def run(verb: str, shell: Any, line: str, cell: str | None) -> Any:
 class _Shown:
     """A face that remembers whether it showed a result; a muted one shows how a run goes, but no result."""
 
-    def __init__(self, face: Face, *, mute: bool) -> None:
+    def __init__(self, face: Reporter, *, mute: bool) -> None:
         self.emit = face.emit
         self.any = False
         self._face = face
         self._mute = mute
-        if isinstance(face, NotebookFace):
+        if isinstance(face, NotebookReporter):
             self.open_form = face.open_form  # a form is no result: it is what was asked for
 
     def show(self, value: Any) -> None:
@@ -103,9 +103,9 @@ def _keep_silent(shell: Any, value: Any) -> None:
     sys.displayhook = once
 
 
-def context_of(shell: Any, face: Face, args: Any) -> Context:
+def build_context(shell: Any, face: Reporter, args: Any) -> Context:
     """What a command runs with in this shell."""
-    session = session_of(shell)
+    session = get_session(shell)
     context = Context(
         face,
         shell.user_ns,
@@ -114,10 +114,10 @@ def context_of(shell: Any, face: Face, args: Any) -> Context:
         configure=session.configure,
         follow=_follower(shell, args) if getattr(shell, "kernel", None) is not None else None,
     )
-    return dataclasses.replace(context, journal=journal_of(shell.user_ns, context.data_dir()))
+    return dataclasses.replace(context, journal=get_history_log(shell.user_ns, context.data_dir()))
 
 
-def _follower(shell: Any, args: Any) -> Callable[[Pending], None]:
+def _follower(shell: Any, args: Any) -> Callable[[PendingOperation], None]:
     """Shows an operation that goes on, and puts it into the variable of `-o` again when it is done."""
 
     def ended(operation: Operation) -> None:
@@ -125,16 +125,16 @@ def _follower(shell: Any, args: Any) -> Callable[[Pending], None]:
         if isinstance(held, Operation) and held.name == operation.name:  # the user may have put it to another use
             shell.user_ns[args.output_name] = operation
 
-    def start(pending: Pending) -> None:
+    def start(pending: PendingOperation) -> None:
         if not args.quiet:
-            from aip_magics.notebook.follow import follow
+            from aip_magics.notebook.operation_panel import show_operation
 
-            follow(pending, magic_name(args.verb), ended=ended)
+            show_operation(pending, magic_name(args.verb), ended=ended)
 
     return start
 
 
-def _face(command: Command, shell: Any, quiet: bool) -> Face:
+def _build_reporter(command: Command, shell: Any, quiet: bool) -> Reporter:
     if getattr(shell, "kernel", None) is not None:
-        return NotebookFace(magic_name(command.name), quiet=quiet)
-    return TerminalFace(print, print, time.monotonic, quiet=quiet)
+        return NotebookReporter(magic_name(command.name), quiet=quiet)
+    return TerminalReporter(print, print, time.monotonic, quiet=quiet)

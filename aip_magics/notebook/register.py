@@ -25,7 +25,7 @@ def register(shell: Any, verbs: ModuleType, configuration: ModuleType | None = N
         shell.register_magic_function(magic, magic_kind=kind, magic_name=magic.__name__)
     _complete(shell)
     if configuration is not None:
-        configuration.session_of(shell)
+        configuration.get_session(shell)
 
 
 def _magic(verb: str, name: str, about: str, shell: Any) -> Callable[..., Any]:

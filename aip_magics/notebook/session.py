@@ -7,21 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aip_magics import language
-from aip_magics.commands.journal import Journal, journal_of_directory, now
-from aip_magics.notebook.configuration import AipMagics, session_of
+from aip_magics import i18n
+from aip_magics.commands.common.history_log import HistoryLog, now, open_history_log
+from aip_magics.notebook.configuration import AipMagics, get_session
 
 
-def speak(session: AipMagics) -> None:
+def choose_language(session: AipMagics) -> None:
     """Say everything in the language of this notebook's user from now on."""
-    language.use(language.choose(os.environ, session.language))
+    i18n.use(i18n.choose(os.environ, session.language))
 
 
-def journal_of(names: Mapping[str, Any], data_dir: Path) -> Journal:
+def get_history_log(names: Mapping[str, Any], data_dir: Path) -> HistoryLog:
     """The journal of the notebook that runs: keyed by its path, or by the directory where nobody tells the path."""
     # Jupyter's server sets the variable, VS Code the name; nbclient and a terminal have neither.
     path = os.environ.get("JPY_SESSION_NAME") or names.get("__vsc_ipynb_file__")
-    return Journal(data_dir, str(path), now) if path else journal_of_directory(data_dir)
+    return HistoryLog(data_dir, str(path), now) if path else open_history_log(data_dir)
 
 
 def current_session() -> AipMagics | None:
@@ -29,4 +29,4 @@ def current_session() -> AipMagics | None:
     from IPython.core.getipython import get_ipython
 
     shell = get_ipython()
-    return None if shell is None else session_of(shell)
+    return None if shell is None else get_session(shell)

@@ -2,45 +2,47 @@
 
 ::
 
-    local_predict ─► WorkerPool (warm workers) ─► start ─► Worker ─┐   forked from a ParentPool's preloaded parent,
-    the server ────────────────────────────────► AsyncWorker ──────┤   or spawned
-                                                                   └─► worker/  (its own process, any Python)
+    local_predict ─► WorkerPool (warm workers) ─► WorkerClient ─┐   forked by a ForkServerPool's preloaded process,
+    the server ─────────────────────────────► AsyncWorkerClient ┤   or spawned
+                                                                └─► worker/  (its own process, any Python)
 
 A worker gets the environment variables that an interpreter needs, and no others (`surroundings`). On Linux it gives up
-files, network and processes before it opens anything of a model (`worker/confinement`); `Loaded.protection` says what
-holds.
+files, network and processes before it opens anything of a model (`worker/confinement`); `LoadedModel.protection` says
+what holds.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aip_magics.lazy import lazily
+from aip_magics.lazy_imports import lazy_getattr
 
 if TYPE_CHECKING:
-    from aip_magics.prediction.aio import AsyncWorker
-    from aip_magics.prediction.launch import Loaded, Worker, WorkerSpec, start
+    from aip_magics.prediction.async_worker_client import AsyncWorkerClient
+    from aip_magics.prediction.fork_server_pool import ForkServerPool
     from aip_magics.prediction.local import local_predict, warm, worker_spec
-    from aip_magics.prediction.parents import ParentPool
-    from aip_magics.prediction.pool import WorkerPool
+    from aip_magics.prediction.worker_client import WorkerClient, start
+    from aip_magics.prediction.worker_pool import WorkerPool
+    from aip_magics.prediction.worker_responses import LoadedModel
+    from aip_magics.prediction.worker_spec import WorkerSpec
 
 __all__ = [
-    "AsyncWorker", "Loaded", "ParentPool", "Worker", "WorkerPool", "WorkerSpec", "local_predict", "start", "warm",
-    "worker_spec",
+    "AsyncWorkerClient", "ForkServerPool", "LoadedModel", "WorkerClient", "WorkerPool", "WorkerSpec", "local_predict",
+    "start", "warm", "worker_spec",
 ]  # fmt: skip
 
 # asyncio, subprocess and socket cost more than the whole of `%load_ext` may.
-__getattr__ = lazily(
+__getattr__ = lazy_getattr(
     __name__,
     {
-        "AsyncWorker": "aio",
-        "Loaded": "launch",
-        "ParentPool": "parents",
-        "Worker": "launch",
-        "WorkerPool": "pool",
-        "WorkerSpec": "launch",
+        "AsyncWorkerClient": "async_worker_client",
+        "ForkServerPool": "fork_server_pool",
+        "LoadedModel": "worker_responses",
+        "WorkerClient": "worker_client",
+        "WorkerPool": "worker_pool",
+        "WorkerSpec": "worker_spec",
         "local_predict": "local",
-        "start": "launch",
+        "start": "worker_client",
         "warm": "local",
         "worker_spec": "local",
     },

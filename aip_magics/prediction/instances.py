@@ -8,46 +8,44 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from aip_magics.errors import InstancesError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 _EXAMPLE = '{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 
 
 def parse_json_instances(data: str | bytes, where: str = "--json-instances") -> list[Any]:
     """One JSON value per line. InstancesError with the line's number; an empty line is an error, as with gcloud."""
-    fix = say("each line is one JSON value")
+    fix = _("each line is one JSON value")
     return [_loads(line, functools.partial(_line, where, number), fix) for number, line in _lines(data, where)]
 
 
 def parse_text_instances(data: str | bytes, where: str = "--text-instances") -> list[str]:
     """One text per line: each instance is a string, also if it looks like numbers. InstancesError as above."""
-    return [line for _, line in _lines(data, where)]
+    return [line for _unused, line in _lines(data, where)]
 
 
 def parse_json_request(data: str | bytes, where: str = "--json-request") -> dict[str, Any]:
     """A JSON object with a list `instances`. Unlike gcloud, its other keys are kept."""
-    request = _loads(_text(data, where), lambda: where, say("send an object: {example}", example=_EXAMPLE), whole=True)
+    request = _loads(_text(data, where), lambda: where, _("send an object: {example}", example=_EXAMPLE), whole=True)
     if not isinstance(request, dict):
         raise InstancesError(
-            say("a JSON object is wanted, not {kind}", kind=_kind(request)),
+            _("a JSON object is wanted, not {kind}", kind=_kind(request)),
             where=where,
-            fix=say("send an object: {example}", example=_EXAMPLE),
+            fix=_("send an object: {example}", example=_EXAMPLE),
         )
     if "instances" not in request:
         raise InstancesError(
-            say('the request has no "instances"'), where=where, fix=say("send an object: {example}", example=_EXAMPLE)
+            _('the request has no "instances"'), where=where, fix=_("send an object: {example}", example=_EXAMPLE)
         )
     instances = request["instances"]
     if not isinstance(instances, list):
         raise InstancesError(
-            say('"instances" must be a list, not {kind}', kind=_kind(instances)),
+            _('"instances" must be a list, not {kind}', kind=_kind(instances)),
             where=where,
-            fix=say("send an object: {example}", example=_EXAMPLE),
+            fix=_("send an object: {example}", example=_EXAMPLE),
         )
     if not instances:
-        raise InstancesError(
-            say('"instances" is empty'), where=where, fix=say("one item per prediction that is wanted")
-        )
+        raise InstancesError(_('"instances" is empty'), where=where, fix=_("one item per prediction that is wanted"))
     return request
 
 
@@ -65,17 +63,15 @@ def from_value(value: object) -> list[Any]:
     if isinstance(value, list):
         if not value:
             raise InstancesError(
-                say("there are no instances"), where="instances", fix=say("one item per prediction wanted")
+                _("there are no instances"), where="instances", fix=_("one item per prediction wanted")
             )
         return value
-    fix = say("a list with one item per prediction that is wanted")
+    fix = _("a list with one item per prediction that is wanted")
     if isinstance(value, Mapping) and "instances" in value:
-        fix = say('pass its "instances"')
+        fix = _('pass its "instances"')
     elif hasattr(value, "toarray"):
-        fix = say("a sparse matrix has to be dense here: pass .toarray()")
-    raise InstancesError(
-        say("instances must be a list, an array or a DataFrame, not {kind}", kind=_kind(value)), fix=fix
-    )
+        fix = _("a sparse matrix has to be dense here: pass .toarray()")
+    raise InstancesError(_("instances must be a list, an array or a DataFrame, not {kind}", kind=_kind(value)), fix=fix)
 
 
 def request_body(instances: object, signature_name: str | None = None, extra: Mapping[str, Any] | None = None) -> bytes:
@@ -85,7 +81,7 @@ def request_body(instances: object, signature_name: str | None = None, extra: Ma
     """
     if extra and "instances" in extra:
         raise InstancesError(
-            say('"instances" are given twice'), where="extra", fix=say("leave them out of the further keys")
+            _('"instances" are given twice'), where="extra", fix=_("leave them out of the further keys")
         )
     request = {"instances": from_value(instances), **(extra or {})}
     if signature_name is not None:
@@ -103,9 +99,9 @@ def encode(request: Mapping[str, Any]) -> bytes:
                 _dumps(part)
             except (ValueError, TypeError, RecursionError) as reason:
                 raise InstancesError(
-                    say("{place} cannot be written as JSON: {why}", place=place, why=_why(reason)), where=place
+                    _("{place} cannot be written as JSON: {why}", place=place, why=_why(reason)), where=place
                 ) from None
-        raise InstancesError(say("the request cannot be written as JSON: {why}", why=_why(error))) from None
+        raise InstancesError(_("the request cannot be written as JSON: {why}", why=_why(error))) from None
 
 
 def _parts(request: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -123,14 +119,14 @@ def _dumps(value: Any) -> bytes:
 def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):  # NumPy's scalars and arrays, as items of a list
         return value.tolist()
-    raise TypeError(say("{kind} is no JSON type", kind=_kind(value)))
+    raise TypeError(_("{kind} is no JSON type", kind=_kind(value)))
 
 
 def _why(error: BaseException) -> str:
     if isinstance(error, RecursionError):
-        return say("it is nested too deeply")
+        return _("it is nested too deeply")
     text = str(error) or type(error).__name__
-    return say("NaN and Infinity do not exist in JSON") if text.startswith("Out of range float") else text
+    return _("NaN and Infinity do not exist in JSON") if text.startswith("Out of range float") else text
 
 
 def _lines(data: str | bytes, where: str) -> Iterator[tuple[int, str]]:
@@ -139,14 +135,14 @@ def _lines(data: str | bytes, where: str) -> Iterator[tuple[int, str]]:
     if not lines[-1]:
         lines.pop()
     if not lines:
-        raise InstancesError(say("there are no instances"), where=where, fix=say("write one instance per line"))
+        raise InstancesError(_("there are no instances"), where=where, fix=_("write one instance per line"))
     for number, line in enumerate(lines, 1):
         line = line.removesuffix("\r").removeprefix("\ufeff")
         if not line:
             raise InstancesError(
-                say("the line is empty"),
+                _("the line is empty"),
                 where=_line(where, number),
-                fix=say("remove the line"),
+                fix=_("remove the line"),
             )
         yield number, line
 
@@ -159,9 +155,9 @@ def _text(data: str | bytes, where: str) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise InstancesError(
-            say("byte 0x{data:02x} is not UTF-8", data=data[error.start]),
+            _("byte 0x{data:02x} is not UTF-8", data=data[error.start]),
             where=_line(where, line),
-            fix=say("save the file as UTF-8"),
+            fix=_("save the file as UTF-8"),
         ) from None
 
 
@@ -172,22 +168,22 @@ def _loads(text: str, where: Callable[[], str], fix: str, *, whole: bool = False
         line = error.lineno if whole else None
         raise InstancesError(_no_json(error.msg, line, error.colno), where=where(), fix=fix) from None
     except (ValueError, RecursionError) as error:
-        reason = say("it is nested too deeply") if isinstance(error, RecursionError) else str(error)
-        raise InstancesError(say("this is not JSON: {reason}", reason=reason), where=where(), fix=fix) from None
+        reason = _("it is nested too deeply") if isinstance(error, RecursionError) else str(error)
+        raise InstancesError(_("this is not JSON: {reason}", reason=reason), where=where(), fix=fix) from None
 
 
 def _no_json(reason: str, line: int | None, column: int) -> str:
     if line is None:
-        return say("this is not JSON: {reason} at column {column}", reason=reason, column=column)
-    return say("this is not JSON: {reason} at line {line}, column {column}", reason=reason, line=line, column=column)
+        return _("this is not JSON: {reason} at column {column}", reason=reason, column=column)
+    return _("this is not JSON: {reason} at line {line}, column {column}", reason=reason, line=line, column=column)
 
 
 def _line(where: str, number: int) -> str:
-    return say("{where}, line {number}", where=where, number=number)
+    return _("{where}, line {number}", where=where, number=number)
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(say("{name} does not exist in JSON", name=name))
+    raise ValueError(_("{name} does not exist in JSON", name=name))
 
 
 _DECODER = json.JSONDecoder(parse_constant=_no_constant)  # one for all: there may be a million lines
@@ -195,13 +191,13 @@ _DECODER = json.JSONDecoder(parse_constant=_no_constant)  # one for all: there m
 
 def _kind(value: object) -> str:
     names: dict[type, str] = {
-        dict: say("an object"),
-        list: say("a list"),
-        str: say("a text"),
-        bool: say("a truth value"),
+        dict: _("an object"),
+        list: _("a list"),
+        str: _("a text"),
+        bool: _("a truth value"),
     }
     if value is None:
-        return say("nothing")
+        return _("nothing")
     if type(value) in (int, float):
-        return say("the number {value}", value=value)
+        return _("the number {value}", value=value)
     return names.get(type(value), type(value).__name__)

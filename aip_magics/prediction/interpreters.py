@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aip_magics.errors import PredictionError
-from aip_magics.language import say
-from aip_magics.prediction import surroundings, tools
+from aip_magics.i18n import gettext as _
+from aip_magics.prediction import subprocess_tools, worker_environ
 
 PROBE_SECONDS = 60.0
 _MARK = "aip-magics:"  # sitecustomize and .pth files may print, too
@@ -74,9 +74,9 @@ class Interpreter:
         return self.markers["python_full_version"]
 
 
-def look(python: str, environ: Mapping[str, str] | None = None) -> Interpreter:
+def inspect_interpreter(python: str, environ: Mapping[str, str] | None = None) -> Interpreter:
     """Ask an interpreter what it is and has. PredictionError where it cannot be run."""
-    variables = surroundings.environment(os.environ if environ is None else environ, python, threads=1)
+    variables = worker_environ.worker_environ(os.environ if environ is None else environ, python, threads=1)
     with tempfile.TemporaryDirectory(prefix="aip-probe-") as empty:
         found = json.loads(_answer(python, _PROBE, variables, Path(empty)))
     return Interpreter(python, found["installed"], tuple(found["folders"]), found["markers"])
@@ -102,25 +102,25 @@ def tag_of(python: str) -> str:
 def _version_of(python: str, _changed: int) -> str:
     code = f'import platform; print("\\n{_MARK}" + platform.python_version())'
     with tempfile.TemporaryDirectory(prefix="aip-probe-") as empty:
-        variables = surroundings.environment(os.environ, python, threads=1)
+        variables = worker_environ.worker_environ(os.environ, python, threads=1)
         return _answer(python, code, variables, Path(empty))
 
 
 def _answer(python: str, code: str, variables: Mapping[str, str], empty: Path) -> str:
     try:
-        ran = tools.run([python, "-c", code], cwd=empty, variables=variables, deadline=PROBE_SECONDS)
+        ran = subprocess_tools.run([python, "-c", code], cwd=empty, variables=variables, deadline=PROBE_SECONDS)
     except (OSError, TimeoutError) as error:
         raise _cannot_run(python, getattr(error, "strerror", None) or str(error)) from None
     answers = [line for line in ran.lines if line.startswith(_MARK)]
     if ran.code != 0 or not answers:
-        raise _cannot_run(python, ran.lines[-1] if ran.lines else say("exit code {code}", code=ran.code))
+        raise _cannot_run(python, ran.lines[-1] if ran.lines else _("exit code {code}", code=ran.code))
     return answers[-1].removeprefix(_MARK)
 
 
 def _cannot_run(python: str, reason: str) -> PredictionError:
-    fix = say("name an existing Python interpreter")
+    fix = _("name an existing Python interpreter")
     return PredictionError(
         "FAILED_TO_LOAD_MODEL",
-        say("the interpreter {python} cannot be run: {reason}", python=python, reason=reason),
+        _("the interpreter {python} cannot be run: {reason}", python=python, reason=reason),
         fix=fix,
     )

@@ -10,10 +10,10 @@ from typing import Any
 
 from aip_magics.artifacts import resolve_export
 from aip_magics.errors import FieldError, InstancesError, ModelDirError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.prediction import instances as forms
-from aip_magics.prediction.launch import BARE, WorkerSpec
-from aip_magics.prediction.pool import WorkerPool, shared
+from aip_magics.prediction.worker_pool import WorkerPool, shared
+from aip_magics.prediction.worker_spec import NO_PRELOAD, WorkerSpec
 
 
 def local_predict(
@@ -45,7 +45,7 @@ def local_predict(
     (its process died or passed the deadline).
     """
     if (body is None) == (instances is None):
-        raise InstancesError(say("give either instances or a body"), where="instances", fix=say("one of the two"))
+        raise InstancesError(_("give either instances or a body"), where="instances", fix=_("one of the two"))
     if body is None:
         body = forms.request_body(instances, signature_name)
     elif signature_name is not None:
@@ -71,19 +71,19 @@ def worker_spec(
     """What is to predict. ModelDirError; FieldError for a framework beside a routine, as the API has it."""
     path, name = directory(model_dir), framework_name(framework)
     if prediction_class and name:
-        text = say(
+        text = _(
             "a routine ({prediction_class}) has no framework, but {name} is given",
             prediction_class=prediction_class,
             name=name,
         )
-        raise FieldError(text, where="framework", fix=say("leave framework out"))
+        raise FieldError(text, where="framework", fix=_("leave framework out"))
     if not prediction_class and name in (None, "TENSORFLOW"):
         path = resolve_export(path).path
     directories = tuple(Path(package).resolve() for package in packages)
     for place in directories:
         if not place.is_dir():
             raise FieldError(
-                say("this is no directory of installed packages"), where=str(place), fix=say("install it first")
+                _("this is no directory of installed packages"), where=str(place), fix=_("install it first")
             )
     return WorkerSpec(
         path,
@@ -107,24 +107,24 @@ def warm(
 
     False if there is nothing to import, or where processes cannot be forked.
     """
-    name = BARE if prediction_class else framework_name(framework)
-    return name is not None and (pool or shared()).parents.warm(python, name)
+    name = NO_PRELOAD if prediction_class else framework_name(framework)
+    return name is not None and (pool or shared()).fork_servers.preload(python, name)
 
 
 def directory(model_dir: Path | str) -> Path:
     """The local directory that is meant: a model's file stands for its directory. ModelDirError if there is none."""
     if str(model_dir).startswith("gs:"):
         raise ModelDirError(
-            say("a model in Cloud Storage cannot be tried here"),
+            _("a model in Cloud Storage cannot be tried here"),
             where=str(model_dir),
-            fix=say("download the directory first"),
+            fix=_("download the directory first"),
         )
     path = Path(model_dir)
     if path.is_file():
         path = path.parent
     if not path.is_dir():
         raise ModelDirError(
-            say("the model directory does not exist"), where=str(path), fix=say("name an existing directory")
+            _("the model directory does not exist"), where=str(path), fix=_("name an existing directory")
         )
     return path
 

@@ -5,6 +5,6 @@ none. A run is a RunState (`state.py`) that events are applied to.
 """
 
 from aip_magics.render import html, json, text
-from aip_magics.render.state import RunState
+from aip_magics.render.run_state import RunState
 
 __all__ = ["RunState", "html", "json", "text"]

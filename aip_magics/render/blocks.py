@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal, TypeAlias
 
-Look = Literal["plain", "strong", "code", "muted"]
+TextStyle = Literal["plain", "strong", "code", "muted"]
 Tone = Literal["good", "bad", "warn", "busy", "idle", "away"]
 
 SIGNS: dict[Tone, str] = {"good": "✔", "bad": "✖", "warn": "⚠", "busy": "●", "idle": "○", "away": "→"}
@@ -19,7 +19,7 @@ class Span:
     """A piece of text with a look."""
 
     text: str
-    look: Look = "plain"
+    look: TextStyle = "plain"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Mark:
 
 
 @dataclasses.dataclass(frozen=True)
-class Meter:
+class ProgressBar:
     """A progress bar of `done` of `total` (> 0). `label` is its name for a screen reader; `text` stands beside it."""
 
     done: int
@@ -48,7 +48,7 @@ class Meter:
     text: str
 
 
-Inline: TypeAlias = str | Span | Link | Mark | Meter
+Inline: TypeAlias = str | Span | Link | Mark | ProgressBar
 
 
 @dataclasses.dataclass(frozen=True)

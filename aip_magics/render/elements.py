@@ -8,7 +8,7 @@ import html
 import re
 
 from aip_magics.printable import printable
-from aip_magics.render import words
+from aip_magics.render import formatting
 
 _BARE = re.compile(r"[A-Za-z0-9:;,.#()%_-]+")
 
@@ -53,4 +53,4 @@ def clip(text: str, most: int) -> str:
     if len(text) <= most and size(text) <= most:
         return text
     kept = bisect.bisect_right(range(min(len(text), most) + 1), most, key=lambda end: size(text[:end])) - 1
-    return f"{text[:kept]}… (+{words.left_out(len(text) - kept, 'character')})"
+    return f"{text[:kept]}… (+{formatting.skipped_files(len(text) - kept, 'character')})"

@@ -11,9 +11,9 @@ import dataclasses
 import re
 from typing import Any
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.printable import printable
-from aip_magics.render import panels, words
+from aip_magics.render import formatting, panels
 from aip_magics.render.blocks import (
     SIGNS,
     Block,
@@ -23,8 +23,8 @@ from aip_magics.render.blocks import (
     Line,
     Link,
     Mark,
-    Meter,
     Panel,
+    ProgressBar,
     Row,
     Span,
     Table,
@@ -32,11 +32,11 @@ from aip_magics.render.blocks import (
 )
 from aip_magics.render.elements import Html, clip, el, escape, join, size
 
-MOST_BYTES = 4096
-MOST_ROWS = 60  # no panel of 4 kB holds more: nothing beyond is even looked at
+MAX_BYTES = 4096
+MAX_ROWS = 60  # no panel of 4 kB holds more: nothing beyond is even looked at
 
-MOST_ADDRESS = 300
-LEAST_CODE = 240  # of a line of its own, however little else is drawn: half a command is of no use
+MAX_ADDRESS = 300
+MIN_CODE_BYTES = 240  # of a line of its own, however little else is drawn: half a command is of no use
 
 # As the service names them: `projects/P/operations/create_iris_v1-1795438005632`, or the last part alone.
 _OPERATION = re.compile(r"(?:projects/[^\s/]+/operations/)?\b[a-z]+_[\w.-]+-\d{10,}")
@@ -99,16 +99,16 @@ def of(value: Any, *, now: float | None = None) -> str:
     list of them, a reply with `predictions` (and `instances`, if known), an error, a RunState, findings, a plan;
     anything else is shown as its JSON.
     """
-    return draw(panels.panel(value, now=now, most=MOST_ROWS))
+    return draw(panels.panel(value, now=now, most=MAX_ROWS))
 
 
 def draw(panel: Panel) -> str:
     """The panel as HTML, as much of it as fits in 4096 bytes."""
     for limit in _LIMITS:
         drawn = _frame(panel, _blocks(panel, limit))
-        if len(drawn.encode()) <= MOST_BYTES:
+        if len(drawn.encode()) <= MAX_BYTES:
             return drawn
-    return _frame(panel, el("p", say("{label} is too large to be shown here.", label=clip(panel.label, 400))))
+    return _frame(panel, el("p", _("{label} is too large to be shown here.", label=clip(panel.label, 400))))
 
 
 def _frame(panel: Panel, inner: Html) -> Html:
@@ -124,7 +124,7 @@ def _blocks(panel: Panel, limit: _Limit) -> Html:
 
 def _block(block: Block, limit: _Limit) -> Html:
     if isinstance(block, Line):
-        return el("div", _line(block, limit, least_code=LEAST_CODE))
+        return el("div", _line(block, limit, least_code=MIN_CODE_BYTES))
     if isinstance(block, Table):
         return _table(block, limit)
     if isinstance(block, Details):
@@ -142,8 +142,8 @@ def _inline(part: Inline, limit: _Limit, code: int) -> Html:
     if isinstance(part, Mark):
         sign = el("span", SIGNS[part.tone], aria_hidden="true", style=f"color:{COLOURS[part.tone]}")
         return join(sign, NO_BREAK, part.word)
-    if isinstance(part, Meter):
-        label = clip(part.label, limit.bytes) or say("progress")
+    if isinstance(part, ProgressBar):
+        label = clip(part.label, limit.bytes) or _("progress")
         done = min(max(part.done, 0), part.total)
         return join(el("progress", value=done, max=part.total, aria_label=label, style=BAR), " ", part.text)
     return _link(part, limit) if isinstance(part, Link) else _span(part, limit, code)
@@ -153,7 +153,7 @@ def _link(link: Link, limit: _Limit) -> Html:
     text = clip(link.text, limit.bytes)
     address = printable(link.address)
     if not address.startswith("https://") or size(address) > min(
-        MOST_ADDRESS, 2 * limit.bytes
+        MAX_ADDRESS, 2 * limit.bytes
     ):  # half an address leads nowhere
         return escape(text)
     return el("a", text, href=address, style=LINK)
@@ -220,7 +220,7 @@ def _clip(text: str, most: int) -> str:
     """The text, cut as `clip` does, but not before the end of an operation's name: that is there to be copied."""
     if named := _OPERATION.search(text):
         least = size(text[: named.end()])
-        most = max(most, least) if least <= LEAST_CODE else most
+        most = max(most, least) if least <= MIN_CODE_BYTES else most
     return clip(text, most)
 
 
@@ -234,12 +234,12 @@ def _code(code: Code, limit: _Limit) -> Html:
     lines = code.text.splitlines()
     shown = "\n".join(clip(line, limit.bytes) for line in lines[: limit.lines])
     left = code.more + len(lines) - min(len(lines), limit.lines)
-    return el("pre", shown, *([f"\n… {words.left_out(left, 'line')}"] if left else []), style=CODE)
+    return el("pre", shown, *([f"\n… {formatting.skipped_files(left, 'line')}"] if left else []), style=CODE)
 
 
 def _details(details: Details, limit: _Limit) -> Html:
     return el("details", el("summary", clip(details.summary, limit.bytes)), _code(details.code, limit))
 
 
-def _more(count: int, what: words.LeftOut) -> Html:
-    return el("i", words.left_out(count, what))
+def _more(count: int, what: formatting.SkippedFile) -> Html:
+    return el("i", formatting.skipped_files(count, what))

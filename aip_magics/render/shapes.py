@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from aip_magics.errors import AipError
-from aip_magics.render.state import RunState
+from aip_magics.render.run_state import RunState
 from aip_magics.spec import Model, Operation, Version
 
 Kind = Literal[
@@ -131,7 +131,7 @@ class PullPlan(Protocol):
 @runtime_checkable
 class Served(Protocol):
     """A version and what serves it: `python` (the interpreter's path), `libraries` (name → version, also `python`),
-    `protection` (what its worker cannot reach, see `prediction.replies.Loaded`)."""
+    `protection` (what its worker cannot reach, see `prediction.worker_responses.Loaded`)."""
 
     @property
     def version(self) -> Version: ...

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from aip_magics.events import Event, Progress, Tick
+from aip_magics.events import Event, Heartbeat, Progress
 from aip_magics.render import text
-from aip_magics.render.state import RunState
+from aip_magics.render.run_state import RunState
 
 PROGRESS_SECONDS = 2.0  # without another line: then one tells how far the step is
 
 
-class TerminalFace:
+class TerminalReporter:
     """Writes events by `report` and results by `write` (None: not at all), one call per line or block.
 
     `clock` gives seconds on a clock that does not go back.
@@ -34,7 +34,7 @@ class TerminalFace:
         self._told = 0.0  # when the last line was written
 
     def emit(self, event: Event) -> None:
-        if self._quiet or isinstance(event, Tick):
+        if self._quiet or isinstance(event, Heartbeat):
             return
         self._state = self._state.apply(event, self._clock())
         line = self._line(event)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from aip_magics.events import Detached, Event, Failed, Note, Progress, StepFinished, StepSkipped, StepStarted
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.printable import block, one_line
-from aip_magics.render import panels, shapes, words
+from aip_magics.render import formatting, panels, shapes
 from aip_magics.render.blocks import (
     SIGNS,
     Block,
@@ -17,13 +17,13 @@ from aip_magics.render.blocks import (
     Line,
     Link,
     Mark,
-    Meter,
     Panel,
+    ProgressBar,
     Row,
     Span,
     Table,
 )
-from aip_magics.render.state import RunState
+from aip_magics.render.run_state import RunState
 
 BAR_WIDTH = 20
 GAP = "  "
@@ -68,30 +68,32 @@ def progress_text(state: RunState) -> str:
 
 def event_line(event: Event, elapsed: float) -> str | None:
     """One line for a change of state, `elapsed` seconds into the run; None for what changes too often (Progress)."""
-    told = _told(event)
-    return None if told is None else f"[{words.duration(elapsed):>8}] {one_line(told)}"
+    told = _described(event)
+    return None if told is None else f"[{formatting.duration(elapsed):>8}] {one_line(told)}"
 
 
 def progress_line(event: Progress, elapsed: float) -> str:
     """One line for how far a step is; for a face that shows one now and then."""
-    told = f"{event.step}: {words.amount(event.done, event.total, event.unit)}"
-    return f"[{words.duration(elapsed):>8}] {one_line(f'{told}, {event.note}' if event.note else told)}"
+    told = f"{event.step}: {formatting.amount(event.done, event.total, event.unit)}"
+    return f"[{formatting.duration(elapsed):>8}] {one_line(f'{told}, {event.note}' if event.note else told)}"
 
 
-def _told(event: Event) -> str | None:
+def _described(event: Event) -> str | None:
     if isinstance(event, StepStarted):
         return f"{SIGNS['busy']} {event.title}"
     if isinstance(event, StepFinished):
-        return f"{SIGNS['good']} {event.step}: {event.summary or words.status('done')}"
+        return f"{SIGNS['good']} {event.step}: {event.summary or formatting.status('done')}"
     if isinstance(event, StepSkipped):
-        return f"{SIGNS['idle']} {event.step}: {words.status('skipped')}, {event.reason}"
+        return f"{SIGNS['idle']} {event.step}: {formatting.status('skipped')}, {event.reason}"
     if isinstance(event, Note):
-        sign, word = SIGNS["warn"], say("warning:")
+        sign, word = SIGNS["warn"], _("warning:")
         return f"{sign} {event.step}: {word} {event.text}" if event.level == "warning" else f"  {event.text}"
     if isinstance(event, Failed):
-        return f"{SIGNS['bad']} {event.step}: {words.status('failed')}: {words.first_line(event.error.message)}"
+        return (
+            f"{SIGNS['bad']} {event.step}: {formatting.status('failed')}: {formatting.first_line(event.error.message)}"
+        )
     if isinstance(event, Detached):
-        told = say(
+        told = _(
             "{operation} goes on by itself; wait for it again: {line}", operation=event.operation, line=event.reattach
         )
         return f"{SIGNS['away']} {told}"
@@ -122,7 +124,7 @@ def _inline(part: Inline) -> str:
         return f"{SIGNS[part.tone]} {one_line(part.word)}"
     if isinstance(part, Link):
         return one_line(f"{part.text} {part.address}")
-    if isinstance(part, Meter):
+    if isinstance(part, ProgressBar):
         done = min(max(part.done, 0), part.total) * BAR_WIDTH // part.total
         return f"[{'#' * done}{'-' * (BAR_WIDTH - done)}] {one_line(part.text)}"
     return one_line(part.text if isinstance(part, Span) else part)
@@ -130,24 +132,24 @@ def _inline(part: Inline) -> str:
 
 def _code(code: Code) -> list[str]:
     lines = block(code.text, "  ") if code.text else []
-    return [*lines, f"  … {words.left_out(code.more, 'line')}"] if code.more else lines
+    return [*lines, f"  … {formatting.skipped_files(code.more, 'line')}"] if code.more else lines
 
 
 def _table(table: Table) -> list[str]:
     heads = [one_line(head).upper() for head in table.heads]
     drawn = [[_line(cell) for cell in row.cells] for row in table.rows]
-    widths = [max(map(words.width, column)) for column in zip(heads, *drawn, strict=True)]
+    widths = [max(map(formatting.width, column)) for column in zip(heads, *drawn, strict=True)]
     lines = [_columns(heads, widths)]
     for row, cells in zip(table.rows, drawn, strict=True):
         lines += [_columns(cells, widths), *_below(row)]
     if table.more:
-        told = f"… {words.left_out(table.more, 'earlier row' if table.tail else 'row')}"
+        told = f"… {formatting.skipped_files(table.more, 'earlier row' if table.tail else 'row')}"
         lines.insert(1 if table.tail else len(lines), told)
     return [one_line(table.caption), *lines] if table.caption else lines
 
 
 def _columns(cells: list[str], widths: list[int]) -> str:
-    padded = [cell + " " * (width - words.width(cell)) for cell, width in zip(cells, widths, strict=True)]
+    padded = [cell + " " * (width - formatting.width(cell)) for cell, width in zip(cells, widths, strict=True)]
     return GAP.join(padded).rstrip()
 
 

@@ -15,7 +15,7 @@ EXIT_FAILED, EXIT_ALREADY_RUNNING = 1, 3
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     # After the options, so that --help and a mistake are answered at once.
-    from aip_magics.server.process import AlreadyRunning, Options, run
+    from aip_magics.server.lifecycle import AlreadyRunning, Options, run
 
     try:
         directory = options.data_dir.expanduser().absolute()
@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--coalesce",
-        dest="merge",
+        dest="batching",
         action="store_true",
         help="predict requests that wait for a node together (never those to custom code)",
     )

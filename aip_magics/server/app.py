@@ -13,35 +13,36 @@ from pathlib import Path
 
 from starlette.routing import Router
 
-from aip_magics.prediction import AsyncWorker, Loaded, ParentPool, WorkerSpec
+from aip_magics.prediction import AsyncWorkerClient, ForkServerPool, LoadedModel, WorkerSpec
 from aip_magics.prediction.packages import install
-from aip_magics.server import api
-from aip_magics.server.context import Service
-from aip_magics.server.copies import Copies
-from aip_magics.server.creation import Creations
-from aip_magics.server.gate import Gate
-from aip_magics.server.last_use import LastUse
+from aip_magics.server.api import routes
+from aip_magics.server.context import AppContext
+from aip_magics.server.gcs import ObjectStore
+from aip_magics.server.gcs import routes as object_routes
+from aip_magics.server.middleware import AccessMiddleware
 from aip_magics.server.names import VersionKey
-from aip_magics.server.nodes import Nodes, Recipe
-from aip_magics.server.objects import ObjectStore
-from aip_magics.server.objects import routes as object_routes
-from aip_magics.server.serving.journals import Journals
-from aip_magics.server.serving.scaling import IDLE_SECONDS
-from aip_magics.server.store import Store
+from aip_magics.server.predict_app import PredictApp
+from aip_magics.server.serving.autoscaler import IDLE_SECONDS
+from aip_magics.server.serving.node_groups import NodeGroups, NodeSpec
+from aip_magics.server.serving.request_logs import RequestLogs
+from aip_magics.server.state.database import Database
+from aip_magics.server.state.last_use_times import LastUseTimes
+from aip_magics.server.state.model_snapshots import ModelSnapshots
+from aip_magics.server.version_creation import VersionCreator
 from aip_magics.trust import trust_in
 
 
 @dataclasses.dataclass(frozen=True)
 class Serving:
-    """How versions are served: on how many processors, `idle_seconds` until their nodes are ended, merged or not."""
+    """How versions are served: on how many processors, how long without requests, with requests batched or not."""
 
     cores: int = 1
     idle_seconds: float = IDLE_SECONDS
-    merge: bool = False
+    batching: bool = False
 
 
 class App:
-    """The parts of a server. `gate` is the ASGI application; `running` owns the databases and every worker."""
+    """The parts of a server. `asgi` is the ASGI application; `running` owns the databases and every worker."""
 
     def __init__(
         self,
@@ -54,33 +55,33 @@ class App:
         stop: Callable[[], None],
         serving: Serving,
     ) -> None:
-        self._parents = ParentPool()
-        self._workers: weakref.WeakSet[AsyncWorker] = weakref.WeakSet()
+        self._fork_servers = ForkServerPool()
+        self._workers: weakref.WeakSet[AsyncWorkerClient] = weakref.WeakSet()
         self._data_dir = data_dir
-        self._store = Store(data_dir / "service.sqlite")
+        self._store = Database(data_dir / "service.sqlite")
         self._objects = ObjectStore(data_dir, clock)
-        copies = Copies(data_dir / "artifacts")
+        copies = ModelSnapshots(data_dir / "artifacts")
         copies.keep_only(self._store.copies())
-        journals = Journals(data_dir / "logs", clock)
-        journals.keep_only(self._store.version_keys())
-        nodes = Nodes(
+        request_logs = RequestLogs(data_dir / "logs", clock)
+        request_logs.keep_only(self._store.version_keys())
+        nodes = NodeGroups(
             self._start_worker,
             self._note_runtime,
-            journals=journals,
+            request_logs=request_logs,
             on_closed=self._forget_gone,
             cores=serving.cores,
             idle_seconds=serving.idle_seconds,
-            merge=serving.merge,
+            batching=serving.batching,
         )
-        creations = Creations(self._store, self._objects, copies, nodes, clock, self._install)
-        self.service = Service(
+        creations = VersionCreator(self._store, self._objects, copies, nodes, clock, self._install)
+        self.service = AppContext(
             self._store,
             self._objects,
             copies,
             nodes,
             creations,
-            LastUse(self._store, clock),
-            journals,
+            LastUseTimes(self._store, clock),
+            request_logs,
             clock=clock,
             python=python,
             version=version,
@@ -88,8 +89,10 @@ class App:
             warm=self._warm,
             stop=stop,
         )
-        router = Router([*api.routes(), *object_routes(self._objects)], redirect_slashes=False, default=api.nowhere)
-        self.gate = Gate(router, self.service, token)
+        router = Router(
+            [*routes.routes(), *object_routes(self._objects)], redirect_slashes=False, default=routes.nowhere
+        )
+        self.asgi = AccessMiddleware(PredictApp(router, self.service), self.service, token)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -101,60 +104,62 @@ class App:
             await self.service.creations.close()
             await self.service.nodes.close_all()
             self.service.last_use.write()
-            self.service.journals.flush()
-            await asyncio.to_thread(self._parents.close)
+            self.service.request_logs.flush()
+            await asyncio.to_thread(self._fork_servers.close)
             self._objects.close()
             self._store.close()
 
     @property
     def idle(self) -> bool:
         """Whether neither a request nor an operation is in progress."""
-        return not self.gate.busy and not self.service.creations.running
+        return not self.asgi.busy and not self.service.creations.running
 
-    async def _start_worker(self, recipe: Recipe) -> AsyncWorker:
-        packages = await asyncio.to_thread(self._install, recipe)
-        trusted, modules = await asyncio.to_thread(self._trust, recipe)
+    async def _start_worker(self, node_spec: NodeSpec) -> AsyncWorkerClient:
+        packages = await asyncio.to_thread(self._install, node_spec)
+        trusted, modules = await asyncio.to_thread(self._trust, node_spec)
         spec = WorkerSpec(
-            recipe.model_dir,
-            recipe.framework,
-            recipe.python,
-            threads=self.service.nodes.threads(recipe),
+            node_spec.model_dir,
+            node_spec.framework,
+            node_spec.python,
+            threads=self.service.nodes.threads(node_spec),
             packages=packages,
-            prediction_class=recipe.prediction_class,
-            package_uris=recipe.package_uris,
+            prediction_class=node_spec.prediction_class,
+            package_uris=node_spec.package_uris,
             trusted=trusted,
             trusted_modules=modules,
         )
-        journals = self.service.journals.of(recipe.key)
-        journals.prune({worker.log for worker in self._workers if worker.alive})
-        worker = await AsyncWorker.start(spec, log_dir=journals.folder, parents=self._parents)
+        version_logs = self.service.request_logs.of(node_spec.key)
+        version_logs.prune({worker.log for worker in self._workers if worker.alive})
+        worker = await AsyncWorkerClient.start(spec, log_dir=version_logs.folder, fork_servers=self._fork_servers)
         self._workers.add(worker)
         return worker
 
-    def _trust(self, recipe: Recipe) -> tuple[bool, tuple[str, ...]]:
+    def _trust(self, node_spec: NodeSpec) -> tuple[bool, tuple[str, ...]]:
         # Anew for every worker: consent may have come since. Whoever asked for the version has no say in it.
         trust = trust_in(self._data_dir)
         modules = tuple(sorted(trust.modules))
         if not trust.files:
             return False, modules
-        from aip_magics.deploy import consent  # with all rules: not before a model of somebody was trusted
+        from aip_magics.deploy import trust_store  # with all rules: not before a model of somebody was trusted
 
-        return consent.trusts(trust, recipe.model_dir, recipe.framework, recipe.prediction_class), modules
+        return trust_store.load_trust(
+            trust, node_spec.model_dir, node_spec.framework, node_spec.prediction_class
+        ), modules
 
-    def _install(self, recipe: Recipe) -> tuple[Path, ...]:
+    def _install(self, node_spec: NodeSpec) -> tuple[Path, ...]:
         # Again for every worker: it is a look where it was done before, and mends a cache that was emptied.
-        if not recipe.packages:
+        if not node_spec.packages:
             return ()
-        return (install(recipe.packages, recipe.python, self._data_dir, trusted=trust_in(self._data_dir).files),)
+        return (install(node_spec.packages, node_spec.python, self._data_dir, trusted=trust_in(self._data_dir).files),)
 
     def _warm(self, python: str, framework: str | None) -> None:
-        self._parents.warm(python, framework or "SCIKIT_LEARN")
+        self._fork_servers.preload(python, framework or "SCIKIT_LEARN")
 
-    def _note_runtime(self, key: VersionKey, loaded: Loaded) -> None:
+    def _note_runtime(self, key: VersionKey, loaded: LoadedModel) -> None:
         protection = dict(loaded.protection)
         runtime = {"libraries": dict(loaded.libraries), "class": loaded.class_name, "protection": protection}
         self._store.set_runtime(key, runtime)
 
     def _forget_gone(self, key: VersionKey) -> None:
         if self._store.version(key) is None:
-            self.service.journals.remove(key)
+            self.service.request_logs.remove(key)

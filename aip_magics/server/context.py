@@ -12,26 +12,26 @@ from starlette.requests import Request
 from aip_magics.server.names import ModelKey, VersionKey
 
 if TYPE_CHECKING:
-    from aip_magics.server.copies import Copies
-    from aip_magics.server.creation import Creations
-    from aip_magics.server.last_use import LastUse
-    from aip_magics.server.nodes import Nodes
-    from aip_magics.server.objects import ObjectStore
-    from aip_magics.server.serving.journals import Journals
-    from aip_magics.server.store import Store
+    from aip_magics.server.gcs import ObjectStore
+    from aip_magics.server.serving.node_groups import NodeGroups
+    from aip_magics.server.serving.request_logs import RequestLogs
+    from aip_magics.server.state.database import Database
+    from aip_magics.server.state.last_use_times import LastUseTimes
+    from aip_magics.server.state.model_snapshots import ModelSnapshots
+    from aip_magics.server.version_creation import VersionCreator
 
 
 @dataclasses.dataclass(frozen=True)
-class Service:
+class AppContext:
     """The parts of one running server. `python` serves the versions of callers that name no interpreter."""
 
-    store: Store
+    store: Database
     objects: ObjectStore
-    copies: Copies
-    nodes: Nodes
-    creations: Creations
-    last_use: LastUse
-    journals: Journals
+    copies: ModelSnapshots
+    nodes: NodeGroups
+    creations: VersionCreator
+    last_use: LastUseTimes
+    request_logs: RequestLogs
     clock: Callable[[], datetime]
     python: str
     version: str
@@ -40,8 +40,8 @@ class Service:
     stop: Callable[[], None]
 
 
-def service_of(request: Request) -> Service:
-    return cast(Service, request.scope["service"])
+def get_context(request: Request) -> AppContext:
+    return cast(AppContext, request.scope["service"])
 
 
 def model_key(request: Request) -> ModelKey:

@@ -6,7 +6,7 @@ import dataclasses
 import re
 
 from aip_magics import catalog
-from aip_magics.names import RESOURCE
+from aip_magics.resource_names import RESOURCE
 
 GLOBAL = "global"
 

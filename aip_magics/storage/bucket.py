@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aip_magics.errors import StorageError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.storage import paths
 from aip_magics.storage.names import check_bucket_name
 from aip_magics.storage.store import Refused, Store
@@ -50,10 +50,10 @@ class Bucket:
     def told(self) -> str:
         """One line about it: there or made, and where."""
         if self.made:
-            return say("gs://{name} made ({location})", name=self.name, location=self.location)
+            return _("gs://{name} made ({location})", name=self.name, location=self.location)
         if not self.location:
-            return say("gs://{name} is there", name=self.name)
-        return say("gs://{name} is there ({location})", name=self.name, location=self.location)
+            return _("gs://{name} is there", name=self.name)
+        return _("gs://{name} is there ({location})", name=self.name, location=self.location)
 
     def is_in(self, region: str) -> bool:
         """Whether its data lies in this region; True where its location is not known."""
@@ -87,9 +87,9 @@ def find_bucket(store: Store, name: str) -> Bucket | None:
     if _may_write(store, name):
         return Bucket(name)
     raise StorageError(
-        say("the bucket is there, but you may not use it: it is somebody else's, or you lack the right"),
+        _("the bucket is there, but you may not use it: it is somebody else's, or you lack the right"),
         where=f"gs://{name}",
-        fix=say("name another bucket, or ask its owner for roles/storage.objectAdmin on it"),
+        fix=_("name another bucket, or ask its owner for roles/storage.objectAdmin on it"),
     )
 
 
@@ -163,14 +163,14 @@ def _ours(store: Store, name: str) -> Bucket | None:
 def _not_made(error: Refused, name: str, project: str, location: str) -> StorageError:
     where = f"gs://{name}"
     if error.code == 409:
-        text = say("the name of the bucket is taken by somebody else")
-        fix = say("bucket names are unique in the whole world: name another one, such as {name}-models", name=name)
+        text = _("the name of the bucket is taken by somebody else")
+        fix = _("bucket names are unique in the whole world: name another one, such as {name}-models", name=name)
     elif error.code == 403:
-        text = say("you may not make a bucket in project {project}: {text}", project=project, text=error.text)
-        fix = say("name a bucket that is there, or ask for roles/storage.admin in {project}", project=project)
+        text = _("you may not make a bucket in project {project}: {text}", project=project, text=error.text)
+        fix = _("name a bucket that is there, or ask for roles/storage.admin in {project}", project=project)
     elif error.code == 400:
-        text = say("the bucket cannot be made in {location}: {text}", location=location, text=error.text)
-        fix = say("choose the region with --region, such as us-central1")
+        text = _("the bucket cannot be made in {location}: {text}", location=location, text=error.text)
+        fix = _("choose the region with --region, such as us-central1")
     else:
         return error
     return StorageError(text, where=where, fix=fix)

@@ -10,7 +10,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from aip_magics.bounded import BoundedResponse
+from aip_magics.bounded_response import BoundedResponse
 from aip_magics.storage.sockets import Sockets
 
 # Bytes that the kernel holds beyond what is on its way: so progress tells what left the machine, and on a slow line

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from aip_magics.errors import StorageError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.storage.cache import Cache
 from aip_magics.storage.names import GsUri
 from aip_magics.storage.objects import find, listing
@@ -21,7 +21,7 @@ def download(store: Store, uri: str, path: Path) -> None:
     The bytes are checked against the object's crc32c; `path` appears at once and whole. StorageError where the object
     is missing, replaced meanwhile or damaged on the way.
     """
-    bucket, _, name = uri.removeprefix("gs://").partition("/")
+    bucket, _sep, name = uri.removeprefix("gs://").partition("/")
     remote = find(store, bucket, name)
     if remote is None:
         raise _missing(uri)
@@ -30,13 +30,13 @@ def download(store: Store, uri: str, path: Path) -> None:
 
 def fetch_file(store: Store, uri: str, cache: Cache) -> Path:
     """The object as a local file of the same name, downloaded unless this very object was before."""
-    bucket, _, name = uri.removeprefix("gs://").partition("/")
+    bucket, _sep, name = uri.removeprefix("gs://").partition("/")
     remote = find(store, bucket, name)
     if remote is None:
         raise _missing(uri)
     base = name.rpartition("/")[2]
     if bad_name(base):
-        raise StorageError(say("an object of this name cannot become a file"), where=uri)
+        raise StorageError(_("an object of this name cannot become a file"), where=uri)
 
     def fill(folder: Path) -> None:
         fetch_all(store, [(bucket, remote, folder / base)])
@@ -52,16 +52,16 @@ def fetch_directory(store: Store, directory: GsUri, cache: Cache, limit: int) ->
     objects = [remote for name, remote in sorted(listing(store, directory).items()) if not name.endswith("/")]
     total = sum(remote.size for remote in objects)
     if not objects:
-        return say("{directory} was not found or holds no files", directory=directory)
+        return _("{directory} was not found or holds no files", directory=directory)
     if total > limit:
-        return say(
+        return _(
             "{directory} holds {total:.0f} MB; at most {limit:.0f} MB are downloaded",
             directory=directory,
             total=total / 1e6,
             limit=limit / 1e6,
         )
     if bad := next((remote.name for remote in objects if bad_name(remote.name)), None):
-        return say("the object {name} cannot become a file", name=bad)
+        return _("the object {name} cannot become a file", name=bad)
 
     def fill(folder: Path) -> None:
         named = [(dataclasses.replace(one, name=directory.prefix + one.name), folder / one.name) for one in objects]
@@ -71,5 +71,5 @@ def fetch_directory(store: Store, directory: GsUri, cache: Cache, limit: int) ->
 
 
 def _missing(uri: str) -> StorageError:
-    fix = say("look at the name again: gcloud storage ls gs://BUCKET")
-    return StorageError(say("the object was not found"), where=uri, fix=fix)
+    fix = _("look at the name again: gcloud storage ls gs://BUCKET")
+    return StorageError(_("the object was not found"), where=uri, fix=fix)

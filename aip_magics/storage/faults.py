@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from aip_magics.errors import CredentialsError, StorageError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 
 @contextlib.contextmanager
@@ -23,21 +23,21 @@ def storage_errors(where: str, fixes: dict[int, str] | None = None) -> Iterator[
         yield
     except google.auth.exceptions.GoogleAuthError as error:
         raise CredentialsError(
-            say("the credentials were not accepted: {error}", error=error),
+            _("the credentials were not accepted: {error}", error=error),
             where=where,
-            fix=say("run `gcloud auth application-default login`"),
+            fix=_("run `gcloud auth application-default login`"),
         ) from None
     except google.api_core.exceptions.GoogleAPICallError as error:
         code = int(error.code or 0)
-        message = say("Cloud Storage answered {code}: {message}", code=code, message=error.message)
+        message = _("Cloud Storage answered {code}: {message}", code=code, message=error.message)
         raise StorageError(message, where=where, fix=(fixes or {}).get(code, "")) from error
     except google.api_core.exceptions.RetryError as error:
         raise StorageError(
-            say("Cloud Storage did not answer in time ({message})", message=error.message), where=where
+            _("Cloud Storage did not answer in time ({message})", message=error.message), where=where
         ) from error
     except requests.RequestException as error:
         raise StorageError(
-            say("Cloud Storage cannot be reached ({name})", name=type(error).__name__),
+            _("Cloud Storage cannot be reached ({name})", name=type(error).__name__),
             where=where,
-            fix=say("run it again: it continues"),
+            fix=_("run it again: it continues"),
         ) from error

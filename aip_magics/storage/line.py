@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import httptools
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.storage.crew import Crew
 from aip_magics.storage.retry import Again
 from aip_magics.storage.store import Answer, Store, connection_reason
@@ -75,7 +75,7 @@ class Line:
                     raise Again("RemoteDisconnected")
                 self._received += len(data)
                 if self._received > _MOST:
-                    raise Again(say("the answer was longer than asked for"))
+                    raise Again(_("the answer was longer than asked for"))
                 self._parser.feed_data(data)
         except _WOULD_WAIT:
             return None

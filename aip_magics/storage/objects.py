@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aip_magics.errors import StorageError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.storage import paths
 from aip_magics.storage.names import GsUri
 from aip_magics.storage.store import PAGE, Refused, Store
@@ -69,15 +69,15 @@ def listing(store: Store, directory: GsUri) -> dict[str, Remote]:
         if not token:
             return found
         if token in seen or len(token) > TOKEN_CHARS:
-            raise _no_list(store, directory, say("a page token came twice, or is none"))
+            raise _no_list(store, directory, _("a page token came twice, or is none"))
         seen.add(token)
         query["pageToken"] = token
-    raise _no_list(store, directory, say("after {count} entries there are more", count=len(found)))
+    raise _no_list(store, directory, _("after {count} entries there are more", count=len(found)))
 
 
 def _no_list(store: Store, directory: GsUri, why: str) -> StorageError:
-    text = say("the list of {key} cannot be read: {why}", key=str(directory), why=why)
-    fix = say("look at the endpoint, and at a proxy in between; or name a directory with fewer objects")
+    text = _("the list of {key} cannot be read: {why}", key=str(directory), why=why)
+    fix = _("look at the endpoint, and at a proxy in between; or name a directory with fewer objects")
     return StorageError(text, where=store.endpoint, fix=fix)
 
 
@@ -108,13 +108,13 @@ def rewrite(store: Store, source: tuple[str, Remote], target: tuple[str, str], g
     path = paths.of_copy((bucket, remote.name), target)
     query = {"ifGenerationMatch": str(generation), "ifSourceGenerationMatch": str(remote.generation)}
     where = f"gs://{target[0]}/{target[1]}"
-    for _ in range(REWRITES):
+    for _unused in range(REWRITES):
         answer = store.call("POST", f"{path}?{urllib.parse.urlencode(query)}", where=where).json()
         if answer.get("done"):
             return Remote.read(answer["resource"])
         query["rewriteToken"] = str(answer.get("rewriteToken") or "")  # a big copy between places takes several calls
     raise StorageError(
-        say("the copy does not end"), where=where, fix=say("look at the endpoint, and at a proxy in between")
+        _("the copy does not end"), where=where, fix=_("look at the endpoint, and at a proxy in between")
     )
 
 

@@ -11,7 +11,7 @@ import urllib.parse
 from collections.abc import Callable
 
 from aip_magics.crc32c import combine_crc32c
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.storage import paths
 from aip_magics.storage.bodies import TYPE
 from aip_magics.storage.checksums import BLOCK, Digest, Hasher, strong_hash
@@ -133,7 +133,7 @@ class PartsUpload:
             answer = self.sending.store.once("PUT", target, where=self.sending.where, body=body, length=size)
             # Damaged on the way: this part is sent again, the others stay.
             if (crc := _hash(answer)) and crc != hasher.crc32c:
-                raise Again(say("a part was damaged on the way"))
+                raise Again(_("a part was damaged on the way"))
         except BaseException:
             body.undo()
             raise
@@ -169,7 +169,7 @@ class PartsUpload:
         """The object of somebody else, where it has our content; otherwise 412 as for any other object."""
         self._abort()
         if there is None or (there.size, there.crc32c) != (self.sending.file.size, crc32c):
-            raise Refused(412, say("the object is not the one that was there"), self.sending.where)
+            raise Refused(412, _("the object is not the one that was there"), self.sending.where)
         return there
 
     def _abort(self) -> None:
@@ -224,7 +224,7 @@ class PartsUpload:
         """The upload was aborted by somebody else, or its bytes are not ours: once more from the beginning."""
         sending = self.sending
         sending.moved(-sum(part.size for part in self._parts.values()))
-        sending.restart(say("its multipart upload was taken away"))
+        sending.restart(_("its multipart upload was taken away"))
         sending.transfer.crew.add(self.start(), first=True)
 
 
@@ -263,7 +263,7 @@ def _part_size(size: int) -> int:
 def _tag(answer: Answer, tag: str) -> str:
     found = re.search(rf"<{tag}>(.*?)</{tag}>", answer.data.decode("utf-8", "replace"), re.DOTALL)
     if not found:
-        raise Again(say("an answer without {name}", name=tag))
+        raise Again(_("an answer without {name}", name=tag))
     return found[1]
 
 

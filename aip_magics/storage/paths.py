@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import urllib.parse
 
-from aip_magics.names import in_path
+from aip_magics.resource_names import in_path
 from aip_magics.storage.names import check_bucket_name, check_object_name
 
 BUCKETS = "/storage/v1/b"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from aip_magics.errors import StorageError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.storage.ahead import reading_ahead
 from aip_magics.storage.checksums import Digest
 from aip_magics.storage.digests import Digests
@@ -171,4 +171,4 @@ def _digest(known: Digests, file: LocalFile) -> Digest:
 
 def unreadable(path: Path, error: OSError) -> StorageError:
     why = error.strerror or str(error)
-    return StorageError(say("the file cannot be read ({why})", why=why), where=str(path))
+    return StorageError(_("the file cannot be read ({why})", why=why), where=str(path))

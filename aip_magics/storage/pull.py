@@ -14,7 +14,7 @@ from pathlib import Path
 
 from aip_magics.crc32c import combine_crc32c, encode_crc32c
 from aip_magics.errors import Interrupted, StorageError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.storage import paths
 from aip_magics.storage.crew import Task
 from aip_magics.storage.digests import Digests
@@ -92,7 +92,7 @@ def fetch_all(
     jobs = sorted(jobs, key=lambda job: job[1].size, reverse=True)
     if not jobs:
         return
-    work = Work(store, sum(remote.size for _, remote, _ in jobs), len(jobs), progress, cancel, _stopped)
+    work = Work(store, sum(remote.size for _bucket, remote, _file in jobs), len(jobs), progress, cancel, _stopped)
     files: list[_File] = []
 
     def start(bucket: str, remote: Remote, path: Path) -> None:
@@ -111,8 +111,8 @@ def fetch_all(
 
 
 def _stopped() -> Interrupted:
-    text = say("the download was stopped")
-    return Interrupted(text, fix=say("run the same again: what is complete is not fetched again"))
+    text = _("the download was stopped")
+    return Interrupted(text, fix=_("run the same again: what is complete is not fetched again"))
 
 
 class _File:
@@ -164,7 +164,7 @@ class _File:
 
     def _finish(self) -> None:
         if combine_crc32c(self._crcs[start] for start in sorted(self._crcs)) != self._remote.crc32c:
-            raise StorageError(say("the bytes were damaged on the way"), where=self._uri, fix=say("run it again"))
+            raise StorageError(_("the bytes were damaged on the way"), where=self._uri, fix=_("run it again"))
         try:
             os.replace(self._temporary, self._path)
         except OSError as error:
@@ -200,10 +200,10 @@ class _Got:
             store.fetch(target, self._take, where=where, headers={"Range": f"bytes={first}-{last}"})
         except Refused as refused:
             if refused.code == 404:
-                refused.fix = say("somebody replaced or deleted it meanwhile; run it again")
+                refused.fix = _("somebody replaced or deleted it meanwhile; run it again")
             raise
         if self.size != self._wanted:
-            raise Again(say("the answer ended early"))
+            raise Again(_("the answer ended early"))
 
     def close(self) -> None:
         os.close(self._handle)
@@ -212,7 +212,7 @@ class _Got:
         import google_crc32c
 
         if self.size + len(data) > self._wanted:
-            raise Again(say("the answer was longer than asked for"))
+            raise Again(_("the answer was longer than asked for"))
         left = memoryview(data)
         while left:
             left = left[os.write(self._handle, left) :]
@@ -222,4 +222,4 @@ class _Got:
 
 
 def _unwritable(path: Path, error: OSError) -> StorageError:
-    return StorageError(say("the file cannot be written ({why})", why=error.strerror or error), where=str(path))
+    return StorageError(_("the file cannot be written ({why})", why=error.strerror or error), where=str(path))

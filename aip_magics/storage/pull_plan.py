@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aip_magics.errors import StorageError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.storage.digests import Digests
 from aip_magics.storage.names import GsUri
 from aip_magics.storage.objects import Remote, find, listing
@@ -70,13 +70,13 @@ def plan_pull(store: Store, source: GsUri | str, directory: Path, digests: Diges
     place, objects, single = _there(store, str(source))
     for remote in objects:
         if bad_name(remote.name):
-            raise StorageError(say("an object of this name cannot become a file"), where=f"{place}{remote.name}")
+            raise StorageError(_("an object of this name cannot become a file"), where=f"{place}{remote.name}")
         if link := linked_folder(directory, remote.name):
-            text = say("{name} would be written through a link to a folder", name=remote.name)
-            raise StorageError(text, where=str(link), fix=say("remove the link, or name another directory"))
+            text = _("{name} would be written through a link to a folder", name=remote.name)
+            raise StorageError(text, where=str(link), fix=_("remove the link, or name another directory"))
     wanted = [(remote, directory / remote.name) for remote in objects]
     with digests or Digests() as known:
-        known.look_up(path for _, path in wanted)
+        known.look_up(path for _unused, path in wanted)
         return PullPlan(
             place,
             directory,
@@ -115,17 +115,17 @@ def linked_folder(directory: Path, name: str) -> Path | None:
 
 def _there(store: Store, source: str) -> tuple[GsUri, list[Remote], bool]:
     """The directory, the objects by their names below it, and whether it is one object that was named."""
-    bucket, _, name = source.removeprefix("gs://").partition("/")
+    bucket, _sep, name = source.removeprefix("gs://").partition("/")
     if name and not name.endswith("/"):
         single = find(store, bucket, name)
         if single is not None:
-            above, _, base = name.rpartition("/")
+            above, _sep, base = name.rpartition("/")
             return GsUri(bucket, f"{above}/" if above else ""), [dataclasses.replace(single, name=base)], True
     directory = GsUri.parse(source)
     objects = [remote for name, remote in sorted(listing(store, directory).items()) if not name.endswith("/")]
     if not objects:
-        fix = say("look at the name again: gcloud storage ls gs://BUCKET")
-        raise StorageError(say("nothing is there"), where=source, fix=fix)
+        fix = _("look at the name again: gcloud storage ls gs://BUCKET")
+        raise StorageError(_("nothing is there"), where=source, fix=fix)
     return directory, objects, False
 
 

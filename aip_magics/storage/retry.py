@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from aip_magics.errors import StorageError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 T = TypeVar("T")
 
@@ -72,10 +72,10 @@ def persist(
 
 def given_up(cause: str, tries: int, where: str) -> StorageError:
     if tries == 1:
-        text = say("Cloud Storage could not be used: {cause} (tried once)", cause=cause)
+        text = _("Cloud Storage could not be used: {cause} (tried once)", cause=cause)
     else:
-        text = say("Cloud Storage could not be used: {cause} (tried {tries} times)", cause=cause, tries=tries)
-    return StorageError(text, where=where, fix=say("run the same again when it works: it continues from there"))
+        text = _("Cloud Storage could not be used: {cause} (tried {tries} times)", cause=cause, tries=tries)
+    return StorageError(text, where=where, fix=_("run the same again when it works: it continues from there"))
 
 
 def retry_after(text: str, date: str) -> float:

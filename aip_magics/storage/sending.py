@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from aip_magics.errors import StorageError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.storage import paths
 from aip_magics.storage.bodies import TYPE, Body, related
 from aip_magics.storage.checksums import Digest, Hasher
@@ -190,8 +190,8 @@ class Sending:
         """Count a beginning anew; StorageError where there were too many or the file is another one now."""
         self.restarts += 1
         if self.restarts > MOST_RESTARTS:
-            text = say("the upload failed again and again: {cause}", cause=reason)
-            fix = say("run the same again when it works: it continues from there")
+            text = _("the upload failed again and again: {cause}", cause=reason)
+            fix = _("run the same again when it works: it continues from there")
             raise StorageError(text, where=self.where, fix=fix)
         self.check_unchanged()
 
@@ -224,8 +224,8 @@ class Sending:
     def checked(self, made: Remote, crc32c: str) -> Remote:
         """The object as the server says it is, if that is what was sent."""
         if (made.size, made.crc32c) != (self.file.size, crc32c):
-            text = say("what arrived is not what was sent: its checksum is {crc32c}", crc32c=made.crc32c)
-            raise StorageError(text, where=self.where, fix=say("run it again"))
+            text = _("what arrived is not what was sent: its checksum is {crc32c}", crc32c=made.crc32c)
+            raise StorageError(text, where=self.where, fix=_("run it again"))
         return made
 
     def check_unchanged(self) -> None:
@@ -234,8 +234,8 @@ class Sending:
             raise self.changed()
 
     def changed(self) -> StorageError:
-        text = say("the file changed while it was being uploaded")
-        return StorageError(text, where=str(self.file.path), fix=say("run it again when nothing writes to it"))
+        text = _("the file changed while it was being uploaded")
+        return StorageError(text, where=str(self.file.path), fix=_("run it again when nothing writes to it"))
 
 
 def _readable(path: Path, read: Callable[[Path], T]) -> T:

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from aip_magics.bounded import Endless, content
+from aip_magics.bounded_response import EndlessResponse, content
 from aip_magics.errors import CredentialsError, StorageError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.storage.checksums import SLICE
 from aip_magics.storage.retry import RETRIED, Again, Policy, persist, retry_after
 from aip_magics.storage.sockets import Sockets
@@ -38,7 +38,7 @@ class Refused(StorageError):
     """An error answer that trying again does not mend. `code` is the HTTP status, `text` the answer's own words."""
 
     def __init__(self, code: int, text: str, where: str) -> None:
-        message = say("Cloud Storage answered {code}: {text}", code=code, text=text)
+        message = _("Cloud Storage answered {code}: {text}", code=code, text=text)
         super().__init__(message, where=where, fix=_fix(code))
         self.code = code
         self.text = text
@@ -57,7 +57,7 @@ class Answer:
             if isinstance(value, dict):
                 return value
         shown = self.data[:100].decode("utf-8", "replace")
-        text = say("the answer is not one of Cloud Storage: {text}", text=shown)
+        text = _("the answer is not one of Cloud Storage: {text}", text=shown)
         raise StorageError(text, fix=_other_end())
 
 
@@ -166,7 +166,7 @@ class Store:
         fine = response.status < 300
         data, all_ = content(response, most if fine else ERROR, self.sockets.touch)
         if fine and not all_:
-            text = say("the answer is larger than the {most} bytes that this request can need", most=most)
+            text = _("the answer is larger than the {most} bytes that this request can need", most=most)
             raise StorageError(text, where=f"{where}, {self.endpoint}", fix=_other_end())
         return Answer(response.status, response.headers, data)
 
@@ -260,14 +260,14 @@ class Store:
     def _fault(self, error: Exception) -> Exception:
         """What a fault of the connection means: Again, or StorageError for a certificate, which stays what it is."""
         inner = _innermost(error)
-        if isinstance(inner, Endless):
-            text = say("the answer of the endpoint does not end: {part}", part=inner)
+        if isinstance(inner, EndlessResponse):
+            text = _("the answer of the endpoint does not end: {part}", part=inner)
             return StorageError(text, where=self.endpoint, fix=_other_end())
         told = getattr(inner, "verify_message", None)
         if told is None:
             return Again(connection_reason(error))
-        text = say("the certificate of the other end is not trusted: {reason}", reason=told)
-        fix = say("set REQUESTS_CA_BUNDLE to the file with the certificates of your network")
+        text = _("the certificate of the other end is not trusted: {reason}", reason=told)
+        fix = _("set REQUESTS_CA_BUNDLE to the file with the certificates of your network")
         return StorageError(text, where=self.endpoint, fix=fix)
 
     def _renewed(self, refused: Mapping[str, str]) -> bool:
@@ -301,7 +301,7 @@ class Store:
 
 
 def _other_end() -> str:
-    return say("look at the endpoint, and at a proxy in between")
+    return _("look at the endpoint, and at a proxy in between")
 
 
 def bearer(token: str) -> Authorize:
@@ -331,9 +331,9 @@ class GoogleAuth:
                 self._credentials.before_request(request, "GET", self._endpoint, headers)
         except google.auth.exceptions.GoogleAuthError as error:
             raise CredentialsError(
-                say("the credentials were not accepted: {error}", error=error),
+                _("the credentials were not accepted: {error}", error=error),
                 where=self._endpoint,
-                fix=say("run `gcloud auth application-default login`"),
+                fix=_("run `gcloud auth application-default login`"),
             ) from None
         return headers
 
@@ -348,12 +348,12 @@ def failure(answer: Answer, where: str) -> Exception:
     if answer.status in RETRIED:
         wanted = retry_after(answer.headers.get("retry-after", ""), answer.headers.get("date", ""))
         return Again(f"HTTP {answer.status}", retry_after=wanted, slow=answer.status in (429, 503))
-    text = _message(answer.data) or say("without a message")
+    text = _message(answer.data) or _("without a message")
     if answer.status == 401:
         return CredentialsError(
-            say("the credentials were not accepted: {error}", error=text),
+            _("the credentials were not accepted: {error}", error=text),
             where=where,
-            fix=say("run `gcloud auth application-default login`"),
+            fix=_("run `gcloud auth application-default login`"),
         )
     return Refused(answer.status, text, where)
 
@@ -370,11 +370,11 @@ def _message(data: bytes) -> str:
 
 def _fix(code: int) -> str:
     if code == 403:
-        return say("you lack the permission, or the bucket is somebody else's: ask for roles/storage.objectUser on it")
+        return _("you lack the permission, or the bucket is somebody else's: ask for roles/storage.objectUser on it")
     if code == 404:
-        return say("look at the name again: gcloud storage ls gs://BUCKET")
+        return _("look at the name again: gcloud storage ls gs://BUCKET")
     if code == 412:
-        return say("somebody else wrote the same object meanwhile; run it again")
+        return _("somebody else wrote the same object meanwhile; run it again")
     return ""
 
 

@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.storage.bodies import TYPE, Body
 from aip_magics.storage.checksums import Digest
 from aip_magics.storage.journal import Entry
@@ -50,7 +50,7 @@ def _start(sending: Sending, digest: Digest) -> str:
     def start() -> str:
         answer = sending.store.once("POST", target, where=sending.where, body=body, headers=headers)
         if "location" not in answer.headers:
-            raise Again(say("an answer without {name}", name="Location"))
+            raise Again(_("an answer without {name}", name="Location"))
         return answer.headers["location"]
 
     url = sending.persist(start)
@@ -97,7 +97,7 @@ class _Session:
             self._move_to(size)
             return Remote.read(answer.json())
         self._move_to(_received(answer))
-        raise Again(say("not all bytes were taken"))
+        raise Again(_("not all bytes were taken"))
 
     def _put(self, headers: dict[str, str], body: Body | None = None) -> Answer:
         return self._sending.store.once(
@@ -112,7 +112,7 @@ class _Session:
 
     def _move_to(self, offset: int) -> None:
         if offset > self._sending.file.size:
-            raise Restart(say("the session holds more than the file"))
+            raise Restart(_("the session holds more than the file"))
         self._sending.moved(offset - self._offset)
         self._offset = offset
 

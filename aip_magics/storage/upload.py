@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from aip_magics.errors import Interrupted
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.storage.crew import Task
 from aip_magics.storage.digests import Digests
 from aip_magics.storage.journal import Entry, Journal
@@ -118,9 +118,9 @@ class _Run:
 
     def _stopped(self) -> Interrupted:
         return Interrupted(
-            say("the upload was stopped"),
+            _("the upload was stopped"),
             where=str(self.plan.destination),
-            fix=say("run the same again: what is there already is not sent again"),
+            fix=_("run the same again: what is there already is not sent again"),
         )
 
     def _send_tiny(self, files: list[LocalFile]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from aip_magics.client import Transport
 from aip_magics.errors import CredentialsError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.settings import gcloud_home
 from aip_magics.storage import GoogleAuth, Store
 from aip_magics.targets.base import Target
@@ -33,7 +33,7 @@ class AiPlatformTarget(Target):
 
     def connect(self) -> str:
         self._session()
-        return say("{endpoint} (project {project})", endpoint=self.endpoint, project=self.project)
+        return _("{endpoint} (project {project})", endpoint=self.endpoint, project=self.project)
 
     @property
     def storage_url(self) -> str:
@@ -77,11 +77,9 @@ class AiPlatformTarget(Target):
             return google.auth.default(scopes=[SCOPE], quota_project_id=None)[0]
         except google.auth.exceptions.DefaultCredentialsError:
             raise CredentialsError(
-                say("no Application Default Credentials were found"),
-                where=say("target aiplatform, {endpoint}", endpoint=self.endpoint),
-                fix=say(
-                    "run `gcloud auth application-default login`, or leave --target out to use the embedded server"
-                ),
+                _("no Application Default Credentials were found"),
+                where=_("target aiplatform, {endpoint}", endpoint=self.endpoint),
+                fix=_("run `gcloud auth application-default login`, or leave --target out to use the embedded server"),
             ) from None
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from aip_magics.client import Transport
 from aip_magics.errors import ServerError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.settings import private
 from aip_magics.storage import Store, bearer
 from aip_magics.targets.base import Target
@@ -54,9 +54,9 @@ class LocalTarget(Target):
     def connect(self) -> str:
         self._state = running(self.settings.data_dir)
         if self._state:
-            return say("embedded server found at {url} (project {project})", url=self._state.url, project=self.project)
+            return _("embedded server found at {url} (project {project})", url=self._state.url, project=self.project)
         self._state = start(self.settings.data_dir)
-        return say("embedded server started at {url} (project {project})", url=self._state.url, project=self.project)
+        return _("embedded server started at {url} (project {project})", url=self._state.url, project=self.project)
 
     def warm(self, framework: str) -> None:
         # Only a hint: whatever is wrong with the server is told by the next call, which needs it.
@@ -126,11 +126,11 @@ def start(data_dir: Path, *options: str) -> ServerState:
         if process.poll() not in (None, 3):  # 3: another server holds the lock; it will answer soon
             break
         time.sleep(0.02)
-    tail = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or [say("it printed nothing")]
+    tail = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or [_("it printed nothing")]
     raise ServerError(
-        say("the embedded server did not start: {tail}", tail=tail[0]),
+        _("the embedded server did not start: {tail}", tail=tail[0]),
         where=str(log),
-        fix=say("read that log; `aip-magics server start --foreground` shows the start in the terminal"),
+        fix=_("read that log; `aip-magics server start --foreground` shows the start in the terminal"),
     )
 
 
@@ -143,7 +143,7 @@ def serve(data_dir: Path, *options: str) -> None:
             process.wait()
     if process.returncode:
         raise ServerError(
-            say("the embedded server ended with an error"), where=str(data_dir), fix=say("its last lines say why")
+            _("the embedded server ended with an error"), where=str(data_dir), fix=_("its last lines say why")
         )
 
 
@@ -164,8 +164,8 @@ def stop(data_dir: Path, seconds: float = 15.0) -> bool:
             return True
         time.sleep(0.02)
     raise ServerError(
-        say("the embedded server does not stop"),
-        where=say("process {pid}", pid=state.pid),
+        _("the embedded server does not stop"),
+        where=_("process {pid}", pid=state.pid),
         fix=f"kill {state.pid}",
     )
 

@@ -13,7 +13,7 @@ import xgboost
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aip_magics.artifacts import boosters, contents
+from aip_magics.artifacts import boosters, model_file
 from aip_magics.artifacts.facts import BoosterFacts
 
 X = np.array([[i, i % 3, i % 5] for i in range(40)], dtype=float)
@@ -39,7 +39,7 @@ def test_text_formats(raw_format: str, format: Any, booster: str, tmp_path: Path
     made = trained(["나이", "b", "c"], objective="binary:logistic", booster=booster)
     made.set_attr(note='"objective": {"name": "a trap"}')
     (tmp_path / "model.bst").write_bytes(bytes(made.save_raw(raw_format)))
-    found = contents.read(tmp_path / "model.bst").booster
+    found = model_file.read(tmp_path / "model.bst").booster
     told = json.loads(made.save_raw("json"))["learner"]["learner_model_param"]["base_score"]
     assert found == BoosterFacts(format, xgboost.__version__, "binary:logistic", 3, ("나이", "b", "c"), base_score=told)
     assert found.base_score_is_list == told.startswith("[")
@@ -51,7 +51,7 @@ def test_without_names_and_with_others_objectives(tmp_path: Path) -> None:
         ("reg:quantileerror", {"quantile_alpha": [0.1, 0.9]}),
     ):
         (tmp_path / "model.bst").write_bytes(bytes(trained(objective=objective, **more).save_raw("ubj")))
-        found = contents.read(tmp_path / "model.bst").booster
+        found = model_file.read(tmp_path / "model.bst").booster
         assert found is not None
         assert (found.objective, found.features, found.feature_names) == (objective, 3, ())
         assert found.complete
@@ -61,7 +61,7 @@ def test_json_that_was_written_again(tmp_path: Path) -> None:
     model = json.loads(trained(["a", "b", "c"], objective="binary:logistic").save_raw("json"))
     for text in (json.dumps(model, indent=2), json.dumps(model, sort_keys=True)):
         (tmp_path / "model.json").write_text(text)
-        found = contents.read(tmp_path / "model.json").booster
+        found = model_file.read(tmp_path / "model.json").booster
         assert found is not None
         assert (found.version, found.feature_names) == (xgboost.__version__, ("a", "b", "c"))
 
@@ -75,7 +75,7 @@ def test_only_the_ends_of_a_large_file_are_read(tmp_path: Path, monkeypatch: pyt
         path = tmp_path / "model.bst"
         path.write_bytes(bytes(made.save_raw(raw_format)))
         assert path.stat().st_size > 10_000
-        found = contents.read(path).booster
+        found = model_file.read(path).booster
         assert found is not None
         assert (found.objective, found.version, found.features) == ("binary:logistic", xgboost.__version__, 3)
         assert found.feature_names == ("a", "b", "c")
@@ -84,12 +84,12 @@ def test_only_the_ends_of_a_large_file_are_read(tmp_path: Path, monkeypatch: pyt
 def test_the_binary_format(tmp_path: Path) -> None:
     path = tmp_path / "model.bst"
     path.write_bytes(binary("binary:logistic"))
-    assert contents.read(path).booster == BoosterFacts("binary", "1.6", "binary:logistic", 3, base_score="0.5")
+    assert model_file.read(path).booster == BoosterFacts("binary", "1.6", "binary:logistic", 3, base_score="0.5")
     path.write_bytes(binary("reg:linear", mark=b"", version=(0, 0), booster="gblinear"))  # before XGBoost 1.0
-    assert contents.read(path).booster == BoosterFacts("binary", None, "reg:linear", 3, base_score="0.5")
-    assert contents.read(path).libraries == {}
+    assert model_file.read(path).booster == BoosterFacts("binary", None, "reg:linear", 3, base_score="0.5")
+    assert model_file.read(path).libraries == {}
     path.write_bytes(binary("reg:linear", mark=b"", booster="other"))
-    assert contents.read(path).format == "unknown"
+    assert model_file.read(path).format == "unknown"
 
 
 @pytest.mark.parametrize("raw_format", ["ubj", "json"])
@@ -98,11 +98,11 @@ def test_a_file_that_is_cut_off(raw_format: str, tmp_path: Path) -> None:
     path = tmp_path / "model.bst"
     for size in range(30, len(whole) - 200, 97):
         path.write_bytes(whole[:size])
-        found = contents.read(path)
+        found = model_file.read(path)
         assert not found.complete, size
         assert "cut off" in found.unread
     path.write_bytes(binary("binary:logistic")[:150])
-    assert not contents.read(path).complete
+    assert not model_file.read(path).complete
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_file_that_is_cut_off(raw_format: str, tmp_path: Path) -> None:
 )
 def test_files_made_to_hurt(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "model.bst").write_bytes(data)
-    found = contents.read(tmp_path / "model.bst").booster
+    found = model_file.read(tmp_path / "model.bst").booster
     assert found is not None
     assert found.features is None
 
@@ -135,5 +135,5 @@ def test_mutated_files_end_in_an_answer(tmp_path_factory: Any, raw_format: str, 
     at %= len(whole)
     path = tmp_path_factory.getbasetemp() / f"mutated-{raw_format}.bst"
     path.write_bytes(whole[:at] + change + whole[at + len(change) :])
-    found = contents.read(path)
+    found = model_file.read(path)
     assert found.complete or found.unread or found.format == "unknown"

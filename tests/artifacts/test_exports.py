@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from aip_magics.artifacts import Resolved, look, resolve_export
+from aip_magics.artifacts import ResolvedExport, inspect_model_dir, resolve_export
 from aip_magics.errors import ModelDirError
 
 
@@ -23,15 +23,15 @@ WHOLE = ("variables.index", "variables.data-00000-of-00002", "variables.data-000
 def test_a_directory_with_a_model_is_itself(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
     export(tmp_path / "1587877383942", *WHOLE)
-    assert resolve_export(tmp_path) == Resolved(tmp_path)
-    assert look(tmp_path).newest_export is None
+    assert resolve_export(tmp_path) == ResolvedExport(tmp_path)
+    assert inspect_model_dir(tmp_path).newest_export is None
 
 
 def test_a_directory_without_any_model_or_none_at_all_is_left_to_others(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "2024").mkdir()
     for path in (tmp_path, tmp_path / "nowhere"):
-        assert resolve_export(path) == Resolved(path)
+        assert resolve_export(path) == ResolvedExport(path)
 
 
 def test_the_newest_by_number_not_by_letter(tmp_path: Path) -> None:
@@ -39,10 +39,10 @@ def test_the_newest_by_number_not_by_letter(tmp_path: Path) -> None:
     export(tmp_path / "1487877383942")  # a model without variables
     export(tmp_path / "best")
     newest = tmp_path / "1487877383942"
-    assert resolve_export(tmp_path) == Resolved(
+    assert resolve_export(tmp_path) == ResolvedExport(
         newest, f"the newest export of {tmp_path.name} is {newest.name}, older ones: 1"
     )
-    assert look(tmp_path).newest_export == newest.name
+    assert inspect_model_dir(tmp_path).newest_export == newest.name
 
 
 @pytest.mark.parametrize(
@@ -57,10 +57,10 @@ def test_an_incomplete_one_is_passed_over_and_named(tmp_path: Path, variables: t
     export(tmp_path / "1587877383942", *variables)
     with pytest.raises(ModelDirError, match=f"no export is complete: 1587877383942 .no {lack}"):
         resolve_export(tmp_path)
-    assert look(tmp_path).newest_export is None
+    assert inspect_model_dir(tmp_path).newest_export is None
     whole = export(tmp_path / "1487877383942", *WHOLE, file="saved_model.pbtxt")
     note = f"the newest export of {tmp_path.name} is {whole.name}; incomplete: 1587877383942 (no {lack})"
-    assert resolve_export(tmp_path) == Resolved(whole, note)
+    assert resolve_export(tmp_path) == ResolvedExport(whole, note)
 
 
 def test_one_level_too_high(tmp_path: Path) -> None:

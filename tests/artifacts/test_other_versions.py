@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from aip_magics.artifacts import contents
-from aip_magics.prediction import tools
+from aip_magics.artifacts import model_file
+from aip_magics.prediction import subprocess_tools
 from aip_magics.prediction.environments.pythons import find_python
 
 TRAIN = """
@@ -65,8 +65,8 @@ def trained(folder: Path, python: str, code: str, *pins: str) -> list[Path]:
     models.mkdir()
     interpreter = own / "bin" / "python"
     for words in (
-        tools.uv("venv", "-q", "--python", str(found), str(own)),
-        tools.uv("pip", "install", "-q", "--python", str(interpreter), *pins),
+        subprocess_tools.uv("venv", "-q", "--python", str(found), str(own)),
+        subprocess_tools.uv("pip", "install", "-q", "--python", str(interpreter), *pins),
         [str(interpreter), "-c", code, str(models)],
     ):
         done = subprocess.run(words, capture_output=True, text=True, timeout=600)
@@ -88,7 +88,7 @@ def trained(folder: Path, python: str, code: str, *pins: str) -> list[Path]:
 )
 def test_scikit_learn(python: str, version: str, more: tuple[str, ...], tmp_path: Path) -> None:
     for path in trained(tmp_path, python, TRAIN, f"scikit-learn=={version}", *more):
-        found = contents.read(path)
+        found = model_file.read(path)
         assert found.complete, (path.name, found.unread)
         assert found.libraries == {"scikit-learn": version}, path.name
         assert (found.top or "").rpartition(".")[2] == path.name.partition(".")[0]
@@ -101,7 +101,7 @@ def test_scikit_learn(python: str, version: str, more: tuple[str, ...], tmp_path
 def test_xgboost(python: str, version: str, tmp_path: Path) -> None:
     more = "numpy<1.24" if python == "3.7" else "numpy<2"
     for path in trained(tmp_path, python, BOOST, f"xgboost=={version}", more, "scipy<1.14", "setuptools<60"):
-        found = contents.read(path)
+        found = model_file.read(path)
         if found.format == "pickle" and version == "0.90":
             assert found.top == "xgboost.core.Booster"
             continue  # its booster is in the binary format, which names no version

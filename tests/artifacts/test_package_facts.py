@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aip_magics.artifacts import packages
-from aip_magics.artifacts.packages import FileRead, PackageFacts, reading
+from aip_magics.artifacts.packages import FileRead, PackageFacts, package_facts
 from aip_magics.artifacts.packages import bounds as archive_reader
-from aip_magics.prediction.sdist import package
+from aip_magics.sdist import package
 
 ROUTINE = """
 class Routine:
@@ -49,7 +49,7 @@ def facts(folder: Path, files: dict[str, str], name: str = "own-0.1") -> Package
     return packages.read(sdist(folder, files, name))
 
 
-def routine(folder: Path, code: str, name: str = "own.Routine", **more: str) -> packages.reading.ClassFacts:
+def routine(folder: Path, code: str, name: str = "own.Routine", **more: str) -> packages.package_facts.ClassFacts:
     files = {"setup.py": setup(name="own", py_modules=["own", *more]), "own.py": code}
     return facts(folder, {**files, **{f"{module}.py": text for module, text in more.items()}}).class_facts(name)
 
@@ -267,7 +267,7 @@ def test_what_is_no_archive(name: str, tmp_path: Path) -> None:
 
 
 def test_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(package_facts, "MAX_BYTES", 1 << 20)
     path = sdist(tmp_path, {"setup.py": setup(name="own"), "zeros": "\0" * (3 << 20), "own.py": ROUTINE})
     found = packages.read(path)
     assert (found.complete, found.problem, found.lacking) == (False, "", ())

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from aip_magics.artifacts import packages
-from aip_magics.artifacts.packages import building
-from aip_magics.prediction.sdist import package
+from aip_magics.artifacts.packages import build_code
+from aip_magics.sdist import package
 
 SETUP = "from setuptools import find_packages, setup\n"
 BACKEND = '[build-system]\nrequires = ["setuptools>=61", "wheel"]\nbuild-backend = "setuptools.build_meta"\n'
@@ -239,4 +239,4 @@ def test_a_file_that_is_not_read_is_asked_about(tmp_path: Path) -> None:
 
 def test_the_backend_of_a_plain_build(tmp_path: Path) -> None:
     for text in ("", "[tool.black]\nx = 1\n", '[build-system]\nrequires = ["setuptools"]\n', BACKEND):
-        assert 'build-backend = "setuptools.build_meta"' in building.isolated(text)
+        assert 'build-backend = "setuptools.build_meta"' in build_code.isolated(text)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aip_magics.artifacts import look, saved_models
+from aip_magics.artifacts import inspect_model_dir, saved_models
 from aip_magics.artifacts.facts import SavedModelFacts, Signature, Tensor
-from aip_magics.artifacts.saved_models import wire
+from aip_magics.artifacts.saved_models import protobuf_reader
 
 NUMBERS = Tensor("x", "float32", (None, 2))
 
@@ -72,7 +72,7 @@ def written(tmp_path: Path) -> Callable[..., SavedModelFacts]:
 
 
 def test_exports_of_tensorflow_2(exports: Path) -> None:
-    found = look(exports / "numbers").saved_model
+    found = inspect_model_dir(exports / "numbers").saved_model
     assert found is not None
     assert (found.complete, found.serves, found.variables, found.missing) == (True, True, True, ())
     assert found.tensorflow_version is not None
@@ -141,7 +141,7 @@ def test_a_graph_by_hand(written: Callable[..., SavedModelFacts], tmp_path: Path
 def test_constants_of_a_large_graph_are_passed_over(
     written: Callable[..., SavedModelFacts], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "IN_MEMORY", 100)
+    monkeypatch.setattr(protobuf_reader, "IN_MEMORY", 100)
     found = written(number(1, 1), graph("Const", "MatMul", constant=bytes(3_000_000)))
     assert found.complete
     assert found.ops == {"Const", "MatMul", "Inner"}

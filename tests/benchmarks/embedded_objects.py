@@ -10,7 +10,7 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
-from aip_magics.server.objects import ObjectStore, routes
+from aip_magics.server.gcs import ObjectStore, routes
 
 
 def main() -> None:

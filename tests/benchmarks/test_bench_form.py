@@ -37,7 +37,7 @@ FLOOR, FIRST, LATER, EDIT, UPDATE, ASYNC, WAITED = (
     "end of an --async operation - on screen", "end of an awaited operation - on screen",
 )  # fmt: skip
 GOALS = {FIRST: 300.0, UPDATE: 5.0, ASYNC: 500.0, WAITED: 500.0}  # milliseconds
-BARE = """
+NO_PRELOAD = """
 import ipywidgets
 from IPython.display import display
 rows = [ipywidgets.Box([ipywidgets.Text(description=str(i)), ipywidgets.HTML()]) for i in range({rows})]
@@ -46,8 +46,8 @@ display(ipywidgets.VBox(rows))
 UPDATES = """
 import time
 from aip_magics.deploy import Deployment, run
-from aip_magics.notebook.face import bundle, publish
-from aip_magics.render.state import RunState
+from aip_magics.notebook.reporter import bundle, publish
+from aip_magics.render.run_state import RunState
 from aip_magics.settings import resolve
 from aip_magics.targets import choose
 events, state = [], RunState("aip_deploy")
@@ -153,7 +153,7 @@ def test_forms_and_panels(embedded: Path, iris_export: Path, slow: Path, tmp_pat
     measured: dict[str, list[float]] = {}
     for number in range(ROUNDS + 1):  # the first one is not counted: it writes bytecode
         with page(tmp_path) as bare:
-            found = {FLOOR: bare.form(BARE.format(rows=35))}
+            found = {FLOOR: bare.form(NO_PRELOAD.format(rows=35))}
         with page(tmp_path) as user:
             user.run("%load_ext aip_magics")
             found[FIRST] = user.form(form)

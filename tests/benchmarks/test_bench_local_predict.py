@@ -43,7 +43,7 @@ import plain
 import pytest
 from rounds import Goal, in_turns, ratio, seconds
 
-from aip_magics.prediction import ParentPool, WorkerPool, local_predict
+from aip_magics.prediction import ForkServerPool, WorkerPool, local_predict
 
 pytestmark = pytest.mark.benchmark
 
@@ -74,7 +74,7 @@ def ran(words: list[str]) -> str:
 class Ways:
     """The ways to predict one row with a model. Each keeps its answer, tells the seconds, and leaves nothing behind."""
 
-    def __init__(self, model: Path, folder: Path, parents: ParentPool, warm: WorkerPool, words: list[str]) -> None:
+    def __init__(self, model: Path, folder: Path, parents: ForkServerPool, warm: WorkerPool, words: list[str]) -> None:
         self.model, self.framework = model, plain.MODELS[model.name]
         self.parents, self.warm = parents, warm
         self.rows = rows(1)
@@ -103,7 +103,7 @@ class Ways:
         return taken
 
     def first(self) -> float:
-        with WorkerPool(parents=self.parents) as pool:
+        with WorkerPool(fork_servers=self.parents) as pool:
             return seconds(lambda: self.api(FIRST, pool))
 
     def repeated(self) -> float:
@@ -124,7 +124,7 @@ class Ways:
 
 def test_one_row(model: Path, tmp_path: Path, aip_magics: list[str], resident: Any, tell: Any) -> None:
     fast = Goal(least=30 if model.name == "saved" else 100)
-    with ParentPool() as parents, WorkerPool(parents=parents) as warm:
+    with ForkServerPool() as parents, WorkerPool(fork_servers=parents) as warm:
         ways = Ways(model, tmp_path, parents, warm, aip_magics)
         measured = in_turns(
             {

@@ -21,15 +21,15 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-from aip_magics.prediction import ParentPool, WorkerSpec, start
+from aip_magics.prediction import ForkServerPool, WorkerSpec, start
 
 pytestmark = pytest.mark.benchmark
 
 
 @pytest.fixture(scope="module")
-def parents() -> Iterator[ParentPool]:
-    with ParentPool() as pool:
-        pool.warm(framework="SCIKIT_LEARN")
+def parents() -> Iterator[ForkServerPool]:
+    with ForkServerPool() as pool:
+        pool.preload(framework="SCIKIT_LEARN")
         yield pool
 
 
@@ -49,7 +49,7 @@ def model_of(kind: str) -> Any:
 
 @pytest.mark.parametrize("kind", ["linear", "forest", "500 MB"])
 @pytest.mark.parametrize("suffix", ["joblib", "pkl"])
-def test_loading(kind: str, suffix: str, tmp_path: Path, parents: ParentPool) -> None:
+def test_loading(kind: str, suffix: str, tmp_path: Path, parents: ForkServerPool) -> None:
     model = model_of(kind)
     if suffix == "joblib":
         joblib.dump(model, tmp_path / "model.joblib")
@@ -58,7 +58,7 @@ def test_loading(kind: str, suffix: str, tmp_path: Path, parents: ParentPool) ->
 
     def loading(trusted: bool) -> float:
         spec = WorkerSpec(tmp_path, trusted=trusted)
-        with start(spec, log_dir=tmp_path / "logs", parents=parents) as worker:
+        with start(spec, log_dir=tmp_path / "logs", fork_servers=parents) as worker:
             return worker.load(120.0).load_seconds
 
     ways = in_turns({"restricted": lambda: loading(False), "trusted": lambda: loading(True)}, rounds=7)

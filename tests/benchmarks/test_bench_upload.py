@@ -26,7 +26,7 @@ from certificates import make_certificate
 from rounds import Goal, in_turns, ratio, seconds
 
 import aip_magics as package
-from aip_magics.artifacts import look
+from aip_magics.artifacts import inspect_model_dir
 from aip_magics.errors import Interrupted
 from aip_magics.storage import Digests, GsUri, Standing, Store, plan, upload
 
@@ -197,7 +197,7 @@ def test_uploads(
     def kernel(destination: str) -> float:
         def run() -> None:
             fresh, known = Store(server.url), Digests(tmp_path / "digests")
-            made = plan(fresh, look(folder).files, GsUri.parse(destination), digests=known)
+            made = plan(fresh, inspect_model_dir(folder).files, GsUri.parse(destination), digests=known)
             upload(fresh, made, digests=known)
             fresh.close()
 
@@ -280,7 +280,7 @@ def test_a_stop(server: Server, source: Callable[[Load], Path], tell: Any) -> No
     late: list[float] = []
     for number in range(10):
         store, cancel, begun = Store(server.url), threading.Event(), [0.0]
-        made = plan(store, look(folder).files, GsUri("bucket", f"stop-{next(_numbers)}/"))
+        made = plan(store, inspect_model_dir(folder).files, GsUri("bucket", f"stop-{next(_numbers)}/"))
         files = number * len(made.send) // 12
 
         def stop(

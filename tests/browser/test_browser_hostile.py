@@ -31,7 +31,7 @@ KINDS = [
 SHOW = """
 import sys; sys.path.insert(0, {samples!r})
 import render_samples
-from aip_magics.notebook.face import bundle, publish
+from aip_magics.notebook.reporter import bundle, publish
 for kind in {kinds!r}:
     for attack in {attacks!r}:
         publish(bundle(render_samples.MAKERS[kind](attack, 2)))

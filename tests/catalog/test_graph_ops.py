@@ -8,8 +8,8 @@ from importlib import resources
 
 from aip_magics import catalog
 from aip_magics.artifacts import toml
-from aip_magics.checks import saved_model_trust
-from aip_magics.prediction.worker.reach import FILE_INPUT, Judged
+from aip_magics.checks.rules import saved_model_trust
+from aip_magics.prediction.worker.graph_walk import FILE_INPUT, Judged
 
 DATA = json.loads(catalog.graph_ops_path().read_text("utf-8"))
 

@@ -42,7 +42,7 @@ def test_python_of_every_runtime_follows_the_certain_rule():
 
 
 def test_no_runtime_claims_more_than_its_python_can_hold():
-    ceilings = {row.python: row for row in catalog.ceilings()}
+    ceilings = {row.python: row for row in catalog.max_library_versions()}
     for row in catalog.runtimes():
         for column in ("sklearn", "xgboost", "numpy", "pandas", "tensorflow"):
             has = getattr(row, column)

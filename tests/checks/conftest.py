@@ -71,10 +71,10 @@ class Deployment:
 
     def __call__(self, folder=None, *, model=None, region=None, target="local", endpoint="", test=None, **version):
         folder = folder or self.folder()
-        return checks.Subject(
+        return checks.CheckContext(
             model=Model.from_json({"name": "iris", **(model or {})}),
             version=Version.from_json({"name": "v1", **version}, strict=False),
-            model_dir=artifacts.look(folder),
+            model_dir=artifacts.inspect_model_dir(folder),
             target=checks.TargetKind(target, region, endpoint),
             test_request=test,
         )

@@ -175,7 +175,7 @@ def test_the_embedded_server_answers_all_questions(embedded: Path, monkeypatch: 
         "ml.versions.predict",
     }
     assert (view.model_count(), view.running()) == (1, 0)
-    subject = checks.Subject(model, Version(name="v1"), target=checks.TargetKind("aiplatform", None, state.url))
+    subject = checks.CheckContext(model, Version(name="v1"), target=checks.TargetKind("aiplatform", None, state.url))
     report = checks.run_online(subject, view)
     assert [finding.id for finding in report.findings] == ["O01"]
 

@@ -56,8 +56,8 @@ tf.saved_model.save(module, sys.argv[1], signatures=call)
 
 def errors(folder: Path, test: bytes | None = ROWS, **version):
     """The findings of severity error, as a deploy without options has them."""
-    found = artifacts.look(folder)
-    subject = checks.Subject(
+    found = artifacts.inspect_model_dir(folder)
+    subject = checks.CheckContext(
         Model(name="m", regions=("us-central1",)),
         Version(name="v1", framework=found.framework, machineType="mls1-c1-m2", **version),
         found,

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from aip_magics import artifacts, checks
-from aip_magics.checks import base
+from aip_magics.checks import rule
 from aip_magics.errors import ChecksFailed, OptionError
 
 
@@ -69,14 +69,14 @@ def test_skip_of_an_unknown_rule(deployment):
 
 
 def test_rules_are_documented():
-    for rule in checks.RULES.values():
-        assert rule.title.endswith("."), rule.id
-        assert rule.link.startswith("https://"), rule.id
+    for one in checks.RULES.values():
+        assert one.title.endswith("."), one.id
+        assert one.link.startswith("https://"), one.id
 
 
 def test_two_rules_cannot_share_an_id():
     with pytest.raises(ValueError, match="M02"):
-        base.rule("M02", link="https://example.org")(lambda subject: [])
+        rule.rule("M02", link="https://example.org")(lambda subject: [])
 
 
 def test_outcomes_are_types(deployment):
@@ -98,7 +98,7 @@ def test_no_framework_is_imported_for_looking(deployment, tmp_path):
         "assert checks.run(checks.Subject(Model(name='a'), Version(name='v1'), found)).passed\n"
         "print([name for name in ('sklearn', 'xgboost', 'numpy', 'joblib', 'requests', 'yaml') if name in sys.modules])"
     )
-    env = {"PYTHONPATH": str(base.__file__).split("aip_magics")[0]}
+    env = {"PYTHONPATH": str(rule.__file__).split("aip_magics")[0]}
     done = subprocess.run(
         [sys.executable, "-c", code, str(deployment.folder())], env=env, capture_output=True, text=True, timeout=60
     )
@@ -112,7 +112,7 @@ def test_benchmark_checks_of_a_model(deployment, record_property):
     times = []
     for _ in range(20):
         start = time.perf_counter()
-        report = checks.run(dataclasses.replace(subject, model_dir=artifacts.look(folder)))
+        report = checks.run(dataclasses.replace(subject, model_dir=artifacts.inspect_model_dir(folder)))
         times.append(time.perf_counter() - start)
     median = sorted(times)[10]
     record_property("median_ms", median * 1000)

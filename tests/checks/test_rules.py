@@ -567,4 +567,4 @@ def test_renamed_machine_type_says_its_new_name(deployment, found):
     ],
 )
 def test_proposed_names_are_legal(text, prefix, name):
-    assert checks.legal_name(text, prefix) == name
+    assert checks.sanitize_name(text, prefix) == name

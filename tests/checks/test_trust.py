@@ -31,9 +31,9 @@ from sklearn.utils import all_estimators
 
 from aip_magics import artifacts, checks
 from aip_magics.artifacts.facts import Global
-from aip_magics.checks.package_trust import BUILDING
-from aip_magics.checks.pickle_trust import UNPICKLING, modes_of
-from aip_magics.checks.saved_model_trust import GRAPH
+from aip_magics.checks.rules.package_trust import BUILDING
+from aip_magics.checks.rules.pickle_trust import UNPICKLING, modes_of
+from aip_magics.checks.rules.saved_model_trust import GRAPH
 from aip_magics.spec import Model, Version
 from aip_magics.trust import Trust, digest
 
@@ -51,8 +51,10 @@ class Evil:
         return self.made
 
 
-def subject(folder: Path, *, trust: Trust | None = None, **version: Any) -> checks.Subject:
-    return checks.Subject(Model(name="m"), Version.from_json(version), artifacts.look(folder), trust=trust)
+def subject(folder: Path, *, trust: Trust | None = None, **version: Any) -> checks.CheckContext:
+    return checks.CheckContext(
+        Model(name="m"), Version.from_json(version), artifacts.inspect_model_dir(folder), trust=trust
+    )
 
 
 def found(folder: Path, rule: str = UNPICKLING.id, **options: Any) -> list[checks.Finding]:

@@ -10,10 +10,10 @@ from typing import Any
 
 from heard import Heard
 
-from aip_magics.commands.base import Context
-from aip_magics.commands.journal import Journal
-from aip_magics.commands.registry import command_of, parser_of
-from aip_magics.commands.running import execute
+from aip_magics.commands.common.command import Context
+from aip_magics.commands.common.execution import execute
+from aip_magics.commands.common.history_log import HistoryLog
+from aip_magics.commands.registry import build_parser, get_command
 
 NOON = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.timezone.utc)
 
@@ -22,12 +22,12 @@ class Lines:
     """Runs lines (`describe v1 --model iris`) in one session, with a journal in `home`."""
 
     def __init__(self, home: Path, **context: Any) -> None:
-        self.journal = Journal(home, "notebook.ipynb", lambda: NOON)
+        self.journal = HistoryLog(home, "notebook.ipynb", lambda: NOON)
         self.face = Heard()
         self.context = Context(self.face, journal=self.journal, **context)
 
     def __call__(self, line: str, body: str | None = None, **context: Any) -> Any:
         verb, *words = shlex.split(line)
-        command = command_of(verb)
-        args = parser_of(command, verb).parse(words)
+        command = get_command(verb)
+        args = build_parser(command, verb).parse(words)
         return execute(command, args, body, dataclasses.replace(self.context, **context))

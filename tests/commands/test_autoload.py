@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from aip_magics.commands import autoload
-from aip_magics.commands.base import Context
-from aip_magics.commands.registry import command_of, parser_of
+from aip_magics.commands.common.command import Context
+from aip_magics.commands.registry import build_parser, get_command
 from aip_magics.errors import OptionError, SettingsError
 from aip_magics.settings import Environment
 
@@ -36,10 +36,10 @@ def startup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*words: str, variables: dict[str, str] | None = None) -> autoload.Autoload:
-    command = command_of("autoload")
+    command = get_command("autoload")
     shown = Shown()
     result = command.run(
-        parser_of(command, "x").parse(words), None, Context(shown, environment=Environment(variables or {}, {}))
+        build_parser(command, "x").parse(words), None, Context(shown, environment=Environment(variables or {}, {}))
     )
     assert shown == [result]
     return result

@@ -6,8 +6,8 @@ import argparse
 
 import pytest
 
-from aip_magics.commands.base import Command
-from aip_magics.commands.registry import PLACES, command_of, parser_of
+from aip_magics.commands.common.command import Command
+from aip_magics.commands.registry import COMMAND_PATHS, build_parser, get_command
 from aip_magics.commands.verbs import VERBS, magic_name
 from aip_magics.notebook.magics import magic_parser
 
@@ -41,16 +41,16 @@ CHANGES = {
 
 
 def options(command: Command) -> list[argparse.Action]:
-    return parser_of(command, "verb")._actions
+    return build_parser(command, "verb")._actions
 
 
 def test_the_registry_has_every_verb() -> None:
-    assert set(PLACES) == set(VERBS)
+    assert set(COMMAND_PATHS) == set(VERBS)
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_option_tells_what_it_is_in_a_short_sentence(verb: str) -> None:
-    for action in options(command_of(verb)):
+    for action in options(get_command(verb)):
         name = "/".join(action.option_strings) or str(action.dest)
         assert action.help, f"{verb} {name} has no help"
         assert len(action.help) <= LONGEST_HELP, f"{verb} {name}: {action.help}"
@@ -59,17 +59,17 @@ def test_every_option_tells_what_it_is_in_a_short_sentence(verb: str) -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_an_example_that_can_be_typed(verb: str) -> None:
-    command = command_of(verb)
+    command = get_command(verb)
     line, _, body = command.example.partition("\n")
     typed = line.split()
     assert typed[0].lstrip("%") == magic_name(verb) or typed[:2] == ["aip-magics", verb]
     assert typed[0].startswith("%%") == bool(body)
-    parser_of(command, verb).parse([word for word in typed if word not in (typed[0], "aip-magics", verb)])
+    build_parser(command, verb).parse([word for word in typed if word not in (typed[0], "aip-magics", verb)])
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_the_options_that_all_share(verb: str) -> None:
-    command = command_of(verb)
+    command = get_command(verb)
     flags = {flag for action in magic_parser(command)._actions for flag in action.option_strings}
     assert {"--help", "-h", "--quiet", "-q", "--debug", "-o"} <= flags
     assert ("--dry-run" in flags) == (verb not in NO_DRY_RUN)

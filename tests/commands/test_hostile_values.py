@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from aip_magics.commands.base import Context
-from aip_magics.commands.cell import read_yaml, substitute
-from aip_magics.commands.instances import request
-from aip_magics.commands.line import words
-from aip_magics.commands.registry import command_of, parser_of
+from aip_magics.commands.common.cell_body import read_yaml, substitute
+from aip_magics.commands.common.command import Context
+from aip_magics.commands.common.instances import request
+from aip_magics.commands.common.magic_line import split_line
+from aip_magics.commands.registry import build_parser, get_command
 from aip_magics.errors import AipError, CellError
 
 SECRET = "hunter2-the-secret"
@@ -68,8 +68,8 @@ def test_aliases_and_merges_that_people_write_are_read():
 @pytest.mark.parametrize("verb", ["deploy", "create-version", "update"])
 def test_a_config_file_that_is_a_bomb(tmp_path, verb, embedded):
     (tmp_path / "bomb.yaml").write_text(LAUGHS)
-    command = command_of(verb)
-    args = parser_of(command, verb).parse(["v1", "--model", "m", "--config", str(tmp_path / "bomb.yaml")])
+    command = get_command(verb)
+    args = build_parser(command, verb).parse(["v1", "--model", "m", "--config", str(tmp_path / "bomb.yaml")])
     with pytest.raises(AipError, match="aliases make"):
         command.run(args, None, Context(Silent()))
 
@@ -110,8 +110,8 @@ VALUES: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", VALUES)
 def test_a_hostile_variable_in_a_cell_is_an_error_that_tells_no_secret(name):
-    command = command_of("predict")
-    args = parser_of(command, "predict").parse(["--model", "m"])
+    command = get_command("predict")
+    args = build_parser(command, "predict").parse(["--model", "m"])
     for body in ("$value", "instances: $value", "- $value"):
         with pytest.raises(AipError) as caught:
             request(args, body, Context(Silent(), {"value": VALUES[name]}))
@@ -122,7 +122,7 @@ def test_a_hostile_variable_in_a_cell_is_an_error_that_tells_no_secret(name):
 @pytest.mark.parametrize("name", VALUES)
 def test_a_hostile_variable_on_the_line_is_an_error_or_kept_by_its_name(name, flag):
     try:
-        found = words(f"{flag} $value", {"value": VALUES[name]})
+        found = split_line(f"{flag} $value", {"value": VALUES[name]})
     except AipError as error:
         assert SECRET not in "\n".join(error.lines())  # noqa: PT017 - a value may be kept by its name instead
     else:

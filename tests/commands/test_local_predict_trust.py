@@ -12,7 +12,7 @@ import joblib
 import pytest
 from resource_lines import Lines
 
-from aip_magics.commands.line import words
+from aip_magics.commands.common.magic_line import split_line
 from aip_magics.errors import ChecksFailed, PredictionError, TrustError
 from aip_magics.events import Failed
 
@@ -87,6 +87,6 @@ def test_a_model_of_known_libraries_and_one_of_the_notebook_go_on(home: Path, ir
     assert answer == {"predictions": [2]}
     model = joblib.load(iris_export / "model.joblib")
     model.made_by = Path("here")  # pathlib is on no list of what a model may name
-    [flag] = words("--model-dir=$model", {"model": model})
+    [flag] = split_line("--model-dir=$model", {"model": model})
     assert aip(f"local-predict {flag}", ROW, names={"model": model}) == answer
     assert not (home / "server.json").exists()

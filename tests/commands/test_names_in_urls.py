@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from resource_lines import Lines
 
-from aip_magics import errors, names
+from aip_magics import errors, resource_names
 from aip_magics.client import calls
 from aip_magics.storage import paths
 
@@ -135,7 +135,7 @@ def test_names_that_services_give_are_taken() -> None:
         "projects/12345/"
     )
     located = "projects/my-project/locations/us-central1/operations/1234567"
-    assert names.operation_path("p", located) == located
+    assert resource_names.operation_path("p", located) == located
 
 
 @pytest.mark.parametrize("bucket", ["a/b", "b?x", "..", "bucket#", "Bucket", "b%2Fc"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from resource_lines import Lines
 
-from aip_magics.commands.cell import read_yaml
+from aip_magics.commands.common.cell_body import read_yaml
 from aip_magics.errors import CellError, InstancesError, PredictionError
 from aip_magics.prediction import local_predict
 

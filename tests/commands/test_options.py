@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from aip_magics.commands.base import Context
+from aip_magics.commands.common.command import Context
+from aip_magics.commands.common.parser import HelpAsked
 from aip_magics.commands.deploy import deployment_of
-from aip_magics.commands.parser import HelpAsked
-from aip_magics.commands.registry import PLACES, command_of, parser_of
+from aip_magics.commands.registry import COMMAND_PATHS, build_parser, get_command
 from aip_magics.commands.verbs import VERBS
 from aip_magics.deploy import Deployment
 from aip_magics.errors import AipError, CellError, FieldError, InstancesError, OptionError
@@ -23,8 +23,8 @@ class Silent:
 
 
 def deployment(line: str, body: str = "", **names: Any) -> Deployment:
-    command = command_of("deploy")
-    args = parser_of(command, "%aip_deploy").parse(line.split())
+    command = get_command("deploy")
+    args = build_parser(command, "%aip_deploy").parse(line.split())
     return deployment_of(args, body, Context(Silent(), names))
 
 
@@ -166,16 +166,16 @@ def test_bad_input_names_place_and_fix(line: str, body: str, kind: type[AipError
     assert 1 <= len(shown) <= 3
 
 
-@pytest.mark.parametrize("verb", PLACES)
+@pytest.mark.parametrize("verb", COMMAND_PATHS)
 def test_every_command_has_help(verb: str) -> None:
-    command = command_of(verb)
+    command = get_command(verb)
     with pytest.raises(HelpAsked) as caught:
-        parser_of(command, command.name).parse(["--help"])
+        build_parser(command, command.name).parse(["--help"])
     assert command.help in str(caught.value)
 
 
 def test_every_verb_has_a_command() -> None:
-    assert [command_of(verb).name for verb in PLACES] == list(VERBS)
+    assert [get_command(verb).name for verb in COMMAND_PATHS] == list(VERBS)
 
 
 def test_a_local_prediction_starts_without_the_code_of_the_others() -> None:

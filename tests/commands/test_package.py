@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from heard import Heard
 
-from aip_magics.commands.base import Context
+from aip_magics.commands.common.command import Context
 from aip_magics.commands.package import PickledFromMain
-from aip_magics.commands.registry import command_of, parser_of
-from aip_magics.errors import EnvironmentFailed, InputError, ModelDirError, OptionError
+from aip_magics.commands.registry import build_parser, get_command
+from aip_magics.errors import InputError, ModelDirError, OptionError, RuntimeEnvironmentError
 from aip_magics.events import Failed, StepFinished, StepSkipped
-from aip_magics.prediction.sdist import Package
+from aip_magics.sdist import Package
 from aip_magics.settings import Environment
 
 pytestmark = pytest.mark.slow
@@ -39,8 +39,8 @@ SAVE = "joblib.dump(model, 'export/model.joblib')\n"
 
 
 def run(face: Heard, verb: str, *words: str, body: str | None = None, **variables: str) -> Any:
-    command = command_of(verb)
-    args = parser_of(command, verb).parse(words)
+    command = get_command(verb)
+    args = build_parser(command, verb).parse(words)
     environment = Environment(variables, {}) if variables else None
     return command.run(args, body, Context(face, environment=environment))
 
@@ -121,7 +121,7 @@ def test_the_python_is_always_told(iris_export: Path) -> None:
 def test_a_runtime_that_cannot_be_had_is_skipped_and_never_passes(iris_export: Path, tmp_path: Path) -> None:
     face = Heard()
     words = ("--model-dir", str(iris_export), "--env", "runtime", "--runtime-version", "1.14")
-    with pytest.raises(EnvironmentFailed, match=r"nothing was predicted: runtime 1\.14 has Python 3\.5"):
+    with pytest.raises(RuntimeEnvironmentError, match=r"nothing was predicted: runtime 1\.14 has Python 3\.5"):
         run(face, "local-predict", *words, body="[[5.1, 3.5, 1.4, 0.2]]", AIP_MAGICS_HOME=str(tmp_path))
     [skipped] = face.of(StepSkipped)
     assert (skipped.step, face.of(StepFinished), face.of(Failed), face.shown) == ("environment", [], [], [])

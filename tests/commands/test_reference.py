@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import aip_magics.__main__
-from aip_magics import errors, language
+from aip_magics import errors, i18n
 from aip_magics.commands import reference
-from aip_magics.commands.registry import command_of
+from aip_magics.commands.registry import get_command
 from aip_magics.commands.verbs import VERBS, magic_name
 from aip_magics.errors import AipError
 from aip_magics.notebook.magics import magic_parser
@@ -42,24 +42,24 @@ def test_the_page_is_up_to_date() -> None:
 
 def test_the_page_is_the_same_whatever_the_language() -> None:
     try:
-        language.use("ko")
+        i18n.use("ko")
         assert reference.page() == PAGE
-        assert language.spoken() == "ko"
+        assert i18n.current_language() == "ko"
     finally:
-        language.use("en")
+        i18n.use("en")
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_option_of_every_verb_is_told(verb: str) -> None:
     text = reached(verb)
-    actions = magic_parser(command_of(verb))._actions
+    actions = magic_parser(get_command(verb))._actions
     assert len(actions) > 2
     for action in actions:
         for flag in action.option_strings if action.help != argparse.SUPPRESS else ():
             assert re.search(rf"`{re.escape(flag)}[ `]", text + OF_ALL), f"{verb} lacks {flag}"
         if not action.option_strings:
             assert re.search(rf"^- `{re.escape(str(action.metavar or '|'.join(action.choices or ())))}`", text, re.M)
-    assert command_of(verb).help in text
+    assert get_command(verb).help in text
     assert (f"`%%{magic_name(verb)}`" in text) == (VERBS[verb].body != "none")
 
 
@@ -71,7 +71,7 @@ def test_what_the_command_line_adds_is_told(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_no_option_is_told_that_is_not_there() -> None:
-    actions = [action for verb in VERBS for action in magic_parser(command_of(verb))._actions]
+    actions = [action for verb in VERBS for action in magic_parser(get_command(verb))._actions]
     known = {flag for action in actions for flag in action.option_strings}
     told = set(re.findall(r"^- `(--[\w-]+)", PAGE, re.M))
     assert told - known == {"--format"}  # of the command line

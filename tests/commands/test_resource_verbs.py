@@ -9,7 +9,7 @@ import pytest
 from resource_lines import Lines
 
 from aip_magics import errors
-from aip_magics.commands.base import Pending
+from aip_magics.commands.common.command import PendingOperation
 from aip_magics.commands.resources import Comparison, Served
 from aip_magics.events import Detached, Failed, StepFinished
 from aip_magics.render import html, text
@@ -131,7 +131,7 @@ def test_what_was_left_running_is_found_again(aip: Lines, iris_export: Path) -> 
 
 
 def test_a_notebook_follows_what_it_does_not_wait_for(aip: Lines, iris_export: Path) -> None:
-    followed: list[Pending] = []
+    followed: list[PendingOperation] = []
     operation = aip(f"deploy v2 --model iris --origin {iris_export} --async", follow=followed.append)
     (pending,) = followed
     assert pending.operation == operation

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from aip_magics.commands.base import Context
-from aip_magics.commands.registry import command_of, parser_of
+from aip_magics.commands.common.command import Context
+from aip_magics.commands.registry import build_parser, get_command
 from aip_magics.errors import NotFound, OptionError, ServerError
 from aip_magics.targets import local
 
@@ -30,8 +30,8 @@ class Silent:
 
 def aip(line: str) -> object:
     verb, *words = line.split()
-    command = command_of(verb)
-    return command.run(parser_of(command, verb).parse(words), None, Context(Silent()))
+    command = get_command(verb)
+    return command.run(build_parser(command, verb).parse(words), None, Context(Silent()))
 
 
 @pytest.fixture

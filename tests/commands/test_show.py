@@ -15,9 +15,9 @@ from resource_lines import Lines
 
 from aip_magics import settings
 from aip_magics.client import Request
-from aip_magics.commands.options import FORMS
-from aip_magics.commands.show import DryRun, equivalent
-from aip_magics.commands.show.sending import Address
+from aip_magics.commands.common.options import SCRIPT_FORMATS
+from aip_magics.commands.show import DryRun, render_script
+from aip_magics.commands.show.planned_calls import Address
 from aip_magics.errors import OptionError, StorageError
 from aip_magics.storage import GsUri, listing
 from aip_magics.targets import choose, local
@@ -61,7 +61,7 @@ def available(form: str) -> None:
         pytest.skip("google-api-python-client is not installed")
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", SCRIPT_FORMATS)
 def test_the_shown_lines_do_it(aip: Lines, form: str, iris_export: Path, tmp_path: Path) -> None:
     available(form)
     (tmp_path / "rows.json").write_text("[5.1, 3.5, 1.4, 0.2]\n[6.7, 3.0, 5.2, 2.3]\n")
@@ -108,7 +108,7 @@ def test_the_shown_lines_do_it(aip: Lines, form: str, iris_export: Path, tmp_pat
     assert (version.autoScaling.minNodes or 0, version.autoScaling.maxNodes) == (0, 3)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", SCRIPT_FORMATS)
 def test_a_regional_endpoint_of_the_embedded_server(aip: Lines, form: str, tmp_path: Path) -> None:
     available(form)
     shown = [
@@ -156,7 +156,7 @@ def test_a_dry_run_names_the_requests_and_sends_nothing(home: Path) -> None:
         "delete --model m",
         "set-default v --model m",
     ):
-        for more in ("--dry-run", *(f"--show {form}" for form in FORMS)):
+        for more in ("--dry-run", *(f"--show {form}" for form in SCRIPT_FORMATS)):
             assert aip(f"{line} {more}")
     assert not (home / "server.json").exists()
 
@@ -212,7 +212,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", SCRIPT_FORMATS)
 def test_transfers_as_they_are_shown(aip: Lines, form: str, tmp_path: Path) -> None:
     available(form)
     folder, uri = tmp_path / "my export", "gs://models-of-mine/a/v1"
@@ -247,7 +247,7 @@ def test_transfers_as_they_are_shown(aip: Lines, form: str, tmp_path: Path) -> N
 
 def test_an_upload_is_shown_without_asking_anybody(home: Path, iris_export: Path) -> None:
     aip = Lines(home)
-    shown = {form: aip(f"upload {iris_export} gs://some-models/iris --show {form}") for form in FORMS}
+    shown = {form: aip(f"upload {iris_export} gs://some-models/iris --show {form}") for form in SCRIPT_FORMATS}
     assert shlex.split(shown["gcloud"])[-2:] == [str(iris_export), "gs://some-models/iris/"]
     assert "model.joblib" in shown["curl"]
     assert "model.joblib" in shown["python"]
@@ -315,12 +315,14 @@ def test_names_cannot_break_out_of_their_quotation(home: Path, tmp_path: Path) -
     nasty = """a"; touch gone; '$(touch gone)`touch gone`"""
     target = choose(settings.resolve(target="aiplatform", project="some-project"))
     for form in ("gcloud", "curl"):
-        text = equivalent(
+        text = render_script(
             form, [Request("POST", "v1/projects/some-project/models", {"name": nasty, "description": nasty})], target
         )
         stub = "gcloud() { :; }; curl() { cat > /dev/null; }\n"
         subprocess.run(["sh", "-c", stub + text], cwd=tmp_path, check=True, timeout=60)
-        get = equivalent(form, [Request("GET", f"v1/projects/some-project/models/{nasty}")], target)
+        get = render_script(form, [Request("GET", f"v1/projects/some-project/models/{nasty}")], target)
         subprocess.run(["sh", "-c", stub + get], cwd=tmp_path, check=True, timeout=60)
     assert list(tmp_path.iterdir()) == []
-    compile(equivalent("python", [Request("GET", f"v1/projects/some-project/models/{nasty}")], target), "shown", "exec")
+    compile(
+        render_script("python", [Request("GET", f"v1/projects/some-project/models/{nasty}")], target), "shown", "exec"
+    )

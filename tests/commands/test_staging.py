@@ -17,8 +17,8 @@ import xgboost
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
-from aip_magics.artifacts import look
-from aip_magics.commands.staging import stage
+from aip_magics.artifacts import inspect_model_dir
+from aip_magics.commands.common.staging import stage
 from aip_magics.errors import OptionError
 
 ROWS, LABELS = [[0.0, 1.0], [1.0, 0.0], [2.0, 2.0], [3.0, 1.0]], [0, 0, 1, 1]
@@ -28,8 +28,8 @@ def test_an_estimator_becomes_a_joblib_file(tmp_path: Path) -> None:
     model = LogisticRegression().fit(ROWS, LABELS)
     folder = stage(model, tmp_path, "flowers")
     assert folder.name == "flowers"
-    assert [file.name for file in look(folder).files] == ["model.joblib"]
-    assert look(folder).framework == "SCIKIT_LEARN"
+    assert [file.name for file in inspect_model_dir(folder).files] == ["model.joblib"]
+    assert inspect_model_dir(folder).framework == "SCIKIT_LEARN"
     assert joblib.load(folder / "model.joblib").predict(ROWS).tolist() == model.predict(ROWS).tolist()
 
 
@@ -52,11 +52,11 @@ def test_a_booster_becomes_model_bst(tmp_path: Path) -> None:
     expected = booster.predict(matrix).tolist()
     folder = stage(booster, tmp_path)
     assert folder.name == "Booster"
-    assert look(folder).framework == "XGBOOST"
+    assert inspect_model_dir(folder).framework == "XGBOOST"
     again = xgboost.Booster(model_file=bytearray((folder / "model.bst").read_bytes()))
     assert again.predict(matrix).tolist() == expected
     wrapped = stage(xgboost.XGBClassifier(n_estimators=2).fit(ROWS, LABELS), tmp_path)
-    assert look(wrapped).framework == "SCIKIT_LEARN"
+    assert inspect_model_dir(wrapped).framework == "SCIKIT_LEARN"
 
 
 def test_an_unfitted_ensemble_has_no_truth_value_and_is_staged_all_the_same(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_keras_and_tensorflow_models_become_saved_models(tmp_path: Path) -> None
 import json, sys
 from pathlib import Path
 import keras, tensorflow as tf
-from aip_magics.commands.staging import stage
+from aip_magics.commands.common.staging import stage
 class Twice(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
     def __call__(self, x):
@@ -115,4 +115,4 @@ print(json.dumps([str(stage(model, Path(sys.argv[1]))) for model in models]))
     done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     sequential, module = map(Path, json.loads(done.stdout))  # nothing else was printed
-    assert [look(folder).framework for folder in (sequential, module)] == ["TENSORFLOW"] * 2
+    assert [inspect_model_dir(folder).framework for folder in (sequential, module)] == ["TENSORFLOW"] * 2

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from heard import Heard
 
-from aip_magics.commands.base import Context
-from aip_magics.commands.registry import command_of, parser_of
+from aip_magics.commands.common.command import Context
+from aip_magics.commands.registry import build_parser, get_command
 from aip_magics.errors import Interrupted, ModelDirError, OptionError, StorageError
 from aip_magics.events import Event, Failed, Note, Progress, StepFinished
 from aip_magics.settings import resolve
@@ -51,8 +51,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(verb: str, heard: Heard, *words: str) -> Any:
-    command = command_of(verb)
-    return command.run(parser_of(command, verb).parse(list(words)), None, Context(heard))
+    command = get_command(verb)
+    return command.run(build_parser(command, verb).parse(list(words)), None, Context(heard))
 
 
 def there(uri: str) -> dict[str, int]:
@@ -185,7 +185,7 @@ def test_the_command_line(folder: Path, tmp_path: Path) -> None:
 
 def test_another_endpoint(folder: Path, tmp_path: Path) -> None:
     """Anonymous, without a project: what a compatible endpoint asks for is its own business."""
-    script = Path(__file__).parents[1] / "server" / "objects" / "serve_objects.py"
+    script = Path(__file__).parents[1] / "server" / "gcs" / "serve_gcs.py"
     environment = {**os.environ, "PYTHONPATH": ROOT}
     server = subprocess.Popen(
         [sys.executable, str(script), str(tmp_path / "s")], stdout=subprocess.PIPE, env=environment

@@ -15,8 +15,8 @@ from kernel_client import kernel
 from sklearn.linear_model import LogisticRegression
 
 from aip_magics import catalog
-from aip_magics.commands import known
-from aip_magics.commands.registry import PLACES
+from aip_magics.commands.common import name_cache
+from aip_magics.commands.registry import COMMAND_PATHS
 from aip_magics.commands.verbs import VERBS, magic_name
 from aip_magics.notebook.completion import complete
 
@@ -41,7 +41,7 @@ VARIABLES: dict[str, Any] = {
 def tab(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], tuple[str, list[str]]]:
     """What Tab replaces and offers at the | of a cell, in a directory with some files; the network is not there."""
     home.mkdir(parents=True, exist_ok=True)
-    (home / known.FILE).write_text(NAMES)
+    (home / name_cache.FILE).write_text(NAMES)
     (tmp_path / "export").mkdir()
     (tmp_path / "export" / "model.joblib").touch()
     (tmp_path / "my models").mkdir()
@@ -158,7 +158,7 @@ def test_a_body(tab: Callable[[str], Any], text: str, fragment: str, texts: list
     assert tab(text) == (fragment, texts)
 
 
-@pytest.mark.parametrize("verb", sorted(PLACES))
+@pytest.mark.parametrize("verb", sorted(COMMAND_PATHS))
 def test_every_magic_offers_its_flags(tab: Callable[[str], Any], verb: str) -> None:
     assert {"--help", "--quiet"} <= set(tab(f"%{magic_name(verb)} --|")[1])
     tab(f"%{magic_name(verb)} |")
@@ -182,7 +182,7 @@ def test_a_variable_is_judged_by_its_class_only(tab: Callable[[str], Any], monke
 
 def test_a_kernel_and_a_terminal_offer_the_same_and_nothing_else(home: Path, tmp_path: Path, shell: Any) -> None:
     home.mkdir(parents=True, exist_ok=True)
-    (home / known.FILE).write_text(NAMES)
+    (home / name_cache.FILE).write_text(NAMES)
     env = {**os.environ, "PYTHONPATH": str(ROOT), "IPYTHONDIR": str(tmp_path / "ipython")}
     cells = {
         "%aip_deploy --orig|": ("--orig", ["--origin"]),

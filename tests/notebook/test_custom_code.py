@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from custom_models import OWN_CODE, ROUTINE, own_code_pipeline, routine_dir, sdist
 
-from aip_magics.deploy import consent
+from aip_magics.deploy import trust_store
 from aip_magics.errors import ChecksFailed, OperationFailed, OptionError, PredictionError
 from aip_magics.targets import local
 
@@ -150,7 +150,7 @@ def test_a_package_that_acts_while_it_is_built_is_asked_about_once(shell: Any, r
 def test_what_is_packaged_here_needs_no_question(shell: Any, routine: Path, tmp_path: Path, embedded: Path) -> None:
     (tmp_path / "my_routine.py").write_text(ROUTINE)
     made = shell.run_line_magic("aip_package", f"{tmp_path / 'my_routine.py'} --output {tmp_path / 'dist'}")
-    assert hashlib.sha256(made.path.read_bytes()).hexdigest() in consent.trust_in(embedded).files
+    assert hashlib.sha256(made.path.read_bytes()).hexdigest() in trust_store.trust_in(embedded).files
     line = f"--model made --origin {routine} --package-uris {made.path} --prediction-class my_routine.Routine"
     assert deploy(shell, line, "test: {instances: [1, 2]}").state == "READY"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aip_magics.commands.registry import command_of
+from aip_magics.commands.registry import get_command
 from aip_magics.commands.verbs import VERBS, magic_name
 from aip_magics.errors import OptionError
 
@@ -79,7 +79,7 @@ def test_help_is_shown_and_is_no_value(shell: Any, verb: str, capsys: pytest.Cap
     assert shell.run_line_magic(magic_name(verb), "--help") is None
     out = capsys.readouterr().out
     assert f"usage: %{magic_name(verb)}" in out
-    assert command_of(verb).example in out
+    assert get_command(verb).example in out
 
 
 def test_a_form_says_that_it_needs_a_notebook(shell: Any) -> None:

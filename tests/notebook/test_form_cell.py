@@ -18,13 +18,13 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from aip_magics import catalog, settings
 from aip_magics.commands import deploy
-from aip_magics.commands.base import Context
-from aip_magics.commands.line import words
-from aip_magics.commands.registry import command_of
+from aip_magics.commands.common.command import Context
+from aip_magics.commands.common.magic_line import split_line
+from aip_magics.commands.registry import get_command
 from aip_magics.deploy import Deployment
-from aip_magics.notebook.form.cell import cell
+from aip_magics.notebook.form.cell_text import cell
 from aip_magics.notebook.form.fields import fields
-from aip_magics.notebook.form.previews import kinds, preview
+from aip_magics.notebook.form.preview import kinds, preview
 from aip_magics.notebook.form.state import FormState
 from aip_magics.notebook.magics import magic_parser
 from aip_magics.spec import AcceleratorConfig, AutoScaling, Int64, MetricSpec, Model, Version
@@ -48,7 +48,7 @@ def parsed(text: str, session: dict[str, str]) -> tuple[Deployment, settings.Set
     call = ast.parse(TransformerManager().transform_cell(text)).body[0].value  # type: ignore[attr-defined]
     name, line, *body = [ast.literal_eval(argument) for argument in call.args]
     assert name == "aip_deploy"
-    args: argparse.Namespace = magic_parser(command_of("deploy")).parse(words(line, {}))
+    args: argparse.Namespace = magic_parser(get_command("deploy")).parse(split_line(line, {}))
     context = Context(NoFace(), {}, session, ENVIRONMENT)
     return deploy.deployment_of(args, "".join(body), context), context.settings(args)
 

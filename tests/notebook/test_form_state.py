@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from aip_magics import catalog, language, settings
+from aip_magics import catalog, i18n, settings
 from aip_magics.deploy import Deployment
 from aip_magics.notebook.form import summary
-from aip_magics.notebook.form.fields import field_of, fields
-from aip_magics.notebook.form.reading import MOST_TEST
+from aip_magics.notebook.form.field_conversion import MAX_TEST_CHARACTERS
+from aip_magics.notebook.form.fields import fields, get_field
 from aip_magics.notebook.form.state import FormState
 from aip_magics.render import html
 from aip_magics.spec import AutoScaling, ManualScaling, MetricSpec, Model, RequestLoggingConfig, Version
@@ -48,12 +48,12 @@ def test_it_is_prefilled_from_the_model_the_line_and_the_settings_each_with_its_
 
 
 def test_a_runtime_that_fits_none_is_left_out_in_every_language(new: New) -> None:
-    for name in language.LANGUAGES:
-        language.use(name)
+    for name in i18n.LANGUAGES:
+        i18n.use(name)
         try:
             assert new().values.get("runtimeVersion", "") == ""
         finally:
-            language.use("en")
+            i18n.use("en")
 
 
 def test_what_is_derived_is_not_given_to_the_service_twice(new: New) -> None:
@@ -196,7 +196,7 @@ def test_what_no_field_can_write_is_kept_and_not_shown(new: New) -> None:
 
 
 def test_long_test_instances_are_kept_and_not_shown(new: New) -> None:
-    test = {"instances": [[0.5] * 10] * MOST_TEST}
+    test = {"instances": [[0.5] * 10] * MAX_TEST_CHARACTERS}
     form = new(test=test)
     assert "test" not in form.given
     assert form.deployment.test == test
@@ -257,7 +257,7 @@ def test_text_is_on_one_line_and_without_control_characters(new: New) -> None:
     ],
 )
 def test_findings_find_their_field(subject: str, field: str) -> None:
-    assert field_of(subject) == field
+    assert get_field(subject) == field
 
 
 def test_the_summary_tells_what_is_made_and_not_the_instances(new: New) -> None:

@@ -13,17 +13,17 @@ import ipywidgets
 import pytest
 from ipywidgets.widgets.widget import _instances as living
 
-from aip_magics.commands.base import Context
-from aip_magics.commands.registry import command_of, parser_of
+from aip_magics.commands.common.command import Context
+from aip_magics.commands.registry import build_parser, get_command
 from aip_magics.errors import AipError, OptionError
-from aip_magics.events import Detached, Tick
-from aip_magics.notebook.face import NotebookFace
+from aip_magics.events import Detached, Heartbeat
 from aip_magics.notebook.form import Form
+from aip_magics.notebook.form.background_deploy import FormReporter, OutputSlots
 from aip_magics.notebook.form.fields import fields
-from aip_magics.notebook.form.places import BUCKETS, above, listing, start
-from aip_magics.notebook.form.running import FormRunFace, Outputs
+from aip_magics.notebook.form.file_listing import BUCKETS, above, listing, start
 from aip_magics.notebook.form.widgets import VIEW
-from aip_magics.render.terminal import TerminalFace
+from aip_magics.notebook.reporter import NotebookReporter
+from aip_magics.render.terminal import TerminalReporter
 from aip_magics.targets import local
 
 SECRET = "s3cr3t-value"
@@ -62,9 +62,9 @@ def open_form(published: Published, embedded: Path) -> Iterator[Open]:
     opened: list[Form] = []
 
     def opening(line: list[str], body: str | None = None) -> Form:
-        command = command_of("form")
-        args = parser_of(command, "%aip_form").parse(line)
-        form: Form = command.run(args, body, Context(NotebookFace("aip_form")))
+        command = get_command("form")
+        args = build_parser(command, "%aip_form").parse(line)
+        form: Form = command.run(args, body, Context(NotebookReporter("aip_form")))
         opened.append(form)
         return form
 
@@ -296,21 +296,21 @@ def test_stop_interrupts_before_the_operation(
 
 
 def test_stop_is_an_interrupt_of_the_next_event_and_of_no_other(published: Published) -> None:
-    face = FormRunFace(Outputs(1))
-    face.emit(Tick("wait"))
+    face = FormReporter(OutputSlots(1))
+    face.emit(Heartbeat("wait"))
     face.stop()
     with pytest.raises(KeyboardInterrupt):
-        face.emit(Tick("wait"))
+        face.emit(Heartbeat("wait"))
     face.emit(Detached("wait", "projects/p/operations/o", "%aip_attach o"))
     face.finish()
     assert "%aip_attach o" in published
 
 
 def test_the_terminal_has_no_form(iris_export: Path) -> None:
-    command = command_of("form")
-    args = parser_of(command, "%aip_form").parse(["--model-dir", str(iris_export)])
+    command = get_command("form")
+    args = build_parser(command, "%aip_form").parse(["--model-dir", str(iris_export)])
     with pytest.raises(OptionError, match="needs a notebook"):
-        command.run(args, None, Context(TerminalFace(print, print, time.monotonic)))
+        command.run(args, None, Context(TerminalReporter(print, print, time.monotonic)))
 
 
 def test_the_python_function_needs_a_kernel_and_knows_its_options(shell: Any, iris_export: Path) -> None:

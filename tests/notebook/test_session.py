@@ -9,8 +9,8 @@ import pytest
 
 from aip_magics.commands.config import NAMES
 from aip_magics.errors import NotFound, OptionError, SettingsError
-from aip_magics.notebook.configuration import session_of
-from aip_magics.notebook.session import journal_of
+from aip_magics.notebook.configuration import get_session
+from aip_magics.notebook.session import get_history_log
 
 
 def sources(shell: Any) -> dict[str, tuple[str, str]]:
@@ -36,7 +36,7 @@ def test_who_wins_and_why(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_setting_can_be_configured(shell: Any) -> None:
-    session = session_of(shell)
+    session = get_session(shell)
     session.configure({name: "x" for name in NAMES})
     assert session.session() == {name: "x" for name in NAMES}
     session.language = "ko"  # is none of these
@@ -46,7 +46,7 @@ def test_each_setting_can_be_configured(shell: Any) -> None:
 def test_what_cannot_be_taken_is_not_kept(shell: Any) -> None:
     with pytest.raises(SettingsError, match="is not a project ID"):
         shell.run_line_magic("aip_config", "--project 12345 --quiet")
-    assert session_of(shell).session() == {}
+    assert get_session(shell).session() == {}
     with pytest.raises(NotFound):  # a run that failed is no example for the next
         shell.run_line_magic("aip_describe", "--model none --project some-other-project")
     assert sources(shell)["project"][0] == "aip-local"
@@ -91,9 +91,9 @@ def test_a_journal_for_each_notebook(shell: Any, home: Path, monkeypatch: pytest
     monkeypatch.setenv("JPY_SESSION_NAME", "/home/me/second.ipynb")
     assert shell.run_line_magic("aip_history", "--quiet").entries == []
     monkeypatch.delenv("JPY_SESSION_NAME")
-    assert journal_of({"__vsc_ipynb_file__": "/home/me/first.ipynb"}, home).entries() == first.entries
+    assert get_history_log({"__vsc_ipynb_file__": "/home/me/first.ipynb"}, home).entries() == first.entries
     monkeypatch.chdir(tmp_path)
-    assert journal_of({}, home).key.startswith(str(tmp_path))
+    assert get_history_log({}, home).key.startswith(str(tmp_path))
 
 
 def test_attach_and_history_with_nothing_done(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from aip_magics.prediction import ParentPool, Worker, WorkerSpec, start
+from aip_magics.prediction import ForkServerPool, WorkerClient, WorkerSpec, start
 
 
 class Built:
@@ -100,40 +100,40 @@ def built(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def parents() -> Iterator[ParentPool]:
-    with ParentPool() as pool:
-        pool.warm(framework="SCIKIT_LEARN")
+def parents() -> Iterator[ForkServerPool]:
+    with ForkServerPool() as pool:
+        pool.preload(framework="SCIKIT_LEARN")
         yield pool
         pids = pool.pids()
     assert all(is_gone(pid) for pid in pids)
 
 
 @pytest.fixture
-def spawned(tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+def spawned(tmp_path: Path) -> Iterator[Callable[..., WorkerClient]]:
     """Spawn workers; they must be gone afterwards."""
     yield from _starter(tmp_path, None)
 
 
 @pytest.fixture
-def forked(tmp_path: Path, parents: ParentPool) -> Iterator[Callable[..., Worker]]:
+def forked(tmp_path: Path, parents: ForkServerPool) -> Iterator[Callable[..., WorkerClient]]:
     """Fork workers from preloaded parents; they must be gone afterwards."""
     yield from _starter(tmp_path, parents)
 
 
 @pytest.fixture(params=["forked", "spawned"])
-def started(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+def started(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., WorkerClient]]:
     """Start workers both ways; they must be gone afterwards."""
     yield from _starter(tmp_path, request.getfixturevalue("parents") if request.param == "forked" else None)
 
 
-def _starter(tmp_path: Path, parents: ParentPool | None) -> Iterator[Callable[..., Worker]]:
-    workers: list[tuple[Worker, Path]] = []
+def _starter(tmp_path: Path, parents: ForkServerPool | None) -> Iterator[Callable[..., WorkerClient]]:
+    workers: list[tuple[WorkerClient, Path]] = []
 
-    def make(model_dir: Path, framework: str | None = None, **options: Any) -> Worker:
+    def make(model_dir: Path, framework: str | None = None, **options: Any) -> WorkerClient:
         environ = options.pop("environ", None)
         options.setdefault("trusted", True)  # models of these tests run code when they are loaded
         spec = WorkerSpec(model_dir, framework, **options)
-        worker = start(spec, log_dir=tmp_path / "logs", parents=parents, environ=environ)
+        worker = start(spec, log_dir=tmp_path / "logs", fork_servers=parents, environ=environ)
         assert worker.forked == (parents is not None)
         workers.append((worker, worker._process.temp_dir))
         return worker

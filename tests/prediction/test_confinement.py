@@ -27,10 +27,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from aip_magics.errors import PredictionError
-from aip_magics.prediction import ParentPool, Worker, WorkerSpec, start
+from aip_magics.prediction import ForkServerPool, WorkerClient, WorkerSpec, start
 from tests.prediction.conftest import Built
 
-Start = Callable[..., Worker]
+Start = Callable[..., WorkerClient]
 Ask = Callable[[str], Any]
 
 
@@ -86,19 +86,19 @@ def made(kind: str, home: Path) -> WorkerSpec:
 
 
 @pytest.fixture(params=["forked", "spawned"])
-def pool(request: pytest.FixtureRequest) -> ParentPool | None:
+def pool(request: pytest.FixtureRequest) -> ForkServerPool | None:
     return request.getfixturevalue("parents") if request.param == "forked" else None
 
 
 @contextlib.contextmanager
-def asking(spec: WorkerSpec, log_dir: Path, pool: ParentPool | None) -> Iterator[Ask]:
-    with start(spec, log_dir=log_dir, parents=pool) as worker:
+def asking(spec: WorkerSpec, log_dir: Path, pool: ForkServerPool | None) -> Iterator[Ask]:
+    with start(spec, log_dir=log_dir, fork_servers=pool) as worker:
         assert worker.forked == (pool is not None)
         worker.load()
         yield lambda code: asked(worker, [textwrap.dedent(code)])[0]
 
 
-def asked(worker: Worker, instances: Any) -> Any:
+def asked(worker: WorkerClient, instances: Any) -> Any:
     return json.loads(worker.predict(json.dumps({"instances": instances}).encode(), 60.0))["predictions"]
 
 
@@ -155,7 +155,7 @@ CONTENT_ONLY = ["os.chmod({home!r} + '/.ssh/id_rsa', 0o777)", "os.utime({home!r}
 @pytest.fixture
 def known(home: Path) -> Iterator[dict[str, Any]]:
     """What the attempts are about: a victim, something that listens, and what was heard."""
-    from aip_magics.prediction.process import FOLDER
+    from aip_magics.prediction.worker_process import FOLDER
 
     (home / "home" / "empty").mkdir()
     with contextlib.ExitStack() as stack:
@@ -209,7 +209,7 @@ def heard(known: dict[str, Any]) -> int:
 
 @pytest.mark.parametrize("kind", ["pickle", "routine"])
 def test_what_no_worker_can_do(
-    kind: str, pool: ParentPool | None, home: Path, known: dict[str, Any], tmp_path: Path
+    kind: str, pool: ForkServerPool | None, home: Path, known: dict[str, Any], tmp_path: Path
 ) -> None:
     before = sorted(path.relative_to(home / "home") for path in (home / "home").rglob("*"))
     with asking(made(kind, home), tmp_path / "logs", pool) as ask:
@@ -221,7 +221,7 @@ def test_what_no_worker_can_do(
 
 
 def test_a_framework_has_no_network_and_no_programs(
-    pool: ParentPool | None, home: Path, known: dict[str, Any], tmp_path: Path
+    pool: ForkServerPool | None, home: Path, known: dict[str, Any], tmp_path: Path
 ) -> None:
     mode = (home / "home" / ".ssh" / "id_rsa").stat().st_mode
     with asking(made("pickle", home), tmp_path / "logs", pool) as ask:
@@ -231,7 +231,7 @@ def test_a_framework_has_no_network_and_no_programs(
     assert (home / "home" / ".ssh" / "id_rsa").stat().st_mode == mode
 
 
-def test_a_routine_keeps_both(pool: ParentPool | None, home: Path, known: dict[str, Any], tmp_path: Path) -> None:
+def test_a_routine_keeps_both(pool: ForkServerPool | None, home: Path, known: dict[str, Any], tmp_path: Path) -> None:
     with asking(made("routine", home), tmp_path / "logs", pool) as ask:
         said = tried(ask, [*NETWORK[:2], PROGRAMS[0]], known)
         pooled = ask("import multiprocessing\nwith multiprocessing.Pool(2) as pool: seen = pool.map(abs, [-1, -2])")
@@ -244,7 +244,7 @@ def test_a_routine_keeps_both(pool: ParentPool | None, home: Path, known: dict[s
     assert inside == "1"  # what it starts is confined as it is
 
 
-def test_what_a_worker_still_can(pool: ParentPool | None, home: Path, tmp_path: Path) -> None:
+def test_what_a_worker_still_can(pool: ForkServerPool | None, home: Path, tmp_path: Path) -> None:
     with asking(made("pickle", home), tmp_path / "logs", pool) as ask:
         assert ask("import os\nseen = sorted(os.listdir({!r}))".format(str(home / "data/models/mine"))) == (
             "['model.joblib']"
@@ -301,13 +301,13 @@ tf.saved_model.save(module, sys.argv[1], signatures={"serving_default": module.r
 
 @pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="TensorFlow is not installed")
 def test_a_saved_model_that_reads_and_writes(
-    pool: ParentPool | None, home: Path, known: dict[str, Any], tmp_path: Path
+    pool: ForkServerPool | None, home: Path, known: dict[str, Any], tmp_path: Path
 ) -> None:
     directory = home / "data" / "models" / "tensorflow"
     subprocess.run([sys.executable, "-c", EXPORT, str(directory)], check=True, capture_output=True)
     (directory / "assets").mkdir(exist_ok=True)
     (directory / "assets" / "words").write_text("its own")
-    with start(WorkerSpec(directory, trusted=True), log_dir=tmp_path / "logs", parents=pool) as worker:
+    with start(WorkerSpec(directory, trusted=True), log_dir=tmp_path / "logs", fork_servers=pool) as worker:
         loaded = worker.load(120.0)
         assert asked(worker, [str(directory / "assets" / "words")]) == [{"content": "its own"}]
         for path in (f"{known['home']}/.ssh/id_rsa", f"{known['data']}/server.json"):
@@ -321,39 +321,39 @@ def test_a_saved_model_that_reads_and_writes(
     assert (home / "home" / ".ssh" / "id_rsa").read_text() == "PRIVATE KEY"
 
 
-def test_an_ordinary_booster(xgboost_dir: Path, rows: Any, pool: ParentPool | None, tmp_path: Path) -> None:
-    with start(WorkerSpec(xgboost_dir), log_dir=tmp_path, parents=pool) as worker:
+def test_an_ordinary_booster(xgboost_dir: Path, rows: Any, pool: ForkServerPool | None, tmp_path: Path) -> None:
+    with start(WorkerSpec(xgboost_dir), log_dir=tmp_path, fork_servers=pool) as worker:
         loaded = worker.load()
         assert len(asked(worker, rows)) == len(rows)
     assert loaded.protection["network"]
 
 
-def test_many_jobs_are_threads(iris: Any, rows: Any, pool: ParentPool | None, tmp_path: Path) -> None:
+def test_many_jobs_are_threads(iris: Any, rows: Any, pool: ForkServerPool | None, tmp_path: Path) -> None:
     """joblib would start processes for them."""
     x, y = iris
     scaled = ColumnTransformer([("a", StandardScaler(), [0, 1]), ("b", StandardScaler(), [2, 3])], n_jobs=2)
     several = MultiOutputClassifier(LogisticRegression(max_iter=500), n_jobs=2)
     model = make_pipeline(scaled, several).fit(x, [[label, label > 1] for label in y])
     joblib.dump(model, tmp_path / "model.joblib")
-    with start(WorkerSpec(tmp_path, trusted=True), log_dir=tmp_path / "logs", parents=pool) as worker:
+    with start(WorkerSpec(tmp_path, trusted=True), log_dir=tmp_path / "logs", fork_servers=pool) as worker:
         worker.load()
         assert asked(worker, rows) == model.predict(rows).tolist()
         assert "joblib" not in worker.log_tail()
 
 
-def test_a_model_that_is_a_link(sklearn_dir: Path, rows: Any, pool: ParentPool | None, tmp_path: Path) -> None:
+def test_a_model_that_is_a_link(sklearn_dir: Path, rows: Any, pool: ForkServerPool | None, tmp_path: Path) -> None:
     directory, alias = tmp_path / "linked", tmp_path / "alias"
     directory.mkdir()
     (directory / "model.joblib").symlink_to(sklearn_dir / "model.joblib")
     alias.symlink_to(directory)
-    with start(WorkerSpec(alias), log_dir=tmp_path / "logs", parents=pool) as worker:
+    with start(WorkerSpec(alias), log_dir=tmp_path / "logs", fork_servers=pool) as worker:
         worker.load()
         assert len(asked(worker, rows)) == len(rows)
 
 
-def test_no_thread_is_there_before(pool: ParentPool | None, home: Path, tmp_path: Path) -> None:
+def test_no_thread_is_there_before(pool: ForkServerPool | None, home: Path, tmp_path: Path) -> None:
     """A thread from before would not be confined, and a model's code could have it act."""
-    with start(made("pickle", home), log_dir=tmp_path / "logs", parents=pool) as worker:
+    with start(made("pickle", home), log_dir=tmp_path / "logs", fork_servers=pool) as worker:
         assert len(os.listdir(f"/proc/{worker.pid}/task")) == 1
         loaded = worker.load()
         count = asked(worker, ["import threading; seen = [thread.name for thread in threading.enumerate()]"])
@@ -366,8 +366,8 @@ def test_no_thread_is_there_before(pool: ParentPool | None, home: Path, tmp_path
     }  # fmt: skip
 
 
-def test_threads_of_blas_are_confined_too(sklearn_dir: Path, pool: ParentPool | None, tmp_path: Path) -> None:
-    with start(WorkerSpec(sklearn_dir, threads=2), log_dir=tmp_path, parents=pool) as worker:
+def test_threads_of_blas_are_confined_too(sklearn_dir: Path, pool: ForkServerPool | None, tmp_path: Path) -> None:
+    with start(WorkerSpec(sklearn_dir, threads=2), log_dir=tmp_path, fork_servers=pool) as worker:
         loaded = worker.load()
         states = [task.joinpath("status").read_text() for task in Path(f"/proc/{worker.pid}/task").iterdir()]
     assert loaded.protection["files"]
@@ -414,7 +414,7 @@ PATH_OF_HOME = """
 
 
 def test_a_home_directory_on_the_path_is_not_readable_as_a_whole(home: Path) -> None:
-    from aip_magics.prediction.process import FOLDER
+    from aip_magics.prediction.worker_process import FOLDER
 
     there = home / "home"
     (there / "mine.py").write_text("")

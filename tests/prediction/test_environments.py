@@ -16,11 +16,17 @@ import pytest
 from archives import wheel
 
 from aip_magics import catalog
-from aip_magics.errors import EnvironmentFailed, FieldError, ModelDirError, PredictionError
+from aip_magics.errors import FieldError, ModelDirError, PredictionError, RuntimeEnvironmentError
 from aip_magics.prediction import WorkerSpec, local_predict, start
-from aip_magics.prediction.environments import Environment, Skipped, environment, find_python, pins_of
-from aip_magics.prediction.environments.building import build
-from aip_magics.prediction.surround import Surround, skipped_error, surround
+from aip_magics.prediction.environments import (
+    EnvironmentUnavailable,
+    RuntimeEnvironment,
+    environment,
+    find_python,
+    pins_of,
+)
+from aip_magics.prediction.environments.build import build
+from aip_magics.prediction.runtime_setup import PreparedRuntime, prepare_runtime, skipped_error
 
 pytestmark = pytest.mark.slow
 PYTHON = ".".join(map(str, sys.version_info[:2]))
@@ -62,13 +68,13 @@ def test_what_the_service_never_had(tmp_path: Path) -> None:
 def test_an_absent_python_is_skipped_with_the_command_that_gets_it(tmp_path: Path) -> None:
     nothing = {"HOME": str(tmp_path), "PATH": str(tmp_path), "PYENV_ROOT": str(tmp_path)}
     found = environment("2.11", None, tmp_path, environ=nothing)
-    assert isinstance(found, Skipped)
+    assert isinstance(found, EnvironmentUnavailable)
     assert "Python 3.7, which runtime 2.11 has, is not on this machine" in found.reason
     assert found.fix.startswith(f"{sys.executable} -m uv python install 3.7")
     assert "3.7" in skipped_error(found).fix
     assert not (tmp_path / "environments").exists()
     old = environment("1.14", None, tmp_path)
-    assert isinstance(old, Skipped)
+    assert isinstance(old, EnvironmentUnavailable)
     assert "Python 3.5" in old.reason
 
 
@@ -99,7 +105,7 @@ def test_an_environment_is_built_once_and_runs_a_worker(
     own: Path, tmp_path: Path, built: Callable[..., Path], gone: Callable[..., bool]
 ) -> None:
     lines: list[str] = []
-    made: list[Environment] = []
+    made: list[RuntimeEnvironment] = []
 
     def work() -> None:
         made.append(build(Path(sys.executable), [str(own)], tmp_path, on_line=lines.append))
@@ -135,35 +141,35 @@ def test_an_environment_whose_python_went_away_is_built_again(own: Path, tmp_pat
 
 def test_without_a_network_the_error_says_so(tmp_path: Path) -> None:
     offline = {**os.environ, "UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "uv")}
-    with pytest.raises(EnvironmentFailed, match="could not be fetched") as caught:
+    with pytest.raises(RuntimeEnvironmentError, match="could not be fetched") as caught:
         build(Path(sys.executable), ["scikit-learn==1.0.2"], tmp_path, environ=offline)
     assert "connect to the network" in caught.value.fix
     assert [name for name in os.listdir(tmp_path / "environments") if not name.endswith(".lock")] == []
 
 
 def test_what_cannot_be_built_is_told(own: Path, tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentFailed, match="it could not be built"):
+    with pytest.raises(RuntimeEnvironmentError, match="it could not be built"):
         build(Path(sys.executable), ["this is no requirement"], tmp_path)
-    with pytest.raises(EnvironmentFailed, match=r"not done within 0\.01 s"):
+    with pytest.raises(RuntimeEnvironmentError, match=r"not done within 0\.01 s"):
         build(Path(sys.executable), [str(own)], tmp_path, deadline=0.01)
 
 
 def test_the_current_python(sklearn_dir: Path, own: Path, tmp_path: Path) -> None:
-    found = surround(sklearn_dir, tmp_path)
-    assert found == Surround(
+    found = prepare_runtime(sklearn_dir, tmp_path)
+    assert found == PreparedRuntime(
         sys.executable, (), f"Python {sys.version.split()[0]} at {sys.executable}, the one that runs this"
     )
     assert not any(tmp_path.glob("packages"))
-    with_code = surround(sklearn_dir, tmp_path, packages=[own])
-    assert isinstance(with_code, Surround)
+    with_code = prepare_runtime(sklearn_dir, tmp_path, packages=[own])
+    assert isinstance(with_code, PreparedRuntime)
     assert (with_code.packages[0] / "own.py").exists()
 
 
 def test_the_runtime_that_is_asked_for(sklearn_dir: Path, tmp_path: Path) -> None:
-    old = surround(sklearn_dir, tmp_path, env="runtime", runtime_version="1.14", framework="scikit-learn")
-    assert isinstance(old, Skipped)
+    old = prepare_runtime(sklearn_dir, tmp_path, env="runtime", runtime_version="1.14", framework="scikit-learn")
+    assert isinstance(old, EnvironmentUnavailable)
     with pytest.raises(ModelDirError, match="does not exist"):
-        surround(tmp_path / "nowhere", tmp_path, env="runtime")
+        prepare_runtime(tmp_path / "nowhere", tmp_path, env="runtime")
 
 
 TRAIN = """
@@ -184,11 +190,11 @@ def test_runtime_2_11_for_real(sklearn_dir: Path, rows: Any, tmp_path: Path) -> 
     """Python 3.7 and scikit-learn 1.0.2: a model of today fails there as in the cloud, one trained there predicts."""
     if find_python("3.7") is None:
         pytest.skip("Python 3.7 is not on this machine")
-    found = surround(sklearn_dir, tmp_path, env="runtime")
-    assert isinstance(found, Surround)
+    found = prepare_runtime(sklearn_dir, tmp_path, env="runtime")
+    assert isinstance(found, PreparedRuntime)
     assert "the environment of runtime 2.11 (scikit-learn " in found.told
     made = environment("2.11", "3.7", tmp_path, framework="SCIKIT_LEARN", extra_packages=["scikit-learn"])
-    assert isinstance(made, Environment)
+    assert isinstance(made, RuntimeEnvironment)
     assert str(made.python) == found.python  # the same list of libraries is the same environment
     assert made.python_version.startswith("3.7.")
     assert (made.libraries["scikit-learn"], made.libraries["numpy"]) == ("1.0.2", "1.21.6")
@@ -199,14 +205,14 @@ def test_runtime_2_11_for_real(sklearn_dir: Path, rows: Any, tmp_path: Path) -> 
     export.mkdir()
     trained = subprocess.run([found.python, "-c", TRAIN, str(export)], capture_output=True, text=True, check=True)
     predictions = json.loads(trained.stdout)
-    fitting = surround(export, tmp_path, env="runtime")
-    assert isinstance(fitting, Surround)
+    fitting = prepare_runtime(export, tmp_path, env="runtime")
+    assert isinstance(fitting, PreparedRuntime)
     assert fitting.python == found.python
     assert local_predict(export, rows, python=fitting.python) == {"predictions": predictions}
 
     # With their requirements, as the service installs packages.
     code = wheel(tmp_path, "needy", {"needy": "import six; VALUE = six.PY3"}, requires="six")
-    with_code = surround(export, tmp_path, env="runtime", packages=[code])
-    assert isinstance(with_code, Surround)
+    with_code = prepare_runtime(export, tmp_path, env="runtime", packages=[code])
+    assert isinstance(with_code, PreparedRuntime)
     assert {"needy.py", "six.py"} <= {path.name for path in with_code.packages[0].iterdir()}
     shutil.rmtree(tmp_path / "environments")

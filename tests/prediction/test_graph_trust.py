@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from aip_magics import artifacts, checks
-from aip_magics.checks.saved_model_trust import GRAPH
+from aip_magics.checks.rules.saved_model_trust import GRAPH
 from aip_magics.errors import PredictionError, TrustError
-from aip_magics.prediction import ParentPool, WorkerSpec, start
+from aip_magics.prediction import ForkServerPool, WorkerSpec, start
 from aip_magics.spec import Model, Version
 from aip_magics.trust import Trust, digest
 
@@ -66,19 +66,21 @@ def left(exports: Path) -> set[str]:
 
 
 def found(folder: Path, trust: Trust | None = None) -> list[checks.Finding]:
-    subject = checks.Subject(Model(name="m"), Version.from_json({}), artifacts.look(folder), trust=trust)
+    subject = checks.CheckContext(
+        Model(name="m"), Version.from_json({}), artifacts.inspect_model_dir(folder), trust=trust
+    )
     outcome = checks.RULES[GRAPH.id].apply(subject)
     return list(outcome.findings) if isinstance(outcome, checks.Failed) else []
 
 
-def asked(folder: Path, instances: object, parents: ParentPool, *, trusted: bool) -> object:
-    with start(WorkerSpec(folder, trusted=trusted), log_dir=folder.parent / "logs", parents=parents) as worker:
+def asked(folder: Path, instances: object, parents: ForkServerPool, *, trusted: bool) -> object:
+    with start(WorkerSpec(folder, trusted=trusted), log_dir=folder.parent / "logs", fork_servers=parents) as worker:
         worker.load()
         return json.loads(worker.predict(json.dumps({"instances": instances}).encode()))["predictions"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_what_a_graph_reaches_is_named_and_does_not_happen(exports: Path, parents: ParentPool, name: str) -> None:
+def test_what_a_graph_reaches_is_named_and_does_not_happen(exports: Path, parents: ForkServerPool, name: str) -> None:
     folder = exports / "hostile" / name
     [finding] = found(folder)
     assert HOSTILE[name] in finding.message
@@ -90,12 +92,12 @@ def test_what_a_graph_reaches_is_named_and_does_not_happen(exports: Path, parent
     assert HOSTILE[name] in caught.value.detail
     assert "--trust" in caught.value.fix
     assert left(exports) == before
-    files = {digest(one.path): one.size for one in artifacts.look(folder).files}
+    files = {digest(one.path): one.size for one in artifacts.inspect_model_dir(folder).files}
     assert found(folder, Trust(files=files)) == []
 
 
 @pytest.mark.parametrize("name", WRITING)
-def test_with_trust_it_runs_as_before(exports: Path, parents: ParentPool, name: str) -> None:
+def test_with_trust_it_runs_as_before(exports: Path, parents: ForkServerPool, name: str) -> None:
     """It does what it is made to do; where the kernel confines workers, it is the kernel that says no."""
     before = left(exports)
     told = ""
@@ -113,7 +115,7 @@ def test_with_trust_it_runs_as_before(exports: Path, parents: ParentPool, name: 
 
 
 @pytest.mark.parametrize("name", ORDINARY)
-def test_ordinary_models_are_not_asked_about(exports: Path, parents: ParentPool, name: str) -> None:
+def test_ordinary_models_are_not_asked_about(exports: Path, parents: ForkServerPool, name: str) -> None:
     folder = exports / "ordinary" / name
     instances = json.loads((exports / "ordinary.json").read_text())[name]
     assert found(folder) == []
@@ -125,7 +127,7 @@ def test_ordinary_models_are_not_asked_about(exports: Path, parents: ParentPool,
     assert left(exports) == before
 
 
-def test_tables_are_filled_from_the_models_own_assets(exports: Path, parents: ParentPool) -> None:
+def test_tables_are_filled_from_the_models_own_assets(exports: Path, parents: ForkServerPool) -> None:
     answer = asked(exports / "ordinary" / "table", ["a", "c", "?"], parents, trusted=False)
     assert answer == [{"y": 0}, {"y": 2}, {"y": -1}]
     assert asked(exports / "ordinary" / "vocabulary_1", [1.0], parents, trusted=False) == [{"y": 4.0}]
@@ -133,7 +135,7 @@ def test_tables_are_filled_from_the_models_own_assets(exports: Path, parents: Pa
 
 @pytest.mark.parametrize("place", ["variables", "assets"])
 def test_files_are_read_in_the_models_own_folders(
-    exports: Path, parents: ParentPool, tmp_path: Path, place: str
+    exports: Path, parents: ForkServerPool, tmp_path: Path, place: str
 ) -> None:
     folder = tmp_path / "model"
     shutil.copytree(exports / "ordinary" / "table", folder)
@@ -163,7 +165,7 @@ def test_a_garbled_graph_is_an_answer_and_no_crash(exports: Path, tmp_path: Path
     assert any("WriteFile" in text for text in told)
 
 
-def test_a_damaged_file_is_asked_about_and_stays_the_models_fault(parents: ParentPool, tmp_path: Path) -> None:
+def test_a_damaged_file_is_asked_about_and_stays_the_models_fault(parents: ForkServerPool, tmp_path: Path) -> None:
     (tmp_path / "saved_model.pb").write_bytes(b"\x12\xff\xff\xff\x7f" + os.urandom(50))
     [finding] = found(tmp_path)
     assert finding.message == "saved_model.pb cannot be read to its end: what loading it would run is not known"

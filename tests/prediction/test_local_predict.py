@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from aip_magics.errors import FieldError, InstancesError, ModelDirError, PredictionError
-from aip_magics.prediction import ParentPool, WorkerPool, local_predict
+from aip_magics.prediction import ForkServerPool, WorkerPool, local_predict
 
 
 @pytest.fixture(scope="module")
-def pool(parents: ParentPool) -> Iterator[WorkerPool]:
-    with WorkerPool(parents=parents) as made:
+def pool(parents: ForkServerPool) -> Iterator[WorkerPool]:
+    with WorkerPool(fork_servers=parents) as made:
         yield made
 
 

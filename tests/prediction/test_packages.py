@@ -15,9 +15,9 @@ import pytest
 from archives import SETUP, sdist, tar, wheel
 
 from aip_magics.errors import InputError, PredictionError
-from aip_magics.prediction import tools
+from aip_magics.prediction import subprocess_tools
 from aip_magics.prediction.packages import install
-from aip_magics.prediction.packages.failures import not_built
+from aip_magics.prediction.packages.install_errors import not_built
 
 pytestmark = pytest.mark.slow
 
@@ -243,13 +243,17 @@ def test_requirements(requires: str, told: str, tmp_path: Path) -> None:
 
 
 def test_requirements_are_looked_at_again_when_something_changed(tmp_path: Path) -> None:
-    subprocess.run(tools.uv("venv", "--quiet", "--python", sys.executable, str(tmp_path / "venv")), check=True)
+    subprocess.run(
+        subprocess_tools.uv("venv", "--quiet", "--python", sys.executable, str(tmp_path / "venv")), check=True
+    )
     python = str(tmp_path / "venv" / "bin" / "python")
     needed = wheel(tmp_path, "needed", {"needed": ""})
     needy = wheel(tmp_path, "needy", {"needy": "VALUE = 1"}, requires="needed==0.1")
 
     def pip(*words: str) -> None:
-        subprocess.run(tools.uv("pip", words[0], "--quiet", "--offline", "--python", python, *words[1:]), check=True)
+        subprocess.run(
+            subprocess_tools.uv("pip", words[0], "--quiet", "--offline", "--python", python, *words[1:]), check=True
+        )
 
     with pytest.raises(PredictionError, match=r"needed==0\.1, there is none"):
         install([needy], python, tmp_path)

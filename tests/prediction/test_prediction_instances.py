@@ -79,7 +79,7 @@ def test_bad_text_says_where(parse: Any, data: bytes, message: str, where: str) 
     assert caught.value.fix
 
 
-class Frame:
+class WorkerMessage:
     """What pandas's DataFrame has of what is asked for."""
 
     columns = ("a", "b")
@@ -90,12 +90,12 @@ def test_values_of_python() -> None:
     rows = [[1.0, 2.5], [3.0, 4.5]]
     assert from_value(rows) is rows
     assert from_value(tuple(rows)) == rows
-    assert from_value(Frame.values) == rows
-    assert from_value(Frame()) == rows
+    assert from_value(WorkerMessage.values) == rows
+    assert from_value(WorkerMessage()) == rows
     assert json.loads(request_body([numpy.float32(0.5), numpy.array([1, 2]), (3,)])) == {
         "instances": [0.5, [1, 2], [3]]
     }
-    assert json.loads(request_body(Frame(), "s", {"params": 1})) == {
+    assert json.loads(request_body(WorkerMessage(), "s", {"params": 1})) == {
         "instances": rows,
         "signature_name": "s",
         "params": 1,

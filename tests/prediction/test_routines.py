@@ -17,7 +17,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from aip_magics.errors import FieldError, PredictionError, WorkerError
-from aip_magics.prediction import AsyncWorker, ParentPool, Worker, WorkerPool, WorkerSpec, local_predict, start, warm
+from aip_magics.prediction import (
+    AsyncWorkerClient,
+    ForkServerPool,
+    WorkerClient,
+    WorkerPool,
+    WorkerSpec,
+    local_predict,
+    start,
+    warm,
+)
 
 Write = Callable[..., Path]
 ROUTINE = """
@@ -60,14 +69,18 @@ def model_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(params=["forked", "spawned"])
-def run(request: pytest.FixtureRequest, tmp_path: Path, gone: Callable[..., bool]) -> Iterator[Callable[..., Worker]]:
+def run(
+    request: pytest.FixtureRequest, tmp_path: Path, gone: Callable[..., bool]
+) -> Iterator[Callable[..., WorkerClient]]:
     """Start a worker for a routine, both ways."""
-    workers: list[Worker] = []
-    pool: ParentPool | None = request.getfixturevalue("parents") if request.param == "forked" else None
+    workers: list[WorkerClient] = []
+    pool: ForkServerPool | None = request.getfixturevalue("parents") if request.param == "forked" else None
 
-    def begin(model_dir: Path, package: Path, prediction_class: str = "predictor.Predictor", **fields: Any) -> Worker:
+    def begin(
+        model_dir: Path, package: Path, prediction_class: str = "predictor.Predictor", **fields: Any
+    ) -> WorkerClient:
         spec = WorkerSpec(model_dir, packages=(package,), prediction_class=prediction_class, **fields)
-        worker = start(spec, log_dir=tmp_path / "logs", parents=pool)
+        worker = start(spec, log_dir=tmp_path / "logs", fork_servers=pool)
         assert worker.forked == (pool is not None)
         workers.append(worker)
         return worker
@@ -78,12 +91,12 @@ def run(request: pytest.FixtureRequest, tmp_path: Path, gone: Callable[..., bool
         assert gone(worker.pid)
 
 
-def asked(worker: Worker, instances: Any, **extra: Any) -> Any:
+def asked(worker: WorkerClient, instances: Any, **extra: Any) -> Any:
     return json.loads(worker.predict(json.dumps({"instances": instances, **extra}).encode(), 30.0))["predictions"]
 
 
 def test_a_routine_predicts_with_the_requests_other_keys(
-    run: Callable[..., Worker], package: Write, model_dir: Path
+    run: Callable[..., WorkerClient], package: Write, model_dir: Path
 ) -> None:
     worker = run(model_dir, package(ROUTINE))
     loaded = worker.load()
@@ -133,7 +146,7 @@ CLASSES = [
 ]  # fmt: skip
 
 
-def test_classes_that_are_none(package: Write, model_dir: Path, tmp_path: Path, parents: ParentPool) -> None:
+def test_classes_that_are_none(package: Write, model_dir: Path, tmp_path: Path, parents: ForkServerPool) -> None:
     for index, (name, source, kind, text, fix) in enumerate(CLASSES):
         spec = WorkerSpec(
             model_dir,
@@ -142,7 +155,7 @@ def test_classes_that_are_none(package: Write, model_dir: Path, tmp_path: Path, 
             package_uris=("gs://b/code.tar.gz",),
         )
         with (
-            start(spec, log_dir=tmp_path, parents=parents) as worker,
+            start(spec, log_dir=tmp_path, fork_servers=parents) as worker,
             pytest.raises(PredictionError) as caught,
         ):
             worker.load()
@@ -166,10 +179,10 @@ RESULTS = [
 ]  # fmt: skip
 
 
-def test_results(package: Write, model_dir: Path, tmp_path: Path, parents: ParentPool) -> None:
+def test_results(package: Write, model_dir: Path, tmp_path: Path, parents: ForkServerPool) -> None:
     site = package(routine("return eval(kwargs['code'], {'instances': instances})"))
     spec = WorkerSpec(model_dir, packages=(site,), prediction_class="predictor.Predictor")
-    with start(spec, log_dir=tmp_path, parents=parents) as worker:
+    with start(spec, log_dir=tmp_path, fork_servers=parents) as worker:
         worker.load()
         for code, kind, text in RESULTS:
             if kind is None:
@@ -183,7 +196,7 @@ def test_results(package: Write, model_dir: Path, tmp_path: Path, parents: Paren
 
 
 def test_a_predict_without_kwargs_is_told_what_the_service_passes(
-    run: Callable[..., Worker], package: Write, model_dir: Path
+    run: Callable[..., WorkerClient], package: Write, model_dir: Path
 ) -> None:
     worker = run(model_dir, package(routine().replace(", **kwargs", "")))
     worker.load()
@@ -196,16 +209,16 @@ def test_a_predict_without_kwargs_is_told_what_the_service_passes(
 
 @pytest.mark.parametrize(("framework", "seen"), [(None, {"b64": "YWI="}), ("TENSORFLOW", "b'ab'")])
 def test_base64_reaches_a_routine_as_the_service_has_it(
-    package: Write, model_dir: Path, tmp_path: Path, parents: ParentPool, framework: str | None, seen: object
+    package: Write, model_dir: Path, tmp_path: Path, parents: ForkServerPool, framework: str | None, seen: object
 ) -> None:
     site = package(routine("return [x if isinstance(x, dict) else repr(x) for x in instances]"))
     spec = WorkerSpec(model_dir, framework, packages=(site,), prediction_class="predictor.Predictor")
-    with start(spec, log_dir=tmp_path, parents=parents) as worker:
+    with start(spec, log_dir=tmp_path, fork_servers=parents) as worker:
         worker.load()
         assert asked(worker, [{"b64": "YWI="}]) == [seen]
 
 
-def _load_and_predict(worker: Worker, deadline: float) -> None:
+def _load_and_predict(worker: WorkerClient, deadline: float) -> None:
     worker.load()
     worker.predict(b'{"instances": [1]}', deadline)
 
@@ -221,7 +234,7 @@ def _load_and_predict(worker: Worker, deadline: float) -> None:
     ],
 )
 def test_a_routines_death_is_told(
-    run: Callable[..., Worker], package: Write, model_dir: Path, load: str, predict: str, says: str
+    run: Callable[..., WorkerClient], package: Write, model_dir: Path, load: str, predict: str, says: str
 ) -> None:
     worker = run(model_dir, package(routine(predict, load)))
     with pytest.raises(WorkerError) as caught:
@@ -230,8 +243,8 @@ def test_a_routines_death_is_told(
     assert not worker.alive()
 
 
-async def answered(spec: WorkerSpec, log_dir: Path, parents: ParentPool) -> tuple[bytes, str]:
-    worker = await AsyncWorker.start(spec, log_dir=log_dir, parents=parents)
+async def answered(spec: WorkerSpec, log_dir: Path, parents: ForkServerPool) -> tuple[bytes, str]:
+    worker = await AsyncWorkerClient.start(spec, log_dir=log_dir, fork_servers=parents)
     try:
         loaded = await worker.load()
         return await worker.predict(b'{"instances": [4]}'), loaded.class_name
@@ -239,7 +252,7 @@ async def answered(spec: WorkerSpec, log_dir: Path, parents: ParentPool) -> tupl
         await worker.close()
 
 
-def test_the_server_runs_routines_too(package: Write, model_dir: Path, tmp_path: Path, parents: ParentPool) -> None:
+def test_the_server_runs_routines_too(package: Write, model_dir: Path, tmp_path: Path, parents: ForkServerPool) -> None:
     import asyncio
 
     spec = WorkerSpec(model_dir, packages=(package(ROUTINE),), prediction_class="predictor.Predictor")
@@ -247,9 +260,9 @@ def test_the_server_runs_routines_too(package: Write, model_dir: Path, tmp_path:
     assert answer == (b'{"predictions": [10.0]}', "predictor.Predictor")
 
 
-def test_local_predict_with_a_routine(package: Write, model_dir: Path, parents: ParentPool) -> None:
+def test_local_predict_with_a_routine(package: Write, model_dir: Path, parents: ForkServerPool) -> None:
     site, other = package(ROUTINE), package(ROUTINE.replace("self.factor *", "-self.factor *"), name="other")
-    with WorkerPool(parents=parents) as pool:
+    with WorkerPool(fork_servers=parents) as pool:
         given = {"prediction_class": "predictor.Predictor", "pool": pool}
         assert local_predict(model_dir, [1, 2], packages=[site], **given) == {"predictions": [2.5, 5.0]}
         pids = [worker.pid for worker in pool.workers()]
@@ -269,7 +282,7 @@ def test_warming_returns_at_once(gone: Callable[..., bool]) -> None:
         assert not warm(None, pool=pool)
         assert not warm("xgboost", "/nowhere/python", pool=pool)
         assert time.monotonic() - began < 2
-        pids = pool.parents.pids()
+        pids = pool.fork_servers.pids()
         assert len(pids) == 2
     assert all(gone(pid) for pid in pids)
 
@@ -308,11 +321,11 @@ def train(site: Path, target: Path, module: str) -> list[int]:
     return answer
 
 
-def test_a_pipeline_with_its_own_step(package: Write, tmp_path: Path, parents: ParentPool, rows: Any) -> None:
+def test_a_pipeline_with_its_own_step(package: Write, tmp_path: Path, parents: ForkServerPool, rows: Any) -> None:
     site = package(SCALER, "steps")
     (tmp_path / "model").mkdir()
     wanted = train(site, tmp_path / "model" / "model.joblib", "steps")
-    with WorkerPool(parents=parents) as pool:
+    with WorkerPool(fork_servers=parents) as pool:
         assert local_predict(tmp_path / "model", rows, packages=[site], pool=pool) == {"predictions": wanted}
         with pytest.raises(PredictionError) as caught:
             local_predict(tmp_path / "model", rows, pool=pool)
@@ -323,12 +336,12 @@ def test_a_pipeline_with_its_own_step(package: Write, tmp_path: Path, parents: P
 
 
 def test_a_step_that_was_defined_in_the_notebook(
-    package: Write, tmp_path: Path, parents: ParentPool, rows: Any
+    package: Write, tmp_path: Path, parents: ForkServerPool, rows: Any
 ) -> None:
     site = package(SCALER, "steps")
     (tmp_path / "model").mkdir()
     train(site, tmp_path / "model" / "model.joblib", "__main__")
-    with WorkerPool(parents=parents) as pool, pytest.raises(PredictionError) as caught:
+    with WorkerPool(fork_servers=parents) as pool, pytest.raises(PredictionError) as caught:
         local_predict(tmp_path / "model", rows, packages=[site], pool=pool)
     assert caught.value.kind == "FAILED_TO_LOAD_MODEL"
     assert caught.value.fix.startswith("Doubler was defined in the notebook: move it into a module")
@@ -336,7 +349,7 @@ def test_a_step_that_was_defined_in_the_notebook(
 
 
 def test_packages_that_bring_a_library_are_not_mixed_with_the_parents(
-    package: Write, tmp_path: Path, parents: ParentPool
+    package: Write, tmp_path: Path, parents: ForkServerPool
 ) -> None:
     site = package("", "other")
     (site / "joblib").mkdir()
@@ -346,17 +359,17 @@ def test_packages_that_bring_a_library_are_not_mixed_with_the_parents(
     )
     (tmp_path / "model").mkdir()
     joblib.dump(make_pipeline(LogisticRegression()), tmp_path / "model" / "model.joblib")
-    with WorkerPool(parents=parents) as pool:
+    with WorkerPool(fork_servers=parents) as pool:
         answer = local_predict(tmp_path / "model", [[1]], packages=[site], pool=pool)
     assert answer == {"predictions": ["mine"]}
 
 
 def test_a_routine_that_loads_a_pickle_of_the_notebook(
-    package: Write, tmp_path: Path, parents: ParentPool, model_dir: Path
+    package: Write, tmp_path: Path, parents: ForkServerPool, model_dir: Path
 ) -> None:
     site = package(routine(load="import pickle; return pickle.load(open(os.path.join(model_dir, 'state.pkl'), 'rb'))"))
     (model_dir / "state.pkl").write_bytes(b"c__main__\nState\n.")
-    with WorkerPool(parents=parents) as pool, pytest.raises(PredictionError) as caught:
+    with WorkerPool(fork_servers=parents) as pool, pytest.raises(PredictionError) as caught:
         local_predict(model_dir, [1], packages=[site], prediction_class="predictor.Predictor", pool=pool)
     assert caught.value.detail.startswith("Unexpected error when loading the model: AttributeError: ")
     assert caught.value.fix.startswith("State was defined in the notebook: ")

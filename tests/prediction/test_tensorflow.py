@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 
 from aip_magics.errors import PredictionError, WorkerError
-from aip_magics.prediction import ParentPool, Worker, WorkerPool, WorkerSpec, local_predict, start
-from aip_magics.prediction.process import FOLDER
+from aip_magics.prediction import ForkServerPool, WorkerClient, WorkerPool, WorkerSpec, local_predict, start
+from aip_magics.prediction.worker_process import FOLDER
 
 pytestmark = pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="TensorFlow is not installed")
-Start = Callable[..., Worker]
+Start = Callable[..., WorkerClient]
 X = [[0.5, -1.5], [2.25, 3.0]]
 
 
@@ -39,8 +39,8 @@ def answers(exports: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def pool(parents: ParentPool) -> Iterator[WorkerPool]:
-    with WorkerPool(parents=parents, limit=3) as made:
+def pool(parents: ForkServerPool) -> Iterator[WorkerPool]:
+    with WorkerPool(fork_servers=parents, limit=3) as made:
         yield made
 
 
@@ -74,10 +74,12 @@ def test_what_tensorflow_itself_answers(
     assert ask("numbers", [X[0], {"x": X[1]}], framework) == wanted
 
 
-def test_loaded_forked_and_spawned(exports: Path, tmp_path: Path, answers: dict[str, Any], parents: ParentPool) -> None:
+def test_loaded_forked_and_spawned(
+    exports: Path, tmp_path: Path, answers: dict[str, Any], parents: ForkServerPool
+) -> None:
     for way in (parents, None):
         spec = WorkerSpec(exports / "numbers", threads=2 if way is None else 1)
-        with start(spec, log_dir=tmp_path, parents=way) as worker:
+        with start(spec, log_dir=tmp_path, fork_servers=way) as worker:
             loaded = worker.load()
             assert worker.forked == (way is not None)
             assert (loaded.framework, loaded.class_name) == ("TENSORFLOW", "tensorflow.SavedModel")
@@ -198,7 +200,7 @@ def test_a_scalar_output_is_the_prediction_of_one_instance(ask: Callable[..., An
     assert ask("numbers", [[1, 2]], signature_name="total") == [{"total": 3.0}]
 
 
-def test_bad_exports(exports: Path, tmp_path: Path, parents: ParentPool) -> None:
+def test_bad_exports(exports: Path, tmp_path: Path, parents: ForkServerPool) -> None:
     def put(name: str, source: str = "simple") -> Path:
         return Path(shutil.copytree(exports / source, tmp_path / name))
 
@@ -223,7 +225,7 @@ def test_bad_exports(exports: Path, tmp_path: Path, parents: ParentPool) -> None
         (exports / "simple" / "variables", "TENSORFLOW", none, higher),
     ]:
         with (
-            start(WorkerSpec(path, framework), log_dir=tmp_path / "logs", parents=parents) as worker,
+            start(WorkerSpec(path, framework), log_dir=tmp_path / "logs", fork_servers=parents) as worker,
             pytest.raises(PredictionError) as caught,
         ):
             worker.load()
@@ -231,7 +233,7 @@ def test_bad_exports(exports: Path, tmp_path: Path, parents: ParentPool) -> None
         assert caught.value.detail.startswith(text)
         assert caught.value.fix.startswith(fix)
     named = WorkerSpec(tmp_path / "both", "TENSORFLOW")  # no complaint then, the binary one is read
-    with start(named, log_dir=tmp_path / "logs", parents=parents) as worker:
+    with start(named, log_dir=tmp_path / "logs", fork_servers=parents) as worker:
         worker.load()
 
 
@@ -239,7 +241,7 @@ def test_custom_operations_that_do_not_load_are_told_in_the_log(exports: Path, t
     directory = Path(shutil.copytree(exports / "words", tmp_path / "words"))
     (directory / "assets.extra").mkdir()
     (directory / "assets.extra" / "ops.so").write_bytes(b"no library")
-    with start(WorkerSpec(directory, trusted=True), log_dir=tmp_path / "logs", parents=parents) as worker:
+    with start(WorkerSpec(directory, trusted=True), log_dir=tmp_path / "logs", fork_servers=parents) as worker:
         worker.load()
         assert "ops.so were not loaded" in worker.log_tail()
         assert json.loads(worker.predict(b'{"instances": ["a"]}')) == {"predictions": [{"twice": "aa"}]}
@@ -263,10 +265,10 @@ def test_a_hang_and_a_kill_are_told_and_the_next_call_works(
     assert ask("endless", [-2.0]) == [{"y": -2.0}]
 
 
-def test_many_forks_of_one_parent(exports: Path, tmp_path: Path, parents: ParentPool) -> None:
+def test_many_forks_of_one_parent(exports: Path, tmp_path: Path, parents: ForkServerPool) -> None:
     """A fork of a process that had run a session would hang: the parent only imports."""
     for _ in range(6):
-        with start(WorkerSpec(exports / "words"), log_dir=tmp_path, parents=parents) as worker:
+        with start(WorkerSpec(exports / "words"), log_dir=tmp_path, fork_servers=parents) as worker:
             began = time.monotonic()
             worker.load(30.0)
             assert json.loads(worker.predict(b'{"instances": ["a"]}', 30.0)) == {"predictions": [{"twice": "aa"}]}

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 
 import aip_magics
 from aip_magics.errors import PredictionError, WorkerError
-from aip_magics.prediction import Worker, WorkerSpec
-from aip_magics.prediction.launch import WorkerProcess
-from aip_magics.prediction.process import Surroundings, spawn_connecting
-from aip_magics.prediction.surroundings import environment
+from aip_magics.prediction import WorkerClient, WorkerSpec
+from aip_magics.prediction.worker_client import WorkerProcess
+from aip_magics.prediction.worker_environ import worker_environ
+from aip_magics.prediction.worker_process import ProcessResources, spawn_connecting
 
-Start = Callable[..., Worker]
+Start = Callable[..., WorkerClient]
 BODY = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 
 
@@ -193,28 +193,28 @@ WORDS = st.sampled_from([*SECRETS, "MY", "APP", "X", "NUM", "0"])
 )
 def test_no_name_of_a_secret_is_inherited(family: str, before: list[str], secret: str, after: list[str]) -> None:
     name = family + "_".join([*before, secret, *after])
-    assert name not in environment({name: "x"}, sys.executable, 1)
+    assert name not in worker_environ({name: "x"}, sys.executable, 1)
 
 
 @given(st.text(min_size=1), st.text())
 def test_an_arbitrary_name_is_not_inherited(name: str, value: str) -> None:
-    own = set(environment({}, sys.executable, 1))
-    seen = environment({name: value, f"MY_{name}": value, f"{name}_TOKEN": value}, sys.executable, 1)
+    own = set(worker_environ({}, sys.executable, 1))
+    seen = worker_environ({name: value, f"MY_{name}": value, f"{name}_TOKEN": value}, sys.executable, 1)
     assert set(seen) <= own
 
 
 def test_a_parents_workers_have_no_secrets_either(
     monkeypatch: pytest.MonkeyPatch, built: Callable[..., Path], tmp_path: Path
 ) -> None:
-    from aip_magics.prediction import ParentPool, start
+    from aip_magics.prediction import ForkServerPool, start
 
     monkeypatch.setenv("MY_TOKEN", "x")
     with (
-        ParentPool() as pool,
+        ForkServerPool() as pool,
         start(
             WorkerSpec(built(model("print(sorted(os.environ))")), "XGBOOST", trusted=True),
             log_dir=tmp_path,
-            parents=pool,
+            fork_servers=pool,
         ) as worker,
     ):
         assert worker.forked
@@ -226,9 +226,9 @@ def test_a_parents_workers_have_no_secrets_either(
 
 def test_python_path_is_for_our_own_interpreter() -> None:
     variables = {"PYTHONPATH": "x", "PYTHONHOME": "y"}
-    assert environment(variables, sys.executable, 1)["PYTHONPATH"] == "x"
-    assert "PYTHONPATH" not in environment(variables, "/another/python", 1)
-    assert "PYTHONHOME" not in environment(variables, sys.executable, 1)
+    assert worker_environ(variables, sys.executable, 1)["PYTHONPATH"] == "x"
+    assert "PYTHONPATH" not in worker_environ(variables, "/another/python", 1)
+    assert "PYTHONHOME" not in worker_environ(variables, sys.executable, 1)
 
 
 def test_each_worker_has_its_own_directory_for_temporary_files(started: Start, built: Callable[..., Path]) -> None:
@@ -274,7 +274,7 @@ def test_forked_workers_do_not_draw_the_same_numbers(
     )
     answers = []
     for _ in range(2):
-        with start(WorkerSpec(directory, trusted=True), log_dir=tmp_path, parents=parents) as worker:  # type: ignore[arg-type]
+        with start(WorkerSpec(directory, trusted=True), log_dir=tmp_path, fork_servers=parents) as worker:  # type: ignore[arg-type]
             worker.load()
             answers.append(worker.predict(BODY, 30.0))
     assert answers[0] != answers[1]
@@ -282,10 +282,10 @@ def test_forked_workers_do_not_draw_the_same_numbers(
 
 def test_connecting_instead_of_inheriting(sklearn_dir: Path, tmp_path: Path, gone: Callable[..., bool]) -> None:
     """The way of Windows."""
-    surroundings = Surroundings.make(tmp_path)
-    sock, handle = spawn_connecting(sys.executable, surroundings, environment(os.environ, sys.executable, 1))
+    surroundings = ProcessResources.make(tmp_path)
+    sock, handle = spawn_connecting(sys.executable, surroundings, worker_environ(os.environ, sys.executable, 1))
     os.close(surroundings.log_fd)
-    worker = Worker(WorkerSpec(sklearn_dir, trusted=True), WorkerProcess(sock, handle, surroundings))
+    worker = WorkerClient(WorkerSpec(sklearn_dir, trusted=True), WorkerProcess(sock, handle, surroundings))
     worker.hello()
     worker.load()
     assert json.loads(worker.predict(BODY, 30.0)) == {"predictions": [0]}
@@ -294,11 +294,11 @@ def test_connecting_instead_of_inheriting(sklearn_dir: Path, tmp_path: Path, gon
 
 
 def test_no_interpreter(tmp_path: Path, sklearn_dir: Path) -> None:
-    from aip_magics.prediction import ParentPool, start
+    from aip_magics.prediction import ForkServerPool, start
 
     spec = WorkerSpec(sklearn_dir, python=str(tmp_path / "python9"), trusted=True)
-    with ParentPool() as pool, pytest.raises(WorkerError, match="python9 cannot be run: No such file"):
-        start(spec, log_dir=tmp_path / "logs", parents=pool)
+    with ForkServerPool() as pool, pytest.raises(WorkerError, match="python9 cannot be run: No such file"):
+        start(spec, log_dir=tmp_path / "logs", fork_servers=pool)
 
 
 def test_an_interpreter_that_is_none(tmp_path: Path, sklearn_dir: Path) -> None:
@@ -315,9 +315,9 @@ def test_an_interpreter_that_is_none(tmp_path: Path, sklearn_dir: Path) -> None:
 OWNER = """
     import sys, threading, time
     from pathlib import Path
-    from aip_magics.prediction import ParentPool, WorkerSpec, start
-    pool = ParentPool() if sys.argv[2] == "forked" else None
-    worker = start(WorkerSpec(Path(sys.argv[1]), trusted=True), log_dir=Path(sys.argv[3]), parents=pool)
+    from aip_magics.prediction import ForkServerPool, WorkerSpec, start
+    pool = ForkServerPool() if sys.argv[2] == "forked" else None
+    worker = start(WorkerSpec(Path(sys.argv[1]), trusted=True), log_dir=Path(sys.argv[3]), fork_servers=pool)
     worker.load()
     threading.Thread(target=worker.predict, args=(b'{"instances": [1]}', 600.0), daemon=True).start()
     time.sleep(0.3)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from aip_magics.errors import PredictionError
-from aip_magics.prediction import ParentPool, Worker, WorkerSpec, start
-from aip_magics.prediction.process import FOLDER
+from aip_magics.prediction import ForkServerPool, WorkerClient, WorkerSpec, start
+from aip_magics.prediction.worker_process import FOLDER
 
 SOURCES = sorted(FOLDER.glob("*.py"))
 FRAMEWORKS = {"joblib", "numpy", "xgboost", "tensorflow"}  # imported inside functions only
@@ -61,8 +61,8 @@ def test_predicts_there(
     version: str, way: str, built: Callable[..., Path], tmp_path: Path, gone: Callable[..., bool]
 ) -> None:
     spec = WorkerSpec(built(MODEL), python=interpreter(version), trusted=True)
-    with ParentPool() as pool:
-        with start(spec, log_dir=tmp_path / "logs", parents=pool if way == "forked" else None) as worker:
+    with ForkServerPool() as pool:
+        with start(spec, log_dir=tmp_path / "logs", fork_servers=pool if way == "forked" else None) as worker:
             assert worker.forked == (way == "forked")
             assert worker.ping().startswith(version + ".")
             loaded = worker.load()
@@ -80,4 +80,4 @@ def test_todays_pickle_without_its_library_fails_with_the_reason(sklearn_dir: Pa
         with pytest.raises(PredictionError, match="Could not import joblib module") as caught:
             worker.load()
         assert caught.value.fix.startswith("install joblib for ")
-        assert isinstance(worker, Worker)
+        assert isinstance(worker, WorkerClient)

@@ -19,12 +19,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from aip_magics.errors import ModelDirError, PredictionError
-from aip_magics.prediction import Worker, WorkerSpec, start
+from aip_magics.prediction import WorkerClient, WorkerSpec, start
 
-Start = Callable[..., Worker]
+Start = Callable[..., WorkerClient]
 
 
-def asked(worker: Worker, instances: Any, **extra: Any) -> Any:
+def asked(worker: WorkerClient, instances: Any, **extra: Any) -> Any:
     body = json.dumps({"instances": instances, **extra}).encode()
     answer = json.loads(worker.predict(body, 30.0))
     assert list(answer) == ["predictions"]

@@ -8,18 +8,28 @@ from pathlib import Path
 from typing import Any
 
 from aip_magics import errors, spec
-from aip_magics.checks.base import Finding, Skipped
+from aip_magics.checks.outcome import Finding, Skipped
 from aip_magics.checks.report import Report
+from aip_magics.commands.common.history_log import HistoryEntry
 from aip_magics.commands.config import Configuration
 from aip_magics.commands.history import History
-from aip_magics.commands.journal import Entry
 from aip_magics.commands.package import PickledFromMain
 from aip_magics.commands.resources import Comparison, Served
 from aip_magics.commands.server import ServerStatus
 from aip_magics.deploy.plan import Choice, PlannedRequest, PlanStep
-from aip_magics.events import Detached, Event, Failed, Note, Progress, StepFinished, StepSkipped, StepStarted, Tick
-from aip_magics.prediction.sdist import Package
+from aip_magics.events import (
+    Detached,
+    Event,
+    Failed,
+    Heartbeat,
+    Note,
+    Progress,
+    StepFinished,
+    StepSkipped,
+    StepStarted,
+)
 from aip_magics.render import RunState
+from aip_magics.sdist import Package
 from aip_magics.settings import Sourced
 from aip_magics.storage import GsUri, PullPlan, Remote
 from aip_magics.storage.pull_plan import Wanted
@@ -77,7 +87,7 @@ def events(text: str, count: int = 1) -> list[Event]:
     """Events of all kinds, of a run that fails."""
     steps = [event for n in range(count) for event in _step(f"{text}{n}", text, count)]
     error = errors.PermissionDenied(text, code=403, status="PERMISSION_DENIED", where=text, fix=text)
-    return [*steps, StepSkipped("try", text), Tick("try"), Failed("version", error)]
+    return [*steps, StepSkipped("try", text), Heartbeat("try"), Failed("version", error)]
 
 
 def _step(step: str, text: str, count: int) -> list[Event]:
@@ -146,7 +156,7 @@ def comparison(text: str, count: int) -> Comparison:
 
 def history(text: str, count: int) -> History:
     place = {"target": text, "project": text}
-    return History([Entry(text, text, outcome, text, text, text, place) for outcome in (text, "done")] * count)
+    return History([HistoryEntry(text, text, outcome, text, text, text, place) for outcome in (text, "done")] * count)
 
 
 def configuration(text: str, count: int) -> Configuration:

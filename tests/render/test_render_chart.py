@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aip_magics.render import html, text
-from aip_magics.render.panels.chart import MOST_BARS, probabilities
+from aip_magics.render.panels.chart import MAX_BARS, probabilities
 
 
 def test_a_bar_for_each_class_of_a_few_predictions():
@@ -21,7 +21,7 @@ def test_a_bar_for_each_class_of_a_few_predictions():
 def test_a_bar_for_the_likeliest_class_of_many():
     chart = probabilities([[0.1, 0.9]] * 100)
     assert chart is not None
-    assert (len(chart.rows), chart.total) == (MOST_BARS, 100)
+    assert (len(chart.rows), chart.total) == (MAX_BARS, 100)
     assert "likeliest class" in chart.heads
     assert len(html.of({"predictions": [[0.1, 0.9]] * 100}).encode()) <= 4096
 

@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from render_samples import MAKERS, finding, model, operation, predictions, report, run, running, version
 
-from aip_magics.checks.base import Finding, Skipped
+from aip_magics.checks.outcome import Finding, Skipped
 from aip_magics.checks.report import Report
 from aip_magics.commands.package import PickledFromMain
 from aip_magics.errors import CellError, ChecksFailed, PredictionError
 from aip_magics.events import Event, Note, Progress, StepFinished, StepStarted
-from aip_magics.prediction.sdist import Package
 from aip_magics.render import html as render
 from aip_magics.render import text as render_text
 from aip_magics.render.blocks import Code, Link, Panel, Span, Table, line, row
 from aip_magics.render.elements import Html, clip, el, size
+from aip_magics.sdist import Package
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=y>\"'&\x00\x1b[31m</td>\u202e"
 SIZES = {
@@ -70,7 +70,7 @@ class Page(html.parser.HTMLParser):
 
 def check(panel: str) -> Page:
     """What holds for every panel."""
-    assert len(panel.encode()) <= render.MOST_BYTES
+    assert len(panel.encode()) <= render.MAX_BYTES
     page = Page(panel)
     for tag, attributes in page.tags:
         assert tag in TAGS

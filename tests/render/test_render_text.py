@@ -9,10 +9,19 @@ from render_samples import MAKERS, events, finding, report, run, version
 from test_render_html import Page
 
 from aip_magics.errors import ChecksFailed, NotFound
-from aip_magics.events import Detached, Failed, Note, Progress, StepFinished, StepSkipped, StepStarted, Tick
+from aip_magics.events import (
+    Detached,
+    Failed,
+    Heartbeat,
+    Note,
+    Progress,
+    StepFinished,
+    StepSkipped,
+    StepStarted,
+)
 from aip_magics.render import html, text
+from aip_magics.render.formatting import width
 from aip_magics.render.panels.describe import protection
-from aip_magics.render.words import width
 
 
 def words(shown: str) -> set[str]:
@@ -43,7 +52,7 @@ def test_text_tells_what_html_tells(kind):
             "[   2.5 s] → op1 goes on by itself; wait for it again: %aip_attach op1",
         ),
         (Progress("up", 1, 2, "files"), None),
-        (Tick("up"), None),
+        (Heartbeat("up"), None),
     ],
 )
 def test_event_lines(event, line):

@@ -6,7 +6,7 @@ from render_samples import SampleObject, SampleUpload
 
 from aip_magics.events import Progress, StepFinished, StepStarted
 from aip_magics.render import text
-from aip_magics.render.terminal import TerminalFace
+from aip_magics.render.terminal import TerminalReporter
 
 
 def plan(*rows: tuple[str, str, int], extra: int = 0) -> SampleUpload:
@@ -41,7 +41,7 @@ def test_objects() -> None:
 def test_a_terminal_tells_now_and_then_how_far_it_is() -> None:
     now = [0.0]
     lines: list[str] = []
-    face = TerminalFace(None, lines.append, lambda: now[0])
+    face = TerminalReporter(None, lines.append, lambda: now[0])
     face.emit(StepStarted("upload", "Upload"))
     for second in range(9):
         now[0] = second / 2

@@ -15,7 +15,7 @@ from typing import Any
 import requests
 
 from aip_magics.artifacts import list_files
-from aip_magics.deploy import consent
+from aip_magics.deploy import trust_store
 from aip_magics.targets.state import ServerState
 from aip_magics.trust import digest
 
@@ -85,7 +85,7 @@ class ServerProcess:
     def upload(self, folder: Path, uri: str, *, trusted: bool = False) -> str:
         """Put the files of a folder below `gs://BUCKET/PREFIX`; `trusted`: the user here consents to them."""
         if trusted:
-            consent.remember(self.data_dir, {digest(file.path): file for file in list_files(folder).files})
+            trust_store.remember(self.data_dir, {digest(file.path): file for file in list_files(folder).files})
         bucket, _, prefix = uri.removeprefix("gs://").partition("/")
         self.call("POST", "/storage/v1/b?project=proj", {"name": bucket})
         for path in sorted(folder.rglob("*")):

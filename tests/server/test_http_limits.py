@@ -11,7 +11,7 @@ import pytest
 from server_process import wait_until
 from wire_requests import GOOD, PREDICTIONS, V, answers, request
 
-from aip_magics.server import limits
+from aip_magics.server import http_limits
 
 MODELS = "/v1/projects/proj/models"
 BLOCK = b"y" * (64 << 10)
@@ -91,7 +91,7 @@ def test_a_whole_head_that_is_too_large_is_told_its_limit(connect, status, head)
     connection.sendall(head)
     ((found, headers, body),) = answers(connection)
     assert (found, headers["connection"]) == (status, "close")
-    assert str(limits.URL_BYTES if status == 414 else limits.HEAD_BYTES) in body["error"]["message"]
+    assert str(http_limits.URL_BYTES if status == 414 else http_limits.HEAD_BYTES) in body["error"]["message"]
 
 
 def test_what_is_within_the_limits_is_taken(served):
@@ -154,7 +154,7 @@ def test_many_connections_without_a_token_do_not_shut_others_out(new_server, mon
                 half.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ")
         assert server.call("GET", MODELS).status == 200
         open_files = Path(f"/proc/{server.state.pid}/fd")
-        wait_until(lambda: len(list(open_files.iterdir())) < limits.CONNECTIONS + 100)
+        wait_until(lambda: len(list(open_files.iterdir())) < http_limits.CONNECTIONS + 100)
         known.sendall(get)
         assert answers(known)[0][0] == 200
 
@@ -165,7 +165,7 @@ def test_many_connections_with_a_token_are_told(new_server):
     get = f"GET {MODELS} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {server.state.token}\r\n\r\n".encode()
     server.http.close()
     with contextlib.ExitStack() as stack:
-        for _ in range(limits.CONNECTIONS):
+        for _ in range(http_limits.CONNECTIONS):
             one = stack.enter_context(socket.create_connection(address, timeout=60))
             one.sendall(get)
             assert answers(one)[0][0] == 200

@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta, timezone
 
-from aip_magics.server.last_use import LastUse
 from aip_magics.server.names import ModelKey
-from aip_magics.server.store import ModelRow, OperationRow, Store, VersionRow
+from aip_magics.server.state.database import Database, ModelRow, OperationRow, VersionRow
+from aip_magics.server.state.last_use_times import LastUseTimes
 from aip_magics.spec import Model, Operation, Version
 
 KEY = ModelKey("global", "proj", "m").child("v1")
@@ -12,11 +12,11 @@ BEGIN = datetime(2024, 3, 5, 6, 7, 8, tzinfo=timezone.utc)
 
 
 def test_not_every_request_is_a_write(tmp_path):
-    store, now = Store(tmp_path / "db"), [BEGIN]
+    store, now = Database(tmp_path / "db"), [BEGIN]
     store.create_model(ModelRow(KEY.parent, Model(), None))
     operation = OperationRow("global", "proj", "m", "v1", Operation("projects/proj/operations/o"))
     store.create_version(VersionRow(KEY, Version(state="READY", description="한국어"), "/python"), operation)
-    uses = LastUse(store, lambda: now[0])
+    uses = LastUseTimes(store, lambda: now[0])
 
     def written():
         return store.version(KEY).version.lastUseTime

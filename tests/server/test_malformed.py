@@ -17,11 +17,15 @@ from aip_magics.spec import Model, Resource, Version, field_types
 
 PROJECT = "/v1/projects/proj"
 STOP = "/aip-magics/stop"
+PREDICT = (f"/v1/projects/{{project}}/models/{{model}}{version}:predict" for version in ("", "/versions/{version}"))
 ROUTES = sorted(
-    (method, route.path)
-    for route in routes()
-    for method in route.methods
-    if method in ("GET", "POST", "PATCH", "DELETE", "PUT") and route.path != STOP and "{rest" not in route.path
+    [
+        (method, route.path)
+        for route in routes()
+        for method in route.methods
+        if method in ("GET", "POST", "PATCH", "DELETE", "PUT") and route.path != STOP and "{rest" not in route.path
+    ]
+    + [("POST", path) for path in PREDICT]  # before the router
 )
 QUICK = settings(
     max_examples=150,

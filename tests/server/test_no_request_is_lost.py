@@ -43,7 +43,7 @@ class Client(threading.Thread):
             connection.close()
 
 
-@pytest.mark.parametrize("options", [(), ("--coalesce",)], ids=["one by one", "merged"])
+@pytest.mark.parametrize("options", [(), ("--coalesce",)], ids=["one by one", "batched"])
 def test_no_request_is_lost_when_workers_are_killed(new_server, sklearn_dir, options):
     server = new_server(*options).start()
     done = server.deploy(sklearn_dir, framework="SCIKIT_LEARN", manualScaling={"nodes": 2})

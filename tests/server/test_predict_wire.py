@@ -10,7 +10,7 @@ import pytest
 from server_process import LABELS, ROWS
 from wire_requests import GOOD, PREDICTIONS, V, answers, request
 
-from aip_magics.server import limits
+from aip_magics.server import http_limits
 
 BODY = json.dumps({"instances": ROWS[:1]}).encode()
 
@@ -171,4 +171,4 @@ def test_many_headers_on_the_predict_path(served, connect):
     connection.sendall(request(served.state.token, **{f"X-{index}": "y" for index in range(5000)}))
     ((status, _, body),) = answers(connection)
     assert status == 431
-    assert str(limits.HEAD_BYTES) in body["error"]["message"]
+    assert str(http_limits.HEAD_BYTES) in body["error"]["message"]

@@ -7,7 +7,7 @@ from custom_models import ROUTINE, routine_dir, sdist
 from server_process import descendants, wait_until
 
 from aip_magics import artifacts
-from aip_magics.deploy import consent
+from aip_magics.deploy import trust_store
 from aip_magics.trust import digest
 
 P = "/v1/projects/proj"
@@ -80,7 +80,7 @@ def test_what_building_a_package_would_run_needs_consent(server, tmp_path):
     assert "setup.py, line 2: calls open" in refused
     assert not marker.exists()
     file = artifacts.file_at(package)
-    consent.remember(server.data_dir, {digest(file.path): file})
+    trust_store.remember(server.data_dir, {digest(file.path): file})
     assert server.deploy(folder, version="v2", **fields)["response"]["state"] == "READY"
     assert marker.exists()
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from aip_magics import settings
-from aip_magics.commands.journal import Journal, now
+from aip_magics.commands.common.history_log import HistoryLog, now
 from aip_magics.errors import SettingsError
 from aip_magics.targets import local
 from aip_magics.targets.state import write_private
@@ -46,7 +46,7 @@ def test_one_that_is_not_there_is_made_for_its_owner(embedded: Path) -> None:
 def test_a_link_in_the_place_of_a_file_is_replaced_not_followed(tmp_path: Path) -> None:
     (precious := tmp_path / "precious").write_text("mine")
     home = tmp_path / "home"
-    journal = Journal(home, "notebook", now)
+    journal = HistoryLog(home, "notebook", now)
     journal.path.parent.mkdir(parents=True)
     for path in (tmp_path / "server.json", journal.path):
         path.symlink_to(precious)
@@ -122,7 +122,7 @@ except urllib.error.HTTPError as error:
 
 def test_another_user_reads_nothing_and_cannot_use_the_server(open_home: Path) -> None:
     state = local.start(open_home, "--idle-exit", "60")
-    Journal(open_home, "notebook", now).add("deploy", "done")
+    HistoryLog(open_home, "notebook", now).add("deploy", "done")
     names = sorted(str(path.relative_to(open_home)) for path in open_home.rglob("*") if path.is_file())
     assert "server.json" in names
     assert any(name.startswith("journals") for name in names)

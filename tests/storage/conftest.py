@@ -19,7 +19,7 @@ from aip_magics.storage import GsUri, Store, bearer
 from aip_magics.storage.parts import unfinished
 
 BUCKET = "bucket"
-SERVER = Path(__file__).parents[1] / "server" / "objects" / "serve_objects.py"
+SERVER = Path(__file__).parents[1] / "server" / "gcs" / "serve_gcs.py"
 _numbers = itertools.count()
 
 

@@ -13,7 +13,7 @@ import uvicorn
 from faults import Faults, Protocol
 from starlette.applications import Starlette
 
-from aip_magics.server.objects import ObjectStore, routes
+from aip_magics.server.gcs import ObjectStore, routes
 
 # uvicorn's Server.shutdown waits for open connections; those of a client's pool stay open until it is closed.
 SHUTDOWN_SECONDS = 1

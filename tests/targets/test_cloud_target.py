@@ -14,15 +14,15 @@ from google.oauth2.credentials import Credentials
 from heard import Heard
 
 from aip_magics import settings
-from aip_magics.commands.base import Context
-from aip_magics.commands.registry import command_of, parser_of
+from aip_magics.commands.common.command import Context
+from aip_magics.commands.registry import build_parser, get_command
 from aip_magics.errors import ChecksFailed, CredentialsError
 from aip_magics.targets import choose, local
 
 
 def deploy(*words: str) -> Any:
-    command = command_of("deploy")
-    args = parser_of(command, "deploy").parse(list(words))
+    command = get_command("deploy")
+    args = build_parser(command, "deploy").parse(list(words))
     return command.run(args, "test:\n  instances:\n  - [5.1, 3.5, 1.4, 0.2]\n", Context(Heard()))
 
 

@@ -53,7 +53,7 @@ def pool() -> Iterator[WorkerPool]:
 
 def test_a_look_names_it_and_how_to_consent(builder: Builder, folder: Path, tmp_path: Path) -> None:
     began = time.monotonic()
-    subject = checks.Subject(Model(name="m"), Version(), artifacts.look(folder))
+    subject = checks.CheckContext(Model(name="m"), Version(), artifacts.inspect_model_dir(folder))
     outcome = checks.RULES["U01"].apply(subject)
     assert time.monotonic() - began < SECONDS
     assert not (tmp_path / "mark").exists()

@@ -11,7 +11,7 @@ import pytest
 import uv
 
 from aip_magics import artifacts, checks
-from aip_magics.prediction import ParentPool, WorkerSpec, start
+from aip_magics.prediction import ForkServerPool, WorkerSpec, start
 from aip_magics.prediction.environments import find_python
 from aip_magics.spec import Model, Version
 
@@ -45,17 +45,17 @@ def hold(python: str, folder: Path, logs: Path) -> None:
     """Neither the look nor the restricted worker has anything against these models; each answers as it did."""
     names = trained(python, folder)
     assert len(names) >= 17
-    with ParentPool() as parents:
+    with ForkServerPool() as parents:
         for name in names:
             _hold(name, python, folder, logs, parents)
 
 
-def _hold(name: str, python: str, folder: Path, logs: Path, parents: ParentPool) -> None:
+def _hold(name: str, python: str, folder: Path, logs: Path, parents: ForkServerPool) -> None:
     asked = json.loads((folder / f"{name}.json").read_text())
-    subject = checks.Subject(Model(name="m"), Version(), artifacts.look(folder / name))
+    subject = checks.CheckContext(Model(name="m"), Version(), artifacts.inspect_model_dir(folder / name))
     outcome = checks.RULES["U01"].apply(subject)
     assert isinstance(outcome, checks.Passed), f"{name}: {outcome}"
-    with start(WorkerSpec(folder / name, python=python), log_dir=logs, parents=parents) as worker:
+    with start(WorkerSpec(folder / name, python=python), log_dir=logs, fork_servers=parents) as worker:
         worker.load(120.0)
         answer = json.loads(worker.predict(json.dumps({"instances": asked["instances"]}).encode(), 60.0))
     assert answer["predictions"] == asked["predictions"], name

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from aip_magics.artifacts.packages.reading import PackageFacts, read
+from aip_magics.artifacts.packages.package_facts import PackageFacts, read
 from aip_magics.artifacts.packages.setup_script import FileRead
 
 __all__ = ["FileRead", "PackageFacts", "read"]

@@ -12,9 +12,9 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
-from aip_magics.artifacts.packages.bounds import Bounds, Member, Refused
+from aip_magics.artifacts.packages.bounds import Bounds, Member, MemberRefused
 from aip_magics.artifacts.packages.members import DAMAGED, TARS, Opened, walk
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 _TEXT_BYTES = 1 << 20  # of one member that is kept
 _TEXTS_BYTES = 16 << 20  # of all of them
@@ -60,13 +60,13 @@ def read(path: Path, keep: Callable[[str], bool], *, most: int | None = None) ->
     archives then are not tested whole): the archive is not `complete` where it has more.
     """
     if not path.name.endswith((*TARS, ".zip", ".whl")):
-        raise Refused(say("it is neither a .tar.gz, a .zip nor a .whl"), _sdist_fix())
+        raise MemberRefused(_("it is neither a .tar.gz, a .zip nor a .whl"), _sdist_fix())
     try:
         archive = _read(path, _Texts(keep), most)
         if archive.complete:
             _is_package(archive)
     except DAMAGED as error:
-        raise Refused(_damage(path, error), _sdist_fix()) from error
+        raise MemberRefused(_damage(path, error), _sdist_fix()) from error
     return archive
 
 
@@ -81,7 +81,7 @@ def _read(path: Path, texts: _Texts, most: int | None) -> Archive:
             _drain(member, content)
         if most is not None and bounds.size > most and not is_zip:
             return Archive(path, frozenset(bounds.names), texts.found, complete=False)
-    linked = frozenset(name for name, _ in bounds.links())
+    linked = frozenset(name for name, _unused in bounds.links())
     return Archive(path, frozenset(bounds.names), texts.found, linked=linked)
 
 
@@ -92,7 +92,7 @@ def _drain(member: Member, content: Opened) -> None:
             while opened.read(_CHUNK):
                 pass
     except zipfile.BadZipFile:
-        raise Refused(say("its member {name!r} is damaged", name=member.name)) from None
+        raise MemberRefused(_("its member {name!r} is damaged", name=member.name)) from None
 
 
 def is_top(name: str, file: str) -> bool:
@@ -102,7 +102,7 @@ def is_top(name: str, file: str) -> bool:
 
 
 def _sdist_fix() -> str:
-    return say("make one with %aip_package, or with `python setup.py sdist --formats=gztar`")
+    return _("make one with %aip_package, or with `python setup.py sdist --formats=gztar`")
 
 
 class _Texts:
@@ -125,10 +125,12 @@ class _Texts:
 def _is_package(archive: Archive) -> None:
     if archive.is_wheel:
         if not any(re.fullmatch(r"[^/]+\.dist-info/METADATA", name) for name in archive.members):
-            text = say("it is no wheel: it has no .dist-info/METADATA")
-            raise Refused(text, say("build it with `pip wheel --no-deps .`"))
+            text = _("it is no wheel: it has no .dist-info/METADATA")
+            raise MemberRefused(text, _("build it with `pip wheel --no-deps .`"))
     elif not any(is_top(name, file) for name in archive.members for file in ("setup.py", "pyproject.toml")):
-        raise Refused(say("it is no source distribution: it has neither a setup.py nor a pyproject.toml"), _sdist_fix())
+        raise MemberRefused(
+            _("it is no source distribution: it has neither a setup.py nor a pyproject.toml"), _sdist_fix()
+        )
 
 
 def _damage(path: Path, error: Exception) -> str:
@@ -136,11 +138,11 @@ def _damage(path: Path, error: Exception) -> str:
         with path.open("rb") as file:
             head = file.read(64)
     except OSError as unreadable:
-        return say("it cannot be read: {reason}", reason=unreadable.strerror)
+        return _("it cannot be read: {reason}", reason=unreadable.strerror)
     if not head:
-        return say("it is empty")
+        return _("it is empty")
     if re.match(rb"\s*<(?:!doctype html|html|head|\?xml)", head, re.IGNORECASE):
-        return say("it is a page of the web, not an archive")
+        return _("it is a page of the web, not an archive")
     if path.name.endswith("gz"):
-        return say("it is not a gzip-compressed tar archive, or a damaged one: {error}", error=error)
-    return say("it is not a zip archive, or a damaged one: {error}", error=error)
+        return _("it is not a gzip-compressed tar archive, or a damaged one: {error}", error=error)
+    return _("it is not a zip archive, or a damaged one: {error}", error=error)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from aip_magics.artifacts import toml
 from aip_magics.artifacts.packages import plain_values
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:
-    from aip_magics.artifacts.packages.building import Tree
+    from aip_magics.artifacts.packages.build_code import Tree
 
 _SETUPTOOLS = "setuptools.build_meta"
 # Backend: what it may be built with, and its own table below [tool].
@@ -56,28 +56,28 @@ def reasons(project: Mapping[str, Any], tree: Tree) -> Iterator[str]:
     """Why it is not plain. All that is not known is asked about."""
     system, tools, metadata = (project.get(name, {}) for name in ("build-system", "tool", "project"))
     if not all(isinstance(table, Mapping) for table in (system, tools, metadata)):
-        yield say("{file} cannot be read", file="pyproject.toml")
+        yield _("{file} cannot be read", file="pyproject.toml")
         return
     backend = system.get("build-backend", _SETUPTOOLS)
     if backend not in _BACKENDS:
-        yield say("it is built by {name}", name=str(backend)[:100])
+        yield _("it is built by {name}", name=str(backend)[:100])
         return
     known, own = _BACKENDS[backend]
     for key in set(system) - {"requires", "build-backend"}:
-        yield say("{file} sets {key} of {name}", file="pyproject.toml", key=key, name="[build-system]")
+        yield _("{file} sets {key} of {name}", file="pyproject.toml", key=key, name="[build-system]")
     yield from _required(system.get("requires", []), known)
     for name in tools:
         if name not in _TOOLS and name != own:
-            yield say("{file} has the section {name}", file="pyproject.toml", name=f"[tool.{name}]")
+            yield _("{file} has the section {name}", file="pyproject.toml", name=f"[tool.{name}]")
     yield from _metadata(metadata)
     given = tools.get(own, {})
     if not isinstance(given, Mapping):
-        yield say("{file} cannot be read", file="pyproject.toml")
+        yield _("{file} cannot be read", file="pyproject.toml")
     elif own == "setuptools":
         yield from _setuptools(given, tree)
     else:
         if metadata.get("dynamic") and not (own == "hatch" and metadata["dynamic"] == ["version"]):
-            yield say("{name} is computed", name="[project] dynamic")
+            yield _("{name} is computed", name="[project] dynamic")
         yield from {"hatch": _hatch, "flit": _flit, "poetry": _poetry}[own](given)
 
 
@@ -93,7 +93,7 @@ def _required(requires: Any, known: frozenset[str]) -> Iterator[str]:
         except InvalidRequirement:
             fine = False
         if not fine:
-            yield say("it is built with {name}", name=str(text)[:100])
+            yield _("it is built with {name}", name=str(text)[:100])
 
 
 def _metadata(project: Mapping[str, Any]) -> Iterator[str]:
@@ -105,7 +105,7 @@ def _metadata(project: Mapping[str, Any]) -> Iterator[str]:
     yield from plain_values.outside("[project] name", project.get("name"))
     groups = project.get("entry-points", {})
     if not isinstance(groups, Mapping):
-        yield say("its entry points are computed")
+        yield _("its entry points are computed")
         return
     scripts = {name: project[name] for name in ("scripts", "gui-scripts") if name in project}
     yield from plain_values.entry_points({**groups, **scripts})
@@ -121,7 +121,7 @@ def _setuptools(given: Mapping[str, Any], tree: Tree) -> Iterator[str]:
         elif name in plain_values.PATHS or key == "script-files":
             yield from plain_values.outside(f"[tool.setuptools] {key}", value)
         elif name not in plain_values.TEXTS:
-            yield say("{file} sets {key} of {name}", file="pyproject.toml", key=key, name="[tool.setuptools]")
+            yield _("{file} sets {key} of {name}", file="pyproject.toml", key=key, name="[tool.setuptools]")
 
 
 def _dynamic(given: Any, tree: Tree, folders: Mapping[str, str]) -> Iterator[str]:
@@ -131,9 +131,9 @@ def _dynamic(given: Any, tree: Tree, folders: Mapping[str, str]) -> Iterator[str
             yield from plain_values.outside(f"[tool.setuptools.dynamic] {key}", how["file"])
         elif set(how) == {"attr"} and key == "version" and isinstance(how["attr"], str):
             if not tree.says_literally(how["attr"], folders):
-                yield say("{key} imports {name}", key="[tool.setuptools.dynamic] version", name=how["attr"])
+                yield _("{key} imports {name}", key="[tool.setuptools.dynamic] version", name=how["attr"])
         else:
-            yield say("{name} is computed", name=f"[tool.setuptools.dynamic] {key}")
+            yield _("{name} is computed", name=f"[tool.setuptools.dynamic] {key}")
 
 
 def _hatch(given: Mapping[str, Any]) -> Iterator[str]:
@@ -145,14 +145,14 @@ def _hatch(given: Mapping[str, Any]) -> Iterator[str]:
         if path == ["version", "path"] or (in_target and key in _HATCH_PATHS):
             yield from plain_values.outside(f"[tool.hatch] {'.'.join(path)}", value)
         else:
-            yield say("{file} sets {key} of {name}", file="pyproject.toml", key=".".join(path), name="[tool.hatch]")
+            yield _("{file} sets {key} of {name}", file="pyproject.toml", key=".".join(path), name="[tool.hatch]")
 
 
 def _flit(given: Mapping[str, Any]) -> Iterator[str]:
     for path, value in _leaves(given):
         if path == ["module", "name"] and isinstance(value, str) and re.fullmatch(r"\w+(\.\w+)*", value):
             continue
-        yield say("{file} sets {key} of {name}", file="pyproject.toml", key=".".join(path), name="[tool.flit]")
+        yield _("{file} sets {key} of {name}", file="pyproject.toml", key=".".join(path), name="[tool.flit]")
 
 
 def _poetry(given: Mapping[str, Any]) -> Iterator[str]:
@@ -162,7 +162,7 @@ def _poetry(given: Mapping[str, Any]) -> Iterator[str]:
         elif key == "scripts":
             yield from plain_values.entry_points({"scripts": value})
         elif key not in _POETRY:
-            yield say("{file} sets {key} of {name}", file="pyproject.toml", key=key, name="[tool.poetry]")
+            yield _("{file} sets {key} of {name}", file="pyproject.toml", key=key, name="[tool.poetry]")
 
 
 def _leaves(table: Mapping[str, Any]) -> Iterator[tuple[list[str], Any]]:

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from aip_magics.artifacts.packages import plain_values
-from aip_magics.artifacts.packages.bounds import leads_out
+from aip_magics.artifacts.packages.bounds import escapes_root
 from aip_magics.artifacts.packages.setup_script import parsed
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
-_MOST_SOURCE = 64 << 10  # bytes; those of large projects have 20 KiB
-_MOST = 1 << 20  # characters and items of all values together: it takes few lines to double one sixty times
-_MOST_REASONS = 5
+_MAX_SOURCE_BYTES = 64 << 10  # bytes; those of large projects have 20 KiB
+_MAX_VALUES = 1 << 20  # characters and items of all values together: it takes few lines to double one sixty times
+_MAX_REASONS = 5
 _MODULES = frozenset({"setuptools", "distutils.core", "os", "os.path", "io", "codecs", "pathlib"})
 _SETUP = frozenset({"setuptools.setup", "distutils.core.setup"})
 _FINDERS = frozenset({"setuptools.find_packages", "setuptools.find_namespace_packages"})
@@ -67,16 +67,16 @@ class _Place:
 
 def reasons(source: bytes) -> list[str]:
     """Why this setup.py is not plain, the first few with their lines; nothing where it is."""
-    if len(source) > _MOST_SOURCE:
-        return [say("{file} is too large to be read", file="setup.py")]
+    if len(source) > _MAX_SOURCE_BYTES:
+        return [_("{file} is too large to be read", file="setup.py")]
     try:
         tree = parsed(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return [say("{file} cannot be read", file="setup.py")]
+        return [_("{file} cannot be read", file="setup.py")]
     try:
-        return list(itertools.islice(_Script().follow(tree.body), _MOST_REASONS))
+        return list(itertools.islice(_Script().follow(tree.body), _MAX_REASONS))
     except (RecursionError, ValueError):  # of what nobody writes: numbers of 5,000 digits, a thousand brackets
-        return [say("{file} cannot be read", file="setup.py")]
+        return [_("{file} cannot be read", file="setup.py")]
 
 
 class _Script:
@@ -84,7 +84,7 @@ class _Script:
 
     def __init__(self) -> None:
         self._names: dict[str, Any] = {"__file__": _Place("setup.py"), "open": _Name("open"), "str": _Name("str")}
-        self._left = _MOST
+        self._left = _MAX_VALUES
 
     def follow(self, body: Sequence[ast.stmt]) -> Iterator[str]:
         """The reasons of these statements. After one that is not understood, names stand for what nobody knows."""
@@ -93,7 +93,7 @@ class _Script:
                 yield from self._statement(node)
             except _NotPlain as found:
                 line = getattr(found.node, "lineno", node.lineno)
-                yield say("{file}, line {line}: {reason}", file="setup.py", line=line, reason=found.reason)
+                yield _("{file}, line {line}: {reason}", file="setup.py", line=line, reason=found.reason)
 
     def _statement(self, node: ast.stmt) -> Iterator[str]:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -103,7 +103,7 @@ class _Script:
         elif isinstance(node, ast.With) and len(node.items) == 1 and isinstance(node.items[0].optional_vars, ast.Name):
             opened = self._value(node.items[0].context_expr)
             if not isinstance(opened, _Opened):
-                raise _NotPlain(node, say("a statement that is more than a value"))
+                raise _NotPlain(node, _("a statement that is more than a value"))
             self._names[node.items[0].optional_vars.id] = opened
             yield from self.follow(node.body)
         elif isinstance(node, ast.If) and _is_main(node):
@@ -113,7 +113,7 @@ class _Script:
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             yield from self._call_of_setup(node.value)
         else:
-            raise _NotPlain(node, say("a statement that is more than a value"))
+            raise _NotPlain(node, _("a statement that is more than a value"))
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
@@ -127,33 +127,33 @@ class _Script:
                 dotted, bound = f"{module}.{alias.name}", alias.asname or alias.name
                 known = not node.level and module in _MODULES | {"__future__"} and alias.name != "*"
             if not known:
-                raise _NotPlain(node, say("imports {name}", name=f"{module}.{alias.name}".lstrip(".")))
+                raise _NotPlain(node, _("imports {name}", name=f"{module}.{alias.name}".lstrip(".")))
             self._names[bound] = _Name(dotted)
 
     def _call_of_setup(self, call: ast.Call) -> Iterator[str]:
         called = self._called(call)
         if called not in _SETUP:
-            raise _NotPlain(call, say("calls {name}", name=called or ast.unparse(call.func)[:60]))
+            raise _NotPlain(call, _("calls {name}", name=called or ast.unparse(call.func)[:60]))
         if call.args:
-            raise _NotPlain(call, say("calls {name}", name="setup(*…)"))
+            raise _NotPlain(call, _("calls {name}", name="setup(*…)"))
         for keyword in call.keywords:
             try:
                 value = self._data(keyword.value)
                 given = {keyword.arg: value} if keyword.arg is not None else value
                 if not isinstance(given, Mapping):
-                    raise _NotPlain(keyword.value, say("calls {name}", name="setup(**…)"))
+                    raise _NotPlain(keyword.value, _("calls {name}", name="setup(**…)"))
                 for key, one in given.items():
                     for reason in _keyword(str(key), one):
                         raise _NotPlain(keyword.value, reason)
             except _NotPlain as found:
                 line = getattr(found.node, "lineno", call.lineno)
-                yield say("{file}, line {line}: {reason}", file="setup.py", line=line, reason=found.reason)
+                yield _("{file}, line {line}: {reason}", file="setup.py", line=line, reason=found.reason)
 
     def _data(self, node: ast.expr) -> Any:
         """The value of an expression that may be given a name: no function, no open file."""
         value = self._value(node)
         if isinstance(value, (_Name, _Opened)):
-            raise _NotPlain(node, say("calls {name}", name=ast.unparse(node)[:60]))
+            raise _NotPlain(node, _("calls {name}", name=ast.unparse(node)[:60]))
         return value
 
     def _value(self, node: ast.expr) -> Any:
@@ -165,7 +165,7 @@ class _Script:
             return self._table(node)
         if isinstance(node, ast.Name):
             if node.id not in self._names:
-                raise _NotPlain(node, say("{name} is not known", name=node.id))
+                raise _NotPlain(node, _("{name} is not known", name=node.id))
             return self._names[node.id]
         if isinstance(node, ast.JoinedStr):
             return self._joined(node)
@@ -175,13 +175,13 @@ class _Script:
             return self._call(node)
         if isinstance(node, ast.Attribute):
             return self._attribute(node)
-        raise _NotPlain(node, say("{name} is computed", name=ast.unparse(node)[:60]))
+        raise _NotPlain(node, _("{name} is computed", name=ast.unparse(node)[:60]))
 
     def _charged(self, node: ast.expr, value: _V) -> _V:
         for weight in _weights(value):
             self._left -= weight
             if self._left < 0:
-                raise _NotPlain(node, say("{name} is computed", name=ast.unparse(node)[:60]))
+                raise _NotPlain(node, _("{name} is computed", name=ast.unparse(node)[:60]))
         return value
 
     def _table(self, node: ast.Dict) -> dict[Any, Any]:
@@ -189,7 +189,7 @@ class _Script:
         for key, value in zip(node.keys, node.values, strict=True):
             name = self._data(key) if key is not None else None
             if not isinstance(name, str):
-                raise _NotPlain(node, say("{name} is computed", name=ast.unparse(node)[:60]))
+                raise _NotPlain(node, _("{name} is computed", name=ast.unparse(node)[:60]))
             table[name] = self._data(value)
         return self._charged(node, table)
 
@@ -199,7 +199,7 @@ class _Script:
             plain = not isinstance(part, ast.FormattedValue) or (part.format_spec is None and part.conversion == -1)
             value = self._value(part.value if isinstance(part, ast.FormattedValue) else part)
             if not plain or not isinstance(value, (str, int)):
-                raise _NotPlain(node, say("{name} is computed", name=ast.unparse(node)[:60]))
+                raise _NotPlain(node, _("{name} is computed", name=ast.unparse(node)[:60]))
             parts.append(str(value))
         return self._charged(node, "".join(parts))
 
@@ -214,7 +214,7 @@ class _Script:
                 return self._charged(node, left + right)
             if isinstance(left, list) and isinstance(right, list):
                 return self._charged(node, left + right)
-        raise _NotPlain(node, say("{name} is computed", name=ast.unparse(node)[:60]))
+        raise _NotPlain(node, _("{name} is computed", name=ast.unparse(node)[:60]))
 
     def _attribute(self, node: ast.Attribute) -> Any:
         owner = self._value(node.value)
@@ -222,7 +222,7 @@ class _Script:
             return _Name(f"{owner.dotted}.{node.attr}")
         if isinstance(owner, _Place) and node.attr == "parent" and owner.path:
             return _Place(owner.path.rpartition("/")[0])
-        raise _NotPlain(node, say("{name} is computed", name=ast.unparse(node)[:60]))
+        raise _NotPlain(node, _("{name} is computed", name=ast.unparse(node)[:60]))
 
     def _called(self, call: ast.Call) -> str:
         """The dotted name of what is called, where that is something imported."""
@@ -243,7 +243,7 @@ class _Script:
             return self._open(call, arguments[0])
         if name in _FINDERS and not set(given) - _FIND_KEYS and len(arguments) <= 1:
             if any(plain_values.strays([*arguments, given])) or not _literal([*arguments, *given.values()]):
-                raise _NotPlain(call, say("calls {name}", name=ast.unparse(call)[:60]))
+                raise _NotPlain(call, _("calls {name}", name=ast.unparse(call)[:60]))
             return _Found()
         if name in _SAME_PATH and len(arguments) == 1 and not given and isinstance(arguments[0], (_Place, str)):
             return arguments[0]
@@ -255,7 +255,7 @@ class _Script:
             return _join(call, arguments)
         if name == "pathlib.Path.cwd" and not arguments and not given:
             return _Place("")
-        raise _NotPlain(call, say("calls {name}", name=name or ast.unparse(call.func)[:60]))
+        raise _NotPlain(call, _("calls {name}", name=name or ast.unparse(call.func)[:60]))
 
     def _method(self, call: ast.Call, method: ast.Attribute) -> Any:
         owner = self._value(method.value)
@@ -272,12 +272,12 @@ class _Script:
                 return _join(call, [owner, *arguments])
             if method.attr in _OF_PATH and not arguments and not given:
                 return owner
-        raise _NotPlain(call, say("calls {name}", name=ast.unparse(call.func)[:60]))
+        raise _NotPlain(call, _("calls {name}", name=ast.unparse(call.func)[:60]))
 
     def _open(self, call: ast.Call, path: Any) -> _Opened:
         place = _join(call, [path])
         if not place.path or not plain_values.stays_inside(place.path):
-            raise _NotPlain(call, say("{name} is computed", name=ast.unparse(call)[:60]))
+            raise _NotPlain(call, _("{name} is computed", name=ast.unparse(call)[:60]))
         return _Opened()
 
 
@@ -289,11 +289,11 @@ def _keyword(key: str, value: Any) -> Iterator[str]:
         if isinstance(value, _Found) and key == "packages":
             return
         if not _literal([value]):
-            yield say("{name} is computed", name=key)
+            yield _("{name} is computed", name=key)
         yield from plain_values.outside(key, value)
     elif key not in plain_values.TEXTS:
-        yield say("gives setup() {key}=", key=key)
-    elif key in ("name", "version") and isinstance(value, str) and leads_out(value):
+        yield _("gives setup() {key}=", key=key)
+    elif key in ("name", "version") and isinstance(value, str) and escapes_root(value):
         yield from plain_values.outside(key, value)
 
 
@@ -326,16 +326,16 @@ def _check_reading(call: ast.Call, modes: Sequence[Any], given: Mapping[str | No
     mode = given.get("mode", modes[0] if modes else "r")
     plain = not set(given) - {"mode", "encoding", "errors"} and len(call.args) <= 3
     if not plain or not isinstance(mode, str) or not mode.startswith("r") or set(mode) - set("rbtU"):
-        raise _NotPlain(call, say("calls {name}", name=ast.unparse(call)[:60]))
+        raise _NotPlain(call, _("calls {name}", name=ast.unparse(call)[:60]))
 
 
 def _join(node: ast.AST, parts: Sequence[Any]) -> _Place:
     """The path of these parts, of which the first may be a place already."""
     texts = [part.path if isinstance(part, _Place) else part for part in parts]
     if not all(isinstance(text, str) for text in texts) or any(isinstance(part, _Place) for part in parts[1:]):
-        raise _NotPlain(node, say("{name} is computed", name=ast.unparse(node)[:60]))
+        raise _NotPlain(node, _("{name} is computed", name=ast.unparse(node)[:60]))
     if strayed := next(plain_values.strays(texts), None):
-        raise _NotPlain(node, say("{key} leads out of it, to {path!r}", key=ast.unparse(node)[:60], path=strayed))
+        raise _NotPlain(node, _("{key} leads out of it, to {path!r}", key=ast.unparse(node)[:60], path=strayed))
     return _Place("/".join(text.strip("/") for text in texts if text))
 
 

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from aip_magics.artifacts.packages.bounds import leads_out
-from aip_magics.language import say
+from aip_magics.artifacts.packages.bounds import escapes_root
+from aip_magics.i18n import gettext as _
 
 # Keywords of setup() and keys of setup.cfg and [tool.setuptools], with _ for -: what they say is only told …
 TEXTS = frozenset(
@@ -35,7 +35,7 @@ _OWN_GROUPS = ("distutils.", "setuptools.", "egg_info.")  # commands and hooks o
 
 def stays_inside(path: str) -> bool:
     """Whether a path or a pattern names only what lies in the archive."""
-    return not leads_out(path) and not path.startswith("~") and "$" not in path
+    return not escapes_root(path) and not path.startswith("~") and "$" not in path
 
 
 def strays(value: Any) -> Iterator[str]:
@@ -55,7 +55,7 @@ def strays(value: Any) -> Iterator[str]:
 def outside(key: str, value: Any) -> Iterator[str]:
     """Why a value that names files is not plain."""
     for path in strays(value):
-        yield say("{key} leads out of it, to {path!r}", key=key, path=path[:200])
+        yield _("{key} leads out of it, to {path!r}", key=key, path=path[:200])
 
 
 def entry_points(value: Any) -> Iterator[str]:
@@ -63,21 +63,21 @@ def entry_points(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         value = _groups(value)
     if not isinstance(value, Mapping):
-        yield say("its entry points are computed")
+        yield _("its entry points are computed")
         return
     for group, given in value.items():
         lines = given.splitlines() if isinstance(given, str) else given
         if isinstance(lines, Mapping):
             lines = [f"{name} = {target}" for name, target in lines.items()]
         if str(group).startswith(_OWN_GROUPS):
-            yield say("it brings commands for whoever builds it ({group})", group=group)
+            yield _("it brings commands for whoever builds it ({group})", group=group)
         elif not isinstance(lines, (list, tuple)):
-            yield say("its entry points are computed")
+            yield _("its entry points are computed")
         else:
             for line in lines:
                 name = str(line).partition("=")[0].strip()
                 if name and not name.startswith("#") and not (_ENTRY.fullmatch(name) and stays_inside(name)):
-                    yield say("{key} leads out of it, to {path!r}", key="entry_points", path=name[:200])
+                    yield _("{key} leads out of it, to {path!r}", key="entry_points", path=name[:200])
 
 
 def _groups(text: str) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from aip_magics.artifacts.saved_models.graph import Graph, graphs
+from aip_magics.artifacts.saved_models.inspection import read
 from aip_magics.artifacts.saved_models.ops import lacking
-from aip_magics.artifacts.saved_models.reading import read
 
 __all__ = ["Graph", "graphs", "lacking", "read"]

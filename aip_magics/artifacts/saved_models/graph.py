@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from aip_magics.artifacts.saved_models import text, wire
+from aip_magics.artifacts.saved_models import pbtxt_reader, protobuf_reader
 from aip_magics.artifacts.saved_models.schema import Field, Message, Tree, map_field
 
-MOST_FIELDS = 2_500_000  # a graph of 100,000 nodes has 1.5 million, which are read in about three seconds
+MAX_FIELDS = 2_500_000  # a graph of 100,000 nodes has 1.5 million, which are read in about three seconds
 _NESTED = 4  # functions named by the attributes of a function that is named by …
 _SERVED = frozenset({"serve"})
 _INIT_COLLECTIONS = frozenset({"saved_model_main_op", "legacy_init_op"})
@@ -65,10 +65,10 @@ def graphs(path: Path, attributes: frozenset[str]) -> tuple[Graph, ...]:
     """
     schema = _schema(attributes)
     if path.suffix == ".pbtxt":
-        tree = text.read(text.opened(path), schema)
+        tree = pbtxt_reader.read(pbtxt_reader.opened(path), schema)
     else:
         with path.open("rb") as file:
-            tree = wire.read(file, path.stat().st_size, schema, MOST_FIELDS)
+            tree = protobuf_reader.read(file, path.stat().st_size, schema, MAX_FIELDS)
     found: list[tuple[frozenset[str], Graph]] = tree.get("meta_graphs", [])
     served = tuple(graph for tags, graph in found if tags == _SERVED)
     return served or tuple(graph for _tags, graph in found)

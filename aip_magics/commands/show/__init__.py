@@ -1,28 +1,28 @@
 """`--show gcloud|curl|python` and `--dry-run`: what would be sent, as lines that can be run, or as the requests."""
 
-from aip_magics.commands.options import add_sending
-from aip_magics.commands.show.preview import DryRun, preview
-from aip_magics.commands.show.sending import (
-    Call,
-    Fetch,
+from aip_magics.commands.common.options import add_dry_run
+from aip_magics.commands.show.planned_calls import (
+    Download,
     MakeBucket,
+    PlannedCall,
     Sync,
     Upload,
     Wait,
     deployment_calls,
-    equivalent,
+    render_script,
 )
+from aip_magics.commands.show.preview import DryRun, preview
 
 __all__ = [
-    "Call",
+    "Download",
     "DryRun",
-    "Fetch",
     "MakeBucket",
+    "PlannedCall",
     "Sync",
     "Upload",
     "Wait",
-    "add_sending",
+    "add_dry_run",
     "deployment_calls",
-    "equivalent",
     "preview",
+    "render_script",
 ]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from aip_magics.client import Request
 from aip_magics.commands.show import shell
-from aip_magics.commands.show.sending import Call, Fetch, MakeBucket, Sync, Upload, Wait
+from aip_magics.commands.show.planned_calls import Download, MakeBucket, PlannedCall, Sync, Upload, Wait
 from aip_magics.errors import OptionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.storage import paths
 
 if TYPE_CHECKING:
@@ -23,16 +23,16 @@ _FUNCTION = 'call() { printf \'header = "Authorization: Bearer %s"\' "$token" | 
 _NAME = r"""sed -n 's/.*"name": *"\(projects\/[^"]*\/operations\/[^"]*\)".*/\1/p' | head -n 1"""
 
 
-def lines(sent: Sequence[Call], target: Target) -> list[str]:
+def lines(sent: Sequence[PlannedCall], target: Target) -> list[str]:
     """The lines. What is waited for keeps its operation in `$operation`."""
-    found = list(_surroundings(target))
+    found = list(_preamble(target))
     for index, call in enumerate(sent):
         waited = index + 1 < len(sent) and isinstance(sent[index + 1], Wait)
         found += _line(call, target, waited)
     return found
 
 
-def _surroundings(target: Target) -> Iterator[str]:
+def _preamble(target: Target) -> Iterator[str]:
     if shell.is_local(target):
         yield shell.SERVER_ENV
         yield f'token=$(cat "${shell.TOKEN_FILE}") ml="${shell.ML}" storage="${shell.STORAGE}"'
@@ -48,7 +48,7 @@ def _call(method: str, base: str, path: str, query: str, *options: str) -> str:
     return " ".join([f"call -X {method}", *options, f'"${{{base}}}{url}"'])
 
 
-def _line(call: Call, target: Target, waited: bool) -> list[str]:
+def _line(call: PlannedCall, target: Target, waited: bool) -> list[str]:
     if isinstance(call, MakeBucket):
         query = urllib.parse.urlencode({"project": target.project})
         json = shlex.quote(shell.one_line({"name": call.name, "location": call.location}))
@@ -62,7 +62,7 @@ def _line(call: Call, target: Target, waited: bool) -> list[str]:
         return [_call("POST", "storage", paths.of_uploads(call.bucket)[1:], query, kind, data)]
     if isinstance(call, Sync):
         return _sync(call, target)
-    if isinstance(call, Fetch):
+    if isinstance(call, Download):
         return list(_fetch(call))
     if isinstance(call, Wait):
         return _wait(call, target)
@@ -72,12 +72,12 @@ def _line(call: Call, target: Target, waited: bool) -> list[str]:
 def _sync(call: Sync, target: Target) -> list[str]:
     """Each file, whatever lies there: comparing takes a reader of JSON, which curl is not."""
     if call.delete_extra:
-        text = say("curl cannot remove what has no file here")
-        raise OptionError(text, where="--show curl", fix=say("one of {names}", names="--show gcloud, --show python"))
+        text = _("curl cannot remove what has no file here")
+        raise OptionError(text, where="--show curl", fix=_("one of {names}", names="--show gcloud, --show python"))
     return [line for file in call.files for line in _line(file, target, False)]
 
 
-def _fetch(call: Fetch) -> Iterator[str]:
+def _fetch(call: Download) -> Iterator[str]:
     folders = dict.fromkeys(str((call.directory / name).parent) for name in call.names)
     yield shell.words("mkdir", "-p", *folders)
     for name in call.names:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from aip_magics.client import Request
 from aip_magics.commands.show import shell
-from aip_magics.commands.show.sending import Address, Call, Fetch, MakeBucket, Sync, Upload, Wait
-from aip_magics.language import say
+from aip_magics.commands.show.planned_calls import Address, Download, MakeBucket, PlannedCall, Sync, Upload, Wait
+from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:
     from aip_magics.targets import Target
@@ -33,16 +33,16 @@ _METHODS = {
 }
 
 
-def lines(sent: Sequence[Call], target: Target) -> list[str]:
+def lines(sent: Sequence[PlannedCall], target: Target) -> list[str]:
     """The commands. gcloud polls by itself: waiting is a command of its own only for an operation that is named."""
-    found = list(_surroundings(target))
+    found = list(_preamble(target))
     for index, call in enumerate(sent):
         waited = any(isinstance(later, Wait) for later in sent[index + 1 :])
         found += _command(call, target, waited)
     return found
 
 
-def _surroundings(target: Target) -> Iterator[str]:
+def _preamble(target: Target) -> Iterator[str]:
     """Environment variables that lead gcloud to the target."""
     settings = target.settings
     if shell.is_local(target):
@@ -60,7 +60,7 @@ def _surroundings(target: Target) -> Iterator[str]:
         yield from shell.exports({shell.STORAGE: f"{target.storage_url}/"})
 
 
-def _command(call: Call, target: Target, waited: bool) -> list[str]:
+def _command(call: PlannedCall, target: Target, waited: bool) -> list[str]:
     project = f"--project={target.project}"
     if isinstance(call, MakeBucket):
         there = shell.words("gcloud", "storage", "buckets", "describe", f"gs://{call.name}", project)
@@ -70,7 +70,7 @@ def _command(call: Call, target: Target, waited: bool) -> list[str]:
         return [shell.words("gcloud", "storage", "cp", str(call.path), f"gs://{call.bucket}/{call.object}")]
     if isinstance(call, Sync):
         return [_sync(call)]
-    if isinstance(call, Fetch):
+    if isinstance(call, Download):
         return [shell.words("mkdir", "-p", str(call.directory)), _fetch(call)]
     if isinstance(call, Wait):
         return [_operation("wait", call.operation.rpartition("/")[2], target)] if call.operation else []
@@ -87,7 +87,7 @@ def _sync(call: Sync) -> str:
     return shell.words("gcloud", "storage", "rsync", *flags, str(call.directory), f"gs://{call.bucket}/{call.prefix}")
 
 
-def _fetch(call: Fetch) -> str:
+def _fetch(call: Download) -> str:
     source = f"gs://{call.bucket}/{call.prefix}"
     if call.all:
         return shell.words("gcloud", "storage", "rsync", "--recursive", "--checksums-only", source, str(call.directory))
@@ -196,7 +196,7 @@ def _predict(at: Address, body: Mapping[str, Any], target: Target) -> list[str]:
 def _unsendable(names: set[str]) -> list[str]:
     if not names:
         return []
-    return [f"# {say('gcloud cannot send: {names}', names=', '.join(sorted(names)))}"]
+    return [f"# {_('gcloud cannot send: {names}', names=', '.join(sorted(names)))}"]
 
 
 def _pairs(values: Mapping[str, str]) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from aip_magics.client import Request
-from aip_magics.commands.base import Context
-from aip_magics.commands.show.sending import Call, equivalent
+from aip_magics.commands.common.command import Context
+from aip_magics.commands.show.planned_calls import PlannedCall, render_script
 
 if TYPE_CHECKING:
     from aip_magics.targets import Target
@@ -34,11 +34,13 @@ class DryRun:
     choices: tuple[Any, ...] = ()
 
 
-def preview(args: argparse.Namespace, context: Context, target: Target, sent: Sequence[Call]) -> DryRun | str | None:
+def preview(
+    args: argparse.Namespace, context: Context, target: Target, sent: Sequence[PlannedCall]
+) -> DryRun | str | None:
     """What `--show` (a text) or `--dry-run` asks for, shown and returned; None where the calls are to be sent."""
     result: DryRun | str
     if args.show:
-        result = equivalent(args.show, sent, target)
+        result = render_script(args.show, sent, target)
     elif args.dry_run:
         result = DryRun(tuple(_planned(call, target) for call in sent if isinstance(call, Request)))
     else:

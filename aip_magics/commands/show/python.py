@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aip_magics.client import Request
-from aip_magics.commands.show.sending import Address, Call, Fetch, MakeBucket, Sync, Upload, Wait
+from aip_magics.commands.show.planned_calls import Address, Download, MakeBucket, PlannedCall, Sync, Upload, Wait
 from aip_magics.targets.state import STATE_FILE
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
-def lines(sent: Sequence[Call], target: Target) -> list[str]:
+def lines(sent: Sequence[PlannedCall], target: Target) -> list[str]:
     """The program: `ml` is the API, `answer` its last answer, which is printed."""
     found = [*_imports(sent, target), *_clients(sent, target)]
     for call in sent:
@@ -25,13 +25,13 @@ def lines(sent: Sequence[Call], target: Target) -> list[str]:
     return found
 
 
-def _imports(sent: Sequence[Call], target: Target) -> Iterator[str]:
+def _imports(sent: Sequence[PlannedCall], target: Target) -> Iterator[str]:
     local = target.kind == "local"
     if local:
         yield from ("import json", "import pathlib")
     if any(isinstance(call, Wait) for call in sent):
         yield "import time"
-    if not local and any(isinstance(call, Fetch) for call in sent):
+    if not local and any(isinstance(call, Download) for call in sent):
         yield "import pathlib"
     if not local:
         yield "import google.auth"
@@ -43,7 +43,7 @@ def _imports(sent: Sequence[Call], target: Target) -> Iterator[str]:
         yield "from googleapiclient import discovery"
 
 
-def _clients(sent: Sequence[Call], target: Target) -> Iterator[str]:
+def _clients(sent: Sequence[PlannedCall], target: Target) -> Iterator[str]:
     local = target.kind == "local"
     if local:
         # The program asks the server's own file for address and token: neither is in the text.
@@ -60,15 +60,15 @@ def _clients(sent: Sequence[Call], target: Target) -> Iterator[str]:
         yield f"gcs = storage.Client({target.project!r}, credentials, client_options={options})"
 
 
-def _uploads(sent: Sequence[Call]) -> bool:
-    return any(isinstance(call, (MakeBucket, Upload, Sync, Fetch)) for call in sent)
+def _uploads(sent: Sequence[PlannedCall]) -> bool:
+    return any(isinstance(call, (MakeBucket, Upload, Sync, Download)) for call in sent)
 
 
-def _calls(sent: Sequence[Call]) -> bool:
+def _calls(sent: Sequence[PlannedCall]) -> bool:
     return any(isinstance(call, (Request, Wait)) for call in sent)
 
 
-def _lines(call: Call, target: Target) -> list[str]:
+def _lines(call: PlannedCall, target: Target) -> list[str]:
     if isinstance(call, MakeBucket):
         bucket = f"gcs.bucket({call.name!r})"
         return [f"if not {bucket}.exists():", f"    {bucket}.create(location={call.location!r})"]
@@ -76,7 +76,7 @@ def _lines(call: Call, target: Target) -> list[str]:
         return [f"gcs.bucket({call.bucket!r}).blob({call.object!r}).upload_from_filename({str(call.path)!r})"]
     if isinstance(call, Sync):
         return [*(line for file in call.files for line in _lines(file, target)), *_removal(call)]
-    if isinstance(call, Fetch):
+    if isinstance(call, Download):
         return list(_fetch(call))
     if isinstance(call, Wait):
         return _wait(call, target)
@@ -98,7 +98,7 @@ def _removal(call: Sync) -> list[str]:
     ]
 
 
-def _fetch(call: Fetch) -> Iterator[str]:
+def _fetch(call: Download) -> Iterator[str]:
     for folder in dict.fromkeys(str((call.directory / name).parent) for name in call.names):
         yield f"pathlib.Path({folder!r}).mkdir(parents=True, exist_ok=True)"
     for name in call.names:

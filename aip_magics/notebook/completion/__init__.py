@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from aip_magics.commands.verbs import VERBS
-from aip_magics.notebook.completion.body import complete_body
-from aip_magics.notebook.completion.line import complete_line
-from aip_magics.notebook.completion.values import NOTHING, Offer
+from aip_magics.notebook.completion.cell_body import complete_body
+from aip_magics.notebook.completion.magic_line import complete_line
+from aip_magics.notebook.completion.values import NOTHING, ValueHint
 
 __all__ = ["complete", "matches"]
 
@@ -31,7 +31,7 @@ def matches(context: Any, names: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def complete(text: str, line_number: int, column: int, names: Mapping[str, Any]) -> Offer:
+def complete(text: str, line_number: int, column: int, names: Mapping[str, Any]) -> ValueHint:
     """What fits at the cursor, which is in this line (from 0) and column of the cell's text."""
     lines = text.split("\n")
     line = lines[line_number]

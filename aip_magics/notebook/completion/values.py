@@ -11,15 +11,15 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from aip_magics import catalog
-from aip_magics.commands import known
+from aip_magics.commands.common import name_cache
 from aip_magics.errors import AipError
 
-MOST_FILES = 5000  # of a directory that are looked at
+MAX_FILES = 5000  # of a directory that are looked at
 _OF_IPYTHON = frozenset({"In", "Out", "exit", "quit", "open", "get_ipython"})
 
 
 @dataclasses.dataclass(frozen=True)
-class Offer:
+class ValueHint:
     """`texts`, the best first, each to stand in the place of `fragment`, which ends at the cursor."""
 
     fragment: str
@@ -27,17 +27,17 @@ class Offer:
     kind: str = "param"
 
 
-NOTHING = Offer("", ())
+NOTHING = ValueHint("", ())
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class CompletionContext:
     """Where a value is to stand: the variables of the notebook, and what else the line gives (by its destination)."""
 
     names: Mapping[str, Any]
     given: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
-    def known(self) -> known.Names:
+    def cached_names(self) -> name_cache.CachedNames:
         """The names known at the target that the line means."""
         from aip_magics import settings
         from aip_magics.notebook.session import current_session
@@ -45,7 +45,7 @@ class Place:
         here = current_session()
         target, project, region, endpoint = (self.given.get(name) or None for name in _PLACE)
         try:
-            return known.read(
+            return name_cache.read(
                 settings.resolve(
                     target=target,
                     project=project,
@@ -56,13 +56,13 @@ class Place:
                 )
             )
         except AipError:
-            return known.Names()
+            return name_cache.CachedNames()
 
 
 _PLACE = ("target", "project", "region", "endpoint")
 
 
-def offered(what: str, written: str, place: Place) -> list[str]:
+def hints_for(what: str, written: str, place: CompletionContext) -> list[str]:
     """What can stand where `what` is wanted (a destination of the parser, a field of the API), and starts like this."""
     if written.startswith("$"):
         return variables(written, what, place)
@@ -72,7 +72,7 @@ def offered(what: str, written: str, place: Place) -> list[str]:
     return [*fitting, *found]
 
 
-def variables(written: str, what: str, place: Place, *, fitting_only: bool = False) -> list[str]:
+def variables(written: str, what: str, place: CompletionContext, *, fitting_only: bool = False) -> list[str]:
     """`$name` of the notebook's variables; those that fit stand first, and modules, functions and classes nowhere."""
     start = written.removeprefix("$")
     fits = _FITS.get(what, _is_plain)
@@ -96,14 +96,14 @@ def unquoted(written: str) -> str:
     return written
 
 
-def paths(written: str, _place: Place) -> Iterator[str]:
+def paths(written: str, _place: CompletionContext) -> Iterator[str]:
     """Directories (with a / at the end) and files that go on like this, quoted where the line asks for it."""
     typed = unquoted(written)
     head, _, start = typed.rpartition("/")
     folder = f"{head}/" if "/" in typed else ""
     try:
         with os.scandir(os.path.expanduser(folder) or ".") as entries:
-            found = [(not entry.is_dir(), entry.name) for entry in itertools.islice(entries, MOST_FILES)]
+            found = [(not entry.is_dir(), entry.name) for entry in itertools.islice(entries, MAX_FILES)]
     except OSError:
         return
     for is_file, name in sorted(found):
@@ -112,34 +112,34 @@ def paths(written: str, _place: Place) -> Iterator[str]:
             yield path if unquoted(path) == path else shlex.quote(path)
 
 
-def _paths_and_buckets(written: str, place: Place) -> Iterator[str]:
+def _paths_and_buckets(written: str, place: CompletionContext) -> Iterator[str]:
     yield from _buckets(written, place)
     if not written.startswith("gs://"):
         yield from paths(written, place)
 
 
-def _buckets(written: str, place: Place) -> Iterator[str]:
+def _buckets(written: str, place: CompletionContext) -> Iterator[str]:
     if "gs://".startswith(written[:5]) and written.count("/") < 3:
-        yield from _starting(written, (f"gs://{bucket}" for bucket in place.known().buckets))
+        yield from _starting(written, (f"gs://{bucket}" for bucket in place.cached_names().buckets))
 
 
-def _models(written: str, place: Place) -> list[str]:
-    return _starting(written, sorted(place.known().models))
+def _models(written: str, place: CompletionContext) -> list[str]:
+    return _starting(written, sorted(place.cached_names().models))
 
 
-def _versions(written: str, place: Place) -> list[str]:
-    return _starting(written, place.known().models.get(place.given.get("model", ""), ()))
+def _versions(written: str, place: CompletionContext) -> list[str]:
+    return _starting(written, place.cached_names().models.get(place.given.get("model", ""), ()))
 
 
-def _machine_types(written: str, _place: Place) -> list[str]:
+def _machine_types(written: str, _place: CompletionContext) -> list[str]:
     return _starting(written, (machine.name for machine in catalog.machine_types()))
 
 
-def _runtimes(written: str, _place: Place) -> list[str]:
+def _runtimes(written: str, _place: CompletionContext) -> list[str]:
     return _starting(written, (runtime.version for runtime in catalog.runtimes()))
 
 
-def _pythons(written: str, place: Place) -> list[str]:
+def _pythons(written: str, place: CompletionContext) -> list[str]:
     chosen = place.given.get("runtime_version")
     found = dict.fromkeys(
         python for runtime in catalog.runtimes() if chosen in (None, "", runtime.version) for python in runtime.python
@@ -147,11 +147,11 @@ def _pythons(written: str, place: Place) -> list[str]:
     return _starting(written, found)
 
 
-def _regions(written: str, _place: Place) -> list[str]:
+def _regions(written: str, _place: CompletionContext) -> list[str]:
     return _starting(written, catalog.global_regions())
 
 
-def _checks(written: str, _place: Place) -> list[str]:
+def _checks(written: str, _place: CompletionContext) -> list[str]:
     from aip_magics import checks
 
     return _starting(written, [*checks.RULES, *checks.ONLINE_RULES])
@@ -184,7 +184,7 @@ def _is_rows(value: object) -> bool:
     return isinstance(value, (list, tuple)) or hasattr(type(value), "tolist") or hasattr(type(value), "to_numpy")
 
 
-_Source = Callable[[str, Place], Any]
+_Source = Callable[[str, CompletionContext], Any]
 _SOURCES: dict[str, _Source] = {
     "origin": _paths_and_buckets,
     "model_dir": _paths_and_buckets,

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from aip_magics.errors import AipError
-from aip_magics.language import say
-from aip_magics.notebook.form import drawing, places
-from aip_magics.notebook.form.places import BUCKETS, Listing
-from aip_magics.notebook.form.widgets import Kit
+from aip_magics.i18n import gettext as _
+from aip_magics.notebook.form import file_listing, markup
+from aip_magics.notebook.form.file_listing import BUCKETS, DirectoryListing
+from aip_magics.notebook.form.widgets import WidgetFactory
 from aip_magics.targets import Target
 
 LOCAL = "local"
@@ -22,20 +22,20 @@ class Browser:
     A listing is read in a thread: a bucket may be far away, and the form stays usable meanwhile.
     """
 
-    def __init__(self, kit: Kit, target: Callable[[], Target], choose: Callable[[str], None]) -> None:
+    def __init__(self, kit: WidgetFactory, target: Callable[[], Target], choose: Callable[[str], None]) -> None:
         self._target = target
         self._choose = choose
         self._place = ""
         self._asked = 0  # counts what was asked for, so that a late answer to an earlier question is not shown
         self._thread: threading.Thread | None = None
-        self.where = kit.dropdown(say("Look in"), [(say("local directories"), LOCAL), (say("buckets"), BUCKETS)])
-        self.folders = kit.list(say("Folders"))
+        self.where = kit.dropdown(_("Look in"), [(_("local directories"), LOCAL), (_("buckets"), BUCKETS)])
+        self.folders = kit.list(_("Folders"))
         self.note = kit.note()
         self._buttons = (
-            kit.button(say("Open"), self._open_selected),
-            kit.button(say("Up"), lambda: self.look(places.above(self._place))),
-            kit.button(say("Choose this folder"), lambda: self._chosen(self._place)),
-            kit.button(say("Close the list"), self.close),
+            kit.button(_("Open"), self._open_selected),
+            kit.button(_("Up"), lambda: self.look(file_listing.above(self._place))),
+            kit.button(_("Choose this folder"), lambda: self._chosen(self._place)),
+            kit.button(_("Close the list"), self.close),
         )
         self._children = (self.where, kit.row(self.folders, self.note), kit.row(*self._buttons))
         self.box = kit.column()
@@ -44,7 +44,7 @@ class Browser:
     def open(self, origin: str) -> None:
         """Show the controls, and what lies around this origin."""
         self.box.children = self._children
-        self.look(places.start(origin))
+        self.look(file_listing.start(origin))
 
     def close(self) -> None:
         """Put the controls away."""
@@ -55,7 +55,7 @@ class Browser:
         """List this place; returns at once."""
         self._asked += 1
         self._place = place
-        self.note.value = drawing.busy(say("looking into {place} …", place=place))
+        self.note.value = markup.busy(_("looking into {place} …", place=place))
         target = self._target()
         self._thread = threading.Thread(
             target=self._list, args=(place, self._asked, target), name="aip_magics browse", daemon=True
@@ -69,19 +69,19 @@ class Browser:
 
     def _list(self, place: str, asked: int, target: Target) -> None:
         try:
-            found = places.listing(place, target)
+            found = file_listing.listing(place, target)
         except AipError as error:
             if asked == self._asked:
-                self.note.value = drawing.error(error)
+                self.note.value = markup.error(error)
             return
         if asked == self._asked:
             self._show(found)
 
-    def _show(self, found: Listing) -> None:
+    def _show(self, found: DirectoryListing) -> None:
         self._place = found.place
         self.folders.options = [(entry.name, entry.place) for entry in found.entries]
-        more = say(" (the first {count})", count=len(found.entries)) if found.more else ""
-        self.note.value = drawing.note(found.place + more)
+        more = _(" (the first {count})", count=len(found.entries)) if found.more else ""
+        self.note.value = markup.note(found.place + more)
 
     def _open_selected(self) -> None:
         label, place = self.folders.label, self.folders.value
@@ -94,11 +94,11 @@ class Browser:
 
     def _chosen(self, place: str) -> None:
         if place == BUCKETS:
-            self.note.value = drawing.note(say("open a bucket first"))
+            self.note.value = markup.note(_("open a bucket first"))
             return
         self.close()
         self._choose(place)
 
     def _moved(self, change: Any) -> None:
         if (change["new"] == BUCKETS) != self._place.startswith(BUCKETS):
-            self.look(BUCKETS if change["new"] == BUCKETS else places.start(""))
+            self.look(BUCKETS if change["new"] == BUCKETS else file_listing.start(""))

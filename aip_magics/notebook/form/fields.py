@@ -6,7 +6,7 @@ import dataclasses
 import re
 from typing import Literal
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.spec import Model, Version, field_types
 
 Kind = Literal["text", "choice", "check", "area"]
@@ -26,53 +26,51 @@ class Field:
 
 def fields() -> tuple[Field, ...]:
     """All fields, in the language in use."""
-    return (*_model(say("Model")), *_version(say("Version")), *_scaling(say("Scaling")), *_test(say("Test")))
+    return (*_model(_("Model")), *_version(_("Version")), *_scaling(_("Scaling")), *_test(_("Test")))
 
 
 def _model(section: str) -> tuple[Field, ...]:
     return (
-        Field("model", "text", section, say("Model name"), say("left out: name of the directory"), ("model.name",)),
-        Field("endpoint", "choice", section, say("Endpoint"), "", ("region", "target")),
-        Field("region", "choice", section, say("Region"), "", ("model.regions",)),
-        Field("logging", "check", section, say("Log requests"), "", ("model.onlinePredictionLogging",)),
-        Field("consoleLogging", "check", section, say("Log output of the nodes"), "", _CONSOLE),
-        Field("modelDescription", "text", section, say("Model description"), "", ("model.description",)),
-        Field("modelLabels", "text", section, say("Model labels"), _PAIRS, ("model.labels",)),
+        Field("model", "text", section, _("Model name"), _("left out: name of the directory"), ("model.name",)),
+        Field("endpoint", "choice", section, _("Endpoint"), "", ("region", "target")),
+        Field("region", "choice", section, _("Region"), "", ("model.regions",)),
+        Field("logging", "check", section, _("Log requests"), "", ("model.onlinePredictionLogging",)),
+        Field("consoleLogging", "check", section, _("Log output of the nodes"), "", _CONSOLE),
+        Field("modelDescription", "text", section, _("Model description"), "", ("model.description",)),
+        Field("modelLabels", "text", section, _("Model labels"), _PAIRS, ("model.labels",)),
     )
 
 
 def _version(section: str) -> tuple[Field, ...]:
     return (
-        Field("version", "text", section, say("Version name"), say("left out: the next free one"), ("version.name",)),
-        Field("replace", "check", section, say("Replace this version"), "", ("replace",)),
-        Field("description", "text", section, say("Description"), "", ("version.description",)),
-        Field("origin", "text", section, say("Model URI"), say("directory of the model, local or gs://"), _ORIGIN),
-        Field("trust", "check", section, say("Trust its code"), "", ("trust",)),
-        Field("framework", "choice", section, say("Framework"), "", ("version.framework",)),
-        Field("frameworkVersion", "choice", section, say("Framework version")),
-        Field("runtimeVersion", "choice", section, say("Runtime version"), "", ("version.runtimeVersion",)),
-        Field("pythonVersion", "choice", section, say("Python version"), "", ("version.pythonVersion",)),
-        Field("machineType", "choice", section, say("Machine type"), "", ("version.machineType",)),
+        Field("version", "text", section, _("Version name"), _("left out: the next free one"), ("version.name",)),
+        Field("replace", "check", section, _("Replace this version"), "", ("replace",)),
+        Field("description", "text", section, _("Description"), "", ("version.description",)),
+        Field("origin", "text", section, _("Model URI"), _("directory of the model, local or gs://"), _ORIGIN),
+        Field("trust", "check", section, _("Trust its code"), "", ("trust",)),
+        Field("framework", "choice", section, _("Framework"), "", ("version.framework",)),
+        Field("frameworkVersion", "choice", section, _("Framework version")),
+        Field("runtimeVersion", "choice", section, _("Runtime version"), "", ("version.runtimeVersion",)),
+        Field("pythonVersion", "choice", section, _("Python version"), "", ("version.pythonVersion",)),
+        Field("machineType", "choice", section, _("Machine type"), "", ("version.machineType",)),
         Field(
             "packageUris",
             "text",
             section,
-            say("Custom code"),
-            say("packages (.tar.gz), local or gs://, with commas between"),
+            _("Custom code"),
+            _("packages (.tar.gz), local or gs://, with commas between"),
             ("version.packageUris",),
         ),
-        Field(
-            "predictionClass", "text", section, say("Prediction class"), "module.Class", ("version.predictionClass",)
-        ),
-        Field("serviceAccount", "text", section, say("Service account"), "", ("version.serviceAccount",)),
-        Field("labels", "text", section, say("Labels"), _PAIRS, ("version.labels",)),
-        Field("logTable", "text", section, say("BigQuery table"), say("log requests: project.dataset.table"), (_LOG,)),
+        Field("predictionClass", "text", section, _("Prediction class"), "module.Class", ("version.predictionClass",)),
+        Field("serviceAccount", "text", section, _("Service account"), "", ("version.serviceAccount",)),
+        Field("labels", "text", section, _("Labels"), _PAIRS, ("version.labels",)),
+        Field("logTable", "text", section, _("BigQuery table"), _("log requests: project.dataset.table"), (_LOG,)),
         Field(
             "logShare",
             "text",
             section,
-            say("Share of requests"),
-            say("log requests: 0 to 1 of them"),
+            _("Share of requests"),
+            _("log requests: 0 to 1 of them"),
             (f"{_LOG}.samplingPercentage",),
         ),
     )
@@ -81,29 +79,29 @@ def _version(section: str) -> tuple[Field, ...]:
 def _scaling(section: str) -> tuple[Field, ...]:
     auto = "version.autoScaling"
     return (
-        Field("scaling", "choice", section, say("Scaling"), "", (auto,)),
+        Field("scaling", "choice", section, _("Scaling"), "", (auto,)),
         Field(
             "minNodes",
             "text",
             section,
-            say("Minimum nodes"),
-            say("left out: chosen by the service"),
+            _("Minimum nodes"),
+            _("left out: chosen by the service"),
             (f"{auto}.minNodes",),
         ),
         Field(
             "maxNodes",
             "text",
             section,
-            say("Maximum nodes"),
-            say("left out: chosen by the service"),
+            _("Maximum nodes"),
+            _("left out: chosen by the service"),
             (f"{auto}.maxNodes",),
         ),
-        Field("nodes", "text", section, say("Number of nodes"), "", ("version.manualScaling",)),
+        Field("nodes", "text", section, _("Number of nodes"), "", ("version.manualScaling",)),
     )
 
 
 def _test(section: str) -> tuple[Field, ...]:
-    return (Field("test", "area", section, say("Test instances"), "[[5.1, 3.5, 1.4, 0.2]]", ("test", "instances")),)
+    return (Field("test", "area", section, _("Test instances"), "[[5.1, 3.5, 1.4, 0.2]]", ("test", "instances")),)
 
 
 _PAIRS = "key=value,key=value"
@@ -112,7 +110,7 @@ _CONSOLE = ("model.onlinePredictionConsoleLogging",)
 _ORIGIN = ("origin", "version.deploymentUri")
 
 
-def field_of(subject: str) -> str:
+def get_field(subject: str) -> str:
     """The field that a finding is about; empty where no field shows it (a container, an accelerator)."""
     best = max(
         ((name, field.id) for field in fields() for name in field.subjects if _below(subject, name)),
@@ -123,20 +121,20 @@ def field_of(subject: str) -> str:
     return best[1] or ("" if _is_resource_field(subject) else "origin")
 
 
-def label_of(id: str, value: str) -> str:
+def get_label(id: str, value: str) -> str:
     """What a value of a choice is called: names of the API as they are."""
     labels = {
-        "": say("(left out)"),
-        "global": say("global (ml.googleapis.com)"),
-        "regional": say("regional (REGION-ml.googleapis.com)"),
-        "automatic": say("automatic"),
-        "manual": say("manual"),
+        "": _("(left out)"),
+        "global": _("global (ml.googleapis.com)"),
+        "regional": _("regional (REGION-ml.googleapis.com)"),
+        "automatic": _("automatic"),
+        "manual": _("manual"),
     }
     return labels.get(value, value) if id != "region" else value
 
 
 def _is_resource_field(subject: str) -> bool:
-    resource, _, name = subject.partition(".")
+    resource, _sep, name = subject.partition(".")
     kinds = {"model": Model, "version": Version}
     return resource in kinds and re.split(r"[.\[]", name)[0] in field_types(kinds[resource])
 

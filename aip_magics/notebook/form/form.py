@@ -6,12 +6,12 @@ import threading
 
 from aip_magics.commands.form import FormRequest
 from aip_magics.errors import AipError
-from aip_magics.language import say
-from aip_magics.notebook.form import summary, trying
-from aip_magics.notebook.form.running import EMPTY, FormRunFace, Outputs, Run, show
+from aip_magics.i18n import gettext as _
+from aip_magics.notebook.form import local_trial, summary
+from aip_magics.notebook.form.background_deploy import EMPTY, BackgroundDeploy, FormReporter, OutputSlots, show
 from aip_magics.notebook.form.state import FormState, Value
 from aip_magics.notebook.form.view import View
-from aip_magics.notebook.form.widgets import Kit, bundle
+from aip_magics.notebook.form.widgets import WidgetFactory, mime_bundle
 from aip_magics.render import html, text
 from aip_magics.render.blocks import Panel
 from aip_magics.spec import Version
@@ -29,20 +29,20 @@ class Form:
     def __init__(self, asked: FormRequest) -> None:
         self._asked = asked
         self._lock = threading.RLock()
-        self._run: Run | None = None
+        self._run: BackgroundDeploy | None = None
         self._test: threading.Thread | None = None
         self.is_open = True
         regional = False if asked.args.regions or asked.args.region == "global" else None
-        self.state = FormState.of(asked.deployment, asked.settings, say("argument"), regional=regional)
+        self.state = FormState.of(asked.deployment, asked.settings, _("argument"), regional=regional)
         self.view = View(self.state, self)
         # Made in the cell, not by the click on Deploy: what a page says of a widget goes to the subshell of the kernel
         # in which the widget was last changed, and JupyterLab ends that of a click when the form's widgets are closed:
         # the kernel drops what comes for it then (https://github.com/ipython/ipykernel/issues/1557).
-        self._stopping = Kit()
-        self._stop_button = self._stopping.button(say("Stop"), self.stop)
-        self._shown = show(bundle(self.view.box))
-        self._outputs = Outputs(OUTPUTS)
-        self._face: FormRunFace | None = None
+        self._stopping = WidgetFactory()
+        self._stop_button = self._stopping.button(_("Stop"), self.stop)
+        self._shown = show(mime_bundle(self.view.box))
+        self._outputs = OutputSlots(OUTPUTS)
+        self._face: FormReporter | None = None
 
     @property
     def result(self) -> Version | None:
@@ -82,9 +82,9 @@ class Form:
                 self.view.show(self.state)
                 return False
             self._close(summary.deployed(self.state))
-            self._face = FormRunFace(self._outputs)
-            self._outputs.button.update(bundle(self._stop_button), raw=True)
-            self._run = Run(self._asked, self.state, self._face, self._ended)
+            self._face = FormReporter(self._outputs)
+            self._outputs.button.update(mime_bundle(self._stop_button), raw=True)
+            self._run = BackgroundDeploy(self._asked, self.state, self._face, self._ended)
             return True
 
     def cancel(self) -> None:
@@ -116,7 +116,7 @@ class Form:
         """The form is on the screen already, in the output of the cell that made it."""
 
     def _try(self, state: FormState) -> None:
-        found = trying.answers(state)
+        found = local_trial.trial_outcome(state)
         with self._lock:
             if self.is_open:
                 self.view.tested(*found)

@@ -11,16 +11,16 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TypeAlias
 
-from aip_magics.checks.base import SEVERITIES
+from aip_magics.checks.outcome import SEVERITIES
 from aip_magics.deploy import Choice, Deployment, Plan
-from aip_magics.deploy.checking import check_plan
 from aip_magics.deploy.plan import make_plan
+from aip_magics.deploy.preflight import check_plan
 from aip_magics.errors import AipError
-from aip_magics.language import say
-from aip_magics.notebook.form import choices, reading
-from aip_magics.notebook.form.fields import field_of
-from aip_magics.notebook.form.looking import Looked
-from aip_magics.notebook.form.reading import Problem
+from aip_magics.i18n import gettext as _
+from aip_magics.notebook.form import field_conversion, field_options
+from aip_magics.notebook.form.field_conversion import FieldProblem
+from aip_magics.notebook.form.fields import get_field
+from aip_magics.notebook.form.origin_lookup import InspectedOrigin
 from aip_magics.settings import Settings, Sourced
 from aip_magics.targets import Target, choose
 
@@ -46,7 +46,7 @@ class FormState:
     settings: Settings
     given: Mapping[str, Value]
     sources: Mapping[str, str]
-    looked: Looked
+    looked: InspectedOrigin
 
     @classmethod
     def of(cls, deployment: Deployment, settings: Settings, source: str, *, regional: bool | None = None) -> FormState:
@@ -54,17 +54,17 @@ class FormState:
 
         `regional` is the kind of the endpoint where somebody asked for one, whatever the settings would be otherwise.
         """
-        given = reading.given_in(deployment)
+        given = field_conversion.field_values_of(deployment)
         if regional is not None:
             given["endpoint"] = _endpoint(regional)
-        return cls(deployment, settings, given, dict.fromkeys(given, source), Looked.at(deployment))
+        return cls(deployment, settings, given, dict.fromkeys(given, source), InspectedOrigin.at(deployment))
 
     def set(self, id: str, value: Value) -> FormState:
         """The form with this field filled in; an empty value gives the field back to what is derived."""
         if id == "frameworkVersion":
-            return self.set("runtimeVersion", choices.runtime_with(self.values["framework"], str(value)))
+            return self.set("runtimeVersion", field_options.runtime_with(self.values["framework"], str(value)))
         given = dict(self.given)
-        given[id] = reading.tidy(value) if isinstance(value, str) and id != "test" else value
+        given[id] = field_conversion.tidy(value) if isinstance(value, str) and id != "test" else value
         if not given[id]:
             del given[id]
         changed = self._with(given, id)
@@ -77,21 +77,21 @@ class FormState:
 
     def looked_again(self) -> FormState:
         """The form after another look at the files: they may have been saved anew meanwhile."""
-        return dataclasses.replace(self, looked=Looked.at(self.deployment))
+        return dataclasses.replace(self, looked=InspectedOrigin.at(self.deployment))
 
     def _with(self, given: Mapping[str, Value], chosen: str) -> FormState:
         sources = {id: source for id, source in self.sources.items() if id in given}
         if chosen in given:
-            sources[chosen] = say("chosen here")
+            sources[chosen] = _("chosen here")
         changed = dataclasses.replace(self, given=given, sources=sources)
         # Custom code may want any directory, so what is looked at depends on more than the directory's name.
         if chosen in ("origin", "predictionClass"):
-            changed = dataclasses.replace(changed, looked=Looked.at(changed.deployment))
+            changed = dataclasses.replace(changed, looked=InspectedOrigin.at(changed.deployment))
         return changed
 
     @cached_property
-    def _read(self) -> tuple[Deployment, tuple[Problem, ...]]:
-        return reading.deployment(self.base, self.given, self.regional)
+    def _read(self) -> tuple[Deployment, tuple[FieldProblem, ...]]:
+        return field_conversion.deployment(self.base, self.given, self.regional)
 
     @property
     def deployment(self) -> Deployment:
@@ -115,7 +115,7 @@ class FormState:
         kept = self.settings.region
         if kept is not None and chosen in ("", kept.value):
             return kept
-        return Sourced(chosen, say("chosen here")) if chosen else Sourced(choices.DEFAULT_REGION, say("default"))
+        return Sourced(chosen, _("chosen here")) if chosen else Sourced(field_options.DEFAULT_REGION, _("default"))
 
     @cached_property
     def plan(self) -> Plan:
@@ -125,7 +125,7 @@ class FormState:
     @cached_property
     def values(self) -> Mapping[str, Value]:
         """What each field shows: what was given, else what is derived, else nothing."""
-        derived = {id: choice.value for id, choice in self._choices.items() if choice.value != say("none")}
+        derived = {id: choice.value for id, choice in self._choices.items() if choice.value != _("none")}
         region = self.target.region or (self.plan.model.regions or ("",))[0]
         shown: dict[str, Value] = {
             "endpoint": _endpoint(self.regional),
@@ -134,7 +134,9 @@ class FormState:
             **derived,
             **self.given,
         }
-        shown["frameworkVersion"] = choices.library_version(shown.get("framework", ""), shown.get("runtimeVersion", ""))
+        shown["frameworkVersion"] = field_options.library_version(
+            shown.get("framework", ""), shown.get("runtimeVersion", "")
+        )
         return shown
 
     @cached_property
@@ -148,7 +150,7 @@ class FormState:
         if id == "frameworkVersion":
             return self.looked.libraries
         if id == "endpoint":
-            return self.settings.region.told if self.settings.region else say("default: the global endpoint")
+            return self.settings.region.told if self.settings.region else _("default: the global endpoint")
         region = self.target.settings.region
         if id == "region" and region is not None:
             return region.told
@@ -157,7 +159,7 @@ class FormState:
     def offered(self, id: str) -> tuple[str, ...]:
         """The values to choose from, as the catalog has them; they follow what is chosen in other fields."""
         values = self.values if id in ("frameworkVersion", "runtimeVersion", "pythonVersion") else {}
-        return choices.offered(id, values, self.regional)
+        return field_options.options_for(id, values, self.regional)
 
     def choices(self, id: str) -> tuple[str, ...]:
         """The same, with the value that the field has: one that the catalog does not know is not lost."""
@@ -165,7 +167,7 @@ class FormState:
         return offered if value in offered else (*offered, value)
 
     @cached_property
-    def problems(self) -> tuple[Problem, ...]:
+    def problems(self) -> tuple[FieldProblem, ...]:
         """All that is wrong or worth knowing, errors first."""
         found = [*self._read[1], *([self.looked.problem] if self.looked.problem else []), *self._findings()]
         return tuple(sorted(found, key=lambda problem: SEVERITIES.index(problem.severity)))
@@ -175,7 +177,7 @@ class FormState:
         manual = self.values["scaling"] == "manual"
         return {"nodes": manual, "minNodes": not manual, "maxNodes": not manual}.get(id, True)
 
-    def problems_of(self, id: str) -> tuple[Problem, ...]:
+    def problems_of(self, id: str) -> tuple[FieldProblem, ...]:
         """What is to be shown beside a field; with an empty id what no field shows."""
         return tuple(problem for problem in self.problems if problem.field == id)
 
@@ -191,13 +193,13 @@ class FormState:
         wrong = any(each.severity == "error" and each.field in concerned for each in self.problems)
         return self.deployment.test is not None and not wrong
 
-    def _findings(self) -> list[Problem]:
+    def _findings(self) -> list[FieldProblem]:
         try:
             report = check_plan(self.plan, self.target)
         except AipError as error:
-            return [reading.problem("", error)]
+            return [field_conversion.problem("", error)]
         return [
-            Problem(field_of(found.subject), found.severity, found.message, found.fix, found.id)
+            FieldProblem(get_field(found.subject), found.severity, found.message, found.fix, found.id)
             for found in report.findings
         ]
 

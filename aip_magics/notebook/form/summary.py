@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from aip_magics.language import say
-from aip_magics.notebook.form.cell import cell
-from aip_magics.notebook.form.fields import Field, fields, label_of
+from aip_magics.i18n import gettext as _
+from aip_magics.notebook.form.cell_text import cell
+from aip_magics.notebook.form.fields import Field, fields, get_label
 from aip_magics.notebook.form.state import FormState
 from aip_magics.render.blocks import Block, Code, Details, Panel, Table, line, muted, row, strong
 
@@ -19,18 +19,18 @@ def deployed(state: FormState) -> Panel:
         for field in fields()
         if field.id != "test" and (value := state.values.get(field.id))
     ]
-    table = Table("", (say("Field"), say("Value"), say("Source")), tuple(rows))
-    same = Details(say("The same as a cell"), Code(cell(state, test=False)))
-    blocks: tuple[Block, ...] = (line(strong(say("Deployed from a form"))), table, same)
-    return Panel(say("form"), "idle", blocks)
+    table = Table("", (_("Field"), _("Value"), _("Source")), tuple(rows))
+    same = Details(_("The same as a cell"), Code(cell(state, test=False)))
+    blocks: tuple[Block, ...] = (line(strong(_("Deployed from a form"))), table, same)
+    return Panel(_("form"), "idle", blocks)
 
 
 def cancelled() -> Panel:
     """The summary of a form that was closed: nothing that was typed is in it."""
-    return Panel(say("form"), "idle", (line(say("The form was closed: nothing was sent.")),))
+    return Panel(_("form"), "idle", (line(_("The form was closed: nothing was sent.")),))
 
 
 def _shown(field: Field, value: str | bool) -> str:
     if field.kind == "choice":
-        return label_of(field.id, str(value))
-    return say("yes") if value is True else str(value)
+        return get_label(field.id, str(value))
+    return _("yes") if value is True else str(value)

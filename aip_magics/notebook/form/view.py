@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from aip_magics.language import say
-from aip_magics.notebook.form import drawing, previews
+from aip_magics.i18n import gettext as _
+from aip_magics.notebook.form import markup, preview
 from aip_magics.notebook.form.browser import Browser
-from aip_magics.notebook.form.fields import Field, fields, label_of
+from aip_magics.notebook.form.fields import Field, fields, get_label
 from aip_magics.notebook.form.state import FormState, Value
-from aip_magics.notebook.form.widgets import Kit
+from aip_magics.notebook.form.widgets import WidgetFactory
 from aip_magics.render import html
 
 
@@ -32,25 +32,25 @@ class View:
         self._actions = actions
         self._lock = threading.RLock()
         self._showing = False
-        self._kit = Kit()
+        self._kit = WidgetFactory()
         self._fields = fields()
         # With their values from the beginning: each that is set afterwards is one more message to the page.
         self.controls = {field.id: self._kit.control(field, **self._traits(field)) for field in self._fields}
         self.notes = {field.id: self._kit.note(self._note(field.id)) for field in self._fields}
-        self.browse = self._kit.button(say("Browse"), lambda: self.browser.open(self._state.deployment.origin))
+        self.browse = self._kit.button(_("Browse"), lambda: self.browser.open(self._state.deployment.origin))
         self.browser = Browser(self._kit, lambda: self._state.target, lambda place: actions.set("origin", place))
-        self.kind = self._kit.dropdown(say("Show as"), previews.kinds())
+        self.kind = self._kit.dropdown(_("Show as"), preview.kinds())
         self.preview = self._kit.html()
         self.general = self._kit.html()
-        self.test_button = self._kit.button(say("Test"), actions.test)
-        self.deploy_button = self._kit.button(say("Deploy"), actions.deploy, "primary")
-        self.cancel_button = self._kit.button(say("Cancel"), actions.cancel)
+        self.test_button = self._kit.button(_("Test"), actions.test)
+        self.deploy_button = self._kit.button(_("Deploy"), actions.deploy, "primary")
+        self.cancel_button = self._kit.button(_("Cancel"), actions.cancel)
         self.result = self._kit.html()
         self.box = self._kit.column(*self._children())
         self.show(state)
         for id, control in self.controls.items():
             control.observe(self._on_change(id), names="value")
-        self.kind.observe(lambda _: self._show_preview(), names="value")
+        self.kind.observe(lambda _unused: self._show_preview(), names="value")
 
     def show(self, state: FormState) -> None:
         """Show this state: values, choices, sources, problems, the preview, and whether it can be deployed."""
@@ -61,7 +61,7 @@ class View:
                 for field in self._fields:
                     self._show_field(field)
                 self._show_preview()
-                self.general.value = drawing.field_note("", state.problems_of(""))
+                self.general.value = markup.field_note("", state.problems_of(""))
                 self.deploy_button.disabled = not state.can_deploy
                 self.test_button.disabled = not state.can_test
             finally:
@@ -70,7 +70,7 @@ class View:
     def testing(self) -> None:
         """Show that the test goes on."""
         self.test_button.disabled = True
-        self.result.value = drawing.busy(say("predicting here …"))
+        self.result.value = markup.busy(_("predicting here …"))
 
     def tested(self, *found: Any) -> None:
         """Show what the test answered: predictions and findings, or an error."""
@@ -89,7 +89,7 @@ class View:
         for field in self._fields:
             if field.section != section:
                 section = field.section
-                shown.append(self._kit.html(drawing.heading(section)))
+                shown.append(self._kit.html(markup.heading(section)))
             browse = [self.browse] if field.id == "origin" else []
             shown.append(self._kit.row(self.controls[field.id], *browse, self.notes[field.id]))
             if browse:
@@ -107,7 +107,7 @@ class View:
     def _traits(self, field: Field) -> dict[str, Any]:
         """What the state says of the control of a field; choices come before the value, which is one of them."""
         state, id = self._state, field.id
-        offered = tuple((label_of(id, each), each) for each in state.choices(id)) if field.kind == "choice" else None
+        offered = tuple((get_label(id, each), each) for each in state.choices(id)) if field.kind == "choice" else None
         return {
             **({} if offered is None else {"options": offered}),
             "value": state.values.get(id, False if field.kind == "check" else ""),
@@ -115,10 +115,10 @@ class View:
         }
 
     def _note(self, id: str) -> str:
-        return drawing.field_note(self._state.source(id), self._state.problems_of(id))
+        return markup.field_note(self._state.source(id), self._state.problems_of(id))
 
     def _show_preview(self) -> None:
-        self.preview.value = drawing.preview(previews.preview(self.kind.value, self._state))
+        self.preview.value = markup.preview(preview.preview(self.kind.value, self._state))
 
     def _on_change(self, id: str) -> Callable[[Any], None]:
         def changed(change: Any) -> None:

@@ -12,23 +12,23 @@ from typing import Any
 import ipywidgets
 from ipywidgets.widgets import widget_bool, widget_button, widget_description, widget_string
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.notebook.form.fields import Field
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 
-class Quiet:
+class RedactedWidget:
     """A widget whose representations say nothing of what is in it."""
 
     def __repr__(self) -> str:
         return f"<aip_form: {type(self).__name__}>"
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+    def _repr_mimebundle_(self, **_unused: Any) -> dict[str, str]:
         return {"text/plain": repr(self)}
 
 
-class Kit:
+class WidgetFactory:
     """Makes the widgets of one form. They share layouts and styles: each one more is one more message."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Kit:
     def button(self, label: str, on_click: Callable[[], object], look: str = "") -> Any:
         style = self._share(widget_button.ButtonStyle)
         made = self._make(_Button, description=label, button_style=look, style=style, layout=self._plain())
-        made.on_click(lambda _: on_click())
+        made.on_click(lambda _unused: on_click())
         return made
 
     def html(self, value: str = "") -> Any:
@@ -110,22 +110,22 @@ class Kit:
         return made
 
 
-def bundle(widget: Any) -> dict[str, Any]:
+def mime_bundle(widget: Any) -> dict[str, Any]:
     """What is displayed for a widget, with a text beside it that tells nothing of its content."""
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    return {VIEW: view, "text/plain": say("This form is open in a running notebook only.")}
+    return {VIEW: view, "text/plain": _("This form is open in a running notebook only.")}
 
 
-def _quiet(kind: Any) -> Any:
-    return types.new_class(kind.__name__, (Quiet, kind))
+def _redacted(kind: Any) -> Any:
+    return types.new_class(kind.__name__, (RedactedWidget, kind))
 
 
-_Box = _quiet(ipywidgets.Box)
-_VBox = _quiet(ipywidgets.VBox)
-_Button = _quiet(ipywidgets.Button)
-_Checkbox = _quiet(ipywidgets.Checkbox)
-_Dropdown = _quiet(ipywidgets.Dropdown)
-_HTML = _quiet(ipywidgets.HTML)
-_Select = _quiet(ipywidgets.Select)
-_Text = _quiet(ipywidgets.Text)
-_Textarea = _quiet(ipywidgets.Textarea)
+_Box = _redacted(ipywidgets.Box)
+_VBox = _redacted(ipywidgets.VBox)
+_Button = _redacted(ipywidgets.Button)
+_Checkbox = _redacted(ipywidgets.Checkbox)
+_Dropdown = _redacted(ipywidgets.Dropdown)
+_HTML = _redacted(ipywidgets.HTML)
+_Select = _redacted(ipywidgets.Select)
+_Text = _redacted(ipywidgets.Text)
+_Textarea = _redacted(ipywidgets.Textarea)

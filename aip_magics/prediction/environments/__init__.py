@@ -8,8 +8,8 @@ it would meet in the cloud.
 
 from __future__ import annotations
 
-from aip_magics.prediction.environments.building import Environment, Skipped, environment
+from aip_magics.prediction.environments.build import EnvironmentUnavailable, RuntimeEnvironment, environment
 from aip_magics.prediction.environments.pins import pins_of
 from aip_magics.prediction.environments.pythons import find_python
 
-__all__ = ["Environment", "Skipped", "environment", "find_python", "pins_of"]
+__all__ = ["EnvironmentUnavailable", "RuntimeEnvironment", "environment", "find_python", "pins_of"]

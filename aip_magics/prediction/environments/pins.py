@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from aip_magics import catalog
 from aip_magics.catalog import Runtime
 from aip_magics.errors import FieldError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 
 # Distribution → column of the catalog.
 COLUMNS = {
@@ -34,8 +34,8 @@ def pins_of(runtime: Runtime, framework: str | None = None, extra: Iterable[str]
     names = _OWN.get(framework or "SCIKIT_LEARN", ())
     for name in names[:1]:
         if getattr(runtime, COLUMNS[name]) is None:
-            text = say("runtime {version} has no {name}", version=runtime.version, name=name)
-            raise FieldError(text, where="version.runtimeVersion", fix=say("1.4 is the oldest that has it"))
+            text = _("runtime {version} has no {name}", version=runtime.version, name=name)
+            raise FieldError(text, where="version.runtimeVersion", fix=_("1.4 is the oldest that has it"))
     wanted = dict.fromkeys((*_ALWAYS, *names, *extra))
     pins = {_pin(name, runtime) for name in wanted} | set(_TOOLS)
     if framework == "TENSORFLOW":
@@ -48,13 +48,13 @@ def runtime_of(runtime_version: str, python_version: str | None) -> tuple[Runtim
     runtime = catalog.runtime(runtime_version)
     if runtime is None:
         known = ", ".join(row.version for row in catalog.runtimes())
-        text = say("there is no runtime version {runtime_version!r}", runtime_version=runtime_version)
-        raise FieldError(text, where="version.runtimeVersion", fix=say("one of {known}", known=known))
+        text = _("there is no runtime version {runtime_version!r}", runtime_version=runtime_version)
+        raise FieldError(text, where="version.runtimeVersion", fix=_("one of {known}", known=known))
     python = python_version or runtime.python[0]
     if python not in runtime.python:
-        text = say("runtime {runtime_version} has no Python {python}", runtime_version=runtime_version, python=python)
+        text = _("runtime {runtime_version} has no Python {python}", runtime_version=runtime_version, python=python)
         raise FieldError(
-            text, where="version.pythonVersion", fix=say("it has {python}", python=", ".join(runtime.python))
+            text, where="version.pythonVersion", fix=_("it has {python}", python=", ".join(runtime.python))
         )
     return runtime, python
 

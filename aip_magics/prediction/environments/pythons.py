@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from aip_magics.errors import AipError
-from aip_magics.prediction import interpreters, tools
+from aip_magics.prediction import interpreters, subprocess_tools
 
 _UV_SECONDS = 30.0
 _CONDAS = ("miniconda3", "anaconda3", "miniforge3", "mambaforge", ".conda", "micromamba")
@@ -68,10 +68,10 @@ def _conda_roots(home: Path, variables: Mapping[str, str]) -> Iterator[Path]:
 
 def _known_to_uv(version: str, variables: Mapping[str, str]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="aip-probe-") as empty:
-        given = tools.variables(variables, "", Path(empty), registry=False)
-        words = tools.uv("python", "find", "--no-project", version)
+        given = subprocess_tools.variables(variables, "", Path(empty), registry=False)
+        words = subprocess_tools.uv("python", "find", "--no-project", version)
         try:
-            ran = tools.run(words, cwd=Path(empty), variables=given, deadline=_UV_SECONDS)
+            ran = subprocess_tools.run(words, cwd=Path(empty), variables=given, deadline=_UV_SECONDS)
         except (OSError, TimeoutError):
             return
     if ran.code == 0 and ran.lines:

@@ -7,6 +7,6 @@
 
 from __future__ import annotations
 
-from aip_magics.prediction.packages.installing import install
+from aip_magics.prediction.packages.install import install
 
 __all__ = ["install"]

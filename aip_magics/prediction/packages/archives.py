@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aip_magics.artifacts.packages import building
+from aip_magics.artifacts.packages import build_code
 from aip_magics.artifacts.packages.archives import Archive, read
-from aip_magics.artifacts.packages.bounds import Refused
+from aip_magics.artifacts.packages.bounds import MemberRefused
+from aip_magics.artifacts.packages.extraction import repack, unpack
 from aip_magics.artifacts.packages.members import DAMAGED
-from aip_magics.artifacts.packages.reading import is_read
-from aip_magics.artifacts.packages.unpacking import repack, unpack
-from aip_magics.language import say
-from aip_magics.prediction.packages.failures import failed
+from aip_magics.artifacts.packages.package_facts import is_read
+from aip_magics.i18n import gettext as _
+from aip_magics.prediction.packages.install_errors import failed
 
 __all__ = ["Archive", "examine", "prepare"]
 
@@ -24,7 +24,7 @@ def examine(path: Path) -> Archive:
     """
     try:
         return read(path, keep=is_read)
-    except Refused as refused:
+    except MemberRefused as refused:
         raise failed(path.name, refused.reason, fix=refused.fix) from refused.__cause__
 
 
@@ -41,15 +41,15 @@ def prepare(archive: Archive, folder: Path, *, trusted: bool) -> Path:
             repack(archive.path, made)
             return made
         made = folder / "source"
-        unpack(archive.path, made, (lambda _: False) if trusted else building.left_out)
+        unpack(archive.path, made, (lambda _unused: False) if trusted else build_code.left_out)
         made = made / archive.root
         if not trusted:
             project = made / "pyproject.toml"
-            text = building.isolated(project.read_text("utf-8") if project.exists() else "")
+            text = build_code.isolated(project.read_text("utf-8") if project.exists() else "")
             project.write_text(text, "utf-8")
         return made
-    except Refused as refused:
+    except MemberRefused as refused:
         raise failed(archive.path.name, refused.reason, fix=refused.fix) from None
     except DAMAGED as error:
-        fix = say("make room on the disk, or build the archive again")
-        raise failed(archive.path.name, say("it cannot be unpacked: {error}", error=error), fix=fix) from error
+        fix = _("make room on the disk, or build the archive again")
+        raise failed(archive.path.name, _("it cannot be unpacked: {error}", error=error), fix=fix) from error

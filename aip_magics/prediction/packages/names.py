@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.prediction.interpreters import Interpreter
-from aip_magics.prediction.packages.failures import failed
+from aip_magics.prediction.packages.install_errors import failed
 
 AT_START = frozenset({"sitecustomize", "usercustomize"})  # Python imports them by itself
 # Modules of newer Pythons that are packages of the index for older ones.
@@ -28,5 +28,5 @@ def check_names(folder: Path, package: str, interpreter: Interpreter) -> None:
         name = entry.name.partition(".")[0]
         is_module = entry.name.endswith(_BUILT) or (entry.is_dir() and any(entry.glob("__init__.*")))
         if is_module and name in theirs:
-            reason = say("its module {name!r} would take the place of Python's own", name=name)
-            raise failed(package, reason, fix=say("give the module another name, or put it into a package of yours"))
+            reason = _("its module {name!r} would take the place of Python's own", name=name)
+            raise failed(package, reason, fix=_("give the module another name, or put it into a package of yours"))

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aip_magics.errors import PredictionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.prediction.interpreters import Interpreter
-from aip_magics.prediction.packages.failures import distrusted, failed
+from aip_magics.prediction.packages.install_errors import distrusted, failed
 
 
-class Lacking(NamedTuple):
+class MissingRequirement(NamedTuple):
     """A requirement that is not met: the distribution that has it, its text, the version there is (None: none)."""
 
     package: str
@@ -28,14 +28,14 @@ class Lacking(NamedTuple):
 
 def check(target: Path, interpreter: Interpreter) -> None:
     """PredictionError (INVALID_USER_CODE) where `interpreter` lacks what the packages in `target` require."""
-    lacking = list(lacking_of(target, interpreter))
+    lacking = list(missing_requirements(target, interpreter))
     if not lacking:
         return
-    told = "; ".join(map(_told, lacking))
-    wanted = dict.fromkeys(requirement for _, requirement, _ in lacking)
+    told = "; ".join(map(_summary, lacking))
+    wanted = dict.fromkeys(requirement for _name, requirement, _found in lacking)
     raise PredictionError(
         "INVALID_USER_CODE",
-        say("{told} in Python {version}", told=told, version=interpreter.version),
+        _("{told} in Python {version}", told=told, version=interpreter.version),
         where=interpreter.python,
         fix=shlex.join([interpreter.python, "-m", "pip", "install", *wanted]),
     )
@@ -55,26 +55,26 @@ def of_index(folder: Path, package: str, *, trusted: bool) -> list[str]:
             try:
                 requirement = Requirement(text)
             except InvalidRequirement:
-                fix = say("write what it requires as NAME==VERSION")
-                raise failed(package, say("{requirement!r} is no requirement", requirement=text), fix=fix) from None
+                fix = _("write what it requires as NAME==VERSION")
+                raise failed(package, _("{requirement!r} is no requirement", requirement=text), fix=fix) from None
             if requirement.marker is not None and "extra" in str(requirement.marker):
                 continue  # nobody asks for an extra
             if requirement.url and not trusted:
-                raise distrusted(package, [say("it requires {requirement}", requirement=str(requirement))])
+                raise distrusted(package, [_("it requires {requirement}", requirement=str(requirement))])
             wanted[str(requirement)] = None
     return list(wanted)
 
 
-def _told(lacking: Lacking) -> str:
+def _summary(lacking: MissingRequirement) -> str:
     package, requirement, found = lacking
     if found is None:
-        return say("{package} requires {requirement}, there is none", package=package, requirement=requirement)
-    return say(
+        return _("{package} requires {requirement}, there is none", package=package, requirement=requirement)
+    return _(
         "{package} requires {requirement}, there is {found}", package=package, requirement=requirement, found=found
     )
 
 
-def lacking_of(target: Path, interpreter: Interpreter) -> Iterator[Lacking]:
+def missing_requirements(target: Path, interpreter: Interpreter) -> Iterator[MissingRequirement]:
     """The requirements of the distributions in `target` that neither they themselves nor the interpreter meet."""
     from packaging.utils import canonicalize_name
 
@@ -85,7 +85,7 @@ def lacking_of(target: Path, interpreter: Interpreter) -> Iterator[Lacking]:
         for text in dist.requires or ():
             found = _unmet(text, there, interpreter.markers)
             if found is not None:
-                yield Lacking(dist.name, *found)
+                yield MissingRequirement(dist.name, *found)
 
 
 def _unmet(text: str, there: Mapping[str, str], markers: Mapping[str, str]) -> tuple[str, str | None] | None:

@@ -12,8 +12,8 @@ Wire: frames of ``>II`` (length of header, length of payload), the header (UTF-8
 worker says hello first (``id`` 0); then each request (``load``, ``predict``, ``ping``, ``stop``) gets one answer with
 its ``id``. The payload of ``predict`` is the HTTP request's body, that of its answer the response's body.
 
-At its first ``load`` a worker confines itself (`confinement`, by `landlock` and `seccomp`, to the `places` a model
-needs), for good: it holds that one model. ``protection`` in the answer says what is held.
+At its first ``load`` a worker confines itself for good (`confinement`, by `landlock` and `seccomp`) to the files that
+a model needs (`file_access`): it holds that one model. ``protection`` in the answer says what is held.
 
 Semantics and texts follow Google's prediction library (Cloud SDK 528, `lib/third_party/ml_sdk/cloud/ml/prediction`).
 """

@@ -36,7 +36,7 @@ def main(arguments: "list[str]") -> None:
     if sys.path and os.path.abspath(sys.path[0]) == HERE:
         del sys.path[0]
     no_core_dumps()
-    serve = part("serving").serve
+    serve = part("server").serve
     if arguments[0] == "connect":
         port, secret = sys.stdin.readline().split()
         sock = socket.create_connection(("127.0.0.1", int(port)))
@@ -46,7 +46,7 @@ def main(arguments: "list[str]") -> None:
     sock.set_inheritable(False)
     if arguments[0] == "serve":
         serve(sock)
-    part("parent").run(sock, arguments[2])
+    part("fork_server").run(sock, arguments[2])
 
 
 if __name__ == "__main__":

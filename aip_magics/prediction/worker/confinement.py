@@ -15,9 +15,9 @@ import sys
 import threading
 from typing import Any
 
-from . import landlock, places, seccomp
-from .loading import import_joblib
-from .threads import allow, find
+from . import file_access, landlock, seccomp
+from .load import import_joblib
+from .thread_limits import find, set_thread_limit
 
 NOT_LINUX, NO_LANDLOCK, NO_SECCOMP, THREADS, REFUSED = (
     "not Linux", "no Landlock", "no seccomp", "threads", "refused"
@@ -63,7 +63,7 @@ def by_landlock(held: "dict[str, Any]", header: "dict[str, Any]", temp_dir: str,
         held["why"] = NO_LANDLOCK
         return
     readable = (header.get("packages") or []) + [header[name] for name in LISTS if header.get(name)]
-    rules = places.rules(header["model_dir"], readable, temp_dir, own_code)
+    rules = file_access.rules(header["model_dir"], readable, temp_dir, own_code)
     _held.extend(landlock.restrict(abi, rules, own_code))
     held.update(files=True, processes=abi >= 6, by="Landlock ABI {}".format(abi))
 
@@ -83,7 +83,7 @@ def before(model_dir: str, threads: int) -> None:
     """Import joblib, which a pickle needs anyway: it looks once whether there are semaphores, and without them it
     does everything in one thread. NumPy comes with it, whose threads must not be started yet."""
     if "joblib" not in sys.modules and any(os.path.exists(os.path.join(model_dir, name)) for name in PICKLES):
-        allow(1)
+        set_thread_limit(1)
         try:
             import_joblib()
             if threads > 1:

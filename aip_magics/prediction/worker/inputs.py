@@ -5,14 +5,14 @@
 import base64
 from typing import Any
 
-from .refusal import Refusal, said, shortened
+from .errors import ModelError, error_text, shortened
 
 
 def as_list(instances: "Any") -> "list[Any]":
     """The instances, which have to be a list."""
     if isinstance(instances, list):
         return instances
-    raise Refusal("INVALID_INPUTS", "'instances' must be a list, not " + shortened(instances))
+    raise ModelError("INVALID_INPUTS", "'instances' must be a list, not " + shortened(instances))
 
 
 def decoded(instances: "list[Any]") -> "list[Any]":
@@ -22,8 +22,8 @@ def decoded(instances: "list[Any]") -> "list[Any]":
         try:
             done.append(decode(instance))
         except (ValueError, TypeError) as error:
-            text = 'instance {}: the value of "b64" is not base64: {}'.format(index, said(error))
-            raise Refusal("INVALID_INPUTS", text, "encode the bytes with base64.b64encode(data).decode()") from error
+            text = 'instance {}: the value of "b64" is not base64: {}'.format(index, error_text(error))
+            raise ModelError("INVALID_INPUTS", text, "encode the bytes with base64.b64encode(data).decode()") from error
     return done
 
 
@@ -44,7 +44,7 @@ def unwrapped(instances: "list[Any]", alias: str) -> "list[Any]":
         if isinstance(instance, dict):
             if len(instance) != 1 or alias not in instance:
                 text = "Expected tensor name: {}, got tensor name: {}. (instance {})"
-                raise Refusal("INVALID_INPUTS", text.format(alias, list(instance), index))
+                raise ModelError("INVALID_INPUTS", text.format(alias, list(instance), index))
             instance = instance[alias]
         values.append(instance)
     return values
@@ -56,11 +56,11 @@ def columns(instances: "list[Any]", aliases: "list[str]", optional: "set[str]") 
     for index, instance in enumerate(instances):
         if not isinstance(instance, dict):
             text = "instance {} is not an object, but the signature has several inputs: {}".format(index, told)
-            raise Refusal("INVALID_INPUTS", text, "write each instance as an object with the inputs' names as keys")
+            raise ModelError("INVALID_INPUTS", text, "write each instance as an object with the inputs' names as keys")
         for alias in instance:
             if alias not in known:
                 text = "Unexpected tensor name: {} (instance {})".format(alias, index)
-                raise Refusal("INVALID_INPUTS", text, "the inputs are " + told)
+                raise ModelError("INVALID_INPUTS", text, "the inputs are " + told)
     return {alias: column(instances, alias) for alias in aliases if alias not in optional or used(instances, alias)}
 
 
@@ -74,7 +74,7 @@ def column(instances: "list[Any]", alias: str) -> "list[Any]":
     except KeyError:
         index = next(index for index, instance in enumerate(instances) if alias not in instance)
         text = "Input {} was missing in at least one input instance. (instance {})".format(alias, index)
-        raise Refusal("INVALID_INPUTS", text) from None
+        raise ModelError("INVALID_INPUTS", text) from None
 
 
 RAGGED = ("ragged",)

@@ -3,8 +3,8 @@
 import sys
 from typing import Any
 
+from .errors import ModelError, class_name, error_text
 from .inputs import as_list, uneven
-from .refusal import Refusal, class_name, said
 
 BAD_OUTPUT = (
     "Bad output type returned. The predict function should return either a numpy ndarray or a list. It returned {}."
@@ -29,7 +29,9 @@ class SklearnModel:
         try:
             return self.model.predict(inputs, **options)
         except Exception as error:
-            raise Refusal("FAILED_TO_RUN_MODEL", "Exception during sklearn prediction: " + said(error)) from error
+            raise ModelError(
+                "FAILED_TO_RUN_MODEL", "Exception during sklearn prediction: " + error_text(error)
+            ) from error
 
     def postprocess(self, output: "Any") -> "list[Any]":
         numpy = sys.modules.get("numpy")
@@ -38,7 +40,7 @@ class SklearnModel:
             output = output.tolist()
         if isinstance(output, list):
             return output
-        raise Refusal("INVALID_OUTPUTS", BAD_OUTPUT.format(made))
+        raise ModelError("INVALID_OUTPUTS", BAD_OUTPUT.format(made))
 
 
 class XgboostModel(SklearnModel):
@@ -55,15 +57,17 @@ class XgboostModel(SklearnModel):
         try:
             array = numpy.array(rows)
         except Exception as error:
-            raise Refusal("INVALID_INPUTS", uneven(rows) or said(error)) from error
+            raise ModelError("INVALID_INPUTS", uneven(rows) or error_text(error)) from error
         try:
             return xgboost.DMatrix(array)
         except Exception as error:
-            text = "Could not initialize DMatrix from inputs: " + said(error)
-            raise Refusal("FAILED_TO_RUN_MODEL", text) from error
+            text = "Could not initialize DMatrix from inputs: " + error_text(error)
+            raise ModelError("FAILED_TO_RUN_MODEL", text) from error
 
     def run(self, inputs: "Any", options: "dict[str, Any]") -> "Any":
         try:
             return self.model.predict(inputs, **options)
         except Exception as error:
-            raise Refusal("FAILED_TO_RUN_MODEL", "Exception during xgboost prediction: " + said(error)) from error
+            raise ModelError(
+                "FAILED_TO_RUN_MODEL", "Exception during xgboost prediction: " + error_text(error)
+            ) from error

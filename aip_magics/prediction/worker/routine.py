@@ -6,9 +6,9 @@ import inspect
 import pydoc
 from typing import Any
 
-from .advice import advice
+from .errors import ModelError, class_name, error_text
+from .hints import hint_for
 from .inputs import decoded
-from .refusal import Refusal, class_name, said
 from .stats import Stats
 
 NOT_FOUND = (
@@ -34,7 +34,7 @@ def open_routine(prediction_class: str, model_dir: str, package_uris: "list[str]
         raise unexpected(error) from error
     if not hasattr(made, "predict"):
         text = "from_path of {} returned {}, which has no predict method".format(prediction_class, class_name(made))
-        raise Refusal("INVALID_USER_CODE", text, "end from_path with: return cls(...)")
+        raise ModelError("INVALID_USER_CODE", text, "end from_path with: return cls(...)")
     return Routine(made, decodes)
 
 
@@ -45,29 +45,29 @@ def find(prediction_class: str, package_uris: "list[str]") -> "Any":
         raise unexpected(error) from error
     if not found:
         fix = "write package.module.Class, and list the package in setup() (packages= or py_modules=)"
-        raise Refusal("INVALID_USER_CODE", NOT_FOUND.format(prediction_class, package_uris), fix)
+        raise ModelError("INVALID_USER_CODE", NOT_FOUND.format(prediction_class, package_uris), fix)
     return found
 
 
-def unexpected(error: BaseException) -> Refusal:
+def unexpected(error: BaseException) -> ModelError:
     cause = getattr(error, "value", error) if isinstance(error, pydoc.ErrorDuringImport) else error
-    text = "Unexpected error when loading the model: {}: {}".format(type(cause).__name__, said(cause))
-    return Refusal("FAILED_TO_LOAD_MODEL", text, advice(cause))
+    text = "Unexpected error when loading the model: {}: {}".format(type(cause).__name__, error_text(cause))
+    return ModelError("FAILED_TO_LOAD_MODEL", text, hint_for(cause))
 
 
 def check(cls: "Any", name: str) -> None:
     """The interface that the service checks before it makes an instance."""
     if not hasattr(cls, "from_path"):
         fix = "add to the class: @classmethod def from_path(cls, model_dir)"
-        raise Refusal("INVALID_USER_CODE", NO_FROM_PATH.format(name), fix)
+        raise ModelError("INVALID_USER_CODE", NO_FROM_PATH.format(name), fix)
     if not hasattr(cls, "predict"):
-        raise Refusal("INVALID_USER_CODE", NO_PREDICT.format(name), "add to the class: " + SHOWN)
+        raise ModelError("INVALID_USER_CODE", NO_PREDICT.format(name), "add to the class: " + SHOWN)
     try:
         names = inspect.getfullargspec(cls.predict).args
     except TypeError as error:  # not a function of Python
-        raise Refusal("INVALID_USER_CODE", BAD_SIGNATURE.format(name, said(error)), SHOWN) from error
+        raise ModelError("INVALID_USER_CODE", BAD_SIGNATURE.format(name, error_text(error)), SHOWN) from error
     if len(names) != 2:
-        raise Refusal("INVALID_USER_CODE", BAD_SIGNATURE.format(name, names), SHOWN + ": read the rest from kwargs")
+        raise ModelError("INVALID_USER_CODE", BAD_SIGNATURE.format(name, names), SHOWN + ": read the rest from kwargs")
 
 
 class Routine:
@@ -84,7 +84,7 @@ class Routine:
     def preprocess(self, instances: "Any", options: "dict[str, Any]") -> "Any":
         if "stats" in options:
             text = "the request has a key 'stats', which the service uses itself to call predict(instances, stats=...)"
-            raise Refusal("INVALID_INPUTS", text, "give the key another name")
+            raise ModelError("INVALID_INPUTS", text, "give the key another name")
         return decoded(instances) if self.decodes and isinstance(instances, list) else instances
 
     def run(self, inputs: "Any", options: "dict[str, Any]") -> "Any":
@@ -92,8 +92,8 @@ class Routine:
             return self.model.predict(inputs, stats=Stats(), **options)
         except Exception as error:
             # The service says "unknown error" only, and has the reason in a log.
-            text = "unknown error: {}: {}".format(type(error).__name__, said(error))
-            raise Refusal("FAILED_TO_RUN_MODEL", text, self.advice(error, options)) from error
+            text = "unknown error: {}: {}".format(type(error).__name__, error_text(error))
+            raise ModelError("FAILED_TO_RUN_MODEL", text, self.advice(error, options)) from error
 
     def advice(self, error: BaseException, options: "dict[str, Any]") -> str:
         if not isinstance(error, TypeError) or "unexpected keyword argument" not in str(error):
@@ -109,9 +109,9 @@ class Routine:
         made = type(output).__name__
         if isinstance(output, (dict, str, bytes)):
             text = "predict returned a {}, of which list() makes its keys or letters".format(made)
-            raise Refusal("INVALID_OUTPUTS", text, "return a list with one prediction per instance")
+            raise ModelError("INVALID_OUTPUTS", text, "return a list with one prediction per instance")
         try:
             return list(output)
         except Exception as error:
-            text = "predict returned {}, which list() cannot take: {}".format(made, said(error))
-            raise Refusal("INVALID_OUTPUTS", text, "return a list with one prediction per instance") from error
+            text = "predict returned {}, which list() cannot take: {}".format(made, error_text(error))
+            raise ModelError("INVALID_OUTPUTS", text, "return a list with one prediction per instance") from error

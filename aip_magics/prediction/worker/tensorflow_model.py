@@ -11,10 +11,10 @@ import traceback
 from typing import Any
 
 from . import tensorflow_trust
+from .errors import ModelError, NotTrusted, error_text, shortened
+from .graph_walk import Judged
 from .inputs import as_list, columns, decoded, uneven, unwrapped
-from .reach import Judged
-from .refusal import NotTrusted, Refusal, said, shortened
-from .tensorflow_parts import forget, lacking, parts
+from .tensorflow_minimal import forget, lacking, parts
 
 DEFAULT = "serving_default"
 INIT_OP = "__saved_model_init_op"  # in every export of TensorFlow 2: no tensor, so no signature to predict by
@@ -56,7 +56,7 @@ def open_saved_model(model_dir: str, threads: int, graph_ops: "str | None" = Non
     `graph_ops` is the file that says what operations do; with it, the model is not trusted. NotTrusted.
     """
     if not any(os.path.exists(os.path.join(model_dir, name)) for name in ("saved_model.pb", "saved_model.pbtxt")):
-        raise Refusal("FAILED_TO_LOAD_MODEL", NOT_A_SAVED_MODEL, elsewhere(model_dir))
+        raise ModelError("FAILED_TO_LOAD_MODEL", NOT_A_SAVED_MODEL, elsewhere(model_dir))
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of its own age
     tf = parts() or import_tensorflow()
     judged = Judged(graph_ops) if graph_ops else None
@@ -64,14 +64,14 @@ def open_saved_model(model_dir: str, threads: int, graph_ops: "str | None" = Non
     session, meta_graph = load(tf, model_dir, threads, judged)
     if not meta_graph.signature_def:
         text = "MetaGraph must have at least one signature_def."
-        raise Refusal("FAILED_TO_LOAD_MODEL", text, "export the model with signatures=...")
+        raise ModelError("FAILED_TO_LOAD_MODEL", text, "export the model with signatures=...")
     signatures = {}
     for name, definition in meta_graph.signature_def.items():
         try:
             signatures[name] = Signature(definition, session.graph, tf.string.as_datatype_enum)
         except (ValueError, KeyError, TypeError) as error:
             if name != INIT_OP:
-                sys.stderr.write("signature {} is left out: {}\n".format(name, said(error)))
+                sys.stderr.write("signature {} is left out: {}\n".format(name, error_text(error)))
     return TensorflowModel(session, signatures)
 
 
@@ -84,13 +84,13 @@ def load(tf: "Any", model_dir: str, threads: int, judged: "Judged | None") -> "t
         if judged is not None:
             return session, tensorflow_trust.load(session, model_dir, judged)
         return session, tf.saved_model.loader.load(session, ["serve"], model_dir)
-    except Refusal:
+    except ModelError:
         raise
     except Exception as error:
         if lacking(tf, error):
             forget()
             return load(import_tensorflow(), model_dir, threads, judged)
-        raise Refusal("FAILED_TO_LOAD_MODEL", BAD_DATA + said(error), advice(error, tf)) from error
+        raise ModelError("FAILED_TO_LOAD_MODEL", BAD_DATA + error_text(error), advice(error, tf)) from error
 
 
 def import_tensorflow() -> "Any":
@@ -99,7 +99,7 @@ def import_tensorflow() -> "Any":
         import tensorflow
     except ImportError as error:
         fix = "install tensorflow for " + sys.executable
-        raise Refusal("FAILED_TO_LOAD_MODEL", "Could not import tensorflow: " + said(error), fix) from error
+        raise ModelError("FAILED_TO_LOAD_MODEL", "Could not import tensorflow: " + error_text(error), fix) from error
     if tensorflow.__version__.startswith("1."):
         try:
             import tensorflow.contrib
@@ -165,7 +165,7 @@ class TensorflowModel:
             return self.signatures[wanted]
         known = ", ".join(sorted(self.signatures))
         fix = "the model's signatures are " + known if known else "export the model with signatures=..."
-        raise Refusal("INVALID_INPUTS", "No signature found for signature key {}.".format(name), fix)
+        raise ModelError("INVALID_INPUTS", "No signature found for signature key {}.".format(name), fix)
 
     def preprocess(self, instances: "Any", options: "dict[str, Any]") -> "tuple[Signature, dict[str, list[Any]]]":
         signature = self.signature(options.get("signature_name"))
@@ -174,7 +174,7 @@ class TensorflowModel:
             instances = [instances]
         rows = as_list(instances)
         if not rows:
-            raise Refusal("INVALID_INPUTS", "'instances' is empty", "send one item per prediction that is wanted")
+            raise ModelError("INVALID_INPUTS", "'instances' is empty", "send one item per prediction that is wanted")
         if signature.takes_text:
             rows = decoded(rows)
         if len(aliases) == 1:
@@ -193,9 +193,9 @@ class TensorflowModel:
                 fault = faulty(column, signature.inputs[alias])
                 if fault:
                     text = "{}{} (input {})".format(RUNNING, fault, alias)
-                    raise Refusal("FAILED_TO_RUN_MODEL", text) from error
-            text = said(error).partition("\n\nOriginal stack trace")[0]  # of the graph; the log has it
-            raise Refusal("FAILED_TO_RUN_MODEL", RUNNING + text) from error
+                    raise ModelError("FAILED_TO_RUN_MODEL", text) from error
+            text = error_text(error).partition("\n\nOriginal stack trace")[0]  # of the graph; the log has it
+            raise ModelError("FAILED_TO_RUN_MODEL", RUNNING + text) from error
 
     def postprocess(self, output: "Any") -> "list[Any]":
         signature, arrays = output
@@ -205,7 +205,7 @@ class TensorflowModel:
         arrays = {alias: value if value.shape else value[None] for alias, value in arrays.items()}
         sizes = {alias: len(value) for alias, value in arrays.items()}
         if len(set(sizes.values())) != 1:
-            raise Refusal("INVALID_OUTPUTS", SIZES.format(sizes))
+            raise ModelError("INVALID_OUTPUTS", SIZES.format(sizes))
         rows = []
         for alias, value in arrays.items():
             column = value.tolist()
@@ -224,7 +224,7 @@ def faulty(column: "list[Any]", tensor: Tensor) -> str:
         try:
             array = numpy.asarray(value, dtype=tensor.dtype.as_numpy_dtype)
         except Exception as error:  # noqa: BLE001 (NumPy raises what it likes)
-            return "instance {}: {} is no {}: {}".format(index, shortened(value), tensor.dtype.name, said(error))
+            return "instance {}: {} is no {}: {}".format(index, shortened(value), tensor.dtype.name, error_text(error))
         if tensor.is_text and not all(isinstance(item, (str, bytes)) for item in array.ravel().tolist()):
             return "instance {}: {} is no text".format(index, shortened(value))
     return ""
@@ -240,7 +240,7 @@ def encoded(column: "list[Any]", alias: str) -> "list[Any]":
         except ValueError as error:
             text = "Prediction failed during encoding instances: {} (instance {}, output {})"
             fix = "name the output {}_bytes to get it in base64".format(alias)
-            raise Refusal("INVALID_OUTPUTS", text.format(said(error), index, alias), fix) from error
+            raise ModelError("INVALID_OUTPUTS", text.format(error_text(error), index, alias), fix) from error
     return done
 
 

@@ -9,8 +9,8 @@ message is loaded. Libraries of operations are not loaded, and files are read be
 import os
 from typing import Any
 
-from . import reach
-from .refusal import NotTrusted
+from . import graph_walk
+from .errors import NotTrusted
 
 TAGS = frozenset(["serve"])
 INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
@@ -18,7 +18,7 @@ ASSETS = "saved_model_assets"  # the collection, of exports before asset_file_de
 SHOWN = 6
 
 
-def load(session: "Any", model_dir: str, judged: reach.Judged) -> "Any":
+def load(session: "Any", model_dir: str, judged: graph_walk.Judged) -> "Any":
     """The meta graph, loaded into the session. NotTrusted where that, or a prediction, may do what is not harmless."""
     from tensorflow.python.saved_model import loader_impl
 
@@ -30,15 +30,15 @@ def load(session: "Any", model_dir: str, judged: reach.Judged) -> "Any":
     return loader.load(session, list(TAGS))
 
 
-def check(meta: "Any", judged: reach.Judged) -> reach.Graph:
+def check(meta: "Any", judged: graph_walk.Judged) -> graph_walk.Graph:
     """The graph. NotTrusted if it may do what is not harmless."""
     graph = graph_of(meta, judged.attributes())
-    unsafe = reach.unsafe_assets(graph)
+    unsafe = graph_walk.unsafe_assets(graph)
     if unsafe:
         raise NotTrusted("the file {!r} outside of the model".format(unsafe[0]))
     try:
-        found = reach.strangers(graph, judged)
-    except reach.NotClear as error:
+        found = graph_walk.find_unsafe_operations(graph, judged)
+    except graph_walk.GraphUnclear as error:
         raise NotTrusted(str(error)) from error
     if found:
         told = ["{} ({})".format(op, judged.does[group]) if group in judged.does else op for op, group in found[:SHOWN]]
@@ -47,9 +47,9 @@ def check(meta: "Any", judged: reach.Judged) -> reach.Graph:
     return graph
 
 
-def cut_short(meta: "Any", graph: reach.Graph) -> None:
+def cut_short(meta: "Any", graph: graph_walk.Graph) -> None:
     """Take the file names of assets as the loader feeds them, not from a variable that others may write to, too."""
-    short = reach.detours(graph)
+    short = graph_walk.detours(graph)
     for node in meta.graph_def.node if short else ():
         if node.name in short:
             kept = [tensor for tensor in node.input if tensor.startswith("^")]
@@ -75,12 +75,12 @@ def check_links(model_dir: str) -> None:
                     raise NotTrusted("{}, a link to a file outside of the model".format(where))
 
 
-def graph_of(meta: "Any", attributes: "frozenset[str]") -> reach.Graph:
+def graph_of(meta: "Any", attributes: "frozenset[str]") -> graph_walk.Graph:
     """A MetaGraphDef as it is walked through."""
     library = meta.graph_def.library
     gradients = {one.function_name: one.gradient_func for one in library.gradient}
     functions = {
-        one.signature.name: reach.Function(
+        one.signature.name: graph_walk.Function(
             [argument.name for argument in one.signature.input_arg],
             [node_of(node, attributes) for node in one.node_def],
             "api_implements" in one.attr,
@@ -95,7 +95,7 @@ def graph_of(meta: "Any", attributes: "frozenset[str]") -> reach.Graph:
         for name, one in meta.signature_def.items()
     ]
     inits = [meta.collection_def[key].node_list.value for key in INIT_COLLECTIONS if key in meta.collection_def]
-    return reach.Graph(
+    return graph_walk.Graph(
         [node_of(node, attributes) for node in meta.graph_def.node],
         functions,
         signatures,
@@ -119,7 +119,7 @@ def assets_of(meta: "Any") -> "list[Any]":
     return found
 
 
-def node_of(node: "Any", attributes: "frozenset[str]") -> reach.Node:
+def node_of(node: "Any", attributes: "frozenset[str]") -> graph_walk.Node:
     functions = []  # type: list[str]
     texts = {}  # type: dict[str, str]
     for key, value in node.attr.items():
@@ -132,7 +132,7 @@ def node_of(node: "Any", attributes: "frozenset[str]") -> reach.Node:
         if key in attributes:
             # Anything but a text (a placeholder of the function's caller) is none of the values that are known.
             texts[key] = value.s.decode("utf-8", "replace") if kind == "s" else "\0"
-    return reach.Node(node.name, node.op, list(node.input), functions, texts)
+    return graph_walk.Node(node.name, node.op, list(node.input), functions, texts)
 
 
 def named(function: "Any", found: "list[str]") -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.render import json as as_json
 from aip_magics.render import shapes
 from aip_magics.render.blocks import Code, Panel, line
@@ -12,12 +12,12 @@ from aip_magics.render.panels.comparison import comparison
 from aip_magics.render.panels.describe import describe, fields, served
 from aip_magics.render.panels.error import error
 from aip_magics.render.panels.findings import findings, report
+from aip_magics.render.panels.history import configuration, history
 from aip_magics.render.panels.listing import listing
 from aip_magics.render.panels.package import of_main, package
 from aip_magics.render.panels.plan import plan
 from aip_magics.render.panels.predictions import predictions
 from aip_magics.render.panels.progress import progress
-from aip_magics.render.panels.session import configuration, history
 from aip_magics.render.panels.upload import objects, pull_plan, upload_plan
 
 
@@ -63,11 +63,11 @@ def panel(value: Any, *, now: float | None = None, most: int | None = None) -> P
         case "of main":
             return of_main(value)
         case "statistics":
-            return fields(value, say("statistics"))
+            return fields(value, _("statistics"))
         case "fields":
             return fields(value, type(value).__name__)
         case "empty":
-            return Panel(say("list"), "idle", (line(say("Listed 0 items.")),))
+            return Panel(_("list"), "idle", (line(_("Listed 0 items.")),))
         case "other":
             return Panel(
                 type(value).__name__, "idle", (Code(value if isinstance(value, str) else as_json.pretty(value)),)

@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from aip_magics.language import say
-from aip_magics.render.blocks import Meter, Row, Table, row
+from aip_magics.i18n import gettext as _
+from aip_magics.render.blocks import ProgressBar, Row, Table, row
 
-MOST_BARS = 12  # with more, a panel of 4 kB has no room for the rest
-MOST_CLASSES = 1000
+MAX_BARS = 12  # with more, a panel of 4 kB has no room for the rest
+MAX_CLASSES = 1000
 STEPS = 1000
 
 
@@ -23,12 +23,12 @@ def probabilities(predictions: Sequence[Any], *, most: int | None = None) -> Tab
     vectors = [vector for vector in rows if vector]
     if not vectors or len(vectors) < len(rows):
         return None
-    if sum(map(len, vectors)) <= MOST_BARS:
+    if sum(map(len, vectors)) <= MAX_BARS:
         drawn = tuple(each for index, vector in enumerate(vectors) for each in _classes(index, vector))
-        return Table(say("probabilities"), ("#", say("class"), say("probability")), drawn)
-    drawn = tuple(_likeliest(index, vector) for index, vector in enumerate(vectors[:MOST_BARS]))
-    heads = ("#", say("likeliest class"), say("probability"))
-    return Table(say("probabilities"), heads, drawn, total=len(predictions))
+        return Table(_("probabilities"), ("#", _("class"), _("probability")), drawn)
+    drawn = tuple(_likeliest(index, vector) for index, vector in enumerate(vectors[:MAX_BARS]))
+    heads = ("#", _("likeliest class"), _("probability"))
+    return Table(_("probabilities"), heads, drawn, total=len(predictions))
 
 
 def _classes(index: int, vector: Sequence[float]) -> Iterator[Row]:
@@ -41,8 +41,8 @@ def _likeliest(index: int, vector: Sequence[float]) -> Row:
     return row(str(index), str(number), _bar(number, vector[number]))
 
 
-def _bar(number: int, share: float) -> Meter:
-    return Meter(round(share * STEPS), STEPS, say("class {number}", number=number), f"{share:.3f}")
+def _bar(number: int, share: float) -> ProgressBar:
+    return ProgressBar(round(share * STEPS), STEPS, _("class {number}", number=number), f"{share:.3f}")
 
 
 def _vector(prediction: Any) -> Sequence[float]:
@@ -54,7 +54,7 @@ def _vector(prediction: Any) -> Sequence[float]:
 
 
 def _vector_of(value: Any) -> Sequence[float]:
-    if not isinstance(value, (list, tuple)) or not 2 <= len(value) <= MOST_CLASSES:
+    if not isinstance(value, (list, tuple)) or not 2 <= len(value) <= MAX_CLASSES:
         return ()
     shares = all(isinstance(one, float) and 0 <= one <= 1 for one in value)  # 0 and 1 alone are labels, not shares
     return value if shares and math.isclose(sum(value), 1, abs_tol=1e-3) else ()

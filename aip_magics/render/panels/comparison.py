@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.render.blocks import Mark, Panel, Row, Table, Tone, line, muted, row, strong
 from aip_magics.render.panels.describe import flat, version_state
 from aip_magics.render.shapes import Comparison
@@ -27,23 +27,23 @@ def comparison(value: Comparison) -> Panel:
         strong(value.left.id), version_state(value.left), "↔", strong(value.right.id), version_state(value.right)
     )
     count = (
-        say("1 field differs")
+        _("1 field differs")
         if len(different) == 1
-        else say("{count} fields differ", count=len(different))
+        else _("{count} fields differ", count=len(different))
         if different
-        else say("no field differs")
+        else _("no field differs")
     )
-    table = (Table("", (say("Field"), value.left.id, value.right.id), rows),) if rows else ()
-    alike = (line(muted(say("the same in both: {names}", names=", ".join(same)))),) if same else ()
-    return Panel(say("comparison"), tone, (head, line(Mark(tone, count)), *table, *alike))
+    table = (Table("", (_("Field"), value.left.id, value.right.id), rows),) if rows else ()
+    alike = (line(muted(_("the same in both: {names}", names=", ".join(same)))),) if same else ()
+    return Panel(_("comparison"), tone, (head, line(Mark(tone, count)), *table, *alike))
 
 
 def _row(name: str, left: Mapping[str, str], right: Mapping[str, str]) -> Row:
-    return row(name, *(values.get(name) or muted(say("not set")) for values in (left, right)))
+    return row(name, *(values.get(name) or muted(_("not set")) for values in (left, right)))
 
 
 def _fields(version: Version, runtime: Mapping[str, Any]) -> dict[str, str]:
     from aip_magics.render import yaml  # PyYAML is loaded by whoever describes something
 
     libraries = runtime.get("libraries") or {}
-    return dict(flat({**yaml.tree(version), **({say("served by"): libraries} if libraries else {})}))
+    return dict(flat({**yaml.tree(version), **({_("served by"): libraries} if libraries else {})}))

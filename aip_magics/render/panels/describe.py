@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
+from aip_magics.render import formatting
 from aip_magics.render import json as as_json
-from aip_magics.render import words
 from aip_magics.render.blocks import Code, Details, Line, Mark, Panel, Table, Tone, line, muted, row, strong
 from aip_magics.render.shapes import Served
 from aip_magics.spec import Model, Operation, Version
@@ -26,14 +26,14 @@ def describe(resource: Version | Model | Operation) -> Panel:
     rows = tuple(row(name, value) for name, value in sorted(flat(tree)))
     kind = type(resource).__name__
     head = _head(kind, resource)
-    table = Table("", (say("Field"), say("Value")), rows)
+    table = Table("", (_("Field"), _("Value")), rows)
     return Panel(f"{kind} {resource.id}", _tone(resource), (head, table, Details("YAML", Code(yaml.dump(tree)))))
 
 
 def fields(value: Any, label: str) -> Panel:
     """The panel of anything else that has named fields: those that are set."""
     rows = tuple(row(name, text) for name, text in flat(as_json.to_json(value)) if text not in ("null", ""))
-    return Panel(label, "idle", (Table("", (say("Field"), say("Value")), rows),))
+    return Panel(label, "idle", (Table("", (_("Field"), _("Value")), rows),))
 
 
 def served(value: Served) -> Panel:
@@ -54,8 +54,8 @@ def served_by(runtime: Mapping[str, Any]) -> str:
     libraries = ", ".join(f"{name} {version}" for name, version in imported.items())
     where = runtime.get("python") or ""
     if not libraries:
-        return say("served by {python} ({where})", python=python, where=where)
-    return say("served by {python} with {libraries} ({where})", python=python, libraries=libraries, where=where)
+        return _("served by {python} ({where})", python=python, where=where)
+    return _("served by {python} with {libraries} ({where})", python=python, libraries=libraries, where=where)
 
 
 def protection(runtime: Mapping[str, Any]) -> str:
@@ -65,28 +65,28 @@ def protection(runtime: Mapping[str, Any]) -> str:
     if not held:
         return ""
     reasons = {
-        "not Linux": say("only Linux confines a worker"),
-        "no Landlock": say("this system has no Landlock"),
-        "no seccomp": say("this machine has no filter of system calls"),
-        "threads": say("other threads were running already"),
+        "not Linux": _("only Linux confines a worker"),
+        "no Landlock": _("this system has no Landlock"),
+        "no seccomp": _("this machine has no filter of system calls"),
+        "threads": _("other threads were running already"),
     }
-    parts = {"files": say("files"), "network": say("network"), "processes": say("processes")}
+    parts = {"files": _("files"), "network": _("network"), "processes": _("processes")}
     names, why = ", ".join(name for part, name in parts.items() if held.get(part)), held.get("why")
-    reason = reasons.get(why, say("this system refuses it")) if why else ""
+    reason = reasons.get(why, _("this system refuses it")) if why else ""
     if not names:
-        return say("protection: none: {reason}", reason=reason)
+        return _("protection: none: {reason}", reason=reason)
     if reason:
-        return say("protection: {names} ({by}), no more: {reason}", names=names, by=held.get("by"), reason=reason)
+        return _("protection: {names} ({by}), no more: {reason}", names=names, by=held.get("by"), reason=reason)
     if held.get("open"):
-        return say("protection: {names} ({by}); code of your own keeps the network", names=names, by=held.get("by"))
-    return say("protection: {names} ({by})", names=names, by=held.get("by"))
+        return _("protection: {names} ({by}); code of your own keeps the network", names=names, by=held.get("by"))
+    return _("protection: {names} ({by})", names=names, by=held.get("by"))
 
 
 def operation_state(operation: Operation) -> Mark:
     """How the operation stands: running, done or failed."""
     if operation.error is not None:
-        return Mark("bad", words.status("failed"))
-    return Mark("good", words.status("done")) if operation.done else Mark("busy", words.status("running"))
+        return Mark("bad", formatting.status("failed"))
+    return Mark("good", formatting.status("done")) if operation.done else Mark("busy", formatting.status("running"))
 
 
 def version_state(version: Version) -> Mark:
@@ -96,15 +96,15 @@ def version_state(version: Version) -> Mark:
 
 
 def _head(kind: str, resource: Version | Model | Operation) -> Line:
-    named = (kind, strong(resource.id or say("(no name)")))
+    named = (kind, strong(resource.id or _("(no name)")))
     if isinstance(resource, Version):
-        return line(*named, version_state(resource), muted(say("default version")) if resource.isDefault else "")
+        return line(*named, version_state(resource), muted(_("default version")) if resource.isDefault else "")
     if isinstance(resource, Operation):
         return line(*named, operation_state(resource))
     default = resource.defaultVersion
     if default is None:
-        return line(*named, say("no default version"))
-    return line(*named, say("default version"), strong(default.id))
+        return line(*named, _("no default version"))
+    return line(*named, _("default version"), strong(default.id))
 
 
 def _tone(resource: Version | Model | Operation) -> Tone:

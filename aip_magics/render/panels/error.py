@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from aip_magics.errors import AipError, ChecksFailed, OperationFailed, PredictionError
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.render.blocks import Block, Code, Details, Mark, Panel, line, strong
 from aip_magics.render.panels.findings import finding_blocks
 
-MOST_LOG_LINES = 40
+MAX_LOG_LINES = 40
 
 
 def error(value: AipError) -> Panel:
     """The panel of an error."""
-    return Panel(say("error"), "bad", error_blocks(value))
+    return Panel(_("error"), "bad", error_blocks(value))
 
 
 def error_blocks(value: AipError) -> tuple[Block, ...]:
@@ -22,23 +22,23 @@ def error_blocks(value: AipError) -> tuple[Block, ...]:
         return (line(Mark("bad", "ChecksFailed:"), strong(first)), *finding_blocks(value.findings))
     blocks: list[Block] = [line(Mark("bad", f"{type(value).__name__}:"), strong(first))]
     blocks += [Code("\n".join(more))] if more else []
-    blocks += [line(say("where:"), value.where)] if value.where else []
-    blocks += [line(say("fix:"), value.fix)] if value.fix else []
+    blocks += [line(_("where:"), value.where)] if value.where else []
+    blocks += [line(_("fix:"), value.fix)] if value.fix else []
     return (*blocks, *_carried(value))
 
 
 def _carried(value: AipError) -> tuple[Block, ...]:
     if isinstance(value, OperationFailed):
         name = getattr(value.operation, "name", None)
-        return (line(say("operation:"), name),) if name else ()
+        return (line(_("operation:"), name),) if name else ()
     if isinstance(value, PredictionError) and value.log.strip():
         lines = value.log.strip("\n").splitlines()
-        shown = Code("\n".join(lines[-MOST_LOG_LINES:]))
+        shown = Code("\n".join(lines[-MAX_LOG_LINES:]))
         return (Details(_log_title(len(lines)), shown),)
     return ()
 
 
 def _log_title(lines: int) -> str:
-    if lines <= MOST_LOG_LINES:
-        return say("What the model printed")
-    return say("What the model printed, last {shown} of {lines} lines", shown=MOST_LOG_LINES, lines=lines)
+    if lines <= MAX_LOG_LINES:
+        return _("What the model printed")
+    return _("What the model printed, last {shown} of {lines} lines", shown=MAX_LOG_LINES, lines=lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.printable import one_line
 from aip_magics.render.blocks import Block, Code, Details, Link, Mark, Panel, Tone, code, line, muted, strong
 from aip_magics.render.shapes import Finding, Report
@@ -16,12 +16,12 @@ def report(value: Report) -> Panel:
     """The panel of a preflight: the findings, what passed, and on demand what was skipped and why."""
     passed = line(Mark("good" if value.passed else "idle", _passed(len(value.passed))))
     blocks = (*finding_blocks(value.findings), passed, *_skipped(value))
-    return Panel(say("checks"), _worst(value.findings), blocks)
+    return Panel(_("checks"), _worst(value.findings), blocks)
 
 
 def findings(values: Sequence[Finding]) -> Panel:
     """The panel of findings alone."""
-    return Panel(say("findings"), _worst(values), finding_blocks(values))
+    return Panel(_("findings"), _worst(values), finding_blocks(values))
 
 
 def finding_blocks(values: Sequence[Finding]) -> tuple[Block, ...]:
@@ -42,8 +42,8 @@ def _lines(finding: Finding) -> tuple[Block, ...]:
     check = Link(finding.id, finding.link) if finding.link else muted(finding.id)
     what = line(strong(f"{finding.subject}:") if finding.subject else "", finding.message, check)
     if "\n" in finding.fix.strip():  # lines to paste stay lines
-        return (what, line(say("fix:")), Code(finding.fix.strip("\n")))
-    return (what, line(say("fix:"), code(finding.fix))) if finding.fix else (what,)
+        return (what, line(_("fix:")), Code(finding.fix.strip("\n")))
+    return (what, line(_("fix:"), code(finding.fix))) if finding.fix else (what,)
 
 
 def _skipped(value: Report) -> tuple[Block, ...]:
@@ -54,21 +54,21 @@ def _skipped(value: Report) -> tuple[Block, ...]:
     if not by_reason:
         return ()
     count = len(value.skipped)
-    head = say("1 check skipped") if count == 1 else say("{count} checks skipped", count=count)
+    head = _("1 check skipped") if count == 1 else _("{count} checks skipped", count=count)
     reasons = [one_line(f"{reason}: {', '.join(ids)}") for reason, ids in by_reason.items()]
     return (Details(head, Code("\n".join(reasons))),)
 
 
 def _passed(count: int) -> str:
-    return say("1 check passed") if count == 1 else say("{count} checks passed", count=count)
+    return _("1 check passed") if count == 1 else _("{count} checks passed", count=count)
 
 
 def _counted(severity: str, count: int) -> str:
     if severity == "error":
-        return say("1 error") if count == 1 else say("{count} errors", count=count)
+        return _("1 error") if count == 1 else _("{count} errors", count=count)
     if severity == "warning":
-        return say("1 warning") if count == 1 else say("{count} warnings", count=count)
-    return say("{count} advice", count=count) if severity == "advice" else f"{count} {severity}"
+        return _("1 warning") if count == 1 else _("{count} warnings", count=count)
+    return _("{count} advice", count=count) if severity == "advice" else f"{count} {severity}"
 
 
 def _worst(values: Sequence[Finding]) -> Tone:

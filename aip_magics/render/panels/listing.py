@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from aip_magics.language import say
-from aip_magics.render import words
+from aip_magics.i18n import gettext as _
+from aip_magics.render import formatting
 from aip_magics.render.blocks import Inline, Mark, Panel, Row, Table, row
 from aip_magics.render.panels.describe import operation_state, version_state
 from aip_magics.spec import Model, Operation, Version
@@ -19,7 +19,7 @@ def listing(values: Resources, *, now: float | None = None, most: int | None = N
     kind = type(values[0])
     label, heads, cells = _COLUMNS[kind]
     rows = tuple(_row(cells(value, now)) for value in values[:most])
-    table = Table("", (*heads(), say("Created") if now is None else say("Age")), rows, total=len(values))
+    table = Table("", (*heads(), _("Created") if now is None else _("Age")), rows, total=len(values))
     return Panel(label(), "idle", (table,))
 
 
@@ -30,7 +30,7 @@ def _row(cells: tuple[Inline, ...]) -> Row:
 def _version(version: Version, now: float | None) -> tuple[Inline, ...]:
     return (
         version.id,
-        Mark("good", say("default")) if version.isDefault else "",
+        Mark("good", _("default")) if version.isDefault else "",
         version_state(version),
         (version.framework or "").removesuffix("_UNSPECIFIED"),
         version.runtimeVersion or "",
@@ -69,27 +69,27 @@ def _operation(operation: Operation, now: float | None) -> tuple[Inline, ...]:
 
 
 def _when(time: str | None, now: float | None) -> str:
-    return (time or "") if now is None else words.age(time, now)
+    return (time or "") if now is None else formatting.age(time, now)
 
 
 def _version_heads() -> tuple[str, ...]:
-    runtime = (say("Framework"), say("Runtime"), "Python", say("Machine type"), say("Deployment URI"))
-    return (say("Name"), say("Default"), say("State"), *runtime)
+    runtime = (_("Framework"), _("Runtime"), "Python", _("Machine type"), _("Deployment URI"))
+    return (_("Name"), _("Default"), _("State"), *runtime)
 
 
 def _model_heads() -> tuple[str, ...]:
-    default = (say("Default version"), say("State"), say("Framework"), say("Machine type"))
-    return (say("Name"), *default, say("Region"))
+    default = (_("Default version"), _("State"), _("Framework"), _("Machine type"))
+    return (_("Name"), *default, _("Region"))
 
 
 def _operation_heads() -> tuple[str, ...]:
-    return (say("Name"), say("Type"), say("State"), say("Model"), say("Version"), say("Error"))
+    return (_("Name"), _("Type"), _("State"), _("Model"), _("Version"), _("Error"))
 
 
 # By kind: the label of the panel, the heads of its columns, the cells of a row.
 _Columns = tuple[Callable[[], str], Callable[[], tuple[str, ...]], Callable[[Any, float | None], tuple[Inline, ...]]]
 _COLUMNS: dict[type[Any], _Columns] = {
-    Version: (lambda: say("versions"), _version_heads, _version),
-    Model: (lambda: say("models"), _model_heads, _model),
-    Operation: (lambda: say("operations"), _operation_heads, _operation),
+    Version: (lambda: _("versions"), _version_heads, _version),
+    Model: (lambda: _("models"), _model_heads, _model),
+    Operation: (lambda: _("operations"), _operation_heads, _operation),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
 from aip_magics.render import json as as_json
 from aip_magics.render.blocks import Block, Code, Panel, Table, code, line, muted, row, strong
 from aip_magics.render.shapes import Plan, PlannedRequest
@@ -13,16 +13,16 @@ from aip_magics.render.shapes import Plan, PlannedRequest
 
 def plan(value: Plan) -> Panel:
     """The panel of a plan."""
-    blocks: list[Block] = [line(strong(say("Dry run:")), say("nothing was sent, nothing was changed."))]
+    blocks: list[Block] = [line(strong(_("Dry run:")), _("nothing was sent, nothing was changed."))]
     if value.choices:
         choices = tuple(row(each.field, _value(each.value), muted(each.source)) for each in value.choices)
-        blocks.append(Table("", (say("Field"), say("Value"), say("Source")), choices))
+        blocks.append(Table("", (_("Field"), _("Value"), _("Source")), choices))
     if value.steps:
         steps = [f"{number:2} {each.title}" for number, each in enumerate(value.steps, start=1)]
         blocks.append(Code("\n".join(steps)))
     for request in value.requests:
         blocks += _request(request)
-    return Panel(say("plan"), "idle", tuple(blocks))
+    return Panel(_("plan"), "idle", tuple(blocks))
 
 
 def _request(request: PlannedRequest) -> list[Block]:

@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aip_magics.language import say
+from aip_magics.i18n import gettext as _
+from aip_magics.render import formatting
 from aip_magics.render import json as as_json
-from aip_magics.render import words
 from aip_magics.render.blocks import Panel, Row, Table, row
 from aip_magics.render.panels.chart import probabilities
 
@@ -25,14 +25,14 @@ def predictions(reply: Mapping[str, Any], *, most: int | None = None) -> Panel:
     known = isinstance(instances, (list, tuple)) and len(instances) == len(values)
     shown = values[:most]
     keys = _keys(shown)
-    heads = ("#", *((say("instance"),) if known else ()), *(keys if keys else (say("prediction"),)))
+    heads = ("#", *((_("instance"),) if known else ()), *(keys if keys else (_("prediction"),)))
     rows = tuple(
         _row(index, [instances[index]] if known and instances else [], value, keys) for index, value in enumerate(shown)
     )
     table = Table(
-        words.counted(len(values), say("1 prediction"), say("{count} predictions")), heads, rows, total=len(values)
+        formatting.counted(len(values), _("1 prediction"), _("{count} predictions")), heads, rows, total=len(values)
     )
-    return Panel(say("predictions"), "good" if values else "idle", (table,) if chart is None else (table, chart))
+    return Panel(_("predictions"), "good" if values else "idle", (table,) if chart is None else (table, chart))
 
 
 def _row(index: int, instance: list[Any], prediction: Any, keys: tuple[str, ...]) -> Row:

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from aip_magics.language import say
-from aip_magics.render import words
-from aip_magics.render.blocks import Block, Line, Mark, Meter, Panel, Row, Table, Tone, code, line, muted, row, strong
+from aip_magics.i18n import gettext as _
+from aip_magics.render import formatting
+from aip_magics.render.blocks import (
+    Block,
+    Line,
+    Mark,
+    Panel,
+    ProgressBar,
+    Row,
+    Table,
+    Tone,
+    code,
+    line,
+    muted,
+    row,
+    strong,
+)
 from aip_magics.render.panels.error import error_blocks
-from aip_magics.render.state import RunState, StepRow
+from aip_magics.render.run_state import RunState, StepRow
 
 TONES: dict[str, Tone] = {"running": "busy", "done": "good", "skipped": "idle", "failed": "bad", "detached": "away"}
 
@@ -16,20 +30,20 @@ def progress(state: RunState) -> Panel:
     tone = TONES[state.status]
     head = line(
         *([strong(state.title)] if state.title else []),
-        Mark(tone, words.status(state.status)),
-        words.duration(state.elapsed),
+        Mark(tone, formatting.status(state.status)),
+        formatting.duration(state.elapsed),
     )
     blocks: tuple[Block, ...] = (head,)
     if state.rows:
         rows = tuple(_row(state, step) for step in state.rows)
-        blocks += (Table("", (say("Step"), say("State"), say("What")), rows, tail=True),)
-    return Panel(state.title or say("progress"), tone, (*blocks, *_ending(state)))
+        blocks += (Table("", (_("Step"), _("State"), _("What")), rows, tail=True),)
+    return Panel(state.title or _("progress"), tone, (*blocks, *_ending(state)))
 
 
 def _row(state: RunState, step: StepRow) -> Row:
     return row(
         step.title,
-        line(Mark(TONES[step.status], words.status(step.status)), words.duration(state.seconds(step))),
+        line(Mark(TONES[step.status], formatting.status(step.status)), formatting.duration(state.seconds(step))),
         _what(step),
         below=_notes(step),
     )
@@ -39,19 +53,21 @@ def _what(step: StepRow) -> Line:
     current = step.progress
     if current is None:
         return line(step.summary)
-    told = words.amount(current.done, current.total, current.unit)
+    told = formatting.amount(current.done, current.total, current.unit)
     if current.total <= 0:  # unknown: no bar that only pretends
         return line(told, muted(current.note) if current.note else "")
-    return line(Meter(current.done, current.total, step.title, told), muted(current.note) if current.note else "")
+    return line(ProgressBar(current.done, current.total, step.title, told), muted(current.note) if current.note else "")
 
 
 def _notes(step: StepRow) -> tuple[Line, ...]:
     # Warnings last: where there is little room the last lines are kept.
     notes = sorted(step.notes, key=lambda note: note.level == "warning")
     lines = [
-        line(Mark("warn", say("warning:")), note.text) if note.level == "warning" else line(note.text) for note in notes
+        line(Mark("warn", _("warning:")), note.text) if note.level == "warning" else line(note.text) for note in notes
     ]
-    dropped = [line(muted(f"… {words.left_out(step.dropped_notes, 'earlier note')}"))] if step.dropped_notes else []
+    dropped = (
+        [line(muted(f"… {formatting.skipped_files(step.dropped_notes, 'earlier note')}"))] if step.dropped_notes else []
+    )
     return (*dropped, *lines)
 
 
@@ -61,7 +77,7 @@ def _ending(state: RunState) -> tuple[Block, ...]:
     if state.status != "detached":
         return ()
     return (
-        line(say("No longer waiting. The operation goes on by itself, even when this notebook is closed:")),
+        line(_("No longer waiting. The operation goes on by itself, even when this notebook is closed:")),
         line(code(state.operation)),
-        *([line(say("To wait for it again:"), code(state.reattach))] if state.reattach else []),
+        *([line(_("To wait for it again:"), code(state.reattach))] if state.reattach else []),
     )

@@ -1,5 +1,5 @@
-"""How a version is served: its group of nodes, how many they are, what is measured and written down.
+"""How a version is served: its group of nodes, how many they are, what is measured and logged.
 
-Read `scaling` (how many nodes), `group` (routing, the queue, retries), `merging` (several requests as one),
-`recipe`, `statistics` (counters, latencies), `journals` (logs per version).
+Read `autoscaler` (how many nodes), `node_group` (routing, retries), `request_queue`, `batching` (several requests as
+one), `node_spec`, `statistics` (counters, latencies), `request_logs` (logs per version).
 """

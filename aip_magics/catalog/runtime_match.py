@@ -1,0 +1,161 @@
+"""Which runtime can hold a model: from the library version found in it to a runtime and a Python, or the reason.
+
+What no Python of any runtime can hold is certain (the ceilings); which runtime has which release is mostly remembered.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+
+from aip_magics.catalog.tables import Certainty, Runtime, max_library_versions, parse_version, runtimes
+from aip_magics.i18n import gettext as _
+
+# framework → the column of the tables and the name of its distribution
+_COLUMNS = {
+    "SCIKIT_LEARN": ("sklearn", "scikit-learn"),
+    "XGBOOST": ("xgboost", "xgboost"),
+    "TENSORFLOW": ("tensorflow", "tensorflow"),
+}
+_OLDER_FAILS = ("sklearn", "xgboost")  # an older release does not read what a newer one wrote, or reads it wrong
+_BY_LIBRARY = {library: column for column, library in _COLUMNS.values()}
+
+
+@dataclasses.dataclass(frozen=True)
+class RuntimeMatch:
+    """The best runtime for a library version, or why there is none.
+
+    With a fit `runtime` and `python` are set; without, both are None and `pins` are the releases to retrain with, on
+    `retrain_python`, so that the newest runtime can load the model. `reason` is one sentence either way.
+    """
+
+    library: str
+    library_version: str | None
+    runtime: str | None
+    python: str | None
+    reason: str
+    certainty: Certainty
+    pins: tuple[str, ...] = ()
+    retrain_python: str | None = None
+
+
+def match_runtime(framework: str, library_version: str | None = None) -> RuntimeMatch:
+    """The runtime for a model of this framework (SCIKIT_LEARN, XGBOOST, TENSORFLOW) and library version.
+
+    Without a version, or for another framework: the newest runtime.
+    """
+    column, library = _COLUMNS.get(framework, ("", ""))
+    if library_version is None or not library:
+        newest = runtimes()[0]
+        if library:
+            why = _("the newest runtime; the {library} version of the model is not known", library=library)
+        else:
+            why = _("the newest runtime; the library version of the model is not known")
+        return RuntimeMatch(library, None, newest.version, newest.python[0], why, "remembered")
+    if above_all_runtimes(library, library_version):
+        return _no_match(column, library, library_version)
+    return _best(column, library, library_version)
+
+
+def match_runtime_to_all(framework: str, libraries: Mapping[str, str]) -> RuntimeMatch:
+    """The runtime for all libraries found in a model (`{"scikit-learn": "1.0.2", "xgboost": "3.2.0"}`).
+
+    Where one of them fits no runtime, that one is the reason; else the framework's own library decides.
+    """
+    for library, version in libraries.items():
+        if above_all_runtimes(library, version):
+            return match_runtime_to_library(library, version)
+    return match_runtime(framework, libraries.get(library_name(framework)))
+
+
+def match_runtime_to_library(library: str, version: str) -> RuntimeMatch:
+    """The same as `fit`, by the name of the distribution: `scikit-learn`, `xgboost`, `tensorflow`."""
+    return match_runtime(next((name for name in _COLUMNS if library_name(name) == library), ""), version)
+
+
+def library_name(framework: str) -> str:
+    """The distribution of a framework: `scikit-learn` for SCIKIT_LEARN; empty for one the service does not have."""
+    return _COLUMNS.get(framework, ("", ""))[1]
+
+
+def above_all_runtimes(library: str, version: str) -> bool:
+    """True where no runtime can serve what this release of scikit-learn or xgboost wrote: certain.
+
+    False for other libraries, TensorFlow among them: the ops of a SavedModel decide, not the release that wrote it
+    (a SavedModel of TensorFlow 2.21 was seen to answer the same under 2.11).
+    """
+    column = _BY_LIBRARY.get(library)
+    return column in _OLDER_FAILS and _newer(version, _highest(column))
+
+
+def newer_than_runtime(library: str, version: str, runtime: Runtime, python: str | None = None) -> Certainty | None:
+    """Whether this release is newer than the one of the runtime: for certain, as far as remembered, or not (None)."""
+    column = _BY_LIBRARY.get(library)
+    if column is None:
+        return None
+    pythons = [python] if python in runtime.python else list(runtime.python)
+    if all(_newer(version, getattr(row, column)) for row in max_library_versions() if row.python in pythons):
+        return "certain"
+    has = library_of(runtime, library)
+    if has is not None and _newer(version, has):
+        return runtime.certainty(column)
+    return None
+
+
+def library_of(runtime: Runtime, library: str) -> str | None:
+    """The release of `library` (scikit-learn, xgboost, tensorflow) in this runtime, or None."""
+    column = _BY_LIBRARY.get(library)
+    return getattr(runtime, column) if column else None
+
+
+@functools.cache
+def _highest(column: str) -> str:
+    """The highest release of a library (`sklearn`, `xgboost` …) that any runtime can hold."""
+    releases: list[str] = [getattr(row, column) for row in max_library_versions()]
+    return max(releases, key=parse_version)
+
+
+def _best(column: str, library: str, version: str) -> RuntimeMatch:
+    series = parse_version(version)[:2]
+    having = [row for row in runtimes() if getattr(row, column) is not None]
+    can = [row for row in having if not _newer(version, getattr(row, column))]
+    if not can:
+        newest = having[0].version
+        why = _(
+            "{library} {version} is newer than on any runtime; the newest, {newest}, may still read the model",
+            library=library,
+            version=version,
+            newest=newest,
+        )
+        return RuntimeMatch(library, version, having[0].version, having[0].python[0], why, "remembered")
+    same = [row for row in can if parse_version(getattr(row, column))[:2] == series]
+    # The newest of the same series; else the oldest that is newer than the model: the smallest step between the two.
+    chosen = same[0] if same else can[-1]
+    has = getattr(chosen, column)
+    why = _(
+        "{library} {version} is in the model, runtime {runtime} has {has}",
+        library=library,
+        version=version,
+        runtime=chosen.version,
+        has=has,
+    )
+    return RuntimeMatch(library, version, chosen.version, chosen.python[0], why, chosen.certainty(column))
+
+
+def _no_match(column: str, library: str, version: str) -> RuntimeMatch:
+    newest = runtimes()[0]
+    top = getattr(newest, column)
+    if column == "sklearn":
+        why = _("{library} {version} cannot load on any runtime", library=library, version=version)
+    else:
+        why = _("{library} {version} is read wrong, or not at all, by every runtime", library=library, version=version)
+    why += "; " + _("the highest is {highest} on {runtime}", highest=top, runtime=newest.version)
+    pins = (f"{library}=={top}", f"numpy=={newest.numpy}", f"pandas=={newest.pandas}")
+    return RuntimeMatch(library, version, None, None, why, "certain", pins, newest.python[0])
+
+
+def _newer(version: str, than: str) -> bool:
+    # "1.5" stands for the whole series: 1.5.2 is not newer than it.
+    limit = parse_version(than)
+    return parse_version(version)[: len(limit)] > limit if len(limit) < 3 else parse_version(version) > limit

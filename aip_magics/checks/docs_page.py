@@ -1,0 +1,72 @@
+"""The page of all rules, made from the rules: `python -m aip_magics.checks.docs_page` regenerates RULES.md."""
+
+from __future__ import annotations
+
+import dis
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from aip_magics import checks
+from aip_magics.checks.outcome import SEVERITIES
+
+PAGE = Path(__file__).with_name("RULES.md")
+HEAD = """# The checks, one by one
+
+Made from the rules by `python -m aip_magics.checks.docs_page`; edit the docstrings of the rules, not this page.
+
+`%aip_check`, every `%%aip_deploy`, the form and `aip-magics check` apply them all; `--skip ID` leaves one out,
+`--strict` makes warnings count as errors. Ids stay what they are.
+"""
+ONLINE = "Asked of the service once the target is connected."
+
+
+def page() -> str:
+    """The page as Markdown: a section for each rule, in the order of their ids."""
+    rules: dict[str, checks.Rule | checks.OnlineRule] = {**checks.RULES, **checks.ONLINE_RULES}
+    return "\n".join([HEAD, *(_section(rules[id], id in checks.ONLINE_RULES) for id in sorted(rules))])
+
+
+def severities(check: Callable[..., Any]) -> tuple[str, ...]:
+    """Which severities the findings of a rule can have, the worst first.
+
+    They are read from what the rule can call within the checks: a second list beside the rules would only grow old.
+    """
+    said = {text for code in _reached(check, set()) for text in code}
+    return tuple(severity for severity in SEVERITIES if severity in said)
+
+
+def _reached(function: Any, seen: set[int]) -> Iterator[tuple[Any, ...]]:
+    """The constants of a function, and of all functions of the checks that it can reach."""
+    if not isinstance(function, types.FunctionType) or id(function) in seen:
+        return
+    if not function.__module__.startswith(checks.__name__):
+        return
+    seen.add(id(function))
+    yield function.__defaults__ or ()
+    for cell in function.__closure__ or ():
+        yield from _reached(cell.cell_contents, seen)
+    for code in _codes(function.__code__):
+        yield code.co_consts
+        for instruction in dis.get_instructions(code):
+            if instruction.opname == "LOAD_GLOBAL":
+                yield from _reached(function.__globals__.get(instruction.argval), seen)
+
+
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    """A code and those inside of it: comprehensions, functions."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _codes(constant)
+
+
+def _section(rule: checks.Rule | checks.OnlineRule, online: bool) -> str:
+    text = [rule.title, *([rule.text] if rule.text else []), *([ONLINE] if online else [])]
+    kinds = ", ".join(severities(rule.check))
+    return "\n\n".join([f"## {rule.id}", *text, f"Severity: {kinds}. [Evidence]({rule.link})"]) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")

@@ -1,0 +1,283 @@
+"""Rules about the test instances, held against what the model file says about its inputs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+from aip_magics.artifacts.facts import BoosterFacts, SavedModelFacts, Signature, Tensor
+from aip_magics.checks import links
+from aip_magics.checks.context import CheckContext
+from aip_magics.checks.model_facts import get_booster, get_saved_model
+from aip_magics.checks.outcome import Finding, Outcomes, Skipped
+from aip_magics.checks.rule import error, rule, warning
+from aip_magics.checks.rules.requests import ROWS, no_test
+from aip_magics.i18n import gettext as _
+
+_FIELD = "test.instances"
+_MAX_KEYS = 10  # told of, each with a finding of its own
+_NOT_PASSED_ON = frozenset({"instances", "signature_name"})
+# What Booster.predict takes beside the data, and what some estimators of scikit-learn take beside X.
+_XGBOOST_OPTIONS = frozenset(
+    """approx_contribs iteration_range ntree_limit output_margin pred_contribs pred_interactions pred_leaf
+    strict_shape training validate_features""".split()  # noqa: SIM905
+)
+_SKLEARN_OPTIONS = frozenset({"return_cov", "return_std"})
+_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+_NUMBERS = (*_INTEGERS, "half", "bfloat16", "float16", "float32", "float64")
+
+
+@rule("R04", link=links.OTHER_KEYS)
+def other_keys(context: CheckContext) -> Outcomes:
+    """Keys of the request beside `instances` and `signature_name` are keywords of `predict`, which has to take them."""
+    if context.instances is None:
+        return no_test()
+    if context.is_custom or context.framework not in ("SCIKIT_LEARN", "XGBOOST"):
+        return []
+    taken = _XGBOOST_OPTIONS if context.framework == "XGBOOST" else _SKLEARN_OPTIONS
+    known = _NOT_PASSED_ON | taken
+    others = itertools.islice((key for key in context.test_keys if key not in known), _MAX_KEYS)
+    # A pipeline, or an estimator of one's own, may take any keyword.
+    level = error if context.framework == "XGBOOST" else warning
+    return [
+        level(
+            f"test.{key}",
+            _("the key {key} of the request goes to predict, which does not take it", key=key),
+            _("leave {field} out", field=key),
+        )
+        for key in others
+    ]
+
+
+@rule("R03", link=links.API_PREDICT)
+def booster_rows(context: CheckContext) -> Outcomes:
+    """The instances for a booster are lists of numbers, all as long as the booster has features."""
+    if context.instances is None:
+        return no_test()
+    if context.framework != "XGBOOST" or context.is_custom:
+        return []
+    facts = get_booster(context.model_dir) if context.model_dir else None
+    facts = None if isinstance(facts, Skipped) else facts
+    return list(_first(_row(index, row, facts, context.instances[0]) for index, row in enumerate(context.instances)))
+
+
+@rule("R09", link=links.API_PREDICT)
+def signature_named(context: CheckContext) -> Outcomes:
+    """The request's signature_name is one of the SavedModel; it is needed where there are several without a default."""
+    facts = _saved_model(context)
+    if isinstance(facts, Skipped) or not facts.signatures:
+        return facts if isinstance(facts, Skipped) else []
+    name = context.test_keys.get("signature_name")
+    if name is not None and not isinstance(name, str):
+        return [error("test.signature_name", _("signature_name is not a text"), "signature_name: serving_default")]
+    if facts.signature(name) is not None:
+        return []
+    names = ", ".join(one.name for one in facts.signatures)
+    fix = f"signature_name: {facts.signatures[0].name}"
+    if name is None:
+        text = _("the SavedModel has several signatures ({names}) and none is serving_default", names=names)
+    else:
+        text = _("the SavedModel has no signature {name}; there is {names}", name=name, names=names)
+    return [error("test.signature_name", text, fix)]
+
+
+@rule("R08", link=links.API_PREDICT)
+def input_names(context: CheckContext) -> Outcomes:
+    """The keys of the instances are the inputs of the signature; for one input the bare value will do."""
+    signature = _signature(context)
+    if isinstance(signature, Skipped):
+        return signature
+    assert context.instances is not None
+    names = [tensor.name for tensor in signature.inputs]
+    if len(names) == 1:
+        return list(_first(_one_input(index, one, names[0]) for index, one in enumerate(context.instances)))
+    found = list(_first(_several_inputs(index, one, names) for index, one in enumerate(context.instances)))
+    return found or list(_missing(context.instances, names))
+
+
+@rule("R10", link=links.WRONG_DTYPE)
+def input_values(context: CheckContext) -> Outcomes:
+    """The values of the instances are of the type and the shape that the signature has."""
+    signature = _signature(context)
+    if isinstance(signature, Skipped):
+        return signature
+    assert context.instances is not None
+    return list(_first(_values(index, one, signature) for index, one in enumerate(context.instances)))
+
+
+def _row(index: int, row: Any, facts: BoosterFacts | None, first: Any) -> Finding | None:
+    if not isinstance(row, list):
+        text = _("instance {index} is {kind}; a list of numbers is wanted", index=index, kind=_kind(row))
+        return error(_FIELD, text, ROWS)
+    odd = next((value for value in row if not _is_number(value) and value is not None), None)
+    if odd is not None:
+        text = _("instance {index} holds {kind}; XGBoost takes numbers only", index=index, kind=_kind(odd))
+        return error(_FIELD, text, ROWS)
+    wanted = facts.features if facts and facts.features else len(first)
+    if len(row) == wanted:
+        return None
+    if len(row) == 1:
+        text = _("instance {index} has 1 value; the model has {wanted} features", index=index, wanted=wanted)
+    else:
+        text = _(
+            "instance {index} has {count} values; the model has {wanted} features",
+            index=index,
+            count=len(row),
+            wanted=wanted,
+        )
+    return error(_FIELD, text, _("send the {wanted} columns in the order of the training", wanted=wanted))
+
+
+def _one_input(index: int, instance: Any, name: str) -> Finding | None:
+    if not isinstance(instance, dict) or set(instance) in ({name}, {"b64"}):
+        return None
+    text = _(
+        "instance {index} has the keys {keys}; the input is {name}",
+        index=index,
+        keys=", ".join(map(str, instance)),
+        name=name,
+    )
+    return error(_FIELD, text, f'{{"{name}": …}}')
+
+
+def _several_inputs(index: int, instance: Any, names: list[str]) -> Finding | None:
+    fix = _("the inputs are {names}", names=", ".join(names))
+    if not isinstance(instance, dict):
+        text = _(
+            "instance {index} is {kind}; an object with the inputs' names is wanted", index=index, kind=_kind(instance)
+        )
+        return error(_FIELD, text, fix)
+    unknown = [key for key in instance if key not in names]
+    if not unknown:
+        return None
+    return error(_FIELD, _("instance {index} has the key {key}, which is no input", index=index, key=unknown[0]), fix)
+
+
+def _missing(instances: list[Any], names: list[str]) -> Iterator[Finding]:
+    for name in names:
+        lacking = [index for index, instance in enumerate(instances) if name not in instance]
+        if not lacking:
+            continue
+        text = _("instance {index} lacks the input {name}", index=lacking[0], name=name)
+        # An input that has a value of its own may be left out, but then of every instance.
+        level = warning if len(lacking) == len(instances) else error
+        yield level(_FIELD, text, _("give {name} in every instance", name=name))
+
+
+def _values(index: int, instance: Any, signature: Signature) -> Finding | None:
+    for tensor in signature.inputs:
+        value = instance
+        if isinstance(instance, dict) and set(instance) != {"b64"}:
+            if tensor.name not in instance:
+                continue  # R08 says it
+            value = instance[tensor.name]
+        elif len(signature.inputs) > 1:
+            return None
+        if found := _misfit(index, value, tensor):
+            return found
+    return None
+
+
+def _misfit(index: int, value: Any, tensor: Tensor) -> Finding | None:
+    wrong = next((one for one in _leaves(value) if not _fits(one, tensor.dtype)), None)
+    if wrong is not None:
+        text = _(
+            "instance {index} has {kind} for the input {name}, which is {dtype}",
+            index=index,
+            kind=_kind(wrong),
+            name=tensor.name,
+            dtype=tensor.dtype,
+        )
+        return error(_FIELD, text, _("send values of the type {dtype}", dtype=tensor.dtype))
+    shape = _shape(value)
+    if tensor.shape is None or shape is None or _same(shape, tensor.shape[1:]):
+        return None
+    text = _(
+        "instance {index} has the shape {shape} for the input {name}, which wants {wanted}",
+        index=index,
+        shape=_shown(shape),
+        name=tensor.name,
+        wanted=_shown(tensor.shape[1:]),
+    )
+    return error(
+        _FIELD, text, _("send one value of the shape {wanted} for each instance", wanted=_shown(tensor.shape[1:]))
+    )
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _leaves(item)
+    else:
+        yield value
+
+
+def _fits(value: Any, dtype: str) -> bool:
+    if isinstance(value, dict):
+        return dtype == "string" and set(value) == {"b64"}
+    if dtype == "string":
+        return isinstance(value, str)
+    if dtype == "bool":
+        return isinstance(value, bool)
+    if dtype not in _NUMBERS:
+        return True
+    if isinstance(value, float) and dtype in _INTEGERS:
+        return False
+    return _is_number(value)
+
+
+def _shape(value: Any) -> tuple[int, ...] | None:
+    """The lengths of nested lists; None where lists of one level differ, which only the model can judge."""
+    if not isinstance(value, list):
+        return ()
+    inner = {_shape(item) for item in value}
+    if len(inner) > 1 or None in inner:
+        return None
+    return (len(value), *(inner.pop() or ())) if inner else (0,)
+
+
+def _same(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    pairs = zip(shape, wanted, strict=False)
+    return len(shape) == len(wanted) and all(want is None or have == want for have, want in pairs)
+
+
+def _shown(shape: tuple[int | None, ...]) -> str:
+    return "(" + ", ".join("…" if size is None else str(size) for size in shape) + ")"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, dict):
+        return _("an object")
+    if isinstance(value, list):
+        return _("a list")
+    return _("the text {text!r}", text=value[:20]) if isinstance(value, str) else _("the number {value}", value=value)
+
+
+def _first(found: Iterator[Finding | None]) -> Iterator[Finding]:
+    """The first finding: where one instance is wrong, usually all are."""
+    yield from ([one] if (one := next((finding for finding in found if finding), None)) else [])
+
+
+def _saved_model(context: CheckContext) -> SavedModelFacts | Skipped:
+    if context.instances is None:
+        return no_test()
+    if context.model_dir is None:
+        return Skipped(_("the model directory is not on this machine"))
+    facts = get_saved_model(context.model_dir)
+    return facts if isinstance(facts, Skipped) or facts.complete else Skipped(facts.unread)
+
+
+def _signature(context: CheckContext) -> Signature | Skipped:
+    facts = _saved_model(context)
+    if isinstance(facts, Skipped):
+        return facts
+    name = context.test_keys.get("signature_name")
+    found = facts.signature(name if isinstance(name, str) else None)
+    return found or Skipped(_("no signature is named"))  # R09 says it

@@ -1,0 +1,1 @@
+"""What several verbs share: what a command is, its options, its line and cell, its execution, what it keeps."""

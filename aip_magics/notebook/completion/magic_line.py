@@ -1,0 +1,92 @@
+"""Tab in the line of a magic: flags, their values, and words without a flag."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from aip_magics.commands.common import options
+from aip_magics.commands.common.parser import Parser
+from aip_magics.commands.registry import get_command
+from aip_magics.notebook.completion import values
+from aip_magics.notebook.completion.values import CompletionContext, ValueHint
+from aip_magics.notebook.magics import magic_parser
+
+
+def complete_line(verb: str, before: str, after: str, names: Mapping[str, Any]) -> ValueHint:
+    """What fits between `before` and `after`, which stand behind the name of the magic."""
+    parser = magic_parser(get_command(verb))
+    words, written = split(before)
+    rest, last = split(after)
+    place = CompletionContext(names, dict(_given(parser, [*words, written, *rest, last])))
+    flags = _flags(parser, [*words, *rest, last])
+    flag, equals, value = written.partition("=") if written.startswith("--") else ("", "", written)
+    if written.startswith("-") and not equals:
+        return ValueHint(written, [flag for flag in flags if flag.startswith(written)])
+    if not flag and words and _takes_value(parser.option(words[-1])):
+        flag = words[-1]
+    if flag:
+        action = parser.option(flag)
+        return _value(action, value, place) if _takes_value(action) else values.NOTHING
+    found = _positional(parser, words, value, place)
+    return found if value else ValueHint("", [*found.texts, *flags])
+
+
+def split(text: str) -> tuple[list[str], str]:
+    """The words that are complete, and the one at the end as it is written so far (empty after a blank)."""
+    words, start, quote = list[str](), 0, ""
+    for number, sign in enumerate(text):
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "'\"":
+            quote = sign
+        elif sign.isspace():
+            if text[start:number]:
+                words.append(values.unquoted(text[start:number]))
+            start = number + 1
+    return words, text[start:]
+
+
+def _flags(parser: Parser, others: Sequence[str]) -> list[str]:
+    """The flags that can be given besides the other words."""
+    used = {word.partition("=")[0] for word in others}
+    return [
+        flag
+        for flag in parser.flags()
+        if flag not in used or isinstance(parser.option(flag), argparse._AppendAction)  # can be given again
+    ]
+
+
+def _positional(parser: Parser, words: Sequence[str], value: str, place: CompletionContext) -> ValueHint:
+    before = sum(1 for flag, _ in _given(parser, words) if not flag)
+    positionals = parser.positionals()
+    return _value(positionals[before], value, place) if before < len(positionals) else values.NOTHING
+
+
+def _value(action: argparse.Action | None, written: str, place: CompletionContext) -> ValueHint:
+    if action is None:
+        return values.NOTHING
+    fragment = written.rpartition(",")[2] if action.type is options.split_commas else written
+    if action.choices and not fragment.startswith("$"):
+        typed = options.framework(fragment) if action.type is options.framework else fragment
+        return ValueHint(fragment, [str(choice) for choice in action.choices if str(choice).startswith(typed)])
+    return ValueHint(fragment, values.hints_for(action.dest, fragment, place))
+
+
+def _given(parser: Parser, words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The destinations and values of a line as far as it is written; no destination for a word without a flag."""
+    rest = iter(words)
+    for word in rest:
+        flag, equals, value = word.partition("=")
+        action = parser.option(flag) if word.startswith("-") else None
+        if action is None:
+            yield "", word
+        elif equals or not _takes_value(action):
+            yield action.dest, value
+        else:
+            yield action.dest, next(rest, "")
+
+
+def _takes_value(action: argparse.Action | None) -> bool:
+    return action is not None and action.nargs != 0

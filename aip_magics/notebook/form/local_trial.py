@@ -1,0 +1,32 @@
+"""Test: the model itself answers the test instances, in a worker of this Python, before anything is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aip_magics.checks import Skipped
+from aip_magics.deploy.preflight import check_trial, needs_download, run_trial
+from aip_magics.errors import AipError, PredictionError
+from aip_magics.notebook.form.state import FormState
+
+
+def trial_outcome(state: FormState) -> tuple[Any, ...]:
+    """What the form shows of a local trial: the predictions and the findings about them, or an error."""
+    try:
+        return _answers(state)
+    except AipError as error:
+        return (error,)
+
+
+def _answers(state: FormState) -> tuple[Any, ...]:
+    plan, target = state.plan, state.target
+    assert state.deployment.test is not None, "Test cannot be pressed without instances"
+    if needs_download(plan):
+        target.connect()
+    tried = run_trial(plan, target)
+    if isinstance(tried, Skipped):
+        return (PredictionError("FAILED_TO_LOAD_MODEL", tried.reason, where=plan.deployment.origin),)
+    if tried.error is not None:
+        return (tried.error,)
+    found = check_trial(plan, target, tried).findings
+    return ({"predictions": list(tried.predictions or ())}, *([found] if found else []))

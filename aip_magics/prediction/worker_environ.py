@@ -1,0 +1,69 @@
+"""What a worker process inherits: the environment variables it needs, and a bounded number of threads."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+
+# What an interpreter and the libraries of numbers read, and nothing else. A list of what is secret can never be whole:
+# a password may be called GH_PAT or DSN. AI Platform passed none of a user's variables on, so no model needs another.
+_NAMES = frozenset(
+    """
+    PATH HOME USER LOGNAME SHELL LANG LANGUAGE TZ TZDIR TMPDIR TEMP TMP
+    LD_LIBRARY_PATH LD_PRELOAD DYLD_LIBRARY_PATH DYLD_FALLBACK_LIBRARY_PATH DYLD_FRAMEWORK_PATH DYLD_INSERT_LIBRARIES
+    MALLOC_ARENA_MAX MALLOC_TRIM_THRESHOLD_ MALLOC_CONF VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV
+    PYTHONPATH PYTHONHASHSEED PYTHONIOENCODING PYTHONUTF8 PYTHONCOERCECLOCALE PYTHONNOUSERSITE PYTHONUSERBASE
+    PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX PYTHONUNBUFFERED PYTHONMALLOC PYTHONTZPATH
+    XLA_FLAGS CUDA_VISIBLE_DEVICES CUDA_DEVICE_ORDER CUDA_HOME CUDA_PATH CUDA_ROOT CUDA_LAUNCH_BLOCKING
+    CUDA_MODULE_LOADING CUDA_CACHE_DISABLE CUDA_CACHE_MAXSIZE NVIDIA_VISIBLE_DEVICES NVIDIA_DRIVER_CAPABILITIES
+    NVIDIA_TF32_OVERRIDE HIP_VISIBLE_DEVICES ROCR_VISIBLE_DEVICES
+    HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy SSL_CERT_FILE SSL_CERT_DIR
+    SYSTEMROOT SYSTEMDRIVE WINDIR PATHEXT COMSPEC OS NUMBER_OF_PROCESSORS PROCESSOR_ARCHITECTURE PROCESSOR_IDENTIFIER
+    PROCESSOR_LEVEL PROCESSOR_REVISION APPDATA LOCALAPPDATA PROGRAMDATA PROGRAMFILES PROGRAMFILES(X86) PROGRAMW6432
+    COMMONPROGRAMFILES COMMONPROGRAMFILES(X86) COMMONPROGRAMW6432 ALLUSERSPROFILE PUBLIC USERPROFILE USERNAME HOMEDRIVE
+    HOMEPATH
+    """.split()  # noqa: SIM905
+)
+# Families of switches. Terraform's passwords begin with TF_ as well, so of TensorFlow's not all.
+_FAMILIES = re.compile(
+    r"(LC|OMP|GOMP|KMP|OPENBLAS|GOTO|BLIS|MKL|NUMEXPR|VECLIB"
+    r"|TF_(CPP|XLA|ENABLE|DISABLE|USE|NUM|FORCE|GPU|CUDNN|CUDA|DETERMINISTIC|DEVICE|INTER|INTRA|LITE))_[A-Z0-9_]+"
+)
+# Were someone to name a password as one of a family.
+_SECRET_NAME = re.compile(
+    r"TOKEN|SECRET|KEY|PASS|CREDENTIAL|COOKIE|WEBHOOK|BEARER|PRIVATE|_(PAT|PW|PWD|DSN|URL|URI|AUTH)(_|$)"
+)
+_URL_WITH_PASSWORD = re.compile(r"(://[^/\s:@]*|^[^/\s:@]+):[^/\s@]+@")
+_THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+
+def worker_environ(variables: Mapping[str, str], python: str, threads: int) -> dict[str, str]:
+    """The environment of a worker run by the interpreter `python`: of `variables` what an interpreter needs.
+
+    `threads` bounds the threads of OpenMP and BLAS. PYTHONPATH is kept for this process's own interpreter only.
+    """
+    kept = {name: value for name, value in variables.items() if passed(name, value)}
+    if python != sys.executable:
+        kept.pop("PYTHONPATH", None)
+    kept.update(dict.fromkeys(_THREADS, str(threads)))
+    kept.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # what TensorFlow tells about itself would bury the model's own log
+    kept["PYTHONIOENCODING"] = "utf-8:backslashreplace"  # printing must not be able to fail
+    return kept
+
+
+def passed(name: str, value: str) -> bool:
+    """Whether a worker gets a variable: it is one that is needed, and holds no address with a password."""
+    needed = name in _NAMES or (_FAMILIES.fullmatch(name) and not _SECRET_NAME.search(name))
+    return bool(needed) and not has_password(value)
+
+
+def has_password(value: str) -> bool:
+    """Whether a value is or has a URL with a password."""
+    return bool(_URL_WITH_PASSWORD.search(value))

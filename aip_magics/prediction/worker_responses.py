@@ -1,0 +1,96 @@
+"""Responses of a worker, its crashes and its timeouts as values and errors of this package."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+from aip_magics.errors import PredictionError, TrustError, WorkerError
+from aip_magics.i18n import gettext as _
+from aip_magics.prediction.messages import WorkerMessage
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedModel:
+    """A model that was loaded.
+
+    `framework` is the API's name, `class_name` the model's class with its module, `libraries` the versions really
+    imported ("scikit-learn", "numpy", "python", …), `load_seconds` includes importing what was not preloaded.
+    `protection` is what the worker cannot reach: `files`, `network`, `processes` (booleans), `open` (whether the model
+    is a program of the user's that keeps network and programs), `by` (what holds it), `why` (not all of it holds).
+    """
+
+    framework: str
+    class_name: str
+    libraries: Mapping[str, str]
+    load_seconds: float
+    protection: Mapping[str, object] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def from_header(cls, header: Mapping[str, object]) -> LoadedModel:
+        libraries, protection = header.get("libraries"), header.get("protection")
+        return cls(
+            framework=str(header.get("framework")),
+            class_name=str(header.get("class")),
+            libraries=dict(libraries) if isinstance(libraries, Mapping) else {},
+            load_seconds=float(str(header.get("load_seconds"))),
+            protection=dict(protection) if isinstance(protection, Mapping) else {},
+        )
+
+
+def response_error(response: WorkerMessage, model_dir: Path, log: str) -> PredictionError:
+    """The error that a response says."""
+    error = response.header.get("error") or {}
+    if "distrusted" in error:
+        return TrustError(str(error.get("detail")), where=str(model_dir), fix=trust_fix(), log=log)
+    return PredictionError(
+        str(error.get("kind")), str(error.get("detail")), where=str(model_dir), fix=str(error.get("fix") or ""), log=log
+    )
+
+
+def trust_fix() -> str:
+    """How to consent to what loading a model runs."""
+    return _("if you made this file, or trust whoever did, add --trust once: it holds for this content")
+
+
+def worker_crashed(code: int | None, doing: str, model_dir: Path, log: str) -> WorkerError:
+    """The worker ended in the middle. `code` is the exit code, minus the signal, None if nobody knows."""
+    fix = _("the log of the model's code is in `.log`")
+    if code is None:
+        how = _("ended")
+    elif code >= 0:
+        how = _("exited with code {code}", code=code)
+    else:
+        how = _("was ended by signal {value} ({signal_name})", value=-code, signal_name=_signal_name(-code))
+        if -code == getattr(signal, "SIGKILL", 9):
+            fix = _("somebody killed it, or the machine ran out of memory: try a smaller model or fewer instances")
+    return WorkerError(
+        _("the worker process {how} while {doing}", how=how, doing=_told(doing)),
+        where=str(model_dir),
+        fix=fix,
+        log=log,
+    )
+
+
+def worker_timed_out(seconds: float, doing: str, model_dir: Path, log: str) -> WorkerError:
+    """The worker passed its deadline and was killed."""
+    detail = _(
+        "the worker process gave no answer within {seconds:g} s while {doing}, and was ended",
+        seconds=seconds,
+        doing=_told(doing),
+    )
+    fix = _("allow more time, or send fewer instances; `.log` shows where the model's code was")
+    return WorkerError(detail, where=str(model_dir), fix=fix, log=log)
+
+
+def _told(doing: str) -> str:
+    return {"starting": _("it started"), "loading": _("loading the model"), "predicting": _("predicting")}[doing]
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"

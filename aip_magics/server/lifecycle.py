@@ -1,0 +1,229 @@
+"""The life of the server process: lock, port, token, state file; serving; a clean end.
+
+The one place of the server that reads the clock and the process's surroundings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Iterator
+from datetime import datetime, timezone
+from email.utils import formatdate
+from pathlib import Path
+from types import FrameType
+
+import filelock
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import aip_magics
+from aip_magics.errors import ServerError
+from aip_magics.server import logs
+from aip_magics.server.app import App, Serving
+from aip_magics.server.http_limits import protocol
+from aip_magics.server.persisted_endpoint import HOST, PersistedEndpoint, listen, token_from
+from aip_magics.server.serving.autoscaler import IDLE_SECONDS
+from aip_magics.settings import private
+from aip_magics.targets.state import STATE_FILE, ServerState
+
+log = logging.getLogger(__name__)
+
+LOCK_FILE = "server.lock"
+LOCK_SECONDS = 10.0
+GRACE_SECONDS = 5
+# As long as Google's own: a client that pauses between two requests must not find its connection closed under it.
+KEEP_ALIVE_SECONDS = 240
+
+
+class AlreadyRunning(ServerError):
+    """Another server holds the data directory."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What the command line says. None leaves it to us; times are in seconds."""
+
+    port: int | None = None
+    token_file: Path | None = None
+    idle_exit: float | None = None
+    idle_nodes: float = IDLE_SECONDS
+    batching: bool = False
+    foreground: bool = False
+
+
+def run(data_dir: Path, options: Options) -> None:
+    """Serve until told to stop. AlreadyRunning or ServerError when it cannot start."""
+    private(data_dir).mkdir(parents=True, exist_ok=True, mode=0o700)
+    if os.name == "posix":
+        data_dir.chmod(0o700)
+    with _locked(data_dir):
+        identity = PersistedEndpoint.read(data_dir)
+        token = token_from(options.token_file) if options.token_file else identity.token
+        listener = listen(options.port, identity.port)
+        used: int = listener.getsockname()[1]
+        PersistedEndpoint(token, used).write(data_dir)
+        logs.to_file(data_dir, token)
+        if options.foreground:
+            logs.to_terminal(token)
+        state = ServerState(
+            pid=os.getpid(),
+            start_time=time.time(),
+            host=HOST,
+            port=used,
+            token=token,
+            version=aip_magics.__version__,
+            python=sys.executable,
+            data_dir=data_dir,
+        )
+        with contextlib.closing(listener):
+            asyncio.run(_serve(state, listener, options))
+
+
+async def _serve(state: ServerState, listener: socket.socket, options: Options) -> None:
+    server = _Server(state)
+    app = App(
+        state.data_dir,
+        token=state.token,
+        python=state.python,
+        version=state.version,
+        clock=lambda: datetime.now(timezone.utc),
+        stop=server.end,
+        serving=Serving(_processors(), options.idle_nodes, options.batching),
+    )
+    server.config.app = server.dated(app.asgi)
+    server.config.http = protocol()  # type: ignore[assignment]
+    async with app.running():
+        state.write()
+        log.info("serving %s at %s, process %d, version %s", state.data_dir, state.url, state.pid, state.version)
+        idle_exit = options.idle_exit
+        watch = asyncio.create_task(_end_when_idle(app, server, idle_exit)) if idle_exit else None
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            if watch:
+                watch.cancel()
+            server.forget()
+    log.info("stopped")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, but asleep while nothing happens: its own looks ten times a second whether it shall end."""
+
+    def __init__(self, state: ServerState) -> None:
+        config = uvicorn.Config(
+            app="",
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            server_header=False,
+            date_header=False,
+            interface="asgi3",
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+        super().__init__(config)
+        self._state = state
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        self._dated_at = 0.0
+
+    def end(self) -> None:
+        self.should_exit = True
+        self._ended.set()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self._loop.call_soon_threadsafe(self._ended.set)  # a signal handler must wake the loop that sleeps
+
+    async def main_loop(self) -> None:
+        if not self.should_exit:
+            await self._ended.wait()
+
+    def dated(self, app: ASGIApp) -> ASGIApp:
+        """The application, with the Date header kept right when requests come, as no tick does it."""
+
+        def call(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+            self.date()
+            return app(scope, receive, send)
+
+        return call
+
+    def date(self) -> None:
+        """Bring the Date header up to date."""
+        now = time.time()
+        if now - self._dated_at >= 1.0:
+            self._dated_at = now
+            # In place: the request that is being answered holds this very list.
+            self.server_state.default_headers[:] = [(b"date", formatdate(now, usegmt=True).encode())]
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.forget()  # from now on a client that looks for a server finds none, rather than one that is going
+        await super().shutdown(sockets)
+
+    def forget(self) -> None:
+        """Take the state file away, if it is still ours."""
+        found = ServerState.read(self._state.data_dir)
+        if found and found.pid == self._state.pid:
+            (self._state.data_dir / STATE_FILE).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # uvicorn's own raises the signal once more at the end, which would kill us before the workers are ended.
+        previous = {sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for sig, handler in previous.items():
+                signal.signal(sig, handler)
+
+
+def _processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+async def _end_when_idle(app: App, server: _Server, seconds: float) -> None:
+    served = -1
+    while served != app.asgi.served or not app.idle:
+        served = app.asgi.served
+        await asyncio.sleep(seconds)
+    log.info("nothing to do for %g seconds", seconds)
+    server.end()
+
+
+@contextlib.contextmanager
+def _locked(data_dir: Path) -> Iterator[None]:
+    """Hold the data directory. A server that is just ending is waited for; one that serves is AlreadyRunning."""
+    lock = filelock.FileLock(data_dir / LOCK_FILE)
+    until = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            lock.acquire(timeout=0)
+            break
+        except filelock.Timeout:
+            state = ServerState.read(data_dir)
+            if state or time.monotonic() > until:
+                raise AlreadyRunning(
+                    f"a server is already running at {state.url}, process {state.pid}"
+                    if state
+                    else "another server holds the data directory but does not serve it",
+                    where=str(data_dir),
+                    fix="use that one, stop it first, or give another --data-dir",
+                ) from None
+            time.sleep(0.02)
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,135 @@
+"""Online prediction (`projects.predict`): an ASGI application in front of the router.
+
+Predict is the one method that clients call often, so its requests do not pass the router and need no Response object.
+The body goes to a node as it came, the node's answer to the caller as it came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import re
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from aip_magics import catalog
+from aip_magics.errors import ApiError, FailedPrecondition, PredictionError
+from aip_magics.server.api import models
+from aip_magics.server.context import AppContext
+from aip_magics.server.conventions import error_responses, google_json
+from aip_magics.server.conventions.error_responses import violation
+from aip_magics.server.names import ModelKey, VersionKey
+from aip_magics.server.serving.node_groups import NodeGroup
+from aip_magics.server.version_creation import node_spec_of
+
+TARGET = re.compile(r"/v1/projects/([^/]+)/models/([^/]+?)(?:/versions/([^/]+))?:predict")
+RETRY_SECONDS = b"1"
+TOO_MANY_REQUESTS = 429
+MAX_KEYS = 256  # remembered; a path has at most `limits.URL_BYTES`
+
+
+class PredictApp:
+    """ASGI application: answer predict requests, pass every other request on to `app`."""
+
+    def __init__(self, app: ASGIApp, service: AppContext) -> None:
+        self._app = app
+        self._service = service
+        self._keys: dict[tuple[str, str], VersionKey] = {}  # by location and path, of the paths that name a version
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = self._version_key(scope["location"], scope["path"]) if scope["method"] == "POST" else None
+        if key is None:
+            await self._app(scope, receive, send)
+            return
+        status, answer = await self._predict(key, scope, receive)
+        headers = [(b"content-length", b"%d" % len(answer)), (b"content-type", b"application/json")]
+        if status == TOO_MANY_REQUESTS:
+            headers.append((b"retry-after", RETRY_SECONDS))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
+
+    async def _predict(self, key: VersionKey, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+        """The HTTP status and the body of the answer, which the version's statistics and logs record."""
+        group = self._node_group(key)
+        clock = self._loop.time
+        body, begun, error_text = b"", 0.0, ""
+        try:
+            body = await _read_body(scope, receive, catalog.limits().predict_body_bytes)
+            begun = clock()
+            status, answer = 200, await group.predict(body, catalog.limits().predict_seconds)
+        except PredictionError as error:
+            # The one place where the service's `error` is a text and not an object.
+            error_text = f"Prediction failed: {error.detail}"
+            status, answer = 400, google_json.dump_json({"error": error_text})
+        except ApiError as error:
+            error_text = error.message
+            status, answer = google_json.error_body(error)
+        seconds = clock() - begun if begun else 0.0
+        if self._service.nodes.find(key) is group:  # or the version was deleted meanwhile, and its logs with it
+            group.statistics.record(status, seconds)
+            self._service.request_logs.of(key).request(status, seconds, body, error_text or answer)
+            if not error_text:
+                self._service.last_use.note(key)
+        return status, answer
+
+    @functools.cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()  # which makes a system call every time
+
+    def _version_key(self, location: str, path: str) -> VersionKey | None:
+        """The version to predict with, by its name or as its model's default; None if the path is not `:predict`."""
+        key = self._keys.get((location, path))
+        if key is not None:
+            return key
+        target = TARGET.fullmatch(path)
+        if target is None:
+            return None
+        project, model, version = target.groups()
+        if version is None:
+            return self._default_version(ModelKey(location, project, model))
+        if len(self._keys) >= MAX_KEYS:
+            self._keys.clear()
+        key = self._keys[location, path] = VersionKey(location, project, model, version)
+        return key
+
+    def _default_version(self, key: ModelKey) -> VersionKey:
+        version = self._service.store.default_version(key)
+        if version is None:
+            models.existing(self._service.store, key)
+            text = f'The model "{key.model}" has no default version; name a version.'
+            raise violation(FailedPrecondition, "name", text)
+        return key.child(version)
+
+    def _node_group(self, key: VersionKey) -> NodeGroup:
+        group = self._service.nodes.find(key)
+        if group is not None and group.ready:
+            return group  # most requests need not ask the store
+        row = self._service.store.version(key)
+        if row is None:
+            models.existing(self._service.store, key.parent)
+            raise error_responses.no_version(key.version, key.model)
+        if row.version.state != "READY" or row.artifact is None:
+            text = (
+                "Online prediction is unavailable for this version. Please verify that CreateVersion has completed "
+                "successfully."
+            )
+            raise violation(FailedPrecondition, "name", text)
+        group = self._service.nodes.group(node_spec_of(row, self._service.copies))
+        group.ready = True
+        self._service.request_logs.of(key).log_requests(row.version.requestLoggingConfig)
+        return group
+
+
+async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """As `google_json.read_body`; most bodies come whole in one message, and need no Request to read them."""
+    first = await receive()
+    if first["type"] == "http.request" and not first.get("more_body") and len(first["body"]) <= limit:
+        body: bytes = first["body"]
+        return body
+    messages = [first]
+
+    async def rest() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return await google_json.read_body(Request(scope, rest), limit)

@@ -1,0 +1,331 @@
+"""The nodes of one version: which node gets a request, how many nodes there are, what happens when one dies.
+
+A worker predicts one request at a time, so a node is either idle or busy; requests wait in one queue for the next idle
+node.
+
+Predict is idempotent in this API: when a worker dies in the middle, the request is tried once more elsewhere, and a
+request that takes two workers down is answered with an error that says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import functools
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from aip_magics.errors import AipError, ApiError, PredictionError, WorkerError
+from aip_magics.prediction.deadlines import Deadlines
+from aip_magics.server.serving import autoscaler, batching
+from aip_magics.server.serving.autoscaler import IDLE_SECONDS, LoadSnapshot, ScalingBounds
+from aip_magics.server.serving.node_spec import NodeSpec
+from aip_magics.server.serving.request_queue import (
+    Node,
+    QueuedRequest,
+    RequestQueue,
+    deadline_exceeded,
+    queue_full,
+    taken_down,
+)
+from aip_magics.server.serving.statistics import Statistics
+
+if TYPE_CHECKING:
+    from aip_magics.prediction import AsyncWorkerClient, LoadedModel
+
+log = logging.getLogger(__name__)
+
+LOAD_SECONDS = 600.0
+ATTEMPTS = 2
+
+StartWorker = Callable[[NodeSpec], Awaitable["AsyncWorkerClient"]]
+
+
+class NodeGroup:
+    """The nodes of one version, between `scale.min_nodes` and `scale.max_nodes`; the first request starts them.
+
+    With `batching`, requests that wait go to a node together where `node_spec` allows it.
+    """
+
+    def __init__(
+        self,
+        node_spec: NodeSpec,
+        start_worker: StartWorker,
+        on_loaded: Callable[[LoadedModel], None],
+        *,
+        idle_seconds: float = IDLE_SECONDS,
+        batching: bool = False,
+    ) -> None:
+        self.node_spec = node_spec
+        self.ready = False  # whether the version is known to be READY, so that requests need not ask the store
+        self.statistics = Statistics()
+        self._start_worker = start_worker
+        self._on_loaded = on_loaded
+        self._idle_seconds = idle_seconds
+        self._batching = batching
+        self._nodes: list[Node] = []  # all that are loaded, idle or busy
+        self._idle: list[Node] = []
+        self._queue = RequestQueue()
+        self._deadlines = Deadlines()  # of the requests in the queue; a worker's client ends those at a node
+        self._outstanding = 0
+        self._used = self._needed = 0.0
+        self._check_timer: asyncio.TimerHandle | None = None
+        self._starting = 0
+        self._starts: set[asyncio.Task[None]] = set()
+        self._ends: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def start(self) -> LoadedModel:
+        """Start one node and load the model; PredictionError (WorkerError when its process failed) if that fails.
+
+        The others that the scale asks for follow in the background: where one loads, they do.
+        """
+        node = await self._new_node()
+        self._used = self._needed = self._loop.time()
+        self._release(node)
+        self._start_missing()
+        self._schedule_check()
+        return node.loaded
+
+    async def predict(self, body: bytes, seconds: float) -> bytes:
+        """The answer's body for a request's body.
+
+        PredictionError for what the model made of the request; ApiError 500, 503 or 504 when the node is at fault,
+        ResourceExhausted when too many requests wait.
+        """
+        now = self._loop.time()
+        self._outstanding += 1
+        self._used = now
+        if autoscaler.nodes_needed(self._outstanding) >= len(self._nodes):
+            self._needed = now
+        try:
+            return await self._predict_with_retry(QueuedRequest(body, now + seconds))
+        finally:
+            self._outstanding -= 1
+            self._used = self._loop.time()
+            if self._check_timer is None and len(self._nodes) > self.node_spec.scale.min_nodes:
+                self._schedule_check()
+
+    @functools.cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()  # which makes a system call every time
+
+    def rescale(self, scale: ScalingBounds) -> None:
+        """Use other bounds from now on; surplus nodes end when they are idle. A group without nodes stays so."""
+        self.node_spec = dataclasses.replace(self.node_spec, scale=scale)
+        if self._nodes:
+            self._start_missing()
+            self._stop_surplus()
+            self._schedule_check()
+
+    def to_json(self) -> dict[str, Any]:
+        """Counters, latencies and nodes, for people."""
+        nodes = [node for node in self._nodes if node.worker.alive]
+        return {
+            **self.statistics.to_json(),
+            "nodes": {
+                "running": len(nodes),
+                "busy": len(self._nodes) - len(self._idle),
+                "least": self.node_spec.scale.min_nodes,
+                "most": self.node_spec.scale.max_nodes,
+                "pids": sorted(node.worker.pid for node in nodes),
+            },
+            "waiting": len(self._queue),
+        }
+
+    async def close(self) -> None:
+        """End the workers; whoever waits for one is told."""
+        self._closed = True
+        if self._check_timer is not None:
+            self._check_timer.cancel()
+        for task in self._starts:
+            task.cancel()
+        await asyncio.gather(*self._starts, *self._ends, return_exceptions=True)
+        self._fail_waiting(taken_down())
+        self._deadlines.stop()
+        nodes, self._nodes, self._idle = self._nodes, [], []
+        await asyncio.gather(*(node.worker.close() for node in nodes))
+
+    # --- one request
+
+    async def _predict_with_retry(self, request: QueuedRequest) -> bytes:
+        attempt, again = 0, False
+        while True:
+            node = self._idle_node() or await self._wait_for_node(request, again=again)
+            if isinstance(node, bytes):
+                return node  # the answer: another request took this one along
+            was_alone = request.alone
+            try:
+                return await self._ask(node, request)
+            except WorkerError as error:
+                if self._loop.time() >= request.deadline:
+                    raise deadline_exceeded() from error
+                again = True
+                attempt += was_alone == request.alone  # a batch that failed is the fault of none of its requests
+                log.warning("%s: a worker failed (attempt %d): %s", self.node_spec.key.name, attempt, error.detail)
+                if attempt == ATTEMPTS:
+                    text = f"This request ended {ATTEMPTS} nodes, one after the other: {error.detail}"
+                    raise ApiError(text, code=500, status="INTERNAL") from error
+            finally:
+                self._release(node)
+
+    def _idle_node(self) -> Node | None:
+        if self._closed:
+            raise taken_down()
+        while self._idle:
+            node = self._idle.pop()  # the one used last: its caches are warm
+            if node.worker.alive:
+                return node
+            self._drop(node)
+        return None
+
+    async def _wait_for_node(self, request: QueuedRequest, *, again: bool) -> Node | bytes:
+        """Wait in the queue for a node, or for the answer if another request takes this one along.
+
+        A request that is tried `again` comes first. ResourceExhausted when the queue is full, 504 at the deadline.
+        """
+        if not again and self._queue.is_full(request.body):
+            raise queue_full(len(self._queue))
+        turn: asyncio.Future[Node | bytes] = self._loop.create_future()
+        request.turn = turn
+        self._queue.add(request, first=again)
+        self._start_missing()
+        self._deadlines.add(turn, request.deadline - self._loop.time())
+        try:
+            return await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled() and not turn.exception():
+                got = turn.result()  # cancelled just when its turn came
+                if isinstance(got, Node):
+                    self._release(got)
+            self._queue.remove(request)
+            if isinstance(error, asyncio.TimeoutError):
+                raise deadline_exceeded() from None
+            raise
+        finally:
+            self._deadlines.remove(turn)
+
+    async def _ask(self, node: Node, request: QueuedRequest) -> bytes:
+        """The node's answer to this request, which takes along waiting requests that can be batched with it."""
+        time = self._loop.time
+        others = self._queue.pop_batch(request) if self._batching and self._queue and self.node_spec.batchable else []
+        if not others:
+            return await node.worker.predict(request.body, request.deadline - time())
+        parts = [one.part for one in (request, *others) if one.part]
+        try:
+            answer = await node.worker.predict(batching.merge_parts(parts), request.deadline - time())
+            mine, *theirs = batching.split_answer(answer, parts)
+        except (PredictionError, ValueError) as error:
+            self._put_back(request, others)
+            if isinstance(error, WorkerError):
+                raise
+            return await node.worker.predict(request.body, request.deadline - time())  # one of them was bad: each alone
+        except BaseException:
+            self._put_back(request, others)
+            raise
+        for other, body in zip(others, theirs, strict=True):
+            if other.turn and not other.turn.done():
+                other.turn.set_result(body)
+        return mine
+
+    def _put_back(self, request: QueuedRequest, others: list[QueuedRequest]) -> None:
+        """A batch failed: each of its requests goes alone, before those that came later."""
+        request.alone = True
+        for other in reversed(others):
+            other.alone = True
+            if other.is_waiting:
+                self._queue.add(other, first=True)
+        if self._closed:
+            self._fail_waiting(taken_down())
+        while self._queue and self._idle:
+            self._release(self._idle.pop())
+
+    # --- nodes
+
+    def _release(self, node: Node) -> None:
+        """Give the node to the request that waits longest, or let it idle. A dead one is replaced."""
+        if self._closed or not node.worker.alive or len(self._nodes) > self.node_spec.scale.max_nodes:
+            self._drop(node)
+            return
+        while self._queue:
+            request = self._queue.pop()
+            if request.turn and not request.turn.done():
+                request.turn.set_result(node)
+                return
+        self._idle.append(node)
+
+    def _drop(self, node: Node) -> None:
+        if node in self._nodes:
+            self._nodes.remove(node)
+        _spawn(node.worker.close(), self._ends)
+        self._start_missing()
+
+    def _load_snapshot(self) -> LoadSnapshot:
+        return LoadSnapshot(len(self._nodes) + self._starting, self._outstanding, self._used, self._needed)
+
+    def _desired_nodes(self) -> int:
+        now = self._loop.time()
+        return autoscaler.desired_nodes(now, self.node_spec.scale, self._load_snapshot(), self._idle_seconds)
+
+    def _start_missing(self) -> None:
+        if not self._closed:
+            for _ in range(self._desired_nodes() - len(self._nodes) - self._starting):
+                self._starting += 1
+                _spawn(self._start_one(), self._starts)
+
+    def _stop_surplus(self) -> None:
+        """End idle nodes that are not wanted any more; busy ones stay until the next look."""
+        for _ in range(len(self._nodes) + self._starting - self._desired_nodes()):
+            if not self._idle:
+                return
+            node = self._idle.pop(0)  # the one that has idled longest
+            self._nodes.remove(node)
+            _spawn(node.worker.close(), self._ends)
+            self._needed = self._loop.time()
+
+    def _schedule_check(self) -> None:
+        if self._check_timer is not None:
+            self._check_timer.cancel()
+        loop = self._loop
+        due = autoscaler.next_check_at(loop.time(), self.node_spec.scale, self._load_snapshot(), self._idle_seconds)
+        self._check_timer = loop.call_at(due, self._check) if due is not None and not self._closed else None
+
+    def _check(self) -> None:
+        self._check_timer = None
+        self._stop_surplus()
+        self._schedule_check()
+
+    async def _start_one(self) -> None:
+        try:
+            self._release(await self._new_node())
+        except AipError as error:
+            reason = error.detail if isinstance(error, PredictionError) else error.message
+            log.warning("%s: a node could not be started: %s", self.node_spec.key.name, reason)
+            if not self._nodes and self._starting == 1:  # neither this one nor another will come
+                text = f"No node could be started for this version: {reason}"
+                self._fail_waiting(ApiError(text, code=500, status="INTERNAL"))
+        finally:
+            self._starting -= 1
+
+    async def _new_node(self) -> Node:
+        worker = await self._start_worker(self.node_spec)
+        try:
+            node = Node(worker, await worker.load(LOAD_SECONDS))
+        except BaseException:
+            await worker.close()
+            raise
+        self._nodes.append(node)
+        self._on_loaded(node.loaded)
+        return node
+
+    def _fail_waiting(self, error: ApiError) -> None:
+        for request in self._queue.clear():
+            if request.turn and not request.turn.done():
+                request.turn.set_exception(error)
+
+
+def _spawn(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+    task = asyncio.get_running_loop().create_task(work)
+    tasks.add(task)  # the loop itself keeps only weak references
+    task.add_done_callback(tasks.discard)

@@ -1,0 +1,90 @@
+"""`$name` in a magic's line: the value of the variable, with its type; what has no text stays an object."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aip_magics.commands.common.magic_line import kept_name, split_line
+from aip_magics.errors import AipError, CellError, OptionError
+
+NAMES: dict[str, Any] = {
+    "text": "with a blank",
+    "path": Path("models") / "iris",
+    "count": 3,
+    "counted": numpy.int64(3),
+    "labels": {"team": "iris", "level": 2},
+    "regions": ["us-central1", "europe-west1"],
+    "packages": (Path("a.tar.gz"), "b.tar.gz"),
+    "comma": ["a,b"],
+    "nested": [["a"]],
+    "nothing": [],
+    "model": object(),
+    "array": numpy.zeros((2, 2)),
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("--description $text", ["--description", "with a blank"]),
+        ("--description=$text -q", ["--description=with a blank", "-q"]),
+        ("--origin $path", ["--origin", str(Path("models", "iris"))]),
+        ("--min-nodes $count", ["--min-nodes", "3"]),
+        ("--min-nodes=$counted", ["--min-nodes=3"]),
+        ("--labels $labels", ["--labels", "team=iris,level=2"]),
+        ("--regions $regions", ["--regions", "us-central1,europe-west1"]),
+        ("--package-uris=$packages", ["--package-uris=a.tar.gz,b.tar.gz"]),
+        ("--description $$text", ["--description", "$text"]),
+        ("--description $$$text", ["--description", "$$text"]),
+        ("--description 'costs $5' $9 a$text", ["--description", "costs $5", "$9", "a$text"]),
+        ("v1 --description {text}", ["v1", "--description", "{text}"]),
+    ],
+)
+def test_a_value_stands_as_it_would_be_typed(line: str, found: list[str]) -> None:
+    assert split_line(line, NAMES) == found
+
+
+@pytest.mark.parametrize("line", ["--origin $model", "--model-dir=$model", "--package-uris $model", "$model"])
+def test_an_object_stays_an_object_where_one_is_taken(line: str) -> None:
+    assert kept_name(split_line(line, NAMES)[-1].rpartition("=")[2]) == "model"
+
+
+def test_what_is_escaped_is_a_text_even_where_an_object_is_taken() -> None:
+    assert split_line("--origin $$model", NAMES) == ["--origin", "$model"]
+    assert kept_name("$model") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "text"),
+    [
+        (
+            "--description $txet",
+            CellError,
+            "there is no variable 'txet'\n  where: --description\n  fix:   did you mean",
+        ),
+        ("--model=$model", OptionError, r"\$model is a object, which has no place here\n  where: --model"),
+        ("--labels $array", OptionError, r"\$array is a numpy.ndarray"),
+        ("--regions $comma", OptionError, r"\$comma is a list"),
+        ("--regions $nested", OptionError, r"\$nested is a list"),
+        ("--regions $nothing", OptionError, r"\$nothing is a list"),
+        ("--model 'iris", OptionError, "the line cannot be read: No closing quotation"),
+    ],
+)
+def test_what_cannot_stand_there_is_an_error(line: str, kind: type[AipError], text: str) -> None:
+    with pytest.raises(kind, match=text):
+        split_line(line, NAMES)
+
+
+@given(st.text())
+def test_any_line_is_words_or_an_error_of_ours(line: str) -> None:
+    try:
+        found = split_line(line, NAMES)
+    except AipError:
+        return
+    assert all(isinstance(word, str) for word in found)

@@ -1,0 +1,71 @@
+"""Requests batched into one and their answers split again."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aip_magics.server.serving.batching import MAX_INSTANCES, merge_parts, parse_part, split_answer
+
+
+def body(*instances: object, **rest: object) -> bytes:
+    return json.dumps({"instances": list(instances), **rest}).encode()
+
+
+@pytest.mark.parametrize(
+    "alone",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b"[[1]]",
+        b"{}",
+        b'{"instances": 3}',
+        b'{"instances": []}',
+        body(*range(MAX_INSTANCES + 1)),
+        b"[" * 100_000,
+    ],
+)
+def test_what_goes_alone(alone: bytes) -> None:
+    assert parse_part(alone) is None
+
+
+def test_only_what_is_equal_but_for_the_instances_goes_together() -> None:
+    one, same, other = (
+        parse_part(body([1], a=1, b=2)),
+        parse_part(b'{"b":2,"instances":[[2]],"a":1}'),
+        parse_part(body([3], a=2)),
+    )
+    assert one
+    assert same
+    assert other
+    assert one.rest == same.rest != other.rest
+    assert json.loads(merge_parts([one, same])) == {"instances": [[1], [2]], "a": 1, "b": 2}
+
+
+def test_the_number_of_predictions_must_be_right() -> None:
+    part = parse_part(body([1], [2]))
+    assert part
+    with pytest.raises(ValueError, match="number of predictions"):
+        split_answer(b'{"predictions": [1]}', [part])
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(st.lists(values, min_size=1, max_size=4), min_size=1, max_size=5))
+def test_each_gets_the_bytes_it_would_have_got_alone(requests: list[list[object]]) -> None:
+    parts = [parse_part(body(*instances)) for instances in requests]
+    known = [part for part in parts if part]
+    assert len(known) == len(requests)
+    # A model that gives its instances back, and writes as the worker does.
+    echoed = json.dumps({"predictions": json.loads(merge_parts(known))["instances"]}, allow_nan=False).encode("ascii")
+    alone = [json.dumps({"predictions": instances}, allow_nan=False).encode("ascii") for instances in requests]
+    assert split_answer(echoed, known) == alone

@@ -1,0 +1,131 @@
+import sqlite3
+
+import pytest
+
+from aip_magics.errors import AlreadyExists, ServerError
+from aip_magics.server.names import ModelKey
+from aip_magics.server.state.database import Database, ModelRow, OperationRow, VersionRow
+from aip_magics.server.state.migrations import MIGRATIONS
+from aip_magics.spec import Model, Operation, OperationMetadata, Version
+
+MODEL = ModelKey("global", "proj", "m")
+
+
+def operation(name: str, version: str | None = "v1", done: bool | None = None) -> OperationRow:
+    value = Operation(f"projects/proj/operations/{name}", OperationMetadata(modelName=MODEL.name), done)
+    return OperationRow("global", "proj", "m", version, value)
+
+
+def version(name: str, state: str = "CREATING") -> VersionRow:
+    return VersionRow(MODEL.child(name), Version(deploymentUri="gs://b/d", state=state), "/usr/bin/python3")
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Database(tmp_path / "db")
+    store.create_model(ModelRow(MODEL, Model(regions=("us-central1",)), None))
+    yield store
+    store.close()
+
+
+def test_a_name_is_taken_once_per_location(store):
+    with pytest.raises(AlreadyExists) as caught:
+        store.create_model(ModelRow(MODEL, Model(), None))
+    assert caught.value.message == "Field: model.name Error: A model with the same name already exists."
+    store.create_model(ModelRow(ModelKey("us-east1", "proj", "m"), Model(), None))
+
+
+def test_a_version_whose_name_is_taken_leaves_no_operation(store):
+    store.create_version(version("v1"), operation("one"))
+    with pytest.raises(AlreadyExists):
+        store.create_version(version("v1"), operation("two"))
+    assert store.operation("global", "proj", "one") is not None
+    assert store.operation("global", "proj", "two") is None
+
+
+def test_only_the_first_version_that_becomes_ready_becomes_the_default(store):
+    for name, state in (("broken", "FAILED"), ("good", "READY"), ("later", "READY")):
+        store.create_version(version(name), operation(name, name))
+        row = store.operation("global", "proj", name)
+        store.finish_version(MODEL.child(name), version(name, state).version, row)
+    assert store.model(MODEL).default_version == "good"
+    assert [row.is_default for row in store.versions(MODEL, "", 9)] == [False, True, False]
+
+
+def test_an_operation_runs_until_it_is_done(store):
+    store.create_version(version("v1"), operation("op"))
+    (running,) = store.running_operations()
+    assert running.version_key == MODEL.child("v1")
+    done = OperationRow("global", "proj", "m", "v1", running.operation.replace(done=True), running.number)
+    store.finish_version(MODEL.child("v1"), version("v1", "READY").version, done)
+    assert store.running_operations() == []
+    assert store.operation("global", "proj", "op").operation.done is True
+
+
+def test_an_operation_id_is_never_given_twice(store):
+    store.create_version(version("v1"), operation("create_m_v1-1000"))
+    assert store.unused_operation_id("global", "proj", "create_m_v1", 1000) == "create_m_v1-1001"
+    assert store.unused_operation_id("us-east1", "proj", "create_m_v1", 1000) == "create_m_v1-1000"
+
+
+def test_everything_is_there_after_opening_it_again(tmp_path):
+    path = tmp_path / "db"
+    first = Database(path)
+    first.create_model(ModelRow(MODEL, Model(description="Modell für später", labels={"a": "b"}), None))
+    first.create_version(version("v1"), operation("op"))
+    first.set_copies(MODEL.child("v1"), "abc", "def")
+    first.set_runtime(MODEL.child("v1"), {"libraries": {"numpy": "2"}})
+    first.close()
+    second = Database(path)
+    assert second.model(MODEL).model == Model(description="Modell für später", labels={"a": "b"})
+    row = second.version(MODEL.child("v1"))
+    assert (row.artifact, row.runtime, row.python) == ("abc", {"libraries": {"numpy": "2"}}, "/usr/bin/python3")
+    assert second.copies() == {"abc", "def"}
+    second.close()
+
+
+def test_data_of_a_newer_version_of_ours_is_left_alone(tmp_path):
+    path = tmp_path / "db"
+    with sqlite3.connect(path) as database:
+        database.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    database.close()
+    with pytest.raises(ServerError, match="newer version"):
+        Database(path)
+
+
+def test_an_interrupted_migration_leaves_nothing_half_done(tmp_path, monkeypatch):
+    path = tmp_path / "db"
+    broken = (*MIGRATIONS, ("CREATE TABLE extra (a)", "this is no SQL"))
+    monkeypatch.setattr("aip_magics.server.state.database.MIGRATIONS", broken)
+    with pytest.raises(sqlite3.OperationalError):
+        Database(path)
+    with sqlite3.connect(path) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+        assert database.execute("SELECT 1 FROM sqlite_master WHERE name = 'extra'").fetchone() is None
+    database.close()
+
+
+def test_rows_are_paged_by_name(store):
+    for name in ("c", "a", "b"):
+        store.create_version(version(name), operation(name, name))
+    assert [row.key.version for row in store.versions(MODEL, "", 2)] == ["a", "b"]
+    assert [row.key.version for row in store.versions(MODEL, "b", 2)] == ["c"]
+    assert store.has_versions(MODEL, besides="a")
+
+
+def test_a_database_of_the_first_release_is_brought_up_to_date(tmp_path):
+    with sqlite3.connect(tmp_path / "db") as database:
+        for statement in MIGRATIONS[0]:
+            database.execute(statement)
+        database.execute("PRAGMA user_version = 1")
+        database.execute("INSERT INTO models VALUES ('global', 'proj', 'm', 'v1', '{}')")
+        row = ("global", "proj", "m", "v1", "READY", "abc", "/usr/bin/python3", "{}", '{"state": "READY"}')
+        database.execute("INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    database.close()
+    store = Database(tmp_path / "db")
+    found = store.version(MODEL.child("v1"))
+    assert (found.artifact, found.packages, found.is_default) == ("abc", None, True)
+    store.create_version(version("v2"), operation("op", "v2"))
+    store.set_copies(MODEL.child("v2"), "abc", "def")
+    assert store.version(MODEL.child("v2")).copies == {"abc", "def"}
+    store.close()
