@@ -122,7 +122,9 @@ class Ways:
         return measure
 
 
-def test_one_row(model: Path, tmp_path: Path, aip_magics: list[str], resident: Any, tell: Any) -> None:
+def test_bench_local_predict_one_row(
+    model: Path, tmp_path: Path, aip_magics: list[str], resident: Any, tell: Any
+) -> None:
     fast = Goal(least=30 if model.name == "saved" else 100)
     with ForkServerPool() as parents, WorkerPool(fork_servers=parents) as warm:
         ways = Ways(model, tmp_path, parents, warm, aip_magics)
@@ -148,7 +150,7 @@ def test_one_row(model: Path, tmp_path: Path, aip_magics: list[str], resident: A
     assert all(same(answer, ways.answers[HELD]) for answer in ways.answers.values())
 
 
-def test_a_batch(model: Path, tmp_path: Path, resident: Any, tell: Any) -> None:
+def test_bench_local_predict_a_batch(model: Path, tmp_path: Path, resident: Any, tell: Any) -> None:
     body, answers = json.dumps({"instances": rows(ROWS)}).encode(), dict[str, Any]()
     request = tmp_path / "request.json"
     request.write_bytes(body)

@@ -49,7 +49,7 @@ def model_of(kind: str) -> Any:
 
 @pytest.mark.parametrize("kind", ["linear", "forest", "500 MB"])
 @pytest.mark.parametrize("suffix", ["joblib", "pkl"])
-def test_loading(kind: str, suffix: str, tmp_path: Path, parents: ForkServerPool) -> None:
+def test_bench_trust_loading(kind: str, suffix: str, tmp_path: Path, parents: ForkServerPool) -> None:
     model = model_of(kind)
     if suffix == "joblib":
         joblib.dump(model, tmp_path / "model.joblib")

@@ -178,7 +178,7 @@ def source(tmp_path: Path) -> Iterator[Callable[[Load], Path]]:
 
 
 @pytest.mark.parametrize("name", LOADS)
-def test_uploads(
+def test_bench_upload(
     server: Server, source: Callable[[Load], Path], aip_magics: list[str], tell: Any, tmp_path: Path, name: str
 ) -> None:
     load = LOADS[name]
@@ -256,7 +256,9 @@ def test_uploads(
 
 @pytest.mark.skipif(GSUTIL is None, reason="gsutil is not installed")
 @pytest.mark.parametrize("name", LOADS)
-def test_gsutil(server: Server, source: Callable[[Load], Path], aip_magics: list[str], tell: Any, name: str) -> None:
+def test_bench_upload_gsutil(
+    server: Server, source: Callable[[Load], Path], aip_magics: list[str], tell: Any, name: str
+) -> None:
     if not server.secure_url:
         pytest.skip("this server speaks no TLS")
     folder = source(LOADS[name])
@@ -274,7 +276,7 @@ def test_gsutil(server: Server, source: Callable[[Load], Path], aip_magics: list
     tell(ratio(measured["gsutil -m cp -r"], measured[OURS], server.goal(1)))
 
 
-def test_a_stop(server: Server, source: Callable[[Load], Path], tell: Any) -> None:
+def test_bench_upload_stop(server: Server, source: Callable[[Load], Path], tell: Any) -> None:
     """From the request to stop to the end of `upload`, while 64 connections are busy."""
     folder = source(Load((200 * MI, *[20 * MI] * 5, *[4096] * 1500), 1))
     late: list[float] = []
