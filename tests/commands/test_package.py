@@ -58,7 +58,7 @@ def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_from_a_notebooks_class_to_a_prediction(notebook: Path) -> None:
+def test_package_command_builds_from_a_notebook_class_to_a_prediction(notebook: Path) -> None:
     face = Heard()
     found = run(face, "package", "--model-dir", "export")
     assert isinstance(found, PickledFromMain)
@@ -80,7 +80,7 @@ def test_from_a_notebooks_class_to_a_prediction(notebook: Path) -> None:
     assert run(face, "package", "--model-dir", "export").names == ("Scale",)
 
 
-def test_the_class_in_a_module_predicts_with_the_package(notebook: Path) -> None:
+def test_package_command_predicts_with_a_class_of_a_module(notebook: Path) -> None:
     (notebook / "my_code.py").write_text(TRAIN)
     python("from my_code import joblib, model\n" + SAVE, notebook)
     face = Heard()
@@ -96,14 +96,14 @@ def test_the_class_in_a_module_predicts_with_the_package(notebook: Path) -> None
     assert predict.summary == "2 predictions"
 
 
-def test_a_definition_that_is_not_in_the_package(notebook: Path) -> None:
+def test_package_command_names_a_definition_missing_in_the_package(notebook: Path) -> None:
     (notebook / "other.py").write_text("X = 1")
     notes = run(Heard(), "package", "other.py", "--model-dir", "export").notes
     assert "model.joblib has Scale from the notebook" in notes[0]
     assert "it is not in this package: move it into other" in notes[0]
 
 
-def test_mistakes(tmp_path: Path, booster_export: Path) -> None:
+def test_package_command_tells_mistakes(tmp_path: Path, booster_export: Path) -> None:
     with pytest.raises(OptionError, match="a module or a directory is wanted"):
         run(Heard(), "package")
     with pytest.raises(InputError, match="no such module"):
@@ -112,13 +112,13 @@ def test_mistakes(tmp_path: Path, booster_export: Path) -> None:
         run(Heard(), "package", "--model-dir", str(booster_export))
 
 
-def test_the_python_is_always_told(iris_export: Path) -> None:
+def test_package_command_always_tells_the_python(iris_export: Path) -> None:
     face = Heard()
     run(face, "local-predict", "--model-dir", str(iris_export), body="[[5.1, 3.5, 1.4, 0.2]]")
     assert sys.executable in face.of(StepFinished)[0].summary
 
 
-def test_a_runtime_that_cannot_be_had_is_skipped_and_never_passes(iris_export: Path, tmp_path: Path) -> None:
+def test_package_command_skips_a_missing_runtime_and_never_passes_it(iris_export: Path, tmp_path: Path) -> None:
     face = Heard()
     words = ("--model-dir", str(iris_export), "--env", "runtime", "--runtime-version", "1.14")
     with pytest.raises(RuntimeEnvironmentError, match=r"nothing was predicted: runtime 1\.14 has Python 3\.5"):
@@ -127,13 +127,13 @@ def test_a_runtime_that_cannot_be_had_is_skipped_and_never_passes(iris_export: P
     assert (skipped.step, face.of(StepFinished), face.of(Failed), face.shown) == ("environment", [], [], [])
 
 
-def test_a_version_without_the_environment_is_refused(iris_export: Path) -> None:
+def test_package_command_refuses_a_version_without_the_environment(iris_export: Path) -> None:
     with pytest.raises(OptionError) as caught:
         run(Heard(), "local-predict", "--model-dir", str(iris_export), "--runtime-version", "2.11", body="[[1]]")
     assert caught.value.fix == "add --env runtime"
 
 
-def test_a_failure_is_a_failed_step(iris_export: Path, tmp_path: Path) -> None:
+def test_package_command_ends_in_a_failed_step(iris_export: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.tar.gz").write_bytes(b"nothing")
     face = Heard()
     with pytest.raises(Exception, match="failed to install"):

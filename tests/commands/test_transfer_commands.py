@@ -59,7 +59,7 @@ def there(uri: str) -> dict[str, int]:
     return {name: remote.size for name, remote in listing(choose(resolve()).store, GsUri.parse(uri)).items()}
 
 
-def test_up_and_down_again(heard: Heard, folder: Path, tmp_path: Path) -> None:
+def test_transfer_commands_upload_and_pull_again(heard: Heard, folder: Path, tmp_path: Path) -> None:
     stored = run("upload", heard, str(folder), "gs://models-of-mine/iris/v1", "--region", "europe-west4")
     assert [(each.name, each.size, each.kind) for each in stored] == [
         ("assets/단어 words.txt", 2, "uploaded"),
@@ -79,7 +79,7 @@ def test_up_and_down_again(heard: Heard, folder: Path, tmp_path: Path) -> None:
         assert each.path.read_bytes() == (folder / each.name).read_bytes()
 
 
-def test_only_what_differs(heard: Heard, folder: Path) -> None:
+def test_upload_command_sends_only_what_differs(heard: Heard, folder: Path) -> None:
     uri = "gs://models-of-mine/iris/v1"
     first = run("upload", heard, str(folder), uri)
     again = run("upload", heard, str(folder), uri)
@@ -95,7 +95,7 @@ def test_only_what_differs(heard: Heard, folder: Path) -> None:
     assert heard.of(Note)[-1].text == "is removed there: assets/단어 words.txt"
 
 
-def test_a_dry_run_sends_nothing(heard: Heard, folder: Path) -> None:
+def test_upload_command_dry_run_sends_nothing(heard: Heard, folder: Path) -> None:
     plan = run("upload", heard, str(folder), "gs://models-of-mine/iris/v1", "--dry-run")
     assert [file.name for file in plan.send] == ["assets/단어 words.txt", "model.bin"]
     assert heard.shown == [plan]
@@ -103,14 +103,14 @@ def test_a_dry_run_sends_nothing(heard: Heard, folder: Path) -> None:
     assert find_bucket(choose(resolve()).store, "models-of-mine") is None
 
 
-def test_one_file(heard: Heard, folder: Path, tmp_path: Path) -> None:
+def test_upload_command_sends_one_file(heard: Heard, folder: Path, tmp_path: Path) -> None:
     (stored,) = run("upload", heard, str(folder / "model.bin"), "gs://models-of-mine/x")
     assert stored.uri == "gs://models-of-mine/x/model.bin"
     (fetched,) = run("pull", heard, "gs://models-of-mine/x/model.bin", str(tmp_path / "new"))
     assert fetched.path.read_bytes() == (folder / "model.bin").read_bytes()
 
 
-def test_where_the_bucket_is(heard: Heard, folder: Path) -> None:
+def test_upload_command_creates_the_bucket_in_the_right_region(heard: Heard, folder: Path) -> None:
     run("upload", heard, str(folder), "gs://models-of-mine/a", "--region", "us-east1")
     run("upload", heard, str(folder), "gs://models-of-mine/b", "--region", "us-west1")
     assert Note("plan", "the bucket is in us-east1, not in us-west1", "warning") in heard.events
@@ -126,7 +126,7 @@ def test_where_the_bucket_is(heard: Heard, folder: Path) -> None:
         (StorageError, ["pull", "gs://models-of-mine/nothing", "new"]),
     ],
 )
-def test_mistakes(
+def test_transfer_commands_tell_mistakes(
     heard: Heard, folder: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception], words: list[str]
 ) -> None:
     monkeypatch.chdir(folder)
@@ -134,7 +134,7 @@ def test_mistakes(
         run(words[0], heard, *words[1:])
 
 
-def test_stopped_by_the_user(heard: Heard, folder: Path) -> None:
+def test_upload_command_is_stopped_by_the_user(heard: Heard, folder: Path) -> None:
     (folder / "big").write_bytes(os.urandom(1 << 20) * 40)
     uri = "gs://models-of-mine/iris/v 1"
     stopped = [0.0]
@@ -170,7 +170,7 @@ def aip(*words: str, home: Path) -> tuple[Any, str]:
     return json.loads(done.stdout), done.stderr
 
 
-def test_the_command_line(folder: Path, tmp_path: Path) -> None:
+def test_transfer_commands_from_the_command_line(folder: Path, tmp_path: Path) -> None:
     stored, told = aip("upload", str(folder), "gs://models-of-mine/v1", home=tmp_path)
     assert all(set(each) >= {"name", "generation", "crc32c", "size"} for each in stored)
     assert "2 to send (5.0 kB)" in told
@@ -183,7 +183,7 @@ def test_the_command_line(folder: Path, tmp_path: Path) -> None:
     assert len(fetched) == 2
 
 
-def test_another_endpoint(folder: Path, tmp_path: Path) -> None:
+def test_transfer_commands_at_another_endpoint(folder: Path, tmp_path: Path) -> None:
     """Anonymous, without a project: what a compatible endpoint asks for is its own business."""
     script = Path(__file__).parents[1] / "server" / "gcs" / "serve_gcs.py"
     environment = {**os.environ, "PYTHONPATH": ROOT}
