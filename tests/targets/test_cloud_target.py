@@ -34,13 +34,13 @@ def deploy(*words: str) -> Any:
         ("europe-west1", "https://europe-west1-ml.googleapis.com"),
     ],
 )
-def test_googles_endpoints(region: str | None, endpoint: str) -> None:
+def test_cloud_target_has_googles_endpoints(region: str | None, endpoint: str) -> None:
     target = choose(settings.resolve(target="aiplatform", project="my-project", region=region))
     assert target.endpoint == endpoint
     assert target.storage_url == "https://storage.googleapis.com"
 
 
-def test_without_credentials_the_fix_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_cloud_target_names_the_fix_without_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NO_GCE_CHECK", "true")  # google-auth would ask the metadata server of a cloud machine
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(CredentialsError, match="no Application Default Credentials") as caught:
@@ -48,7 +48,7 @@ def test_without_credentials_the_fix_is_named(monkeypatch: pytest.MonkeyPatch, t
     assert "gcloud auth application-default login" in caught.value.fix
 
 
-def test_a_whole_deploy_at_a_compatible_endpoint(
+def test_cloud_target_deploys_at_a_compatible_endpoint(
     embedded: Path, iris_export: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = local.running(embedded) or local.start(embedded)
