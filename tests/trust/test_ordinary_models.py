@@ -61,13 +61,13 @@ def _hold(name: str, python: str, folder: Path, logs: Path, parents: ForkServerP
     assert answer["predictions"] == asked["predictions"], name
 
 
-def test_of_this_environment(tmp_path: Path) -> None:
+def test_ordinary_models_of_this_environment(tmp_path: Path) -> None:
     hold(sys.executable, tmp_path / "models", tmp_path / "logs")
 
 
 @pytest.mark.network
 @pytest.mark.parametrize("release", RELEASES)
-def test_of_a_release(release: str, tmp_path: Path) -> None:
+def test_ordinary_models_of_a_release(release: str, tmp_path: Path) -> None:
     version, *packages = RELEASES[release]
     python = find_python(version)
     if python is None:
