@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 from jupyter_client.manager import start_new_kernel
-from rounds import Goal, Way
+from request_loops import Goal, Way
 
 from aip_magics.errors import NotFound
 from aip_magics.settings import resolve

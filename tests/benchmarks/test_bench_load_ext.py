@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rounds import Goal, in_turns, seconds
+from request_loops import Goal, in_turns, seconds
 
 pytestmark = pytest.mark.benchmark
 

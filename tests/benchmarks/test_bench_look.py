@@ -19,7 +19,7 @@ from typing import Any
 import joblib
 import numpy
 import pytest
-from rounds import Goal, in_turns
+from request_loops import Goal, in_turns
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier

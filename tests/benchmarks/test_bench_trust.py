@@ -16,7 +16,7 @@ from typing import Any
 import joblib
 import numpy
 import pytest
-from rounds import Way, in_turns
+from request_loops import Way, in_turns
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier

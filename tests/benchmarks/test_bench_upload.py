@@ -2,8 +2,8 @@
 
 Whole processes to the same server, interleaved, and the same upload from a Python that runs already, as in a notebook.
 gsutil reaches no server without TLS: it is compared with ours over TLS. The goals are for a server that costs nearly
-nothing here, as Google's does (`sink.py`), near and 30 ms away. The embedded server works on the same cores and disk,
-so that there the ratios show less than the clients differ; they are told without a goal.
+nothing here, as Google's does (`null_server.py`), near and 30 ms away. The embedded server works on the same cores
+and disk, so that there the ratios show less than the clients differ; they are told without a goal.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 from certificates import make_certificate
-from rounds import Goal, in_turns, ratio, seconds
+from request_loops import Goal, in_turns, ratio, seconds
 
 import aip_magics as package
 from aip_magics.artifacts import inspect_model_dir
@@ -41,8 +41,8 @@ MEMORY, CPU = 100, 0.6  # MB, milliseconds for a small file
 UNCHANGED = 40  # times as fast as gcloud, when nothing changed
 EMBEDDED = "the embedded server"
 SERVERS = {
-    "a sink": ("sink.py", "0"),
-    "a sink 30 ms away": ("sink.py", "0.03"),
+    "a sink": ("null_server.py", "0"),
+    "a sink 30 ms away": ("null_server.py", "0.03"),
     EMBEDDED: ("embedded_objects.py", ""),
 }
 MI = 1 << 20

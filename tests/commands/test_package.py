@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from heard import Heard
+from recording_reporter import RecordingReporter
 
 from aip_magics.commands.common.command import Context
 from aip_magics.commands.package import PickledFromMain
@@ -38,7 +38,7 @@ model = make_pipeline(Scale(), LinearRegression()).fit([[0.0], [1.0], [2.0]], [0
 SAVE = "joblib.dump(model, 'export/model.joblib')\n"
 
 
-def run(face: Heard, verb: str, *words: str, body: str | None = None, **variables: str) -> Any:
+def run(face: RecordingReporter, verb: str, *words: str, body: str | None = None, **variables: str) -> Any:
     command = get_command(verb)
     args = build_parser(command, verb).parse(words)
     environment = Environment(variables, {}) if variables else None
@@ -59,7 +59,7 @@ def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_package_command_builds_from_a_notebook_class_to_a_prediction(notebook: Path) -> None:
-    face = Heard()
+    face = RecordingReporter()
     found = run(face, "package", "--model-dir", "export")
     assert isinstance(found, PickledFromMain)
     assert (found.names, found.complete) == (("Scale",), True)
@@ -83,7 +83,7 @@ def test_package_command_builds_from_a_notebook_class_to_a_prediction(notebook: 
 def test_package_command_predicts_with_a_class_of_a_module(notebook: Path) -> None:
     (notebook / "my_code.py").write_text(TRAIN)
     python("from my_code import joblib, model\n" + SAVE, notebook)
-    face = Heard()
+    face = RecordingReporter()
     assert run(face, "package", "--model-dir", "export").names == ()
     made = run(face, "package", "my_code.py", "--version", "2.0", "--output", "out", "--name", "mine")
     assert made.path == Path("out/mine-2.0.tar.gz")
@@ -98,28 +98,28 @@ def test_package_command_predicts_with_a_class_of_a_module(notebook: Path) -> No
 
 def test_package_command_names_a_definition_missing_in_the_package(notebook: Path) -> None:
     (notebook / "other.py").write_text("X = 1")
-    notes = run(Heard(), "package", "other.py", "--model-dir", "export").notes
+    notes = run(RecordingReporter(), "package", "other.py", "--model-dir", "export").notes
     assert "model.joblib has Scale from the notebook" in notes[0]
     assert "it is not in this package: move it into other" in notes[0]
 
 
 def test_package_command_tells_mistakes(tmp_path: Path, booster_export: Path) -> None:
     with pytest.raises(OptionError, match="a module or a directory is wanted"):
-        run(Heard(), "package")
+        run(RecordingReporter(), "package")
     with pytest.raises(InputError, match="no such module"):
-        run(Heard(), "package", str(tmp_path / "nothing.py"))
+        run(RecordingReporter(), "package", str(tmp_path / "nothing.py"))
     with pytest.raises(ModelDirError, match="no pickled model"):
-        run(Heard(), "package", "--model-dir", str(booster_export))
+        run(RecordingReporter(), "package", "--model-dir", str(booster_export))
 
 
 def test_package_command_always_tells_the_python(iris_export: Path) -> None:
-    face = Heard()
+    face = RecordingReporter()
     run(face, "local-predict", "--model-dir", str(iris_export), body="[[5.1, 3.5, 1.4, 0.2]]")
     assert sys.executable in face.of(StepFinished)[0].summary
 
 
 def test_package_command_skips_a_missing_runtime_and_never_passes_it(iris_export: Path, tmp_path: Path) -> None:
-    face = Heard()
+    face = RecordingReporter()
     words = ("--model-dir", str(iris_export), "--env", "runtime", "--runtime-version", "1.14")
     with pytest.raises(RuntimeEnvironmentError, match=r"nothing was predicted: runtime 1\.14 has Python 3\.5"):
         run(face, "local-predict", *words, body="[[5.1, 3.5, 1.4, 0.2]]", AIP_MAGICS_HOME=str(tmp_path))
@@ -129,13 +129,21 @@ def test_package_command_skips_a_missing_runtime_and_never_passes_it(iris_export
 
 def test_package_command_refuses_a_version_without_the_environment(iris_export: Path) -> None:
     with pytest.raises(OptionError) as caught:
-        run(Heard(), "local-predict", "--model-dir", str(iris_export), "--runtime-version", "2.11", body="[[1]]")
+        run(
+            RecordingReporter(),
+            "local-predict",
+            "--model-dir",
+            str(iris_export),
+            "--runtime-version",
+            "2.11",
+            body="[[1]]",
+        )
     assert caught.value.fix == "add --env runtime"
 
 
 def test_package_command_ends_in_a_failed_step(iris_export: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.tar.gz").write_bytes(b"nothing")
-    face = Heard()
+    face = RecordingReporter()
     with pytest.raises(Exception, match="failed to install"):
         run(
             face,

@@ -11,7 +11,7 @@ from typing import Any
 import google.auth
 import pytest
 from google.oauth2.credentials import Credentials
-from heard import Heard
+from recording_reporter import RecordingReporter
 
 from aip_magics import settings
 from aip_magics.commands.common.command import Context
@@ -23,7 +23,7 @@ from aip_magics.targets import choose, local
 def deploy(*words: str) -> Any:
     command = get_command("deploy")
     args = build_parser(command, "deploy").parse(list(words))
-    return command.run(args, "test:\n  instances:\n  - [5.1, 3.5, 1.4, 0.2]\n", Context(Heard()))
+    return command.run(args, "test:\n  instances:\n  - [5.1, 3.5, 1.4, 0.2]\n", Context(RecordingReporter()))
 
 
 @pytest.mark.parametrize(
