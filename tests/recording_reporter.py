@@ -1,4 +1,4 @@
-"""A face that keeps what it is told."""
+"""A reporter that keeps what it is told."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from aip_magics.server.api import routes
+from aip_magics.server.api.routes import routes
 from aip_magics.spec import Model, Resource, Version, field_types
 
 PROJECT = "/v1/projects/proj"

@@ -9,7 +9,7 @@ import time
 import pytest
 import requests
 from server_process import wait_until
-from test_creation import Sleeper, folder_with, printed
+from test_version_creation import Sleeper, folder_with, printed
 
 P = "/v1/projects/proj"
 ROUNDS = 5
