@@ -35,8 +35,9 @@ ROOT = Path(__file__).parent
 # Who asks for one of these starts a server, a worker or a kernel.
 SLOW_FIXTURES = frozenset(
     {
-        "cleared_server", "embedded", "endpoint", "exports", "new_server", "object_server", "parents", "pool", "prefix",
-        "read", "server", "shared_server", "shell", "start_server", "startup", "tensorflow_exports",
+        "built", "cleared_server", "embedded", "endpoint", "exports", "forked", "gone", "new_server", "object_server",
+        "parents", "pool", "prefix", "read", "run", "server", "shared_server", "shell", "sklearn_dir", "spawned",
+        "start_server", "started", "startup", "tensorflow_exports", "xgboost_dir",
     }
 )  # fmt: skip
 # They are not even imported where slow tests are not wanted.
