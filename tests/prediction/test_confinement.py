@@ -418,8 +418,8 @@ PATH_OF_HOME = """
                                                        submodule_search_locations=[folder])
         sys.modules[name] = importlib.util.module_from_spec(found)
     part("w", sys.argv[1])
-    import w.places
-    print(json.dumps(w.places.importable()))
+    import w.file_access
+    print(json.dumps(w.file_access.importable()))
 """
 
 
