@@ -1,7 +1,7 @@
-"""From a trained model in a notebook to a served, described AI Platform Prediction version.
+"""Deploy a trained model from a notebook to AI Platform Prediction, or to an embedded server with the same API.
 
-`%load_ext aip_magics` brings the magics (`%%aip_deploy` …); `aip-magics` is the same on the command line. Importing the
-package imports nothing heavy and changes nothing.
+`%load_ext aip_magics` registers the magics (`%%aip_deploy` …); the command `aip-magics` offers the same verbs.
+Importing the package imports nothing heavy and has no side effects.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """Called by `%load_ext aip_magics`."""
+    """Register the magics; called by `%load_ext aip_magics`."""
     from aip_magics.commands import verbs
     from aip_magics.notebook import configuration
     from aip_magics.notebook.register import register
@@ -26,7 +26,7 @@ def load_ipython_extension(shell: Any) -> None:
 
 
 def __getattr__(name: str) -> Any:
-    """The functions of the notebook, imported when they are first asked for."""
+    """Import the functions for notebooks on first use."""
     if name == "aip_form":
         from aip_magics.notebook.form.api import aip_form
 

@@ -1,4 +1,4 @@
-"""The command line: `aip-magics some-verb` is `%aip_some_verb`, with the same flags and `--format json`."""
+"""Command line: `aip-magics some-verb` runs `%aip_some_verb` with the same options, plus `--format json`."""
 
 from __future__ import annotations
 
@@ -27,9 +27,13 @@ from aip_magics.render.terminal import TerminalReporter
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one verb. Returns 0, 1 for an error, 2 for a wrong command line, 130 for an interrupt.
+    """Run one verb; results go to stdout, progress and errors to stderr.
 
-    Results go to stdout, progress and errors to stderr.
+    Args:
+        words: The arguments of the command line; None for those of this process.
+
+    Returns:
+        The exit code: 0, 1 for an error, 2 for an invalid command line, 130 for an interrupt.
     """
     words = list(sys.argv[1:] if words is None else words)
     i18n.use(i18n.choose(os.environ))
@@ -47,55 +51,55 @@ def main(words: Sequence[str] | None = None) -> int:
         from aip_magics.spec import nearest
 
         fix = nearest(words[0], [*VERBS, "demo"]) or "aip-magics --help"
-        return _complain(
-            OptionError(_("there is no command {word!r}", word=words[0]), where="aip-magics", fix=fix), "text"
+        return _report_error(
+            OptionError(_("unknown command {word!r}", word=words[0]), where="aip-magics", fix=fix), "text"
         )
     return _run(words)
 
 
 def _run(words: list[str]) -> int:
     try:
-        return _answer(words)
-    except BrokenPipeError:  # whoever read the output wants no more of it
+        return _run_verb(words)
+    except BrokenPipeError:  # the reader of the output closed the pipe
         return 1
 
 
-def _answer(words: list[str]) -> int:
+def _run_verb(words: list[str]) -> int:
     command = get_command(words[0])
     parser = build_parser(command, f"aip-magics {command.name}")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help=_("how results are written"))
-    form: Literal["text", "json"] = "json" if "json" in words and "--format" in words else "text"
+    parser.add_argument("--format", choices=("text", "json"), default="text", help=_("output format of the results"))
+    output_format: Literal["text", "json"] = "json" if "json" in words and "--format" in words else "text"
     debug = "--debug" in words
     try:
         args = parser.parse(words[1:])
-        form = args.format
-        face = TerminalReporter(None if form == "json" else _out, _err, time.monotonic, quiet=args.quiet)
-        context = Context(face)
-        context = dataclasses.replace(context, journal=open_history_log(context.data_dir()))
+        output_format = args.format
+        reporter = TerminalReporter(None if output_format == "json" else _out, _err, time.monotonic, quiet=args.quiet)
+        context = Context(reporter)
+        context = dataclasses.replace(context, history=open_history_log(context.data_dir()))
         value = execute(command, args, None, context)
-        if form == "json" and value is not None:
+        if output_format == "json" and value is not None:
             _out(dumps(to_json(value), indent=2))
         return 1 if command.failed(value) else 0
-    except HelpAsked as asked:
-        _out(str(asked))
+    except HelpAsked as help_text:
+        _out(str(help_text))
     except AipError as error:
         error.debug = debug
-        return _complain(error, form)
+        return _report_error(error, output_format)
     except KeyboardInterrupt:
-        return _complain(Interrupted(_("stopped by you")), form)
+        return _report_error(Interrupted(_("interrupted by the user")), output_format)
     return 0
 
 
-def _complain(error: AipError, form: Literal["text", "json"]) -> int:
+def _report_error(error: AipError, output_format: Literal["text", "json"]) -> int:
     for line in error._render_traceback_():
         _err(line)
-    if form == "json":
+    if output_format == "json":
         _out(dumps({"error": to_json(error)}))
     return 130 if isinstance(error, Interrupted) else 2 if isinstance(error, OptionError) else 1
 
 
-def _fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """A mistake of ours: its traceback, in which the text of the exception may be anyone's."""
+def _print_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print the traceback of a bug; the text of the exception may come from outside and is escaped."""
     for line in block("".join(traceback.format_exception(kind, error, trace)).rstrip("\n")):
         _err(line)
 
@@ -104,7 +108,7 @@ def _help() -> str:
     width = max(map(len, VERBS))
     verbs = "\n".join(f"  {name:<{width}}  {_(verb.help)}" for name, verb in VERBS.items())
     demo = _("Train a small real model, deploy it to the embedded server and predict.")
-    more = _("aip-magics COMMAND --help tells the options; each command is also a magic: %aip_COMMAND.")
+    more = _("aip-magics COMMAND --help shows the options; each command is also a magic: %aip_COMMAND.")
     usage = _("usage:")
     return f"{usage} aip-magics COMMAND [options]\n\n{verbs}\n  {'demo':<{width}}  {demo}\n\n{more}"
 
@@ -118,8 +122,8 @@ def _err(text: str) -> None:
 
 
 def run() -> None:
-    """A process of its own: `main`, and an end without a last search for garbage, which takes longer than a request."""
-    sys.excepthook = _fault
+    """Run `main` as a process; skip the last garbage collection, which takes longer than a request."""
+    sys.excepthook = _print_bug
     code = main()
     gc.freeze()
     sys.exit(code)

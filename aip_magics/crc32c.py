@@ -1,4 +1,4 @@
-"""CRC32C as Cloud Storage writes it, for the client and the server: base64 of its four big-endian bytes."""
+"""CRC32C checksums in the notation of Cloud Storage: base64 of four big-endian bytes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ _POLYNOMIAL = 0x82F63B78  # CRC32C (Castagnoli), reflected
 
 
 def encode_crc32c(value: int) -> str:
+    """Encode a checksum in base64."""
     return base64.b64encode(value.to_bytes(4, "big")).decode()
 
 
 def decode_crc32c(text: str) -> int:
+    """Decode a checksum in base64."""
     return int.from_bytes(base64.b64decode(text), "big")
 
 
 def combine_crc32c(pieces: Iterable[tuple[str, int]]) -> str:
-    """CRC32C of pieces put together, from each piece's (CRC32C, size in bytes), without reading them again."""
+    """Combine the checksums of consecutive pieces, each (CRC32C, size in bytes), without reading the pieces."""
     whole = 0
     for crc, size in pieces:
         whole = _multiply(_power(size), whole) ^ decode_crc32c(crc)
@@ -38,7 +40,7 @@ def _multiply(a: int, b: int) -> int:
     return product
 
 
-@functools.lru_cache(64)  # the parts of a file have one size, but for the last
+@functools.lru_cache(64)  # all parts of a file but the last have the same size
 def _power(size: int) -> int:
     result, square = 1 << 31, 1 << 23  # x^0 and x^8
     while size:

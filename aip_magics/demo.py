@@ -1,6 +1,6 @@
-"""`aip-magics demo`: the main job on a small real model, in the terminal.
+"""`aip-magics demo`: train, deploy and predict with a small real model, in the terminal.
 
-This is the user's side of the story, so it trains with scikit-learn in its own process, as a notebook would.
+The demo trains with scikit-learn in its own process, as a notebook would.
 """
 
 from __future__ import annotations
@@ -25,9 +25,13 @@ CELL = "test:\n  instances:\n" + "".join(f"  - {row}\n" for row in ROWS)
 
 
 def main(words: Sequence[str]) -> int:
-    """Train, deploy, predict; 0 when the version is READY and its predictions are those of the model here."""
+    """Train, deploy and predict.
+
+    Returns:
+        0 when the version is READY and online and local predictions are identical, else 1.
+    """
     parser = Parser("aip-magics demo", _("Train a small real model, deploy it to the embedded server and predict."))
-    parser.add_argument("--keep-server", action="store_true", help=_("leave the embedded server running"))
+    parser.add_argument("--keep-server", action="store_true", help=_("keep the embedded server running"))
     try:
         args = parser.parse(words)
         directory = settings.data_dir(settings.Environment.read().variables)
@@ -37,12 +41,14 @@ def main(words: Sequence[str]) -> int:
         finally:
             if not was_running and not args.keep_server:
                 local.stop(directory)
-                told = _("The embedded server is stopped; the next command brings it back, with the version READY.")
-                print(f"\n{told}")
-    except HelpAsked as asked:
-        print(asked)
+                stopped = _(
+                    "The embedded server was stopped; the next command restarts it, and the version is still READY."
+                )
+                print(f"\n{stopped}")
+    except HelpAsked as help_text:
+        print(help_text)
     except AipError as error:
-        print(*error.lines(), sep="\n", file=sys.stderr)
+        print(*error.format_lines(), sep="\n", file=sys.stderr)
         return 1
     return 0
 
@@ -62,8 +68,8 @@ def _demo() -> None:
 def _command(name: str, words: list[str], body: str) -> None:
     command = get_command(name)
     args = build_parser(command, name).parse(words)
-    face = TerminalReporter(_print, _print, time.monotonic)
-    command.run(args, body, Context(face))
+    reporter = TerminalReporter(_print, _print, time.monotonic)
+    command.run(args, body, Context(reporter))
 
 
 def _train(directory: Path) -> None:
@@ -75,7 +81,7 @@ def _train(directory: Path) -> None:
         from sklearn.preprocessing import StandardScaler
     except ImportError as error:
         raise SettingsError(
-            _("the demo trains with scikit-learn, which is not installed ({error})", error=error),
+            _("the demo needs scikit-learn, which is not installed: {error}", error=error),
             where="aip-magics demo",
             fix="pip install 'aip-magics[sklearn]'",
         ) from None

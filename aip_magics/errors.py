@@ -1,34 +1,34 @@
-"""Every error a user can meet, in one tree.
+"""The tree of all errors that a user can see.
 
-Each error says **what** went wrong, **where** (the field, option, file or step) and **how to mend it**; a notebook
-shows just those one to three lines (`_render_traceback_`), `--debug` shows the whole traceback.
+Each error says **what** went wrong, **where** (the field, option, file or step) and **how to fix it**; a notebook
+shows just these one to three lines (`_render_traceback_`), `--debug` shows the whole traceback.
 
 ::
 
     AipError
-    ├── InputError                what the user wrote
-    │   ├── OptionError           a flag on the line (unknown, missing, malformed)
+    ├── InputError                invalid input of the user
+    │   ├── OptionError           an option (unknown, missing, malformed)
     │   ├── CellError             the YAML body of a cell
     │   ├── FieldError            a field of Model or Version
     │   ├── ModelDirError         the model directory
     │   └── InstancesError        the instances to predict
-    ├── SettingsError             project, region, bucket, target could not be settled
-    ├── CredentialsError          no Application Default Credentials, or they were refused locally
-    ├── ChecksFailed              preflight found errors; `.findings` has them all
-    ├── PredictionError           did not load or did not predict; `.kind`, `.code` as the service numbers them
-    │   ├── TrustError            loading would use what is not listed, and the model is not trusted
-    │   └── WorkerError           the worker process died, hung or could not start
+    ├── SettingsError             project, region, bucket or target could not be resolved
+    ├── CredentialsError          no Application Default Credentials, or invalid ones
+    ├── ChecksFailed              preflight checks found errors; `.findings` has all findings
+    ├── PredictionError           the model failed to load or to predict; `.kind` and `.code` are those of the service
+    │   ├── TrustError            loading the model would run code that is neither listed nor trusted
+    │   └── WorkerError           the worker process died, timed out or could not start
     ├── RuntimeEnvironmentError   the environment of a runtime version is not here and could not be built
     ├── StorageError              Cloud Storage (upload, bucket, object)
-    ├── ServerError               the embedded server could not start, or is gone
-    ├── ApiError                  an error answer of the REST API: `.code`, `.status`, `.details`
+    ├── ServerError               the embedded server could not start or does not answer
+    ├── ApiError                  an error response of the REST API: `.code`, `.status`, `.details`
     │   ├── InvalidArgument, FailedPrecondition        400
     │   ├── Unauthenticated, PermissionDenied          401, 403
     │   ├── NotFound, AlreadyExists                    404, 409
     │   ├── ResourceExhausted, Unavailable             429, 503
     │   └── ServiceEnded                               Google's own endpoint, after 2025-01-31
-    ├── OperationFailed           a long-running operation ended with an error; `.operation` has it
-    └── Interrupted               the user stopped a step; running the same again continues
+    ├── OperationFailed           a long-running operation failed; `.operation` is the Operation
+    └── Interrupted               the user interrupted a step; running the command again resumes
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ from aip_magics.printable import block, inline, printable
 
 
 class AipError(Exception):
-    """Base of all errors of this package.
+    """Base class of all errors of this package.
 
-    `message` says what is wrong, `where` names the field, option, file or step, `fix` says how to mend it.
+    `message` says what is wrong, `where` names the field, option, file or step, `fix` says how to fix the problem.
     """
 
     debug = False  # set by `--debug` on the error that leaves a command: show the whole traceback
@@ -56,24 +56,23 @@ class AipError(Exception):
         self.fix = fix
 
     @property
-    def told(self) -> str:
-        """The message, with what the class adds to it: the text as it came, for whoever makes it printable."""
+    def full_message(self) -> str:
+        """The message with what the class adds; not made printable."""
         return self.message
 
-    def lines(self) -> list[str]:
-        """The error as one to three printable pieces: what, where, fix.
+    def format_lines(self) -> list[str]:
+        """Format the error as one to three printable texts: what, where, fix.
 
-        What comes from outside stays in its piece: a message or a fix of several lines has the further ones indented,
-        and none of them can be taken for a `fix:` of ours.
+        Further lines of a message or a fix are indented, so that no text from outside looks like a `fix:` line of ours.
         """
         return [
-            _piece(f"{type(self).__name__}: {self.told}", "    "),
+            _piece(f"{type(self).__name__}: {self.full_message}", "    "),
             *([_("  where: {where}", where=inline(self.where))] if self.where else []),
             *([_("  fix:   {fix}", fix=_piece(self.fix, " " * 9))] if self.fix else []),
         ]
 
     def __str__(self) -> str:
-        return "\n".join([_piece(self.message, "    "), *self.lines()[1:]])
+        return "\n".join([_piece(self.message, "    "), *self.format_lines()[1:]])
 
     def to_json(self) -> dict[str, Any]:
         """The error as the JSON object that `--format json` prints."""
@@ -81,49 +80,49 @@ class AipError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         # IPython calls this instead of formatting a traceback; nbclient still sees an `error` output.
-        return self._traceback() if self.debug else self.lines()
+        return self._traceback() if self.debug else self.format_lines()
 
     def _traceback(self) -> list[str]:
-        """The whole traceback; only its end, the error itself, may have a `fix:`."""
+        """The whole traceback; only the error at the end may have a `fix:` line."""
         own = "".join(traceback.format_exception_only(self))
         before = "".join(traceback.format_exception(self)).removesuffix(own)
         return [*block(before.rstrip("\n")), *own.splitlines()]
 
 
 class InputError(AipError):
-    """Something the user wrote cannot be taken."""
+    """Input of the user is invalid."""
 
 
 class OptionError(InputError):
-    """A flag on the line is unknown, missing or malformed."""
+    """An option is unknown, missing or malformed."""
 
 
 class CellError(InputError):
-    """The body of the cell is not the YAML that is asked for."""
+    """The body of the cell is not the expected YAML."""
 
 
 class FieldError(InputError):
-    """A field of a Model or Version is unknown or has a wrong value. `where` is the dotted field name."""
+    """A field of a Model or Version is unknown or has an invalid value. `where` is the dotted field name."""
 
 
 class ModelDirError(InputError):
-    """The model directory is missing, empty or holds no model."""
+    """The model directory does not exist, is empty or contains no model."""
 
 
 class InstancesError(InputError):
-    """The instances are not JSON, not a list, or empty."""
+    """The instances are not valid JSON, not a list, or empty."""
 
 
 class SettingsError(AipError):
-    """Project, region, bucket or target could not be settled."""
+    """Project, region, bucket or target could not be resolved."""
 
 
 class CredentialsError(AipError):
-    """No Application Default Credentials, or they cannot be refreshed."""
+    """Application Default Credentials were not found or could not be refreshed."""
 
 
 class ChecksFailed(AipError):
-    """Preflight found at least one error. `findings` holds all findings, errors first."""
+    """Preflight checks found at least one error. `findings` has all findings, errors first."""
 
     def __init__(self, message: str, *, findings: Sequence[Any] = (), where: str = "", fix: str = "") -> None:
         super().__init__(message, where=where, fix=fix)
@@ -134,8 +133,8 @@ class PredictionError(AipError):
     """The model failed to load or to predict.
 
     `kind` and `code` are those of the service: 0 FAILED_TO_LOAD_MODEL, 1 INVALID_INPUTS, 2 FAILED_TO_RUN_MODEL,
-    3 INVALID_OUTPUTS, 4 INVALID_USER_CODE. `detail` is the service's text without the head; `log` what the model's
-    code printed.
+    3 INVALID_OUTPUTS, 4 INVALID_USER_CODE. `detail` is the text of the service without the head; `log` is the output of
+    the model's code.
     """
 
     HEADS: ClassVar[dict[str, tuple[int, str]]] = {
@@ -155,9 +154,9 @@ class PredictionError(AipError):
 
 
 class TrustError(PredictionError):
-    """Loading the model would use what is not listed as harmless, and nobody said that the model is trusted.
+    """Loading the model would run code that is not listed as harmless, and the model is not trusted.
 
-    `place` is what has to be trusted, where that is not the model: the file name of a package.
+    `place` is the file name of the package that has to be trusted; empty for the model itself.
     """
 
     def __init__(self, detail: str, *, where: str = "", fix: str = "", log: str = "", place: str = "") -> None:
@@ -166,26 +165,26 @@ class TrustError(PredictionError):
 
 
 class WorkerError(PredictionError):
-    """The worker process that holds the model died, hung past its deadline or could not start."""
+    """The worker process of the model died, timed out or could not start."""
 
     def __init__(self, detail: str, *, where: str = "", fix: str = "", log: str = "") -> None:
         super().__init__("FAILED_TO_RUN_MODEL", detail, where=where, fix=fix, log=log)
 
 
 class RuntimeEnvironmentError(AipError):
-    """The environment of a runtime version is not here and could not be built: no such Python, no network …"""
+    """The environment of a runtime version could not be built: no such Python, no network …"""
 
 
 class StorageError(AipError):
-    """Cloud Storage refused or failed. `where` is the gs:// name."""
+    """A request to Cloud Storage failed. `where` is the gs:// name."""
 
 
 class ServerError(AipError):
-    """The embedded server could not start, or does not answer."""
+    """The embedded server could not start or does not answer."""
 
 
 class ApiError(AipError):
-    """An error answer of the REST API.
+    """An error response of the REST API.
 
     `code` is the HTTP status, `status` the google.rpc code name, `details` the list of the error object.
     """
@@ -206,7 +205,7 @@ class ApiError(AipError):
         self.details = tuple(details)
 
     @property
-    def told(self) -> str:
+    def full_message(self) -> str:
         tag = " ".join(part for part in (str(self.code or ""), self.status) if part)
         return f"{self.message} ({tag})" if tag else self.message
 
@@ -243,7 +242,7 @@ class ResourceExhausted(ApiError):
 
 
 class Unavailable(ApiError):
-    """503 UNAVAILABLE, or no answer at all."""
+    """503 UNAVAILABLE, or no response."""
 
 
 class ServiceEnded(ApiError):
@@ -251,7 +250,7 @@ class ServiceEnded(ApiError):
 
 
 class OperationFailed(AipError):
-    """A long-running operation ended with an error. `operation` is the Operation."""
+    """A long-running operation failed. `operation` is the Operation."""
 
     def __init__(self, message: str, *, operation: Any, where: str = "", fix: str = "") -> None:
         super().__init__(message, where=where, fix=fix)
@@ -259,10 +258,10 @@ class OperationFailed(AipError):
 
 
 class Interrupted(AipError):
-    """The user stopped a step (⏹, Ctrl-C). What was done stays; running the same again continues from there."""
+    """The user interrupted a step (⏹, Ctrl-C). Running the command again resumes."""
 
 
 def _piece(text: str, indent: str) -> str:
-    """A text as it may stand in an error: its first line, then the others, indented further than our own lines."""
+    """The printable text, with all lines after the first indented further than our own lines."""
     first, end, others = printable(text).expandtabs().strip("\n").partition("\n")
     return "\n".join([first, *block(others, indent)]) if end else first

@@ -1,6 +1,6 @@
-"""What happens while a plan runs, as values. Code emits events; faces (terminal, notebook, JSON) draw them.
+"""Events of a run, as values. Core code emits events; reporters (terminal, notebook, JSON) show them.
 
-Events carry no time of their own: core code never reads the clock, a face stamps them when they arrive.
+Events have no timestamp: core code never reads the clock, a reporter adds the time when an event arrives.
 """
 
 from __future__ import annotations
@@ -15,19 +15,21 @@ Unit = Literal["bytes", "files", "instances"]
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """Base. `step` is the id of the step (`look`, `checks`, `bucket`, `upload`, `try`, `model`, `version`, …)."""
+    """Base class. `step` is the id of the step (`look`, `checks`, `bucket`, `upload`, `try`, `model`, `version`, …)."""
 
     step: str
 
 
 @dataclasses.dataclass(frozen=True)
 class StepStarted(Event):
+    """A step started. A step that is retried starts again."""
+
     title: str
 
 
 @dataclasses.dataclass(frozen=True)
 class Progress(Event):
-    """`done` of `total` in `unit`; `total` 0 means unknown. `note` says what is being worked on."""
+    """`done` of `total` in `unit`; `total` 0 means unknown. `note` names the current item."""
 
     done: int
     total: int
@@ -37,7 +39,7 @@ class Progress(Event):
 
 @dataclasses.dataclass(frozen=True)
 class Note(Event):
-    """Something worth knowing while the step goes on: a state that changed, a choice and its source, a log line."""
+    """A message during a step: a changed state, a choice and its source, a log line."""
 
     text: str
     level: Literal["info", "warning"] = "info"
@@ -45,12 +47,12 @@ class Note(Event):
 
 @dataclasses.dataclass(frozen=True)
 class Heartbeat(Event):
-    """Nothing new, but the step goes on: a face may show the time that has passed."""
+    """The step is still running: a reporter may update the elapsed time."""
 
 
 @dataclasses.dataclass(frozen=True)
 class StepFinished(Event):
-    """The step worked; `summary` is one short line, `value` what it made (Findings, Model, Version, predictions …)."""
+    """The step succeeded; `summary` is one short line, `value` the result (Findings, Model, Version, predictions …)."""
 
     summary: str
     value: Any = None
@@ -58,7 +60,7 @@ class StepFinished(Event):
 
 @dataclasses.dataclass(frozen=True)
 class StepSkipped(Event):
-    """The step was not done, and why."""
+    """The step was skipped, for this reason."""
 
     reason: str
 
@@ -72,7 +74,7 @@ class Failed(Event):
 
 @dataclasses.dataclass(frozen=True)
 class Detached(Event):
-    """The wait was interrupted; the operation goes on. `reattach` is the line that waits for it again."""
+    """The wait was interrupted; the operation is still running. `reattach` is the line that waits for the operation."""
 
     operation: str
     reattach: str

@@ -1,4 +1,4 @@
-"""A package whose names are imported when they are first asked for."""
+"""Lazy attributes of a package: names are imported on first use."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ from typing import Any
 
 
 def lazy_getattr(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """The `__getattr__` of a package (PEP 562). `homes` maps each of its names to the submodule that has it.
+    """Build the `__getattr__` of a package (PEP 562).
 
-    A name must not be that of a submodule: once that is imported, it would stand for the module.
+    Args:
+        package: The dotted name of the package.
+        homes: Each name of the package → the submodule that defines the name. A name must not be that of a submodule:
+            once the submodule is imported, the name would refer to the module.
+
+    Returns:
+        The function to assign to `__getattr__`.
     """
 
     def attribute(name: str) -> Any:

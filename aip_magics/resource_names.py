@@ -1,7 +1,7 @@
-"""What names of resources may be: the one source for the client, the checks and the embedded server.
+"""Syntax of resource names, for the client, the checks and the embedded server.
 
-A name becomes a part of a URL's path. One that held `/`, `:` or `?` would address something else than it says, so every
-name is looked at before a path is made of it, and `in_path` quotes it besides.
+A name becomes a part of the path of a URL. A name with `/`, `:` or `?` would address another resource, so every name is
+validated before a path is built, and `in_path` quotes the name as well.
 """
 
 from __future__ import annotations
@@ -12,38 +12,38 @@ import urllib.parse
 from aip_magics.errors import OptionError
 from aip_magics.i18n import gettext as _
 
-PROJECT = re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")  # as one is made
+PROJECT = re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")  # as required on creation
 RESOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")  # of a model or version
 OPERATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-# In a full name there may be a project's number, too, or what a compatible endpoint calls a project.
+# A full name may also contain a project number, or the name of a project at a compatible endpoint.
 _ANY_PROJECT = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]*:)?[A-Za-z0-9][A-Za-z0-9._-]*")
 _LOCATION = re.compile(r"[a-z][a-z0-9-]*")
 _FULL = "projects/"
 
 
 def in_path(name: str) -> str:
-    """A name as one part of a URL's path, whatever is in it."""
+    """Quote a name as one part of the path of a URL."""
     return urllib.parse.quote(name, safe="")
 
 
 def is_full(name: str | None) -> bool:
-    """Whether it is meant as a full name, `projects/P/…`, as gcloud takes it."""
+    """Whether a name is a full name, `projects/P/…`, as accepted by gcloud."""
     return bool(name and name.startswith(_FULL))
 
 
 def project_path(project: str, where: str = "--project") -> str:
-    """`projects/P`. OptionError where that is no project."""
+    """Build `projects/P`; OptionError for an invalid project."""
     if not _ANY_PROJECT.fullmatch(project):
         raise OptionError(
-            _("{value!r} is not a project ID", value=project),
+            _("invalid project ID {value!r}", value=project),
             where=where,
-            fix=_("a project ID has 6 to 30 lower-case letters, digits and hyphens and starts with a letter"),
+            fix=_("use 6 to 30 lower-case letters, digits and hyphens, starting with a letter"),
         )
     return f"{_FULL}{project}"
 
 
 def model_path(project: str, model: str, where: str = "--model") -> str:
-    """`projects/P/models/M`, of an ID or of that very full name. OptionError where it is neither."""
+    """Build `projects/P/models/M` from an ID or a full name; OptionError for an invalid name."""
     parts = model.split("/")
     if is_full(model) and len(parts) == 4 and parts[2] == "models":
         return f"{project_path(parts[1], where)}/models/{_resource(parts[3], where, '%aip_list')}"
@@ -51,7 +51,7 @@ def model_path(project: str, model: str, where: str = "--model") -> str:
 
 
 def version_path(project: str, model: str, version: str) -> str:
-    """`projects/P/models/M/versions/V`, of IDs or of that very full name. OptionError where it is neither."""
+    """Build `projects/P/models/M/versions/V` from IDs or a full name; OptionError for an invalid name."""
     parts = version.split("/")
     if is_full(version) and len(parts) == 6 and (parts[2], parts[4]) == ("models", "versions"):
         model, version = "/".join(parts[:4]), parts[5]
@@ -62,7 +62,7 @@ def version_path(project: str, model: str, version: str) -> str:
 
 
 def operation_path(project: str, operation: str) -> str:
-    """`projects/P/operations/O`, of an ID or of a full name. OptionError where it is neither."""
+    """Build `projects/P/operations/O` from an ID or a full name; OptionError for an invalid name."""
     parts = operation.split("/")
     parent = ""
     if is_full(operation) and parts[-2:-1] == ["operations"]:
@@ -73,12 +73,12 @@ def operation_path(project: str, operation: str) -> str:
     if not OPERATION.fullmatch(operation):
         raise OptionError(
             _(
-                "{name!r} is not the name of an operation: it should start with a letter or digit and contain only "
-                "letters, numbers, underscores, hyphens and dots",
+                "invalid operation name {name!r}: expected a letter or digit followed by letters, digits, underscores, "
+                "hyphens or dots",
                 name=operation,
             ),
             where="OPERATION",
-            fix=_("see the names: {line}", line="%aip_operations"),
+            fix=_("run {line} to list the names", line="%aip_operations"),
         )
     return f"{parent or project_path(project)}/operations/{operation}"
 
@@ -92,6 +92,6 @@ def _resource(name: str, where: str, line: str) -> str:
                 name=name,
             ),
             where=where,
-            fix=_("see the names: {line}", line=line),
+            fix=_("run {line} to list the names", line=line),
         )
     return name

@@ -1,8 +1,8 @@
-"""Where project, region, target and the data directory come from, and which source won.
+"""Settings of a command (project, region, target, data directory), each with its source.
 
-Order: argument ▸ last run ▸ configuration of this session (`%aip_config`, `%config`) ▸ gcloud's configuration ▸
-environment. The last run is the last command of the same notebook that was given the setting as an argument.
-gcloud's own environment variables count as gcloud's configuration, as gcloud itself has it.
+Precedence: argument ▸ last run ▸ configuration of this session (`%aip_config`, `%config`) ▸ gcloud's configuration ▸
+environment. The last run is the last command of the same notebook that had the setting as an argument. Environment
+variables of gcloud count as gcloud's configuration, as in gcloud itself.
 """
 
 from __future__ import annotations
@@ -31,33 +31,33 @@ SESSION = "configuration of this session"
 
 @dataclasses.dataclass(frozen=True)
 class Sourced(Generic[T]):
-    """A value and where it came from."""
+    """A value and its source."""
 
     value: T
     source: str
 
     @property
-    def told(self) -> str:
-        """The source as people read it: three of them are constants, which code compares."""
-        named = {"argument": _("argument"), LAST_RUN: _("last run"), SESSION: _("configuration of this session")}
-        return named.get(self.source, self.source)
+    def label(self) -> str:
+        """The source in the language of the user; three sources are constants that code compares."""
+        labels = {"argument": _("argument"), LAST_RUN: _("last run"), SESSION: _("configuration of this session")}
+        return labels.get(self.source, self.source)
 
 
 @dataclasses.dataclass(frozen=True)
 class Environment:
-    """What is read from outside, once: environment variables and gcloud's active configuration."""
+    """Environment variables and gcloud's active configuration, read once."""
 
     variables: Mapping[str, str]
     gcloud: Mapping[str, str]  # "core/project" → value
 
     @classmethod
     def read(cls, variables: Mapping[str, str] | None = None) -> Environment:
-        """Read the process's environment and gcloud's active configuration (no gcloud is run)."""
+        """Read the environment of the process and gcloud's active configuration (without running gcloud)."""
         variables = dict(os.environ if variables is None else variables)
         return cls(variables, _gcloud_properties(variables))
 
     def find(self, session: Mapping[str, str], name: str, gcloud: str, *variables: str) -> Sourced[str] | None:
-        """The first source that has a value for the setting `name`."""
+        """Find the first source with a value for the setting `name`."""
         if session.get(name):
             return Sourced(session[name], SESSION)
         section, _sep, key = gcloud.partition("/")
@@ -74,15 +74,15 @@ class Environment:
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The settings a command runs with, each with its source."""
+    """The settings of a command, each with its source."""
 
     target: Sourced[str]
     project: Sourced[str]
-    region: Sourced[str] | None  # a regional endpoint; None is the global one
+    region: Sourced[str] | None  # of a regional endpoint; None for the global endpoint
     endpoint: Sourced[str] | None  # a base URL that replaces Google's
     storage_endpoint: Sourced[str] | None
     data_dir: Path  # of the embedded server
-    bucket: Sourced[str] | None = None  # where models are uploaded to; None: named after the project
+    bucket: Sourced[str] | None = None  # bucket for uploads; None: named after the project
 
 
 def resolve(
@@ -96,10 +96,14 @@ def resolve(
     last_run: Mapping[str, str] | None = None,
     environment: Environment | None = None,
 ) -> Settings:
-    """Settle all settings; arguments win. SettingsError where one is missing or malformed."""
+    """Resolve all settings; arguments win.
+
+    Raises:
+        SettingsError: A setting is missing or malformed.
+    """
     env = environment or Environment.read()
     session = session or {}
-    # One run is one place: whoever names another target wants nothing else of the last one.
+    # All settings of the last run belong to one target: with another target none of them applies.
     last_run = {} if target and last_run and last_run.get("target") != target else last_run
 
     def pick(value: str | None, name: str, gcloud: str, *variables: str) -> Sourced[str] | None:
@@ -111,15 +115,15 @@ def resolve(
 
     endpoint_setting = pick(endpoint, "endpoint", "api_endpoint_overrides/ml", "AIP_MAGICS_ENDPOINT")
     chosen = pick(target, "target", "aip_magics/target", "AIP_MAGICS_TARGET")
-    named = endpoint_setting is not None and endpoint_setting.source in ("argument", LAST_RUN)
-    if named and (chosen is None or (endpoint and chosen.source == LAST_RUN)):
-        chosen = Sourced("aiplatform", _("an endpoint was given"))
+    endpoint_requested = endpoint_setting is not None and endpoint_setting.source in ("argument", LAST_RUN)
+    if endpoint_requested and (chosen is None or (endpoint and chosen.source == LAST_RUN)):
+        chosen = Sourced("aiplatform", _("an endpoint is set"))
     chosen = chosen or Sourced("local", _("default: the embedded server"))
     if chosen.value not in TARGETS:
         fix = nearest(chosen.value, list(TARGETS)) or _("one of {names}", names=", ".join(TARGETS))
         raise SettingsError(
-            _("{value!r} is not a target", value=chosen.value),
-            where=_("target, from {source}", source=chosen.told),
+            _("unknown target {value!r}", value=chosen.value),
+            where=_("target, from {source}", source=chosen.label),
             fix=fix,
         )
     region_setting = pick(region, "region", "ai_platform/region", "AIP_MAGICS_REGION")
@@ -140,14 +144,15 @@ def resolve(
 
 
 def default_bucket(project: str) -> str:
-    """The bucket of a project that models go to when none is named."""
+    """The name of the default bucket of a project."""
     return f"{project.replace(':', '-').replace('.', '-')}-aiplatform"
 
 
 def data_dir(variables: Mapping[str, str]) -> Path:
-    """Where the embedded server keeps its state: `AIP_MAGICS_HOME`, or the user's data directory.
+    """The directory of the embedded server's state: `AIP_MAGICS_HOME`, or the user's data directory.
 
-    SettingsError as in `private`.
+    Raises:
+        SettingsError: As in `private`.
     """
     if variables.get("AIP_MAGICS_HOME"):
         return private(Path(variables["AIP_MAGICS_HOME"]).expanduser().absolute())
@@ -157,26 +162,29 @@ def data_dir(variables: Mapping[str, str]) -> Path:
 
 
 def private(directory: Path) -> Path:
-    """The data directory, if nobody else can write into it; one that is not there yet is made so.
+    """Return the data directory if no other user can write to the directory, or if it does not exist yet.
 
-    It holds the server's token, and tells clients where the server is: whoever writes there gets the models of its
-    owner, and files in their place. SettingsError where it is another user's, or group or others may write.
+    The directory contains the token and the address of the server: another user who can write there could receive the
+    models of the owner and replace files.
+
+    Raises:
+        SettingsError: The directory belongs to another user, or its group or others can write.
     """
     try:
         status = directory.stat()
     except OSError:
         return directory
     if not hasattr(os, "geteuid") or not stat.S_ISDIR(status.st_mode):
-        return directory  # that it is no directory is told by whoever wants to use it
+        return directory  # using the path fails with an error of its own
     if status.st_uid != os.geteuid():
         text = _("the data directory belongs to another user (uid {uid})", uid=status.st_uid)
     elif status.st_mode & 0o022:
-        text = _("other users can write into the data directory (mode {mode})", mode=f"{status.st_mode & 0o777:03o}")
+        text = _("other users can write to the data directory (mode {mode})", mode=f"{status.st_mode & 0o777:03o}")
         fix = f"chmod go-w {shlex.quote(str(directory))}"
         raise SettingsError(text, where=str(directory), fix=fix)
     else:
         return directory
-    raise SettingsError(text, where=str(directory), fix=_("name one of your own: export AIP_MAGICS_HOME=DIR"))
+    raise SettingsError(text, where=str(directory), fix=_("use a directory of your own: export AIP_MAGICS_HOME=DIR"))
 
 
 def _project(found: Sourced[str] | None, local: bool) -> Sourced[str]:
@@ -184,24 +192,27 @@ def _project(found: Sourced[str] | None, local: bool) -> Sourced[str]:
         if local:
             return Sourced(LOCAL_PROJECT, _("default of the local target"))
         raise SettingsError(
-            _("no project is known"),
+            _("no project is set"),
             where="project",
             fix=_("add --project PROJECT_ID, or run `gcloud config set project PROJECT_ID`"),
         )
     if not PROJECT.fullmatch(found.value):
-        fix = _("a project ID has 6 to 30 lower-case letters, digits and hyphens and starts with a letter")
+        fix = _("use 6 to 30 lower-case letters, digits and hyphens, starting with a letter")
         if found.value.isdecimal():
-            fix = _("this is a project number; {fix}", fix=fix)
+            fix = _(
+                "use the project ID instead of the project number: 6 to 30 lower-case letters, digits and hyphens, "
+                "starting with a letter"
+            )
         raise SettingsError(
-            _("{value!r} is not a project ID", value=found.value),
-            where=_("project, from {source}", source=found.told),
+            _("invalid project ID {value!r}", value=found.value),
+            where=_("project, from {source}", source=found.label),
             fix=fix,
         )
     return found
 
 
 def gcloud_home(variables: Mapping[str, str]) -> Path:
-    """Where gcloud keeps its configuration and the Application Default Credentials."""
+    """The directory of gcloud's configuration and the Application Default Credentials."""
     if variables.get("CLOUDSDK_CONFIG"):
         return Path(variables["CLOUDSDK_CONFIG"])
     if variables.get("APPDATA"):
@@ -210,7 +221,7 @@ def gcloud_home(variables: Mapping[str, str]) -> Path:
 
 
 def _gcloud_properties(variables: Mapping[str, str]) -> dict[str, str]:
-    """The properties of gcloud's active configuration, as `section/name`; empty where there is none."""
+    """The properties of gcloud's active configuration by `section/name`; empty without a configuration."""
     home = gcloud_home(variables)
     try:
         name = variables.get("CLOUDSDK_ACTIVE_CONFIG_NAME") or (home / "active_config").read_text("utf-8").strip()

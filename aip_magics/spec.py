@@ -1,8 +1,8 @@
-"""The resources of the v1 API as values: Model, Version, Operation and what they contain.
+"""The resources of the v1 API as values: Model, Version, Operation and their parts.
 
 Field names are the API's, letter for letter (source: discovery document `ml` v1, revision 20251213). Every resource is
 a frozen dataclass; `from_json` reads the API's JSON (and the YAML body of a cell, which has the same fields) and
-`to_json` writes it, leaving out what is not set. int64 travels as a string, times as RFC 3339 with a `Z`.
+`to_json` writes it without the fields that are not set. int64 travels as a string, times as RFC 3339 with a `Z`.
 """
 
 from __future__ import annotations
@@ -34,27 +34,32 @@ OperationType = Literal[
 
 
 class Int64(int):
-    """An int64: a number here, a string of digits on the wire."""
+    """An int64: a number in Python, a string of digits in JSON."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Resource:
-    """What all resources share: reading from and writing to the API's JSON."""
+    """Base class of all resources: conversion from and to the API's JSON."""
 
     @classmethod
     def from_json(cls: type[T], data: object, where: str = "", *, strict: bool = True) -> T:
         """Read the API's JSON object.
 
-        `where` is the dotted name used in errors. With `strict`, an unknown field is a FieldError naming the nearest
-        known one; without (replies of a server, which may know more than we do) it is left out.
+        Args:
+            data: The decoded JSON.
+            where: The dotted name of the object in errors.
+            strict: Whether an unknown field is an error; else it is ignored, as in responses of a newer server.
+
+        Raises:
+            FieldError: A field is unknown or has an invalid value.
         """
         where = where or cls.__name__[0].lower() + cls.__name__[1:]
         if not isinstance(data, Mapping):
             raise FieldError(
-                _("an object with the fields of {name} is wanted, not {kind}", name=cls.__name__, kind=_kind(data)),
+                _("expected a mapping with the fields of {name}, got {kind}", name=cls.__name__, kind=_kind(data)),
                 where=where,
             )
-        resource: Any = cls  # mypy takes a dataclass's type for unhashable
+        resource: Any = cls  # mypy considers the type of a dataclass unhashable
         hints = field_types(resource)
         values: dict[str, Any] = {}
         for name, value in data.items():
@@ -64,7 +69,7 @@ class Resource:
             elif strict:
                 fix = nearest(str(name), list(hints)) or _("one of {names}", names=", ".join(hints))
                 raise FieldError(
-                    _("{resource} has no field {name!r}", resource=cls.__name__, name=name), where=where, fix=fix
+                    _("unknown field {name!r} in {resource}", resource=cls.__name__, name=name), where=where, fix=fix
                 )
         return cls(**values)
 
@@ -77,7 +82,7 @@ class Resource:
         }
 
     def replace(self: T, **changes: Any) -> T:
-        """A copy with these fields changed."""
+        """Copy the resource with changed fields."""
         return dataclasses.replace(self, **changes)
 
     @property
@@ -227,14 +232,14 @@ class OperationMetadata(Resource):
     version: Version | None = None
     projectNumber: Int64 | None = None
     labels: Mapping[str, str] | None = None
-    # The API has it as a map of anything: `@type`, and what a server adds (the embedded one: `progress`) is kept here.
+    # The API defines a map of anything: `@type`, and the members that a server adds (the embedded server: `progress`).
     other: Mapping[str, Any] | None = dataclasses.field(default=None, metadata={"api": False})
 
     @classmethod
     def from_json(cls, data: object, where: str = "", *, strict: bool = True) -> OperationMetadata:
         if not isinstance(data, Mapping):
             return super().from_json(data, where, strict=strict)
-        resource: Any = cls  # mypy takes a dataclass's type for unhashable
+        resource: Any = cls  # mypy considers the type of a dataclass unhashable
         names = field_types(resource)
         other = {name: value for name, value in data.items() if name not in names}
         known = {name: value for name, value in data.items() if name in names}
@@ -256,7 +261,7 @@ class Status(Resource):
 
 @dataclasses.dataclass(frozen=True)
 class Operation(Resource):
-    """A long-running operation; `done` with `error` or `response`."""
+    """A long-running operation; when `done`, with `error` or `response`."""
 
     name: str | None = None
     metadata: OperationMetadata | None = None
@@ -267,15 +272,15 @@ class Operation(Resource):
 
 @functools.cache
 def field_types(cls: Callable[..., Resource]) -> dict[str, Any]:
-    """Field name → type, as the dataclass declares it, without the `| None`."""
-    resource: Any = cls  # mypy takes a function for no dataclass
+    """Map the field names of a resource to their types, without the `| None`."""
+    resource: Any = cls  # mypy does not see that the type is a dataclass
     hints = typing.get_type_hints(resource)
     fields = [field.name for field in dataclasses.fields(resource) if field.metadata.get("api", True)]
     return {name: _without_none(hints[name]) for name in fields}
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """`did you mean 'X'?` for the known word most like this one, or an empty string."""
+    """Suggest the most similar known word, `did you mean 'X'?`; empty without a similar word."""
     folded = {name.lower().replace("-", "").replace("_", ""): name for name in known}
     found = difflib.get_close_matches(word.lower().replace("-", "").replace("_", ""), folded, n=1)
     return _("did you mean {name!r}?", name=folded[found[0]]) if found else ""
@@ -293,17 +298,19 @@ def _read(hint: Any, value: Any, where: str, strict: bool) -> Any:
         return _read_enum(typing.get_args(hint), value, where, strict)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise FieldError(_("a list is wanted, not {kind}", kind=_kind(value)), where=where, fix=_("put it in [ ]"))
+            raise FieldError(
+                _("expected a list, got {kind}", kind=_kind(value)), where=where, fix=_("put the value in [ ]")
+            )
         return tuple(_read(typing.get_args(hint)[0], item, f"{where}[{i}]", strict) for i, item in enumerate(value))
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
-            raise FieldError(_("an object (key: value) is wanted, not {kind}", kind=_kind(value)), where=where)
+            raise FieldError(_("expected a mapping (key: value), got {kind}", kind=_kind(value)), where=where)
         if strict and typing.get_args(hint)[1] is str:
             for key, item in value.items():
                 if not isinstance(item, str):
                     at = f"{where}.{key}"
                     raise FieldError(
-                        _("text is wanted, not {kind}", kind=_kind(item)),
+                        _("expected a string, got {kind}", kind=_kind(item)),
                         where=at,
                         fix=_('write "{item}"', item=item),
                     )
@@ -314,16 +321,16 @@ def _read(hint: Any, value: Any, where: str, strict: bool) -> Any:
 
 
 def _read_enum(choices: tuple[str, ...], value: Any, where: str, strict: bool) -> str:
-    # gcloud takes `scikit-learn`, the API SCIKIT_LEARN: both are taken here, in any case.
+    # gcloud accepts `scikit-learn`, the API SCIKIT_LEARN: both are accepted, in upper and lower case.
     if isinstance(value, str):
         name = value.upper().replace("-", "_")
         if name in choices:
             return name
         if not strict:
             return value
-    shown = [choice for choice in choices if not choice.endswith("_UNSPECIFIED") and choice != "UNKNOWN"]
-    fix = nearest(str(value), shown) or _("one of {names}", names=", ".join(shown))
-    raise FieldError(_("{value!r} is not a value of this field", value=value), where=where, fix=fix)
+    valid = [choice for choice in choices if not choice.endswith("_UNSPECIFIED") and choice != "UNKNOWN"]
+    fix = nearest(str(value), valid) or _("one of {names}", names=", ".join(valid))
+    raise FieldError(_("invalid value {value!r}", value=value), where=where, fix=fix)
 
 
 def _read_scalar(hint: Any, value: Any, where: str) -> Any:
@@ -340,12 +347,14 @@ def _read_scalar(hint: Any, value: Any, where: str) -> Any:
         if isinstance(value, str):
             return value
         if isinstance(written := getattr(value, "written", None), str):
-            return written  # a YAML number of a cell: `runtimeVersion: 2.10` means the text, not the number 2.1
+            return written  # a YAML number of a cell: `runtimeVersion: 2.10` means the string, not the number 2.1
     whole = _("a whole number")
-    wanted = {bool: _("true or false"), int: whole, Int64: whole, float: _("a number"), str: _("text")}
-    quoted = _('put it in quotes: "{value}"', value=value) if hint is str and isinstance(value, (int, float)) else ""
+    expected = {bool: _("true or false"), int: whole, Int64: whole, float: _("a number"), str: _("a string")}
+    quoted = (
+        _('put the value in quotes: "{value}"', value=value) if hint is str and isinstance(value, (int, float)) else ""
+    )
     raise FieldError(
-        _("{wanted} is wanted, not {kind}", wanted=wanted[hint], kind=_kind(value)), where=where, fix=quoted
+        _("expected {wanted}, got {kind}", wanted=expected[hint], kind=_kind(value)), where=where, fix=quoted
     )
 
 
@@ -371,7 +380,7 @@ def _kind(value: object) -> str:
     if type(value) is bool:
         return repr(value)
     if type(value) is str:
-        return _("the text {value!r}", value=value)
+        return _("the string {value!r}", value=value)
     if type(value) in (int, float):
         return _("the number {value!r}", value=value)
     return f"{type(value).__name__} {value!r}"

@@ -1,7 +1,7 @@
-"""What the user trusts, as `trusted.json` has it.
+"""The list of trusted code in `trusted.json`.
 
-The file lies in the data directory, for its owner only; nothing of a model is ever asked. `files` maps the sha256 of a
-file to its name and size and is written by `--trust`; `modules` is for the user to write: `["our_company"]`.
+The file is in the data directory and readable by its owner only; no content of a model can change it. `files` maps the
+sha256 of a file to its name and size and is written by `--trust`; `modules` is edited by the user: `["our_company"]`.
 """
 
 from __future__ import annotations
@@ -21,49 +21,53 @@ FILE = "trusted.json"
 
 @dataclasses.dataclass(frozen=True)
 class Trust:
-    """What may run besides what is listed: all of these modules, all that files of these contents do.
+    """Trusted modules and files, in addition to the listed globals.
 
-    `modules` are dotted names, each with what is below it; `files` maps sha256 digests in hexadecimal to the size of
-    the file in bytes, None where it is not known.
+    `modules` are dotted names, each including its submodules; `files` maps sha256 digests in hexadecimal to the size of
+    the file in bytes, None where the size is unknown.
     """
 
     modules: frozenset[str] = frozenset()
     files: Mapping[str, int | None] = dataclasses.field(default_factory=dict)
 
     def has(self, module: str) -> bool:
-        """Whether all of this module is trusted."""
+        """Whether the whole module is trusted."""
         parts = module.split(".")
         return any(".".join(parts[: count + 1]) in self.modules for count in range(len(parts)))
 
     def has_file(self, path: Path, size: int) -> bool:
-        """Whether the content of a file is trusted. One of no size that was trusted is not read."""
+        """Whether the content of a file is trusted. A file with a size unlike all trusted files is not read."""
         sizes = set(self.files.values())
         return (size in sizes or None in sizes) and digest(path) in self.files
 
 
 def trust_in(data_dir: Path) -> Trust:
-    """What is trusted since before. SettingsError where the file is damaged: then nobody knows what was."""
+    """Read the list of trusted code.
+
+    Raises:
+        SettingsError: The file could not be read.
+    """
     written = written_in(data_dir / FILE)
     return Trust(frozenset(written["modules"]), {name: _size(one) for name, one in written["files"].items()})
 
 
 def digest(path: Path) -> str:
-    """sha256 of a file's content, in hexadecimal."""
-    found = hashlib.sha256()
-    with path.open("rb") as opened:
-        while block := opened.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()
+    """The sha256 digest of a file, in hexadecimal."""
+    content_hash = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            content_hash.update(block)
+    return content_hash.hexdigest()
 
 
 def _size(one: object) -> int | None:
-    """The size in an entry of `files`; an earlier version wrote the name alone."""
+    """The size in an entry of `files`; entries of earlier versions have the name only."""
     size = one.get("size") if isinstance(one, dict) else None
     return size if isinstance(size, int) else None
 
 
 def written_in(path: Path) -> dict[str, Any]:
-    """The list as it is written; an empty one where there is none. SettingsError as `trust_in`."""
+    """Read the content of the file; empty lists without a file. SettingsError as in `trust_in`."""
     try:
         found = json.loads(path.read_text("utf-8"))
         modules, files = found.get("modules", []), found.get("files", {})
@@ -72,7 +76,7 @@ def written_in(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {"modules": [], "files": {}}
     except (OSError, ValueError, AttributeError):
-        text = _("the list of what you trust cannot be read")
-        fix = _("mend it, {example}, or delete it", example='{"modules": [], "files": {}}')
+        text = _("could not read the list of trusted code")
+        fix = _("correct the file ({example}) or delete it", example='{"modules": [], "files": {}}')
         raise SettingsError(text, where=str(path), fix=fix) from None
     return {**found, "modules": modules, "files": files}

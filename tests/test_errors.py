@@ -56,12 +56,12 @@ def test_errors_tree_in_the_docstring_is_that_of_the_classes():
 @pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
 def test_errors_say_what_where_and_how_to_fix_it(kind):
     error = make(kind, where="version.framework", fix="framework: XGBOOST")
-    what, where, fix = error.lines()
+    what, where, fix = error.format_lines()
     assert what.startswith(f"{kind.__name__}: ")
     assert error.message in what
     assert where == "  where: version.framework"
     assert fix == "  fix:   framework: XGBOOST"
-    assert error._render_traceback_() == error.lines()
+    assert error._render_traceback_() == error.format_lines()
     assert str(error).splitlines()[1:] == [where, fix]
     written = error.to_json()
     assert (written["type"], written["where"], written["fix"]) == (kind.__name__, error.where, error.fix)
@@ -71,7 +71,7 @@ def test_errors_say_what_where_and_how_to_fix_it(kind):
 @pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
 def test_errors_leave_out_lines_that_are_not_known(kind):
     error = make(kind)
-    assert len(error.lines()) == 1
+    assert len(error.format_lines()) == 1
     assert str(error) == error.message
 
 
@@ -89,9 +89,9 @@ def test_errors_show_the_whole_traceback_in_debug():
 
 def test_errors_of_the_api_tell_their_code():
     error = NotFound("no model", code=404, status="NOT_FOUND", details=[{"a": 1}], fix="make it")
-    assert error.lines() == ["NotFound: no model (404 NOT_FOUND)", "  fix:   make it"]
+    assert error.format_lines() == ["NotFound: no model (404 NOT_FOUND)", "  fix:   make it"]
     assert error.to_json()["details"] == [{"a": 1}]
-    assert ApiError("x", code=500).lines() == ["ApiError: x (500)"]
+    assert ApiError("x", code=500).format_lines() == ["ApiError: x (500)"]
 
 
 @pytest.mark.parametrize(("kind", "code"), [(kind, code) for kind, (code, _) in PredictionError.HEADS.items()])

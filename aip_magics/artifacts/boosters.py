@@ -40,7 +40,7 @@ def read(path: Path, format: BoosterFormat) -> BoosterFacts:
             file.seek(max(size - END, 0) if size > 2 * END else len(head))
             tail = file.read(END)
     except OSError as error:
-        return BoosterFacts(format, complete=False, unread=_("it cannot be read: {reason}", reason=error.strerror))
+        return BoosterFacts(format, complete=False, unread=_("file could not be read: {reason}", reason=error.strerror))
     if format == "binary":
         return _binary(head)
     whole = size <= 2 * END
@@ -84,7 +84,7 @@ def _text(format: BoosterFormat, head: bytes, tail: bytes) -> BoosterFacts:
         feature_names=tuple(map(str, names)) if isinstance(names, list) else (),
         base_score=None if base_score is None else str(base_score),
         complete=complete,
-        unread="" if complete else _("it is damaged or cut off: its parameters are not at its end"),
+        unread="" if complete else _("file is corrupted or truncated: it does not end with its parameters"),
     )
 
 
@@ -121,7 +121,7 @@ def _ubjson_value(data: bytes, key: str) -> Any:
 
 def _binary(head: bytes) -> BoosterFacts:
     at = 4 if head.startswith(b"binf") else 0
-    damaged = BoosterFacts("binary", complete=False, unread=_("it is damaged or cut off"))
+    damaged = BoosterFacts("binary", complete=False, unread=_("file is corrupted or truncated"))
     if len(head) < at + _PARAM_SIZE:
         return damaged
     base_score, features, _unused, _unused, _unused, major, minor = _PARAM.unpack_from(head, at)

@@ -18,12 +18,16 @@ READS = 3_000_000
 _LINE_BYTES = 64 * 1024
 
 
+def inspection_limit_message() -> str:
+    """Return the message for a file that has more in it than is inspected."""
+    return _("exceeds the inspection limit")
+
+
 class InspectionLimitExceeded(pickle.UnpicklingError):
-    """What ends the reading of a pickle with more opcodes than are looked at."""
+    """A pickle has more opcodes than are inspected."""
 
-
-def inspection_limit_message() -> InspectionLimitExceeded:
-    return InspectionLimitExceeded(_("it has more in it than is looked at"))
+    def __init__(self) -> None:
+        super().__init__(inspection_limit_message())
 
 
 class _Source(Protocol):
@@ -54,7 +58,7 @@ class BoundedReader:
         self._left -= size
         self._reads -= 1
         if size < 0 or self._left < 0 or self._reads < 0:
-            raise inspection_limit_message()
+            raise InspectionLimitExceeded
         return self._source.read(size)
 
     def readline(self) -> bytes:

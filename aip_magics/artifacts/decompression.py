@@ -81,7 +81,7 @@ class DecompressedChunks(Iterator[bytes]):
                 yield from iter(lambda: file.read(CHUNK), b"")
                 return
             # Versions stand in the state of the first estimator or at the very end: the middle is arrays.
-            self.unread = _("only the first and last {size} MiB are looked at", size=WINDOW // MB)
+            self.unread = _("only the first and last {size} MiB were inspected", size=WINDOW // MB)
             yield from (file.read(CHUNK) for _unused in range(WINDOW // CHUNK))
             file.seek(size - WINDOW)
             yield from iter(lambda: file.read(CHUNK), b"")
@@ -91,7 +91,7 @@ class DecompressedChunks(Iterator[bytes]):
             try:
                 yield from self._decompressed(file, compression)
             except (zlib.error, OSError, EOFError, lzma.LZMAError, RuntimeError) as error:  # RuntimeError: lz4's
-                self.unread = _("damaged {compression} data: {error}", compression=compression, error=error)
+                self.unread = _("corrupted {compression} data: {error}", compression=compression, error=error)
 
     def _decompressed(self, file: BinaryIO, compression: Compression) -> Iterator[bytes]:
         unpack = _Unpacker(compression)
@@ -105,7 +105,7 @@ class DecompressedChunks(Iterator[bytes]):
             yield piece
         if not unpack.finished:
             self.bounded = True
-            self.unread = _("only the first {size} MiB of the decompressed data are looked at", size=most // MB)
+            self.unread = _("only the first {size} MiB of the decompressed data were inspected", size=most // MB)
 
 
 def chunks(path: Path, compression: Compression | None) -> DecompressedChunks:

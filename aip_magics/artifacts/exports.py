@@ -32,8 +32,8 @@ def resolve_export(path: Path) -> ResolvedExport:
     if not path.is_dir() or any((path / name).exists() for name in MODEL_FILES):
         return ResolvedExport(path)
     if path.name in _PARTS and _is_export(path.parent):
-        fix = _("name {parent}", parent=path.parent)
-        raise ModelDirError(_("{name}/ is only a part of a SavedModel", name=path.name), where=str(path), fix=fix)
+        fix = _("use {parent}", parent=path.parent)
+        raise ModelDirError(_("{name}/ is only part of a SavedModel", name=path.name), where=str(path), fix=fix)
     exports = [folder for folder in path.iterdir() if folder.is_dir() and _is_export(folder)]
     stamped = sorted((folder for folder in exports if _TIMESTAMP.fullmatch(folder.name)), key=lambda f: int(f.name))
     if stamped:
@@ -41,11 +41,11 @@ def resolve_export(path: Path) -> ResolvedExport:
     if exports:
         names = sorted(folder.name for folder in exports)
         fix = (
-            _("name {path}", path=path / names[0])
+            _("use {path}", path=path / names[0])
             if len(names) == 1
-            else _("name one of {names} in it", names=", ".join(names))
+            else _("use one of its subdirectories: {names}", names=", ".join(names))
         )
-        raise ModelDirError(_("the SavedModel lies one level deeper"), where=str(path), fix=fix)
+        raise ModelDirError(_("the SavedModel is one directory deeper"), where=str(path), fix=fix)
     return ResolvedExport(path)
 
 
@@ -70,7 +70,7 @@ def _newest(path: Path, stamped: list[Path]) -> ResolvedExport:
                 note += "; " + _("incomplete: {names}", names=", ".join(left_out))
             return ResolvedExport(folder, note)
         left_out.append(_("{folder} (no {missing})", folder=folder.name, missing=lack))
-    text = _("no export is complete: {left_out}", left_out=", ".join(left_out))
+    text = _("found no complete export: {left_out}", left_out=", ".join(left_out))
     raise ModelDirError(text, where=str(path), fix=_("export the model again, or copy all of its files"))
 
 

@@ -93,20 +93,20 @@ def _walk(folder: Path, prefix: str, left_out: list[SkippedFile]) -> Iterator[Fi
             entries = sorted(itertools.islice(found, _MAX_ENTRIES + 1), key=lambda entry: entry.name)
     except OSError as error:
         where = prefix.rstrip("/") or str(folder)
-        text = _("the folder cannot be read: {reason}", reason=error.strerror)
+        text = _("could not read the directory: {reason}", reason=error.strerror)
         raise ModelDirError(text, where=where) from error
     if len(entries) + len(left_out) > _MAX_ENTRIES:
-        text = _("there are more than {count:,} files and folders in it", count=_MAX_ENTRIES)
+        text = _("the directory has more than {count:,} files and subdirectories", count=_MAX_ENTRIES)
         raise ModelDirError(
-            text, where=prefix.rstrip("/") or str(folder), fix=_("name the directory that has the model alone")
+            text, where=prefix.rstrip("/") or str(folder), fix=_("use a directory that contains only the model")
         )
     for entry in entries:
         name = prefix + entry.name
         if why := _skip_reason(entry):
             left_out.append(SkippedFile(name, *why))
         elif entry.is_dir() and name.count("/") >= _MAX_DEPTH:
-            text = _("folders in it lie more than {count} deep", count=_MAX_DEPTH)
-            raise ModelDirError(text, where=f"{name[:100]}…", fix=_("name the directory that has the model alone"))
+            text = _("the directory is nested more than {count} levels deep", count=_MAX_DEPTH)
+            raise ModelDirError(text, where=f"{name[:100]}…", fix=_("use a directory that contains only the model"))
         elif entry.is_dir():
             yield from _walk(folder / entry.name, f"{name}/", left_out)
         else:
@@ -123,25 +123,25 @@ def _skip_reason(entry: os.DirEntry[str]) -> tuple[str, SkipReason] | None:
     try:
         mode = entry.stat().st_mode
     except OSError:
-        return (_("a link to nothing"), "link") if entry.is_symlink() else (_("cannot be read"), "unreadable")
+        return (_("broken link"), "link") if entry.is_symlink() else (_("cannot be read"), "unreadable")
     if stat.S_ISDIR(mode):
-        return (_("a link to a folder; only links to files are followed"), "link") if entry.is_symlink() else None
+        return (_("link to a directory; only links to files are followed"), "link") if entry.is_symlink() else None
     if not stat.S_ISREG(mode):
         return _("not a file"), "special"
     if entry.name.isprintable():
         return None
     # Object names are UTF-8 without line breaks; other names cannot be uploaded.
-    return _("a name with characters that Cloud Storage does not take"), "name"
+    return _("name has characters that Cloud Storage does not accept"), "name"
 
 
 def _not_a_directory(path: Path) -> ModelDirError:
     if path.exists():
         return ModelDirError(_("{path} is neither a directory nor a file", path=path), where=str(path))
     if os.path.lexists(path):
-        return ModelDirError(_("{path} is a link to nothing", path=path), where=str(path))
+        return ModelDirError(_("{path} is a broken link", path=path), where=str(path))
     parent = next((folder for folder in path.parents if folder.is_dir()), None)
     if parent is None:
-        return ModelDirError(_("there is no {path}", path=path), where=str(path))
+        return ModelDirError(_("no such file or directory: {path}", path=path), where=str(path))
     try:
         names = [name for name in os.listdir(parent) if not name.startswith(".")]
     except OSError:
@@ -153,15 +153,15 @@ def _not_a_directory(path: Path) -> ModelDirError:
     if near:
         fix = _("did you mean {name}?", name=parent / near[0])
     elif folders:
-        fix = _("folders in {folder}: {names}", folder=parent.resolve(), names=_some(folders))
-    return ModelDirError(_("there is no {path}", path=path), where=str(path), fix=fix)
+        fix = _("choose a directory in {folder}: {names}", folder=parent.resolve(), names=_some(folders))
+    return ModelDirError(_("no such file or directory: {path}", path=path), where=str(path), fix=fix)
 
 
 def _empty(path: Path, left_out: list[SkippedFile]) -> ModelDirError:
-    fix = _("save the model there first: joblib.dump(model, '{path}')", path=path / "model.joblib")
+    fix = _("save the model first: joblib.dump(model, '{path}')", path=path / "model.joblib")
     if left_out:
         why = _some([str(entry) for entry in left_out])
-        text = _("{path} has nothing to upload; left out: {why}", path=path, why=why)
+        text = _("{path} has no files to upload; skipped: {why}", path=path, why=why)
         return ModelDirError(text, where=str(path), fix=fix)
     return ModelDirError(_("{path} is empty", path=path), where=str(path), fix=fix)
 

@@ -81,7 +81,7 @@ def read(path: Path) -> ModelFileInfo:
         if format == "pickle":
             return _plain_pickle(path, head)
     except OSError as error:
-        unread = _("it cannot be read: {reason}", reason=error.strerror or str(error))
+        unread = _("file could not be read: {reason}", reason=error.strerror or str(error))
         return ModelFileInfo("unknown", complete=False, unread=unread)
     if format not in _BOOSTERS:
         return ModelFileInfo(format)
@@ -153,7 +153,7 @@ def _pickle(
     if found.complete:
         unread = ""
     elif not unread:
-        unread = _("the pickle is damaged, cut off, or has more in it than is looked at")
+        unread = _("the pickle is corrupted, truncated or too large to inspect completely")
     facts = PickleFacts(
         protocol=pickles.protocol_of(head),
         globals=found.found,

@@ -66,13 +66,13 @@ def _near(folder: Path, name: str) -> NearMiss | None:
     if name != base:
         # Only one level down, only under its right name: deeper there may be anything.
         found = base in MODEL_FILES and name.count("/") == 1
-        return NearMiss(name, base, _("lies one folder down")) if found else None
+        return NearMiss(name, base, _("is one directory too deep")) if found else None
     suffix = Path(base).suffix.lower()
     for known in MODEL_FILES:
         if base.lower() == known:
-            return NearMiss(name, known, _("is spelled with capitals"))
+            return NearMiss(name, known, _("has upper-case letters in its name"))
     if wanted := _BY_SUFFIX.get(suffix):
-        return NearMiss(name, wanted, _("has another name"))
+        return NearMiss(name, wanted, _("is not named as the service expects"))
     if suffix in _IF_BOOSTER and _is_booster(folder / name):
         return NearMiss(name, "model.bst", _("is an XGBoost model under another name"))
     if why := _beside_saved_models(base, suffix):

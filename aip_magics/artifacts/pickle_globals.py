@@ -23,7 +23,6 @@ from aip_magics.artifacts.boosters import version_in
 from aip_magics.artifacts.bounded_reader import (
     BoundedReader,
     InspectionLimitExceeded,
-    inspection_limit_message,
     open_bounded_reader,
 )
 from aip_magics.artifacts.facts import Global
@@ -152,7 +151,7 @@ class _Reader(pickle._Unpickler):
 
     def find_class(self, module: str, name: str) -> Named:
         if len(self._notes.found) >= _MAX_GLOBALS:
-            raise inspection_limit_message()
+            raise InspectionLimitExceeded
         found = Global(module, name)
         self._notes.found[found] = None
         return Named(found, f"{module}.{name}")
@@ -247,7 +246,7 @@ class _Reader(pickle._Unpickler):
     def _empty_dict(self) -> None:
         self._dictionaries += 1
         if self._dictionaries > _MAX_KEPT:
-            raise inspection_limit_message()
+            raise InspectionLimitExceeded
         self.append(Dictionary())
 
     def _dict(self) -> None:
@@ -258,7 +257,7 @@ class _Reader(pickle._Unpickler):
 
     def _mark(self) -> None:
         if len(self.metastack) >= _MAX_MARKS:
-            raise inspection_limit_message()
+            raise InspectionLimitExceeded
         self.metastack.append(self.stack)
         self.stack = []
         self.append = self.stack.append
@@ -268,7 +267,7 @@ class _Reader(pickle._Unpickler):
 
     def _remember(self, place: int) -> None:
         if len(self.memo) >= _MAX_KEPT:
-            raise inspection_limit_message()
+            raise InspectionLimitExceeded
         self.memo[place] = self.stack[-1]
 
     def _put(self) -> None:

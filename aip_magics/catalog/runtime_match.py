@@ -49,9 +49,9 @@ def match_runtime(framework: str, library_version: str | None = None) -> Runtime
     if library_version is None or not library:
         newest = runtimes()[0]
         if library:
-            why = _("the newest runtime; the {library} version of the model is not known", library=library)
+            why = _("the newest runtime; the model's {library} version is unknown", library=library)
         else:
-            why = _("the newest runtime; the library version of the model is not known")
+            why = _("the newest runtime; the model's library version is unknown")
         return RuntimeMatch(library, None, newest.version, newest.python[0], why, "remembered")
     if above_all_runtimes(library, library_version):
         return _no_match(column, library, library_version)
@@ -123,7 +123,7 @@ def _best(column: str, library: str, version: str) -> RuntimeMatch:
     if not can:
         newest = having[0].version
         why = _(
-            "{library} {version} is newer than on any runtime; the newest, {newest}, may still read the model",
+            "{library} {version} is newer than in any runtime; the newest runtime, {newest}, may still load the model",
             library=library,
             version=version,
             newest=newest,
@@ -134,7 +134,7 @@ def _best(column: str, library: str, version: str) -> RuntimeMatch:
     chosen = same[0] if same else can[-1]
     has = getattr(chosen, column)
     why = _(
-        "{library} {version} is in the model, runtime {runtime} has {has}",
+        "the model has {library} {version}, runtime {runtime} has {has}",
         library=library,
         version=version,
         runtime=chosen.version,
@@ -147,10 +147,21 @@ def _no_match(column: str, library: str, version: str) -> RuntimeMatch:
     newest = runtimes()[0]
     top = getattr(newest, column)
     if column == "sklearn":
-        why = _("{library} {version} cannot load on any runtime", library=library, version=version)
+        why = _(
+            "{library} {version} cannot be loaded by any runtime; the newest is {highest} on {runtime}",
+            library=library,
+            version=version,
+            highest=top,
+            runtime=newest.version,
+        )
     else:
-        why = _("{library} {version} is read wrong, or not at all, by every runtime", library=library, version=version)
-    why += "; " + _("the highest is {highest} on {runtime}", highest=top, runtime=newest.version)
+        why = _(
+            "every runtime misreads {library} {version} or cannot read it; the newest is {highest} on {runtime}",
+            library=library,
+            version=version,
+            highest=top,
+            runtime=newest.version,
+        )
     pins = (f"{library}=={top}", f"numpy=={newest.numpy}", f"pandas=={newest.pandas}")
     return RuntimeMatch(library, version, None, None, why, "certain", pins, newest.python[0])
 

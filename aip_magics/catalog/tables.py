@@ -1,13 +1,13 @@
-"""The tables of this folder as values, read once, when first asked for."""
+"""The tables of this package as values, each read once, when first used."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import importlib
-import sys
 from importlib import resources
 from typing import Any, Literal
+
+from aip_magics import toml_reader
 
 Certainty = Literal["certain", "remembered"]
 Family = Literal["MLS1", "N1"]
@@ -165,9 +165,5 @@ def default_region() -> str:
 
 @functools.cache
 def read_table(table: str) -> dict[str, Any]:
-    """A table of this folder by its name, as TOML has it."""
-    # tomllib came with Python 3.11; tomli is the same parser for 3.10.
-    parser = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    text = resources.files(__package__).joinpath(f"{table}.toml").read_text(encoding="utf-8")
-    data: dict[str, Any] = parser.loads(text)
-    return data
+    """Return a table of this package by its name, as parsed TOML."""
+    return toml_reader.loads(resources.files(__package__).joinpath(f"{table}.toml").read_text(encoding="utf-8"))

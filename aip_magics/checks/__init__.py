@@ -1,6 +1,6 @@
-"""Preflight: what is known to fail after minutes of waiting, found before one byte is sent.
+"""Preflight checks: find what is known to fail after minutes of waiting, before the first byte is uploaded.
 
-One rule is one small function with an id (see `rule`), in a module of `rules`; `run` applies all of them.
+A rule is one small function with an id and a name (see `rule`), in a module of `rules`; `run` applies all of them.
 """
 
 from __future__ import annotations
@@ -19,38 +19,68 @@ from aip_magics.spec import nearest
 
 
 def run(context: CheckContext, *, skip: Collection[str] = ()) -> Report:
-    """Apply all rules but those whose id is in `skip`. Reads files of the model directory only, runs nothing of it.
+    """Apply all rules that need no connection. They read files of the model directory and run none of its code.
 
-    OptionError where `skip` names a rule that does not exist.
+    Args:
+        context: What is checked.
+        skip: Ids or names of the rules to skip.
+
+    Raises:
+        OptionError: `skip` names a rule that does not exist.
     """
-    _known(skip)
-    left_out = _left_out()
-    return Report.of({id: left_out if id in skip else rule.apply(context) for id, rule in RULES.items()})
+    skipped_ids = rule_ids(skip)
+    by_user = _skipped_by_user()
+    return Report.of({id: by_user if id in skipped_ids else rule.apply(context) for id, rule in RULES.items()})
 
 
 def run_online(
     context: CheckContext, service: ServiceView, *, skip: Collection[str] = (), only: Collection[str] | None = None
 ) -> Report:
-    """Apply all online rules (those in `only`, where it is given) but those in `skip`: they ask the connected service.
+    """Apply the online rules, which query the connected service.
 
-    OptionError as in `run`.
+    Args:
+        context: What is checked.
+        service: Answers what the rules ask of the service.
+        skip: Ids or names of the rules to skip.
+        only: Ids of the rules to apply; None for all.
+
+    Raises:
+        OptionError: `skip` names a rule that does not exist.
     """
-    _known(skip)
-    left_out = _left_out()
+    skipped_ids = rule_ids(skip)
+    by_user = _skipped_by_user()
     rules = {id: rule for id, rule in ONLINE_RULES.items() if only is None or id in only}
-    return Report.of({id: left_out if id in skip else rule.apply(context, service) for id, rule in rules.items()})
+    return Report.of({id: by_user if id in skipped_ids else rule.apply(context, service) for id, rule in rules.items()})
 
 
-def _known(skip: Collection[str]) -> None:
-    known = sorted([*RULES, *ONLINE_RULES])
-    for id in skip:
-        if id not in known:
-            fix = nearest(id, known) or _("one of {names}", names=", ".join(known))
-            raise OptionError(_("there is no check {id!r}", id=id), where="--skip", fix=fix)
+def rule_ids(ids_or_names: Collection[str]) -> frozenset[str]:
+    """Return the ids of rules that are given by id or by name.
+
+    Raises:
+        OptionError: There is no rule of that id or name.
+    """
+    rules: list[Rule | OnlineRule] = [*RULES.values(), *ONLINE_RULES.values()]
+    known = {rule.id: rule.id for rule in rules} | {rule.name: rule.id for rule in rules}
+    for given in ids_or_names:
+        if given not in known:
+            fix = nearest(given, sorted(known)) or _("one of {names}", names=", ".join(sorted(known.values())))
+            raise OptionError(_("unknown check {id!r}", id=given), where="--skip", fix=fix)
+    return frozenset(known[given] for given in ids_or_names)
 
 
-def _left_out() -> Skipped:
-    return Skipped(_("left out with --skip"))
+def rule_label(id: str) -> str:
+    """Return the id and the name of a rule, as in `A02 library-too-new`; the id alone where no rule has it."""
+    return f"{id} {rule_name(id)}".rstrip()
+
+
+def rule_name(id: str) -> str:
+    """Return the name of a rule, as in `library-too-new`; empty where no rule has the id."""
+    rule = RULES.get(id) or ONLINE_RULES.get(id)
+    return rule.name if rule else ""
+
+
+def _skipped_by_user() -> Skipped:
+    return Skipped(_("skipped with --skip"))
 
 
 __all__ = [
@@ -69,6 +99,9 @@ __all__ = [
     "Severity",
     "Skipped",
     "TargetKind",
+    "rule_ids",
+    "rule_label",
+    "rule_name",
     "run",
     "run_online",
     "sanitize_name",

@@ -1,4 +1,4 @@
-"""What rules are given: the resources, the files, the target, and what a local trial of the model gave."""
+"""The input of rules: the resources, the files, the target and the result of a local trial."""
 
 from __future__ import annotations
 
@@ -19,9 +19,14 @@ from aip_magics.spec import Model, Version
 from aip_magics.trust import Trust
 
 
+def is_gs_uri(uri: str) -> bool:
+    """Whether a package or a model is in Cloud Storage, not on this machine."""
+    return uri.startswith("gs://")
+
+
 @dataclasses.dataclass(frozen=True)
 class TargetKind:
-    """Where the deployment goes: `kind` is `local` or `aiplatform`; `region` is None for the global endpoint."""
+    """The target of the deployment: `kind` is `local` or `aiplatform`; `region` is None for the global endpoint."""
 
     kind: str
     region: str | None = None
@@ -37,17 +42,17 @@ class TargetKind:
 
     @property
     def is_google(self) -> bool:
-        """Whether the endpoint is Google's own, not a compatible one."""
+        """Whether the endpoint is one of Google's, rather than a compatible one."""
         host = urlsplit(self.endpoint if "//" in self.endpoint else f"//{self.endpoint}").hostname or ""
         return self.is_cloud and (host == "googleapis.com" or host.endswith(".googleapis.com"))
 
 
 @dataclasses.dataclass(frozen=True)
 class TrialResult:
-    """What came of a try: the `predictions`, one for each instance, or the `error`.
+    """Result of a local trial: the `predictions`, one per instance, or the `error`.
 
-    `load_seconds` and `predict_seconds` are as the worker measured them; `memory_bytes` is what its process held
-    afterwards with the model in it. None where it is not known.
+    `load_seconds` and `predict_seconds` are measured by the worker; `memory_bytes` is the memory of its process with
+    the model loaded. None where a value is unknown.
     """
 
     predictions: Sequence[Any] | None = None
@@ -59,11 +64,16 @@ class TrialResult:
 
 @dataclasses.dataclass(frozen=True)
 class CheckContext:
-    """What is checked: the resources as they would be sent, the files, the target.
+    """What the rules check.
 
-    `model_dir` is None where the model lies in Cloud Storage already. `test_request` is the body of the test
-    prediction. `trust` is what the user said about code that loading runs (None: nothing); `tried` is how the model did
-    in a worker of this machine, or why it was not tried.
+    Attributes:
+        model: The model resource as the deployment would create it.
+        version: The version resource as the deployment would create it.
+        model_dir: The local files; None if the model is already in Cloud Storage.
+        target: Where the model is deployed.
+        test_request: The body of the test prediction.
+        trust: The code that the user trusts; None for none.
+        trial: The result of the local trial, or the reason why there was none.
     """
 
     model: Model
@@ -72,11 +82,11 @@ class CheckContext:
     target: TargetKind = TargetKind("local")
     test_request: bytes | None = None
     trust: Trust | None = None
-    tried: TrialResult | Skipped | None = None
+    trial: TrialResult | Skipped | None = None
 
     @functools.cached_property
     def test_keys(self) -> Mapping[str, Any]:
-        """The test request as a JSON object; empty where there is none, or it is no object."""
+        """The test request as a JSON object; empty if there is no request or it is not an object."""
         try:
             body = json.loads(self.test_request or b"{}")
         except (ValueError, RecursionError):
@@ -85,37 +95,46 @@ class CheckContext:
 
     @property
     def instances(self) -> list[Any] | None:
-        """The test instances; None where there are none, or they are no list (R16 says so)."""
-        found = self.test_keys.get("instances")
-        return found if isinstance(found, list) and found else None
+        """The test instances; None if there are none or they are not a list, which R16 reports."""
+        instances = self.test_keys.get("instances")
+        return instances if isinstance(instances, list) and instances else None
 
     @property
     def packages(self) -> tuple[PackageFacts, ...]:
-        """What the packages of this machine say about themselves; those in Cloud Storage are left out."""
+        """The facts of the local packages; packages in Cloud Storage are not among them."""
         return tuple(self.package_facts.values())
 
     @functools.cached_property
     def package_facts(self) -> Mapping[Path, PackageFacts]:
-        """The same by their files."""
-        files = [Path(uri).expanduser() for uri in self.version.packageUris or () if not uri.startswith("gs://")]
-        return {file: read(file) for file in files if file.is_file()}
+        """The facts of the local packages by file."""
+        return {file: read(file) for file in self.package_files if file.is_file()}
+
+    @property
+    def package_files(self) -> list[Path]:
+        """The local files in packageUris, whether or not they exist."""
+        return [Path(uri).expanduser() for uri in self.version.packageUris or () if not is_gs_uri(uri)]
+
+    @property
+    def has_remote_packages(self) -> bool:
+        """Whether packageUris has packages in Cloud Storage, which the rules cannot read."""
+        return any(map(is_gs_uri, self.version.packageUris or ()))
 
     @property
     def framework(self) -> str | None:
-        """The framework asked for, else the one the files have."""
-        asked = self.version.framework
-        if asked and asked != "FRAMEWORK_UNSPECIFIED":
-            return asked
+        """The requested framework, else the one detected from the files."""
+        requested = self.version.framework
+        if requested and requested != "FRAMEWORK_UNSPECIFIED":
+            return requested
         return self.model_dir.framework if self.model_dir else None
 
     @property
     def is_custom(self) -> bool:
-        """Whether the user's own code loads the model: any files will do."""
+        """Whether the user's own code loads the model, so that any files are allowed."""
         return self.version.predictionClass is not None or self.version.container is not None
 
     @property
     def family(self) -> catalog.Family:
-        """The family of the machine asked for, else of the endpoint's default."""
+        """The family of the requested machine type, else of the endpoint's default."""
         name = self.version.machineType
         known = catalog.machine_type(name) if name else catalog.default_machine_type(self.target.regional)
         if known:

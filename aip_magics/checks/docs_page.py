@@ -1,4 +1,4 @@
-"""The page of all rules, made from the rules: `python -m aip_magics.checks.docs_page` regenerates RULES.md."""
+"""The page of all rules: `python -m aip_magics.checks.docs_page` regenerates RULES.md from their docstrings."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from aip_magics import checks
 from aip_magics.checks.outcome import SEVERITIES
 
 PAGE = Path(__file__).with_name("RULES.md")
-HEAD = """# The checks, one by one
+HEAD = """# Preflight checks
 
-Made from the rules by `python -m aip_magics.checks.docs_page`; edit the docstrings of the rules, not this page.
+Generated from the rules by `python -m aip_magics.checks.docs_page`; edit the docstrings of the rules, not this page.
 
-`%aip_check`, every `%%aip_deploy`, the form and `aip-magics check` apply them all; `--skip ID` leaves one out,
-`--strict` makes warnings count as errors. Ids stay what they are.
+`%aip_check`, every `%%aip_deploy`, the form and `aip-magics check` apply all of them. `--skip` skips a check, by its id
+or its name (`--skip A02`, `--skip library-too-new`); `--strict` makes warnings count as errors. Ids never change.
 """
-ONLINE = "Asked of the service once the target is connected."
+ONLINE = "This check queries the service, once the target is connected."
 
 
 def page() -> str:
-    """The page as Markdown: a section for each rule, in the order of their ids."""
+    """Return the page as Markdown: a section for each rule, in the order of their ids."""
     rules: dict[str, checks.Rule | checks.OnlineRule] = {**checks.RULES, **checks.ONLINE_RULES}
     return "\n".join([HEAD, *(_section(rules[id], id in checks.ONLINE_RULES) for id in sorted(rules))])
 
 
 def severities(check: Callable[..., Any]) -> tuple[str, ...]:
-    """Which severities the findings of a rule can have, the worst first.
+    """Return the severities that findings of a rule can have, the worst first.
 
-    They are read from what the rule can call within the checks: a second list beside the rules would only grow old.
+    They are derived from the code that the rule can call: a list kept by hand would become outdated.
     """
-    said = {text for code in _reached(check, set()) for text in code}
-    return tuple(severity for severity in SEVERITIES if severity in said)
+    constants = {constant for values in _reached(check, set()) for constant in values}
+    return tuple(severity for severity in SEVERITIES if severity in constants)
 
 
 def _reached(function: Any, seen: set[int]) -> Iterator[tuple[Any, ...]]:
-    """The constants of a function, and of all functions of the checks that it can reach."""
+    """Yield the constants of a function, and of all functions of `checks` that it can call."""
     if not isinstance(function, types.FunctionType) or id(function) in seen:
         return
     if not function.__module__.startswith(checks.__name__):
@@ -55,7 +55,7 @@ def _reached(function: Any, seen: set[int]) -> Iterator[tuple[Any, ...]]:
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
-    """A code and those inside of it: comprehensions, functions."""
+    """Yield a code object and the ones nested in it: comprehensions and functions."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
@@ -64,8 +64,8 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
 
 def _section(rule: checks.Rule | checks.OnlineRule, online: bool) -> str:
     text = [rule.title, *([rule.text] if rule.text else []), *([ONLINE] if online else [])]
-    kinds = ", ".join(severities(rule.check))
-    return "\n\n".join([f"## {rule.id}", *text, f"Severity: {kinds}. [Evidence]({rule.link})"]) + "\n"
+    found = ", ".join(severities(rule.check))
+    return "\n\n".join([f"## {rule.id} {rule.name}", *text, f"Severity: {found}. [Evidence]({rule.link})"]) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where the evidence for the rules stands: Google's pages by topic, reports of users by issue."""
+"""Links to the evidence for the rules: Google's documentation by topic, reports of users by issue."""
 
 _CLOUD = "https://cloud.google.com/ai-platform/prediction/docs/"
 _GITHUB = "https://github.com/"

@@ -1,10 +1,10 @@
-"""What a rule can find: findings by severity, nothing, or a reason why it could not decide."""
+"""Outcomes of a rule: findings by severity, nothing found, or the reason why the rule could not decide."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 Severity = Literal["error", "warning", "advice"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "advice")
@@ -12,19 +12,36 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "advice")
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong or worth knowing. `subject` is a dotted field (`version.framework`) or a file name."""
+    """One problem, or one thing worth knowing.
 
+    Attributes:
+        id: Id of the rule, `A02`.
+        severity: How bad the problem is; errors stop a deployment.
+        subject: A dotted field (`version.framework`) or a file name.
+        message: What is wrong.
+        fix: How to fix it.
+        link: Where the rule is documented.
+        name: Name of the rule, `library-too-new`.
+    """
+
+    panel_kind: ClassVar[str] = "finding"
     id: str
     severity: Severity
     subject: str
     message: str
     fix: str
     link: str
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """Id and name of the rule, as in `A02 library-too-new`."""
+        return f"{self.id} {self.name}".rstrip()
 
 
 @dataclasses.dataclass(frozen=True)
 class Passed:
-    """The rule looked and found nothing."""
+    """The rule found nothing."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,10 +53,10 @@ class Failed:
 
 @dataclasses.dataclass(frozen=True)
 class Skipped:
-    """The rule could not decide."""
+    """The rule could not decide, or was skipped by the user."""
 
     reason: str
 
 
 Outcome: TypeAlias = "Passed | Failed | Skipped"
-Outcomes: TypeAlias = "Iterable[Finding] | Skipped"  # what a rule returns; `Rule.apply` makes an Outcome of it
+Outcomes: TypeAlias = "Iterable[Finding] | Skipped"  # what a rule returns; `Rule.apply` turns it into an Outcome

@@ -1,23 +1,28 @@
-"""What all rules together found."""
+"""The report of a preflight: the findings of all rules together."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from aip_magics.checks.outcome import SEVERITIES, Failed, Finding, Outcome, Passed, Skipped
 from aip_magics.errors import ChecksFailed
-from aip_magics.i18n import gettext as _
+from aip_magics.i18n import ngettext
 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """All findings, errors first; ids of the rules that could not decide, with the reason; ids of those that passed.
+    """Outcome of all rules.
 
-    `strict`: warnings count as errors.
+    Attributes:
+        findings: All findings, errors first.
+        skipped: Ids of the rules that did not decide, each with the reason.
+        passed: Ids of the rules that found nothing.
+        strict: Whether warnings count as errors.
     """
 
+    panel_kind: ClassVar[str] = "report"
     findings: tuple[Finding, ...]
     skipped: Mapping[str, Skipped]
     passed: tuple[str, ...]
@@ -25,50 +30,56 @@ class Report:
 
     @classmethod
     def of(cls, outcomes: Mapping[str, Outcome], *, strict: bool = False) -> Report:
-        """The report of these outcomes by rule id."""
-        found = [one for outcome in outcomes.values() if isinstance(outcome, Failed) for one in outcome.findings]
+        """Build the report of these outcomes by rule id."""
+        failures = [outcome for outcome in outcomes.values() if isinstance(outcome, Failed)]
         return cls(
-            findings=_by_severity(found),
+            findings=_sorted_by_severity([finding for failed in failures for finding in failed.findings]),
             skipped={id: outcome for id, outcome in outcomes.items() if isinstance(outcome, Skipped)},
             passed=tuple(id for id, outcome in outcomes.items() if isinstance(outcome, Passed)),
             strict=strict,
         )
 
     def updated(self, later: Report) -> Report:
-        """This report with what a later one says of the rules it has an outcome for."""
-        decided = {*later.skipped, *later.passed, *(one.id for one in later.findings)}
+        """Return this report, with the outcomes of `later` in place of its own for the rules that `later` has."""
+        replaced = {*later.skipped, *later.passed, *(finding.id for finding in later.findings)}
+        kept = [finding for finding in self.findings if finding.id not in replaced]
         return dataclasses.replace(
             self,
-            findings=_by_severity([*(one for one in self.findings if one.id not in decided), *later.findings]),
-            skipped={id: why for id, why in self.skipped.items() if id not in decided} | dict(later.skipped),
-            passed=(*(id for id in self.passed if id not in decided), *later.passed),
+            findings=_sorted_by_severity([*kept, *later.findings]),
+            skipped={id: outcome for id, outcome in self.skipped.items() if id not in replaced} | dict(later.skipped),
+            passed=(*(id for id in self.passed if id not in replaced), *later.passed),
         )
 
     @property
     def errors(self) -> tuple[Finding, ...]:
         """The findings that stop a deployment."""
         stopping = ("error", "warning") if self.strict else ("error",)
-        return tuple(one for one in self.findings if one.severity in stopping)
+        return tuple(finding for finding in self.findings if finding.severity in stopping)
 
     def raise_on_errors(self) -> None:
-        """ChecksFailed with all errors at once, where there is one."""
+        """Raise one exception with all errors, if there are any.
+
+        Raises:
+            ChecksFailed: At least one finding is an error.
+        """
         errors = self.errors
         if len(errors) == 1:
-            only = errors[0]
-            raise ChecksFailed(f"{only.message} ({only.id})", findings=self.findings, where=only.subject, fix=only.fix)
+            [only] = errors
+            text = f"{only.message} ({only.label})"
+            raise ChecksFailed(text, findings=self.findings, where=only.subject, fix=only.fix)
         if errors:
-            lines = [f"{one.id} {one.subject}: {one.message}; {one.fix}" for one in errors]
-            head = _("{count} checks failed", count=len(errors))
+            lines = [f"{finding.label} {finding.subject}: {finding.message}; {finding.fix}" for finding in errors]
+            head = ngettext("{number} check failed", "{number} checks failed", len(errors))
             raise ChecksFailed("\n".join([head, *lines]), findings=self.findings)
 
     def to_json(self) -> dict[str, Any]:
-        """`findings` and `skipped` as lists of objects, `passed` as a number."""
+        """Return `findings` and `skipped` as lists of objects, `passed` as a number."""
         return {
-            "findings": [dataclasses.asdict(one) for one in self.findings],
+            "findings": [dataclasses.asdict(finding) for finding in self.findings],
             "skipped": [{"id": id, "reason": outcome.reason} for id, outcome in self.skipped.items()],
             "passed": len(self.passed),
         }
 
 
-def _by_severity(found: list[Finding]) -> tuple[Finding, ...]:
-    return tuple(sorted(found, key=lambda one: SEVERITIES.index(one.severity)))
+def _sorted_by_severity(findings: list[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))

@@ -1,16 +1,17 @@
-"""What a rule is: a small function from a CheckContext to findings, with a stable id.
+"""A rule: a small function from a CheckContext to findings, with a stable id and a name.
 
 ::
 
-    @rule("S21", link=API)
-    def both_scalings(context: CheckContext) -> Outcomes:
-        \"\"\"autoScaling and manualScaling exclude each other.\"\"\"
+    @rule("S21", "conflicting-scaling", link=API)
+    def conflicting_scaling(context: CheckContext) -> Outcomes:
+        \"\"\"autoScaling and manualScaling are mutually exclusive.\"\"\"
         if context.version.autoScaling is None or context.version.manualScaling is None:
             return []
-        return [error("version.manualScaling", "…what is wrong…", "…how to mend it…")]
+        return [error("version.manualScaling", "…what is wrong…", "…how to fix it…")]
 
-The docstring is the rule's documentation; the ids are those of the catalogue of known failures where it has one. A rule
-that cannot decide returns `Skipped(reason)`: nothing passes silently.
+The docstring is the documentation of the rule. Ids never change; those of known failures are the ids of their
+catalog. The name says in kebab case what the problem is, and is the name of the function. A rule that cannot decide
+returns `Skipped(reason)`: no rule passes without having looked.
 """
 
 from __future__ import annotations
@@ -29,26 +30,27 @@ class Rule:
     """A registered rule. `title` and `text` are the first line and the rest of its documentation."""
 
     id: str
+    name: str
     title: str
     text: str
     link: str
     check: Callable[[CheckContext], Outcomes]
 
     def apply(self, context: CheckContext) -> Outcome:
-        """Run the rule; its findings get its id and, where they have none, its link."""
-        return stamped(self.check(context), self.id, self.link)
+        """Run the rule; its findings get its id, its name and, if they have none, its link."""
+        return build_outcome(self.check(context), self.id, self.name, self.link)
 
 
-def stamped(found: Outcomes, id: str, link: str) -> Outcome:
-    """What a rule returned as its outcome: the findings get the rule's id and, where they have none, its link."""
+def build_outcome(found: Outcomes, id: str, name: str, link: str) -> Outcome:
+    """Build the outcome of what a rule returned: findings get its id, its name and, if they have none, its link."""
     if isinstance(found, Skipped):
         return found
-    findings = tuple(dataclasses.replace(one, id=id, link=one.link or link) for one in found)
+    findings = tuple(dataclasses.replace(finding, id=id, name=name, link=finding.link or link) for finding in found)
     return Failed(findings) if findings else Passed()
 
 
 def documentation(check: Callable[..., Outcomes], id: str) -> tuple[str, str]:
-    """Title and text of a rule, from the docstring of its function. ValueError where there is none."""
+    """Return title and text of a rule, from the docstring of its function. ValueError if it has none."""
     title, _sep, text = (check.__doc__ or "").strip().partition("\n")
     if not title:
         raise ValueError(f"rule {id} has no docstring")
@@ -58,20 +60,22 @@ def documentation(check: Callable[..., Outcomes], id: str) -> tuple[str, str]:
 RULES: dict[str, Rule] = {}
 
 
-def rule(id: str, *, link: str) -> Callable[[Callable[[CheckContext], Outcomes]], Callable[[CheckContext], Outcomes]]:
-    """Register a function as the rule `id`; `link` is its evidence."""
+def rule(
+    id: str, name: str, *, link: str
+) -> Callable[[Callable[[CheckContext], Outcomes]], Callable[[CheckContext], Outcomes]]:
+    """Register a function as the rule with this id and name; `link` is the evidence for the rule."""
 
     def register(check: Callable[[CheckContext], Outcomes]) -> Callable[[CheckContext], Outcomes]:
-        if id in RULES:
-            raise ValueError(f"two rules have the id {id}")
-        RULES[id] = Rule(id, *documentation(check, id), link, check)
+        if id in RULES or name in (rule.name for rule in RULES.values()):
+            raise ValueError(f"two rules have the id {id} or the name {name}")
+        RULES[id] = Rule(id, name, *documentation(check, id), link, check)
         return check
 
     return register
 
 
 def on_directory(check: Callable[[CheckContext, ModelDir], Outcomes]) -> Callable[[CheckContext], Outcomes]:
-    """For rules about files: skipped where the files are not on this machine."""
+    """Decorate a rule about files: it is skipped if the files are not on this machine."""
 
     def checked(context: CheckContext) -> Outcomes:
         if context.model_dir is None:
@@ -83,29 +87,29 @@ def on_directory(check: Callable[[CheckContext, ModelDir], Outcomes]) -> Callabl
 
 
 def error(subject: str, message: str, fix: str, link: str = "") -> Finding:
-    """A finding that stops the deployment."""
+    """Return a finding that stops the deployment."""
     return Finding("", "error", subject, message, fix, link)
 
 
 def warning(subject: str, message: str, fix: str, link: str = "") -> Finding:
-    """A finding that probably hurts later."""
+    """Return a finding that probably causes a failure later."""
     return Finding("", "warning", subject, message, fix, link)
 
 
 def advice(subject: str, message: str, fix: str, link: str = "") -> Finding:
-    """A finding worth knowing."""
+    """Return a finding that is worth knowing."""
     return Finding("", "advice", subject, message, fix, link)
 
 
 def in_cloud(
-    context: CheckContext, where: str, text: str, fix: str, severity: Severity = "error", link: str = ""
+    context: CheckContext, subject: str, message: str, fix: str, severity: Severity = "error", link: str = ""
 ) -> Finding:
-    """A finding about what the cloud would do: of this severity there.
+    """Return a finding about what the cloud would do; `severity` applies to cloud targets.
 
-    On the local target, where the Python that deployed the model serves it, a warning, or advice where no runtime is
-    named.
+    On the local target, where the Python that deployed the model serves it, the finding is a warning, or advice if
+    the deployment names no runtime.
     """
     if not context.target.is_cloud:
         severity = "warning" if context.version.runtimeVersion else "advice"
-        text = _("served by this Python locally; in the cloud: {text}", text=text)
-    return Finding("", severity, where, text, fix, link)
+        message = _("served by this Python locally; in the cloud: {text}", text=message)
+    return Finding("", severity, subject, message, fix, link)

@@ -1,8 +1,9 @@
-"""What loading a model, or building a package, would run, against what may run without asking.
+"""Trust: the code that loading a model or building a package would run, and what may run without consent.
 
-A model file is a program: a pickle calls what it names, a graph may write files, a source distribution runs its
-setup.py. Each kind of file is one `Question`: which files it is about, and what of a file is not known to be harmless.
-What is left is asked once per content, with `--trust`. The worker enforces the same lists where it loads the model.
+A model file is a program: a pickle calls the functions it names, a graph may write files, a source distribution runs
+its setup.py. Each kind of file is one `TrustQuestion`: which files it covers, and which of their code is not known to
+be harmless. That code needs `--trust`, once per file content. The worker enforces the same lists when it loads the
+model.
 """
 
 from __future__ import annotations
@@ -18,14 +19,15 @@ from aip_magics.i18n import gettext as _
 from aip_magics.prediction.worker_responses import trust_fix
 from aip_magics.trust import Trust
 
-_SHOWN = 6
+_MAX_SHOWN = 6
 
 
 @dataclasses.dataclass(frozen=True)
 class UntrustedFile:
-    """A file that would run what is not known: `names` of what it would run, or of the file itself.
+    """A file that would run code that is not known to be harmless.
 
-    `complete` is False where it was not read to its end: then there may be more.
+    `names` are the names of that code, or of the file itself. `complete` is False if the file was only partly read,
+    so that there may be more.
     """
 
     file: File
@@ -35,53 +37,65 @@ class UntrustedFile:
 
 @dataclasses.dataclass(frozen=True)
 class TrustQuestion:
-    """One kind of file that may run something. `of_model`: it is loaded by the worker, not installed before.
+    """One kind of file that may run code.
 
-    `files` are those that `--trust` is about; `look` says what of one is not known to be harmless, None if nothing is.
+    Attributes:
+        id: Id of the rule.
+        of_model: Whether the worker loads the file; False for packages, which are installed before.
+        files: Lists the files that `--trust` covers.
+        inspect: Returns the code of a file that is not known to be harmless, None if there is none.
     """
 
     id: str
     of_model: bool
     files: Callable[[CheckContext], Iterable[File]]
-    look: Callable[[CheckContext, File], UntrustedFile | None]
+    inspect: Callable[[CheckContext, File], UntrustedFile | None]
 
-    def strangers(self, context: CheckContext) -> Iterator[UntrustedFile]:
-        """The files that need trust and do not have it."""
+    def untrusted_files(self, context: CheckContext) -> Iterator[UntrustedFile]:
+        """Yield the files that need trust and do not have it."""
         trust = context.trust or Trust()
         for file in self.files(context):
-            if (found := self.look(context, file)) and not trust.has_file(file.path, file.size):
+            if (found := self.inspect(context, file)) and not trust.has_file(file.path, file.size):
                 yield found
 
 
 TRUST_QUESTIONS: dict[str, TrustQuestion] = {}
 
 
-def question(one: TrustQuestion) -> TrustQuestion:
+def register(question: TrustQuestion) -> TrustQuestion:
     """Register a question; its rule has the same id."""
-    TRUST_QUESTIONS[one.id] = one
-    return one
+    TRUST_QUESTIONS[question.id] = question
+    return question
 
 
 def is_trusted(context: CheckContext) -> bool:
-    """Whether the user consented to all that loading the model may run: then the worker loads it unrestricted."""
+    """Whether the user trusts all code that loading the model may run; the worker then loads it unrestricted."""
     trust = context.trust or Trust()
-    files = [file for one in TRUST_QUESTIONS.values() if one.of_model for file in one.files(context)]
+    files = [file for question in TRUST_QUESTIONS.values() if question.of_model for file in question.files(context)]
     return bool(files and trust.files) and all(trust.has_file(file.path, file.size) for file in files)
 
 
-def listed(names: tuple[str, ...]) -> str:
-    """The first of the names, and how many more there are."""
-    shown = ", ".join(names[:_SHOWN])
-    more = len(names) - _SHOWN
+def join_names(names: tuple[str, ...]) -> str:
+    """Return the first of the names, and the number of the others."""
+    shown = ", ".join(names[:_MAX_SHOWN])
+    more = len(names) - _MAX_SHOWN
     return _("{names} and {count} more", names=shown, count=more) if more > 0 else shown
 
 
-def unread(one: UntrustedFile) -> Finding:
-    """The finding for a file that could not be read to its end."""
-    text = _("{file} cannot be read to its end: what loading it would run is not known", file=one.file.name)
-    return error(one.file.name, text, trust_fix())
+def build_unread_finding(untrusted: UntrustedFile) -> Finding:
+    """Return the finding for a file that was only partly read."""
+    text = _(
+        "{file} could not be read completely, so the code that loading it would run is unknown",
+        file=untrusted.file.name,
+    )
+    return error(untrusted.file.name, text, trust_fix())
 
 
-def answers(question: TrustQuestion, context: CheckContext, finding: Callable[[UntrustedFile], Finding]) -> Outcomes:
-    """What the rule of a question returns: a finding for each file that needs trust and does not have it."""
-    return [finding(one) if one.names else unread(one) for one in question.strangers(context)]
+def find_untrusted(
+    question: TrustQuestion, context: CheckContext, build_finding: Callable[[UntrustedFile], Finding]
+) -> Outcomes:
+    """Return the outcome of a question's rule: a finding for each file that needs trust and does not have it."""
+    return [
+        build_finding(untrusted) if untrusted.names else build_unread_finding(untrusted)
+        for untrusted in question.untrusted_files(context)
+    ]

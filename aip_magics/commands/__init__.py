@@ -1,1 +1,1 @@
-"""The verbs: what magics and the command line have in common."""
+"""The verbs, shared by the magics and the command line: one file each, the table in `verbs`, helpers in `common`."""

@@ -1,4 +1,4 @@
-"""`check`: what is known to fail, before anything is sent; with test instances, how the model does with them here."""
+"""`check`: run the preflight checks of a deployment and, with test instances, a local trial of the model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import argparse
 from aip_magics.checks import Report
 from aip_magics.commands.common import options
 from aip_magics.commands.common.command import Command, Context
-from aip_magics.commands.deploy import add_deployment, deployment_of
+from aip_magics.commands.deploy import add_deployment, build_deployment
 from aip_magics.commands.show import local_equivalents
 from aip_magics.deploy.preflight import check_with_trial
 from aip_magics.i18n import gettext as _
@@ -15,7 +15,7 @@ from aip_magics.i18n import gettext as _
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "place", nargs="?", metavar="DIR", help=_("directory of the model; with --origin: name of the version")
+        "source", nargs="?", metavar="DIR", help=_("directory of the model; with --origin: name of the version")
     )
     add_deployment(parser)
     parser.set_defaults(replace=False)
@@ -25,23 +25,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, body: str | None, context: Context) -> Report | str:
-    """Check a deployment; returns the Report. Findings are no exception here: they are what was asked for.
+    """Check a deployment and return the Report. Findings are not raised, because they are the result.
 
-    With `--show` the text of a program that does the same.
+    With `--show` return the text of a program that does the same.
     """
-    # The line of a deploy cell, with the verb changed, means what it meant there: VERSION --origin DIR.
-    args.version = args.place if args.origin else None
-    args.origin = args.origin or args.place
-    deployment = deployment_of(args, body, context)
+    # A deploy line with only the verb changed keeps its meaning: VERSION --origin DIR.
+    args.version = args.source if args.origin else None
+    args.origin = args.origin or args.source
+    deployment = build_deployment(args, body, context)
     if args.show:
-        why = _("it is this package that checks")
-        text = local_equivalents.program(
-            args.show, {"python": local_equivalents.python_check(deployment, context.settings(args))}, why
+        why_missing = _("the checks are part of this package")
+        text = local_equivalents.choose_script(
+            args.show, {"python": local_equivalents.python_check(deployment, context.settings(args))}, why_missing
         )
-        context.face.show(text)
+        context.reporter.show(text)
         return text
     report = check_with_trial(deployment, context.target(args))
-    context.face.show(report)
+    context.reporter.show(report)
     return report
 
 

@@ -1,4 +1,4 @@
-"""`deploy`: from a directory to a READY version, in one go."""
+"""`deploy`: deploy a model directory as a READY version with one command."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from typing import Any
 from aip_magics import deploy
 from aip_magics.commands import show
 from aip_magics.commands.common import options
-from aip_magics.commands.common.cell_body import answering, read_mapping, substitute
+from aip_magics.commands.common.cell_body import read_mapping, reading_value, substitute
 from aip_magics.commands.common.command import Command, Context
 from aip_magics.commands.common.instances import from_value
-from aip_magics.commands.common.model_source import is_in_memory, package_names
-from aip_magics.commands.common.model_source import resolve_origin as origin_of
+from aip_magics.commands.common.model_source import is_in_memory, package_names, resolve_origin
 from aip_magics.commands.common.operation_wait import OperationTracker, add_waiting
 from aip_magics.deploy import Deployment, Plan
 from aip_magics.errors import AipError, ChecksFailed, FieldError, OperationFailed, OptionError
@@ -29,11 +28,11 @@ Deployed = Version | Operation | Plan | str | None
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "version", nargs="?", metavar="VERSION", help=_("name of the version; left out: the next free one")
+        "version", nargs="?", metavar="VERSION", help=_("name of the version (default: the next free name)")
     )
     run = add_deployment(parser)
     run.add_argument("--replace", action="store_true", help=_("replace a different version of the same name"))
-    run.add_argument("--dry-run", action="store_true", help=_("show plan and requests, send nothing"))
+    run.add_argument("--dry-run", action="store_true", help=_("show the plan and the requests without sending them"))
     add_waiting(parser)
     show.add_dry_run(parser, dry_run=False)
     options.add_target(parser)
@@ -41,80 +40,83 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_deployment(parser: argparse.ArgumentParser) -> Any:
-    """The options that say what is deployed; returns the group of those that say how."""
-    parser.add_argument("--model", metavar="NAME", help=_("model resource; left out: name of the directory"))
+    """Add the options that say what to deploy; return the group of options that say how."""
+    parser.add_argument("--model", metavar="NAME", help=_("model resource (default: name of the directory)"))
     options.add_version(parser)
     options.add_request_logging(parser.add_argument_group(_("request logging")))
     options.add_model(parser, prefix="--model-")
     run = parser.add_argument_group(_("run"))
-    run.add_argument("--config", metavar="FILE", help=_("YAML file with Version fields, as gcloud takes it"))
-    run.add_argument("--skip", action="append", default=[], metavar="CHECK", help=_("leave this check out"))
-    run.add_argument("--strict", action="store_true", help=_("warnings of the checks count as errors"))
+    run.add_argument("--config", metavar="FILE", help=_("YAML file with Version fields, as in gcloud"))
+    run.add_argument("--skip", action="append", default=[], metavar="CHECK", help=_("skip this check"))
+    run.add_argument("--strict", action="store_true", help=_("treat warnings of the checks as errors"))
     options.add_trust(run)
     return run
 
 
 def run(args: argparse.Namespace, body: str | None, context: Context) -> Deployed:
-    """Deploy; returns the Version, the Operation where it is not waited for, or the Plan of a dry run.
+    """Deploy and return the Version, the Operation with `--async`, or the Plan of a dry run.
 
-    With `--show` the text of what would be sent. Beside the fields of the Version, the cell takes `test:`, instances to
-    try, and `model:`, the fields of a Model that the deploy makes (description, labels, logging).
+    With `--show` return a script that sends the same requests. Beside the fields of the Version, the cell accepts
+    `test:`, the test instances, and `model:`, the fields of a Model that does not exist yet (description, labels,
+    logging).
     """
-    return perform(deployment_of(args, body, context), args, context)
+    return perform(build_deployment(args, body, context), args, context)
 
 
 def perform(deployment: Deployment, args: argparse.Namespace, context: Context) -> Deployed:
-    """The same for a deployment that is settled already; `args` say where it goes and how it is run."""
+    """Deploy a deployment that is already built. `args` choose the target and how to run."""
     target = context.target(args)
     if args.show or args.dry_run:
-        return _instead(deployment, args, context, target)
-    watch = OperationTracker(args, context, target, "deploy")
+        return _preview(deployment, args, context, target)
+    tracker = OperationTracker(args, context, target, "deploy")
     try:
-        result = deploy.run(deployment, target, watch.emit, wait=not args.asynchronous)
+        result = deploy.run(deployment, target, tracker.emit, wait=not args.asynchronous)
     except OperationFailed as error:
-        _explain(error, result_of=target)
+        _add_version_state(error, target)
         raise
-    if watch.cancelled:
-        raise watch.cancelled
+    if tracker.cancelled:
+        raise tracker.cancelled
     if args.asynchronous and result.operation is not None:
-        watch.leave(result.operation)
+        tracker.leave(result.operation)
     if result.version is None:
         return result.operation
-    context.face.show(result.version)
+    context.reporter.show(result.version)
     if result.online is not None:
-        context.face.show(result.online)
+        context.reporter.show(result.online)
     return result.version
 
 
-def _instead(deployment: Deployment, args: argparse.Namespace, context: Context, target: Target) -> deploy.Plan | str:
-    """What `--dry-run` or `--show` asks for. Nothing is contacted."""
+def _preview(deployment: Deployment, args: argparse.Namespace, context: Context, target: Target) -> deploy.Plan | str:
+    """Return the plan of `--dry-run` or the script of `--show`. No request is sent."""
     try:
         plan = deploy.dry_run(deployment, target)
     except ChecksFailed as error:
-        context.face.emit(Failed("checks", error))  # so that a notebook shows all findings, as in a real run
+        context.reporter.emit(Failed("checks", error))  # a notebook then shows all findings, as in a real run
         raise
     result: deploy.Plan | str = plan
     if args.show:
-        sent = show.deployment_calls(plan, target, deployment.test, wait=not args.asynchronous)
-        result = show.render_script(args.show, sent, target)
-    context.face.show(result)
+        calls = show.deployment_calls(plan, target, deployment.test, wait=not args.asynchronous)
+        result = show.render_script(args.show, calls, target)
+    context.reporter.show(result)
     return result
 
 
-def deployment_of(args: argparse.Namespace, body: str | None, context: Context, *, complete: bool = True) -> Deployment:
-    """The deployment that the command asks for: the line wins over the cell's body, the body over `--config`'s file.
+def build_deployment(
+    args: argparse.Namespace, body: str | None, context: Context, *, complete: bool = True
+) -> Deployment:
+    """Build the requested deployment. Options override the cell, the cell overrides the file of `--config`.
 
-    One that need not be `complete` may name no directory: its origin is empty then.
+    Only with `complete` is a missing directory an error; otherwise the origin is empty.
     """
-    fields = _given(args, body, context)
+    fields = _read_fields(args, body, context)
     test = fields.pop("test", None)
     model = fields.pop("model", None)
-    in_body = fields.pop("deploymentUri", None)
-    origin = origin_of(args.origin or in_body, args, context)
+    origin_in_cell = fields.pop("deploymentUri", None)
+    origin = resolve_origin(args.origin or origin_in_cell, args, context)
     if complete and not origin:
         raise OptionError(_("the model's directory is missing"), where="--origin", fix=_("add --origin DIR"))
     if test is not None:
-        with answering(_("a value in the cell"), "test"):
+        with reading_value(_("a value in the cell"), "test"):
             test = from_value(test, "test")
     return Deployment(
         origin=origin or "",
@@ -125,59 +127,60 @@ def deployment_of(args: argparse.Namespace, body: str | None, context: Context, 
         replace=args.replace,
         skip=frozenset(args.skip),
         strict=args.strict,
-        trust=args.trust or is_in_memory(args.origin or in_body, context),
+        trust=args.trust or is_in_memory(args.origin or origin_in_cell, context),
     )
 
 
-def version_asked(args: argparse.Namespace, body: str | None, context: Context) -> Version:
-    """The Version just as line, cell and `--config` say, with nothing derived."""
-    return _with_line(_given(args, body, context), args, context)
+def build_requested_version(args: argparse.Namespace, body: str | None, context: Context) -> Version:
+    """Build the Version from options, cell and `--config`, without defaults."""
+    return _with_line(_read_fields(args, body, context), args, context)
 
 
-def _given(args: argparse.Namespace, body: str | None, context: Context) -> dict[str, Any]:
-    """The fields of the cell, and those of `--config`'s file that it does not have."""
+def _read_fields(args: argparse.Namespace, body: str | None, context: Context) -> dict[str, Any]:
+    """Read the fields of the cell and of the file of `--config`; the cell overrides the file."""
     fields = {**read_config(args.config), **substitute(read_mapping(body or ""), context.names)}
     refuse_output_only(fields, Version)
     return fields
 
 
 def refuse_output_only(fields: Mapping[str, Any], resource: type[Model | Version]) -> None:
-    """FieldError where a field is given that the service sets."""
+    """Raise FieldError for a field that the service sets."""
     for name in sorted(resource.OUTPUT_ONLY & fields.keys()):
         where = f"{resource.__name__.lower()}.{name}"
-        raise FieldError(_("{field} is set by the service", field=name), where=where, fix=_("leave it out"))
+        raise FieldError(_("{field} is set by the service", field=name), where=where, fix=_("remove the field"))
 
 
 def _model(given: Any, args: argparse.Namespace) -> Model:
-    """The Model that `model:` in the cell and the line ask for; a text in the cell is its name."""
+    """Build the Model from `model:` in the cell and the options; a string in the cell is the name."""
     fields = {"name": given} if isinstance(given, str) else {} if given is None else given
     if isinstance(fields, Mapping):
         refuse_output_only(fields, Model)
-        if "regions" in fields:  # the line chooses the endpoint, before the cell is read
-            text = _("the region of the model is an option of the line")
+        if "regions" in fields:  # the options choose the endpoint before the cell is read
+            text = _("the model's region must be given as an option")
             raise FieldError(text, where="model.regions", fix="--regions us-central1")
         fields = {**fields, **options.model_fields(args)}
     return Model.from_json(fields)
 
 
 def _with_line(fields: dict[str, Any], args: argparse.Namespace, context: Context) -> Version:
+    """Build the Version from the fields of the cell, overridden by the options."""
     line = options.version_fields(args)
     if "autoScaling" in line:
         fields.pop("manualScaling", None)
-    for given in (fields, line):
-        if "packageUris" in given:
-            given["packageUris"] = list(package_names(given["packageUris"], context))
-    from_body = Version.from_json(fields)
-    return dataclasses.replace(from_body, **_fields_of(options.build_version(line)))
+    for source in (fields, line):
+        if "packageUris" in source:
+            source["packageUris"] = list(package_names(source["packageUris"], context))
+    from_cell = Version.from_json(fields)
+    return dataclasses.replace(from_cell, **_get_set_fields(options.build_version(line)))
 
 
-def _fields_of(version: Version) -> dict[str, Any]:
-    found = {field.name: getattr(version, field.name) for field in dataclasses.fields(version)}
-    return {name: value for name, value in found.items() if value is not None}
+def _get_set_fields(version: Version) -> dict[str, Any]:
+    values = {field.name: getattr(version, field.name) for field in dataclasses.fields(version)}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def read_config(name: str | None) -> dict[str, Any]:
-    """The fields in the YAML file of `--config`; none without one. OptionError where it cannot be read."""
+    """Read the fields in the YAML file of `--config`; none without a file. OptionError if it cannot be read."""
     if not name:
         return {}
     path = Path(name).expanduser()
@@ -185,24 +188,24 @@ def read_config(name: str | None) -> dict[str, Any]:
         return read_mapping(path.read_text("utf-8-sig"), name)
     except OSError as error:
         raise OptionError(
-            _("the file cannot be read ({reason})", reason=error.strerror or error),
+            _("could not read the file: {reason}", reason=error.strerror or error),
             where=f"--config {name}",
         ) from None
     except UnicodeDecodeError:
         raise OptionError(_("the file is not UTF-8 text"), where=f"--config {name}") from None
 
 
-def _explain(error: OperationFailed, result_of: Target) -> None:
-    """Add to a failed creation what the version itself says."""
+def _add_version_state(error: OperationFailed, target: Target) -> None:
+    """Add the state of the version to the error of a failed creation."""
     operation = error.operation
     version = operation.metadata.version if operation.metadata else None
     if version is None or not version.name:
         return
     try:
-        there = result_of.client.get_version("", version.name)
+        failed = target.client.get_version("", version.name)
     except AipError:
         return
-    error.where = _("{name} is {state}", name=there.name, state=there.state)
+    error.where = _("{name} is {state}", name=failed.name, state=failed.state)
 
 
 COMMAND = Command(

@@ -1,10 +1,11 @@
-"""`history`: what was done from this notebook."""
+"""`history`: show what this notebook changed."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 from collections.abc import Sequence
+from typing import ClassVar
 
 from aip_magics.commands.common import options
 from aip_magics.commands.common.command import Command, Context
@@ -15,8 +16,9 @@ from aip_magics.i18n import gettext as _
 
 @dataclasses.dataclass(frozen=True)
 class History:
-    """What was done, the oldest first."""
+    """The changes of a notebook, the oldest first."""
 
+    panel_kind: ClassVar[str] = "history"
     entries: Sequence[HistoryEntry]
 
     def to_json(self) -> list[dict[str, object]]:
@@ -24,17 +26,17 @@ class History:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--limit", type=int, default=20, metavar="N", help=_("the last N (20)"))
+    parser.add_argument("--limit", type=int, default=20, metavar="N", help=_("show the last N entries (default: 20)"))
     options.add_output(parser)
 
 
 def run(args: argparse.Namespace, _body: str | None, context: Context) -> History:
-    """The last things that this notebook (on the command line: this directory) changed, and how they ended."""
+    """Return the last changes of this notebook (on the command line: of this directory) and their outcomes."""
     if args.limit < 1:
-        raise OptionError(_("at least one line is wanted"), where="--limit", fix="--limit 20")
-    found = History(context.journal.entries()[-args.limit :] if context.journal else [])
-    context.face.show(found)
-    return found
+        raise OptionError(_("expected at least 1 line"), where="--limit", fix="--limit 20")
+    history = History(context.history.entries()[-args.limit :] if context.history else [])
+    context.reporter.show(history)
+    return history
 
 
 COMMAND = Command("history", add_options, run, example="%aip_history --limit 5")

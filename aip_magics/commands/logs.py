@@ -1,4 +1,4 @@
-"""`logs`: what was asked of a version, and what its model's code printed. The embedded server keeps it."""
+"""`logs`: show the access, request and node logs of a version on the embedded server."""
 
 from __future__ import annotations
 
@@ -13,41 +13,43 @@ from aip_magics.targets import Target
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("version", nargs="?", metavar="VERSION", help=_("left out: the model's default version"))
+    parser.add_argument("version", nargs="?", metavar="VERSION", help=_("default: the model's default version"))
     parser.add_argument("--model", required=True, metavar="NAME", help=_("the model of the version"))
-    parser.add_argument("--lines", type=int, default=50, metavar="N", help=_("the last N lines of each kind (50)"))
+    parser.add_argument(
+        "--lines", type=int, default=50, metavar="N", help=_("show the last N lines of each kind (default: 50)")
+    )
     options.add_target(parser)
     options.add_output(parser)
 
 
 def run(args: argparse.Namespace, _body: str | None, context: Context) -> str:
-    """The last lines, as text: what the nodes printed, who asked what, and bodies where they are logged."""
+    """Return the last lines as text: output of the nodes, requests, and bodies if they are logged."""
     if args.lines < 1:
-        raise OptionError(_("at least one line is wanted"), where="--lines", fix="--lines 50")
-    target = embedded(context.target(args), _("logs"))
-    version = args.version or _default(target, args.model)
-    found = target.client.version_logs(args.model, version, args.lines)
+        raise OptionError(_("expected at least 1 line"), where="--lines", fix="--lines 50")
+    target = require_embedded(context.target(args), _("logs"))
+    version = args.version or _get_default_version(target, args.model)
+    logs = target.client.version_logs(args.model, version, args.lines)
     titles = {
-        "nodes": _("printed by the nodes"),
+        "nodes": _("output of the nodes"),
         "access": _("requests"),
         "requests": _("bodies (requestLoggingConfig)"),
     }
-    shown = [line for kind, title in titles.items() for line in _section(title, found.get(kind) or [])]
-    text = "\n".join(shown) or _("nothing was logged yet")
-    context.face.show(text)
+    lines = [line for kind, title in titles.items() for line in _section(title, logs.get(kind) or [])]
+    text = "\n".join(lines) or _("nothing has been logged yet")
+    context.reporter.show(text)
     return text
 
 
-def embedded(target: Target, what: str) -> Target:
-    """The target, connected. OptionError where it is none of ours: only the embedded server keeps this."""
+def require_embedded(target: Target, what: str) -> Target:
+    """Connect the target and return it. OptionError if it is not the embedded server, which alone has `what`."""
     if target.kind != "local":
-        fix = _("--target local; the cloud's are in Cloud Logging and Cloud Monitoring")
+        fix = _("use --target local; for the cloud, see Cloud Logging and Cloud Monitoring")
         raise OptionError(_("only the embedded server has {what}", what=what), where="--target", fix=fix)
     target.connect()
     return target
 
 
-def _default(target: Target, model: str) -> str:
+def _get_default_version(target: Target, model: str) -> str:
     default = target.client.get_model(model).defaultVersion
     if default is None:
         raise OptionError(

@@ -1,4 +1,4 @@
-"""`operations`, `wait`, `attach`, `cancel`: long-running operations."""
+"""`operations`, `wait`, `attach`, `cancel`: list, wait for and cancel long-running operations."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from aip_magics.errors import NotFound, OptionError
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Operation, Version
 
-Waited = Version | Operation | list[Version | Operation] | show.DryRun | str | None
+WaitResult = Version | Operation | list[Version | Operation] | show.DryRun | str | None
 
 
 def add_operations(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", nargs="?", choices=("list", "describe"), default="list", help=_("left out: list"))
-    parser.add_argument("operation", nargs="?", metavar="OPERATION", help=_("projects/P/operations/ID, or its ID"))
+    parser.add_argument("action", nargs="?", choices=("list", "describe"), default="list", help=_("default: list"))
+    parser.add_argument("operation", nargs="?", metavar="OPERATION", help=_("projects/P/operations/ID or only the ID"))
     show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
@@ -29,30 +29,30 @@ def add_operations(parser: argparse.ArgumentParser) -> None:
 def operations(
     args: argparse.Namespace, _body: str | None, context: Context
 ) -> Sequence[Operation] | Operation | show.DryRun | str:
-    """The operations of the project, the newest last; or the one that is described."""
+    """Return the operations of the project, the newest last; with `describe` return one operation."""
     if (args.action == "describe") != bool(args.operation):
         fix = "%aip_operations describe create_iris_v1-1234567890123"
-        text = _("an operation is wanted") if args.action == "describe" else _("a list has no operation")
-        raise OptionError(text, where="OPERATION", fix=fix)
+        message = _("an operation is required") if args.action == "describe" else _("list takes no operation")
+        raise OptionError(message, where="OPERATION", fix=fix)
     target = context.target(args)
     name = calls.operation_name(target.project, args.operation) if args.operation else ""
-    instead = show.preview(args, context, target, [calls.get(name) if name else calls.list_operations(target.project)])
-    if instead is not None:
-        return instead
+    shown = show.preview(args, context, target, [calls.get(name) if name else calls.list_operations(target.project)])
+    if shown is not None:
+        return shown
     target.connect()
-    found = target.client.get_operation(name) if name else target.client.list_operations()
-    context.face.show(found)
-    return found
+    result = target.client.get_operation(name) if name else target.client.list_operations()
+    context.reporter.show(result)
+    return result
 
 
 def add_wait(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("operation", metavar="OPERATION", help=_("projects/P/operations/ID, or its ID"))
+    parser.add_argument("operation", metavar="OPERATION", help=_("projects/P/operations/ID or only the ID"))
     _add_waiting(parser)
 
 
 def add_attach(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "operation", nargs="?", metavar="OPERATION", help=_("left out: all that this notebook left running")
+        "operation", nargs="?", metavar="OPERATION", help=_("default: all operations that this notebook left running")
     )
     _add_waiting(parser)
 
@@ -64,70 +64,74 @@ def _add_waiting(parser: argparse.ArgumentParser) -> None:
     options.add_output(parser)
 
 
-def wait(args: argparse.Namespace, _body: str | None, context: Context) -> Waited:
-    """Wait for an operation that goes on; returns the Version it made, or the Operation.
+def wait(args: argparse.Namespace, _body: str | None, context: Context) -> WaitResult:
+    """Wait for a running operation; return the Version that it created, or the Operation.
 
-    Without an operation: for all that this notebook left running, wherever it was; one value or a list of them. What
-    ended while nobody looked is shown as it ended.
+    Without OPERATION, wait for all operations that this notebook left running, at any target, and return one value or a
+    list. An operation that has already finished is shown with its outcome.
     """
     if args.operation:
         return _wait_for(args.operation, args, context)
-    left = context.journal.running() if context.journal else []
-    if not left:
-        text = _("this notebook left no operation running")
-        context.face.show(text)
+    running = context.history.running() if context.history else []
+    if not running:
+        text = _("no operation of this notebook is running")
+        context.reporter.show(text)
         return None
-    # An operation has its own place, which need not be the one that is configured now.
-    found = [_wait_for(one.operation, args, dataclasses.replace(context, last_run=one.where)) for one in left]
-    values = [value for value in found if isinstance(value, (Version, Operation))]
-    return values if len(found) > 1 else found[0]
+    # Each operation is waited for at its own target, which may differ from the configured one.
+    results = [
+        _wait_for(entry.operation, args, dataclasses.replace(context, last_run=entry.where)) for entry in running
+    ]
+    values = [value for value in results if isinstance(value, (Version, Operation))]
+    return values if len(results) > 1 else results[0]
 
 
 def _wait_for(name: str, args: argparse.Namespace, context: Context) -> Version | Operation | show.DryRun | str | None:
     target = context.target(args)
     name = calls.operation_name(target.project, name)
-    instead = show.preview(args, context, target, [calls.get(name), show.Wait(name)] if args.dry_run else _only(name))
-    if instead is not None:
-        return instead
+    shown = show.preview(args, context, target, _planned_calls(name, args))
+    if shown is not None:
+        return shown
     target.connect()
-    watch = OperationTracker(args, context, target, "attach")
+    tracker = OperationTracker(args, context, target, "attach")
     try:
-        operation = watch.wait(target.client.get_operation(name))
+        operation = tracker.wait(target.client.get_operation(name))
     except NotFound:
-        if context.journal is not None:  # the service forgets operations: nobody need ask for it again
-            context.journal.ended(name, "failed", "NotFound")
+        if context.history is not None:  # the service deletes old operations; do not wait for this one again
+            context.history.ended(name, "failed", "NotFound")
         raise
     if not operation.done:
         return operation
     value = operation_result(operation, target)
-    context.face.show(value)
+    context.reporter.show(value)
     return value
 
 
-def _only(name: str) -> list[show.PlannedCall]:
-    return [show.Wait(name)]
+def _planned_calls(name: str, args: argparse.Namespace) -> list[show.PlannedCall]:
+    """A dry run only shows requests, so its waiting needs one; a script polls by itself."""
+    wait = show.Wait(name)
+    return [calls.get(name), wait] if args.dry_run else [wait]
 
 
 def add_cancel(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("operation", metavar="OPERATION", help=_("projects/P/operations/ID, or its ID"))
+    parser.add_argument("operation", metavar="OPERATION", help=_("projects/P/operations/ID or only the ID"))
     show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 
 
 def cancel(args: argparse.Namespace, _body: str | None, context: Context) -> Operation | show.DryRun | str:
-    """Ask for the end of an operation; returns it as it then stands. One that is done stays as it is."""
+    """Cancel an operation and return its new state. A finished operation does not change."""
     target = context.target(args)
     name = calls.operation_name(target.project, args.operation)
-    instead = show.preview(args, context, target, [calls.cancel(name)])
-    if instead is not None:
-        return instead
+    shown = show.preview(args, context, target, [calls.cancel(name)])
+    if shown is not None:
+        return shown
     target.connect()
     target.client.cancel(name)
     operation = target.client.get_operation(name)
-    if context.journal is not None and operation.done:
-        context.journal.ended(name, "cancelled" if operation.error else "done")
-    context.face.show(operation)
+    if context.history is not None and operation.done:
+        context.history.ended(name, "cancelled" if operation.error else "done")
+    context.reporter.show(operation)
     return operation
 
 

@@ -1,4 +1,4 @@
-"""`package`: own code as the source distribution that `--package-uris` takes, and what in a model needs it."""
+"""`package`: build custom code as a source distribution for `--package-uris`, and list what a model needs of it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import ast
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from aip_magics import artifacts
-from aip_magics.artifacts import pickle_globals as pickled
+from aip_magics.artifacts import pickle_globals
 from aip_magics.commands.common import options
 from aip_magics.commands.common.command import Command, Context
 from aip_magics.errors import ModelDirError, OptionError
@@ -24,11 +24,13 @@ _PICKLES = (".joblib", ".pkl")
 
 @dataclasses.dataclass(frozen=True)
 class PickledFromMain:
-    """The classes and functions of a notebook (`__main__`) that a pickled model names: no other process has them.
+    """The classes and functions of the notebook (`__main__`) that a pickled model references.
 
-    `complete` is False where the file was not read to its end: then there may be more.
+    Other processes cannot import them. `complete` is False if the file could not be read completely; then there may be
+    more names.
     """
 
+    panel_kind: ClassVar[str] = "of main"
     file: Path
     names: tuple[str, ...]
     complete: bool
@@ -39,33 +41,37 @@ class PickledFromMain:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", nargs="?", metavar="PATH", help=_("a module (my_code.py) or a directory with modules"))
-    parser.add_argument("--name", metavar="NAME", help=_("name of the package; left out: that of the module"))
-    parser.add_argument("--version", metavar="VERSION", help=_("left out: 0.1"))
-    parser.add_argument("--output", metavar="DIR", default="dist", help=_("where it is written (dist)"))
-    parser.add_argument("--runtime-version", metavar="X.Y", help=_("where it is to run; left out: the newest"))
-    parser.add_argument("--model-dir", metavar="DIR", help=_("name what was pickled from the notebook in this model"))
+    parser.add_argument("path", nargs="?", metavar="PATH", help=_("module (my_code.py) or directory with modules"))
+    parser.add_argument("--name", metavar="NAME", help=_("name of the package (default: name of the module)"))
+    parser.add_argument("--version", metavar="VERSION", help=_("version of the package (default: 0.1)"))
+    parser.add_argument("--output", metavar="DIR", default="dist", help=_("output directory (default: dist)"))
+    parser.add_argument(
+        "--runtime-version", metavar="X.Y", help=_("runtime version to check against (default: the newest)")
+    )
+    parser.add_argument(
+        "--model-dir", metavar="DIR", help=_("list the names in this model that were pickled from the notebook")
+    )
     options.add_show(parser)
     options.add_output(parser)
 
 
 def run(args: argparse.Namespace, _body: str | None, context: Context) -> Package | PickledFromMain | str:
-    """Make the package and return it; without a PATH, return what the model in `--model-dir` has of the notebook.
+    """Build the package and return it; without PATH, return what the model in `--model-dir` needs of the notebook.
 
-    With `--show` the text of a program that makes the same file.
+    With `--show` return the text of a program that builds the same file.
     """
     if args.show:
         return _shown(args, context)
-    found = _from_main(Path(args.model_dir).expanduser()) if args.model_dir else None
+    pickled_names = _inspect_model(Path(args.model_dir).expanduser()) if args.model_dir else None
     result: Package | PickledFromMain
     if args.path:
-        result = _package(args, found)
-        _remember(result.path, context)
-    elif found is not None:
-        result = found
+        result = _build_package(args, pickled_names)
+        _trust_package(result.path, context)
+    elif pickled_names is not None:
+        result = pickled_names
     else:
         raise _nothing_to_package()
-    context.face.show(result)
+    context.reporter.show(result)
     return result
 
 
@@ -74,37 +80,37 @@ def _shown(args: argparse.Namespace, context: Context) -> str:
 
     if not args.path:
         raise _nothing_to_package()
-    asked = {"name": args.name, "version": args.version, "runtime_version": args.runtime_version}
+    options = {"name": args.name, "version": args.version, "runtime_version": args.runtime_version}
     lines = local_equivalents.python_package(
-        Path(args.path).expanduser(), output=Path(args.output).expanduser(), **asked
+        Path(args.path).expanduser(), output=Path(args.output).expanduser(), **options
     )
-    text = local_equivalents.program(args.show, {"python": lines}, _("a package is made on this machine"))
-    context.face.show(text)
+    text = local_equivalents.choose_script(args.show, {"python": lines}, _("packages are built on this machine"))
+    context.reporter.show(text)
     return text
 
 
 def _nothing_to_package() -> OptionError:
-    return OptionError(_("a module or a directory is wanted"), where="PATH", fix="%aip_package my_code.py")
+    return OptionError(_("a module or a directory is required"), where="PATH", fix="%aip_package my_code.py")
 
 
-def _package(args: argparse.Namespace, found: PickledFromMain | None) -> Package:
+def _build_package(args: argparse.Namespace, pickled_names: PickledFromMain | None) -> Package:
     from aip_magics.sdist import package
 
     path = Path(args.path).expanduser()
-    made = package(
+    built = package(
         path,
         name=args.name,
         version=args.version,
         output=Path(args.output).expanduser(),
         runtime_version=args.runtime_version,
     )
-    if found is None or not found.names:
-        return made
-    return dataclasses.replace(made, notes=(*_moves(found, path, made.modules), *made.notes))
+    if pickled_names is None or not pickled_names.names:
+        return built
+    return dataclasses.replace(built, notes=(*_explain_names(pickled_names, path, built.modules), *built.notes))
 
 
-def _remember(path: Path, context: Context) -> None:
-    """What was made here is built here without a question."""
+def _trust_package(path: Path, context: Context) -> None:
+    """Trust the package, so that it is built locally without a question: its code is the user's own."""
     from aip_magics.deploy import trust_store
     from aip_magics.trust import digest
 
@@ -112,52 +118,56 @@ def _remember(path: Path, context: Context) -> None:
     trust_store.remember(context.data_dir(), {digest(file.path): file})
 
 
-def _from_main(model_dir: Path) -> PickledFromMain:
+def _inspect_model(model_dir: Path) -> PickledFromMain:
+    """Find the names of the notebook in a pickled model."""
     files = [file for file in artifacts.inspect_model_dir(model_dir).model_files if file.name.endswith(_PICKLES)]
     if not files:
-        text = _("there is no pickled model in this directory")
-        raise ModelDirError(text, where=str(model_dir), fix=_("name a directory with a model.joblib or model.pkl"))
-    found = pickled.read(files[0].path)
-    names = ", ".join(found.of_main)
-    advice = _("nothing in it was defined in a notebook")
-    if not found.complete:
-        advice = _("it could not be read to its end, there may be something of a notebook in it")
-    if found.of_main:
+        text = _("no pickled model found in this directory")
+        raise ModelDirError(text, where=str(model_dir), fix=_("use a directory with a model.joblib or model.pkl"))
+    pickled = pickle_globals.read(files[0].path)
+    names = ", ".join(pickled.of_main)
+    advice = _("nothing in the model was defined in a notebook")
+    if not pickled.complete:
+        advice = _("the model could not be read completely and may reference names from a notebook")
+    if pickled.of_main:
         advice = _(
-            "move {names} into a module (my_code.py), import it in the notebook (from my_code import {names}), "
-            "train and save the model again, then %aip_package my_code.py and deploy with --package-uris",
+            "move {names} into a module (my_code.py), import from that module in the notebook "
+            "(from my_code import {names}), train and save the model again, then run %aip_package "
+            "my_code.py and deploy with --package-uris",
             names=names,
         )
-    return PickledFromMain(files[0].path, found.of_main, found.complete, advice)
+    return PickledFromMain(files[0].path, pickled.of_main, pickled.complete, advice)
 
 
-def _moves(found: PickledFromMain, path: Path, modules: Sequence[str]) -> Iterator[str]:
-    """What is left to do for each name of the notebook, now that there is a package."""
-    homes = dict(_definitions(path))
-    for name in found.names:
-        head = name.partition(".")[0]
-        if head in homes:
-            line = f"from {homes[head]} import {head}"
-            do = _("`{line}` in the notebook, then save the model again", line=line)
+def _explain_names(pickled_names: PickledFromMain, path: Path, modules: Sequence[str]) -> Iterator[str]:
+    """Yield what to do about each name of the notebook that the model references."""
+    defining_modules = dict(_definitions(path))
+    for name in pickled_names.names:
+        top_level = name.partition(".")[0]
+        if top_level in defining_modules:
+            yield _(
+                "{file} references {name} from the notebook (__main__), which other processes cannot import: "
+                "run `{line}` in the notebook, then save the model again",
+                file=pickled_names.file.name,
+                name=name,
+                line=f"from {defining_modules[top_level]} import {top_level}",
+            )
         else:
-            do = _(
-                "it is not in this package: move it into {module}, import it from there, save the model again",
+            yield _(
+                "{file} references {name} from the notebook (__main__), which is not in this package: "
+                "move {name} into {module}, import it from there, then save the model again",
+                file=pickled_names.file.name,
+                name=name,
                 module=modules[0],
             )
-        yield _(
-            "{file} has {name} from the notebook (__main__), which is nowhere else: {do}",
-            file=found.file.name,
-            name=name,
-            do=do,
-        )
 
 
 def _definitions(path: Path) -> Iterator[tuple[str, str]]:
-    """Class or function → the module that defines it, for the modules at the top."""
+    """Yield each class and function of the top-level modules with the module that defines it."""
     files = [path] if path.is_file() else sorted(path.glob("*.py"))
-    inside = path.name if (path / "__init__.py").exists() else ""
+    package = path.name if (path / "__init__.py").exists() else ""
     for file in files:
-        module = ".".join(part for part in (inside, file.stem) if part and part != "__init__")
+        module = ".".join(part for part in (package, file.stem) if part and part != "__init__")
         for node in ast.parse(file.read_bytes()).body:
             if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
                 yield node.name, module

@@ -1,4 +1,4 @@
-"""The page of all magics, from their parsers: `python -m aip_magics.commands.reference` writes REFERENCE.md anew."""
+"""Write REFERENCE.md, the page of all magics, from their parsers: `python -m aip_magics.commands.reference`."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ from aip_magics.render import panels
 PAGE = Path(__file__).with_name("REFERENCE.md")
 HEAD = """# The magics, one by one
 
-Made from the parsers by `python -m aip_magics.commands.reference`; edit the commands, not this page.
+Generated from the parsers by `python -m aip_magics.commands.reference`; edit the commands, not this page.
 
-Each magic `%aip_some_verb` is also the command `aip-magics some-verb`, with the same options. What all magics take:
+Each magic `%aip_some_verb` is also the command `aip-magics some-verb`, with the same options. All magics accept:
 
 - `-h`, `--help`: show the options
-- `-o NAME` (magics only): put the value into this variable too
-- `;` at the end of the line (magics only): show no result and give no value
-- `--format text|json` (command line only): how results are written
-- `$name`, where a whole value stands: a variable of the notebook; `$$` is a plain `$`
+- `-o NAME` (magics only): also assign the value to this variable
+- `;` at the end of the line (magics only): show no result and return no value
+- `--format text|json` (command line only): output format of the results
+- `$name` as a whole value: a variable of the notebook; `$$` is a plain `$`
 """
 BODIES = {
-    "yaml": "The body of the cell is YAML with the fields of the API's resource; the line overrides it.",
-    "instances": "The body of the cell has the instances: a list, or an object with `instances`.",
+    "yaml": "The body of the cell is YAML with the fields of the API's resource; options of the line override it.",
+    "instances": "The body of the cell has the instances: a list, or a mapping with `instances`.",
     "none": "",
 }
 _NO_TITLE = ("positional arguments", "options")  # argparse's own groups
-SHARED_BY = 3  # a group of options that so many magics have is written once, below them all
+SHARED_BY = 3  # a group of options that this many magics share is written once, below the magics
 
 Group = tuple[str, tuple[str, ...]]  # its title, and a line for each option
 
 
 def page() -> str:
-    """The page as Markdown: a section for each magic, for options that many have, for panels and for errors."""
+    """Build the page as Markdown: a section for each magic, the shared options, the panels and the errors."""
     language = current_language()
-    use("en")  # one page, whatever the language of who makes it
+    use("en")  # the page is English, whatever the user's language
     try:
         commands = [get_command(verb) for verb in VERBS]
         uses = collections.Counter(group for command in commands for group in groups(command))
@@ -57,35 +57,35 @@ def page() -> str:
 
 
 def groups(command: Command) -> list[Group]:
-    """The options of a command in their groups; those of no group come first, with the title ``""``."""
+    """Return the options of a command in groups; ungrouped options come first, with the title ``""``."""
     parser = build_parser(command, f"%{magic_name(command.name)}")
-    found = [(group.title or "", tuple(_options(group))) for group in parser._action_groups]
-    own = tuple(line for title, lines in found if title in _NO_TITLE for line in lines)
-    titled = [(title, lines) for title, lines in found if title not in _NO_TITLE and lines]
+    titled_lines = [(group.title or "", tuple(_options(group))) for group in parser._action_groups]
+    own = tuple(line for title, lines in titled_lines if title in _NO_TITLE for line in lines)
+    titled = [(title, lines) for title, lines in titled_lines if title not in _NO_TITLE and lines]
     return [*([("", own)] if own else []), *titled]
 
 
 def _options(group: argparse._ArgumentGroup) -> Iterator[str]:
     for action in group._group_actions:
         if "--help" not in action.option_strings and action.help is not argparse.SUPPRESS:
-            yield f"- {_typed(action)}{_told(action)}"
+            yield f"- {_syntax(action)}{_description(action)}"
 
 
-def _typed(action: argparse.Action) -> str:
-    """The option as it is typed: `--model NAME`, `VERSION`."""
+def _syntax(action: argparse.Action) -> str:
+    """Write an option as the user types it: `--model NAME`, `VERSION`."""
     choices = "|".join(map(str, action.choices or ()))
     value = str(action.metavar or choices or action.dest.upper()) if action.nargs != 0 else ""
     return ", ".join(f"`{flag} {value}`".replace(" `", "`") for flag in action.option_strings) or f"`{value}`"
 
 
-def _told(action: argparse.Action) -> str:
-    """What is said of the option: whether it must be given, its help, its values where the name of one stands."""
+def _description(action: argparse.Action) -> str:
+    """Describe an option: whether it is required, its help, and its choices if the syntax does not show them."""
     parts = [action.help or ""]
     if action.metavar and action.choices:
         parts.append("one of " + ", ".join(f"`{choice}`" for choice in action.choices))
-    told = "; ".join(part for part in parts if part)
-    must = " (required)" if action.option_strings and action.required else ""
-    return f"{must}: {told}" if told else must
+    text = "; ".join(part for part in parts if part)
+    required = " (required)" if action.option_strings and action.required else ""
+    return f"{required}: {text}" if text else required
 
 
 def _section(command: Command, shared: list[Group]) -> str:
@@ -100,7 +100,7 @@ def _section(command: Command, shared: list[Group]) -> str:
         else:
             text.append("\n".join([*([f"{_sentence(group[0])}:", ""] if group[0] else []), *group[1]]))
     if links:
-        text.append(f"And the options of: {', '.join(links)}.")
+        text.append(f"Shared options: {', '.join(links)}.")
     if command.example:
         text.append(f"```\n{command.example}\n```")
     return "\n\n".join(part for part in text if part) + "\n"
@@ -111,7 +111,7 @@ def _shared_section(group: Group) -> str:
 
 
 def _anchor(group: Group) -> str:
-    """The name that Markdown gives to the heading of `_shared_section`."""
+    """Return the anchor that Markdown gives to the heading of `_shared_section`."""
     plain = "".join(letter for letter in f"options {group[0].lower()}" if letter.isalnum() or letter in " -")
     return plain.replace(" ", "-")
 
@@ -121,24 +121,24 @@ def _sentence(title: str) -> str:
 
 
 def _panels() -> str:
-    """What is shown, panel by panel: the first line of each file in `render/panels`."""
+    """List the panels with the first line of their docstrings in `render/panels`."""
     names = sorted(module.name for module in pkgutil.iter_modules(panels.__path__))
-    told = ((name, inspect.getdoc(importlib.import_module(f"{panels.__name__}.{name}")) or "") for name in names)
-    lines = [f"- **{name}**: {text.splitlines()[0]}" for name, text in told]
-    head = "In a notebook they are HTML with text beside it; a terminal has the text, `--format json` the value."
+    docs = ((name, inspect.getdoc(importlib.import_module(f"{panels.__name__}.{name}")) or "") for name in names)
+    lines = [f"- **{name}**: {text.splitlines()[0]}" for name, text in docs]
+    head = "A notebook shows HTML with a text alternative, a terminal shows text; `--format json` writes the value."
     return "\n\n".join(["## Panels", head, "\n".join(lines)]) + "\n"
 
 
 def _errors() -> str:
-    """The tree of the errors, and what each one means."""
+    """Write the tree of the error classes and what each class means."""
     tree = inspect.cleandoc((errors.__doc__ or "").partition("::")[2])
     lines = [f"- **{error.__name__}**: {' '.join((inspect.getdoc(error) or '').split())}" for error in error_classes()]
-    head = "An error says what is wrong, where, and how to mend it; `--debug` shows its traceback, too."
+    head = "An error says what is wrong, where, and how to fix it; `--debug` also shows the traceback."
     return "\n\n".join(["## Errors", head, f"```\n{tree}\n```", "\n".join(lines)]) + "\n"
 
 
 def error_classes() -> list[type[AipError]]:
-    """All classes of `errors.py`, in the order in which they stand there."""
+    """Return all error classes in the order of `errors.py`."""
     classes = (value for value in vars(errors).values() if isinstance(value, type))
     return [value for value in classes if issubclass(value, AipError)]
 

@@ -1,4 +1,4 @@
-"""`server`: the embedded server, by hand. The first local deploy starts it by itself."""
+"""`server`: start, stop and inspect the embedded server. The first local deploy starts the server automatically."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from aip_magics.targets.state import ServerState, write_private
 
 @dataclasses.dataclass(frozen=True)
 class ServerStatus:
-    """What is known of the embedded server. Without `url` none is running."""
+    """The status of the embedded server. `url` is None if no server is running."""
 
     running: bool
     data_dir: Path
@@ -38,45 +38,52 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
         choices=("start", "status", "stop", "env", "logs"),
-        help=_("env: shell lines that point gcloud and other clients at it; logs: what it wrote last"),
+        help=_("env: print shell commands that point gcloud at the server; logs: show the latest log lines"),
     )
-    parser.add_argument("--data-dir", metavar="DIR", help=_("where its state lies (AIP_MAGICS_HOME)"))
-    parser.add_argument("--port", type=int, metavar="PORT", help=_("start: this port instead of a free one"))
+    parser.add_argument(
+        "--data-dir", metavar="DIR", help=_("directory of the server's state (default: AIP_MAGICS_HOME)")
+    )
+    parser.add_argument("--port", type=int, metavar="PORT", help=_("start: port to listen on (default: a free port)"))
     parser.add_argument(
         "--token-file",
         metavar="FILE",
-        help=_("start: the access token in this file, - for standard input (AIP_MAGICS_TOKEN)"),
+        help=_("start: file with the access token, - for standard input (default: AIP_MAGICS_TOKEN or generated)"),
     )
-    # What it was once: every user of the machine sees the words of a command, and shells and notebooks keep them.
+    # No longer supported: every user of the machine sees the arguments of a command, and shells store them.
     parser.add_argument("--token", action=_Refused, help=argparse.SUPPRESS)
-    parser.add_argument("--foreground", action="store_true", help=_("start: serve here until Ctrl-C, with the log"))
     parser.add_argument(
-        "--idle-exit", type=float, metavar="SECONDS", help=_("start: end after this long without a call")
+        "--foreground", action="store_true", help=_("start: run in the foreground and print the log until Ctrl-C")
+    )
+    parser.add_argument(
+        "--idle-exit", type=float, metavar="SECONDS", help=_("start: exit after this many seconds without a request")
     )
     parser.add_argument(
         "--idle-nodes",
         type=float,
         metavar="SECONDS",
-        help=_("start: end idle nodes of minNodes 0 after this long (900)"),
+        help=_("start: stop idle nodes with minNodes 0 after this many seconds (default: 900)"),
     )
     parser.add_argument(
-        "--coalesce", action="store_true", help=_("start: predict requests that wait together, but for custom code")
+        "--coalesce", action="store_true", help=_("start: batch queued prediction requests (not for custom code)")
     )
-    parser.add_argument("--lines", type=int, default=50, metavar="N", help=_("logs: how many lines"))
+    parser.add_argument("--lines", type=int, default=50, metavar="N", help=_("logs: number of lines (default: 50)"))
     options.add_output(parser)
 
 
 class _Refused(argparse.Action):
     def __call__(self, *_unused: Any) -> NoReturn:
         raise OptionError(
-            _("a token on the command line is seen by everyone on this machine, and kept by shells and notebooks"),
+            _(
+                "a token on the command line is visible to every user of this machine and stored by "
+                "shells and notebooks"
+            ),
             where="--token",
-            fix=_("write a new one into a file of yours alone and give that: --token-file FILE; or leave it out"),
+            fix=_("write a new token to a file that only you can read and use --token-file FILE, or omit the token"),
         )
 
 
 def run(args: argparse.Namespace, _body: str | None, context: Context) -> ServerStatus | str:
-    """Start, stop or look at the embedded server; `env` returns shell lines that point other clients at it."""
+    """Start, stop or inspect the embedded server; `env` returns shell commands that point other clients at it."""
     directory = Path(args.data_dir).expanduser().absolute() if args.data_dir else context.data_dir()
     result: ServerStatus | str
     settings.private(directory)
@@ -87,7 +94,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Server
         result = _status(directory, None)
     elif args.action == "start":
         result = _status(
-            directory, _attached(args, directory) or local.start(directory, *_start_options(args, directory))
+            directory, _find_running(args, directory) or local.start(directory, *_start_options(args, directory))
         )
     elif args.action == "stop":
         local.stop(directory)
@@ -98,31 +105,31 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Server
         result = _env(local.running(directory) or local.start(directory))
     else:
         result = _status(directory, local.running(directory))
-    context.face.show(result)
+    context.reporter.show(result)
     return result
 
 
-def _attached(args: argparse.Namespace, directory: Path) -> ServerState | None:
-    """The server that runs, if it is what the line asks for."""
+def _find_running(args: argparse.Namespace, directory: Path) -> ServerState | None:
+    """Find the running server. ServerError if its port or token differs from the requested one."""
     state = local.running(directory)
     if state and ((args.port or state.port) != state.port or (args.token or state.token) != state.token):
         fix = f"aip-magics server stop --data-dir {shlex.quote(str(directory))}"
-        raise ServerError(_("a server is running already, with another port or token"), where=state.url, fix=fix)
+        raise ServerError(_("a server is already running with another port or token"), where=state.url, fix=fix)
     return state
 
 
 def _start_options(args: argparse.Namespace, directory: Path) -> list[str]:
-    """The options for the server process. The token goes by a file: command lines are seen by everyone."""
-    given = {"--port": args.port, "--idle-exit": args.idle_exit, "--idle-nodes": args.idle_nodes}
-    words = [word for flag, value in given.items() if value is not None for word in (flag, str(value))]
+    """Build the arguments of the server process. The token is passed by a file, because arguments are public."""
+    options = {"--port": args.port, "--idle-exit": args.idle_exit, "--idle-nodes": args.idle_nodes}
+    arguments = [part for flag, value in options.items() if value is not None for part in (flag, str(value))]
     if args.coalesce:
-        words.append("--coalesce")
+        arguments.append("--coalesce")
     if args.token:
-        words += ["--token-file", str(_token_file(directory, args.token))]
-    return words
+        arguments += ["--token-file", str(_write_token_file(directory, args.token))]
+    return arguments
 
 
-def _token_file(directory: Path, token: str) -> Path:
+def _write_token_file(directory: Path, token: str) -> Path:
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = directory / "token"
     if not path.is_file() or path.read_text("utf-8") != token:
@@ -140,17 +147,17 @@ def _tail(log: Path, lines: int) -> str:
     try:
         return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:])
     except OSError:
-        return _("there is no log yet")
+        return _("no log yet")
 
 
 def _env(state: ServerState) -> str:
-    """Shell lines for gcloud and google-cloud-storage. The token is named by its file, never printed."""
-    token_file = _token_file(state.data_dir, state.token)
+    """Return shell commands for gcloud and google-cloud-storage. They name the token's file, not the token."""
+    token_file = _write_token_file(state.data_dir, state.token)
     values = {
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_ML": f"{state.url}/",
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{state.url}/",
         "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(token_file),
-        "CLOUDSDK_AI_PLATFORM_REGION": "global",  # any other region would be put before the host name
+        "CLOUDSDK_AI_PLATFORM_REGION": "global",  # gcloud puts any other region before the host name
         "CLOUDSDK_CORE_PROJECT": settings.LOCAL_PROJECT,
     }
     return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in values.items())

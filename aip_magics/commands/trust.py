@@ -1,4 +1,4 @@
-"""`trust`: consent to what a model or a package may run, before somebody else's client asks for it."""
+"""`trust`: trust the code that a model or a package runs, in advance, for clients that cannot ask."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ARCHIVES = (".tar.gz", ".tgz", ".zip", ".whl")
 
 @dataclasses.dataclass(frozen=True)
 class Trusted:
-    """What is trusted from now on: sha256 → name of the file; `modules` are trusted whatever the file."""
+    """The trusted files, SHA-256 digest → file name. `modules` are trusted for every model."""
 
     files: dict[str, str]
     modules: tuple[str, ...] = ()
@@ -29,52 +29,58 @@ class Trusted:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    text = _("a model's directory or a package, local or gs://; left out: show what is trusted")
-    parser.add_argument("place", nargs="?", metavar="DIR|FILE", help=text)
-    parser.add_argument("--forget", action="store_true", help=_("trust it no longer"))
+    text = _("model directory or package, local or gs:// (default: show what is trusted)")
+    parser.add_argument("source", nargs="?", metavar="DIR|FILE", help=text)
+    parser.add_argument("--forget", action="store_true", help=_("no longer trust these files"))
     options.add_target(parser)
     options.add_output(parser)
 
 
 def run(args: argparse.Namespace, _body: str | None, context: Context) -> Trusted:
-    """Trust the files by their content, or forget them; returns what is trusted of them then.
+    """Trust the files by their content, or no longer trust them; return those that are trusted then.
 
-    InputError where there is nothing to trust, or more files than are remembered.
+    InputError if there are no files, or too many.
     """
     from aip_magics.deploy import trust_store
     from aip_magics.trust import digest, trust_in
 
     data_dir = context.settings(args).data_dir
-    if args.place is None:
+    if args.source is None:
         if args.forget:
-            raise InputError(_("nothing is named to be forgotten"), where="--forget", fix=_("name a directory"))
-        found = Trusted(trust_store.names_in(data_dir), tuple(sorted(trust_in(data_dir).modules)))
-        context.face.show(found)
-        return found
+            raise InputError(
+                _("a directory or a file to forget is required"),
+                where="--forget",
+                fix=_("name the directory or the file"),
+            )
+        trusted = Trusted(trust_store.names_in(data_dir), tuple(sorted(trust_in(data_dir).modules)))
+        context.reporter.show(trusted)
+        return trusted
     files = {digest(file.path): file for file in _files(args, context)}
     if len(files) > trust_store.MAX_FILES:
         text = _(
-            "{count} files are more than the {most} that are remembered", count=len(files), most=trust_store.MAX_FILES
+            "too many files to trust: {count}, at most {most} are remembered",
+            count=len(files),
+            most=trust_store.MAX_FILES,
         )
-        raise InputError(text, where=args.place, fix=_("name the directory of one model"))
+        raise InputError(text, where=args.source, fix=_("use the directory of a single model"))
     if args.forget:
         trust_store.forget(data_dir, files)
-        found = Trusted({})
+        trusted = Trusted({})
     else:
         trust_store.remember(data_dir, files)
-        found = Trusted({sha256: file.name for sha256, file in files.items()})
-    context.face.show(found)
-    return found
+        trusted = Trusted({sha256: file.name for sha256, file in files.items()})
+    context.reporter.show(trusted)
+    return trusted
 
 
 def _files(args: argparse.Namespace, context: Context) -> tuple[File, ...]:
     from aip_magics.artifacts import file_at, list_files
     from aip_magics.commands.common.model_source import local_directory, local_packages
 
-    if args.place.endswith(_ARCHIVES):
-        [path] = local_packages(args.place, args, context)
+    if args.source.endswith(_ARCHIVES):
+        [path] = local_packages(args.source, args, context)
     else:
-        path = local_directory(args.place, args, context)
+        path = local_directory(args.source, args, context)
     return (file_at(path),) if path.is_file() else list_files(path).files
 
 

@@ -1,4 +1,4 @@
-"""`update`, `set-default`: what can be changed of a model or version that is there."""
+"""`update`, `set-default`: change an existing model or version."""
 
 from __future__ import annotations
 
@@ -19,77 +19,78 @@ from aip_magics.resource_names import is_full
 from aip_magics.spec import Model, Version, nearest
 from aip_magics.targets import Target
 
-# What the API lets change (discovery document ml v1, models.patch and versions.patch).
-OF_MODEL = ("description", "labels")
-OF_VERSION = ("description", "labels", "manualScaling", "autoScaling", "requestLoggingConfig")
+# Fields that the API can update (discovery document ml v1, models.patch and versions.patch).
+MODEL_FIELDS = ("description", "labels")
+VERSION_FIELDS = ("description", "labels", "manualScaling", "autoScaling", "requestLoggingConfig")
 
 
 def add_update(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("version", nargs="?", metavar="VERSION", help=_("left out: the model itself"))
-    parser.add_argument("--model", required=True, metavar="NAME", help=_("the model, or that of the version"))
-    parser.add_argument("--description", help=_("'' takes it away"))
+    parser.add_argument("version", nargs="?", metavar="VERSION", help=_("default: the model itself"))
+    parser.add_argument("--model", required=True, metavar="NAME", help=_("the model, or the model of the version"))
+    parser.add_argument("--description", help=_("'' removes it"))
     labels = parser.add_argument_group(_("labels"))
-    labels.add_argument("--update-labels", type=options.pairs, metavar="K=V,…", help=_("add or change these"))
-    labels.add_argument("--remove-labels", type=options.split_commas, metavar="K,…", help=_("take these away"))
-    labels.add_argument("--clear-labels", action="store_true", help=_("take all away (before --update-labels)"))
-    nodes = parser.add_argument_group(_("of a version"))
-    nodes.add_argument("--nodes", type=int, metavar="N", help=_("manual scaling: so many nodes"))
+    labels.add_argument("--update-labels", type=options.pairs, metavar="K=V,…", help=_("labels to add or change"))
+    labels.add_argument("--remove-labels", type=options.split_commas, metavar="K,…", help=_("labels to remove"))
+    labels.add_argument("--clear-labels", action="store_true", help=_("remove all labels (before --update-labels)"))
+    nodes = parser.add_argument_group(_("options for versions"))
+    nodes.add_argument("--nodes", type=int, metavar="N", help=_("number of nodes (manual scaling)"))
     options.add_nodes(nodes)
     options.add_request_logging(nodes)
-    nodes.add_argument("--config", metavar="FILE", help=_("YAML file with the fields, as gcloud takes it"))
+    nodes.add_argument("--config", metavar="FILE", help=_("YAML file with the fields, as in gcloud"))
     show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
 
 
 def update(args: argparse.Namespace, body: str | None, context: Context) -> Model | Version | show.DryRun | str:
-    """Change a version or a model, by flags or by fields in the cell, and return it as it is then."""
-    fields = _asked(args, body, context)
+    """Change a version or a model by options or by fields in the cell, and return the changed resource."""
+    fields = _read_changes(args, body, context)
     target = context.target(args)
     if args.update_labels or args.remove_labels or args.clear_labels:
         fields["labels"] = _labels(args, target)
     if not fields:
-        raise OptionError(_("nothing to change was given"), where="update", fix="--description, --update-labels …")
-    # Read as the resource they are part of: a mistake is found before it is sent.
+        raise OptionError(_("no changes were given"), where="update", fix="--description, --update-labels …")
+    # Parse the fields as their resource to find mistakes before a request is sent.
     resource = (Version if args.version else Model).from_json(fields)
-    sent, mask = resource.to_json(), list(_mask(fields))
+    changes, mask = resource.to_json(), list(_mask(fields))
     name = calls.model_name(target.project, args.model)
     if args.version is not None:
         name = calls.version_name(target.project, args.model, args.version)
-    instead = show.preview(args, context, target, [calls.patch(name, sent, mask), show.Wait()])
-    if instead is not None:
-        return instead
+    shown = show.preview(args, context, target, [calls.patch(name, changes, mask), show.Wait()])
+    if shown is not None:
+        return shown
     target.connect()
     client = target.client
-    context.face.emit(StepStarted("update", _("Update {name}", name=name)))
+    context.reporter.emit(StepStarted("update", _("Update {name}", name=name)))
     if args.version:
-        client.wait(client.update_version(args.model, args.version, sent, mask))
+        client.wait(client.update_version(args.model, args.version, changes, mask))
     else:
-        client.wait(client.update_model(args.model, sent, mask))
-    context.face.emit(StepFinished("update", _("changed: {fields}", fields=", ".join(mask))))
+        client.wait(client.update_model(args.model, changes, mask))
+    context.reporter.emit(StepFinished("update", _("changed: {fields}", fields=", ".join(mask))))
     found = client.get_version(args.model, args.version) if args.version else client.get_model(args.model)
-    context.face.show(found)
+    context.reporter.show(found)
     return found
 
 
-def _asked(args: argparse.Namespace, body: str | None, context: Context) -> dict[str, Any]:
-    """The fields to change: the line wins over the cell, the cell over `--config`'s file."""
+def _read_changes(args: argparse.Namespace, body: str | None, context: Context) -> dict[str, Any]:
+    """Read the fields to change: options override the cell, the cell overrides the file of `--config`."""
     fields = {**read_config(args.config), **substitute(read_mapping(body or ""), context.names)}
-    line = dict(_line(args))
+    line = dict(_option_fields(args))
     if {"autoScaling", "manualScaling"} <= line.keys():
-        text = _("a version scales by hand or by itself, not both")
-        raise OptionError(text, where="--nodes", fix=_("leave --nodes or --min-nodes and --max-nodes out"))
+        text = _("manual and automatic scaling cannot be combined")
+        raise OptionError(text, where="--nodes", fix=_("remove --nodes, or --min-nodes and --max-nodes"))
     fields.update(line)
-    allowed = OF_VERSION if args.version else OF_MODEL
+    allowed = VERSION_FIELDS if args.version else MODEL_FIELDS
     for name in fields:
         if name not in allowed:
             kind = "version" if args.version else "model"
-            fix = nearest(str(name), list(allowed)) or _("one of {names}", names=", ".join(allowed))
+            fix = nearest(str(name), list(allowed)) or _("use one of {names}", names=", ".join(allowed))
             raise FieldError(_("{field} cannot be changed", field=name), where=f"{kind}.{name}", fix=fix)
     return fields
 
 
-def _line(args: argparse.Namespace) -> Iterator[tuple[str, Any]]:
+def _option_fields(args: argparse.Namespace) -> Iterator[tuple[str, Any]]:
+    """Yield the fields that the options change."""
     if args.description is not None:
         yield "description", args.description
     if args.nodes is not None:
@@ -101,19 +102,19 @@ def _line(args: argparse.Namespace) -> Iterator[tuple[str, Any]]:
 
 
 def _labels(args: argparse.Namespace, target: Target) -> dict[str, str]:
-    """All labels as they are to be: the API replaces the whole map, so what is there is asked for first."""
-    there: Mapping[str, str] = {}
+    """Build the complete new labels. The API replaces the whole map, so the current labels are fetched first."""
+    current: Mapping[str, str] = {}
     if not args.clear_labels:
         target.connect()
         client = target.client
-        found = client.get_version(args.model, args.version) if args.version else client.get_model(args.model)
-        there = found.labels or {}
-    gone = set(args.remove_labels or ())
-    return {**{key: value for key, value in there.items() if key not in gone}, **(args.update_labels or {})}
+        resource = client.get_version(args.model, args.version) if args.version else client.get_model(args.model)
+        current = resource.labels or {}
+    removed = set(args.remove_labels or ())
+    return {**{key: value for key, value in current.items() if key not in removed}, **(args.update_labels or {})}
 
 
 def _mask(fields: Mapping[str, Any]) -> Iterator[str]:
-    """The update mask, as gcloud sends it: single counts of the nodes, else whole fields."""
+    """Yield the field mask as gcloud sends it: the subfields of node counts, otherwise whole fields."""
     for name, value in fields.items():
         if name in ("autoScaling", "manualScaling") and isinstance(value, Mapping) and value:
             yield from (f"{name}.{part}" for part in value)
@@ -122,7 +123,7 @@ def _mask(fields: Mapping[str, Any]) -> Iterator[str]:
 
 
 def add_set_default(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("version", metavar="VERSION", help=_("the version that answers for the model from now on"))
+    parser.add_argument("version", metavar="VERSION", help=_("version to make the default"))
     parser.add_argument("--model", metavar="NAME", help=_("the model of the version"))
     show.add_dry_run(parser)
     options.add_target(parser)
@@ -130,17 +131,17 @@ def add_set_default(parser: argparse.ArgumentParser) -> None:
 
 
 def set_default(args: argparse.Namespace, _body: str | None, context: Context) -> Version | show.DryRun | str:
-    """Make a READY version the model's default one, and return it."""
+    """Make a READY version the default of its model, and return it."""
     if not args.model and not is_full(args.version):
-        raise OptionError(_("a model is wanted"), where="--model", fix="%aip_set_default v2 --model iris")
+        raise OptionError(_("a model name is required"), where="--model", fix="%aip_set_default v2 --model iris")
     target = context.target(args)
     name = calls.version_name(target.project, args.model or "", args.version)
-    instead = show.preview(args, context, target, [calls.set_default(name)])
-    if instead is not None:
-        return instead
+    shown = show.preview(args, context, target, [calls.set_default(name)])
+    if shown is not None:
+        return shown
     target.connect()
     found = target.client.set_default("", name)
-    context.face.show(found)
+    context.reporter.show(found)
     return found
 
 

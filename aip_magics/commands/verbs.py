@@ -1,4 +1,7 @@
-"""The verbs by name, without what they do: light enough to be known before anything is used."""
+"""The table of the verbs. Light to import: the magics are registered from it before any command is loaded.
+
+A new verb is one line here and its file in `commands/`.
+"""
 
 from __future__ import annotations
 
@@ -6,41 +9,66 @@ from typing import Literal, NamedTuple
 
 
 class Verb(NamedTuple):
-    """`body` says what the body of a cell is: YAML fields, instances, or that there is none (a line magic only)."""
+    """One verb of the command line and the magics.
+
+    Attributes:
+        help: One sentence, translated where it is shown.
+        path: Where its Command is, as `MODULE.NAME` in `commands/`.
+        body: What the body of a cell is: YAML fields, instances, or nothing (a line magic only).
+    """
 
     help: str
+    path: str
     body: Literal["yaml", "instances", "none"] = "none"
 
 
 VERBS = {
-    "deploy": Verb("Check a model, upload it, try it, make model and version, wait, describe, predict.", "yaml"),
-    "form": Verb("Fill in a form, prefilled from the model; check, try and deploy from it.", "yaml"),
-    "check": Verb("Check a model before anything is sent; with test instances, try it here too.", "yaml"),
-    "trust": Verb("Consent to what loading a model or building a package runs, by its content."),
-    "predict": Verb("Online prediction by a deployed version.", "instances"),
-    "local-predict": Verb("Predict with a model directory on this machine, as the service would.", "instances"),
-    "package": Verb("Make a package of your own code, for pipelines and custom prediction routines."),
-    "describe": Verb("Describe a version, a model or an operation."),
-    "list": Verb("List the models, the versions of a model, or the operations."),
-    "delete": Verb("Delete a version or a model."),
-    "create-model": Verb("Make a model resource, and nothing else.", "yaml"),
-    "create-version": Verb("Make a version of what lies in Cloud Storage, just as it is asked for.", "yaml"),
-    "set-default": Verb("Make a version the one that answers for its model."),
-    "update": Verb("Change description, labels or nodes of a version or a model.", "yaml"),
-    "operations": Verb("List the long-running operations, or describe one."),
-    "wait": Verb("Wait for a long-running operation."),
-    "cancel": Verb("Ask for the end of a long-running operation."),
-    "history": Verb("Show what this notebook deployed, changed and left running."),
-    "config": Verb("Show the settings and where they come from, or set defaults for this notebook."),
-    "attach": Verb("Wait for an operation that was left running."),
-    "upload": Verb("Upload a directory to Cloud Storage: only what differs, checked."),
-    "pull": Verb("Fetch a directory or an object from Cloud Storage: only what differs, checked."),
-    "logs": Verb("Show what was asked of a version and what its model's code printed."),
-    "server": Verb("Start, stop or look at the embedded server."),
-    "autoload": Verb("Have the magics in every notebook without %load_ext: on, off, or status."),
+    "deploy": Verb(
+        "Deploy a model: preflight checks, local trial, upload, model and version, first online prediction.",
+        "deploy.COMMAND",
+        "yaml",
+    ),
+    "form": Verb("Open a form, prefilled from the model, to check, try and deploy the model.", "form.COMMAND", "yaml"),
+    "check": Verb(
+        "Run the preflight checks on a model; with test instances, run a local trial too.", "check.COMMAND", "yaml"
+    ),
+    "trust": Verb("Trust the code that loading a model or building a package runs, by file content.", "trust.COMMAND"),
+    "predict": Verb("Get online predictions from a deployed version.", "predict.PREDICT", "instances"),
+    "local-predict": Verb(
+        "Predict with a model directory on this machine, as the service would.", "predict.LOCAL_PREDICT", "instances"
+    ),
+    "package": Verb(
+        "Build a package of your own code for pipelines and custom prediction routines.", "package.COMMAND"
+    ),
+    "describe": Verb("Describe a version, a model or an operation.", "resources.DESCRIBE"),
+    "list": Verb("List the models, the versions of a model, or the operations.", "resources.LIST"),
+    "delete": Verb("Delete a version or a model.", "resources.DELETE"),
+    "create-model": Verb("Create a model resource.", "create.CREATE_MODEL", "yaml"),
+    "create-version": Verb(
+        "Create a version from a model that is already in Cloud Storage.", "create.CREATE_VERSION", "yaml"
+    ),
+    "set-default": Verb("Set the default version of a model.", "update.SET_DEFAULT"),
+    "update": Verb("Change the description, labels or nodes of a version or a model.", "update.UPDATE", "yaml"),
+    "operations": Verb("List the long-running operations, or describe one.", "operations.OPERATIONS"),
+    "wait": Verb("Wait for a long-running operation.", "operations.WAIT"),
+    "cancel": Verb("Cancel a long-running operation.", "operations.CANCEL"),
+    "history": Verb("Show what this notebook deployed, changed and left running.", "history.COMMAND"),
+    "config": Verb("Show the settings and where they come from, or set defaults for this notebook.", "config.COMMAND"),
+    "attach": Verb("Wait for an operation that was left running.", "operations.ATTACH"),
+    "upload": Verb(
+        "Upload a directory to Cloud Storage; only changed files are sent and every checksum is verified.",
+        "upload.COMMAND",
+    ),
+    "pull": Verb(
+        "Download from Cloud Storage; only changed files are fetched and every checksum is verified.",
+        "pull.COMMAND",
+    ),
+    "logs": Verb("Show the access, request and node logs of a version.", "logs.COMMAND"),
+    "server": Verb("Start, stop or inspect the embedded server.", "server.COMMAND"),
+    "autoload": Verb("Turn automatic loading of the magics on or off, or show its status.", "autoload.COMMAND"),
 }
 
 
 def magic_name(verb: str) -> str:
-    """`local-predict` is `%aip_local_predict`."""
+    """Return the name of a verb's magic: `local-predict` is `%aip_local_predict`."""
     return "aip_" + verb.replace("-", "_")

@@ -1,4 +1,4 @@
-"""Plan and run a deployment: files → checks → upload → model → version → first prediction."""
+"""Plan and run a deployment: files → checks → resolve → upload → model → version → first prediction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Choice", "Deployment", "Plan", "PlanStep", "PlannedRequest", "Result", "dry_run", "run"]
 
-# Uploads tell their steps as deployments do, and need neither the checks nor a plan.
+# Lazy, because `commands/upload.py` uses the steps of a run but neither the checks nor the plan.
 __getattr__ = lazy_getattr(
     __name__,
     {

@@ -1,4 +1,4 @@
-"""A deployment as a value: what was asked for, before anything is derived or looked up."""
+"""A deployment as a value: what the user requested, before any value is chosen or looked up."""
 
 from __future__ import annotations
 
@@ -12,12 +12,19 @@ from aip_magics.spec import Model, Version
 
 @dataclasses.dataclass(frozen=True)
 class Deployment:
-    """One version to be made, with the model it belongs to.
+    """One version to create, with its model. Omitted fields are chosen by the plan.
 
-    `origin` is a local directory (or model file) or a gs:// directory. `test` is a prediction request,
-    `{"instances": […], "signature_name"?: …}`, tried locally before and online after. Fields left out are derived.
-    Checks in `skip` are left out; with `strict` their warnings count as errors. `trust`: whoever deploys vouches for
-    the code that loading the model runs.
+    Attributes:
+        origin: A local directory, a model file, or a gs:// directory.
+        model: The requested fields of the Model.
+        version: The requested fields of the Version.
+        staging_bucket: The bucket that local files are uploaded to.
+        test: A prediction request, `{"instances": […], "signature_name"?: …}`, that runs locally before the upload and
+            online after the deployment.
+        replace: Whether to replace a different version of the same name.
+        skip: IDs of checks that are skipped.
+        strict: Whether warnings of the checks count as errors.
+        trust: Whether the user trusts the code that loading the model runs.
     """
 
     origin: str
@@ -32,9 +39,9 @@ class Deployment:
 
     @property
     def is_remote(self) -> bool:
-        """Whether the model already lies in Cloud Storage."""
+        """Whether the model is already in Cloud Storage."""
         return self.origin.startswith("gs://")
 
     def test_request(self) -> bytes | None:
-        """The body of the test prediction, as it is sent."""
+        """Encode the body of the test prediction."""
         return None if self.test is None else encode(self.test)

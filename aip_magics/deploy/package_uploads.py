@@ -1,4 +1,4 @@
-"""Packages of custom code that lie on this machine: uploaded under their content, so that none moves twice."""
+"""Local packages of custom code: each is uploaded to a path named by its content, so that it is uploaded only once."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from aip_magics.errors import OptionError
 from aip_magics.i18n import gettext as _
 from aip_magics.storage import GsUri
 
-FOLDER = "packages"
+PACKAGES_DIR = "packages"  # in the bucket
 
 
 @dataclasses.dataclass(frozen=True)
 class PackageFile:
-    """A file to upload to `destination`, a directory that only this content has. `size` is in bytes."""
+    """A package to upload to `destination`, a directory named by the content. `size` is in bytes."""
 
     name: str
     path: Path
@@ -25,24 +25,34 @@ class PackageFile:
 
     @property
     def uri(self) -> str:
+        """The gs:// URI of the uploaded package."""
         return f"{self.destination}{self.name}"
 
 
 def is_remote(package: str) -> bool:
-    """Whether this entry of packageUris lies in Cloud Storage already."""
+    """Whether this entry of packageUris is already in Cloud Storage."""
     return package.startswith("gs://")
 
 
 def local_path(package: str) -> Path:
-    """The file that an entry of packageUris names, with `~` expanded."""
+    """Return the local path of an entry of packageUris, with `~` expanded."""
     return Path(package).expanduser()
 
 
-def in_bucket(packages: Iterable[str], bucket: str) -> tuple[tuple[str, ...], tuple[PackageFile, ...]]:
-    """packageUris as the Version has them, `gs://BUCKET/packages/SHA256/NAME` for files, and the files to upload.
+def resolve_package_uris(packages: Iterable[str], bucket: str) -> tuple[tuple[str, ...], tuple[PackageFile, ...]]:
+    """Replace the local packages by their future URIs, `gs://BUCKET/packages/SHA256/NAME`.
 
-    The same content has the same URI, so that two versions with the same code compare as equal. OptionError where a
-    file cannot be read.
+    The same content has the same URI, so that two versions with the same code compare as equal.
+
+    Args:
+        packages: gs:// URIs and local paths.
+        bucket: The bucket that local files are uploaded to.
+
+    Returns:
+        The packageUris of the Version, and the files to upload.
+
+    Raises:
+        OptionError: A file cannot be read.
     """
     uris: list[str] = []
     files: dict[str, PackageFile] = {}
@@ -59,7 +69,7 @@ def _file(path: Path, bucket: str) -> PackageFile:
     try:
         content = path.read_bytes()
     except OSError as error:
-        text = _("the package cannot be read ({reason})", reason=error.strerror or error)
-        raise OptionError(text, where=f"packageUris: {path}", fix=_("name a .tar.gz or .whl file")) from None
-    destination = GsUri(bucket).child(FOLDER, hashlib.sha256(content).hexdigest())
+        text = _("could not read the package: {reason}", reason=error.strerror or error)
+        raise OptionError(text, where=f"packageUris: {path}", fix=_("use a .tar.gz or .whl file")) from None
+    destination = GsUri(bucket).child(PACKAGES_DIR, hashlib.sha256(content).hexdigest())
     return PackageFile(path.name, path, len(content), destination)

@@ -1,10 +1,10 @@
-"""From what was asked for to a plan: every value that was left out is chosen here, with the source of the choice."""
+"""The plan of a deployment: choose every value that the user omitted, and record where each choice comes from."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from aip_magics import catalog
 from aip_magics.artifacts import ModelDir
@@ -12,9 +12,8 @@ from aip_magics.checks import sanitize_name
 from aip_magics.client import calls
 from aip_magics.client.calls import Request
 from aip_magics.deploy.deployment import Deployment
-from aip_magics.deploy.package_uploads import PackageFile, in_bucket, is_remote
+from aip_magics.deploy.package_uploads import PackageFile
 from aip_magics.i18n import gettext as _
-from aip_magics.settings import default_bucket
 from aip_magics.spec import Model, Version
 from aip_magics.storage import GsUri, paths
 from aip_magics.targets import Target
@@ -24,7 +23,7 @@ MUTABLE_FIELDS = ("description", "labels")  # of the fields of a version
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """A value that was not given, and where it comes from."""
+    """A value that the user did not give, and the source it was chosen from."""
 
     field: str
     value: str
@@ -33,13 +32,15 @@ class Choice:
 
 @dataclasses.dataclass(frozen=True)
 class PlanStep:
+    """One step of a run, as the user sees it."""
+
     id: str
     title: str
 
 
 @dataclasses.dataclass(frozen=True)
 class PlannedRequest:
-    """A call that the run will make. `body` is JSON; None where there is none."""
+    """A request that a run will send. `body` is JSON, or None for a request without a body."""
 
     method: str
     url: str
@@ -48,52 +49,59 @@ class PlannedRequest:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a run will do. `version` and `model` are complete but for what only the target can fill in."""
+    """What a run will do.
 
+    `version` has neither name nor deploymentUri until `resolve.resolve_deployment_uri` has run. `upload_to` is the
+    directory of the model files, or None for a model that is already in Cloud Storage. `packages` are the local package
+    files to upload; they are known once the version is named.
+    """
+
+    panel_kind: ClassVar[str] = "plan"
     deployment: Deployment
     model: Model
     version: Version
     model_dir: ModelDir | None
     upload_to: GsUri | None
-    packages: tuple[PackageFile, ...] = ()  # those of this machine; known when the version has its name
+    packages: tuple[PackageFile, ...] = ()
     choices: tuple[Choice, ...] = ()
     steps: tuple[PlanStep, ...] = ()
     requests: tuple[PlannedRequest, ...] = ()
 
     @property
-    def sent(self) -> Version:
-        """The version as it is sent to be made: request logging counts in an update only, once it is there."""
+    def create_fields(self) -> Version:
+        """The version as versions.create gets it: the service accepts request logging only in a later update."""
         return self.version.replace(requestLoggingConfig=None)
 
     @property
-    def sent_later(self) -> dict[str, Any]:
-        """The fields of the version that are sent in an update, once it is READY."""
+    def post_ready_updates(self) -> dict[str, Any]:
+        """The fields that an update sets once the version is READY."""
         config = self.version.requestLoggingConfig
         return {} if config is None else {"requestLoggingConfig": config.to_json()}
 
     @property
-    def in_place(self) -> dict[str, Any]:
-        """The given fields of the version that an update changes, of one that is kept or was just made."""
-        given = self.version.to_json()
-        return {**{field: given[field] for field in MUTABLE_FIELDS if field in given}, **self.sent_later}
+    def mutable_fields(self) -> dict[str, Any]:
+        """The requested fields that an update can set on an existing version."""
+        requested = self.version.to_json()
+        mutable = {field: requested[field] for field in MUTABLE_FIELDS if field in requested}
+        return {**mutable, **self.post_ready_updates}
 
     @property
     def bucket(self) -> str | None:
-        """The bucket that something is uploaded to; None where all lies in Cloud Storage already."""
+        """The bucket of the uploads; None if model and packages are already in Cloud Storage."""
         destinations = [*([self.upload_to] if self.upload_to else []), *(file.destination for file in self.packages)]
         return destinations[0].bucket if destinations else None
 
-    def choose(self, field: str, value: str, source: str) -> Plan:
-        """The plan with one more choice recorded."""
+    def record_choice(self, field: str, value: str, source: str) -> Plan:
+        """Return the plan with one more choice."""
         return dataclasses.replace(self, choices=(*self.choices, Choice(field, value, source)))
 
 
 def steps() -> tuple[PlanStep, ...]:
-    """The steps of every run, in their order."""
+    """Return the steps of every run, in order."""
     return (
-        PlanStep("look", _("Look at the model files")),
-        PlanStep("checks", _("Check before anything is sent")),
-        PlanStep("target", _("Connect to the target")),
+        PlanStep("look", _("Inspect model files")),
+        PlanStep("checks", _("Run preflight checks")),
+        PlanStep("target", _("Connect")),
         PlanStep("try", _("Predict the test instances locally")),
         PlanStep("bucket", _("Bucket")),
         PlanStep("upload", _("Upload")),
@@ -106,47 +114,27 @@ def steps() -> tuple[PlanStep, ...]:
 
 
 def make_plan(deployment: Deployment, target: Target, model_dir: ModelDir | None) -> Plan:
-    """Choose what can be chosen from the files, the catalog and the target's settings. Contacts nothing."""
+    """Choose the omitted values from the files, the catalog and the target's settings. No request is sent."""
     version = deployment.version
     if deployment.is_remote:
         version = version.replace(deploymentUri=deployment.origin)
     plan = Plan(deployment, deployment.model, version, model_dir, None, steps=steps())
-    for settle in (_settings, _model_name, _region, _framework, _runtime, _machine_type):
-        plan = settle(plan, target)
+    for choose in (_settings, _model_name, _region, _framework, _runtime, _machine_type):
+        plan = choose(plan, target)
     return plan
 
 
-def resolve_version_name(plan: Plan, target: Target, name: str, source: str) -> Plan:
-    """The plan with its version named, and with the upload's destination that follows from it."""
-    version = plan.version.replace(name=name)
-    if source:
-        plan = plan.choose("name", name, source)
-    packages = version.packageUris or ()
-    if plan.deployment.is_remote and all(map(is_remote, packages)):
-        return dataclasses.replace(plan, version=version)
-    bucket, bucket_source = _bucket(plan, target)
-    if bucket_source:
-        plan = plan.choose("bucket", bucket, bucket_source)
-    uris, files = in_bucket(packages, bucket)
-    version = version.replace(packageUris=uris or None)
-    if plan.deployment.is_remote:
-        return dataclasses.replace(plan, version=version, packages=files)
-    destination = GsUri.parse(f"gs://{bucket}").child(plan.model.id, name)
-    version = version.replace(deploymentUri=str(destination))
-    return dataclasses.replace(plan, version=version, upload_to=destination, packages=files)
-
-
 def with_requests(plan: Plan, target: Target) -> Plan:
-    """The plan with the calls a first run would make, as `--dry-run` shows them."""
+    """Return the plan with the requests of a first run, as `--dry-run` shows them."""
     model = calls.model_name(target.project, plan.model.id)
     version = calls.version_name(target.project, plan.model.id, plan.version.id)
-    later = plan.sent_later
+    updates = plan.post_ready_updates
     requests = [
         *_storage_requests(plan, target),
         _planned(target, calls.create_model(target.project, plan.model)),
-        _planned(target, calls.create_version(model, plan.sent)),
+        _planned(target, calls.create_version(model, plan.create_fields)),
         PlannedRequest("GET", f"{target.endpoint}/v1/projects/{target.project}/operations/OPERATION"),
-        *([_planned(target, calls.patch(version, later, list(later)))] if later else []),
+        *([_planned(target, calls.patch(version, updates, list(updates)))] if updates else []),
         _planned(target, calls.get(version)),
     ]
     if plan.deployment.test is not None:
@@ -156,20 +144,20 @@ def with_requests(plan: Plan, target: Target) -> Plan:
 
 def _settings(plan: Plan, target: Target) -> Plan:
     settings = target.settings
-    for field, found in (("target", settings.target), ("project", settings.project), ("region", settings.region)):
-        if found is not None and found.source != "argument":
-            plan = plan.choose(field, found.value, found.told)
+    for field, setting in (("target", settings.target), ("project", settings.project), ("region", settings.region)):
+        if setting is not None and setting.source != "argument":
+            plan = plan.record_choice(field, setting.value, setting.label)
     return plan
 
 
 def _model_name(plan: Plan, _target: Target) -> Plan:
     if plan.model.name:
         return plan
-    # The directory as it was named, not the export that was found in it; resolved, as `.` has no name of its own.
+    # Named after the directory the user gave, not after the export inside; resolved because `.` has no name.
     origin = Path(plan.deployment.origin) if plan.deployment.is_remote else local_origin(plan.deployment).resolve()
     directory = origin.parent if origin.is_file() else origin
     name = sanitize_name(directory.name)
-    plan = plan.choose("model", name, _("name of the directory {name}", name=directory.name))
+    plan = plan.record_choice("model", name, _("name of directory {name}", name=directory.name))
     return dataclasses.replace(plan, model=plan.model.replace(name=name))
 
 
@@ -178,19 +166,19 @@ def _region(plan: Plan, target: Target) -> Plan:
         return plan
     region = target.default_region
     if target.region is None:
-        plan = plan.choose("regions", region, _("default of the global endpoint"))
+        plan = plan.record_choice("regions", region, _("default of the global endpoint"))
     return dataclasses.replace(plan, model=plan.model.replace(regions=(region,)))
 
 
 def _framework(plan: Plan, _target: Target) -> Plan:
-    found = plan.model_dir.framework if plan.model_dir else None
-    if plan.version.framework or plan.version.predictionClass or plan.version.container or not found:
+    framework = plan.model_dir.framework if plan.model_dir else None
+    if plan.version.framework or plan.version.predictionClass or plan.version.container or not framework:
         return plan
     assert plan.model_dir is not None
     file = plan.model_dir.model_file
-    source = _("found in {name}", name=file.name) if file else _("the model files")
-    plan = plan.choose("framework", found, source)
-    return dataclasses.replace(plan, version=plan.version.replace(framework=found))
+    source = _("detected from {name}", name=file.name) if file else _("detected from the model files")
+    plan = plan.record_choice("framework", framework, source)
+    return dataclasses.replace(plan, version=plan.version.replace(framework=framework))
 
 
 def _runtime(plan: Plan, target: Target) -> Plan:
@@ -200,15 +188,18 @@ def _runtime(plan: Plan, target: Target) -> Plan:
     if version.runtimeVersion is None and plan.model_dir is not None and version.framework:
         fit = catalog.match_runtime_to_all(version.framework, plan.model_dir.libraries)
         if fit.runtime is None:
-            local = target.kind == "local"
-            kept = _("this Python serves it instead") if local else _("and this target needs one")
-            return plan.choose("runtimeVersion", _("none"), f"{fit.reason}; {kept}")
-        plan = plan.choose("runtimeVersion", fit.runtime, fit.reason)
+            source = (
+                _("{reason}; this Python serves the model instead", reason=fit.reason)
+                if target.kind == "local"
+                else _("{reason}; the target requires a runtime version", reason=fit.reason)
+            )
+            return plan.record_choice("runtimeVersion", _("none"), source)
+        plan = plan.record_choice("runtimeVersion", fit.runtime, fit.reason)
         version = version.replace(runtimeVersion=fit.runtime)
     if version.pythonVersion is None and version.runtimeVersion:
         runtime = catalog.runtime(version.runtimeVersion)
         if runtime is not None:
-            plan = plan.choose(
+            plan = plan.record_choice(
                 "pythonVersion", runtime.python[0], _("Python of runtime {version}", version=runtime.version)
             )
             version = version.replace(pythonVersion=runtime.python[0])
@@ -221,16 +212,8 @@ def _machine_type(plan: Plan, target: Target) -> Plan:
     regional = target.region is not None
     machine = catalog.default_machine_type(regional).name
     source = _("default of the regional endpoint") if regional else _("default of the global endpoint")
-    plan = plan.choose("machineType", machine, source)
+    plan = plan.record_choice("machineType", machine, source)
     return dataclasses.replace(plan, version=plan.version.replace(machineType=machine))
-
-
-def _bucket(plan: Plan, target: Target) -> tuple[str, str]:
-    if plan.deployment.staging_bucket:
-        return GsUri.parse(plan.deployment.staging_bucket).bucket, ""
-    if chosen := target.settings.bucket:
-        return GsUri.parse(f"gs://{chosen.value.removeprefix('gs://')}").bucket, chosen.told
-    return default_bucket(target.project), "PROJECT_ID-aiplatform"
 
 
 def _storage_requests(plan: Plan, target: Target) -> list[PlannedRequest]:
@@ -253,5 +236,5 @@ def _planned(target: Target, request: Request) -> PlannedRequest:
 
 
 def local_origin(deployment: Deployment) -> Path:
-    """The local path of the model, with `~` expanded."""
+    """Return the local path of the model, with `~` expanded."""
     return Path(deployment.origin).expanduser()

@@ -1,4 +1,4 @@
-"""Whether two answers of a model are the same: numbers by value, everything else exactly."""
+"""Compare the predictions of two runs: numbers within a tolerance, everything else exactly."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ABSOLUTE = 1e-8
 
 
 def difference(local: Any, online: Any, where: str = "") -> str | None:
-    """The first place where the two JSON values differ, as `predictions[0]: 1 and 2`; None where they agree."""
+    """Describe the first difference of two JSON values, `predictions[0]: 1 locally, 2 online`; None if they agree."""
     if isinstance(local, dict) and isinstance(online, dict) and local.keys() == online.keys():
         pairs = [(f"{where}.{key}".lstrip("."), local[key], online[key]) for key in local]
     elif isinstance(local, list) and isinstance(online, list) and len(local) == len(online):
@@ -23,7 +23,7 @@ def difference(local: Any, online: Any, where: str = "") -> str | None:
         return None if same else _describe(where, str(local), str(online))
     else:
         return None if local == online else _describe(where, repr(local)[:80], repr(online)[:80])
-    return next((found for at, a, b in pairs if (found := difference(a, b, at))), None)
+    return next((text for path, a, b in pairs if (text := difference(a, b, path))), None)
 
 
 def _describe(where: str, local: str, online: str) -> str:

@@ -1,4 +1,4 @@
-"""The checks of a deployment: the rules over its fields and files, and over a try of the model in a worker."""
+"""Preflight checks of a deployment: rules over its fields and files, and over a local trial of the model."""
 
 from __future__ import annotations
 
@@ -20,24 +20,38 @@ from aip_magics.deploy.steps import Step, Steps
 from aip_magics.deploy.trial import Trial, TrialRunner, build_trial, run_trial_locally
 from aip_magics.errors import ChecksFailed, OptionError
 from aip_magics.i18n import gettext as _
+from aip_magics.i18n import ngettext
 from aip_magics.targets import Target
 from aip_magics.trust import Trust
 
 
 def check_deployment(deployment: Deployment, target: Target) -> Report:
-    """What is known to fail, from the fields and files alone: nothing is contacted, nothing of the model is run.
+    """Check the fields and files of a deployment. No request is sent and no code of the model runs.
 
-    Errors: ModelDirError where there is no model directory; OptionError where `skip` names a check that does not exist,
-    or cannot be left out. All else that is wrong is a finding.
+    Returns:
+        The report with all findings.
+
+    Raises:
+        ModelDirError: The model directory does not exist or has no model.
+        OptionError: `skip` names an unknown check, or one that cannot be skipped.
     """
     return check_plan(build_plan(deployment, target), target)
 
 
-def check_with_trial(deployment: Deployment, target: Target, *, attempt: TrialRunner = run_trial_locally) -> Report:
-    """What `check_deployment` finds, and how the model does with the test instances where there are some.
+def check_with_trial(
+    deployment: Deployment, target: Target, *, trial_runner: TrialRunner = run_trial_locally
+) -> Report:
+    """Check a deployment as `check_deployment` does and, if it has test instances, run a local trial of the model.
 
-    The model is loaded in a worker process, and only where all that this would run is trusted. What lies in Cloud
-    Storage is downloaded for it: StorageError, ServerError where it cannot be.
+    The model is loaded in a worker process, and only if all code that this runs is trusted. A model in Cloud Storage is
+    downloaded for the trial.
+
+    Returns:
+        The report with the findings of both.
+
+    Raises:
+        ModelDirError, OptionError: As `check_deployment`.
+        StorageError, ServerError: The model could not be downloaded.
     """
     plan = build_plan(deployment, target)
     report = check_plan(plan, target)
@@ -46,88 +60,96 @@ def check_with_trial(deployment: Deployment, target: Target, *, attempt: TrialRu
     if needs_download(plan):
         target.connect()
     try:
-        tried = run_trial(plan, target, attempt)
-    except ChecksFailed as distrusted:
-        found = {id: tuple(one for one in distrusted.findings if one.id == id) for id in TRUST_QUESTIONS}
+        result = run_trial(plan, target, trial_runner)
+    except ChecksFailed as error:
+        found = {id: tuple(finding for finding in error.findings if finding.id == id) for id in TRUST_QUESTIONS}
         return report.updated(Report.of({id: Failed(findings) for id, findings in found.items() if findings}))
-    if isinstance(tried, TrialResult):
-        # Of what was downloaded it is known only now.
+    if isinstance(result, TrialResult):
+        # Downloaded files could not be checked for trust before.
         report = report.updated(Report.of({id: Passed() for id in TRUST_QUESTIONS}))
-    return report.updated(check_trial(plan, target, tried))
+    return report.updated(check_trial(plan, target, result))
 
 
-def run_trial(plan: Plan, target: Target, attempt: TrialRunner = run_trial_locally) -> TrialResult | Skipped:
-    """How the model does with the test instances in a worker of this machine; Skipped where it is too large to fetch.
+def run_trial(plan: Plan, target: Target, trial_runner: TrialRunner = run_trial_locally) -> TrialResult | Skipped:
+    """Run the test instances in a local worker.
 
-    ChecksFailed where it would run what is not trusted: then it is not loaded.
+    Returns:
+        The result, or Skipped for a custom container or a model that is too large to download.
+
+    Raises:
+        ChecksFailed: Loading the model would run code that is not trusted; the model was not loaded.
     """
     if plan.version.container is not None:
-        return Skipped(_("a container is not tried here"))
+        return Skipped(_("custom containers are not tried locally"))
     trial = build_trial(plan, target, plan.deployment.test_request() or b"")
     if isinstance(trial, str):
         return Skipped(trial)
-    return attempt(check_trust(plan, target, trial))
+    return trial_runner(check_trust(plan, target, trial))
 
 
 def build_plan(deployment: Deployment, target: Target) -> Plan:
-    """The plan of a deployment, from a look at its files. ModelDirError where there are none."""
-    model_dir = None if deployment.is_remote else inspect_model_dir(resolve_plan(deployment).path)
+    """Inspect the files of a deployment and build its plan. ModelDirError if the model directory is missing."""
+    model_dir = None if deployment.is_remote else inspect_model_dir(find_model_dir(deployment).path)
     return make_plan(deployment, target, model_dir)
 
 
-def resolve_plan(deployment: Deployment) -> ResolvedExport:
-    """The local directory that is deployed: of an export base its newest export."""
+def find_model_dir(deployment: Deployment) -> ResolvedExport:
+    """Find the local directory to deploy: the newest export if the origin is an export base directory."""
     origin, version = local_origin(deployment), deployment.version
-    if version.predictionClass or version.container:  # own code may want any directory
+    if version.predictionClass or version.container:  # custom code may use any layout
         return ResolvedExport(origin)
     return resolve_export(origin)
 
 
 def check_plan(plan: Plan, target: Target) -> Report:
-    """The rules over a plan. `--trust` is remembered here."""
-    if asked := next((id for id in TRUST_QUESTIONS if id in plan.deployment.skip), None):
-        text = _("{id} is not left out: what loading the model runs has to be trusted", id=asked)
+    """Apply the rules to a plan. `--trust` is stored here."""
+    if skipped := next((id for id in TRUST_QUESTIONS if id in checks.rule_ids(plan.deployment.skip)), None):
+        text = _(
+            "check {id} cannot be skipped: the code that loading the model runs must be trusted",
+            id=checks.rule_label(skipped),
+        )
         raise OptionError(text, where="--skip", fix="--trust")
-    subject = trust_store.with_trust(
+    context = trust_store.with_trust(
         build_check_context(plan, target), target.settings.data_dir, vouched=plan.deployment.trust
     )
-    report = checks.run(subject, skip=plan.deployment.skip)
+    report = checks.run(context, skip=plan.deployment.skip)
     return dataclasses.replace(report, strict=plan.deployment.strict)
 
 
 def check_trust(plan: Plan, target: Target, trial: Trial) -> Trial:
-    """The rules of trust over the very files that are to be loaded: the trial, with what is trusted.
+    """Apply the rules of trust to the files that the trial loads, and return the trial with the trusted content.
 
-    ChecksFailed where they find something.
+    ChecksFailed if loading them would run code that is not trusted.
     """
     version = plan.version.replace(packageUris=tuple(map(str, trial.packages)) or None)
-    subject = dataclasses.replace(
+    context = dataclasses.replace(
         build_check_context(plan, target), version=version, model_dir=inspect_model_dir(trial.model_dir)
     )
-    subject = trust_store.require(subject, target.settings.data_dir, vouched=plan.deployment.trust)
-    trust = subject.trust or Trust()
+    context = trust_store.require(context, target.settings.data_dir, vouched=plan.deployment.trust)
+    trust = context.trust or Trust()
     return dataclasses.replace(
         trial,
-        trusted=is_trusted(subject),
+        trusted=is_trusted(context),
         trusted_modules=tuple(sorted(trust.modules)),
         trusted_files=frozenset(trust.files),
     )
 
 
-def check_trial(plan: Plan, target: Target, tried: TrialResult | Skipped) -> Report:
-    """The rules over a try."""
-    subject = dataclasses.replace(build_check_context(plan, target), tried=tried)
-    wanted = [id for id in TRIAL_RULES if id not in plan.deployment.skip]
-    return Report.of({id: checks.RULES[id].apply(subject) for id in wanted}, strict=plan.deployment.strict)
+def check_trial(plan: Plan, target: Target, result: TrialResult | Skipped) -> Report:
+    """Apply the rules for a local trial to its result."""
+    context = dataclasses.replace(build_check_context(plan, target), trial=result)
+    skipped = checks.rule_ids(plan.deployment.skip)
+    ids = [id for id in TRIAL_RULES if id not in skipped]
+    return Report.of({id: checks.RULES[id].apply(context) for id in ids}, strict=plan.deployment.strict)
 
 
 def needs_download(plan: Plan) -> bool:
-    """Whether some of what is tried lies in Cloud Storage."""
+    """Whether the trial needs files from Cloud Storage."""
     return plan.model_dir is None or any(map(package_uploads.is_remote, plan.version.packageUris or ()))
 
 
 def build_check_context(plan: Plan, target: Target) -> CheckContext:
-    """What the rules look at."""
+    """Build the input of the rules from a plan."""
     return CheckContext(
         model=plan.model,
         version=plan.version,
@@ -138,7 +160,7 @@ def build_check_context(plan: Plan, target: Target) -> CheckContext:
 
 
 def check_step(steps: Steps, plan: Plan, target: Target) -> None:
-    """The step `checks` of a run: tells the choices and the findings. ChecksFailed with all errors at once."""
+    """Run the step `checks`: report the choices and the findings. ChecksFailed has all errors together."""
     with steps("checks") as step:
         for choice in plan.choices:
             step.note(f"{choice.field}: {choice.value} ({choice.source})")
@@ -146,38 +168,47 @@ def check_step(steps: Steps, plan: Plan, target: Target) -> None:
         report.raise_on_errors()
         report_findings(step, report)
         count = len(report.findings)
-        step.done(_("passed, {count} to read", count=count) if count else _("passed"), report)
+        step.done(_passed(count), report)
 
 
-def trial_step(steps: Steps, plan: Plan, target: Target, attempt: TrialRunner) -> dict[str, Any] | None:
-    """The step `try` of a run: what the model answers here, `{"predictions": […]}`; None where it is not tried.
+def _passed(count: int) -> str:
+    return ngettext("passed with {number} finding", "passed with {number} findings", count) if count else _("passed")
 
-    PredictionError where the model is at fault, ChecksFailed where it is not trusted, or an answer is at fault.
+
+def trial_step(steps: Steps, plan: Plan, target: Target, trial_runner: TrialRunner) -> dict[str, Any] | None:
+    """Run the step `try`: predict the test instances locally.
+
+    Returns:
+        The answer of the model, `{"predictions": […]}`, or None if there was no trial.
+
+    Raises:
+        PredictionError: The model could not be loaded or did not predict.
+        ChecksFailed: The model is not trusted, or a check of the predictions failed.
     """
     with steps("try") as step:
         if plan.deployment.test is None:
-            _check_unseen(plan, target)
+            _check_trust_of_remote_files(plan, target)
             step.skip(_("no test instances were given"))
             return None
-        tried = run_trial(plan, target, attempt)
-        if isinstance(tried, Skipped):
-            step.skip(tried.reason)
+        result = run_trial(plan, target, trial_runner)
+        if isinstance(result, Skipped):
+            step.skip(result.reason)
             return None
-        report = check_trial(plan, target, tried)
-        if tried.error is not None and report.errors:
-            raise tried.error  # it says what its finding does, and has the log of the model
+        report = check_trial(plan, target, result)
+        if result.error is not None and report.errors:
+            raise result.error  # says the same as its finding and has the log of the model
         report.raise_on_errors()
         report_findings(step, report)
-        if tried.predictions is None:
-            step.skip(_("what it refused was left out with --skip"))
+        if result.predictions is None:
+            step.skip(_("the check that failed was skipped with --skip"))
             return None
-        answer = {"predictions": tried.predictions}
-        step.done(summarize_findings(tried.predictions), answer)
+        answer = {"predictions": result.predictions}
+        step.done(summarize_predictions(result.predictions), answer)
         return answer
 
 
-def _check_unseen(plan: Plan, target: Target) -> None:
-    """The embedded server loads the model on this machine: what lies in Cloud Storage is looked at before it does."""
+def _check_trust_of_remote_files(plan: Plan, target: Target) -> None:
+    """Check the trust of files in Cloud Storage before the embedded server loads them on this machine."""
     if target.kind == "local" and needs_download(plan):
         trial = build_trial(plan, target, b"")
         if not isinstance(trial, str):
@@ -185,22 +216,23 @@ def _check_unseen(plan: Plan, target: Target) -> None:
 
 
 def report_findings(step: Step, report: Report) -> None:
-    """Tell the findings of a report as notes of a step."""
-    severities = {"error": _("error"), "advice": _("advice")}  # a face marks a warning itself
+    """Report the findings as notes of a step."""
+    severities = {"error": _("error"), "advice": _("advice")}  # reporters mark a warning themselves
     for finding in report.findings:
         level: Literal["info", "warning"] = "warning" if finding.severity == "warning" else "info"
-        named = f"{finding.id}: {finding.message}"
-        step.note(named if level == "warning" else f"{severities[finding.severity]} {named}", level)
+        text = f"{finding.label}: {finding.message}"
+        step.note(text if level == "warning" else f"{severities[finding.severity]} {text}", level)
 
 
-def summarize_findings(predictions: Sequence[Any]) -> str:
-    """`3 predictions, each number[2]: [[0.1, 0.9], …`: how many, their shape where it is one, and the first of them."""
+def summarize_predictions(predictions: Sequence[Any]) -> str:
+    """Summarize predictions: their number, their common shape and the first values.
+
+    For example `3 predictions, each number[2]: [[0.1, 0.9], …`.
+    """
     text = json.dumps(predictions[:3], ensure_ascii=False)
     short = text if len(text) <= 60 else f"{text[:60]}…"
-    if len(predictions) == 1:
-        return _("1 prediction: {values}", values=short)
-    shapes = {shape(one) for one in predictions}
-    only = shapes.pop() if len(shapes) == 1 else ""
-    if only.endswith(("]", "}")):
-        return _("{count} predictions, each {shape}: {values}", count=len(predictions), shape=only, values=short)
-    return _("{count} predictions: {values}", count=len(predictions), values=short)
+    shapes = {shape(prediction) for prediction in predictions}
+    common = shapes.pop() if len(shapes) == 1 else ""
+    if len(predictions) > 1 and common.endswith(("]", "}")):
+        return _("{count} predictions, each {shape}: {values}", count=len(predictions), shape=common, values=short)
+    return ngettext("{number} prediction: {values}", "{number} predictions: {values}", len(predictions), values=short)

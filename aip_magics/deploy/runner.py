@@ -1,4 +1,8 @@
-"""Running a deployment: the only place where the steps meet. Each step emits its events; nothing is printed here."""
+"""Run a deployment, step by step. Each step emits events; reporters show them.
+
+The order of the steps is that of `_DeployRun.run`: inspect → check → connect → resolve → try → bucket → upload →
+model → version → wait → describe → predict.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +13,23 @@ from typing import Any
 
 from aip_magics.artifacts import ModelDir, inspect_model_dir
 from aip_magics.deploy.deployment import Deployment
-from aip_magics.deploy.plan import Plan, make_plan, resolve_version_name, with_requests
+from aip_magics.deploy.plan import Plan, make_plan, with_requests
 from aip_magics.deploy.prediction_diff import difference
 from aip_magics.deploy.preflight import (
     build_plan,
     check_plan,
     check_step,
+    find_model_dir,
     report_findings,
-    resolve_plan,
-    summarize_findings,
+    summarize_predictions,
     trial_step,
 )
+from aip_magics.deploy.resolve import resolve_deployment_uri, resolve_version
 from aip_magics.deploy.service_view import check_online
-from aip_magics.deploy.steps import Emit, Steps, file_summary
+from aip_magics.deploy.steps import Emit, Step, Steps, file_summary
 from aip_magics.deploy.trial import TrialRunner, preload_worker, run_trial_locally
 from aip_magics.deploy.upload_step import upload_step
-from aip_magics.deploy.version_diff import VersionDecision, resolve_version
+from aip_magics.deploy.version_diff import VersionDecision
 from aip_magics.errors import AipError, Interrupted, OperationFailed, PredictionError
 from aip_magics.events import Detached, Heartbeat, Note
 from aip_magics.i18n import gettext as _
@@ -35,7 +40,10 @@ from aip_magics.targets import Target
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a run made. `version` is None when it was not waited for; then `operation` goes on by itself."""
+    """The outcome of a run.
+
+    `version` is None if the run did not wait for `operation`. `local` and `online` are the answers to the test request.
+    """
 
     plan: Plan
     version: Version | None = None
@@ -45,15 +53,17 @@ class Result:
 
 
 def dry_run(deployment: Deployment, target: Target) -> Plan:
-    """The plan with all its requests; looks at the files, checks them, contacts nothing.
+    """Inspect and check the files and return the plan with all its requests. No request is sent.
 
-    ChecksFailed where the checks find an error. A version name that was left out is shown as `v1`: which one is free
-    is known only to the target.
+    An omitted version name becomes `v1`, because only the target knows the next free name.
+
+    Raises:
+        ChecksFailed: The checks found an error.
     """
     plan = build_plan(deployment, target)
     check_plan(plan, target).raise_on_errors()
-    source = "" if plan.version.name else _("first version (a dry run does not ask the target)")
-    return with_requests(resolve_version_name(plan, target, plan.version.name or "v1", source), target)
+    source = "" if plan.version.name else _("first version (a dry run does not contact the target)")
+    return with_requests(resolve_deployment_uri(plan, target, plan.version.name or "v1", source), target)
 
 
 def run(
@@ -61,23 +71,34 @@ def run(
     target: Target,
     emit: Emit,
     *,
-    attempt: TrialRunner = run_trial_locally,
+    trial_runner: TrialRunner = run_trial_locally,
     wait: bool = True,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Result:
-    """Deploy, from the look at the files to the first online prediction.
+    """Deploy a model, from the inspection of its files to the first online prediction.
 
-    Emits an event for all that happens and returns the Result; raises the AipError that stopped it (after a `Failed`
-    event). An interrupt while waiting detaches: the operation goes on, the Result has it. Every step may be run again:
-    what is there already is used.
+    Every step can be repeated: existing objects, models and versions are reused.
+
+    Args:
+        deployment: What the user requested.
+        target: Where to deploy; connected by the run.
+        emit: Gets an event for everything that happens, and a `Failed` event before an error is raised.
+        trial_runner: Runs the local trial.
+        wait: Whether to wait for the operation that creates the version.
+        sleep: Waits between two polls of the operation.
+
+    Returns:
+        The result. After an interrupt while waiting it has the operation, which keeps running.
+
+    Raises:
+        AipError: The error that stopped a step.
+        Interrupted: The user interrupted another step than the wait.
     """
     steps = Steps(emit)
     try:
-        return _DeployRun(deployment, target, steps, attempt, sleep).all(wait)
+        return _DeployRun(deployment, target, steps, trial_runner, sleep).run(wait)
     except KeyboardInterrupt:
-        error = Interrupted(
-            _("stopped by you"), where=steps.title, fix=_("run the same again: it continues from there")
-        )
+        error = Interrupted(_("interrupted by the user"), where=steps.title, fix=_("run the command again to resume"))
         steps.fail(error)
         raise error from None
     except AipError as error:
@@ -86,77 +107,85 @@ def run(
 
 
 class _DeployRun:
+    """One run: a method for each step, in the order of `run`."""
+
     def __init__(
         self,
         deployment: Deployment,
         target: Target,
         steps: Steps,
-        attempt: TrialRunner,
+        trial_runner: TrialRunner,
         sleep: Callable[[float], None],
     ) -> None:
         self.deployment = deployment
         self.target = target
         self.steps = steps
-        self.attempt = attempt
+        self.trial_runner = trial_runner
         self.sleep = sleep
         self.body = deployment.test_request()
-        self.versions: list[Version] = []  # those the model has, once the target was asked
+        self.versions: list[Version] = []  # of the model at the target, set by `connect`
 
-    def all(self, wait: bool) -> Result:
-        model_dir = self.look()
+    def run(self, wait: bool) -> Result:
+        model_dir = self.inspect()
         plan = make_plan(self.deployment, self.target, model_dir)
         check_step(self.steps, plan, self.target)
-        # Before the try: the embedded server imports the framework while the local worker does.
-        found = self.connect(plan)
-        local = trial_step(self.steps, plan, self.target, self.attempt)
-        plan = found.plan
+        # Before the trial: the embedded server imports the framework at the same time as the local worker.
+        decision = self.connect(plan)
+        local = trial_step(self.steps, plan, self.target, self.trial_runner)
+        plan = decision.plan
         result = Result(plan, local=local)
-        if found.action in ("create", "replace"):
+        if decision.action in ("create", "replace"):
             self.bucket(plan)
             upload_step(self.steps, plan, self.target, self.versions)
             self.model(plan)
-        operation = self.version(plan, found)
+        operation = self.version(plan, decision)
         if operation is not None:
             if not wait:
                 self.steps.skip("wait", f"--async: {_reattach(operation)}")
             if not wait or not self.wait(operation):
-                self.leave(plan)
+                self.warn_of_pending_updates(plan)
                 return dataclasses.replace(result, operation=operation)
         version = self.describe(plan)
         return dataclasses.replace(result, version=version, operation=operation, online=self.predict(plan, local))
 
-    def look(self) -> ModelDir | None:
+    def inspect(self) -> ModelDir | None:
+        """Inspect the local model files; None for a model in Cloud Storage."""
         with self.steps("look") as step:
             if self.deployment.is_remote:
-                step.skip(_("the model lies at {origin} already", origin=self.deployment.origin))
+                step.skip(_("the model is already in Cloud Storage: {origin}", origin=self.deployment.origin))
                 return None
-            place = resolve_plan(self.deployment)
-            if place.note:
-                step.note(place.note)
-            model_dir = inspect_model_dir(place.path)
+            export = find_model_dir(self.deployment)
+            if export.note:
+                step.note(export.note)
+            model_dir = inspect_model_dir(export.path)
             if self.body is not None and not self.deployment.version.predictionClass:
                 preload_worker(self.deployment.version.framework or model_dir.framework)
             for left_out in model_dir.left_out[:5]:
-                step.note(_("left out: {file}", file=left_out))
+                step.note(_("skipped: {file}", file=left_out))
             step.done(file_summary(model_dir), model_dir)
             return model_dir
 
     def connect(self, plan: Plan) -> VersionDecision:
+        """Connect, list the model's versions, and resolve the plan against them."""
         with self.steps("target") as step:
-            about = self.target.connect()
+            summary = self.target.connect()
             model = self.find_model(plan)
-            versions = self.target.client.list_versions(plan.model.id) if model else []
-            self.versions = versions
-            found = resolve_version(plan, self.target, versions)
-            report = check_online(found, self.target, model, versions)
-            report.raise_on_errors()
-            report_findings(step, report)
-            if found.action != "keep" and plan.version.framework:
-                self.target.warm(plan.version.framework)
-            for choice in found.plan.choices[len(plan.choices) :]:
-                step.note(f"{choice.field}: {choice.value} ({choice.source})")
-            step.done(about)
-            return found
+            self.versions = self.target.client.list_versions(plan.model.id) if model else []
+            decision = self.resolve(plan, model, step)
+            step.done(summary)
+            return decision
+
+    def resolve(self, plan: Plan, model: Model | None, step: Step) -> VersionDecision:
+        """Name the version, derive its deploymentUri, and check the result against the service."""
+        decision = resolve_version(plan, self.target, self.versions)
+        report = check_online(decision, self.target, model, self.versions)
+        report.raise_on_errors()
+        report_findings(step, report)
+        if decision.action != "keep" and plan.version.framework:
+            self.target.warm(plan.version.framework)
+        for choice in decision.plan.choices[len(plan.choices) :]:
+            step.note(f"{choice.field}: {choice.value} ({choice.source})")
+        return decision
 
     def find_model(self, plan: Plan) -> Model | None:
         return self.target.client.find_model(plan.model.id)
@@ -164,38 +193,39 @@ class _DeployRun:
     def bucket(self, plan: Plan) -> None:
         with self.steps("bucket") as step:
             if plan.bucket is None:
-                step.skip(_("the model lies at {origin} already", origin=self.deployment.origin))
+                step.skip(_("the model is already in Cloud Storage: {origin}", origin=self.deployment.origin))
                 return
             location = (plan.model.regions or (self.target.default_region,))[0]
-            found = ensure_bucket(self.target.store, plan.bucket, project=self.target.project, location=location)
-            step.done(found.told, found)
+            bucket = ensure_bucket(self.target.store, plan.bucket, project=self.target.project, location=location)
+            step.done(bucket.told, bucket)
 
     def model(self, plan: Plan) -> None:
         with self.steps("model") as step:
             model = self.find_model(plan)
             if model is not None:
-                step.done(_("{name} is there", name=model.name), model)
+                step.done(_("using existing {name}", name=model.name), model)
             else:
                 model = self.target.client.create_model(plan.model)
-                step.done(_("{name} is made", name=model.name), model)
+                step.done(_("created {name}", name=model.name), model)
 
-    def version(self, plan: Plan, found: VersionDecision) -> Operation | None:
+    def version(self, plan: Plan, decision: VersionDecision) -> Operation | None:
+        """Create or replace the version; the operation to wait for, or None for a version that is kept."""
         with self.steps("version") as step:
-            if found.action == "keep":
-                step.skip(_("{version} is READY and the same: nothing to do", version=plan.version.id))
+            if decision.action == "keep":
+                step.skip(_("{version} is READY and unchanged: nothing to do", version=plan.version.id))
                 return None
-            if found.action == "wait":
-                step.done(_("{version} is being created already", version=plan.version.id), found.version)
-                return found.operation
-            if found.action == "replace":
+            if decision.action == "wait":
+                step.done(_("{version} is already being created", version=plan.version.id), decision.version)
+                return decision.operation
+            if decision.action == "replace":
                 step.note(
-                    _("{version} {reason}: deleted, to be made anew", version=plan.version.id, reason=found.reason),
+                    _("deleting and recreating {version}: {reason}", version=plan.version.id, reason=decision.reason),
                     "warning",
                 )
                 self.target.client.wait(
                     self.target.client.delete_version(plan.model.id, plan.version.id), sleep=self.sleep
                 )
-            operation = self.target.client.create_version(plan.model.id, plan.sent)
+            operation = self.target.client.create_version(plan.model.id, plan.create_fields)
             step.done(
                 _(
                     "{model}/{version} is being created: {operation}",
@@ -208,16 +238,16 @@ class _DeployRun:
             return operation
 
     def wait(self, operation: Operation) -> bool:
-        """True when the operation is done; False when the user stopped waiting."""
+        """Wait until the operation is done; False if the user interrupts the wait."""
         with self.steps("wait") as step:
-            shown = None
+            last_state = None
 
-            def on_poll(now: Operation) -> None:
-                nonlocal shown
+            def on_poll(polled: Operation) -> None:
+                nonlocal last_state
                 step.emit(Heartbeat("wait"))
-                state = now.metadata.version.state if now.metadata and now.metadata.version else None
-                if state and state != shown:
-                    shown = state
+                state = polled.metadata.version.state if polled.metadata and polled.metadata.version else None
+                if state and state != last_state:
+                    last_state = state
                     step.note(_("state: {state}", state=state))
 
             try:
@@ -226,24 +256,25 @@ class _DeployRun:
                 step.detach(Detached("wait", operation.name or "", _reattach(operation)))
                 return False
             except OperationFailed as error:
-                fix = _("mend the model and run the same again: the failed version is made anew")
+                fix = _("fix the model and run the command again; the failed version is recreated")
                 error.fix = error.fix or fix
                 raise
             step.done(_("done"))
             return True
 
-    def leave(self, plan: Plan) -> None:
-        """Nobody waits for the operation: tell what only a version that is READY can be told."""
-        for field in plan.sent_later:
-            text = _("{field} is not set yet: run the same again once the version is READY", field=field)
+    def warn_of_pending_updates(self, plan: Plan) -> None:
+        """Warn of fields that can only be set once the version is READY, because the run does not wait for that."""
+        for field in plan.post_ready_updates:
+            text = _("{field} is not set yet: run the command again once the version is READY", field=field)
             self.steps.emit(Note("wait", text, "warning"))
 
     def describe(self, plan: Plan) -> Version:
+        """Update the fields that differ, and return the version as the service describes it."""
         with self.steps("describe") as step:
             client = self.target.client
             version = client.get_version(plan.model.id, plan.version.id)
-            there = version.to_json()
-            changed = {field: value for field, value in plan.in_place.items() if there.get(field) != value}
+            current = version.to_json()
+            changed = {field: value for field, value in plan.mutable_fields.items() if current.get(field) != value}
             if changed:
                 client.wait(client.update_version(plan.model.id, version.id, changed, list(changed)), sleep=self.sleep)
                 step.note(_("set by an update: {fields}", fields=", ".join(changed)))
@@ -252,6 +283,7 @@ class _DeployRun:
             return version
 
     def predict(self, plan: Plan, local: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Predict the test instances online. PredictionError if the answer differs from the `local` one."""
         with self.steps("predict") as step:
             if self.body is None:
                 step.skip(_("no test instances were given"))
@@ -261,13 +293,13 @@ class _DeployRun:
             if differs:
                 raise PredictionError(
                     "INVALID_OUTPUTS",
-                    _("the served version answers otherwise than the model does locally: {differs}", differs=differs),
+                    _("online and local predictions differ: {differs}", differs=differs),
                     where=f"{plan.model.id}/{plan.version.id}",
-                    fix=_("compare the library versions of both (%aip_describe shows the runtime)"),
+                    fix=_("compare the library versions of both sides (%aip_describe shows the runtime)"),
                 )
-            summary = summarize_findings(online.get("predictions") or [])
+            summary = summarize_predictions(online.get("predictions") or [])
             if local is not None:
-                summary = _("{predictions}, equal to the local ones", predictions=summary)
+                summary = _("{predictions}, identical to the local predictions", predictions=summary)
             step.done(summary, online)
             return online
 

@@ -1,4 +1,4 @@
-"""What the online checks ask, answered by a target: each question is one call, made when a check asks it."""
+"""The target as the online checks see it: each method is one request, sent when a check calls it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from aip_magics.storage import GsUri, find_bucket, readers
 from aip_magics.targets import Target
 
 
-def check_online(found: VersionDecision, target: Target, model: Model | None, versions: Sequence[Version]) -> Report:
-    """The rules that ask the service, `model` and `versions` were fetched before.
+def check_online(decision: VersionDecision, target: Target, model: Model | None, versions: Sequence[Version]) -> Report:
+    """Apply the rules that ask the service. `model` and `versions` are those of the target, fetched before.
 
-    Of a version that is there already, nothing is made: only what its model has otherwise than was asked is told.
+    For a version that is kept or waited for, only the rule about differing model fields (M01) applies.
     """
-    plan = found.plan
-    only = None if found.action in ("create", "replace") else ("M01",)
-    # What becomes of a version of the same name is settled already: it is replaced.
+    plan = decision.plan
+    only = None if decision.action in ("create", "replace") else ("M01",)
+    # A version of the same name is replaced, so it is not a conflict.
     others = [version for version in versions if version.id != plan.version.id]
     view = TargetView(target, model, others, plan.version.deploymentUri)
     report = checks.run_online(build_check_context(plan, target), view, skip=plan.deployment.skip, only=only)
@@ -31,7 +31,7 @@ def check_online(found: VersionDecision, target: Target, model: Model | None, ve
 
 
 class TargetView:
-    """`checks.ServiceView` of a connected target; `uri` is the deploymentUri, None where it is not known yet."""
+    """The `checks.ServiceView` of a connected target. `uri` is the deploymentUri, or None if it is not known yet."""
 
     def __init__(self, target: Target, model: Model | None, versions: Sequence[Version], uri: str | None) -> None:
         self._target = target
@@ -64,8 +64,8 @@ class TargetView:
     def bucket(self) -> BucketView | None:
         if self._uri is None:
             return None
-        found = find_bucket(self._target.store, GsUri.parse(self._uri).bucket)
-        return BucketView(found.name, found.location, found.project_number, found.regions) if found else None
+        bucket = find_bucket(self._target.store, GsUri.parse(self._uri).bucket)
+        return BucketView(bucket.name, bucket.location, bucket.project_number, bucket.regions) if bucket else None
 
     def bucket_readers(self) -> frozenset[str]:
         return readers(self._target.store, GsUri.parse(self._uri or "").bucket)

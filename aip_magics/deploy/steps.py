@@ -1,4 +1,4 @@
-"""The steps of a run as they happen: a context manager that emits started, finished, skipped, failed."""
+"""The steps of a run: a context manager that emits an event when a step starts, finishes, is skipped or fails."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from aip_magics.errors import AipError
 from aip_magics.events import Detached, Event, Failed, Note, StepFinished, StepSkipped, StepStarted
-from aip_magics.i18n import gettext as _
+from aip_magics.i18n import ngettext
 
 if TYPE_CHECKING:
     from aip_magics.artifacts import ModelDir
@@ -17,7 +17,7 @@ Emit = Callable[[Event], None]
 
 
 class Step:
-    """One step while it runs: it ends with just one of `done`, `skip` or `detach`."""
+    """A running step, which ends with exactly one of `done`, `skip` or `detach`."""
 
     def __init__(self, id: str, emit: Emit) -> None:
         self.id = id
@@ -37,7 +37,7 @@ class Step:
 
 
 class Steps:
-    """Makes steps, and remembers which one runs so that a failure is put down to it."""
+    """Start steps, and remember the current one so that a failure is attributed to it."""
 
     def __init__(self, emit: Emit) -> None:
         self.emit = emit
@@ -48,6 +48,7 @@ class Steps:
 
     @property
     def title(self) -> str:
+        """The title of the current step."""
         return self._titles.get(self.current, self.current)
 
     @contextmanager
@@ -64,7 +65,7 @@ class Steps:
 
 
 def size(count: int) -> str:
-    """`12.3 kB`: a number of bytes for people, in powers of 1000."""
+    """Format a number of bytes in powers of 1000, for example `12.3 kB`."""
     value = float(count)
     for unit in ("B", "kB", "MB"):
         if value < 1000:
@@ -74,10 +75,9 @@ def size(count: int) -> str:
 
 
 def file_summary(model_dir: ModelDir) -> str:
-    """`1 file, 12.3 kB: model.joblib (scikit-learn 1.9.1)`."""
-    count = len(model_dir.files)
-    found = ", ".join(f"{name} {version}" for name, version in model_dir.libraries.items())
+    """Summarize a model directory, for example `1 file, 12.3 kB: model.joblib (scikit-learn 1.9.1)`."""
+    libraries = ", ".join(f"{name} {version}" for name, version in model_dir.libraries.items())
     model = f": {model_dir.model_file.name}" if model_dir.model_file else ""
     total = size(model_dir.total_size)
-    files = _("1 file, {size}", size=total) if count == 1 else _("{count} files, {size}", count=count, size=total)
-    return f"{files}{model}{f' ({found})' if found else ''}"
+    files = ngettext("{number} file, {size}", "{number} files, {size}", len(model_dir.files), size=total)
+    return f"{files}{model}{f' ({libraries})' if libraries else ''}"

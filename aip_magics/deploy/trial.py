@@ -1,4 +1,4 @@
-"""The local try: the files that would be deployed answer the test instances here, in a worker of this Python."""
+"""The local trial: run the test instances against the files to deploy, in a local worker process."""
 
 from __future__ import annotations
 
@@ -21,15 +21,23 @@ if TYPE_CHECKING:
 
 DOWNLOADS = "downloads"  # below the data directory
 _MEASURED_PREDICTIONS = ("Prediction-Preprocess-Time", "Prediction-Engine-Run-Time", "Prediction-Postprocess-Time")
-DOWNLOAD_LIMIT = 500 * 1000**2  # bytes of a model that lies in Cloud Storage; more is not worth the wait
+DOWNLOAD_LIMIT = 500 * 1000**2  # bytes of a model in Cloud Storage; a larger download is not worth the wait
 
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """A local model directory, the request, the archives of packages. Below `cache` they are installed.
+    """What a local trial runs.
 
-    `trusted`: the user consented to all that loading the model runs; `trusted_modules` are trusted whatever the model.
-    `trusted_files` are sha256 digests of what was consented to: packages among them are built whatever that runs.
+    Attributes:
+        model_dir: The local model directory.
+        body: The prediction request.
+        framework: The framework of the version, or None to detect the framework.
+        packages: The archives of the custom code, installed below `cache`.
+        prediction_class: The class of a custom prediction routine.
+        cache: The directory of installed packages.
+        trusted: Whether the user trusts all code that loading the model runs.
+        trusted_modules: Modules that are trusted for every model.
+        trusted_files: SHA-256 digests of trusted files; packages among them may run code when they are built.
     """
 
     model_dir: Path
@@ -44,16 +52,16 @@ class Trial:
 
 
 def build_trial(plan: Plan, target: Target, body: bytes) -> Trial | str:
-    """The trial of a plan, with what lies in Cloud Storage downloaded; where that is too much, the reason as a text."""
+    """Build the trial of a plan and download its files from Cloud Storage; the reason as text if they are too large."""
     version, data_dir = plan.version, target.settings.data_dir
     cache = Cache(data_dir / DOWNLOADS)
     if plan.model_dir is not None:
         model_dir = plan.model_dir.path
     else:
-        found = fetch_directory(target.store, GsUri.parse(plan.deployment.origin), cache, DOWNLOAD_LIMIT)
-        if isinstance(found, str):
-            return found
-        model_dir = found
+        downloaded = fetch_directory(target.store, GsUri.parse(plan.deployment.origin), cache, DOWNLOAD_LIMIT)
+        if isinstance(downloaded, str):
+            return downloaded
+        model_dir = downloaded
     archives = tuple(
         fetch_file(target.store, package, cache)
         if package_uploads.is_remote(package)
@@ -67,7 +75,7 @@ TrialRunner = Callable[[Trial], TrialResult]
 
 
 def run_trial_locally(trial: Trial) -> TrialResult:
-    """How the model does in a worker of this Python; what it refuses is the `error`."""
+    """Run a trial in a worker of this Python. A PredictionError becomes the `error` of the result."""
     from aip_magics.prediction.local import worker_spec
     from aip_magics.prediction.packages import install
     from aip_magics.prediction.worker_pool import shared
@@ -88,28 +96,28 @@ def run_trial_locally(trial: Trial) -> TrialResult:
         )
         answer = json.loads(shared().predict(spec, trial.body))
     except PredictionError as error:
-        return _measured(TrialResult(error=error), spec)
-    return _measured(TrialResult(predictions=answer["predictions"]), spec)
+        return _with_measurements(TrialResult(error=error), spec)
+    return _with_measurements(TrialResult(predictions=answer["predictions"]), spec)
 
 
-def _measured(tried: TrialResult, spec: WorkerSpec | None) -> TrialResult:
-    """With what the worker that holds the model tells of itself."""
+def _with_measurements(result: TrialResult, spec: WorkerSpec | None) -> TrialResult:
+    """Add the times and the memory that the worker reports."""
     from aip_magics.prediction.worker_pool import memory_of, shared
 
     worker = shared().worker(spec) if spec else None
     if worker is None or worker.loaded is None:
-        return tried
-    parts = [value for name, value in worker.stats.items() if name in _MEASURED_PREDICTIONS]
+        return result
+    times = [value for name, value in worker.stats.items() if name in _MEASURED_PREDICTIONS]
     return dataclasses.replace(
-        tried,
+        result,
         load_seconds=worker.loaded.load_seconds,
-        predict_seconds=sum(parts) / 1e6 if parts else None,
+        predict_seconds=sum(times) / 1e6 if times else None,
         memory_bytes=memory_of(worker.pid) or None,
     )
 
 
 def preload_worker(framework: str | None) -> None:
-    """Have the framework imported while the files are checked and uploaded. Returns at once."""
+    """Import the framework in the background while the files are checked and uploaded."""
     if framework is not None:
         from aip_magics.prediction import warm
 

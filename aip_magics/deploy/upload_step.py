@@ -1,4 +1,4 @@
-"""The upload step of a run: the model directory to its version's own directory, packages under their content."""
+"""The upload step of a run: the model files to the directory of the version, packages to paths by content."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aip_magics.deploy.steps import Step, Steps, size
 from aip_magics.events import Progress
 from aip_magics.i18n import gettext as _
+from aip_magics.i18n import ngettext
 from aip_magics.spec import Version
 from aip_magics.storage import Digests, GsUri, Standing, UploadPlan, plan, transfers, upload
 from aip_magics.targets import Target
@@ -17,36 +18,37 @@ if TYPE_CHECKING:
 
 
 def upload_step(steps: Steps, deployed: Plan, target: Target, versions: Sequence[Version] = ()) -> None:
-    """Send what the target does not have. `versions` are those the model has: what they hold is copied there."""
+    """Upload the missing files. Files that another of the model's `versions` has are copied in Cloud Storage."""
     with steps("upload") as step:
-        here = transfers(target.settings.data_dir)
-        works = _plans(deployed, target, here.digests, versions)
-        if not works:
-            step.skip(_("the model lies at {origin} already", origin=deployed.deployment.origin))
+        local_state = transfers(target.settings.data_dir)
+        uploads = _plan_uploads(deployed, target, local_state.digests, versions)
+        if not uploads:
+            step.skip(_("the model is already in Cloud Storage: {origin}", origin=deployed.deployment.origin))
             return
-        told = _StepProgress(step, works)
-        for work in works:
-            upload(target.store, work, progress=told, journal=here.journal, digests=here.digests)
-            told.next(work)
-        step.done(_summary(works), works[0])
+        progress = _StepProgress(step, uploads)
+        for one in uploads:
+            upload(target.store, one, progress=progress, journal=local_state.journal, digests=local_state.digests)
+            progress.finish_upload(one)
+        step.done(_summary(uploads), uploads[0])
 
 
-def _plans(deployed: Plan, target: Target, digests: Digests, versions: Sequence[Version]) -> list[UploadPlan]:
-    works: list[UploadPlan] = []
+def _plan_uploads(deployed: Plan, target: Target, digests: Digests, versions: Sequence[Version]) -> list[UploadPlan]:
+    uploads: list[UploadPlan] = []
     if deployed.upload_to is not None and deployed.model_dir is not None:
         source = _copy_source(deployed.upload_to, versions)
         files = deployed.model_dir.files
-        works.append(
-            # The version's own directory: what was removed here must not linger there.
+        uploads.append(
+            # The directory belongs to the version: files that were removed locally are deleted there too.
             plan(target.store, files, deployed.upload_to, copy_from=source, delete_extra=True, digests=digests)
         )
     for file in deployed.packages:
-        works.append(plan(target.store, [file], file.destination, digests=digests))  # what else lies there is not ours
-    return works
+        # Other objects below this path belong to other deployments and are kept.
+        uploads.append(plan(target.store, [file], file.destination, digests=digests))
+    return uploads
 
 
 def _copy_source(destination: GsUri, versions: Sequence[Version]) -> GsUri | None:
-    """The directory of the newest other version in the same bucket: most of the same files lie there, if any do."""
+    """The directory of the newest other version in the same bucket, which most likely has the same files."""
     others = [
         GsUri.parse(version.deploymentUri)
         for version in sorted(versions, key=lambda version: version.createTime or "", reverse=True)
@@ -56,28 +58,25 @@ def _copy_source(destination: GsUri, versions: Sequence[Version]) -> GsUri | Non
 
 
 class _StepProgress:
-    """The progress of several uploads as that of one step."""
+    """Report the progress of several uploads as the progress of one step."""
 
-    def __init__(self, step: Step, works: Sequence[UploadPlan]) -> None:
+    def __init__(self, step: Step, uploads: Sequence[UploadPlan]) -> None:
         self._step = step
-        self._total = sum(work.bytes_to_send for work in works)
-        self._before = 0
+        self._total = sum(one.bytes_to_send for one in uploads)
+        self._finished = 0
 
     def __call__(self, now: Standing) -> None:
-        total = max(self._total, self._before + now.total)
-        self._step.emit(Progress(self._step.id, self._before + now.done, total, "bytes", progress_note(now)))
+        total = max(self._total, self._finished + now.total)
+        self._step.emit(Progress(self._step.id, self._finished + now.done, total, "bytes", progress_note(now)))
 
-    def next(self, work: UploadPlan) -> None:
-        """The next upload begins, after this one."""
-        self._before += work.bytes_to_send
+    def finish_upload(self, finished: UploadPlan) -> None:
+        """Count the bytes of a finished upload."""
+        self._finished += finished.bytes_to_send
 
 
 def progress_note(now: Standing) -> str:
-    """`3 of 12 files, 4.2 MB/s, 7 s left: saved_model.pb`."""
-    if now.files_total == 1:
-        parts = [_("{done} of 1 file", done=now.files_done)]
-    else:
-        parts = [_("{done} of {total} files", done=now.files_done, total=now.files_total)]
+    """Describe the progress of a transfer, for example `3 of 12 files, 4.2 MB/s, 7 s left: saved_model.pb`."""
+    parts = [ngettext("{done} of {number} file", "{done} of {number} files", now.files_total, done=now.files_done)]
     if now.rate:
         parts.append(f"{size(int(now.rate))}/s")
     if now.seconds_left is not None and now.seconds_left >= 1:
@@ -85,13 +84,14 @@ def progress_note(now: Standing) -> str:
     return ", ".join(parts) + (f": {now.name}" if now.name else "")
 
 
-def _summary(works: Sequence[UploadPlan]) -> str:
-    sent = sum(len(work.send) for work in works)
-    parts = [_("{count} sent ({size})", count=sent, size=size(sum(work.bytes_to_send for work in works)))]
-    if copied := sum(len(work.copy) for work in works):
+def _summary(uploads: Sequence[UploadPlan]) -> str:
+    uploaded = sum(len(one.send) for one in uploads)
+    total = size(sum(one.bytes_to_send for one in uploads))
+    parts = [ngettext("{number} file uploaded ({size})", "{number} files uploaded ({size})", uploaded, size=total)]
+    if copied := sum(len(one.copy) for one in uploads):
         parts.append(_("{count} copied from another version", count=copied))
-    if kept := sum(len(work.keep) for work in works):
+    if kept := sum(len(one.keep) for one in uploads):
         parts.append(_("{count} unchanged", count=kept))
-    if removed := sum(len(work.remove) for work in works):
-        parts.append(_("{count} removed", count=removed))
-    return f"{', '.join(parts)} → {works[0].destination}"
+    if deleted := sum(len(one.remove) for one in uploads):
+        parts.append(_("{count} deleted", count=deleted))
+    return f"{', '.join(parts)} → {uploads[0].destination}"

@@ -1,12 +1,11 @@
-"""What is already there: an identical version is kept, an unfinished one is waited for, a failed one is made anew."""
+"""Compare a plan with an existing version: keep an equal one, wait for an unfinished one, recreate a failed one."""
 
 from __future__ import annotations
 
 import dataclasses
-import re
 from typing import Literal
 
-from aip_magics.deploy.plan import Plan, resolve_version_name
+from aip_magics.deploy.plan import Plan
 from aip_magics.errors import AlreadyExists
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Operation, Version
@@ -14,8 +13,8 @@ from aip_magics.storage import GsUri, transfers
 from aip_magics.storage import plan as plan_upload
 from aip_magics.targets import Target
 
-# Fields that make two versions different ones; description and labels can be changed in place.
-COMPARED = (
+# A difference in one of these makes a new version; description and labels can be updated.
+COMPARED_FIELDS = (
     "runtimeVersion",
     "pythonVersion",
     "framework",
@@ -34,7 +33,10 @@ COMPARED = (
 
 @dataclasses.dataclass(frozen=True)
 class VersionDecision:
-    """What to do about the version of this name: `create` it, `keep` it, `wait` for it, or `replace` it."""
+    """What to do about the version of this name: `create` it, `keep` it, `wait` for it, or `replace` it.
+
+    `version` is the existing version, `operation` the running operation that creates it, `reason` says why.
+    """
 
     action: Literal["create", "keep", "wait", "replace"]
     plan: Plan
@@ -43,80 +45,74 @@ class VersionDecision:
     reason: str = ""
 
 
-def resolve_version(plan: Plan, target: Target, versions: list[Version]) -> VersionDecision:
-    """Name the version if it has no name, and compare it with what the target already has."""
-    known = {version.id: version for version in versions}
-    if plan.version.name:
-        return _compare(resolve_version_name(plan, target, plan.version.name, ""), target, known.get(plan.version.name))
-    newest = max((number for number in map(_number, known) if number), default=0)
-    for name in [f"v{newest}"] if newest else []:
-        # The newest of our numbered versions, when it is the same or was never finished: running a cell twice is one
-        # deployment, not two.
-        found = _compare(resolve_version_name(plan, target, name, ""), target, known[name], strict=False)
-        if found.action != "create":
-            named = found.plan.choose("name", name, _("the newest version is {reason}", reason=found.reason))
-            return dataclasses.replace(found, plan=named)
-    source = _("next free name after v{number}", number=newest) if newest else _("first version of this model")
-    return VersionDecision("create", resolve_version_name(plan, target, f"v{newest + 1}", source))
+def compare_versions(plan: Plan, target: Target, existing: Version | None, *, strict: bool = True) -> VersionDecision:
+    """Decide what to do about an existing version of the planned name.
 
+    Args:
+        plan: The plan with a named version.
+        target: A connected target.
+        existing: The version of this name, or None.
+        strict: Whether a different version is an error; if not, the decision is `create`, under another name.
 
-def _compare(plan: Plan, target: Target, there: Version | None, *, strict: bool = True) -> VersionDecision:
-    if there is None:
+    Raises:
+        AlreadyExists: The existing version differs and may not be replaced.
+    """
+    if existing is None:
         return VersionDecision("create", plan)
-    if there.state == "CREATING":
-        operation = _operation(target, there)
+    if existing.state == "CREATING":
+        operation = _find_operation(target, existing)
         if operation is not None:
-            return VersionDecision("wait", plan, there, operation, _("still being created"))
-    if there.state == "FAILED":
-        return VersionDecision("replace", plan, there, None, _("failed before"))
-    difference = _difference(plan, target, there)
-    if difference is None and there.state == "READY":
-        return VersionDecision("keep", plan, there, None, _("the same"))
+            return VersionDecision("wait", plan, existing, operation, _("still being created"))
+    if existing.state == "FAILED":
+        return VersionDecision("replace", plan, existing, None, _("failed before"))
+    difference = _difference(plan, target, existing)
+    if difference is None and existing.state == "READY":
+        return VersionDecision("keep", plan, existing, None, _("unchanged"))
     if not strict:
         return VersionDecision("create", plan)
     if plan.deployment.replace:
         return VersionDecision(
-            "replace", plan, there, None, _("different ({difference})", difference=difference or there.state)
+            "replace", plan, existing, None, _("different ({difference})", difference=difference or existing.state)
         )
     raise AlreadyExists(
         _(
-            "version {version} of model {model} exists and is different: {difference}",
-            version=there.id,
+            "version {version} of model {model} already exists and differs: {difference}",
+            version=existing.id,
             model=plan.model.id,
-            difference=difference or _("state {state}", state=there.state),
+            difference=difference or _("state {state}", state=existing.state),
         ),
         code=409,
         status="ALREADY_EXISTS",
         where="version.name",
-        fix=_("add --replace, or leave the version's name out for the next free one"),
+        fix=_("add --replace, or omit the version's name to use the next free name"),
     )
 
 
-def _difference(plan: Plan, target: Target, there: Version) -> str | None:
-    """The first thing in which the planned version differs from the one that is there; None if in nothing."""
-    for field in COMPARED:
-        ours, theirs = getattr(plan.version, field), getattr(there, field)
-        if ours != theirs and not (ours is None and field in ("framework", "machineType")):
+def _difference(plan: Plan, target: Target, existing: Version) -> str | None:
+    """Describe the first difference between the planned and the existing version; None if there is none."""
+    for field in COMPARED_FIELDS:
+        requested, deployed = getattr(plan.version, field), getattr(existing, field)
+        if requested != deployed and not (requested is None and field in ("framework", "machineType")):
             return _(
-                "{field} is {theirs} there and {ours} here",
+                "{field}: deployed {theirs}, requested {ours}",
                 field=field,
-                theirs=_format_value(theirs),
-                ours=_format_value(ours),
+                theirs=_format_value(deployed),
+                ours=_format_value(requested),
             )
     if plan.model_dir is None:
-        same = str(GsUri.parse(there.deploymentUri or "gs://none")) == str(GsUri.parse(plan.deployment.origin))
-        return None if same else f"deploymentUri: {there.deploymentUri}"
-    directory = GsUri.parse(there.deploymentUri or "")
+        same = str(GsUri.parse(existing.deploymentUri or "gs://none")) == str(GsUri.parse(plan.deployment.origin))
+        return None if same else f"deploymentUri: {existing.deploymentUri}"
+    directory = GsUri.parse(existing.deploymentUri or "")
     changes = plan_upload(
         target.store, plan.model_dir.files, directory, digests=transfers(target.settings.data_dir).digests
     )
     if changes.send:
         return _("{name} has changed", name=changes.send[0].name)
-    return _("{name} is there only", name=changes.extra[0].name) if changes.extra else None
+    return _("{name} exists only in Cloud Storage", name=changes.extra[0].name) if changes.extra else None
 
 
-def _operation(target: Target, version: Version) -> Operation | None:
-    """The running operation that creates this version."""
+def _find_operation(target: Target, version: Version) -> Operation | None:
+    """Find the running operation that creates this version."""
     for operation in target.client.list_operations():
         metadata = operation.metadata
         if operation.done or metadata is None or metadata.operationType != "CREATE_VERSION":
@@ -124,11 +120,6 @@ def _operation(target: Target, version: Version) -> Operation | None:
         if metadata.version is not None and metadata.version.name == version.name:
             return operation
     return None
-
-
-def _number(name: str) -> int:
-    found = re.fullmatch(r"v([1-9]\d{0,8})", name)
-    return int(found[1]) if found else 0
 
 
 def _format_value(value: object) -> str:

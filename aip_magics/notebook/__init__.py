@@ -1,1 +1,1 @@
-"""The notebook face: magics and how they draw."""
+"""Magics of the notebook, and how they show progress and results."""

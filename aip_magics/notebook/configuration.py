@@ -1,6 +1,6 @@
-"""What `%config AipMagics` sets, known to IPython before any magic is used.
+"""The configuration `%config AipMagics`, available in IPython before the first use of a magic.
 
-The start-up file runs this file by its path, as it does `register.py`: nothing of the package is imported here.
+The start-up file runs this file by its path, like `register.py`, so the file must not import the package.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ class AipMagics(Configurable):
     project = Unicode("", help="project of the models").tag(config=True)
     region = Unicode("", help="regional endpoint, or global").tag(config=True)
     endpoint = Unicode("", help="base URL of a compatible endpoint").tag(config=True)
-    storage_endpoint = Unicode("", help="base URL of its Cloud Storage").tag(config=True)
-    bucket = Unicode("", help="where models are uploaded to").tag(config=True)
-    language = Unicode("", help="en or ko; left out: AIP_MAGICS_LANG, then the locale").tag(config=True)
+    storage_endpoint = Unicode("", help="base URL of the Cloud Storage of the endpoint").tag(config=True)
+    bucket = Unicode("", help="bucket for uploads").tag(config=True)
+    language = Unicode("", help="en or ko; default: AIP_MAGICS_LANG, then the locale").tag(config=True)
 
     last_run: Mapping[str, str] = {}
 
     def session(self) -> dict[str, str]:
-        """The settings that are set."""
+        """The settings that have a value."""
         names = [name for name in self.class_trait_names(config=True) if name != "language"]
         return {name: value for name in names if (value := str(getattr(self, name)))}
 
     def configure(self, changes: Mapping[str, str | None]) -> None:
-        """Change settings (None: no longer set). The last run no longer counts: what is configured after it wins."""
+        """Change settings (None: unset). Later configuration takes precedence over the settings of the last run."""
         for name, value in changes.items():
             setattr(self, name, value or "")
         self.last_run = {}
 
     @observe("target", "project", "region", "endpoint", "storage_endpoint", "bucket")
     def _configured(self, _change: Any) -> None:
-        self.last_run = {}  # also what `%config` sets wins
+        self.last_run = {}  # `%config` takes precedence, too
 
 
 def get_session(shell: Any) -> AipMagics:
-    """The configuration of this shell; made, and known to `%config`, when it is first asked for."""
-    # By its name: the start-up file has a class of its own, from the same text.
+    """Return the configuration of a shell, created and registered with `%config` on first use."""
+    # By name: the start-up file has its own class, executed from the same source.
     name = AipMagics.__name__
     found: AipMagics | None = next((one for one in shell.configurables if type(one).__name__ == name), None)
     if found is None:

@@ -1,4 +1,4 @@
-"""What a magic does when it is used: it only parses the line and hands over to its command."""
+"""Execution of a magic: parse the line, run the command, return its value."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aip_magics.commands.common.command import Command, Context, PendingOperation, Reporter
 from aip_magics.commands.common.execution import execute, given_target_options
@@ -22,18 +22,30 @@ from aip_magics.notebook.session import choose_language, get_history_log
 from aip_magics.render.terminal import TerminalReporter
 from aip_magics.spec import Operation
 
+if TYPE_CHECKING:
+    from aip_magics.commands.form import FormRequest
+
 
 def magic_parser(command: Command) -> Parser:
-    """The parser of a magic: that of the command, and `-o NAME`."""
+    """Build the parser of a magic: that of the command, plus `-o NAME`."""
     parser = build_parser(command, f"%{magic_name(command.name)}")
-    parser.add_argument("-o", dest="output_name", metavar="NAME", help=_("put the value into this variable too"))
+    parser.add_argument("-o", dest="output_name", metavar="NAME", help=_("also assign the value to this variable"))
     return parser
 
 
 def run(verb: str, shell: Any, line: str, cell: str | None) -> Any:
-    """Run the magic of this verb in this shell; returns its value (None where `-o` takes it).
+    """Run a magic in a shell.
 
-    A `;` at the end of the line shows no result and gives no value, as with IPython's own magics: `-o` keeps it.
+    A `;` at the end of the line suppresses the result and the value, as with IPython's own magics; `-o` still works.
+
+    Args:
+        verb: The verb of the magic, a key of VERBS.
+        shell: The IPython shell.
+        line: The line after the name of the magic.
+        cell: The body of a cell magic.
+
+    Returns:
+        The value of the command; None with `-o` or `;`.
     """
     choose_language(get_session(shell))
     command = get_command(verb)
@@ -41,95 +53,102 @@ def run(verb: str, shell: Any, line: str, cell: str | None) -> Any:
     typed = split_line(line, shell.user_ns)
     try:
         args = magic_parser(command).parse(typed)
-    except HelpAsked as asked:
-        print(asked)
+    except HelpAsked as help_text:
+        print(help_text)
         return None
     args.verb = verb
     if args.output_name and not args.output_name.isidentifier():
-        raise OptionError(_("{output_name!r} is not a variable name", output_name=args.output_name), where="-o")
-    face = _build_reporter(command, shell, args.quiet)
-    shown = _Shown(face, mute=bool(semicolon))
+        raise OptionError(_("invalid variable name {output_name!r}", output_name=args.output_name), where="-o")
+    reporter = _build_reporter(command, shell, args.quiet)
+    tracker = _ResultTracker(reporter, mute=bool(semicolon))
     try:
-        value = execute(command, args, cell, build_context(shell, shown, args))
+        value = execute(command, args, cell, build_context(shell, tracker, args))
     except AipError as error:
         error.debug = args.debug
         if args.output_name and isinstance(error, OperationFailed):
             shell.user_ns[args.output_name] = error.operation
         raise
     finally:
-        if isinstance(face, NotebookReporter):
-            face.finish()
-    if (place := given_target_options(args)) and verb != "config":
-        get_session(shell).last_run = place  # a run that failed, by a mistyped project too, is no example
+        if isinstance(reporter, NotebookReporter):
+            reporter.finish()
+    if (target_options := given_target_options(args)) and verb != "config":
+        get_session(shell).last_run = target_options  # only after success: a failed run may have a mistyped project
     if args.output_name:
         shell.user_ns[args.output_name] = value
         return None
-    if shown.any:
+    if tracker.has_result:
         _keep_silent(shell, value)
     return None if semicolon else value
 
 
-class _Shown:
-    """A face that remembers whether it showed a result; a muted one shows how a run goes, but no result."""
+class _ResultTracker:
+    """A reporter that records whether a result was shown; a muted one shows progress, but no result."""
 
-    def __init__(self, face: Reporter, *, mute: bool) -> None:
-        self.emit = face.emit
-        self.any = False
-        self._face = face
+    def __init__(self, reporter: Reporter, *, mute: bool) -> None:
+        self.emit = reporter.emit
+        self.has_result = False
+        self._reporter = reporter
         self._mute = mute
-        if isinstance(face, NotebookReporter):
-            self.open_form = face.open_form  # a form is no result: it is what was asked for
 
     def show(self, value: Any) -> None:
+        """Show a result, unless muted."""
         if not self._mute:
-            self.any = True
-            self._face.show(value)
+            self.has_result = True
+            self._reporter.show(value)
 
 
 def _keep_silent(shell: Any, value: Any) -> None:
-    """Let the cell end without the value's repr below what was shown of it; `_` and `Out` have it all the same.
+    """Suppress the repr of a value that was already shown; `_` and `Out` are still set.
 
-    IPython puts its own hook back when the cell has ended.
+    IPython restores its own hook at the end of the cell.
     """
-    before, hook = sys.displayhook, shell.displayhook
+    original, hook = sys.displayhook, shell.displayhook
 
-    def once(result: Any) -> None:
+    def update_only(result: Any) -> None:
         if result is not value:
-            before(result)
+            original(result)
         elif result is not None:
             hook.update_user_ns(result)
             hook.fill_exec_result(result)
 
-    sys.displayhook = once
+    sys.displayhook = update_only
 
 
-def build_context(shell: Any, face: Reporter, args: Any) -> Context:
-    """What a command runs with in this shell."""
+def build_context(shell: Any, reporter: Reporter, args: Any) -> Context:
+    """Build the context of a command in a shell."""
     session = get_session(shell)
     context = Context(
-        face,
+        reporter,
         shell.user_ns,
         session.session(),
         last_run=session.last_run,
-        configure=session.configure,
-        follow=_follower(shell, args) if getattr(shell, "kernel", None) is not None else None,
+        set_config=session.configure,
+        watch_operation=_follower(shell, args) if getattr(shell, "kernel", None) is not None else None,
+        open_form=_open_form if getattr(shell, "kernel", None) is not None else None,
     )
-    return dataclasses.replace(context, journal=get_history_log(shell.user_ns, context.data_dir()))
+    return dataclasses.replace(context, history=get_history_log(shell.user_ns, context.data_dir()))
+
+
+def _open_form(request: FormRequest) -> Any:
+    """Show a form in the cell that runs."""
+    from aip_magics.notebook.form import Form
+
+    return Form(request)
 
 
 def _follower(shell: Any, args: Any) -> Callable[[PendingOperation], None]:
-    """Shows an operation that goes on, and puts it into the variable of `-o` again when it is done."""
+    """Return a function that shows a pending operation and updates the variable of `-o` when the operation is done."""
 
-    def ended(operation: Operation) -> None:
-        held = shell.user_ns.get(args.output_name) if args.output_name else None
-        if isinstance(held, Operation) and held.name == operation.name:  # the user may have put it to another use
+    def on_end(operation: Operation) -> None:
+        current = shell.user_ns.get(args.output_name) if args.output_name else None
+        if isinstance(current, Operation) and current.name == operation.name:  # the user may have assigned it anew
             shell.user_ns[args.output_name] = operation
 
     def start(pending: PendingOperation) -> None:
         if not args.quiet:
             from aip_magics.notebook.operation_panel import show_operation
 
-            show_operation(pending, magic_name(args.verb), ended=ended)
+            show_operation(pending, magic_name(args.verb), on_end=on_end)
 
     return start
 

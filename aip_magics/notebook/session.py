@@ -1,4 +1,4 @@
-"""What belongs to one notebook: its language, its journal, and the configuration of the shell that runs it."""
+"""State of one notebook: its language, its history, and the configuration of its shell."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from aip_magics.notebook.configuration import AipMagics, get_session
 
 
 def choose_language(session: AipMagics) -> None:
-    """Say everything in the language of this notebook's user from now on."""
+    """Use the language of the user of this notebook."""
     i18n.use(i18n.choose(os.environ, session.language))
 
 
 def get_history_log(names: Mapping[str, Any], data_dir: Path) -> HistoryLog:
-    """The journal of the notebook that runs: keyed by its path, or by the directory where nobody tells the path."""
-    # Jupyter's server sets the variable, VS Code the name; nbclient and a terminal have neither.
+    """Open the history of the running notebook, keyed by its path, or by the directory if the path is unknown."""
+    # The Jupyter server sets the environment variable, VS Code the name; nbclient and terminals set neither.
     path = os.environ.get("JPY_SESSION_NAME") or names.get("__vsc_ipynb_file__")
     return HistoryLog(data_dir, str(path), now) if path else open_history_log(data_dir)
 
 
 def current_session() -> AipMagics | None:
-    """That of the shell this code runs in; None where there is none."""
+    """The configuration of the current shell; None without a shell."""
     from IPython.core.getipython import get_ipython
 
     shell = get_ipython()

@@ -1,7 +1,7 @@
-"""Values and events as HTML, plain text and JSON. Pure: nothing here prints, reads a clock or knows IPython.
+"""Render values and events as HTML, plain text and JSON, without printing, reading a clock or importing IPython.
 
-A value becomes a Panel (`panels/`), and the panel is drawn: `html.of(value)`, `text.of(value)`; `json.of(value)` needs
-none. A run is a RunState (`state.py`) that events are applied to.
+A value is converted to a Panel (`panels/`), and the panel is drawn: `html.of(value)`, `text.of(value)`;
+`json.of(value)` needs no panel. A run is a RunState (`run_state.py`) that events are applied to.
 """
 
 from aip_magics.render import html, json, text

@@ -1,6 +1,6 @@
-"""What a panel consists of, before it is HTML or text: lines, tables, code.
+"""The parts of a panel, independent of the output format: lines, tables, code.
 
-A panel is built once from a value (`panels/`) and drawn twice (`html.py`, `text.py`): so both always tell the same.
+A panel is built once from a value (`panels/`) and drawn by `html.py` and `text.py`, so both have the same content.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ SIGNS: dict[Tone, str] = {"good": "✔", "bad": "✖", "warn": "⚠", "busy": "�
 
 @dataclasses.dataclass(frozen=True)
 class Span:
-    """A piece of text with a look."""
+    """A piece of text with a style."""
 
     text: str
-    look: TextStyle = "plain"
+    style: TextStyle = "plain"
 
 
 @dataclasses.dataclass(frozen=True)
 class Link:
-    """Text that leads to an address; only `https://` addresses can be followed."""
+    """Text that links to an address; only `https://` addresses become links."""
 
     text: str
     address: str
@@ -32,7 +32,7 @@ class Link:
 
 @dataclasses.dataclass(frozen=True)
 class Mark:
-    """A coloured sign with its word: the word says it all, for whoever sees no colour or hears the page."""
+    """A colored sign and its word; the word alone is sufficient without colors and for screen readers."""
 
     tone: Tone
     word: str
@@ -40,7 +40,7 @@ class Mark:
 
 @dataclasses.dataclass(frozen=True)
 class ProgressBar:
-    """A progress bar of `done` of `total` (> 0). `label` is its name for a screen reader; `text` stands beside it."""
+    """A progress bar of `done` of `total` (> 0), with a `label` for screen readers and a `text` next to the bar."""
 
     done: int
     total: int
@@ -53,14 +53,14 @@ Inline: TypeAlias = str | Span | Link | Mark | ProgressBar
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """One line: its parts stand side by side."""
+    """One line of parts."""
 
     parts: tuple[Inline, ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A row of a table: one Line per column; the lines `below` belong to the row as a whole."""
+    """A row of a table: one Line per column; the lines `below` belong to the whole row."""
 
     cells: tuple[Line, ...]
     below: tuple[Line, ...] = ()
@@ -70,7 +70,7 @@ class Row:
 class Table:
     """A table whose first column names the row.
 
-    `total` counts all rows when not all are here; with `tail` those that are here are the last ones, not the first.
+    `total` counts all rows if `rows` is only a part of them: the first rows or, with `tail`, the last.
     """
 
     caption: str
@@ -81,13 +81,13 @@ class Table:
 
     @property
     def more(self) -> int:
-        """How many rows are not here."""
+        """The number of rows that are not in `rows`."""
         return max(self.total - len(self.rows), 0)
 
 
 @dataclasses.dataclass(frozen=True)
 class Code:
-    """Text that keeps its lines and spaces. `more` counts the lines that were left out."""
+    """Preformatted text. `more` counts the omitted lines."""
 
     text: str
     more: int = 0
@@ -95,7 +95,7 @@ class Code:
 
 @dataclasses.dataclass(frozen=True)
 class Details:
-    """Something that opens on demand; plain text shows it open."""
+    """A collapsible block; plain text shows the block open."""
 
     summary: str
     code: Code
@@ -106,7 +106,7 @@ Block: TypeAlias = Line | Table | Code | Details
 
 @dataclasses.dataclass(frozen=True)
 class Panel:
-    """All that is shown of one value. `label` names the panel; `tone` colours its edge."""
+    """Everything that is shown of a value. `label` names the panel; `tone` colors its edge."""
 
     label: str
     tone: Tone
@@ -114,22 +114,25 @@ class Panel:
 
 
 def line(*parts: Inline) -> Line:
-    """A Line of these parts, without the empty texts."""
+    """Build a Line of these parts, without empty strings."""
     return Line(tuple(part for part in parts if part != ""))
 
 
 def strong(text: str) -> Span:
+    """Build bold text."""
     return Span(text, "strong")
 
 
 def code(text: str) -> Span:
+    """Build monospaced text."""
     return Span(text, "code")
 
 
 def muted(text: str) -> Span:
+    """Build text in a subdued color."""
     return Span(text, "muted")
 
 
 def row(*cells: Inline | Line, below: tuple[Line, ...] = ()) -> Row:
-    """A Row of these cells."""
+    """Build a Row of these cells."""
     return Row(tuple(cell if isinstance(cell, Line) else line(cell) for cell in cells), below)

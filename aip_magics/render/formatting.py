@@ -1,4 +1,4 @@
-"""Numbers and times as short words: `3.4 of 10.0 MB`, `2 min 05 s`, `3 days`."""
+"""Short texts for numbers and times: `3.4 of 10.0 MB`, `2 min 05 s`, `3 days`."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ import unicodedata
 from typing import Literal
 
 from aip_magics.i18n import gettext as _
+from aip_magics.i18n import ngettext
 
-SkippedFile = Literal[
+OmittedKind = Literal[
     "part", "row", "column", "line", "character", "earlier row", "earlier line", "earlier note"
 ]  # fmt: skip
 
 
 def first_line(text: str) -> str:
-    """The first line that says something."""
+    """The first line that is not blank; empty without such a line."""
     return next((line for line in text.splitlines() if line.strip()), "")
 
 
 def duration(seconds: float) -> str:
-    """Seconds as `0.3 s`, `12 s`, `2 min 05 s` or `1 h 02 min`."""
+    """Format seconds as `0.3 s`, `12 s`, `2 min 05 s` or `1 h 02 min`."""
     if seconds < 9.95:
         return f"{max(seconds, 0):.1f} s"
     whole = round(seconds)
@@ -32,55 +33,57 @@ def duration(seconds: float) -> str:
 
 
 def amount(done: int, total: int, unit: str) -> str:
-    """`3.4 of 10.0 MB`, `2 of 5 files`; without a total (0) just what is done."""
+    """Format progress as `3.4 of 10.0 MB` or `2 of 5 files`; without a total (0) only the amount done."""
     if unit == "bytes":
         return _bytes(done, total)
-    shown = f"{done:,}"
     if unit == "files":
-        return _("{done} of {total} files", done=shown, total=f"{total:,}") if total else _("{done} files", done=shown)
+        if total:
+            return _("{done} of {total} files", done=f"{done:,}", total=f"{total:,}")
+        return ngettext("{number} file", "{number} files", done)
     if total:
-        return _("{done} of {total} instances", done=shown, total=f"{total:,}")
-    return _("{done} instances", done=shown)
+        return _("{done} of {total} instances", done=f"{done:,}", total=f"{total:,}")
+    return ngettext("{number} instance", "{number} instances", done)
 
 
 def age(created: str | None, now: float) -> str:
-    """How long ago an RFC 3339 time was, seen from `now` (seconds since the epoch); empty when it is not a time."""
+    """Format the age of an RFC 3339 time at `now` (seconds since the epoch); empty for an invalid time."""
     try:
         then = datetime.datetime.fromisoformat(re.sub(r"(\.\d+)?Z$", "+00:00", created or "")).timestamp()
     except (ValueError, OverflowError):
         return ""
     seconds = max(now - then, 0)
     if seconds >= 86400:
-        return counted(int(seconds // 86400), _("1 day"), _("{count} days"))
+        return ngettext("{number} day", "{number} days", int(seconds // 86400))
     if seconds >= 3600:
-        return counted(int(seconds // 3600), _("1 hour"), _("{count} hours"))
+        return ngettext("{number} hour", "{number} hours", int(seconds // 3600))
     if seconds >= 60:
-        return counted(int(seconds // 60), _("1 minute"), _("{count} minutes"))
-    return counted(int(seconds), _("1 second"), _("{count} seconds"))
+        return ngettext("{number} minute", "{number} minutes", int(seconds // 60))
+    return ngettext("{number} second", "{number} seconds", int(seconds))
 
 
-def counted(count: int, one: str, many: str) -> str:
-    """`one`, or `many` with the number in the place of its `{count}`: `1 file`, `2 files`."""
-    return one if count == 1 else many.format(count=f"{count:,}")
-
-
-def skipped_files(count: int, what: SkippedFile) -> str:
-    """How much is not shown: `1 more row`, `3 earlier lines`."""
-    texts: dict[SkippedFile, tuple[str, str]] = {
-        "part": (_("1 more part"), _("{count} more parts")),
-        "row": (_("1 more row"), _("{count} more rows")),
-        "column": (_("1 more column"), _("{count} more columns")),
-        "line": (_("1 more line"), _("{count} more lines")),
-        "character": (_("1 character"), _("{count} characters")),
-        "earlier row": (_("1 earlier row"), _("{count} earlier rows")),
-        "earlier line": (_("1 earlier line"), _("{count} earlier lines")),
-        "earlier note": (_("1 earlier note"), _("{count} earlier notes")),
-    }
-    return counted(count, *texts[what])
+def describe_omitted(count: int, kind: OmittedKind) -> str:
+    """The number of items that are not shown: `1 more row`, `3 earlier lines`."""
+    match kind:
+        case "part":
+            return ngettext("{number} more part", "{number} more parts", count)
+        case "row":
+            return ngettext("{number} more row", "{number} more rows", count)
+        case "column":
+            return ngettext("{number} more column", "{number} more columns", count)
+        case "line":
+            return ngettext("{number} more line", "{number} more lines", count)
+        case "character":
+            return ngettext("{number} character", "{number} characters", count)
+        case "earlier row":
+            return ngettext("{number} earlier row", "{number} earlier rows", count)
+        case "earlier line":
+            return ngettext("{number} earlier line", "{number} earlier lines", count)
+        case "earlier note":
+            return ngettext("{number} earlier note", "{number} earlier notes", count)
 
 
 def status(word: str) -> str:
-    """How something stands, in the language in use; a word that is none of ours stays."""
+    """Translate a status; an unknown status is not changed."""
     texts = {
         "running": _("running"),
         "done": _("done"),
@@ -93,7 +96,7 @@ def status(word: str) -> str:
 
 
 def width(text: str) -> int:
-    """Columns that the text takes in a terminal: Korean letters take two, combining marks none."""
+    """The width of the text in a terminal, in columns: two per Korean letter, none per combining mark."""
     return len(text) if text.isascii() else sum(_columns(char) for char in text)
 
 

@@ -1,8 +1,8 @@
-"""Panels as HTML that lasts: no script, no style sheet, no widget, nothing loaded; at most 4 kB.
+"""Render panels as static HTML of at most 4 kB: no script, no style sheet, no widget, no external resource.
 
-Readable with every style stripped (an untrusted notebook, GitHub), and in light and dark themes: text keeps the colour
-of the page, only signs and edges are coloured. JupyterLab aligns cells to the right and strips `style` from nothing
-else, so each text cell says `text-align:left` itself.
+The HTML is readable without styles (untrusted notebooks, GitHub) and in light and dark themes: text has the color of
+the page, only signs and edges are colored. JupyterLab aligns table cells to the right, so each cell sets
+`text-align:left`.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ from aip_magics.render.blocks import (
 from aip_magics.render.elements import Html, clip, el, escape, join, size
 
 MAX_BYTES = 4096
-MAX_ROWS = 60  # no panel of 4 kB holds more: nothing beyond is even looked at
+MAX_ROWS = 60  # a panel of 4 kB has no space for more; further rows are not converted
 
 MAX_ADDRESS = 300
-MIN_CODE_BYTES = 240  # of a line of its own, however little else is drawn: half a command is of no use
+MIN_CODE_BYTES = 240  # of code in a line of its own, whatever else is omitted: half a command is useless
 
-# As the service names them: `projects/P/operations/create_iris_v1-1795438005632`, or the last part alone.
+# Operation names of the service: `projects/P/operations/create_iris_v1-1795438005632`, or the last part alone.
 _OPERATION = re.compile(r"(?:projects/[^\s/]+/operations/)?\b[a-z]+_[\w.-]+-\d{10,}")
 
 LEFT = "text-align:left"
-# Exported pages give `pre` the font of the page and break its words anywhere: a command is to be read and copied.
+# Exported pages set `pre` in the font of the page and break words anywhere; commands must stay readable.
 CODE = LEFT + ";font-family:var(--jp-code-font-family,monospace);word-break:normal"
 NO_BREAK = "\u00a0"
-LONG_WORD = 30  # characters: a longer one may be broken anywhere, else it makes its table wider than the page
-COLOURS: dict[Tone, str] = {
+LONG_WORD = 30  # characters; a longer word may break anywhere, otherwise its table gets wider than the page
+COLORS: dict[Tone, str] = {
     "good": "var(--jp-success-color0,#2e8b3d)",
     "bad": "var(--jp-error-color0,#d9363e)",
     "warn": "var(--jp-warn-color0,#c77700)",
@@ -54,18 +54,18 @@ COLOURS: dict[Tone, str] = {
     "idle": "var(--jp-ui-font-color2,#808080)",
     "away": "var(--jp-info-color0,#1a8a9a)",
 }
-BAR = "width:10em;vertical-align:middle;accent-color:" + COLOURS["busy"]
-LINK = "color:var(--jp-content-link-color,inherit)"  # a browser's own blue cannot be read on black
+BAR = "width:10em;vertical-align:middle;accent-color:" + COLORS["busy"]
+LINK = "color:var(--jp-content-link-color,inherit)"  # the default blue of browsers is unreadable on black
 MUTED = "color:var(--jp-ui-font-color2,inherit)"
 FRAME = "border-left:3px solid {};padding-left:.8em;overflow-wrap:anywhere"
-# JupyterLab centres tables and gives them a margin below; `fixed` would cut the columns to equal widths.
-# `break-word` keeps short words whole: `anywhere` of the frame lets a browser make columns of one letter's width.
+# JupyterLab centers tables and adds a margin below; `fixed` would make all columns equally wide.
+# `break-word` keeps short words whole: with `anywhere` of the frame, browsers make columns of one letter.
 TABLE = "margin:.2em 0;border-collapse:collapse;table-layout:auto;overflow-wrap:break-word"
 
 
 @dataclasses.dataclass(frozen=True)
 class _Limit:
-    """How much of a panel is drawn: `bytes` of each text, `lines` of code, `below` a row."""
+    """The limits of a drawn panel: `bytes` of each text, `lines` of code, `below` a row."""
 
     blocks: int
     rows: int
@@ -75,7 +75,7 @@ class _Limit:
     below: int
 
 
-# From all to nearly nothing: the first that fits in MOST_BYTES is taken.
+# From generous to strict: the first that fits in MAX_BYTES is used.
 _LIMITS = (
     _Limit(blocks=80, rows=60, columns=40, bytes=1200, lines=80, below=8),
     _Limit(blocks=60, rows=40, columns=24, bytes=600, lines=50, below=8),
@@ -84,7 +84,7 @@ _LIMITS = (
     _Limit(blocks=30, rows=16, columns=8, bytes=160, lines=20, below=3),
     _Limit(blocks=22, rows=12, columns=7, bytes=110, lines=14, below=2),
     _Limit(blocks=22, rows=12, columns=7, bytes=110, lines=14, below=1),
-    _Limit(blocks=22, rows=12, columns=7, bytes=80, lines=14, below=1),  # eleven steps are a usual deployment
+    _Limit(blocks=22, rows=12, columns=7, bytes=80, lines=14, below=1),  # a usual deployment has eleven steps
     _Limit(blocks=16, rows=8, columns=6, bytes=80, lines=9, below=2),
     _Limit(blocks=16, rows=8, columns=6, bytes=80, lines=9, below=1),
     _Limit(blocks=12, rows=5, columns=5, bytes=60, lines=6, below=1),
@@ -93,27 +93,28 @@ _LIMITS = (
 
 
 def of(value: Any, *, now: float | None = None) -> str:
-    """The value as one HTML panel of at most 4096 bytes.
+    """Render a value as an HTML panel of at most 4096 bytes.
 
-    `now`, in seconds since the epoch, turns creation times in lists into ages. Takes a Version, Model or Operation, a
-    list of them, a reply with `predictions` (and `instances`, if known), an error, a RunState, findings, a plan;
-    anything else is shown as its JSON.
+    Args:
+        value: A Version, Model or Operation, a list of these, a response with `predictions` (and `instances`, if
+            known), an error, a RunState, findings, a plan; any other value is shown as JSON.
+        now: Seconds since the epoch; lists then show ages instead of creation times.
     """
-    return draw(panels.panel(value, now=now, most=MAX_ROWS))
+    return draw(panels.panel(value, now=now, max_rows=MAX_ROWS))
 
 
 def draw(panel: Panel) -> str:
-    """The panel as HTML, as much of it as fits in 4096 bytes."""
+    """Render a panel as HTML, shortened to 4096 bytes."""
     for limit in _LIMITS:
         drawn = _frame(panel, _blocks(panel, limit))
         if len(drawn.encode()) <= MAX_BYTES:
             return drawn
-    return _frame(panel, el("p", _("{label} is too large to be shown here.", label=clip(panel.label, 400))))
+    return _frame(panel, el("p", _("{label} is too large to display.", label=clip(panel.label, 400))))
 
 
 def _frame(panel: Panel, inner: Html) -> Html:
     label = clip(panel.label, 200)
-    return el("div", inner, role="group", aria_label=label, style=FRAME.format(COLOURS[panel.tone]))
+    return el("div", inner, role="group", aria_label=label, style=FRAME.format(COLORS[panel.tone]))
 
 
 def _blocks(panel: Panel, limit: _Limit) -> Html:
@@ -124,7 +125,7 @@ def _blocks(panel: Panel, limit: _Limit) -> Html:
 
 def _block(block: Block, limit: _Limit) -> Html:
     if isinstance(block, Line):
-        return el("div", _line(block, limit, least_code=MIN_CODE_BYTES))
+        return el("div", _line(block, limit, min_code_bytes=MIN_CODE_BYTES))
     if isinstance(block, Table):
         return _table(block, limit)
     if isinstance(block, Details):
@@ -132,15 +133,15 @@ def _block(block: Block, limit: _Limit) -> Html:
     return _code(block, limit)
 
 
-def _line(line: Line, limit: _Limit, *, least_code: int = 0) -> Html:
-    return Html(" ".join(_inline(part, limit, max(limit.bytes, least_code)) for part in line.parts))
+def _line(line: Line, limit: _Limit, *, min_code_bytes: int = 0) -> Html:
+    return Html(" ".join(_inline(part, limit, max(limit.bytes, min_code_bytes)) for part in line.parts))
 
 
 def _inline(part: Inline, limit: _Limit, code: int) -> Html:
     if isinstance(part, str):
         return escape(_clip(part, limit.bytes))
     if isinstance(part, Mark):
-        sign = el("span", SIGNS[part.tone], aria_hidden="true", style=f"color:{COLOURS[part.tone]}")
+        sign = el("span", SIGNS[part.tone], aria_hidden="true", style=f"color:{COLORS[part.tone]}")
         return join(sign, NO_BREAK, part.word)
     if isinstance(part, ProgressBar):
         label = clip(part.label, limit.bytes) or _("progress")
@@ -152,20 +153,19 @@ def _inline(part: Inline, limit: _Limit, code: int) -> Html:
 def _link(link: Link, limit: _Limit) -> Html:
     text = clip(link.text, limit.bytes)
     address = printable(link.address)
-    if not address.startswith("https://") or size(address) > min(
-        MAX_ADDRESS, 2 * limit.bytes
-    ):  # half an address leads nowhere
+    max_bytes = min(MAX_ADDRESS, 2 * limit.bytes)  # a shortened address would be useless
+    if not address.startswith("https://") or size(address) > max_bytes:
         return escape(text)
     return el("a", text, href=address, style=LINK)
 
 
 def _span(span: Span, limit: _Limit, code: int) -> Html:
-    text = _clip(span.text, code if span.look == "code" else limit.bytes)
-    if span.look == "strong":
+    text = _clip(span.text, code if span.style == "code" else limit.bytes)
+    if span.style == "strong":
         return el("b", text)
-    if span.look == "code":
+    if span.style == "code":
         return el("code", text)
-    return el("span", text, style=MUTED) if span.look == "muted" else escape(text)
+    return el("span", text, style=MUTED) if span.style == "muted" else escape(text)
 
 
 def _table(table: Table, limit: _Limit) -> Html:
@@ -203,7 +203,7 @@ def _row(row: Row, columns: int, limit: _Limit) -> Html:
 
 
 def _cell(cell: Line, limit: _Limit) -> Html:
-    """The cell; a short one with a mark on one line: a number apart from its unit makes every row two lines high."""
+    """Render a cell. A short cell with a mark does not wrap, because a wrapped unit would double the height of rows."""
     texts = [_text(part) for part in cell.parts]
     if not any(isinstance(part, Mark) for part in cell.parts) or sum(map(len, texts)) > LONG_WORD:
         return _line(cell, limit)
@@ -216,12 +216,12 @@ def _cell_style(cell: Line) -> str:
     return LEFT + ";overflow-wrap:anywhere" if long else LEFT
 
 
-def _clip(text: str, most: int) -> str:
-    """The text, cut as `clip` does, but not before the end of an operation's name: that is there to be copied."""
+def _clip(text: str, max_bytes: int) -> str:
+    """Shorten the text like `clip`, but keep the name of an operation whole, because users copy the name."""
     if named := _OPERATION.search(text):
         least = size(text[: named.end()])
-        most = max(most, least) if least <= MIN_CODE_BYTES else most
-    return clip(text, most)
+        max_bytes = max(max_bytes, least) if least <= MIN_CODE_BYTES else max_bytes
+    return clip(text, max_bytes)
 
 
 def _text(part: Inline) -> str:
@@ -234,12 +234,12 @@ def _code(code: Code, limit: _Limit) -> Html:
     lines = code.text.splitlines()
     shown = "\n".join(clip(line, limit.bytes) for line in lines[: limit.lines])
     left = code.more + len(lines) - min(len(lines), limit.lines)
-    return el("pre", shown, *([f"\n… {formatting.skipped_files(left, 'line')}"] if left else []), style=CODE)
+    return el("pre", shown, *([f"\n… {formatting.describe_omitted(left, 'line')}"] if left else []), style=CODE)
 
 
 def _details(details: Details, limit: _Limit) -> Html:
     return el("details", el("summary", clip(details.summary, limit.bytes)), _code(details.code, limit))
 
 
-def _more(count: int, what: formatting.SkippedFile) -> Html:
-    return el("i", formatting.skipped_files(count, what))
+def _more(count: int, what: formatting.OmittedKind) -> Html:
+    return el("i", formatting.describe_omitted(count, what))

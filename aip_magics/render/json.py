@@ -1,4 +1,4 @@
-"""Events and values as JSON, for `--format json` and logs."""
+"""Convert events and values to JSON, for `--format json` and logs."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ SHORT_LINE = 72
 
 
 def event_json(event: Event) -> dict[str, Any]:
-    """The event as one JSON object: `event` is its kind (`stepStarted`, `progress` …), the rest its fields."""
+    """Convert an event to a JSON object: `event` is its kind (`stepStarted`, `progress` …), the rest its fields."""
     kind = type(event).__name__
     fields = {field.name: to_json(getattr(event, field.name)) for field in dataclasses.fields(event)}
     return {"event": kind[0].lower() + kind[1:], **fields}
 
 
 def to_json(value: Any) -> Any:
-    """The value as what `json.dumps` takes.
+    """Convert a value to data for `json.dumps`.
 
-    Resources and errors write themselves, dataclasses become objects of their fields, arrays lists. Not-a-number and
-    infinities become the strings that protocol buffers use. Something with no JSON form is named by its type.
+    Resources and errors have a conversion of their own; dataclasses become objects of their fields, arrays lists.
+    Not-a-number and infinities become the strings of protocol buffers. A value without a JSON form becomes the name of
+    its type.
     """
     if value is None or isinstance(value, (bool, str)):
         return value.value if isinstance(value, enum.Enum) else value
     if isinstance(value, AipError):
         return _error(value)
-    for wanted, convert in _CONVERTERS:
-        if isinstance(value, wanted):
+    for expected, convert in _CONVERTERS:
+        if isinstance(value, expected):
             return convert(value)
     return _by_method(value)
 
@@ -45,12 +46,12 @@ of = to_json
 
 
 def dumps(data: Any, indent: int | None = None) -> str:
-    """JSON text of what is JSON already, fit for a terminal: what drives one, or is not seen, is escaped."""
+    """Serialize JSON data; control characters and invisible characters are escaped for terminals."""
     return escaped(json.dumps(data, ensure_ascii=False, indent=indent))
 
 
 def pretty(value: Any, indent: str = "") -> str:
-    """The value as JSON text for people: what is short stays on one line, the rest has a line per member."""
+    """Serialize a value as readable JSON: short objects and lists on one line, others with a line per member."""
     return _pretty(to_json(value), indent)
 
 
@@ -87,7 +88,7 @@ def _object(value: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _by_method(value: Any) -> Any:
-    for method in ("to_json", "tolist"):  # our resources; NumPy's arrays and scalars
+    for method in ("to_json", "tolist"):  # our resources; arrays and scalars of NumPy
         if callable(write := getattr(value, method, None)) and not isinstance(value, type):
             return to_json(write())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

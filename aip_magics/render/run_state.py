@@ -1,4 +1,4 @@
-"""A run as it looks now: what all its events so far add up to."""
+"""The current state of a run, computed from its events."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from aip_magics.render import formatting
 Status = Literal["running", "done", "skipped", "failed", "detached"]
 RunStatus = Literal["running", "done", "failed", "detached"]
 
-MAX_NOTES = 50  # a worker may log without end; the whole log is the journal's business
+MAX_NOTES = 50  # the log of a worker may be endless
 
 
 @dataclasses.dataclass(frozen=True)
 class StepRow:
-    """One step. `started` is on the clock of `RunState.now`; `elapsed` is set, in seconds, when the step has ended.
+    """One step of a run.
 
-    `summary` is the outcome in one line: what was made, why it was skipped, what failed, how to wait again.
+    `started` is a time of the clock of `RunState.now`; `elapsed` is set, in seconds, when the step has ended. `summary`
+    is the outcome in one line: the result, the reason for skipping, the failure, or how to wait again.
     """
 
     id: str
@@ -35,17 +36,17 @@ class StepRow:
     progress: Progress | None = None
 
     def ended(self, status: Status, now: float, summary: str) -> StepRow:
-        """The row of this step after its end."""
+        """Return the row of the ended step."""
         elapsed = max(now - self.started, 0.0)
         return dataclasses.replace(self, status=status, elapsed=elapsed, summary=summary, progress=None)
 
 
 @dataclasses.dataclass(frozen=True)
 class RunState:
-    """The rows of the steps in the order in which they began, and how the run stands as a whole.
+    """The rows of the steps in the order of their start, and the status of the run.
 
-    Pure: the face says what time it is, in seconds on any clock that does not go back. Events may come in any order:
-    a step that was never announced gets a row named by its id.
+    Immutable: the reporter passes the time, in seconds of any monotonic clock. Events may arrive in any order; a step
+    without a StepStarted event gets a row with its id as the title.
     """
 
     title: str = ""
@@ -54,22 +55,22 @@ class RunState:
     error: AipError | None = None
     started: float | None = None
     now: float = 0.0
-    operation: str = ""  # set when detached: the operation that goes on
-    reattach: str = ""  # and the line that waits for it again
+    operation: str = ""  # set when detached: the operation that is still running
+    reattach: str = ""  # set when detached: the line that waits for the operation
 
     def apply(self, event: Event, now: float) -> RunState:
-        """The state after this event, which came at `now`."""
+        """Return the state after an event that arrived at `now`."""
         change = _CHANGES.get(type(event))
         state = self.at(now)
         return change(state, event) if change else state
 
     def at(self, now: float) -> RunState:
-        """The same state at a later time: what runs has run longer (a heartbeat)."""
+        """Return the same state at a later time (a heartbeat)."""
         started = now if self.started is None else self.started
         return dataclasses.replace(self, started=started, now=max(now, self.now if self.started is not None else now))
 
     def finished(self, now: float) -> RunState:
-        """The state after the last event: done, unless it failed or was detached."""
+        """Return the state after the last event: done, unless the run failed or was detached."""
         state = self.at(now)
         return dataclasses.replace(state, status="done") if state.status == "running" else state
 
@@ -79,11 +80,11 @@ class RunState:
         return self.now - self.started if self.started is not None else 0.0
 
     def seconds(self, row: StepRow) -> float:
-        """How long the step took, or has taken so far."""
+        """The duration of a step, so far if the step is running."""
         return row.elapsed if row.elapsed is not None else max(self.now - row.started, 0.0)
 
     def row(self, step: str) -> StepRow | None:
-        """The row of this step, if it has one."""
+        """The row of this step; None without a row."""
         return next((row for row in self.rows if row.id == step), None)
 
     def _with(self, row: StepRow) -> RunState:
@@ -96,12 +97,12 @@ class RunState:
 
 
 def _started(state: RunState, event: StepStarted) -> RunState:
-    # A step that begins again (a retry) starts its clock anew and keeps its notes.
+    # A step that starts again (a retry) restarts its clock and keeps its notes.
     row = state._row(event.step)
-    fresh = dataclasses.replace(
+    restarted = dataclasses.replace(
         row, title=event.title, status="running", started=state.now, elapsed=None, summary="", progress=None
     )
-    return state._with(fresh)
+    return state._with(restarted)
 
 
 def _progress(state: RunState, event: Progress) -> RunState:
@@ -114,7 +115,7 @@ def _note(state: RunState, event: Note) -> RunState:
     notes = (*row.notes, event)
     if len(notes) <= MAX_NOTES:
         return state._with(dataclasses.replace(row, notes=notes))
-    # Warnings stay longest.
+    # Warnings are dropped last.
     drop = next((i for i, note in enumerate(notes) if note.level == "info"), 0)
     kept = notes[:drop] + notes[drop + 1 :]
     return state._with(dataclasses.replace(row, notes=kept, dropped_notes=row.dropped_notes + 1))
@@ -134,7 +135,9 @@ def _failed(state: RunState, event: Failed) -> RunState:
 
 
 def _detached(state: RunState, event: Detached) -> RunState:
-    row = state._row(event.step).ended("detached", state.now, _("{operation} goes on", operation=event.operation))
+    row = state._row(event.step).ended(
+        "detached", state.now, _("{operation} is still running", operation=event.operation)
+    )
     return dataclasses.replace(state._with(row), status="detached", operation=event.operation, reattach=event.reattach)
 
 

@@ -1,4 +1,4 @@
-"""Events and values as plain text: for terminals, and as the `text/plain` beside each HTML panel."""
+"""Render events and values as plain text, for terminals and for the `text/plain` of each HTML panel."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from aip_magics.events import Detached, Event, Failed, Note, Progress, StepFinished, StepSkipped, StepStarted
 from aip_magics.i18n import gettext as _
 from aip_magics.printable import block, one_line
-from aip_magics.render import formatting, panels, shapes
+from aip_magics.render import formatting, panels
 from aip_magics.render.blocks import (
     SIGNS,
     Block,
@@ -23,6 +23,7 @@ from aip_magics.render.blocks import (
     Span,
     Table,
 )
+from aip_magics.render.panel_kind import get_panel_kind
 from aip_magics.render.run_state import RunState
 
 BAR_WIDTH = 20
@@ -30,55 +31,63 @@ GAP = "  "
 
 
 def of(value: Any, *, now: float | None = None, rows: int | None = None) -> str:
-    """The value as plain text without a line end at its end; takes what `html.of` takes.
+    """Render a value as plain text without a trailing line end.
 
-    A Version, Model or Operation is YAML, line for line as gcloud describes it. `rows` bounds the rows of a table.
+    A Version, Model or Operation is rendered as YAML, line for line like the output of gcloud.
+
+    Args:
+        value: Any value that `html.of` accepts.
+        now: Seconds since the epoch; lists then show ages instead of creation times.
+        rows: The maximum number of rows of a table.
     """
     if isinstance(value, str):
         return "\n".join(block(value))
-    kind = shapes.kind(value)
+    kind = get_panel_kind(value)
     if kind in ("version", "model", "operation"):
         return describe(value)
     if kind == "served":
         return describe(value.version)
-    return draw(panels.panel(value, now=now, most=rows))
+    return draw(panels.panel(value, now=now, max_rows=rows))
 
 
 def aside(value: Any) -> str:
-    """Lines that belong to the value but not into its text: who serves a version, and how, is no part of its YAML."""
-    if shapes.kind(value) != "served":
+    """Remarks on a value that are not part of its text: the runtime of a version is not part of its YAML."""
+    if get_panel_kind(value) != "served":
         return ""
     from aip_magics.render.panels.describe import protection, served_by
 
-    told = (served_by(value.runtime), protection(value.runtime))
-    return "\n".join(one_line(text) for text in told if text)
+    remarks = (served_by(value.runtime), protection(value.runtime))
+    return "\n".join(one_line(remark) for remark in remarks if remark)
 
 
 def describe(resource: Any) -> str:
-    """The resource as YAML with sorted keys, as `gcloud ai-platform … describe` prints it."""
-    from aip_magics.render import yaml  # PyYAML is loaded by whoever describes something
+    """Render a resource as YAML with sorted keys, as printed by `gcloud ai-platform … describe`."""
+    from aip_magics.render import yaml  # PyYAML is loaded on first use
 
     return yaml.dump(resource).rstrip("\n")
 
 
 def progress_text(state: RunState) -> str:
-    """The run as it stands, one line per step: the plain twin of the progress panel."""
+    """Render a run, one line per step: the text version of the progress panel."""
     return of(state)
 
 
 def event_line(event: Event, elapsed: float) -> str | None:
-    """One line for a change of state, `elapsed` seconds into the run; None for what changes too often (Progress)."""
-    told = _described(event)
-    return None if told is None else f"[{formatting.duration(elapsed):>8}] {one_line(told)}"
+    """Format a change of state in one line; None for frequent events (Progress).
+
+    `elapsed` is the time since the start of the run, in seconds.
+    """
+    description = _describe_event(event)
+    return None if description is None else f"[{formatting.duration(elapsed):>8}] {one_line(description)}"
 
 
 def progress_line(event: Progress, elapsed: float) -> str:
-    """One line for how far a step is; for a face that shows one now and then."""
-    told = f"{event.step}: {formatting.amount(event.done, event.total, event.unit)}"
-    return f"[{formatting.duration(elapsed):>8}] {one_line(f'{told}, {event.note}' if event.note else told)}"
+    """Format the progress of a step in one line."""
+    progress = f"{event.step}: {formatting.amount(event.done, event.total, event.unit)}"
+    return f"[{formatting.duration(elapsed):>8}] {one_line(f'{progress}, {event.note}' if event.note else progress)}"
 
 
-def _described(event: Event) -> str | None:
+def _describe_event(event: Event) -> str | None:
     if isinstance(event, StepStarted):
         return f"{SIGNS['busy']} {event.title}"
     if isinstance(event, StepFinished):
@@ -93,15 +102,15 @@ def _described(event: Event) -> str | None:
             f"{SIGNS['bad']} {event.step}: {formatting.status('failed')}: {formatting.first_line(event.error.message)}"
         )
     if isinstance(event, Detached):
-        told = _(
-            "{operation} goes on by itself; wait for it again: {line}", operation=event.operation, line=event.reattach
+        message = _(
+            "{operation} is still running; run {line} to wait for it", operation=event.operation, line=event.reattach
         )
-        return f"{SIGNS['away']} {told}"
+        return f"{SIGNS['away']} {message}"
     return None
 
 
 def draw(panel: Panel) -> str:
-    """The panel as plain text."""
+    """Render a panel as plain text."""
     return "\n".join("\n".join(_block(block)) for block in panel.blocks)
 
 
@@ -132,7 +141,7 @@ def _inline(part: Inline) -> str:
 
 def _code(code: Code) -> list[str]:
     lines = block(code.text, "  ") if code.text else []
-    return [*lines, f"  … {formatting.skipped_files(code.more, 'line')}"] if code.more else lines
+    return [*lines, f"  … {formatting.describe_omitted(code.more, 'line')}"] if code.more else lines
 
 
 def _table(table: Table) -> list[str]:
@@ -143,8 +152,8 @@ def _table(table: Table) -> list[str]:
     for row, cells in zip(table.rows, drawn, strict=True):
         lines += [_columns(cells, widths), *_below(row)]
     if table.more:
-        told = f"… {formatting.skipped_files(table.more, 'earlier row' if table.tail else 'row')}"
-        lines.insert(1 if table.tail else len(lines), told)
+        omitted = f"… {formatting.describe_omitted(table.more, 'earlier row' if table.tail else 'row')}"
+        lines.insert(1 if table.tail else len(lines), omitted)
     return [one_line(table.caption), *lines] if table.caption else lines
 
 

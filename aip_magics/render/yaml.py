@@ -1,11 +1,11 @@
-"""YAML line for line as gcloud prints it (`gcloud ai-platform versions describe`).
+"""Render YAML line for line like gcloud (`gcloud ai-platform versions describe`).
 
-gcloud writes with ruamel in YAML 1.2: keys sorted, lists not indented, long text folded at 80 columns, text of several
-lines as a literal block, `'3.7'` quoted because it reads as a number, but `yes` and `1:30` not. Source: gcloud's
-core/resource/yaml_printer.py; compared with its output in tests/render/test_render_yaml.py. Unlike gcloud, text with
-control and invisible characters is always quoted, and they are escaped: theirs reach the terminal raw.
+gcloud uses ruamel with YAML 1.2: keys sorted, lists not indented, long text folded at 80 columns, text of several lines
+as a literal block, `'3.7'` quoted because 3.7 would be a number, but `yes` and `1:30` unquoted. Source: gcloud's
+core/resource/yaml_printer.py; tests/render/test_render_yaml.py compares the output. Unlike gcloud, control and
+invisible characters are escaped, and text that contains any is quoted.
 
-Import this module where it is used: it loads PyYAML.
+Import this module on first use: the module loads PyYAML.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from aip_magics.printable import UNSAFE, printable
 from aip_magics.render import json as as_json
 from aip_magics.spec import Int64, Model, OperationMetadata, Resource, Version
 
-_RESOLVERS = [  # YAML 1.2, as in ruamel: what plain text would be read as
+_RESOLVERS = [  # the types that YAML 1.2, as in ruamel, gives to plain text
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     (
         "float",
@@ -48,18 +48,18 @@ _UNPRINTABLE = re.compile(
 class _Dumper(yaml.SafeDumper):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own form
 
-    def ignore_aliases(self, _: Any) -> bool:  # the same labels twice are written twice, not as `&id001`
+    def ignore_aliases(self, _: Any) -> bool:  # repeated labels are written twice, not as `&id001`
         return True
 
     def choose_scalar_style(self) -> Any:
         event = self.event
         if not isinstance(event, yaml.ScalarEvent):
             return super().choose_scalar_style()
-        # `_text` has decided what is a literal block; PyYAML alone would refuse spaces before a line end, and tabs.
+        # `_text` decides about literal blocks; PyYAML would refuse spaces before a line end, and tabs.
         if event.style == "|" and not self.flow_level and not self.simple_key_context:
             return "|"
         style = super().choose_scalar_style()
-        # ruamel doubles no apostrophe: it takes the other quotes.
+        # ruamel does not double apostrophes but uses double quotes.
         return '"' if style == "'" and "'" in event.value else style
 
 
@@ -68,20 +68,20 @@ for _tag, _pattern, _first in _RESOLVERS:
 
 
 def dump(value: Any) -> str:
-    """The value as gcloud prints it, ending with a line end. A Resource is written as the API's object."""
+    """Render a value like gcloud, with a trailing line end. A Resource is written as the object of the API."""
     text: str = yaml.dump(
         tree(value), Dumper=_Dumper, default_flow_style=False, allow_unicode=True, sort_keys=True, width=80
     )
-    # What PyYAML takes for printable stands between double quotes, where YAML knows the same escapes.
+    # Unsafe characters that PyYAML considers printable are in double quotes, where YAML has the same escapes.
     return printable(text)
 
 
 def tree(value: Any, in_metadata: bool = False) -> Any:
-    """The value as objects, lists and scalars. Empty lists of a resource are left out: the API does not have them."""
+    """Convert a value to objects, lists and scalars, without empty lists of a resource, which the API omits."""
     if isinstance(value, Resource):
-        # What is written but no attribute came with the reply: members that the API leaves open, like `@type`.
+        # Members without an attribute are those that the API does not define, such as `@type`.
         members = {name: getattr(value, name, written) for name, written in value.to_json().items()}
-        # gcloud reads an etag as bytes and writes them in the other alphabet; in an operation's metadata it is a text.
+        # gcloud decodes an etag and encodes the bytes in the URL-safe alphabet, except in the metadata of an operation.
         if isinstance(value, (Model, Version)) and value.etag and not in_metadata:
             members["etag"] = value.etag.translate(_URL_SAFE)
         in_metadata = in_metadata or isinstance(value, OperationMetadata)

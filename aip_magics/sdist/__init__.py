@@ -1,8 +1,8 @@
-"""A source distribution from plain modules: what `packageUris` takes, without anyone writing a setup.py.
+"""Build a source distribution for `packageUris` from plain modules, without a setup.py by hand.
 
 ::
 
-    package ─► collect (the files) ─► inspect (syntax and imports, by their text) ─► write (the same bytes every time)
+    package ─► collect (find the files) ─► lint (syntax and imports, by their text) ─► write (reproducible archive)
 """
 
 from __future__ import annotations

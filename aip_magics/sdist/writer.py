@@ -1,4 +1,4 @@
-"""Write a source distribution. The same files give the same bytes: what is named by its content moves only once."""
+"""Write a reproducible source distribution: unchanged code keeps its digest and is not uploaded again."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from aip_magics.errors import InputError
 from aip_magics.i18n import gettext as _
 from aip_magics.sdist.sources import Sources
 
-_TIME = 315532800  # 1980-01-01: wheels are zip files, which know nothing earlier
+_TIME = 315532800  # 1980-01-01, the earliest time that a wheel (a zip file) can hold
 
 
-def write(sources: Sources, name: str, version: str, folder: Path) -> Path:
-    """`folder/NAME-VERSION.tar.gz`, with a setup.py of its own. InputError where it cannot be written."""
-    # The file name of PEP 625: pip and the service know it by that.
+def write(sources: Sources, name: str, version: str, directory: Path) -> Path:
+    """Write `directory/NAME-VERSION.tar.gz` with a generated setup.py. InputError if the file cannot be written."""
+    # pip and the service expect the file name of PEP 625.
     base = f"{name.lower().replace('-', '_').replace('.', '_')}-{version}"
     members = {"PKG-INFO": _pkg_info(name, version), "setup.py": _setup(sources, name, version)}
     members |= {member: path.read_bytes() for member, path in sources.files.items()}
-    made = folder / f"{base}.tar.gz"
+    archive = directory / f"{base}.tar.gz"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor, scratch = tempfile.mkstemp(prefix=".aip-", dir=folder)
+        directory.mkdir(parents=True, exist_ok=True)
+        descriptor, scratch = tempfile.mkstemp(prefix=".aip-", dir=directory)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(_packed({f"{base}/{member}": content for member, content in members.items()}))
+                file.write(_pack({f"{base}/{member}": content for member, content in members.items()}))
             os.chmod(scratch, 0o644)
-            os.replace(scratch, made)
+            os.replace(scratch, archive)
         except BaseException:
             os.unlink(scratch)
             raise
     except OSError as error:
         raise InputError(
-            _("the package cannot be written: {strerror}", strerror=error.strerror),
-            where=str(made),
-            fix=_("--output DIR"),
+            _("could not write the package: {strerror}", strerror=error.strerror),
+            where=str(archive),
+            fix=_("use --output DIR with a writable directory"),
         ) from None
-    return made
+    return archive
 
 
-def _packed(members: dict[str, bytes]) -> bytes:
+def _pack(members: dict[str, bytes]) -> bytes:
     packed = io.BytesIO()
-    # No file name and no time in the header of gzip; plain names, no owner, one time in those of tar.
+    # Reproducible headers: gzip without file name and time, tar with a fixed time and without owner.
     with (
         gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=packed, mtime=_TIME) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar,

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import urllib.parse
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from aip_magics.errors import StorageError
 from aip_magics.i18n import gettext as _
@@ -30,6 +30,7 @@ class Remote:
     `strong` is the strong hash that our uploads leave with it, empty where there is none.
     """
 
+    panel_kind: ClassVar[str] = "object"
     name: str
     size: int
     crc32c: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from aip_magics.errors import StorageError
 from aip_magics.i18n import gettext as _
@@ -57,6 +57,7 @@ class UploadPlan:
     that will be deleted (all or none). `remote` is all that lay there, by name relative to the destination.
     """
 
+    panel_kind: ClassVar[str] = "upload"
     destination: GsUri
     send: tuple[LocalFile, ...]
     keep: tuple[LocalFile, ...]

@@ -11,6 +11,7 @@ import urllib.parse
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
+from typing import ClassVar
 
 from aip_magics.crc32c import combine_crc32c, encode_crc32c
 from aip_magics.errors import Interrupted, StorageError
@@ -35,6 +36,8 @@ class Fetched:
 
     `kept`: the file was the same already, and no byte was moved.
     """
+
+    panel_kind: ClassVar[str] = "object"
 
     name: str
     uri: str

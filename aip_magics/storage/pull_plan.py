@@ -6,7 +6,7 @@ import dataclasses
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from aip_magics.errors import StorageError
 from aip_magics.i18n import gettext as _
@@ -45,6 +45,7 @@ class PullPlan:
     `all`: they are all that lies there, else the one object that was named.
     """
 
+    panel_kind: ClassVar[str] = "pull"
     source: GsUri
     directory: Path
     wanted: tuple[Wanted, ...]

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import threading
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from aip_magics.errors import Interrupted
 from aip_magics.i18n import gettext as _
@@ -32,6 +32,7 @@ _CLEAN_UP_SECONDS = 0.08  # what a stop may spend on telling the server; the res
 class Stored:
     """An object as it lies at the destination now. `name` is relative to it, `crc32c` base64, `size` in bytes."""
 
+    panel_kind: ClassVar[str] = "object"
     name: str
     uri: str
     generation: int

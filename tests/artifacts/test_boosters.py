@@ -100,7 +100,7 @@ def test_boosters_tell_a_truncated_file(raw_format: str, tmp_path: Path) -> None
         path.write_bytes(whole[:size])
         found = model_file.read(path)
         assert not found.complete, size
-        assert "cut off" in found.unread
+        assert "truncated" in found.unread
     path.write_bytes(binary("binary:logistic")[:150])
     assert not model_file.read(path).complete
 

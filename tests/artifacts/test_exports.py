@@ -55,7 +55,7 @@ def test_exports_choose_the_newest_by_number_not_by_letter(tmp_path: Path) -> No
 )
 def test_exports_skip_and_name_an_incomplete_one(tmp_path: Path, variables: tuple[str, ...], lack: str) -> None:
     export(tmp_path / "1587877383942", *variables)
-    with pytest.raises(ModelDirError, match=f"no export is complete: 1587877383942 .no {lack}"):
+    with pytest.raises(ModelDirError, match=f"found no complete export: 1587877383942 .no {lack}"):
         resolve_export(tmp_path)
     assert inspect_model_dir(tmp_path).newest_export is None
     whole = export(tmp_path / "1487877383942", *WHOLE, file="saved_model.pbtxt")
@@ -65,19 +65,19 @@ def test_exports_skip_and_name_an_incomplete_one(tmp_path: Path, variables: tupl
 
 def test_exports_recognise_a_directory_one_level_too_high(tmp_path: Path) -> None:
     only = export(tmp_path / "export")
-    with pytest.raises(ModelDirError, match="one level deeper") as caught:
+    with pytest.raises(ModelDirError, match="one directory deeper") as caught:
         resolve_export(tmp_path)
     assert caught.value.fix == f"name {only}"
     export(tmp_path / "another")
     with pytest.raises(ModelDirError) as caught:
         resolve_export(tmp_path)
-    assert caught.value.fix == "name one of another, export in it"
+    assert caught.value.fix == "use one of its subdirectories: another, export"
 
 
 @pytest.mark.parametrize("part", ["variables", "assets"])
 def test_exports_recognise_a_directory_one_level_too_low(tmp_path: Path, part: str) -> None:
     folder = export(tmp_path / "1587877383942", *WHOLE)
     (folder / part).mkdir(exist_ok=True)
-    with pytest.raises(ModelDirError, match=f"{part}/ is only a part of a SavedModel") as caught:
+    with pytest.raises(ModelDirError, match=f"{part}/ is only part of a SavedModel") as caught:
         resolve_export(folder / part)
     assert caught.value.fix == f"name {folder}"

@@ -234,7 +234,7 @@ def test_class_lookup_tells_where_a_class_comes_from(tmp_path: Path) -> None:
 def test_class_lookup_follows_other_names_of_a_class(tmp_path: Path) -> None:
     found = routine(tmp_path, "X = 1", impl=ROUTINE, other=ROUTINE.replace("Routine", "Other"))
     assert found.near == ("impl.Routine", "other.Other")
-    assert found.why == "the module own has no class Routine"
+    assert found.why == "module own has no class Routine"
     assert routine(tmp_path, ROUTINE, name="wrong.Routine").why == "the package has no module wrong"
     inner = routine(
         tmp_path, "class Outer:\n" + "\n".join(f"    {x}" for x in ROUTINE.splitlines()), "own.Outer.Routine"

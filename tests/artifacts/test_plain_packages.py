@@ -175,7 +175,7 @@ HOSTILE_CONFIGURATIONS = {
     "backend-path": {"pyproject__toml": BACKEND + 'backend-path = ["."]\n'},
     "own backend": {"pyproject__toml": '[build-system]\nrequires = []\nbuild-backend = "own"\n'},
     "legacy by name": {"pyproject__toml": BACKEND.replace("build_meta", "build_meta:__legacy__")},
-    "built with": {"pyproject__toml": BACKEND.replace('"wheel"', '"evil"')},
+    "build requires": {"pyproject__toml": BACKEND.replace('"wheel"', '"evil"')},
     "built with a URL": {"pyproject__toml": BACKEND.replace('"wheel"', '"wheel @ file:///x"')},
     "system in a text": {"pyproject__toml": 'x = """\n[build-system]\n"""\nbuild-system = {requires = []}\n', **CALLS},
     "cmdclass": {"pyproject__toml": BACKEND + '[tool.setuptools.cmdclass]\nbuild_py = "own.B"\n'},
@@ -234,7 +234,7 @@ def test_plain_packages_ask_about_other_configurations(name: str, tmp_path: Path
 def test_plain_packages_ask_about_a_file_that_is_not_read(tmp_path: Path) -> None:
     padding = {f"own/p{number}.py": "#" * (1 << 20) for number in range(17)}  # 16 MiB of modules are read
     found = runs(tmp_path, **padding, setup__py=SETUP + "setup(name='own')")
-    assert found == ("setup.py is too large to be read",)
+    assert found == ("setup.py is too large to read",)
 
 
 def test_plain_packages_know_the_backend_of_a_plain_build(tmp_path: Path) -> None:

@@ -151,13 +151,13 @@ def test_saved_models_skip_constants_of_a_large_graph(
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (b"", "has no graph"),
-        (number(1, 1), "has no graph"),
-        (b"some text, not a message", "damaged"),
+        (b"", "contains no graph"),
+        (number(1, 1), "contains no graph"),
+        (b"some text, not a message", "corrupted"),
         (graph("A")[:-10], "cut off"),
-        (varint(2 << 3 | 2) + varint(10 << 30) + b"x", "cut off"),
+        (varint(2 << 3 | 2) + varint(10 << 30) + b"x", "truncated"),
         (b"\xff" * 100, "damaged"),
-        (message(2, *[number(9, 1)] * 2_000_000), "more in it"),
+        (message(2, *[number(9, 1)] * 2_000_000), "inspection limit"),
     ],
     ids=["empty", "no graph", "text", "cut", "10 GB", "varint", "too much"],
 )

@@ -94,13 +94,13 @@ def test_form_browse_finds_a_local_model(opened: NotebookPage) -> None:
     form = opened.run(1)
     expect(form.get_by_role("button", name="Deploy")).to_be_disabled()  # no model lies there
     form.get_by_role("button", name="Browse").click()
-    folders = form.get_by_role("listbox", name="Folders")
+    folders = form.get_by_role("listbox", name="Directories")
     expect(folders.locator("option")).to_have_text(["iris/", "slow/"])
     folders.select_option("iris/")
     form.get_by_role("button", name="Open", exact=True).click()
     expect(folders.locator("option")).to_have_text(["model.joblib"])
     opened.shot("form-browse", form)
-    form.get_by_role("button", name="Choose this folder").click()
+    form.get_by_role("button", name="Choose this directory").click()
     expect(folders).to_have_count(0)
     expect(form.get_by_label("Model URI")).to_have_value(str(opened.jupyter.directory / "models" / "iris"))
     expect(form.get_by_role("button", name="Deploy")).to_be_enabled()
@@ -115,13 +115,13 @@ def test_form_browse_finds_a_model_in_a_bucket(opened: NotebookPage) -> None:
     form = opened.run(2)
     form.get_by_role("button", name="Browse").click()
     form.get_by_label("Look in").select_option("buckets")
-    folders = form.get_by_role("listbox", name="Folders")
+    folders = form.get_by_role("listbox", name="Directories")
     for name in ("aip-local-aiplatform/", "kept/", "v1/"):
         folders.select_option(name)
         form.get_by_role("button", name="Open", exact=True).click()
     expect(folders.locator("option")).to_have_text(["model.joblib"])
     opened.shot("form-browse-bucket", form)
-    form.get_by_role("button", name="Choose this folder").click()
+    form.get_by_role("button", name="Choose this directory").click()
     expect(form.get_by_label("Model URI")).to_have_value("gs://aip-local-aiplatform/kept/v1/")
     expect(form.locator("pre").first).to_contain_text("--origin gs://aip-local-aiplatform/kept/v1/")
     expect(opened.run(3)).to_have_text("gs://aip-local-aiplatform/kept/v1/")
@@ -134,7 +134,7 @@ def test_form_sends_model_fields_and_request_logging_to_the_service(opened: Note
     for name, text in (("Model labels", "team=a"), ("BigQuery table", "p.d.t"), ("Share of requests", "50")):
         form.get_by_label(name).fill(text)
         form.get_by_label(name).press("Tab")
-    form.get_by_label("Log output of the nodes").check()
+    form.get_by_label("Log node output").check()
     share = form.get_by_label("Share of requests")
     beside = form.locator(".widget-box").filter(has=opened.page.get_by_label("Share of requests")).last
     expect(beside.get_by_role("alert")).to_contain_text("from 0 to 1")
@@ -148,7 +148,7 @@ def test_form_sends_model_fields_and_request_logging_to_the_service(opened: Note
         "gcloud": ("--enable-console-logging", "--labels=team=a"),
         "curl": ('"onlinePredictionConsoleLogging": true', "updateMask=requestLoggingConfig"),
         "Python": ("'onlinePredictionConsoleLogging': True", "'bigqueryTableName': 'p.d.t'"),
-        "a cell": ("--enable-console-logging", "description: 붓꽃"),
+        "cell": ("--enable-console-logging", "description: 붓꽃"),
     }.items():
         form.get_by_label("Show as").select_option(kind)
         for text in ("붓꽃", *texts):
@@ -198,7 +198,7 @@ def test_form_and_panel_speak_korean(opened: NotebookPage) -> None:
     opened.shot("form-korean-deployed", form)
     shown = form.inner_text()
     said = re.findall(
-        r"\b(?:Look at|Check before|Connect to|Upload|Describe|Wait for|skipped|predictions?|Field|Source)\b", shown
+        r"\b(?:Inspect|Run preflight|Connect|Upload|Describe|Wait for|skipped|predictions?|Field|Source)\b", shown
     )
     assert said == [], shown
 
@@ -225,7 +225,7 @@ def test_form_is_filled_in_and_deploys_by_keyboard_alone(opened: NotebookPage) -
 def test_form_controls_have_names_and_legible_texts(opened: NotebookPage) -> None:
     form = show(opened, "names.ipynb", FORM.format(model="named"))
     form.get_by_role("button", name="Browse").click()
-    expect(form.get_by_role("listbox", name="Folders").locator("option")).not_to_have_count(0)
+    expect(form.get_by_role("listbox", name="Directories").locator("option")).not_to_have_count(0)
     tree = form.aria_snapshot()
     controls = re.findall(rf"- '?({'|'.join(CONTROLS)})\b(.*)", tree)
     assert len(controls) > 25, tree

@@ -80,7 +80,7 @@ def test_panels_go_on_while_cells_run_and_are_found_after_a_restart(opened: Note
     opened.open("attach.ipynb", *cells)
     opened.run(0)
     panel = opened.run(1)
-    expect(panel).to_contain_text("goes on")
+    expect(panel).to_contain_text("is still running")
     expect(opened.run(2)).to_contain_text("the kernel is free")
     expect(panel).not_to_contain_text("done: ")
     opened.shot("while-another-cell-ran")

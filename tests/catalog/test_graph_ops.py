@@ -6,8 +6,7 @@ import json
 from collections import Counter
 from importlib import resources
 
-from aip_magics import catalog
-from aip_magics.artifacts import toml
+from aip_magics import catalog, toml_reader
 from aip_magics.checks.rules import saved_model_trust
 from aip_magics.prediction.worker.graph_walk import FILE_INPUT, Judged
 
@@ -15,7 +14,9 @@ DATA = json.loads(catalog.graph_ops_path().read_text("utf-8"))
 
 
 def test_graph_ops_judge_every_operation_once() -> None:
-    table = toml.loads(resources.files("aip_magics.artifacts.saved_models").joinpath("ops.toml").read_text("utf-8"))
+    table = toml_reader.loads(
+        resources.files("aip_magics.artifacts.saved_models").joinpath("ops.toml").read_text("utf-8")
+    )
     known = {op for names in table["first"].values() for op in names.split()}
     groups = [op for one in DATA["groups"].values() for op in " ".join(one["ops"]).split()]
     judged = Counter(" ".join(DATA["harmless"]).split() + groups)

@@ -33,7 +33,7 @@ def test_runtime_match_for_a_library_version(framework, version, runtime, python
 def test_runtime_match_for_scikit_learn_too_new_for_every_runtime():
     fit = catalog.match_runtime("SCIKIT_LEARN", "1.9.1")
     assert (fit.runtime, fit.python) == (None, None)
-    assert fit.reason == "scikit-learn 1.9.1 cannot load on any runtime; the highest is 1.0.2 on 2.11"
+    assert fit.reason == "scikit-learn 1.9.1 cannot be loaded by any runtime; the newest is 1.0.2 on 2.11"
     assert fit.pins == ("scikit-learn==1.0.2", "numpy==1.21.6", "pandas==1.3.5")
     assert (fit.retrain_python, fit.certainty) == ("3.7", "certain")
 
@@ -48,7 +48,7 @@ def test_runtime_match_names_the_first_release_that_no_runtime_has():
 def test_runtime_match_lets_a_newer_tensorflow_try_to_load():
     fit = catalog.match_runtime("TENSORFLOW", "2.21.0")
     assert fit.runtime == "2.11"
-    assert "may still read" in fit.reason
+    assert "may still load" in fit.reason
     assert not catalog.above_all_runtimes("tensorflow", "2.21.0")
 
 

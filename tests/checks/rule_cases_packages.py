@@ -56,14 +56,14 @@ CASES = [
     (
         "A10",
         "error",
-        "another name",
+        "rename the module",
         lambda d: d(packageUris=[str(wheel(d, **{"random.py": ""}))]),
         lambda d: d(packageUris=[str(wheel(d, **{"deep/random.py": ""}))]),
     ),
     (
         "A10",
         "advice",
-        "own modules",
+        "into the modules",
         lambda d: d(packageUris=[str(wheel(d, **{"mine.pth": "import mine"}))]),
         lambda d: d(packageUris=[str(wheel(d, **{"deep/mine.pth": "import mine"}))]),
     ),

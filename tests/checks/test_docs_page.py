@@ -24,13 +24,13 @@ def test_docs_page_is_up_to_date() -> None:
 
 
 def test_docs_page_has_a_section_for_every_rule_and_no_other() -> None:
-    assert re.findall(r"^## (\S+)$", docs_page.page(), re.MULTILINE) == sorted(ALL)
+    assert re.findall(r"^## (\S+) (\S+)$", docs_page.page(), re.MULTILINE) == [(id, ALL[id].name) for id in sorted(ALL)]
 
 
 @pytest.mark.parametrize("id", sorted(ALL))
 def test_docs_page_tells_the_severity_of_every_rule(id: str, whole: str) -> None:
     assert docs_page.severities(ALL[id].check)
-    section = whole.partition(f"## {id}\n")[2].partition("\n## ")[0]
+    section = whole.partition(f"## {id} {ALL[id].name}\n")[2].partition("\n## ")[0]
     assert ALL[id].title in section
     assert ALL[id].link in section
 

@@ -67,8 +67,8 @@ CASES = [
     ("S24", "error", "wait", View(IRIS, (READY.replace(state="DELETING"),)), View(IRIS)),
     ("S25", "error", "wait", View(operations=10), View(operations=8)),
     ("S25", "warning", "wait", View(operations=9), View(operations=0)),
-    ("S25", "error", "delete models", View(models=100), View(IRIS, models=100)),
-    ("S25", "error", "delete versions", View(IRIS, (READY.replace(name="x"),) * 200), View(IRIS, (READY,) * 2)),
+    ("S25", "error", "delete unused models", View(models=100), View(IRIS, models=100)),
+    ("S25", "error", "delete unused versions", View(IRIS, (READY.replace(name="x"),) * 200), View(IRIS, (READY,) * 2)),
     ("R14", "error", "roles/ml.developer", View(IRIS, granted=frozenset()), View(IRIS)),
     (
         "S07",
@@ -151,7 +151,7 @@ def test_online_rules_are_skipped_with_the_reason_the_service_gives(subject):
 def test_online_rules_and_offline_rules_share_skip(subject):
     assert checks.run_online(subject, View(operations=10), skip=["S25", "M02"]).findings == ()
     assert checks.run(subject, skip=["S25"]).errors == ()
-    with pytest.raises(OptionError, match="no check 'S99'"):
+    with pytest.raises(OptionError, match="unknown check 'S99'"):
         checks.run_online(subject, View(), skip=["S99"])
 
 

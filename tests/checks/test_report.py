@@ -1,4 +1,5 @@
 import dataclasses
+import re
 import sys
 import time
 
@@ -31,14 +32,14 @@ def test_report_tells_why_rules_cannot_decide(deployment):
 
 def test_report_skips_a_version_that_cannot_be_read_with_the_reason(deployment):
     report = checks.run(deployment(deployment.folder(model_joblib=b"\x04\x22\x4d\x18" + bytes(50))))
-    assert "damaged lz4 data" in report.skipped["A02"].reason
+    assert "corrupted lz4 data" in report.skipped["A02"].reason
 
 
 def test_report_raises_one_error_with_its_where_and_fix(deployment):
     with pytest.raises(ChecksFailed) as caught:
         checks.run(deployment(model={"name": "a-b"})).raise_on_errors()
     assert (caught.value.where, caught.value.fix) == ("model.name", "use a_b")
-    assert "(M02)" in caught.value.message
+    assert caught.value.message.endswith("(M02 invalid-resource-name)")
     assert caught.value.findings[0].id == "M02"
 
 
@@ -60,11 +61,11 @@ def test_report_does_not_raise_warnings(deployment):
 def test_report_leaves_a_skipped_rule_out_and_says_so(deployment):
     report = checks.run(deployment(model={"name": "a-b"}), skip=["M02"])
     assert report.findings == ()
-    assert report.skipped["M02"].reason == "left out with --skip"
+    assert report.skipped["M02"].reason == "skipped with --skip"
 
 
 def test_report_refuses_to_skip_an_unknown_rule(deployment):
-    with pytest.raises(OptionError, match="no check 'M99'"):
+    with pytest.raises(OptionError, match="unknown check 'M99'"):
         checks.run(deployment(), skip=["M99"])
 
 
@@ -74,9 +75,33 @@ def test_rules_are_documented():
         assert one.link.startswith("https://"), one.id
 
 
-def test_rules_cannot_share_an_id():
+def test_rules_cannot_share_an_id_or_a_name():
     with pytest.raises(ValueError, match="M02"):
-        rule.rule("M02", link="https://example.org")(lambda subject: [])
+        rule.rule("M02", "another-name", link="https://example.org")(lambda subject: [])
+    with pytest.raises(ValueError, match="library-too-new"):
+        rule.rule("Z99", "library-too-new", link="https://example.org")(lambda subject: [])
+
+
+def test_rules_have_a_name_of_their_own_which_their_function_has_too():
+    rules = [*checks.RULES.values(), *checks.ONLINE_RULES.values()]
+    assert len({one.name for one in rules}) == len(rules)
+    for one in rules:
+        assert re.fullmatch("[a-z][a-z0-9]*(-[a-z0-9]+)+", one.name), one.id
+
+
+def test_report_skips_a_rule_by_its_name(deployment):
+    subject = deployment(model={"name": "a-b"})
+    report = checks.run(subject, skip=["invalid-resource-name"])
+    assert (report.findings, report.skipped["M02"].reason) == ((), "skipped with --skip")
+    assert checks.rule_ids(["library-too-new", "M01", "quota-exceeded"]) == {"A02", "M01", "S25"}
+    with pytest.raises(OptionError) as caught:
+        checks.run(subject, skip=["invalid-resource-nam"])
+    assert caught.value.fix == "did you mean 'invalid-resource-name'?"
+
+
+def test_report_findings_have_the_name_of_their_rule(deployment):
+    [found] = checks.run(deployment(model={"name": "a-b"})).to_json()["findings"]
+    assert (found["id"], found["name"]) == ("M02", "invalid-resource-name")
 
 
 def test_rule_outcomes_are_types(deployment):

@@ -91,11 +91,11 @@ CASES = [
     ),
     ("F02", "warning", "use team", lambda d: d(labels={"Team": "a"}), lambda d: d(labels={"team": "가-나_1"})),
     ("F02", "warning", "shorten", lambda d: d(labels={"a": "x" * 64}), lambda d: d(labels={"a": "x" * 63})),
-    ("F02", "warning", "letter first", lambda d: d(labels={"1a": "x"}), lambda d: d(labels={"a1": ""})),
+    ("F02", "warning", "with a letter", lambda d: d(labels={"1a": "x"}), lambda d: d(labels={"a1": ""})),
     (
         "F02",
         "warning",
-        "leave some out",
+        "remove some labels",
         lambda d: d(model={"labels": {f"k{n}": "" for n in range(65)}}),
         lambda d: d(model={"labels": {f"k{n}": "" for n in range(64)}}),
     ),
@@ -193,7 +193,7 @@ CASES = [
         lambda d: d(of_size(d, GB10 + 1), **REGIONAL),
         lambda d: d(of_size(d, MB500 + 1), **REGIONAL),
     ),
-    ("S06", "error", "export alone", lambda d: d(with_files(d, 1001)), lambda d: d(with_files(d, 1000))),
+    ("S06", "error", "only the export", lambda d: d(with_files(d, 1001)), lambda d: d(with_files(d, 1000))),
     ("D01", "error", "git lfs pull", lambda d: d(d.folder(model_joblib=LFS)), lambda d: d()),
     ("D02", "error", "download", lambda d: d(d.folder(model_pkl=b"<!DOCTYPE html><html>")), lambda d: d()),
     ("D03", "error", "save the model", lambda d: d(d.folder(model_bst=b"")), lambda d: d()),
@@ -269,7 +269,7 @@ CASES = [
     (
         "S15",
         "error",
-        "leave it out",
+        "omit acceleratorConfig",
         lambda d: d(acceleratorConfig={"type": "NVIDIA_TESLA_T4", "count": 1}),
         lambda d: d(),
     ),
@@ -292,14 +292,14 @@ CASES = [
     (
         "S08",
         "error",
-        "leave framework out",
+        "omit framework",
         lambda d: d(predictionClass="m.C", framework="SCIKIT_LEARN"),
         lambda d: d(predictionClass="m.C"),
     ),
     (
         "S20",
         "error",
-        "leave it out",
+        "omit serviceAccount",
         lambda d: d(serviceAccount="a@b.iam.gserviceaccount.com"),
         lambda d: d(serviceAccount="a@b.iam.gserviceaccount.com", predictionClass="m.C"),
     ),
@@ -382,14 +382,14 @@ CASES = [
     (
         "P04",
         "error",
-        "leave it out",
+        "omit acceleratorConfig",
         lambda d: d(tree(d, "saved_model.pb"), acceleratorConfig={"type": "NVIDIA_TESLA_T4"}, **REGIONAL),
         lambda d: d.cloud(acceleratorConfig={"type": "NVIDIA_TESLA_T4"}),
     ),
     (
         "P05",
         "error",
-        "leave it out",
+        "omit explanationConfig",
         lambda d: d(explanationConfig={"xraiAttribution": {}}),
         lambda d: d.cloud(explanationConfig={"xraiAttribution": {}}),
     ),
@@ -497,7 +497,7 @@ def test_rules_about_the_cloud_say_so_locally(deployment, found):
 def test_rules_find_wrong_answers_in_pickles_too(deployment, found):
     folder = deployment.folder(model_pkl=deployment.models.wrapper)
     (finding,) = found(deployment.cloud(folder), "R07")
-    assert "answers wrong" in finding.message
+    assert "returns wrong" in finding.message
     assert found(deployment.cloud(folder), "A02") == []  # said once
 
 

@@ -18,7 +18,7 @@ GOOD = TrialResult(
 
 
 def outcome(id: str, tried: Any, **version: Any) -> checks.Outcome:
-    subject = checks.CheckContext(Model(name="m"), Version.from_json(version), tried=tried)
+    subject = checks.CheckContext(Model(name="m"), Version.from_json(version), trial=tried)
     return checks.RULES[id].apply(subject)
 
 
@@ -74,7 +74,7 @@ def test_trial_results_of_a_model_too_large_for_the_machine() -> None:
 
 def test_trial_results_of_ragged_predictions() -> None:
     [finding] = findings("T08", TrialResult(predictions=[[1.0, 2.0], [1.0]]))
-    assert finding.message == "prediction 1 is number[1], prediction 0 is number[2]"
+    assert finding.message == "prediction 1 is number[1], but prediction 0 is number[2]"
 
 
 @pytest.mark.parametrize(

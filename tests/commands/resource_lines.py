@@ -24,7 +24,7 @@ class Lines:
     def __init__(self, home: Path, **context: Any) -> None:
         self.journal = HistoryLog(home, "notebook.ipynb", lambda: NOON)
         self.face = RecordingReporter()
-        self.context = Context(self.face, journal=self.journal, **context)
+        self.context = Context(self.face, history=self.journal, **context)
 
     def __call__(self, line: str, body: str | None = None, **context: Any) -> Any:
         verb, *words = shlex.split(line)

@@ -97,7 +97,7 @@ def test_token_on_the_line_is_refused_and_the_fix_works(embedded: Path, tmp_path
     for words in (["--token", TOKEN], [f"--token={TOKEN}"]):
         done = aip("server", "start", *words)
         assert done.returncode == 2
-        assert "seen by everyone" in done.stderr
+        assert "visible to every user" in done.stderr
         assert "--token-file FILE" in done.stderr
         assert TOKEN not in done.stderr
     assert local.running(embedded) is None
@@ -113,12 +113,12 @@ def test_token_on_the_line_is_refused_and_the_fix_works(embedded: Path, tmp_path
 def test_token_file_without_a_token_is_refused_without_being_shown(tmp_path: Path, content: str) -> None:
     (tmp_path / "mine").write_text(content)
     for file, variables in ((str(tmp_path / "mine"), {}), (None, {"AIP_MAGICS_TOKEN": content or " "})):
-        with pytest.raises(OptionError, match="too short or has characters") as caught:
+        with pytest.raises(OptionError, match="too short or contains characters") as caught:
             read_access_token(file, variables)
-        assert not content or content not in "\n".join(caught.value.lines())
+        assert not content or content not in "\n".join(caught.value.format_lines())
 
 
 def test_token_file_that_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="no token can be read: No such file"):
+    with pytest.raises(OptionError, match="could not read the token: No such file"):
         read_access_token(str(tmp_path / "none"), {})
     assert read_access_token(None, {}) is None

@@ -76,7 +76,7 @@ def test_autoload_writes_no_file_that_exists_and_off_still_holds(
 def test_autoload_of_a_profile_is_its_own(startup: Path) -> None:
     assert run("on", "--profile", "work").on
     assert not run("status").on
-    with pytest.raises(OptionError, match="is not the name of a profile"):
+    with pytest.raises(OptionError, match="invalid profile name"):
         run("on", "--profile", "../work")
 
 
@@ -89,7 +89,7 @@ def test_autoload_tells_the_environment_variable(startup: Path) -> None:
 
 def test_autoload_fails_for_a_profile_that_cannot_be_written(startup: Path) -> None:
     startup.parent.write_text("a file where the directory should be")
-    with pytest.raises(SettingsError, match="the profile of IPython cannot be written"):
+    with pytest.raises(SettingsError, match="could not write to the IPython profile"):
         run("on")
 
 

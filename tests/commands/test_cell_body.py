@@ -51,7 +51,7 @@ def test_cell_body_does_not_substitute_inside_a_value() -> None:
 @pytest.mark.parametrize(
     ("text", "message", "where"),
     [
-        ("a: [$modle]", "there is no variable 'modle'", "cell.a[0]"),
+        ("a: [$modle]", "variable 'modle' is not defined", "cell.a[0]"),
         ("a: [", "this is not YAML", "cell, line 1"),
         ("a:\n\tb: 1", "this is not YAML", "cell, line 2"),
     ],
@@ -65,6 +65,6 @@ def test_cell_body_tells_a_mistake_with_its_place(text: str, message: str, where
 
 
 def test_cell_body_refuses_a_list_for_fields() -> None:
-    with pytest.raises(CellError, match="the body has to be `field: value` lines"):
+    with pytest.raises(CellError, match="the body must consist of `field: value` lines"):
         read_mapping("- 1")
     assert read_mapping("") == {}

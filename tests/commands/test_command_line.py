@@ -30,7 +30,7 @@ def test_command_line_runs_a_life_cycle(embedded: Path, iris_export: Path, tmp_p
     config = tmp_path / "deploy.yaml"
     config.write_text("description: from a file\ntest:\n  instances:\n  - [5.1, 3.5, 1.4, 0.2]\n")
     made = aip("deploy", "--model", "iris", "--origin", str(iris_export), "--config", str(config), "--format", "json")
-    assert "✔ predict: 1 prediction: [0], equal to the local ones" in made.stderr
+    assert "✔ predict: 1 prediction: [0], identical to the local predictions" in made.stderr
     version = json.loads(made.stdout)
     assert (version["state"], version["description"]) == ("READY", "from a file")
 
@@ -60,7 +60,7 @@ def test_command_line_runs_a_life_cycle(embedded: Path, iris_export: Path, tmp_p
         (["deplyo"], 2, "did you mean 'deploy'"),
         (["deploy", "--origin"], 2, "--origin"),
         (["deploy", "--origin", "nowhere"], 1, "nowhere"),
-        (["predict", "--model", "x"], 1, "there are no instances"),
+        (["predict", "--model", "x"], 1, "no instances were given"),
         (["local-predict", "--model-dir", "nowhere", "--text-instances", "-"], 1, "nowhere"),
     ],
 )
@@ -97,4 +97,4 @@ def test_command_line_prints_values_without_a_panel_as_a_table(tmp_path: Path) -
 def test_command_line_runs_the_demo(embedded: Path) -> None:
     shown = aip("demo").stdout
     assert "state: READY" in shown
-    assert "equal to the local ones" in shown
+    assert "identical to the local predictions" in shown

@@ -85,5 +85,5 @@ def test_history_log_records_what_changes_something_and_no_more(embedded: Path) 
     ]
     assert "secret-words" not in aip.journal.path.read_text()
     assert [entry.verb for entry in aip("history --limit 1").entries] == ["delete"]
-    with pytest.raises(OptionError, match="at least one"):
+    with pytest.raises(OptionError, match="at least 1 line"):
         aip("history --limit 0")

@@ -23,8 +23,8 @@ MERGES = "a0: &a0 {k: v}\n" + "".join(
     f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}], k{n}: v}}\n" for n in range(1, 12)
 )
 BOMBS = {
-    "laughs": (LAUGHS, "aliases make more than 1,000,000 values"),
-    "a circle": ("a: &a [*a]", "aliases make more than 1,000,000 values"),
+    "laughs": (LAUGHS, "aliases expand to more than 1,000,000 values"),
+    "a circle": ("a: &a [*a]", "aliases expand to more than 1,000,000 values"),
     "lists": ("[" * 100_000, "nested too deeply"),
     "closed lists": ("[" * 100_000 + "]" * 100_000, "nested too deeply"),
     "mappings": ("{a: " * 100_000, "nested too deeply"),
@@ -53,7 +53,7 @@ def test_cell_body_merges_take_no_time():
     try:
         assert len(read_yaml(MERGES)["a11"]) == 12  # PyYAML leaves out what it has merged already
     except CellError as error:
-        assert "with `<<` it has more than 100,000 members" in str(error)  # noqa: PT017 - of older ones
+        assert "`<<` expands to more than 100,000 members" in str(error)  # noqa: PT017 - of older ones
     assert time.process_time() - start < 3
 
 
@@ -115,7 +115,7 @@ def test_cell_body_refuses_a_hostile_variable_and_tells_no_secret(name):
     for body in ("$value", "instances: $value", "- $value"):
         with pytest.raises(AipError) as caught:
             request(args, body, Context(Silent(), {"value": VALUES[name]}))
-        assert SECRET not in "\n".join(caught.value.lines())
+        assert SECRET not in "\n".join(caught.value.format_lines())
 
 
 @pytest.mark.parametrize("flag", ["--description", "--labels", "--origin"])
@@ -124,7 +124,7 @@ def test_magic_line_refuses_a_hostile_variable_or_keeps_it_by_its_name(name, fla
     try:
         found = split_line(f"{flag} $value", {"value": VALUES[name]})
     except AipError as error:
-        assert SECRET not in "\n".join(error.lines())  # noqa: PT017 - a value may be kept by its name instead
+        assert SECRET not in "\n".join(error.format_lines())  # noqa: PT017 - a value may be kept by its name instead
     else:
         assert flag == "--origin"
         assert SECRET not in " ".join(found)

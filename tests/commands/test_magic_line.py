@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aip_magics.commands.common.magic_line import kept_name, split_line
+from aip_magics.commands.common.magic_line import referenced_name, split_line
 from aip_magics.errors import AipError, CellError, OptionError
 
 NAMES: dict[str, Any] = {
@@ -52,12 +52,12 @@ def test_magic_line_puts_a_value_as_it_would_be_typed(line: str, found: list[str
 
 @pytest.mark.parametrize("line", ["--origin $model", "--model-dir=$model", "--package-uris $model", "$model"])
 def test_magic_line_keeps_an_object_where_one_is_accepted(line: str) -> None:
-    assert kept_name(split_line(line, NAMES)[-1].rpartition("=")[2]) == "model"
+    assert referenced_name(split_line(line, NAMES)[-1].rpartition("=")[2]) == "model"
 
 
 def test_magic_line_takes_escaped_signs_as_text_always() -> None:
     assert split_line("--origin $$model", NAMES) == ["--origin", "$model"]
-    assert kept_name("$model") is None
+    assert referenced_name("$model") is None
 
 
 @pytest.mark.parametrize(
@@ -66,14 +66,14 @@ def test_magic_line_takes_escaped_signs_as_text_always() -> None:
         (
             "--description $txet",
             CellError,
-            "there is no variable 'txet'\n  where: --description\n  fix:   did you mean",
+            "variable 'txet' is not defined\n  where: --description\n  fix:   did you mean",
         ),
-        ("--model=$model", OptionError, r"\$model is a object, which has no place here\n  where: --model"),
+        ("--model=$model", OptionError, r"\$model: a object cannot be used here\n  where: --model"),
         ("--labels $array", OptionError, r"\$array is a numpy.ndarray"),
         ("--regions $comma", OptionError, r"\$comma is a list"),
         ("--regions $nested", OptionError, r"\$nested is a list"),
         ("--regions $nothing", OptionError, r"\$nothing is a list"),
-        ("--model 'iris", OptionError, "the line cannot be read: No closing quotation"),
+        ("--model 'iris", OptionError, "could not parse the line: No closing quotation"),
     ],
 )
 def test_magic_line_refuses_values_that_cannot_stand_there(line: str, kind: type[AipError], text: str) -> None:

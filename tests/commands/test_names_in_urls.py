@@ -124,7 +124,7 @@ def test_names_of_projects_are_one_part_of_the_path(project: str) -> None:
         lambda: calls.model_name(project, "m"),
         lambda: calls.operation_name(project, "o"),
     ):
-        with pytest.raises(errors.OptionError, match="is not a project ID") as caught:
+        with pytest.raises(errors.OptionError, match="invalid project ID") as caught:
             made()
         assert caught.value.where == "--project"
 

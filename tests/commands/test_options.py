@@ -8,8 +8,8 @@ import pytest
 
 from aip_magics.commands.common.command import Context
 from aip_magics.commands.common.parser import HelpAsked
-from aip_magics.commands.deploy import deployment_of
-from aip_magics.commands.registry import COMMAND_PATHS, build_parser, get_command
+from aip_magics.commands.deploy import build_deployment
+from aip_magics.commands.registry import build_parser, get_command
 from aip_magics.commands.verbs import VERBS
 from aip_magics.deploy import Deployment
 from aip_magics.errors import AipError, CellError, FieldError, InstancesError, OptionError
@@ -25,7 +25,7 @@ class Silent:
 def deployment(line: str, body: str = "", **names: Any) -> Deployment:
     command = get_command("deploy")
     args = build_parser(command, "%aip_deploy").parse(line.split())
-    return deployment_of(args, body, Context(Silent(), names))
+    return build_deployment(args, body, Context(Silent(), names))
 
 
 def version(line: str, body: str = "") -> dict[str, Any]:
@@ -135,7 +135,7 @@ def test_options_keep_the_type_of_variables() -> None:
     [
         ("--origin x --modle iris", "", OptionError, "did you mean '--model'"),
         ("", "", OptionError, "--origin"),
-        ("--origin x v1 v2", "", OptionError, "one word too many"),
+        ("--origin x v1 v2", "", OptionError, "unexpected argument"),
         ("--origin x --framework pytorch", "", OptionError, "--framework"),
         ("--origin x --region mars", "", OptionError, "mars"),
         ("--origin x --labels a", "", OptionError, "KEY=VALUE"),
@@ -147,7 +147,7 @@ def test_options_keep_the_type_of_variables() -> None:
         ("--origin x", "model: {defaultVersion: {}}", FieldError, "set by the service"),
         ("--origin x", "model: {regions: [us-east1]}", FieldError, "--regions"),
         ("--origin x", "model: {desription: a}", FieldError, "did you mean 'description'"),
-        ("--origin x", "model: [iris]", FieldError, "an object with the fields of Model"),
+        ("--origin x", "model: [iris]", FieldError, "expected a mapping with the fields of Model, got a list"),
         ("--origin x", "- a\n- b\n", CellError, "field: value"),
         ("--origin x", "a: [", CellError, "line"),
         ("--origin x", "description:\n\t- x", CellError, "tabs"),
@@ -161,12 +161,12 @@ def test_options_keep_the_type_of_variables() -> None:
 def test_options_name_place_and_fix_of_bad_input(line: str, body: str, kind: type[AipError], text: str) -> None:
     with pytest.raises(kind) as caught:
         deployment(line, body, rows=[[1]])
-    shown = caught.value.lines()
+    shown = caught.value.format_lines()
     assert text in "\n".join(shown)
     assert 1 <= len(shown) <= 3
 
 
-@pytest.mark.parametrize("verb", COMMAND_PATHS)
+@pytest.mark.parametrize("verb", VERBS)
 def test_parser_of_every_command_has_help(verb: str) -> None:
     command = get_command(verb)
     with pytest.raises(HelpAsked) as caught:
@@ -175,12 +175,12 @@ def test_parser_of_every_command_has_help(verb: str) -> None:
 
 
 def test_registry_has_a_command_for_every_verb() -> None:
-    assert [get_command(verb).name for verb in COMMAND_PATHS] == list(VERBS)
+    assert [get_command(verb).name for verb in VERBS] == list(VERBS)
 
 
 def test_command_of_local_predict_loads_no_code_of_the_others() -> None:
     code = (
-        "import sys; from aip_magics.commands.registry import command_of; command_of('local-predict');"
+        "import sys; from aip_magics.commands.registry import get_command; get_command('local-predict');"
         "others = {'aip_magics.deploy', 'aip_magics.targets', 'aip_magics.storage', 'aip_magics.spec', 'http.client'};"
         "print(sorted(others & set(sys.modules)))"
     )

@@ -20,6 +20,7 @@ from aip_magics.sdist import Package
 from aip_magics.settings import Environment
 
 pytestmark = pytest.mark.slow
+
 TRAIN = """
 import joblib
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -99,12 +100,12 @@ def test_package_command_predicts_with_a_class_of_a_module(notebook: Path) -> No
 def test_package_command_names_a_definition_missing_in_the_package(notebook: Path) -> None:
     (notebook / "other.py").write_text("X = 1")
     notes = run(RecordingReporter(), "package", "other.py", "--model-dir", "export").notes
-    assert "model.joblib has Scale from the notebook" in notes[0]
-    assert "it is not in this package: move it into other" in notes[0]
+    assert "model.joblib references Scale from the notebook" in notes[0]
+    assert "which is not in this package: move Scale into other" in notes[0]
 
 
 def test_package_command_tells_mistakes(tmp_path: Path, booster_export: Path) -> None:
-    with pytest.raises(OptionError, match="a module or a directory is wanted"):
+    with pytest.raises(OptionError, match="a module or a directory is required"):
         run(RecordingReporter(), "package")
     with pytest.raises(InputError, match="no such module"):
         run(RecordingReporter(), "package", str(tmp_path / "nothing.py"))

@@ -53,7 +53,7 @@ def test_update_command_changes_versions_and_models(aip: Lines) -> None:
 @pytest.mark.parametrize(
     ("line", "body", "error", "told"),
     [
-        ("update v1 --model iris", None, errors.OptionError, "nothing to change"),
+        ("update v1 --model iris", None, errors.OptionError, "no changes were given"),
         ("update v1 --model iris --nodes 1 --min-nodes 1", None, errors.OptionError, "not both"),
         ("update v1 --model iris", "framework: XGBOOST", errors.FieldError, "framework cannot be changed"),
         ("update --model iris --nodes 2", None, errors.FieldError, "manualScaling cannot be changed"),
@@ -61,14 +61,14 @@ def test_update_command_changes_versions_and_models(aip: Lines) -> None:
         ("create-model x", "defaultVersion: {}", errors.FieldError, "set by the service"),
         ("create-version v --model m --origin ./here", None, errors.OptionError, "aip_upload"),
         ("create-version v --model m", None, errors.OptionError, "Cloud Storage"),
-        ("set-default v2", None, errors.OptionError, "a model is wanted"),
+        ("set-default v2", None, errors.OptionError, "a model name is required"),
         ("describe v1 --model m --operation o", None, errors.OptionError, "a model or an operation"),
-        ("describe --model m --compare v1", None, errors.OptionError, "a version is wanted"),
-        ("operations describe", None, errors.OptionError, "an operation is wanted"),
+        ("describe --model m --compare v1", None, errors.OptionError, "a version is required"),
+        ("operations describe", None, errors.OptionError, "an operation is required"),
         ("delete v1 --model iris", None, errors.OptionError, "add --yes"),
         ("list --model iris --operations", None, errors.OptionError, "not both"),
         ("config --unset projekt", None, errors.OptionError, "did you mean 'project'"),
-        ("config --project some-project", None, errors.OptionError, "only a notebook"),
+        ("config --project some-project", None, errors.OptionError, "only be set in a notebook"),
     ],
 )
 def test_resource_verbs_tell_mistakes_before_anything_is_sent(
@@ -104,7 +104,7 @@ def test_describe_command_compares_two_versions(aip: Lines, iris_export: Path) -
     assert "&lt;b&gt;second" in html.of(found)
     assert found.to_json()["runtimes"][0]["libraries"]["scikit-learn"]
     same = aip("describe v1 --model iris --compare v1")
-    assert "no field differs" in text.of(same)
+    assert "no fields differ" in text.of(same)
 
 
 def test_operations_command_describes_waits_and_cancels(aip: Lines) -> None:
@@ -118,7 +118,7 @@ def test_operations_command_describes_waits_and_cancels(aip: Lines) -> None:
 
 def test_attach_command_finds_what_was_left_running(aip: Lines, iris_export: Path) -> None:
     assert aip("attach") is None
-    assert "no operation running" in aip.face.shown[-1]
+    assert "no operation of this notebook is running" in aip.face.shown[-1]
     operation = aip(f"deploy v2 --model iris --origin {iris_export} --async")
     assert isinstance(operation, Operation)
     (entry,) = aip.journal.running()
@@ -132,7 +132,7 @@ def test_attach_command_finds_what_was_left_running(aip: Lines, iris_export: Pat
 
 def test_operation_wait_is_followed_by_a_notebook(aip: Lines, iris_export: Path) -> None:
     followed: list[PendingOperation] = []
-    operation = aip(f"deploy v2 --model iris --origin {iris_export} --async", follow=followed.append)
+    operation = aip(f"deploy v2 --model iris --origin {iris_export} --async", watch_operation=followed.append)
     (pending,) = followed
     assert pending.operation == operation
     assert pending.pause <= 0.5  # a finished one is on the screen within half a second

@@ -65,13 +65,13 @@ def test_logs_and_stats_commands_show_what_a_version_did(iris: Path) -> None:
 
 def test_logs_and_stats_commands_tell_what_cannot_be_shown(embedded: Path) -> None:
     for line, text in (
-        ("logs --model iris --lines 0", "at least one line"),
+        ("logs --model iris --lines 0", "at least 1 line"),
         ("logs v1 --model iris --target aiplatform --project some-project", "only the embedded server has logs"),
         (
             "describe v1 --model iris --stats --target aiplatform --project some-project",
             "only the embedded server has statistics",
         ),
-        ("describe --model iris --stats", "a version is wanted"),
+        ("describe --model iris --stats", "a version is required"),
     ):
         with pytest.raises(OptionError, match=text):
             aip(line)

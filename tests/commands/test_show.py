@@ -299,13 +299,13 @@ def test_show_prints_only_python_where_there_is_no_other_way(home: Path, iris_ex
     output = []
     for line, body in lines.items():
         for form in ("gcloud", "curl"):
-            with pytest.raises(OptionError, match="nothing that does this") as caught:
+            with pytest.raises(OptionError, match="is not available") as caught:
                 aip(f"{line} --show {form}", body)
-            assert caught.value.fix == "there is --show python"
+            assert caught.value.fix == "use --show python"
         output.append(run(PROGRAMS["python"], aip(f"{line} --show python", body), tmp_path))
     assert (tmp_path / "theirs" / made.path.name).read_bytes() == made.path.read_bytes()
     assert "'findings': []" in output[1]
-    assert "{'id': 'A02', 'reason': 'left out with --skip'}" in output[1]
+    assert "{'id': 'A02', 'reason': 'skipped with --skip'}" in output[1]
     assert "[42]" in output[2]
     assert not (home / "server.json").exists()
 

@@ -85,7 +85,7 @@ def test_stage_refuses_what_is_no_model(tmp_path: Path, obj: Any, text: str) -> 
 def test_stage_tells_the_line_to_paste_for_a_model_that_cannot_be_saved(tmp_path: Path) -> None:
     model = LogisticRegression().fit(ROWS, LABELS)
     model.callback = lambda: None  # no pickle takes it
-    with pytest.raises(OptionError, match="flowers cannot be saved: ") as caught:
+    with pytest.raises(OptionError, match="could not save flowers: ") as caught:
         stage(model, tmp_path, "flowers")
     assert caught.value.where == "$flowers"
     assert caught.value.fix.endswith('joblib.dump(flowers, "export/model.joblib")')

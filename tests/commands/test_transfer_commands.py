@@ -70,7 +70,7 @@ def test_transfer_commands_upload_and_pull_again(heard: RecordingReporter, folde
     bucket = find_bucket(choose(resolve()).store, "models-of-mine")
     assert bucket is not None
     assert bucket.location == "europe-west4"
-    assert [note.text for note in heard.of(Note)] == ["left out: .hidden (hidden)"]
+    assert [note.text for note in heard.of(Note)] == ["skipped: .hidden (hidden)"]
     (progress,) = heard.of(Progress)[-1:]
     assert (progress.done, progress.total, progress.unit) == (5002, 5002, "bytes")
     fetched = run("pull", heard, "gs://models-of-mine/iris/v1", str(tmp_path / "new"))
@@ -84,7 +84,7 @@ def test_upload_command_sends_only_what_differs(heard: RecordingReporter, folder
     first = run("upload", heard, str(folder), uri)
     again = run("upload", heard, str(folder), uri)
     assert [(each.kind, each.generation) for each in again] == [("kept", each.generation) for each in first]
-    assert heard.of(StepFinished)[-1].summary == "nothing to do: all is there already"
+    assert heard.of(StepFinished)[-1].summary == "nothing to do: all files are up to date"
     (folder / "model.bin").write_bytes(b"another")
     (folder / "assets" / "단어 words.txt").unlink()
     kinds = {each.name: each.kind for each in run("upload", heard, str(folder), uri)}
@@ -92,14 +92,14 @@ def test_upload_command_sends_only_what_differs(heard: RecordingReporter, folder
     assert there(uri) == {"model.bin": 7, "assets/단어 words.txt": 2}
     run("upload", heard, str(folder), uri, "--delete-extra")
     assert there(uri) == {"model.bin": 7}
-    assert heard.of(Note)[-1].text == "is removed there: assets/단어 words.txt"
+    assert heard.of(Note)[-1].text == "will be deleted: assets/단어 words.txt"
 
 
 def test_upload_command_dry_run_sends_nothing(heard: RecordingReporter, folder: Path) -> None:
     plan = run("upload", heard, str(folder), "gs://models-of-mine/iris/v1", "--dry-run")
     assert [file.name for file in plan.send] == ["assets/단어 words.txt", "model.bin"]
     assert heard.shown == [plan]
-    assert heard.of(StepFinished)[-1].summary == "2 to send (5.0 kB)"
+    assert heard.of(StepFinished)[-1].summary == "2 files to upload (5.0 kB)"
     assert find_bucket(choose(resolve()).store, "models-of-mine") is None
 
 
@@ -153,7 +153,7 @@ def test_upload_command_is_stopped_by_the_user(heard: RecordingReporter, folder:
     with pytest.raises(Interrupted) as caught:
         run("upload", face, str(folder), uri, "--delete-extra")
     assert time.monotonic() - stopped[0] < 1.0  # 0.2 on a quiet machine
-    assert caught.value.fix == f"it continues with: %aip_upload {folder} '{uri}' --delete-extra"
+    assert caught.value.fix == f"resume with: %aip_upload {folder} '{uri}' --delete-extra"
     assert [event.error for event in face.of(Failed)] == [caught.value]
     stored = run("upload", heard, str(folder), uri, "--delete-extra")
     assert there(uri)["big"] == 40 << 20
@@ -173,7 +173,7 @@ def aip(*words: str, home: Path) -> tuple[Any, str]:
 def test_transfer_commands_from_the_command_line(folder: Path, tmp_path: Path) -> None:
     stored, told = aip("upload", str(folder), "gs://models-of-mine/v1", home=tmp_path)
     assert all(set(each) >= {"name", "generation", "crc32c", "size"} for each in stored)
-    assert "2 to send (5.0 kB)" in told
+    assert "2 files to upload (5.0 kB)" in told
     planned, _ = aip("upload", str(folder), "gs://models-of-mine/v2", "--dry-run", home=tmp_path)
     assert {file["name"]: file["kind"] for file in planned["files"]} == {
         "model.bin": "upload",

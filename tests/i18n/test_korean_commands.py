@@ -28,7 +28,7 @@ def parser():
 def test_korean_error_has_its_three_lines():
     with pytest.raises(OptionError) as caught:
         parser().parse(["--orign", "x"])
-    assert caught.value.lines() == [
+    assert caught.value.format_lines() == [
         "OptionError: --orign 옵션은 없습니다",
         "  위치: %aip_deploy",
         "  해결: 혹시 '--origin'인가요?",
@@ -60,15 +60,15 @@ def test_korean_error_of_a_field_of_the_wrong_kind_names_the_value():
 def test_korean_setting_tells_its_source_and_code_still_compares_it():
     nowhere = Environment({}, {})
     found = resolve(last_run={"target": "local", "project": "my-project"}, environment=nowhere)
-    assert (found.project.source, found.project.told) == ("last run", "마지막 실행")
-    with pytest.raises(SettingsError, match="'12345'는 프로젝트 ID가 아닙니다") as caught:
+    assert (found.project.source, found.project.label) == ("last run", "마지막 실행")
+    with pytest.raises(SettingsError, match="프로젝트 ID '12345'가 올바르지 않습니다") as caught:
         resolve(target="local", project="12345", environment=nowhere)
-    assert caught.value.fix.startswith("이것은 프로젝트 번호입니다. 프로젝트 ID는")
+    assert caught.value.fix.startswith("프로젝트 번호 대신 프로젝트 ID를 쓰세요")
 
 
 def test_korean_steps_and_summaries_are_made_when_they_are_shown(tmp_path):
-    assert [step.title for step in steps()][:2] == ["모델 파일 살펴보기", "전송 전 검사"]
+    assert [step.title for step in steps()][:2] == ["모델 파일 살펴보기", "사전 검사"]
     (tmp_path / "model.bst").write_bytes(b"x" * 1500)
     assert file_summary(inspect_model_dir(tmp_path)).startswith("파일 1개, 1.5 kB: model.bst")
     i18n.use("en")
-    assert steps()[0].title == "Look at the model files"
+    assert steps()[0].title == "Inspect model files"

@@ -41,7 +41,7 @@ def test_korean_particles_are_chosen_by_the_sound_before_them(text: str, expecte
 def test_korean_particles_fit_the_values_of_a_text() -> None:
     i18n.use("ko")
     try:
-        assert i18n.gettext("there is no runtime version {asked}", asked="2.99") == "런타임 버전 2.99는 없습니다"
+        assert i18n.gettext("unknown runtime version {asked}", asked="2.99") == "런타임 버전 2.99는 없습니다"
     finally:
         i18n.use("en")
     assert i18n.gettext("{name} 을(를)", name="2") == "2 을(를)"

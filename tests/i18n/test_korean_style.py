@@ -59,7 +59,6 @@ SPACING = {
 # Nothing but values, flags and names of the API.
 UNTRANSLATED = {
     "--env runtime",
-    "--output DIR",
     "packageUris: {name}",
     "{done} of {total} {unit}",
     "{told} in Python {version}",

@@ -16,7 +16,6 @@ from sklearn.linear_model import LogisticRegression
 
 from aip_magics import catalog
 from aip_magics.commands.common import name_cache
-from aip_magics.commands.registry import COMMAND_PATHS
 from aip_magics.commands.verbs import VERBS, magic_name
 from aip_magics.notebook.completion import complete
 
@@ -158,7 +157,7 @@ def test_completion_of_a_body(tab: Callable[[str], Any], text: str, fragment: st
     assert tab(text) == (fragment, texts)
 
 
-@pytest.mark.parametrize("verb", sorted(COMMAND_PATHS))
+@pytest.mark.parametrize("verb", sorted(VERBS))
 def test_completion_offers_the_flags_of_every_magic(tab: Callable[[str], Any], verb: str) -> None:
     assert {"--help", "--quiet"} <= set(tab(f"%{magic_name(verb)} --|")[1])
     tab(f"%{magic_name(verb)} |")

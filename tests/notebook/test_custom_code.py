@@ -55,7 +55,7 @@ def test_aip_deploy_of_a_pipeline_with_own_code(shell: Any, pipeline: Path, own_
     rest = uri.partition("/packages/")[2]
     digest, _, name = rest.partition("/")
     assert (len(digest), name) == (64, own_code.name)
-    assert "equal to the local ones" in capsys.readouterr().out
+    assert "identical to the local predictions" in capsys.readouterr().out
     assert predict(shell, "--model own", "[[5.0]]") == pytest.approx([10.0])
 
     shell.user_ns["package"] = own_code
@@ -94,7 +94,7 @@ def test_aip_deploy_of_a_custom_prediction_routine(shell: Any, routine: Path, ro
     line = f"--model routine --origin {routine} --package-uris {routine_code} --prediction-class my_routine.Routine"
     version = deploy(shell, line, "test: {instances: [1, 2], factor: 10}")
     assert (version.state, version.framework, version.predictionClass) == ("READY", None, "my_routine.Routine")
-    assert "2 predictions: [110, 120], equal to the local ones" in capsys.readouterr().out
+    assert "2 predictions: [110, 120], identical to the local predictions" in capsys.readouterr().out
     assert predict(shell, "--model routine", "instances: [1, 2]\nfactor: 5") == [105, 110]
     assert predict(shell, "--model routine", "[1, 2]") == [101, 102]
     assert deploy(shell, line, "test: {instances: [1, 2], factor: 10}").id == version.id
@@ -127,7 +127,7 @@ def test_aip_deploy_asks_once_about_a_package_that_acts_while_it_is_built(
     line = f"--model acting --origin {routine} --package-uris {package} --prediction-class my_routine.Routine"
     test = "test: {instances: [1, 2]}"
     for body in (test, ""):
-        with pytest.raises(ChecksFailed, match=r"setup\.py, line 1: calls open \(U03\)") as caught:
+        with pytest.raises(ChecksFailed, match=r"setup\.py, line 1: calls open \(U03 untrusted-build-code\)") as caught:
             deploy(shell, line, body)
         assert "--trust" in caught.value.fix
     with pytest.raises(OptionError, match="U03"):
@@ -182,7 +182,7 @@ def test_aip_deploy_of_a_class_that_is_no_routine(
 
 
 def test_aip_deploy_names_missing_own_code(shell: Any, pipeline: Path) -> None:
-    with pytest.raises(ChecksFailed, match=r"own_code\.Scale \(U01\)"):
+    with pytest.raises(ChecksFailed, match=r"own_code\.Scale \(U01 untrusted-pickle\)"):
         deploy(shell, f"--model own --origin {pipeline}")
     with pytest.raises(OperationFailed, match="own_code"):
         deploy(shell, f"--model own --origin {pipeline} --trust")
@@ -204,11 +204,11 @@ def test_aip_deploy_dry_run_shows_where_the_package_would_go(
 @pytest.mark.parametrize(
     ("line", "body", "kind", "text"),
     [
-        ("--package-uris nowhere.tar.gz", "", ChecksFailed, "nowhere.tar.gz is not there"),
+        ("--package-uris nowhere.tar.gz", "", ChecksFailed, "nowhere.tar.gz does not exist"),
         ("--prediction-class m.C", "", ChecksFailed, "needs the package"),
         ("--package-uris {package} --prediction-class m.C --framework scikit-learn", "", ChecksFailed, "exactly one"),
-        ("--package-uris nowhere.tar.gz --skip C02 --trust", "", OptionError, "cannot be read"),
-        ("", "packageUris: 5", Exception, "text is wanted"),
+        ("--package-uris nowhere.tar.gz --skip C02 --trust", "", OptionError, "could not read the package"),
+        ("", "packageUris: 5", Exception, "expected a string"),
     ],
 )
 def test_aip_deploy_tells_mistakes_of_custom_code_before_anything_is_sent(

@@ -22,7 +22,7 @@ from aip_magics.commands.common.command import Context
 from aip_magics.commands.common.magic_line import split_line
 from aip_magics.commands.registry import get_command
 from aip_magics.deploy import Deployment
-from aip_magics.notebook.form.cell_text import cell
+from aip_magics.notebook.form.cell_text import build_cell
 from aip_magics.notebook.form.fields import fields
 from aip_magics.notebook.form.preview import kinds, preview
 from aip_magics.notebook.form.state import FormState
@@ -50,7 +50,7 @@ def parsed(text: str, session: dict[str, str]) -> tuple[Deployment, settings.Set
     assert name == "aip_deploy"
     args: argparse.Namespace = magic_parser(get_command("deploy")).parse(split_line(line, {}))
     context = Context(NoFace(), {}, session, ENVIRONMENT)
-    return deploy.deployment_of(args, "".join(body), context), context.settings(args)
+    return deploy.build_deployment(args, "".join(body), context), context.settings(args)
 
 
 TEXT = st.text(max_size=12)
@@ -112,7 +112,7 @@ def test_form_cell_parses_back(changes: list[tuple[str, Any]], session: dict[str
     form = state(session, Deployment("gs://bucket/model"), **arguments)
     for id, value in changes:
         form = form.set(id, value)
-    deployment, found = parsed(cell(form), session)
+    deployment, found = parsed(build_cell(form), session)
     assert deployment == form.deployment
     want = form.target.settings
     for name in ("target", "project", "region", "endpoint", "storage_endpoint"):
@@ -131,19 +131,19 @@ def test_form_cell_has_what_has_no_field_too() -> None:
     )
     made = Deployment("gs://b/m", version=version, staging_bucket="gs://x", skip=frozenset({"S14", "M02"}))
     form = state({}, made)
-    assert parsed(cell(form), {})[0] == form.deployment == made
+    assert parsed(build_cell(form), {})[0] == form.deployment == made
 
 
 @pytest.mark.parametrize("origin", ["with space/iris", "it's", "~/iris", "꽃/모델", "a b;c?"])
 def test_form_cell_of_any_directory(origin: str) -> None:
     form = state({}, Deployment(origin))
-    assert parsed(cell(form), {})[0].origin == origin
+    assert parsed(build_cell(form), {})[0].origin == origin
 
 
 def test_form_cell_without_its_instances() -> None:
     form = state({}, Deployment("gs://b/m", test={"instances": ["secret"]}))
-    assert "secret" in cell(form)
-    assert cell(form, test=False) == "%aip_deploy --origin gs://b/m"
+    assert "secret" in build_cell(form)
+    assert build_cell(form, test=False) == "%aip_deploy --origin gs://b/m"
 
 
 @pytest.mark.parametrize("kind", [kind for _, kind in kinds()])

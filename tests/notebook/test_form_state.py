@@ -37,7 +37,7 @@ def test_form_state_is_prefilled_each_value_with_its_source(new: New) -> None:
     form = new(version=Version(description="from the line"), region="europe-west4")
     assert form.values["framework"] == "SCIKIT_LEARN"
     assert form.source("framework") == "found in model.joblib"
-    assert (form.values["model"], form.source("model")) == ("iris", "name of the directory iris")
+    assert (form.values["model"], form.source("model")) == ("iris", "name of directory iris")
     assert (form.values["description"], form.source("description")) == ("from the line", "argument")
     assert (form.values["endpoint"], form.values["region"]) == ("regional", "europe-west4")
     assert form.source("endpoint") == "argument"
@@ -75,7 +75,7 @@ def test_form_state_takes_every_field_and_says_who_filled_it_in(new: New) -> Non
         "modelDescription": "all", "modelLabels": "of=model", "logTable": "p.d.t", "logShare": "0.1",
     }.items():  # fmt: skip
         form = form.set(id, value)
-        assert form.source(id) == "chosen here"
+        assert form.source(id) == "chosen in the form"
     made = form.deployment
     assert made.model == Model(
         name="flowers", regions=("asia-east1",), onlinePredictionLogging=True, onlinePredictionConsoleLogging=True,
@@ -113,7 +113,7 @@ def test_form_state_keeps_framework_runtime_and_python_together(new: New) -> Non
     form = form.set("framework", "TENSORFLOW").set("runtimeVersion", oldest.version)
     assert form.values["runtimeVersion"] == oldest.version
     if oldest.sklearn is None:  # a runtime from before scikit-learn is no choice any more
-        assert form.set("framework", "SCIKIT_LEARN").given.get("runtimeVersion") is None
+        assert form.set("framework", "SCIKIT_LEARN").requested.get("runtimeVersion") is None
 
 
 def test_form_state_offers_machine_types_and_regions_of_the_endpoint(new: New) -> None:
@@ -190,7 +190,7 @@ def test_form_state_keeps_what_the_form_has_no_field_for(new: New) -> None:
 def test_form_state_keeps_hidden_what_no_field_can_write(new: New) -> None:
     version = Version(labels={"a": "x,y"}, packageUris=("one,two.tar.gz",))
     form = new(version=version)
-    assert form.given.keys() == {"origin"}
+    assert form.requested.keys() == {"origin"}
     assert form.deployment.version == version
     assert form.set("labels", "a=b").deployment.version.labels == {"a": "b"}
 
@@ -198,7 +198,7 @@ def test_form_state_keeps_hidden_what_no_field_can_write(new: New) -> None:
 def test_form_state_keeps_long_test_instances_hidden(new: New) -> None:
     test = {"instances": [[0.5] * 10] * MAX_TEST_CHARACTERS}
     form = new(test=test)
-    assert "test" not in form.given
+    assert "test" not in form.requested
     assert form.deployment.test == test
     assert form.set("test", "[[1]]").deployment.test == {"instances": [[1]]}
 
@@ -231,7 +231,7 @@ def test_form_state_inspects_another_directory_at_once(new: New, booster_export:
     assert empty.problems_of("origin")
     shutil.copy(booster_export / "model.bst", tmp_path / "later")
     assert not empty.can_deploy
-    assert empty.looked_again().can_deploy
+    assert empty.inspected_again().can_deploy
 
 
 def test_form_state_texts_have_one_line_and_no_control_characters(new: New) -> None:

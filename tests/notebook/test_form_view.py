@@ -20,7 +20,7 @@ from aip_magics.events import Detached, Heartbeat
 from aip_magics.notebook.form import Form
 from aip_magics.notebook.form.background_deploy import FormReporter, OutputSlots
 from aip_magics.notebook.form.fields import fields
-from aip_magics.notebook.form.file_listing import BUCKETS, above, listing, start
+from aip_magics.notebook.form.file_listing import BUCKETS, get_parent, get_start, list_directory
 from aip_magics.notebook.form.widgets import VIEW
 from aip_magics.notebook.reporter import NotebookReporter
 from aip_magics.render.terminal import TerminalReporter
@@ -110,7 +110,7 @@ def test_form_view_controls_show_the_state_and_change_it(open_form: Open, iris_e
     shown["endpoint"].value = "regional"
     assert shown["machineType"].value == "n1-standard-2"
     assert ("n1-standard-4", "n1-standard-4") in shown["machineType"].options
-    assert form.state.given.keys() == {"origin", "description", "endpoint"}  # what only follows is not given
+    assert form.state.requested.keys() == {"origin", "description", "endpoint"}  # what only follows is not given
     shown["model"].value = ""
     assert shown["model"].value == "iris"
     assert shown["nodes"].disabled
@@ -288,7 +288,7 @@ def test_form_view_stop_interrupts_before_the_operation(
     assert published.all()[-1][VIEW]["model_id"] == button.model_id
     button.click()
     go_on.set()
-    with pytest.raises(AipError, match="stopped by you"):
+    with pytest.raises(AipError, match="interrupted by the user"):
         form.wait(60)
     assert VIEW not in published
 
@@ -333,7 +333,7 @@ def test_form_browser_walks_local_directories(open_form: Open, iris_export: Path
     browser.folders.value = str(iris_export)
     press(form, "Open")
     browser.wait(10)
-    press(form, "Choose this folder")
+    press(form, "Choose this directory")
     assert form.view.controls["origin"].value == str(iris_export)
     assert form.state.can_deploy
     assert browser.box.children == ()
@@ -360,7 +360,7 @@ def test_form_browser_walks_buckets(open_form: Open, iris_export: Path) -> None:
         press(form, "Open")
         browser.wait(30)
     assert [label for label, _ in browser.folders.options] == ["model.joblib"]
-    press(form, "Choose this folder")
+    press(form, "Choose this directory")
     assert form.view.controls["origin"].value == "gs://aip-local-aiplatform/iris/v1/"
     assert form.state.deployment.is_remote
     press_names = [each.description for each in controls(form.view.box) if isinstance(each, ipywidgets.Button)]
@@ -371,20 +371,20 @@ def test_form_browser_tells_beside_the_list_what_cannot_be_listed(open_form: Ope
     form = open_form([])
     browser = form.view.browser
     browser.open("")
-    browser.look(str(tmp_path / "gone"))
+    browser.open_listing(str(tmp_path / "gone"))
     browser.wait(10)
     assert "alert" in browser.note.value
-    browser.look("gs://no-such-bucket-here/")
+    browser.open_listing("gs://no-such-bucket-here/")
     browser.wait(30)
     assert "alert" in browser.note.value
 
 
 def test_file_listing_of_paths(tmp_path: Path) -> None:
-    assert above("gs://b/x/y/") == "gs://b/x/"
-    assert above("gs://b/") == above(BUCKETS) == BUCKETS
-    assert above("/a/b") == "/a"
-    assert start(str(tmp_path / "not" / "there")) == str(tmp_path)
+    assert get_parent("gs://b/x/y/") == "gs://b/x/"
+    assert get_parent("gs://b/") == get_parent(BUCKETS) == BUCKETS
+    assert get_parent("/a/b") == "/a"
+    assert get_start(str(tmp_path / "not" / "there")) == str(tmp_path)
     for name in (".hidden", "b.txt", "a"):
         (tmp_path / name).mkdir() if name == "a" else (tmp_path / name).write_text("")
-    found = listing(str(tmp_path), None)  # type: ignore[arg-type]
+    found = list_directory(str(tmp_path), None)  # type: ignore[arg-type]
     assert [entry.name for entry in found.entries] == ["a/", "b.txt"]

@@ -34,7 +34,7 @@ def test_aip_deploy_of_a_real_model_in_one_cell(
     places = [shown.index(f"✔ {step}: ") for step in order]
     assert places == sorted(places)
     assert "state: READY" in shown
-    assert "equal to the local ones" in shown
+    assert "identical to the local predictions" in shown
 
 
 def test_magics_of_the_first_issue(shell: Any, iris_export: Path) -> None:
@@ -108,7 +108,7 @@ def test_aip_deploy_of_a_broken_pickle_leaves_a_failed_version(shell: Any, iris_
     (export / "model.joblib").write_bytes(good[: len(good) * 2 // 3])
     with pytest.raises(OperationFailed, match="Failed to load model") as caught:
         shell.run_line_magic("aip_deploy", f"--origin {export} --trust -o failed")
-    assert "FAILED" in "\n".join(caught.value.lines())
+    assert "FAILED" in "\n".join(caught.value.format_lines())
     assert isinstance(shell.user_ns["failed"], Operation)
     version = shell.run_line_magic("aip_describe", "v1 --model broken")
     assert version.state == "FAILED"

@@ -28,7 +28,7 @@ def test_model_source_in_the_notebook(shell: Any, iris_export: Path, capsys: Any
     version = shell.run_cell_magic("aip_deploy", "--origin $flowers", TEST)
     assert version.state == "READY"
     assert "/models/flowers/versions/v1" in version.name
-    assert "equal to the local ones" in capsys.readouterr().out
+    assert "identical to the local predictions" in capsys.readouterr().out
     assert shell.run_cell_magic("aip_local_predict", "--model-dir $flowers", f"[{ROW}]") == expected
     again = shell.run_cell_magic("aip_deploy", "", f"deploymentUri: $flowers\n{TEST}")
     assert again.id == "v1"  # the class names it: Pipeline is another model

@@ -44,7 +44,7 @@ def test_session_settings_can_each_be_configured(shell: Any) -> None:
 
 
 def test_session_settings_do_not_keep_what_is_refused(shell: Any) -> None:
-    with pytest.raises(SettingsError, match="is not a project ID"):
+    with pytest.raises(SettingsError, match="invalid project ID"):
         shell.run_line_magic("aip_config", "--project 12345 --quiet")
     assert get_session(shell).session() == {}
     with pytest.raises(NotFound):  # a run that failed is no example for the next
@@ -54,7 +54,7 @@ def test_session_settings_do_not_keep_what_is_refused(shell: Any) -> None:
 
 def test_session_settings_keep_a_target_whose_project_is_not_known_yet(shell: Any) -> None:
     found = shell.run_line_magic("aip_config", "--target aiplatform --quiet")
-    assert "no project is known" in found.problem
+    assert "no project is set" in found.problem
     assert found.settings["target"].value == "aiplatform"
     shell.run_line_magic("aip_config", "--project some-project --quiet")
     assert sources(shell)["target"] == ("aiplatform", "configuration of this session")
@@ -65,7 +65,7 @@ def test_session_settings_of_another_target_take_nothing_of_the_last_run(shell: 
     text = shell.run_line_magic("aip_list", "--target local --show gcloud --quiet")
     assert "--project=aip-local --region=global" in text
     shell.run_line_magic("aip_list", "--endpoint http://127.0.0.1:9 --project some-project --show curl --quiet")
-    assert sources(shell)["target"] == ("aiplatform", "an endpoint was given")
+    assert sources(shell)["target"] == ("aiplatform", "an endpoint is set")
 
 
 def test_session_settings_have_the_default_bucket_of_a_deploy(shell: Any, iris_export: Path) -> None:
@@ -104,7 +104,7 @@ def test_attach_and_history_with_nothing_done(shell: Any, capsys: pytest.Capture
     assert shell.run_line_magic("aip_attach", "") is None
     shell.run_line_magic("aip_history", "-o found")
     shown = capsys.readouterr().out
-    assert "this notebook left no operation running" in shown
-    assert "nothing was done here yet" in shown
+    assert "no operation of this notebook is running" in shown
+    assert "no commands have been run yet" in shown
     with pytest.raises(OptionError, match="--cancel-on-interupt"):
         shell.run_line_magic("aip_attach", "--cancel-on-interupt")

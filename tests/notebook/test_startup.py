@@ -88,7 +88,7 @@ import sys
 print("aip_magics" in sys.modules)
 {load}
 settings = %aip_config --quiet
-print(settings.settings["project"].value, settings.settings["project"].told)
+print(settings.settings["project"].value, settings.settings["project"].label)
 %config AipMagics.project = "of-config-too"
 settings = %aip_config --quiet
 print(settings.settings["project"].value, len([c for c in get_ipython().configurables if "Aip" in type(c).__name__]))

@@ -35,7 +35,7 @@ def test_aip_deploy_of_a_saved_model_from_an_export_base(
     assert "/models/adder/" in version.name
     shown = capsys.readouterr().out
     assert "the newest export of adder is 1487877383" in shown
-    assert f'1 prediction: [{{"sum": {ADDER_ANSWER["sum"]}}}], equal to the local ones' in shown
+    assert f'1 prediction: [{{"sum": {ADDER_ANSWER["sum"]}}}], identical to the local predictions' in shown
     shout = "instances: [a, {b64: Yg==}]\nsignature_name: shout"
     assert shell.run_cell_magic("aip_predict", "--model adder", shout)["predictions"] == [{"loud": "A"}, {"loud": "B"}]
     before = local.running(embedded)

@@ -20,9 +20,9 @@ def test_aip_upload_and_pull_again(shell: Any, tmp_path: Path, capsys: pytest.Ca
     (stored,) = shell.run_line_magic("aip_upload", "$folder $place")
     told = capsys.readouterr().out
     assert (stored.uri, stored.size) == ("gs://models-of-mine/iris/v1/model.bin", 5)
-    assert "1 to send (5 B)" in told
+    assert "1 file to upload (5 B)" in told
     assert "gs://models-of-mine made (us-central1)" in told
-    assert "1 of 1 files sent or copied, checked there" in told
+    assert "uploaded or copied 1 of 1 files, checksums verified" in told
     assert stored.crc32c in told
     shell.user_ns["new"] = tmp_path / "new"
     assert shell.run_line_magic("aip_pull", "$place $new -o fetched") is None
@@ -33,5 +33,5 @@ def test_aip_upload_and_pull_again(shell: Any, tmp_path: Path, capsys: pytest.Ca
 def test_aip_upload_tells_mistakes(shell: Any) -> None:
     with pytest.raises(OptionError) as caught:
         shell.run_line_magic("aip_upload", ". gs://models-of-mine/x --delete-extras")
-    assert caught.value.message == "there is no option --delete-extras"
+    assert caught.value.message == "unknown option --delete-extras"
     assert "--delete-extra" in caught.value.fix

@@ -70,7 +70,7 @@ def test_variables_a_model_as_deployment_uri_of_the_body(shell: Any, names: dict
         ("--origin $flwoers", "description: x", CellError, "did you mean 'flowers'"),
         ("--origin $flowers", "test: {instances: $fram}", CellError, "did you mean 'frame'"),
         ("--origin $frame", "description: x", OptionError, "frame is a pandas.*DataFrame, not a model"),
-        ("--origin $flowers --model $flowers", "description: x", OptionError, "which has no place here"),
+        ("--origin $flowers --model $flowers", "description: x", OptionError, "cannot be used here"),
         ("--origin $$flowers", "description: x", AipError, r"\$flowers"),
     ],
 )

@@ -33,7 +33,7 @@ HOSTILE = {
     "cond": "WriteFile", "map": "WriteFile", "map_fn": "WriteFile", "nested": "WriteFile",
     "immutable": "ImmutableConst (reads files)", "proto": "DecodeProtoV2 (reads files)",
     "table": "InitializeTableFromTextFileV2 (reads a vocabulary file that is not an asset of the model)",
-    "dataset_from_graph": "DatasetFromGraph (runs a graph that is in its data)",
+    "dataset_from_graph": "DatasetFromGraph (runs a graph contained in its data)",
     "summary": "CreateSummaryFileWriter (writes event files)", "init": "WriteFile", "init_reads": "ReadFile",
     "control": "WriteFile", "two_graphs": "WriteFile", "asset_outside": "secret", "restores_elsewhere": "RestoreV2",
     "unread_file": "ReadFile", "unknown_operation": "SimpleMLCreateModelResource", "named": "WriteFile",
@@ -145,7 +145,7 @@ def test_graph_trust_reads_files_in_the_models_own_folders(
     shutil.move(moved, tmp_path / "elsewhere")
     moved.symlink_to(tmp_path / "elsewhere")
     [finding] = found(folder)
-    assert finding.message == f"{place}/{moved.name} is a link to a file outside of the model"
+    assert finding.message == f"{place}/{moved.name} is a link to a file outside the model directory"
     with pytest.raises(TrustError, match="a link to a file outside of the model"):
         asked(folder, ["a"], parents, trusted=False)
     assert asked(folder, ["a"], parents, trusted=True) == [{"y": 0}]
@@ -172,7 +172,10 @@ def test_graph_trust_asks_about_a_damaged_file_that_stays_the_models_fault(
 ) -> None:
     (tmp_path / "saved_model.pb").write_bytes(b"\x12\xff\xff\xff\x7f" + os.urandom(50))
     [finding] = found(tmp_path)
-    assert finding.message == "saved_model.pb cannot be read to its end: what loading it would run is not known"
+    assert (
+        finding.message
+        == "saved_model.pb could not be read completely, so the code that loading it would run is unknown"
+    )
     with pytest.raises(PredictionError) as caught:
         asked(tmp_path, [1.0], parents, trusted=False)
     assert not isinstance(caught.value, TrustError)

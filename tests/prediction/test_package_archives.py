@@ -105,7 +105,7 @@ def test_package_archives_refuse_a_huge_header(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("x.tar.gz", b"", "it is empty"),
+        ("x.tar.gz", b"", "file is empty"),
         ("x.tar.gz", b"<!DOCTYPE html><html>", "a page of the web"),
         ("x.tar.gz", b"plain text", "not a gzip-compressed tar archive"),
         ("x.tar.gz", gzip.compress(b"not a tar", mtime=0), "not a gzip-compressed tar archive"),

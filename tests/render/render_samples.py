@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from aip_magics import errors, spec
 from aip_magics.checks.outcome import Finding, Skipped
@@ -16,7 +16,7 @@ from aip_magics.commands.history import History
 from aip_magics.commands.package import PickledFromMain
 from aip_magics.commands.resources import Comparison, Served
 from aip_magics.commands.server import ServerStatus
-from aip_magics.deploy.plan import Choice, PlannedRequest, PlanStep
+from aip_magics.deploy.plan import Choice, Plan, PlannedRequest, PlanStep
 from aip_magics.events import (
     Detached,
     Event,
@@ -32,11 +32,14 @@ from aip_magics.render import RunState
 from aip_magics.sdist import Package
 from aip_magics.settings import Sourced
 from aip_magics.storage import GsUri, PullPlan, Remote
+from aip_magics.storage.plan import UploadPlan
 from aip_magics.storage.pull_plan import Wanted
 
 
 class SamplePlan:
     """The part of deploy.Plan that is drawn."""
+
+    panel_kind = Plan.panel_kind
 
     def __init__(self, text: str, count: int) -> None:
         self.steps = tuple(PlanStep(f"{text}{n}", text) for n in range(count))
@@ -127,6 +130,8 @@ def operation_failed(text: str, count: int = 1) -> errors.OperationFailed:
 class SampleObject:
     """The part of an object in Cloud Storage that is drawn."""
 
+    panel_kind: ClassVar[str] = Remote.panel_kind
+
     name: str
     generation: int
     crc32c: str
@@ -135,6 +140,8 @@ class SampleObject:
 
 class SampleUpload:
     """The part of storage.UploadPlan that is drawn."""
+
+    panel_kind = UploadPlan.panel_kind
 
     def __init__(self, text: str, count: int) -> None:
         kinds = ("upload", "copy", "remove", "keep")

@@ -22,7 +22,7 @@ def test_chart_has_a_bar_for_the_likeliest_class_of_many():
     chart = probabilities([[0.1, 0.9]] * 100)
     assert chart is not None
     assert (len(chart.rows), chart.total) == (MAX_BARS, 100)
-    assert "likeliest class" in chart.heads
+    assert "most likely class" in chart.heads
     assert len(html.of({"predictions": [[0.1, 0.9]] * 100}).encode()) <= 4096
 
 

@@ -168,28 +168,29 @@ def deployment() -> list[Event]:
         "target: local (default: the embedded server)",
         "project: my-company-prod (argument)",
         "regions: us-central1 (default of the global endpoint)",
-        "framework: SCIKIT_LEARN (found in model.joblib)",
-        "runtimeVersion: none (scikit-learn 1.9.1 cannot load on any runtime; the highest is 1.0.2 on 2.11)",
+        "framework: SCIKIT_LEARN (detected from model.joblib)",
+        "runtimeVersion: none (scikit-learn 1.9.1 cannot be loaded by any runtime; the newest is 1.0.2 on 2.11)",
         "machineType: mls1-c1-m2 (default of the global endpoint)",
-        "advice A02: served by this Python locally; in the cloud: scikit-learn 1.9.1 cannot load on any runtime",
+        "advice A02 library-too-new: served by this Python locally; in the cloud: scikit-learn 1.9.1 cannot be loaded "
+        "by any runtime",
     ]
     steps = {
-        "Look at the model files": "1 file, 991 B: model.joblib (scikit-learn 1.9.1)",
-        "Check before anything is sent": "passed, 1 to read",
-        "Connect to the target": "embedded server started at http://127.0.0.1:36247 (project my-company-prod)",
+        "Inspect model files": "1 file, 991 B: model.joblib (scikit-learn 1.9.1)",
+        "Run preflight checks": "passed with 1 finding",
+        "Connect": "embedded server started at http://127.0.0.1:36247 (project my-company-prod)",
         "Predict the test instances locally": "2 predictions: [0, 2]",
         "Bucket": "gs://my-company-prod-aiplatform made (us-central1)",
-        "Upload": "1 sent (991 B) → gs://my-company-prod-aiplatform/churn_classifier/v1/",
-        "Model resource": "projects/my-company-prod/models/churn_classifier is made",
+        "Upload": "1 file uploaded (991 B) → gs://my-company-prod-aiplatform/churn_classifier/v1/",
+        "Model resource": "created projects/my-company-prod/models/churn_classifier",
         "Version resource": f"churn_classifier/v1 is being created: {OPERATION}",
         "Wait for the operation": "done",
         "Describe": "v1: READY",
-        "Predict the test instances online": "2 predictions: [0, 2], equal to the local ones",
+        "Predict the test instances online": "2 predictions: [0, 2], identical to the local predictions",
     }
     found: list[Event] = []
     for title, summary in steps.items():
         found += [StepStarted(title, title), StepFinished(title, summary)]
-        found += [Note(title, note) for note in notes if title.startswith("Check")]
+        found += [Note(title, note) for note in notes if title.startswith("Run preflight")]
     return found
 
 
@@ -223,9 +224,9 @@ def test_html_run_that_is_long_keeps_the_last_steps():
 
 def test_html_run_that_is_detached_says_how_to_come_back():
     text = check(render.of(MAKERS["detached"]("create_iris", 1))).text
-    assert "The operation goes on by itself" in text
+    assert "The operation continues in the background" in text
     assert "projects/p/operations/create_iris" in text
-    assert "To wait for it again: create_iris" in text
+    assert "To wait for the operation again: create_iris" in text
 
 
 def test_html_describe_has_all_set_fields_and_the_yaml():
@@ -383,7 +384,7 @@ def test_html_realistic_panel_is_whole():
 def test_html_command_stays_whole_however_little_else_is_drawn():
     command = "%aip_attach projects/my-project/operations/create_my_model_v1-1795434102837"
     table = Table("", ("Step", "What"), tuple(row("step", "x" * 300) for _ in range(30)))
-    drawn = render.draw(Panel("run", "away", (table, line("To wait for it again:", Span(command, "code")))))
+    drawn = render.draw(Panel("run", "away", (table, line("To wait for the operation again:", Span(command, "code")))))
     assert "characters)" in drawn
     assert f"<code>{command}</code>" in drawn
 

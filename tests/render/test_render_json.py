@@ -28,7 +28,7 @@ def test_json_of_every_value_is_strict(kind):
 def test_json_of_every_event_is_an_object_with_its_kind_and_step():
     written = [render.event_json(event) for event in events("iris")]
     assert json.loads(json.dumps(written)) == written
-    kinds = {"stepStarted", "note", "progress", "stepFinished", "stepSkipped", "tick", "failed"}
+    kinds = {"stepStarted", "note", "progress", "stepFinished", "stepSkipped", "heartbeat", "failed"}
     assert {event["event"] for event in written} == kinds
     assert all(event["step"] for event in written)
 

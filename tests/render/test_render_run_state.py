@@ -65,7 +65,7 @@ def test_run_state_apply_leaves_the_old_state_alone():
         (StepFinished("s", "made"), "done", "running", "made"),
         (StepSkipped("s", "no need"), "skipped", "running", "no need"),
         (Failed("s", NotFound("gone\nlong story")), "failed", "failed", "gone"),
-        (Detached("s", "op1", "%aip_attach op1"), "detached", "detached", "op1 goes on"),
+        (Detached("s", "op1", "%aip_attach op1"), "detached", "detached", "op1 is still running"),
     ],
 )
 def test_run_state_ends(event, status, whole, summary):

@@ -49,7 +49,7 @@ def test_text_shows_what_html_shows(kind):
         (Failed("up", NotFound("no bucket\nmore", fix="make it")), "[   2.5 s] ✖ up: failed: no bucket"),
         (
             Detached("wait", "op1", "%aip_attach op1"),
-            "[   2.5 s] → op1 goes on by itself; wait for it again: %aip_attach op1",
+            "[   2.5 s] → op1 is still running; run %aip_attach op1 to wait for it",
         ),
         (Progress("up", 1, 2, "files"), None),
         (Heartbeat("up"), None),
@@ -130,15 +130,15 @@ NONE = {**HELD, "files": False, "network": False, "processes": False, "by": ""}
         (HELD, "protection: files, network, processes (Landlock ABI 7, seccomp)"),
         (
             {**HELD, "network": False, "open": True},
-            "protection: files, processes (Landlock ABI 7, seccomp); code of your own keeps the network",
+            "protection: files, processes (Landlock ABI 7, seccomp); custom code keeps network access",
         ),
         (
             {**HELD, "network": False, "by": "Landlock ABI 7", "why": "no seccomp"},
-            "protection: files, processes (Landlock ABI 7), no more: this machine has no filter of system calls",
+            "protection: files, processes (Landlock ABI 7) only; seccomp filters are not available on this machine",
         ),
-        ({**NONE, "why": "no Landlock"}, "protection: none: this system has no Landlock"),
-        ({**NONE, "why": "not Linux"}, "protection: none: only Linux confines a worker"),
-        ({**NONE, "why": "refused"}, "protection: none: this system refuses it"),
+        ({**NONE, "why": "no Landlock"}, "protection: none; Landlock is not available on this system"),
+        ({**NONE, "why": "not Linux"}, "protection: none; worker processes can be confined only on Linux"),
+        ({**NONE, "why": "refused"}, "protection: none; the system refused to apply the protection"),
         ({}, ""),
     ],
 )

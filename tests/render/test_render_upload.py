@@ -20,15 +20,15 @@ def test_upload_panel_has_the_plan_in_a_line() -> None:
     shown = text.of(plan(*rows, extra=2)).splitlines()
     assert shown[:3] == [
         "Upload to gs://bucket/iris/",
-        "1 to send (12.3 MB), 1 copied in Cloud Storage (5.0 kB, not sent), 2 unchanged",
-        "2 objects there have no file here and stay; --delete-extra removes them",
+        "1 file to upload (12.3 MB), 1 object to copy in Cloud Storage (5.0 kB, not uploaded), 2 unchanged",
+        "2 remote objects have no local file and are kept; use --delete-extra to delete them",
     ]
     assert [line.split()[0] for line in shown[3:]] == ["NAME", "model.joblib", "vocab.txt", "a", "b"]
 
 
 def test_upload_panel_does_not_keep_what_is_removed() -> None:
     shown = text.of(plan(("remove", "old", 1), extra=1))
-    assert "1 removed there" in shown
+    assert "1 object to delete" in shown
     assert "--delete-extra" not in shown
 
 

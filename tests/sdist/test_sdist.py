@@ -112,8 +112,8 @@ def test_sdist_of_a_directory_of_modules(tmp_path: Path) -> None:
         ("if (n := 1): pass", "m.py, line 1: runtime 2.11 has Python 3.7: Assignment expressions"),
         ("def f(a, /): pass", "Positional-only"),
         ("match 1:\n    case 1: pass", "Pattern matching"),
-        ("def f():\n    import lightgbm", "m.py, line 2: runtime 2.11 is not known to have lightgbm: add it to"),
-        ("import zoneinfo", "zoneinfo came with Python 3.9; runtime 2.11 has Python 3.7"),
+        ("def f():\n    import lightgbm", "m.py, line 2: runtime 2.11 is not known to have lightgbm; add lightgbm to"),
+        ("import zoneinfo", "zoneinfo requires Python 3.9; runtime 2.11 has Python 3.7"),
         ("from __main__ import Thing", "nothing can be imported from __main__"),
         ("import distutils, joblib, scipy.sparse, six, m\nfrom . import x", ""),
     ],
@@ -137,18 +137,18 @@ def test_sdist_lint_notes_are_those_of_the_runtime(tmp_path: Path) -> None:
     ("files", "path", "options", "text"),
     [
         ({}, "nothing.py", {}, "no such module"),
-        ({"a.txt": ""}, "a.txt", {}, "no Python module"),
+        ({"a.txt": ""}, "a.txt", {}, "not a Python module"),
         ({"my-code.py": ""}, "my-code.py", {}, "cannot be imported"),
-        ({"code/setup.py": ""}, "code", {}, "a setup.py of its own"),
-        ({"code/notes.md": ""}, "code", {}, "no module and no package"),
+        ({"code/setup.py": ""}, "code", {}, "already has a setup.py"),
+        ({"code/notes.md": ""}, "code", {}, "no module or package"),
         ({"code/1st/__init__.py": ""}, "code", {}, "cannot be imported"),
-        ({"m.py": "%matplotlib inline"}, "m.py", {}, "this is no Python"),
+        ({"m.py": "%matplotlib inline"}, "m.py", {}, "invalid Python syntax"),
         ({"m.py": "x = 1\ndef (:"}, "m.py", {}, "m.py, line 2"),
-        ({"m.py": "\0"}, "m.py", {}, "this is no Python"),
-        ({"m.py": ""}, "m.py", {"name": "../m"}, "no name of a package"),
-        ({"m.py": ""}, "m.py", {"version": "new"}, "no version of a package"),
-        ({"m.py": ""}, "m.py", {"runtime_version": "2.10"}, "no runtime version"),
-        ({"m.py": "", "file": ""}, "m.py", {"output": "file"}, "cannot be written"),
+        ({"m.py": "\0"}, "m.py", {}, "invalid Python syntax"),
+        ({"m.py": ""}, "m.py", {"name": "../m"}, "invalid package name"),
+        ({"m.py": ""}, "m.py", {"version": "new"}, "invalid package version"),
+        ({"m.py": ""}, "m.py", {"runtime_version": "2.10"}, "unknown runtime version"),
+        ({"m.py": "", "file": ""}, "m.py", {"output": "file"}, "could not write the package"),
     ],
 )
 def test_sdist_refuses_what_cannot_be_packaged(
@@ -158,6 +158,6 @@ def test_sdist_refuses_what_cannot_be_packaged(
     output = tmp_path / options.pop("output", "dist")
     with pytest.raises(InputError) as caught:
         package(tmp_path / path, output=output, **options)
-    assert text in "\n".join(caught.value.lines())
+    assert text in "\n".join(caught.value.format_lines())
     assert caught.value.fix
     assert not (tmp_path / "dist").exists()

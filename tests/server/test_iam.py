@@ -67,7 +67,7 @@ def test_iam_audit_configs_change_only_when_the_mask_names_them(shared_server, m
         ({"policy": {"version": 2}}, "Field: policy.version"),
         ({"policy": {"etag": "%"}}, "Field: policy.etag"),
         ({"policy": {}, "updateMask": "roles"}, "The field 'roles' cannot be updated"),
-        ({"policy": []}, "an object with the fields of Policy is wanted"),
+        ({"policy": []}, "expected a mapping with the fields of Policy"),
     ],
 )
 def test_iam_policies_that_are_refused(shared_server, model, body, text):

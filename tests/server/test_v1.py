@@ -215,10 +215,10 @@ def test_v1_unknown_and_wrong_fields_of_a_version_are_named(shared_server):
     path = f"{P}/models/fields/versions"
     for field, value, text in (
         ("frameworks", "X", "Invalid JSON payload received. Unknown name \"frameworks\" at 'version': Cannot find"),
-        ("framework", "PYTORCH", "Field: version.framework Error: 'PYTORCH' is not a value of this field"),
+        ("framework", "PYTORCH", "Field: version.framework Error: invalid value 'PYTORCH'"),
         ("autoScaling", {"minNode": 1}, "Unknown name \"minNode\" at 'version.auto_scaling': Cannot find field."),
         ("autoScaling", {"metrics": [{}, {"x": 1}]}, "Unknown name \"x\" at 'version.auto_scaling.metrics[1]'"),
-        ("auto_scaling", {"min_nodes": "x"}, "Field: version.auto_scaling.min_nodes Error: a whole number is wanted"),
+        ("auto_scaling", {"min_nodes": "x"}, "Field: version.auto_scaling.min_nodes Error: expected a whole number"),
     ):
         answer = shared_server.call("POST", path, {"name": "v", "deploymentUri": "gs://b/d", field: value})
         assert text in error(answer, 400, "INVALID_ARGUMENT")

@@ -197,4 +197,4 @@ def test_patch_of_scaling_takes_effect_on_the_running_nodes(server, sklearn_dir)
     assert "N1 machines keep at least one node" in refused(zero, 400, "INVALID_ARGUMENT")
     both = {"manualScaling": {"nodes": 1}, "autoScaling": {"minNodes": 1}}
     answer = server.call("PATCH", f"{path}/v1?updateMask=manualScaling,autoScaling", both, **REGION)
-    assert "exclude each other" in refused(answer, 400, "INVALID_ARGUMENT")
+    assert "are mutually exclusive" in refused(answer, 400, "INVALID_ARGUMENT")

@@ -47,15 +47,15 @@ def test_settings_region_global_is_the_global_endpoint(tmp_path: Path) -> None:
     ("arguments", "text"),
     [
         ({"target": "locl"}, "did you mean 'local'"),
-        ({"target": "aiplatform"}, "no project is known"),
+        ({"target": "aiplatform"}, "no project is set"),
         ({"project": "123456789012"}, "project number"),
-        ({"project": "My Project"}, "is not a project ID"),
+        ({"project": "My Project"}, "invalid project ID"),
     ],
 )
 def test_settings_tell_what_is_wrong(tmp_path: Path, arguments: dict[str, str], text: str) -> None:
     with pytest.raises(SettingsError) as caught:
         resolve(**arguments, environment=Environment.read({"CLOUDSDK_CONFIG": str(tmp_path)}))  # type: ignore[arg-type]
-    assert text in "\n".join(caught.value.lines())
+    assert text in "\n".join(caught.value.format_lines())
 
 
 def test_settings_ignore_a_damaged_gcloud_configuration(tmp_path: Path) -> None:

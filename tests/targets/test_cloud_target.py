@@ -55,7 +55,7 @@ def test_cloud_target_deploys_at_a_compatible_endpoint(
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "those of the next line")
     monkeypatch.setattr(google.auth, "default", lambda **_: (Credentials(token=state.token), None))  # type: ignore[no-untyped-call]
     where = ["--endpoint", state.url, "--storage-endpoint", state.url, "--project", "my-project"]
-    with pytest.raises(ChecksFailed, match=r"scikit-learn .* cannot load on any runtime"):
+    with pytest.raises(ChecksFailed, match=r"scikit-learn .* cannot be loaded by any runtime"):
         deploy("--origin", str(iris_export), "--runtime-version", "2.11", *where)
     version = deploy("--origin", str(iris_export), "--runtime-version", "2.11", "--skip", "A02", *where)
     assert (version.state, version.runtimeVersion, version.pythonVersion) == ("READY", "2.11", "3.7")

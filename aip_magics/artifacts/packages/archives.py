@@ -60,7 +60,7 @@ def read(path: Path, keep: Callable[[str], bool], *, most: int | None = None) ->
     archives then are not tested whole): the archive is not `complete` where it has more.
     """
     if not path.name.endswith((*TARS, ".zip", ".whl")):
-        raise MemberRefused(_("it is neither a .tar.gz, a .zip nor a .whl"), _sdist_fix())
+        raise MemberRefused(_("expected a .tar.gz, .zip or .whl file"), _sdist_fix())
     try:
         archive = _read(path, _Texts(keep), most)
         if archive.complete:
@@ -92,7 +92,7 @@ def _drain(member: Member, content: Opened) -> None:
             while opened.read(_CHUNK):
                 pass
     except zipfile.BadZipFile:
-        raise MemberRefused(_("its member {name!r} is damaged", name=member.name)) from None
+        raise MemberRefused(_("archive member {name!r} is corrupted", name=member.name)) from None
 
 
 def is_top(name: str, file: str) -> bool:
@@ -102,7 +102,7 @@ def is_top(name: str, file: str) -> bool:
 
 
 def _sdist_fix() -> str:
-    return _("make one with %aip_package, or with `python setup.py sdist --formats=gztar`")
+    return _("build the package with %aip_package, or with `python setup.py sdist --formats=gztar`")
 
 
 class _Texts:
@@ -125,12 +125,10 @@ class _Texts:
 def _is_package(archive: Archive) -> None:
     if archive.is_wheel:
         if not any(re.fullmatch(r"[^/]+\.dist-info/METADATA", name) for name in archive.members):
-            text = _("it is no wheel: it has no .dist-info/METADATA")
-            raise MemberRefused(text, _("build it with `pip wheel --no-deps .`"))
+            text = _("not a wheel: .dist-info/METADATA is missing")
+            raise MemberRefused(text, _("build the wheel with `pip wheel --no-deps .`"))
     elif not any(is_top(name, file) for name in archive.members for file in ("setup.py", "pyproject.toml")):
-        raise MemberRefused(
-            _("it is no source distribution: it has neither a setup.py nor a pyproject.toml"), _sdist_fix()
-        )
+        raise MemberRefused(_("not a source distribution: both setup.py and pyproject.toml are missing"), _sdist_fix())
 
 
 def _damage(path: Path, error: Exception) -> str:
@@ -138,11 +136,11 @@ def _damage(path: Path, error: Exception) -> str:
         with path.open("rb") as file:
             head = file.read(64)
     except OSError as unreadable:
-        return _("it cannot be read: {reason}", reason=unreadable.strerror)
+        return _("file could not be read: {reason}", reason=unreadable.strerror)
     if not head:
-        return _("it is empty")
+        return _("file is empty")
     if re.match(rb"\s*<(?:!doctype html|html|head|\?xml)", head, re.IGNORECASE):
-        return _("it is a page of the web, not an archive")
+        return _("file is a web page, not an archive")
     if path.name.endswith("gz"):
-        return _("it is not a gzip-compressed tar archive, or a damaged one: {error}", error=error)
-    return _("it is not a zip archive, or a damaged one: {error}", error=error)
+        return _("not a gzip-compressed tar archive, or corrupted: {error}", error=error)
+    return _("not a zip archive, or corrupted: {error}", error=error)

@@ -25,7 +25,7 @@ class MemberRefused(Exception):
     def __init__(self, reason: str, fix: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
-        self.fix = fix or _("build the archive again, from a clean folder")
+        self.fix = fix or _("rebuild the archive from a clean directory")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,20 +62,22 @@ class Bounds:
         self._count += 1
         self.size += max(0, member.size)
         if self._count > MEMBERS:
-            raise MemberRefused(_("it has more than {count} members", count=MEMBERS))
+            raise MemberRefused(_("archive has more than {count} members", count=MEMBERS))
         if self.size > UNPACKED_BYTES:
-            raise MemberRefused(_("it unpacks to more than {size} GiB", size=UNPACKED_BYTES >> 30))
+            raise MemberRefused(_("archive unpacks to more than {size} GiB", size=UNPACKED_BYTES >> 30))
         if self.size > self._most:
-            raise MemberRefused(_("it unpacks to more than {count} times its size", count=RATIO))
+            raise MemberRefused(_("archive unpacks to more than {count} times its size", count=RATIO))
         if member.size < 0 or len(member.name.encode("utf-8", "replace")) > _MAX_NAME_CHARS:
-            raise MemberRefused(_("its member {name!r} has an impossible size or name", name=member.name[:100]))
+            raise MemberRefused(_("archive member {name!r} has an invalid size or name", name=member.name[:100]))
         if escapes_root(member.name):
-            raise MemberRefused(_("its member {name!r} leads out of it", name=member.name))
+            raise MemberRefused(_("archive member {name!r} is outside the archive", name=member.name))
         if member.special:
-            raise MemberRefused(_("its member {name!r} is a device, a pipe or a link in a zip", name=member.name))
+            raise MemberRefused(_("archive member {name!r} is a device, a pipe or a link in a zip", name=member.name))
         path = PurePosixPath(member.name)
         if member.link is not None and _link_leads_out(path, member.link):
-            text = _("its link {name!r} leads out of it, to {target!r}", name=member.name, target=member.link)
+            text = _(
+                "archive link {name!r} points outside the archive: {target!r}", name=member.name, target=member.link
+            )
             raise MemberRefused(text)
         member = dataclasses.replace(member, name=unicodedata.normalize("NFC", str(path)))
         self._place(member)
@@ -86,12 +88,12 @@ class Bounds:
         plain = member.name
         above = [str(one) for one in PurePosixPath(plain).parents]
         if len(above) > _MAX_DEPTH:
-            raise MemberRefused(_("its member {name!r} has an impossible size or name", name=member.name[:100]))
+            raise MemberRefused(_("archive member {name!r} has an invalid size or name", name=member.name[:100]))
         if self._links.keys() & set(above):
-            raise MemberRefused(_("its member {name!r} leads out of it", name=member.name))
+            raise MemberRefused(_("archive member {name!r} is outside the archive", name=member.name))
         taken = plain in self._files or (plain in self._folders and not member.is_folder)
         if taken or self._files & set(above):
-            raise MemberRefused(_("its member {name!r} is there twice", name=member.name))
+            raise MemberRefused(_("archive has more than one member {name!r}", name=member.name))
         self._folders.update(above)
         if member.is_folder:
             self._folders.add(plain)
@@ -112,7 +114,11 @@ class Bounds:
             if place in self._links or place not in self._files:
                 target = self._links[name]
                 raise MemberRefused(
-                    _("its link {name!r} leads to no file of it, to {target!r}", name=name, target=target)
+                    _(
+                        "archive link {name!r} does not point to a file in the archive: {target!r}",
+                        name=name,
+                        target=target,
+                    )
                 )
             yield name, place
 

@@ -14,7 +14,7 @@ import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from aip_magics.artifacts import toml
+from aip_magics import toml_reader
 from aip_magics.artifacts.packages import plain_project, plain_script, plain_values
 from aip_magics.artifacts.packages.archives import Archive
 from aip_magics.artifacts.packages.setup_script import parsed
@@ -81,14 +81,14 @@ def would_run(reasons: Sequence[str]) -> str:
     shown = "; ".join(reasons[:_SHOWN])
     if len(reasons) > _SHOWN:
         shown = _("{names} and {count} more", names=shown, count=len(reasons) - _SHOWN)
-    return _("building it may run code of it: {reasons}", reasons=shown)
+    return _("building the package may run its code: {reasons}", reasons=shown)
 
 
 def consent_fix() -> str:
     """How to come to a package that is built without a question, or with consent."""
     return _(
-        "make it with %aip_package, or give a wheel: neither asks; or, if you made this file or trust whoever did, add "
-        "--trust once: it holds for this content"
+        "build the package with %aip_package, or use a wheel; or, if you trust the source of this file, "
+        "add --trust (remembered for this file content)"
     )
 
 
@@ -103,7 +103,7 @@ def isolated(pyproject: str) -> str:
     The backend that is taken where none is named lets files of the package stand for modules of Python.
     """
     pyproject = _lines(pyproject)
-    system = toml.loads(pyproject).get("build-system")
+    system = toml_reader.loads(pyproject).get("build-system")
     if system is None:
         return f"{pyproject}\n{_SYSTEM}"
     if system.get("build-backend"):
@@ -115,27 +115,29 @@ def _reasons(tree: Tree) -> Iterator[str]:
     for name in sorted(tree.members):
         path = PurePosixPath(name)
         if _HISTORIES & set(path.parts):
-            yield _("it has a folder of version control, {name}", name=next(iter(_HISTORIES & set(path.parts))))
+            yield _(
+                "archive contains the version control directory {name}", name=next(iter(_HISTORIES & set(path.parts)))
+            )
         if len(path.parts) == 1 and (name.casefold() in _OTHERS or _is_another(name)):
-            yield _("{name} may say how it is built", name=name)
+            yield _("{name} may change how the package is built", name=name)
     for file in STEERING:
         if file in tree.members and file not in tree.texts:
-            yield _("{file} is too large to be read", file=file)
+            yield _("{file} is too large to read", file=file)
         elif file in tree.members and not _is_text(tree.texts[file]):
-            yield _("{file} cannot be read", file=file)
+            yield _("could not read {file}", file=file)
     project = plain_project.read(tree.text("pyproject.toml"))
     if project is None:
-        yield _("{file} cannot be read", file="pyproject.toml")
+        yield _("could not read {file}", file="pyproject.toml")
         return
     yield from plain_project.reasons(project, tree)
     if plain_project.is_setuptools(project):
         try:
-            remade = toml.loads(isolated(tree.text("pyproject.toml")))["build-system"]
+            remade = toml_reader.loads(isolated(tree.text("pyproject.toml")))["build-system"]
             fine = remade.get("build-backend") == _BACKEND
         except (ValueError, KeyError, AttributeError, RecursionError):
             fine = False
         if not fine:
-            yield _("{file} cannot be read", file="pyproject.toml")
+            yield _("could not read {file}", file="pyproject.toml")
         if "setup.py" in tree.texts:
             yield from plain_script.reasons(tree.texts["setup.py"])
         yield from _of_config(tree)
@@ -170,7 +172,7 @@ def _of_config(tree: Tree) -> Iterator[str]:
     try:
         parser.read_string(tree.text("setup.cfg"))
     except (configparser.Error, ValueError):
-        yield _("{file} cannot be read", file="setup.cfg")
+        yield _("could not read {file}", file="setup.cfg")
         return
     if parser.defaults():
         yield _("{file} has the section {name}", file="setup.cfg", name="[DEFAULT]")
@@ -200,7 +202,7 @@ def _folders(parser: configparser.RawConfigParser) -> dict[str, str]:
 def _command(section: str, given: Mapping[str, str]) -> Iterator[str]:
     for key, value in given.items():
         if key not in _KEYS[section] or not re.fullmatch(r"[\w.+, -]*", value):
-            yield _("{file} sets {key} of {name}", file="setup.cfg", key=key, name=f"[{section}]")
+            yield _("{file} sets {key} in {name}", file="setup.cfg", key=key, name=f"[{section}]")
 
 
 def _option(section: str, key: str, value: str, tree: Tree, folders: Mapping[str, str]) -> Iterator[str]:
@@ -210,7 +212,7 @@ def _option(section: str, key: str, value: str, tree: Tree, folders: Mapping[str
             yield _("{key} imports {name}", key=f"setup.cfg {key}", name=value.removeprefix("attr:").strip())
     elif value.startswith("file:"):
         if key == "entry_points":
-            yield _("its entry points are computed")
+            yield _("entry points are computed")
         for path in value.removeprefix("file:").split(","):
             yield from plain_values.outside(f"setup.cfg {key}", path.strip())
     elif section == "options" and key == "entry_points":
@@ -219,7 +221,7 @@ def _option(section: str, key: str, value: str, tree: Tree, folders: Mapping[str
         if not _FINDS.fullmatch(value):
             yield from plain_values.outside(f"setup.cfg {key}", value)
     elif section == "options" and key not in plain_values.TEXTS:
-        yield _("{file} sets {key} of {name}", file="setup.cfg", key=key, name=f"[{section}]")
+        yield _("{file} sets {key} in {name}", file="setup.cfg", key=key, name=f"[{section}]")
 
 
 def _has_literal(source: bytes, name: str) -> bool:

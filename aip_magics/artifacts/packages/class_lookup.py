@@ -135,7 +135,7 @@ class _ModuleIndex:
         module = dotted.rpartition(".")[0]
         if module not in self._modules:
             return _("the package has no module {module}", module=module)
-        return _("the module {module} has no class {name}", module=module, name=dotted.rpartition(".")[2])
+        return _("module {module} has no class {name}", module=module, name=dotted.rpartition(".")[2])
 
     def near(self, dotted: str) -> tuple[str, ...]:
         """Classes with both methods, dotted; those of the same name first."""
@@ -163,7 +163,7 @@ class _ModuleIndex:
                     yield str(reason)
                     continue
                 if found is None:
-                    yield _("the base {name} is not in the package", name=name)
+                    yield _("base class {name} is not in the package", name=name)
                 else:
                     waiting.append(found)
 
@@ -182,7 +182,7 @@ class _ModuleIndex:
     def _inside(self, module: str, path: list[str], depth: int) -> _ClassLocation | None:
         """What `path` names in a module: a class, one in a class, or one that is imported there."""
         if depth == 0:
-            raise _Uncertain(_("{module} imports in a circle", module=module))
+            raise _Uncertain(_("{module} has a circular import", module=module))
         tree = self._tree(module)
         node = _members(tree.body).get(path[0])
         if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -191,7 +191,7 @@ class _ModuleIndex:
             other = ast.unparse(node.value).split(".")
             return self._inside(module, [*other, *path[1:]], depth - 1)
         if node is not None and not isinstance(node, ast.ClassDef):
-            raise _Uncertain(_("{name} of {module} is not written as a class", name=path[0], module=module))
+            raise _Uncertain(_("{name} in {module} is not defined as a class", name=path[0], module=module))
         if node is None:
             return self._through_star(module, path, depth)
         for name in path[1:]:
@@ -214,7 +214,7 @@ class _ModuleIndex:
             for cut in range(len(whole) - 1, 0, -1):
                 if (inner := ".".join(whole[:cut])) in self._modules:
                     return self._inside(inner, whole[cut:], depth - 1)
-        raise _Uncertain(_("{name} is imported from outside of the package", name=".".join(path)))
+        raise _Uncertain(_("{name} is imported from outside the package", name=".".join(path)))
 
     def _through_star(self, module: str, path: list[str], depth: int) -> _ClassLocation | None:
         outside = ""
@@ -226,7 +226,7 @@ class _ModuleIndex:
                 elif found := self._inside(inner, path, depth - 1):
                     return found
         if outside:
-            raise _Uncertain(_("{module} imports everything of {other}", module=module, other=outside))
+            raise _Uncertain(_("{module} imports * from {other}", module=module, other=outside))
         return None
 
     def _absolute(self, module: str, node: ast.ImportFrom) -> str:
@@ -243,7 +243,7 @@ class _ModuleIndex:
                 self._trees[module] = parsed(self._modules[module].text)
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
                 file, line = self._modules[module].file, getattr(error, "lineno", None) or 1
-                text = _("{file}, line {line}: this is no Python 3: {reason}", file=file, line=line,
+                text = _("{file}, line {line}: invalid Python 3 syntax: {reason}", file=file, line=line,
                            reason=getattr(error, "msg", None) or error)  # fmt: skip
                 raise _Uncertain(text) from None
         return self._trees[module]

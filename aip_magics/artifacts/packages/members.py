@@ -57,11 +57,11 @@ class _Bounded(gzip.GzipFile):
 
     def read(self, size: int | None = -1) -> bytes:
         if size is None or not 0 <= size <= _HEADER_BYTES:
-            raise MemberRefused(_("it has a header of more than 1 MiB"))
+            raise MemberRefused(_("archive has a header of more than 1 MiB"))
         if not self.in_content:
             self.headers += size  # as asked for: at the end of the file there is nothing more to be had
             if self.headers > _EXTENDED_BYTES:
-                raise MemberRefused(_("it has a header of more than 1 MiB"))
+                raise MemberRefused(_("archive has a header of more than 1 MiB"))
         self.last = super().read(size)
         return self.last
 
@@ -72,7 +72,7 @@ def _tar(path: Path, bounds: Bounds) -> Iterator[tuple[Member, Opened]]:
         while (info := tar.next()) is not None:
             extended += max(0, file.headers - _BLOCK)
             if extended > _HEADERS_BYTES:
-                raise MemberRefused(_("it has a header of more than 1 MiB"))
+                raise MemberRefused(_("archive has a header of more than 1 MiB"))
             member = _tar_member(info)
             if member.name in (".", "./") and member.is_folder:
                 continue
@@ -106,7 +106,7 @@ def _check_tail(file: _Bounded) -> None:
     while block:
         left -= len(block)
         if left < 0 or block.strip(b"\0"):
-            raise MemberRefused(_("it goes on after its end"))
+            raise MemberRefused(_("archive has data after its end"))
         block = file.read(1 << 16)
 
 
@@ -119,7 +119,7 @@ class _BoundedFile(io.FileIO):
             return super().read(wanted) or b""
         found = super().read(_DIRECTORY_BYTES + 1) or b""
         if len(found) > _DIRECTORY_BYTES:
-            raise MemberRefused(_("it has a directory of more than 8 MiB"))
+            raise MemberRefused(_("archive has a directory of more than 8 MiB"))
         return found
 
 
@@ -138,9 +138,11 @@ def _zip_content(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> Opened:
 
 def _zip_member(info: zipfile.ZipInfo) -> Member:
     if info.flag_bits & 1:
-        raise MemberRefused(_("it is encrypted"))
+        raise MemberRefused(_("archive is encrypted"))
     if info.compress_type not in _ZIP_METHODS:
-        raise MemberRefused(_("its member {name!r} is compressed in another way than deflate", name=info.filename))
+        raise MemberRefused(
+            _("archive member {name!r} is compressed with a method other than deflate", name=info.filename)
+        )
     mode = info.external_attr >> 16
     kind = stat.S_IFMT(mode)
     is_folder = info.orig_filename.endswith("/")

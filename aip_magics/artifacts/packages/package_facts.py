@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from aip_magics.artifacts import toml
+from aip_magics import toml_reader
 from aip_magics.artifacts.facts import ClassFacts
 from aip_magics.artifacts.packages import build_code, class_lookup, setup_script
 from aip_magics.artifacts.packages.archives import Archive
@@ -101,7 +101,7 @@ def read(path: Path) -> PackageFacts:
     named = (_WHEEL if archive.is_wheel else _SDIST).fullmatch(path.name)
     facts = PackageFacts(path.name, *(named.group("name", "version") if named else (None, None)))
     if not archive.complete:
-        unread = _("only the first {size} MiB of it are looked at", size=MAX_BYTES >> 20)
+        unread = _("only the first {size} MiB of the package were inspected", size=MAX_BYTES >> 20)
         facts = dataclasses.replace(facts, complete=False, unread=unread)
     if archive.is_wheel:
         return _of_wheel(facts, archive, named.group("tags") if named else None)
@@ -244,7 +244,7 @@ def _of_config(config: configparser.ConfigParser) -> dict[str, Any]:
 def _project(text: bytes) -> dict[str, Any]:
     """The [project] of a pyproject.toml; nothing where it cannot be read."""
     try:
-        found = toml.loads(text.decode("utf-8", "replace")).get("project")
+        found = toml_reader.loads(text.decode("utf-8", "replace")).get("project")
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

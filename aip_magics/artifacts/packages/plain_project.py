@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from aip_magics.artifacts import toml
+from aip_magics import toml_reader
 from aip_magics.artifacts.packages import plain_values
 from aip_magics.i18n import gettext as _
 
@@ -41,7 +41,7 @@ _HATCH_PATHS = frozenset({"packages", "include", "exclude", "only-include", "art
 def read(text: str) -> dict[str, Any] | None:
     """The tables of a pyproject.toml; None where it cannot be read."""
     try:
-        return toml.loads(text)
+        return toml_reader.loads(text)
     except (ValueError, RecursionError):
         return None
 
@@ -56,15 +56,15 @@ def reasons(project: Mapping[str, Any], tree: Tree) -> Iterator[str]:
     """Why it is not plain. All that is not known is asked about."""
     system, tools, metadata = (project.get(name, {}) for name in ("build-system", "tool", "project"))
     if not all(isinstance(table, Mapping) for table in (system, tools, metadata)):
-        yield _("{file} cannot be read", file="pyproject.toml")
+        yield _("could not read {file}", file="pyproject.toml")
         return
     backend = system.get("build-backend", _SETUPTOOLS)
     if backend not in _BACKENDS:
-        yield _("it is built by {name}", name=str(backend)[:100])
+        yield _("build backend is {name}", name=str(backend)[:100])
         return
     known, own = _BACKENDS[backend]
     for key in set(system) - {"requires", "build-backend"}:
-        yield _("{file} sets {key} of {name}", file="pyproject.toml", key=key, name="[build-system]")
+        yield _("{file} sets {key} in {name}", file="pyproject.toml", key=key, name="[build-system]")
     yield from _required(system.get("requires", []), known)
     for name in tools:
         if name not in _TOOLS and name != own:
@@ -72,7 +72,7 @@ def reasons(project: Mapping[str, Any], tree: Tree) -> Iterator[str]:
     yield from _metadata(metadata)
     given = tools.get(own, {})
     if not isinstance(given, Mapping):
-        yield _("{file} cannot be read", file="pyproject.toml")
+        yield _("could not read {file}", file="pyproject.toml")
     elif own == "setuptools":
         yield from _setuptools(given, tree)
     else:
@@ -93,7 +93,7 @@ def _required(requires: Any, known: frozenset[str]) -> Iterator[str]:
         except InvalidRequirement:
             fine = False
         if not fine:
-            yield _("it is built with {name}", name=str(text)[:100])
+            yield _("build requires {name}", name=str(text)[:100])
 
 
 def _metadata(project: Mapping[str, Any]) -> Iterator[str]:
@@ -105,7 +105,7 @@ def _metadata(project: Mapping[str, Any]) -> Iterator[str]:
     yield from plain_values.outside("[project] name", project.get("name"))
     groups = project.get("entry-points", {})
     if not isinstance(groups, Mapping):
-        yield _("its entry points are computed")
+        yield _("entry points are computed")
         return
     scripts = {name: project[name] for name in ("scripts", "gui-scripts") if name in project}
     yield from plain_values.entry_points({**groups, **scripts})
@@ -121,7 +121,7 @@ def _setuptools(given: Mapping[str, Any], tree: Tree) -> Iterator[str]:
         elif name in plain_values.PATHS or key == "script-files":
             yield from plain_values.outside(f"[tool.setuptools] {key}", value)
         elif name not in plain_values.TEXTS:
-            yield _("{file} sets {key} of {name}", file="pyproject.toml", key=key, name="[tool.setuptools]")
+            yield _("{file} sets {key} in {name}", file="pyproject.toml", key=key, name="[tool.setuptools]")
 
 
 def _dynamic(given: Any, tree: Tree, folders: Mapping[str, str]) -> Iterator[str]:
@@ -145,14 +145,14 @@ def _hatch(given: Mapping[str, Any]) -> Iterator[str]:
         if path == ["version", "path"] or (in_target and key in _HATCH_PATHS):
             yield from plain_values.outside(f"[tool.hatch] {'.'.join(path)}", value)
         else:
-            yield _("{file} sets {key} of {name}", file="pyproject.toml", key=".".join(path), name="[tool.hatch]")
+            yield _("{file} sets {key} in {name}", file="pyproject.toml", key=".".join(path), name="[tool.hatch]")
 
 
 def _flit(given: Mapping[str, Any]) -> Iterator[str]:
     for path, value in _leaves(given):
         if path == ["module", "name"] and isinstance(value, str) and re.fullmatch(r"\w+(\.\w+)*", value):
             continue
-        yield _("{file} sets {key} of {name}", file="pyproject.toml", key=".".join(path), name="[tool.flit]")
+        yield _("{file} sets {key} in {name}", file="pyproject.toml", key=".".join(path), name="[tool.flit]")
 
 
 def _poetry(given: Mapping[str, Any]) -> Iterator[str]:
@@ -162,7 +162,7 @@ def _poetry(given: Mapping[str, Any]) -> Iterator[str]:
         elif key == "scripts":
             yield from plain_values.entry_points({"scripts": value})
         elif key not in _POETRY:
-            yield _("{file} sets {key} of {name}", file="pyproject.toml", key=key, name="[tool.poetry]")
+            yield _("{file} sets {key} in {name}", file="pyproject.toml", key=key, name="[tool.poetry]")
 
 
 def _leaves(table: Mapping[str, Any]) -> Iterator[tuple[list[str], Any]]:

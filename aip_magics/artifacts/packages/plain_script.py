@@ -68,15 +68,15 @@ class _Place:
 def reasons(source: bytes) -> list[str]:
     """Why this setup.py is not plain, the first few with their lines; nothing where it is."""
     if len(source) > _MAX_SOURCE_BYTES:
-        return [_("{file} is too large to be read", file="setup.py")]
+        return [_("{file} is too large to read", file="setup.py")]
     try:
         tree = parsed(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return [_("{file} cannot be read", file="setup.py")]
+        return [_("could not read {file}", file="setup.py")]
     try:
         return list(itertools.islice(_Script().follow(tree.body), _MAX_REASONS))
     except (RecursionError, ValueError):  # of what nobody writes: numbers of 5,000 digits, a thousand brackets
-        return [_("{file} cannot be read", file="setup.py")]
+        return [_("could not read {file}", file="setup.py")]
 
 
 class _Script:
@@ -103,7 +103,7 @@ class _Script:
         elif isinstance(node, ast.With) and len(node.items) == 1 and isinstance(node.items[0].optional_vars, ast.Name):
             opened = self._value(node.items[0].context_expr)
             if not isinstance(opened, _Opened):
-                raise _NotPlain(node, _("a statement that is more than a value"))
+                raise _NotPlain(node, _("statement is not a plain value"))
             self._names[node.items[0].optional_vars.id] = opened
             yield from self.follow(node.body)
         elif isinstance(node, ast.If) and _is_main(node):
@@ -113,7 +113,7 @@ class _Script:
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             yield from self._call_of_setup(node.value)
         else:
-            raise _NotPlain(node, _("a statement that is more than a value"))
+            raise _NotPlain(node, _("statement is not a plain value"))
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
@@ -165,7 +165,7 @@ class _Script:
             return self._table(node)
         if isinstance(node, ast.Name):
             if node.id not in self._names:
-                raise _NotPlain(node, _("{name} is not known", name=node.id))
+                raise _NotPlain(node, _("{name} is unknown", name=node.id))
             return self._names[node.id]
         if isinstance(node, ast.JoinedStr):
             return self._joined(node)
@@ -292,7 +292,7 @@ def _keyword(key: str, value: Any) -> Iterator[str]:
             yield _("{name} is computed", name=key)
         yield from plain_values.outside(key, value)
     elif key not in plain_values.TEXTS:
-        yield _("gives setup() {key}=", key=key)
+        yield _("passes {key}= to setup()", key=key)
     elif key in ("name", "version") and isinstance(value, str) and escapes_root(value):
         yield from plain_values.outside(key, value)
 
@@ -335,7 +335,7 @@ def _join(node: ast.AST, parts: Sequence[Any]) -> _Place:
     if not all(isinstance(text, str) for text in texts) or any(isinstance(part, _Place) for part in parts[1:]):
         raise _NotPlain(node, _("{name} is computed", name=ast.unparse(node)[:60]))
     if strayed := next(plain_values.strays(texts), None):
-        raise _NotPlain(node, _("{key} leads out of it, to {path!r}", key=ast.unparse(node)[:60], path=strayed))
+        raise _NotPlain(node, _("{key} points outside the archive: {path!r}", key=ast.unparse(node)[:60], path=strayed))
     return _Place("/".join(text.strip("/") for text in texts if text))
 
 

@@ -55,7 +55,7 @@ def strays(value: Any) -> Iterator[str]:
 def outside(key: str, value: Any) -> Iterator[str]:
     """Why a value that names files is not plain."""
     for path in strays(value):
-        yield _("{key} leads out of it, to {path!r}", key=key, path=path[:200])
+        yield _("{key} points outside the archive: {path!r}", key=key, path=path[:200])
 
 
 def entry_points(value: Any) -> Iterator[str]:
@@ -63,21 +63,21 @@ def entry_points(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         value = _groups(value)
     if not isinstance(value, Mapping):
-        yield _("its entry points are computed")
+        yield _("entry points are computed")
         return
     for group, given in value.items():
         lines = given.splitlines() if isinstance(given, str) else given
         if isinstance(lines, Mapping):
             lines = [f"{name} = {target}" for name, target in lines.items()]
         if str(group).startswith(_OWN_GROUPS):
-            yield _("it brings commands for whoever builds it ({group})", group=group)
+            yield _("package adds build commands: {group}", group=group)
         elif not isinstance(lines, (list, tuple)):
-            yield _("its entry points are computed")
+            yield _("entry points are computed")
         else:
             for line in lines:
                 name = str(line).partition("=")[0].strip()
                 if name and not name.startswith("#") and not (_ENTRY.fullmatch(name) and stays_inside(name)):
-                    yield _("{key} leads out of it, to {path!r}", key="entry_points", path=name[:200])
+                    yield _("{key} points outside the archive: {path!r}", key="entry_points", path=name[:200])
 
 
 def _groups(text: str) -> dict[str, list[str]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from aip_magics.artifacts.bounded_reader import inspection_limit_message
 from aip_magics.artifacts.saved_models.schema import Tree
-from aip_magics.i18n import gettext as _
 
 # A model of a thousand inputs has some 6,000 messages that are kept (nodes are not), TensorFlow 1,500 names of ops.
 _MESSAGES = 50_000
@@ -12,11 +12,7 @@ MAX_TEXT_BYTES = 64 * 1024
 
 
 class CorruptedFile(ValueError):
-    """The bytes are no such message, or one with more in it than is looked at."""
-
-
-def inspection_limit_message() -> CorruptedFile:
-    return CorruptedFile(_("it has more in it than is looked at"))
+    """The bytes are not such a message, or one that exceeds the inspection limit."""
 
 
 class Kept:
@@ -30,11 +26,11 @@ class Kept:
         """A new message that is kept."""
         self._messages -= 1
         if self._messages < 0:
-            raise inspection_limit_message()
+            raise CorruptedFile(inspection_limit_message())
         return {}
 
     def text(self, text: str) -> str:
         """The text; the very same object for every text that is equal, as 100,000 nodes have the same ops."""
         if len(self._texts) >= _TEXTS and text not in self._texts:
-            raise inspection_limit_message()
+            raise CorruptedFile(inspection_limit_message())
         return self._texts.setdefault(text, text)

@@ -27,14 +27,14 @@ def read(path: Path) -> SavedModelFacts:
     try:
         tree = _tree(path)
     except OSError as error:
-        unread = _("it cannot be read: {reason}", reason=error.strerror or str(error))
+        unread = _("file could not be read: {reason}", reason=error.strerror or str(error))
         return SavedModelFacts(complete=False, unread=unread)
     except ValueError as error:
-        unread = _("{file} is no SavedModel, or it is damaged: {reason}", file=path.name, reason=error)
+        unread = _("{file} is not a SavedModel, or is corrupted: {reason}", file=path.name, reason=error)
         return SavedModelFacts(complete=False, unread=unread)
     graphs = tree.get("meta_graphs", [])
     if not graphs:
-        return SavedModelFacts(complete=False, unread=_("{file} has no graph in it", file=path.name))
+        return SavedModelFacts(complete=False, unread=_("{file} contains no graph", file=path.name))
     return _facts(graphs, path.parent)
 
 

@@ -7,7 +7,7 @@ import importlib.resources
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from aip_magics.artifacts import toml
+from aip_magics import toml_reader
 
 Release = tuple[int, int]
 
@@ -45,7 +45,7 @@ class _Table:
 
 @functools.cache
 def _table() -> _Table:
-    return _Table(toml.loads(importlib.resources.files(__package__).joinpath("ops.toml").read_text("utf-8")))
+    return _Table(toml_reader.loads(importlib.resources.files(__package__).joinpath("ops.toml").read_text("utf-8")))
 
 
 def _release(version: str) -> Release:

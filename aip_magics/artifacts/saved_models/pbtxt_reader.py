@@ -26,7 +26,7 @@ def opened(path: Path) -> str:
     with path.open(encoding="utf-8", errors="replace") as lines:
         whole = lines.read(MAX_CHARACTERS + 1)
     if len(whole) > MAX_CHARACTERS:
-        raise CorruptedFile(_("only files up to {size} MiB are read as text", size=MAX_CHARACTERS >> 20))
+        raise CorruptedFile(_("text files of more than {size} MiB are not read", size=MAX_CHARACTERS >> 20))
     return whole
 
 
@@ -39,13 +39,13 @@ def read(text: str, schema: Message) -> Tree:
         if token in _CLOSES:
             open_messages.pop()
             if not open_messages:
-                raise CorruptedFile(_("it is damaged"))
+                raise CorruptedFile(_("file is corrupted"))
         elif kind == "word":
             _field(token, tokens, open_messages, kept)
         elif token not in ";,":
-            raise CorruptedFile(_("it is damaged"))
+            raise CorruptedFile(_("file is corrupted"))
     if len(open_messages) != 1:
-        raise CorruptedFile(_("it is cut off"))
+        raise CorruptedFile(_("file is truncated"))
     return _picked(root, schema)
 
 
@@ -59,7 +59,7 @@ def _field(
         kind, token = _next(tokens)
     if kind == "mark" and token in _OPENS:
         if len(open_messages) >= _MAX_DEPTH:
-            raise CorruptedFile(_("it nests too deep"))
+            raise CorruptedFile(_("file is nested too deeply"))
         inner: Tree = kept.message() if field and field.message and not field.message.only else {}
         if field is not None and field.message is not None:
             tree.setdefault(name, []).append(inner)
@@ -67,7 +67,7 @@ def _field(
     elif kind == "mark" and token == "[":
         _several(name if field is not None and field.message is None else None, tokens, tree)
     elif kind == "mark":
-        raise CorruptedFile(_("it is damaged"))
+        raise CorruptedFile(_("file is corrupted"))
     elif field is not None and field.message is None:
         if kind != "text":
             tree.setdefault(name, []).append(_scalar(token))
@@ -82,7 +82,7 @@ def _several(name: str | None, tokens: Iterator[tuple[str, str]], tree: Tree) ->
         if kind == "mark" and token == "]":
             return
         if kind == "mark" and token in _OPENS:
-            raise CorruptedFile(_("it is damaged"))  # no printer writes one
+            raise CorruptedFile(_("file is corrupted"))  # no printer writes one
         if kind != "mark" and name is not None:
             tree.setdefault(name, []).append(_unquoted(token) if kind == "text" else _scalar(token))
 
@@ -106,7 +106,7 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None:
-            raise CorruptedFile(_("it is damaged"))
+            raise CorruptedFile(_("file is corrupted"))
         at = match.end()
         if match.lastgroup == "text":
             end = _end_of_text(text, at, match[0])
@@ -125,7 +125,7 @@ def _end_of_text(text: str, at: int, quote: str) -> int:
         if before != "\\" or _backslashes(text, at, found) % 2 == 0:
             break
     if found < 0 or text.find("\n", at, end) >= 0:
-        raise CorruptedFile(_("it is damaged"))
+        raise CorruptedFile(_("file is corrupted"))
     return end
 
 
@@ -140,7 +140,7 @@ def _backslashes(text: str, start: int, end: int) -> int:
 def _next(tokens: Iterator[tuple[str, str]]) -> tuple[str, str]:
     found = next(tokens, None)
     if found is None:
-        raise CorruptedFile(_("it is cut off"))
+        raise CorruptedFile(_("file is truncated"))
     return found
 
 

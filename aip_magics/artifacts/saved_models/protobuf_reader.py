@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from aip_magics.artifacts.saved_models.bounds import MAX_TEXT_BYTES, CorruptedFile, Kept, inspection_limit_message
+from aip_magics.artifacts.bounded_reader import inspection_limit_message
+from aip_magics.artifacts.saved_models.bounds import MAX_TEXT_BYTES, CorruptedFile, Kept
 from aip_magics.artifacts.saved_models.schema import Field, Message, Tree
 from aip_magics.i18n import gettext as _
 
@@ -126,9 +127,9 @@ class _Decoder:
             elif kind in (_FIXED64, _FIXED32):
                 at += 8 if kind == _FIXED64 else 4
             else:
-                raise CorruptedFile(_("it is damaged"))
+                raise CorruptedFile(_("file is corrupted"))
             if at > part.end:
-                raise CorruptedFile(_("it is cut off"))
+                raise CorruptedFile(_("file is truncated"))
             yield key >> 3, kind, start, at
 
     def _fields_in_memory(self, part: _InMemory) -> Iterator[tuple[int, int, int, int]]:
@@ -143,7 +144,7 @@ class _Decoder:
             kind = start = key & 7
             if kind in (_VARINT, _BYTES):
                 if at >= end:
-                    raise CorruptedFile(_("it is cut off"))
+                    raise CorruptedFile(_("file is truncated"))
                 value = data[at]
                 at += 1
                 if value > 127:
@@ -155,15 +156,15 @@ class _Decoder:
             elif kind in (_FIXED64, _FIXED32):
                 start, at = at, at + (8 if kind == _FIXED64 else 4)
             else:
-                raise CorruptedFile(_("it is damaged"))
+                raise CorruptedFile(_("file is corrupted"))
             if at > end:
-                raise CorruptedFile(_("it is cut off"))
+                raise CorruptedFile(_("file is truncated"))
             yield key >> 3, kind, start, at
 
     def _count(self) -> None:
         self._left -= 1
         if self._left < 0:
-            raise inspection_limit_message()
+            raise CorruptedFile(inspection_limit_message())
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
@@ -171,7 +172,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         if at >= len(data) or shift > 63:
-            raise CorruptedFile(_("it is damaged"))
+            raise CorruptedFile(_("file is corrupted"))
         byte = data[at]
         at += 1
         value |= (byte & 0x7F) << shift

@@ -1,4 +1,4 @@
-"""The rules, by what they are about. A new module of rules gets a line here: importing it registers its rules."""
+"""The rules by topic. Add a line for each new module of rules: importing the module registers its rules."""
 
 from aip_magics.checks.rules import (
     boosters,

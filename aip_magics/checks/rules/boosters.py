@@ -1,4 +1,4 @@
-"""Rules about XGBoost's own files: who reads the format, and what the instances have to look like."""
+"""Rules about XGBoost's own files: which versions read the format, and which instances the booster accepts."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from aip_magics.checks.rules.libraries import newer_libraries, unread_format
 from aip_magics.i18n import gettext as _
 
 
-@rule("A08", link=links.XGBOOST_IO)
+@rule("A08", "unreadable-booster-format", link=links.XGBOOST_IO)
 @requires_booster
-def booster_format(context: CheckContext, directory: ModelDir, facts: BoosterFacts) -> Outcomes:
-    """The XGBoost that loads the model reads its format: UBJSON from 1.6 on, JSON from 1.0 on, binary before 3.1.
+def unreadable_booster_format(context: CheckContext, directory: ModelDir, facts: BoosterFacts) -> Outcomes:
+    """The XGBoost that loads the model must support its format: UBJSON since 1.6, JSON since 1.0, binary before 3.1.
 
-    Where the version in the file says it already, only that is told (A02, R07).
+    If the version in the file is already too new, only A02 or R07 reports it.
     """
     if facts.format == "binary" and not context.target.is_cloud:
         text = _(
-            "{file} is of XGBoost's old binary format, which XGBoost 3.1 and later do not read",
+            "{file} is in XGBoost's old binary format, which XGBoost 3.1 and later cannot read",
             file=get_model_file(directory),
         )
-        fix = _("with the XGBoost that wrote it: booster.load_model('model.bst'); booster.save_model('model.json')")
+        fix = _(
+            "run with the XGBoost that saved the model: booster.load_model('model.bst'); "
+            "booster.save_model('model.json')"
+        )
         return [advice(get_model_file(directory), text, f"{fix}; mv model.json model.bst")]
     if newer_libraries(context, directory):
         return []
@@ -33,22 +36,22 @@ def booster_format(context: CheckContext, directory: ModelDir, facts: BoosterFac
     if unread is None:
         return []
     text = _(
-        "{file} is of XGBoost's format {format}, which XGBoost {version} of runtime {runtime} does not read",
+        "{file} is in XGBoost's {format} format, which XGBoost {version} of runtime {runtime} cannot read",
         file=get_model_file(directory),
         format=facts.format,
         version=unread.version,
         runtime=unread.runtime,
     )
-    fix = _("save it with XGBoost {version}, or take a newer runtime", version=unread.version)
+    fix = _("save the model with XGBoost {version}, or use a newer runtime", version=unread.version)
     return [
         in_cloud(context, get_model_file(directory), text, fix, "error" if unread.certainty == "certain" else "warning")
     ]
 
 
-@rule("R06", link=links.API_PREDICT)
+@rule("R06", "booster-with-feature-names", link=links.API_PREDICT)
 @requires_booster
-def feature_names(_context: CheckContext, directory: ModelDir, facts: BoosterFacts) -> Outcomes:
-    """The booster was trained without feature names: instances come as lists, and XGBoost then misses the names."""
+def booster_with_feature_names(_context: CheckContext, directory: ModelDir, facts: BoosterFacts) -> Outcomes:
+    """The booster must be trained without feature names: instances are lists, which have no names for XGBoost."""
     if not facts.feature_names:
         return []
     text = _(

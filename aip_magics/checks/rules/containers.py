@@ -1,4 +1,4 @@
-"""Rules about versions that are served by a container of the user's own."""
+"""Rules about versions that are served by the user's own container."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _NOT_WITH_CONTAINER = ("runtimeVersion", "pythonVersion", "framework", "packageU
 _HOST = re.compile(r"(?P<region>[a-z]+-[a-z]+\d+)-docker\.pkg\.dev")
 
 
-@rule("S18", link=links.API)
-def container_alone(context: CheckContext) -> Outcomes:
-    """A container brings its own runtime and code: no runtimeVersion, pythonVersion, framework, packages or class."""
+@rule("S18", "field-conflicts-with-container", link=links.API)
+def field_conflicts_with_container(context: CheckContext) -> Outcomes:
+    """A container excludes runtimeVersion, pythonVersion, framework, packageUris and predictionClass."""
     version = context.version
     if version.container is None:
         return []
-    given = [name for name in _NOT_WITH_CONTAINER if getattr(version, name) not in (None, "FRAMEWORK_UNSPECIFIED")]
+    fields = [name for name in _NOT_WITH_CONTAINER if getattr(version, name) not in (None, "FRAMEWORK_UNSPECIFIED")]
     return [
-        error(f"version.{name}", _("{field} does not go with a container", field=name), _leave_out(name))
-        for name in given
+        error(f"version.{name}", _("{field} cannot be combined with a container", field=name), _omit(name))
+        for name in fields
     ]
 
 
-@rule("S19", link=links.API)
-def container_image(context: CheckContext) -> Outcomes:
-    """The image lies in Artifact Registry, in the region of the endpoint: REGION-docker.pkg.dev/PROJECT/REPO/IMAGE."""
+@rule("S19", "invalid-container-image", link=links.API)
+def invalid_container_image(context: CheckContext) -> Outcomes:
+    """The image must be in Artifact Registry in the endpoint's region: REGION-docker.pkg.dev/PROJECT/REPO/IMAGE."""
     container = context.version.container
     if container is None:
         return []
@@ -38,50 +38,50 @@ def container_image(context: CheckContext) -> Outcomes:
     host, _sep, path = image.partition("/")
     region = context.target.region
     found = _HOST.fullmatch(host)
-    wanted = f"{region or 'REGION'}-docker.pkg.dev/{path if found else 'PROJECT/REPOSITORY/IMAGE'}"
+    expected = f"{region or 'REGION'}-docker.pkg.dev/{path if found else 'PROJECT/REPOSITORY/IMAGE'}"
     field = "version.container.image"
     if not image:
-        return [error(field, _("the container has no image"), f"image: {wanted}")]
+        return [error(field, _("the container has no image"), f"image: {expected}")]
     if found is None:
-        text = _("{image} does not lie in Artifact Registry: the host is {host}", image=image, host=host)
-        return [error(field, text, _("push it there: docker push {image}", image=wanted))]
+        text = _("{image} is not in Artifact Registry: the host is {host}", image=image, host=host)
+        return [error(field, text, _("push the image to Artifact Registry: docker push {image}", image=expected))]
     if region is None:
-        return Skipped(_("the region of the endpoint is not known"))  # K01 says that one is needed
+        return Skipped(_("the region of the endpoint is unknown"))  # K01 reports the missing region
     if found["region"] == region:
         return []
-    text = _("the image lies in {there}, the endpoint in {here}", there=found["region"], here=region)
-    return [error(field, text, _("push it there: docker push {image}", image=wanted))]
+    text = _("the image is in {there}, the endpoint in {here}", there=found["region"], here=region)
+    return [error(field, text, _("push the image to Artifact Registry: docker push {image}", image=expected))]
 
 
-@rule("K01", link=links.CONTAINERS)
-def container_machine(context: CheckContext) -> Outcomes:
-    """A container needs a regional endpoint and an N1 machine, which has to be named."""
+@rule("K01", "container-on-wrong-machine", link=links.CONTAINERS)
+def container_on_wrong_machine(context: CheckContext) -> Outcomes:
+    """A container requires a regional endpoint and an explicit N1 machine type."""
     version = context.version
     if version.container is None:
         return []
     found = []
     if not context.target.regional:
-        text = _("containers run on regional endpoints only")
+        text = _("containers run only on regional endpoints")
         found.append(error("region", text, f"--region {catalog.default_region()}"))
     if version.machineType is None or context.family != "N1":
-        text = _("a container needs an N1 machine type")
+        text = _("a container requires an N1 machine type")
         found.append(error("version.machineType", text, f"machineType: {catalog.default_machine_type(True).name}"))
     return found
 
 
-@rule("K02", link=links.CONTAINERS)
-def container_routes(context: CheckContext) -> Outcomes:
-    """Routes are those of a container; of its ports only the first one is used."""
+@rule("K02", "unusable-routes-or-ports", link=links.CONTAINERS)
+def unusable_routes_or_ports(context: CheckContext) -> Outcomes:
+    """Routes require a container, and only the first port of a container is used."""
     version = context.version
     if version.container is None:
         if version.routes is None:
             return []
-        return [error("version.routes", _("routes need a container"), _leave_out("routes"))]
+        return [error("version.routes", _("routes require a container"), _omit("routes"))]
     if len(version.container.ports or ()) < 2:
         return []
-    text = _("only the first of the container's ports is used")
-    return [warning("version.container.ports", text, _("keep one port"))]
+    text = _("only the first port of the container is used")
+    return [warning("version.container.ports", text, _("keep only one port"))]
 
 
-def _leave_out(field: str) -> str:
-    return _("leave {field} out", field=field)
+def _omit(field: str) -> str:
+    return _("omit {field}", field=field)

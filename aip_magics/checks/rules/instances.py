@@ -1,4 +1,4 @@
-"""Rules about the test instances, held against what the model file says about its inputs."""
+"""Rules about the test instances, compared with the inputs in the model file."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from aip_magics.checks.outcome import Finding, Outcomes, Skipped
 from aip_magics.checks.rule import error, rule, warning
 from aip_magics.checks.rules.requests import ROWS, no_test
 from aip_magics.i18n import gettext as _
+from aip_magics.i18n import ngettext
 
 _FIELD = "test.instances"
-_MAX_KEYS = 10  # told of, each with a finding of its own
+_MAX_KEYS = 10  # that are reported, each with its own finding
 _NOT_PASSED_ON = frozenset({"instances", "signature_name"})
-# What Booster.predict takes beside the data, and what some estimators of scikit-learn take beside X.
+# Arguments of Booster.predict besides the data, and of some scikit-learn estimators besides X.
 _XGBOOST_OPTIONS = frozenset(
     """approx_contribs iteration_range ntree_limit output_margin pred_contribs pred_interactions pred_leaf
     strict_shape training validate_features""".split()  # noqa: SIM905
@@ -28,31 +29,31 @@ _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "ui
 _NUMBERS = (*_INTEGERS, "half", "bfloat16", "float16", "float32", "float64")
 
 
-@rule("R04", link=links.OTHER_KEYS)
-def other_keys(context: CheckContext) -> Outcomes:
-    """Keys of the request beside `instances` and `signature_name` are keywords of `predict`, which has to take them."""
+@rule("R04", "unexpected-request-key", link=links.OTHER_KEYS)
+def unexpected_request_key(context: CheckContext) -> Outcomes:
+    """Request keys besides `instances` and `signature_name` are passed to `predict`, which must accept them."""
     if context.instances is None:
         return no_test()
     if context.is_custom or context.framework not in ("SCIKIT_LEARN", "XGBOOST"):
         return []
-    taken = _XGBOOST_OPTIONS if context.framework == "XGBOOST" else _SKLEARN_OPTIONS
-    known = _NOT_PASSED_ON | taken
+    accepted = _XGBOOST_OPTIONS if context.framework == "XGBOOST" else _SKLEARN_OPTIONS
+    known = _NOT_PASSED_ON | accepted
     others = itertools.islice((key for key in context.test_keys if key not in known), _MAX_KEYS)
-    # A pipeline, or an estimator of one's own, may take any keyword.
+    # A pipeline or a custom estimator may accept any argument.
     level = error if context.framework == "XGBOOST" else warning
     return [
         level(
             f"test.{key}",
-            _("the key {key} of the request goes to predict, which does not take it", key=key),
-            _("leave {field} out", field=key),
+            _("the request key {key} is passed to predict, which does not accept that argument", key=key),
+            _("omit {field}", field=key),
         )
         for key in others
     ]
 
 
-@rule("R03", link=links.API_PREDICT)
-def booster_rows(context: CheckContext) -> Outcomes:
-    """The instances for a booster are lists of numbers, all as long as the booster has features."""
+@rule("R03", "invalid-booster-instance", link=links.API_PREDICT)
+def invalid_booster_instance(context: CheckContext) -> Outcomes:
+    """The instances for a booster must be lists of numbers, one for each of its features."""
     if context.instances is None:
         return no_test()
     if context.framework != "XGBOOST" or context.is_custom:
@@ -62,15 +63,15 @@ def booster_rows(context: CheckContext) -> Outcomes:
     return list(_first(_row(index, row, facts, context.instances[0]) for index, row in enumerate(context.instances)))
 
 
-@rule("R09", link=links.API_PREDICT)
-def signature_named(context: CheckContext) -> Outcomes:
-    """The request's signature_name is one of the SavedModel; it is needed where there are several without a default."""
+@rule("R09", "unknown-signature", link=links.API_PREDICT)
+def unknown_signature(context: CheckContext) -> Outcomes:
+    """signature_name must be a signature of the SavedModel; it is required if none of several is the default."""
     facts = _saved_model(context)
     if isinstance(facts, Skipped) or not facts.signatures:
         return facts if isinstance(facts, Skipped) else []
     name = context.test_keys.get("signature_name")
     if name is not None and not isinstance(name, str):
-        return [error("test.signature_name", _("signature_name is not a text"), "signature_name: serving_default")]
+        return [error("test.signature_name", _("signature_name is not a string"), "signature_name: serving_default")]
     if facts.signature(name) is not None:
         return []
     names = ", ".join(one.name for one in facts.signatures)
@@ -78,13 +79,13 @@ def signature_named(context: CheckContext) -> Outcomes:
     if name is None:
         text = _("the SavedModel has several signatures ({names}) and none is serving_default", names=names)
     else:
-        text = _("the SavedModel has no signature {name}; there is {names}", name=name, names=names)
+        text = _("the SavedModel has no signature {name}; it has {names}", name=name, names=names)
     return [error("test.signature_name", text, fix)]
 
 
-@rule("R08", link=links.API_PREDICT)
-def input_names(context: CheckContext) -> Outcomes:
-    """The keys of the instances are the inputs of the signature; for one input the bare value will do."""
+@rule("R08", "wrong-input-names", link=links.API_PREDICT)
+def wrong_input_names(context: CheckContext) -> Outcomes:
+    """The keys of the instances must be the inputs of the signature; for a single input, the value alone is enough."""
     signature = _signature(context)
     if isinstance(signature, Skipped):
         return signature
@@ -96,9 +97,9 @@ def input_names(context: CheckContext) -> Outcomes:
     return found or list(_missing(context.instances, names))
 
 
-@rule("R10", link=links.WRONG_DTYPE)
-def input_values(context: CheckContext) -> Outcomes:
-    """The values of the instances are of the type and the shape that the signature has."""
+@rule("R10", "wrong-input-values", link=links.WRONG_DTYPE)
+def wrong_input_values(context: CheckContext) -> Outcomes:
+    """The values of the instances must have the type and the shape of the signature's inputs."""
     signature = _signature(context)
     if isinstance(signature, Skipped):
         return signature
@@ -108,32 +109,30 @@ def input_values(context: CheckContext) -> Outcomes:
 
 def _row(index: int, row: Any, facts: BoosterFacts | None, first: Any) -> Finding | None:
     if not isinstance(row, list):
-        text = _("instance {index} is {kind}; a list of numbers is wanted", index=index, kind=_kind(row))
+        text = _("instance {index}: expected a list of numbers, got {kind}", index=index, kind=_kind(row))
         return error(_FIELD, text, ROWS)
-    odd = next((value for value in row if not _is_number(value) and value is not None), None)
-    if odd is not None:
-        text = _("instance {index} holds {kind}; XGBoost takes numbers only", index=index, kind=_kind(odd))
+    invalid = next((value for value in row if not _is_number(value) and value is not None), None)
+    if invalid is not None:
+        text = _("instance {index} contains {kind}; XGBoost accepts only numbers", index=index, kind=_kind(invalid))
         return error(_FIELD, text, ROWS)
-    wanted = facts.features if facts and facts.features else len(first)
-    if len(row) == wanted:
+    expected = facts.features if facts and facts.features else len(first)
+    if len(row) == expected:
         return None
-    if len(row) == 1:
-        text = _("instance {index} has 1 value; the model has {wanted} features", index=index, wanted=wanted)
-    else:
-        text = _(
-            "instance {index} has {count} values; the model has {wanted} features",
-            index=index,
-            count=len(row),
-            wanted=wanted,
-        )
-    return error(_FIELD, text, _("send the {wanted} columns in the order of the training", wanted=wanted))
+    text = ngettext(
+        "instance {index} has {number} value; the model has {wanted} features",
+        "instance {index} has {number} values; the model has {wanted} features",
+        len(row),
+        index=index,
+        wanted=expected,
+    )
+    return error(_FIELD, text, _("provide the {wanted} columns in the order used for training", wanted=expected))
 
 
 def _one_input(index: int, instance: Any, name: str) -> Finding | None:
     if not isinstance(instance, dict) or set(instance) in ({name}, {"b64"}):
         return None
     text = _(
-        "instance {index} has the keys {keys}; the input is {name}",
+        "instance {index}: expected the key {name}, got {keys}",
         index=index,
         keys=", ".join(map(str, instance)),
         name=name,
@@ -142,27 +141,27 @@ def _one_input(index: int, instance: Any, name: str) -> Finding | None:
 
 
 def _several_inputs(index: int, instance: Any, names: list[str]) -> Finding | None:
-    fix = _("the inputs are {names}", names=", ".join(names))
+    fix = _("use the input names {names}", names=", ".join(names))
     if not isinstance(instance, dict):
         text = _(
-            "instance {index} is {kind}; an object with the inputs' names is wanted", index=index, kind=_kind(instance)
+            "instance {index}: expected an object keyed by input name, got {kind}", index=index, kind=_kind(instance)
         )
         return error(_FIELD, text, fix)
     unknown = [key for key in instance if key not in names]
     if not unknown:
         return None
-    return error(_FIELD, _("instance {index} has the key {key}, which is no input", index=index, key=unknown[0]), fix)
+    return error(_FIELD, _("instance {index}: unknown input {key}", index=index, key=unknown[0]), fix)
 
 
 def _missing(instances: list[Any], names: list[str]) -> Iterator[Finding]:
     for name in names:
-        lacking = [index for index, instance in enumerate(instances) if name not in instance]
-        if not lacking:
+        indexes = [index for index, instance in enumerate(instances) if name not in instance]
+        if not indexes:
             continue
-        text = _("instance {index} lacks the input {name}", index=lacking[0], name=name)
-        # An input that has a value of its own may be left out, but then of every instance.
-        level = warning if len(lacking) == len(instances) else error
-        yield level(_FIELD, text, _("give {name} in every instance", name=name))
+        text = _("instance {index}: missing input {name}", index=indexes[0], name=name)
+        # An input with a default value may be omitted, but only in every instance.
+        level = warning if len(indexes) == len(instances) else error
+        yield level(_FIELD, text, _("add {name} to every instance", name=name))
 
 
 def _values(index: int, instance: Any, signature: Signature) -> Finding | None:
@@ -170,38 +169,38 @@ def _values(index: int, instance: Any, signature: Signature) -> Finding | None:
         value = instance
         if isinstance(instance, dict) and set(instance) != {"b64"}:
             if tensor.name not in instance:
-                continue  # R08 says it
+                continue  # R08 reports it
             value = instance[tensor.name]
         elif len(signature.inputs) > 1:
             return None
-        if found := _misfit(index, value, tensor):
+        if found := _mismatch(index, value, tensor):
             return found
     return None
 
 
-def _misfit(index: int, value: Any, tensor: Tensor) -> Finding | None:
-    wrong = next((one for one in _leaves(value) if not _fits(one, tensor.dtype)), None)
+def _mismatch(index: int, value: Any, tensor: Tensor) -> Finding | None:
+    wrong = next((one for one in _leaves(value) if not _has_dtype(one, tensor.dtype)), None)
     if wrong is not None:
         text = _(
-            "instance {index} has {kind} for the input {name}, which is {dtype}",
+            "instance {index}: expected {dtype} for input {name}, got {kind}",
             index=index,
             kind=_kind(wrong),
             name=tensor.name,
             dtype=tensor.dtype,
         )
-        return error(_FIELD, text, _("send values of the type {dtype}", dtype=tensor.dtype))
+        return error(_FIELD, text, _("use values of type {dtype}", dtype=tensor.dtype))
     shape = _shape(value)
-    if tensor.shape is None or shape is None or _same(shape, tensor.shape[1:]):
+    if tensor.shape is None or shape is None or _matches(shape, tensor.shape[1:]):
         return None
     text = _(
-        "instance {index} has the shape {shape} for the input {name}, which wants {wanted}",
+        "instance {index}: input {name} has shape {shape}, expected {wanted}",
         index=index,
-        shape=_shown(shape),
+        shape=_format_shape(shape),
         name=tensor.name,
-        wanted=_shown(tensor.shape[1:]),
+        wanted=_format_shape(tensor.shape[1:]),
     )
     return error(
-        _FIELD, text, _("send one value of the shape {wanted} for each instance", wanted=_shown(tensor.shape[1:]))
+        _FIELD, text, _("provide one value of shape {wanted} per instance", wanted=_format_shape(tensor.shape[1:]))
     )
 
 
@@ -213,7 +212,7 @@ def _leaves(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _fits(value: Any, dtype: str) -> bool:
+def _has_dtype(value: Any, dtype: str) -> bool:
     if isinstance(value, dict):
         return dtype == "string" and set(value) == {"b64"}
     if dtype == "string":
@@ -228,7 +227,7 @@ def _fits(value: Any, dtype: str) -> bool:
 
 
 def _shape(value: Any) -> tuple[int, ...] | None:
-    """The lengths of nested lists; None where lists of one level differ, which only the model can judge."""
+    """Return the lengths of nested lists; None if lists of one level differ, which only the model can judge."""
     if not isinstance(value, list):
         return ()
     inner = {_shape(item) for item in value}
@@ -237,12 +236,12 @@ def _shape(value: Any) -> tuple[int, ...] | None:
     return (len(value), *(inner.pop() or ())) if inner else (0,)
 
 
-def _same(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
-    pairs = zip(shape, wanted, strict=False)
-    return len(shape) == len(wanted) and all(want is None or have == want for have, want in pairs)
+def _matches(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
+    pairs = zip(shape, expected, strict=False)
+    return len(shape) == len(expected) and all(size is None or actual == size for actual, size in pairs)
 
 
-def _shown(shape: tuple[int | None, ...]) -> str:
+def _format_shape(shape: tuple[int | None, ...]) -> str:
     return "(" + ", ".join("…" if size is None else str(size) for size in shape) + ")"
 
 
@@ -261,7 +260,7 @@ def _kind(value: Any) -> str:
 
 
 def _first(found: Iterator[Finding | None]) -> Iterator[Finding]:
-    """The first finding: where one instance is wrong, usually all are."""
+    """Yield only the first finding: if one instance is wrong, usually all are."""
     yield from ([one] if (one := next((finding for finding in found if finding), None)) else [])
 
 
@@ -280,4 +279,4 @@ def _signature(context: CheckContext) -> Signature | Skipped:
         return facts
     name = context.test_keys.get("signature_name")
     found = facts.signature(name if isinstance(name, str) else None)
-    return found or Skipped(_("no signature is named"))  # R09 says it
+    return found or Skipped(_("the signature was not found"))  # R09 reports it

@@ -1,7 +1,7 @@
-"""Rules about the libraries that wrote the model, against those of the runtime that would load it.
+"""Rules about the libraries that saved the model, compared with those of the runtime that would load it.
 
-On the local target the Python that deployed the model serves it: there these rules only tell what the cloud would do,
-louder where a runtime was named.
+On the local target, the Python that deployed the model serves it: there these rules only report what the cloud would
+do, as a warning if the deployment names a runtime and as advice otherwise.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from aip_magics.checks.rule import in_cloud, on_directory, rule
 from aip_magics.i18n import gettext as _
 
 _FORMAT_SINCE = {"json": "1.0.0", "ubjson": "1.6.0"}  # the first XGBoost that reads a format
-_WRONG_ANSWERS = (3,)  # the first XGBoost whose files an older one reads wrong
+_FIRST_MISREAD = (3,)  # the first XGBoost whose files an older one misreads
 
 
-@rule("A01", link=links.VERSION_SKEW)
+@rule("A01", "unreadable-pickle-protocol", link=links.VERSION_SKEW)
 @on_directory
-def pickle_protocol(context: CheckContext, directory: ModelDir) -> Outcomes:
-    """The runtime's Python reads the pickle's protocol: 4 with Python 3.5 and 3.7, 2 with Python 2.7."""
+def unreadable_pickle_protocol(context: CheckContext, directory: ModelDir) -> Outcomes:
+    """The runtime's Python must support the pickle's protocol: up to 4 on Python 3.5 and 3.7, up to 2 on Python 2.7."""
     contents, file = directory.contents, directory.model_file
     if contents is None or file is None or contents.protocol is None:
         return []
@@ -35,80 +35,84 @@ def pickle_protocol(context: CheckContext, directory: ModelDir) -> Outcomes:
     if contents.protocol <= row.pickle_protocol:
         return []
     text = _(
-        "{name} is of pickle protocol {protocol}; Python {python} reads up to {pickle_protocol}",
+        "{name} uses pickle protocol {protocol}; Python {python} reads protocols up to {pickle_protocol}",
         name=file.name,
         protocol=contents.protocol,
         python=row.python,
         pickle_protocol=row.pickle_protocol,
     )
-    return [in_cloud(context, file.name, text, _("dump it with protocol={protocol}", protocol=row.pickle_protocol))]
+    return [
+        in_cloud(context, file.name, text, _("dump the model with protocol={protocol}", protocol=row.pickle_protocol))
+    ]
 
 
-@rule("A02", link=links.VERSION_SKEW)
+@rule("A02", "library-too-new", link=links.VERSION_SKEW)
 @on_directory
-def library_version(context: CheckContext, directory: ModelDir) -> Outcomes:
-    """The libraries that wrote the model are not newer than those of the runtime.
+def library_too_new(context: CheckContext, directory: ModelDir) -> Outcomes:
+    """The libraries that saved the model must not be newer than those of the runtime.
 
-    What no runtime can hold is certain; which runtime has which release is mostly remembered and only warns.
+    A release that no runtime can have is an error; which runtime has which release is mostly inferred, so that is only
+    a warning.
     """
     if not directory.libraries:
         return _unknown(directory)
-    return _newer_ones(context, directory)
+    return _newer_libraries(context, directory)
 
 
-@rule("R07", link=links.NULL_PREDICTIONS)
+@rule("R07", "wrong-xgboost-predictions", link=links.NULL_PREDICTIONS)
 @on_directory
-def wrong_answers(context: CheckContext, directory: ModelDir) -> Outcomes:
-    """A model written by XGBoost 3 or later is not read by an older one: it loads without a word and answers wrong.
+def wrong_xgboost_predictions(context: CheckContext, directory: ModelDir) -> Outcomes:
+    """A model saved by XGBoost 3 or later must not be loaded by an older XGBoost: its predictions are wrong.
 
-    XGBoost 3 writes `base_score` in a form that older readers take for 0.5. Where it is 0.5, or the same for each class
-    of a multi:softprob or multi:softmax, that changes no answer: A02 then tells of the version alone.
+    XGBoost 3 writes `base_score` in a form that older readers take for 0.5, without an error. If the score is 0.5, or
+    the same for each class of a multi:softprob or multi:softmax, predictions do not change, and only A02 reports the
+    version.
     """
     version = directory.libraries.get("xgboost")
     if version is None:
         return _unknown(directory) if context.framework == "XGBOOST" else []
-    if not _is_wrong_answers(context, directory, "xgboost", version):
+    if not _is_misread(context, directory, "xgboost", version):
         return []
     runtime = catalog.runtime(context.version.runtimeVersion or "")
     if runtime:
         text = _(
-            "the model is of XGBoost {version}: XGBoost {older} of runtime {runtime} loads it without an error "
-            "and answers wrong",
+            "the model was saved with XGBoost {version}: XGBoost {older} of runtime {runtime} loads it "
+            "without an error but returns wrong predictions",
             version=version,
             older=runtime.xgboost,
             runtime=runtime.version,
         )
     else:
         text = _(
-            "the model is of XGBoost {version}: the XGBoost of every runtime loads it without an error "
-            "and answers wrong",
+            "the model was saved with XGBoost {version}: every runtime loads it without an error but returns "
+            "wrong predictions",
             version=version,
         )
     return [in_cloud(context, "version.runtimeVersion", text, _retrain(catalog.match_runtime("XGBOOST", version)))]
 
 
-@rule("B01", link=links.RUNTIMES)
+@rule("B01", "runtime-too-new", link=links.RUNTIMES)
 @on_directory
-def better_runtime(context: CheckContext, directory: ModelDir) -> Outcomes:
-    """The runtime named is the one whose libraries are nearest to those that wrote the model.
+def runtime_too_new(context: CheckContext, directory: ModelDir) -> Outcomes:
+    """The runtime should be the one whose libraries are closest to those that saved the model.
 
-    A newer library often reads an older model, but not always: what it makes of it is seen in the test only.
+    A newer library often reads an older model, but not always; only a test prediction shows whether it does.
     """
     runtime, framework = catalog.runtime(context.version.runtimeVersion or ""), context.framework
     library = catalog.library_name(framework or "")
-    wrote = directory.libraries.get(library)
-    if runtime is None or framework is None or wrote is None:
-        return Skipped(_("no runtime version is named")) if wrote else _unknown(directory)
+    saved_with = directory.libraries.get(library)
+    if runtime is None or framework is None or saved_with is None:
+        return Skipped(_("no runtime version is set")) if saved_with else _unknown(directory)
     has, fit = catalog.library_of(runtime, library), catalog.match_runtime_to_all(framework, directory.libraries)
-    if has is None or fit.runtime in (None, runtime.version) or _series(has) <= _series(wrote):
-        return []  # an older library is told by A02
+    if has is None or fit.runtime in (None, runtime.version) or _series(has) <= _series(saved_with):
+        return []  # A02 reports an older library
     better = catalog.runtime(fit.runtime or "")
     if better is None or _series(catalog.library_of(better, library) or "") >= _series(has):
         return []
     text = _(
-        "the model is of {library} {wrote}, runtime {runtime} has {has}, which may not load it",
+        "the model was saved with {library} {wrote}; runtime {runtime} has {has} and may not load it",
         library=library,
-        wrote=wrote,
+        wrote=saved_with,
         runtime=runtime.version,
         has=has,
     )
@@ -117,16 +121,16 @@ def better_runtime(context: CheckContext, directory: ModelDir) -> Outcomes:
 
 
 def newer_libraries(context: CheckContext, directory: ModelDir) -> bool:
-    """Whether A02 or R07 tells already that the runtime's libraries are too old for the model."""
+    """Whether A02 or R07 reports that the runtime's libraries are too old for the model."""
     libraries = directory.libraries.items()
-    return bool(_newer_ones(context, directory)) or any(
-        _is_wrong_answers(context, directory, *library) for library in libraries
+    return bool(_newer_libraries(context, directory)) or any(
+        _is_misread(context, directory, *library) for library in libraries
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class UnreadFormat:
-    """The XGBoost of a runtime that does not read a format, and how sure that is."""
+    """The XGBoost of a runtime that cannot read a format, and how certain that is."""
 
     version: str
     runtime: str
@@ -134,7 +138,7 @@ class UnreadFormat:
 
 
 def unread_format(context: CheckContext, format: str) -> UnreadFormat | None:
-    """The runtime's XGBoost where it is too old for this format of booster files (`json`, `ubjson`); else None."""
+    """Return the runtime's XGBoost if it is too old for this booster format (`json`, `ubjson`); else None."""
     runtime = catalog.runtime(context.version.runtimeVersion or "")
     since = _FORMAT_SINCE.get(format)
     if runtime is None or runtime.xgboost is None or since is None:
@@ -143,7 +147,7 @@ def unread_format(context: CheckContext, format: str) -> UnreadFormat | None:
     return UnreadFormat(runtime.xgboost, runtime.version, certainty) if certainty else None
 
 
-def _newer_ones(context: CheckContext, directory: ModelDir) -> list[Finding]:
+def _newer_libraries(context: CheckContext, directory: ModelDir) -> list[Finding]:
     found = [_newer(context, directory, name, version) for name, version in directory.libraries.items()]
     return [finding for finding in found if finding]
 
@@ -153,8 +157,8 @@ def _series(version: str) -> tuple[int, ...]:
 
 
 def _newer(context: CheckContext, directory: ModelDir, name: str, version: str) -> Finding | None:
-    if name == "tensorflow" or _is_wrong_answers(context, directory, name, version):
-        return None  # A18 and R07 say it better
+    if name == "tensorflow" or _is_misread(context, directory, name, version):
+        return None  # A18 and R07 report these in more detail
     if catalog.above_all_runtimes(name, version):
         fit = catalog.match_runtime_to_library(name, version)
         return in_cloud(context, "version.runtimeVersion", fit.reason, _retrain(fit))
@@ -167,7 +171,7 @@ def _newer(context: CheckContext, directory: ModelDir, name: str, version: str) 
     has = catalog.library_of(runtime, name) or _("none")
     better = catalog.match_runtime_to_library(name, version)
     text = _(
-        "the model is of {library} {version}, runtime {runtime} has {has}",
+        "the model was saved with {library} {version}; runtime {runtime} has {has}",
         library=name,
         version=version,
         runtime=runtime.version,
@@ -177,20 +181,20 @@ def _newer(context: CheckContext, directory: ModelDir, name: str, version: str) 
     return in_cloud(context, "version.runtimeVersion", text, fix, "error" if certainty == "certain" else "warning")
 
 
-def _is_wrong_answers(context: CheckContext, directory: ModelDir, name: str, version: str) -> bool:
-    # Locally without a runtime nothing reads the model but the XGBoost that is there: A02's note is enough.
-    named = context.target.is_cloud or context.version.runtimeVersion is not None
-    if not named or name != "xgboost" or catalog.parse_version(version) < _WRONG_ANSWERS:
+def _is_misread(context: CheckContext, directory: ModelDir, name: str, version: str) -> bool:
+    # On the local target without a runtime, only the installed XGBoost loads the model: A02's advice is enough.
+    has_runtime = context.target.is_cloud or context.version.runtimeVersion is not None
+    if not has_runtime or name != "xgboost" or catalog.parse_version(version) < _FIRST_MISREAD:
         return False
     booster = directory.contents.booster if directory.contents else None
-    return booster is None or not _same_without_base_score(booster)  # what a pickle has of it is not looked at
+    return booster is None or not _ignores_base_score(booster)  # the base score in a pickle is not inspected
 
 
-def _same_without_base_score(booster: BoosterFacts) -> bool:
-    """Whether a reader that takes the base score for 0.5 answers the same.
+def _ignores_base_score(booster: BoosterFacts) -> bool:
+    """Whether a reader that takes the base score for 0.5 returns the same predictions.
 
-    Of several classes the softmax is the same whatever all their scores have in common; XGBoost 3 writes a score for
-    each, which are equal only where the classes are as frequent as each other.
+    The softmax of several classes does not depend on a score that all classes have in common; XGBoost 3 writes one
+    score per class, and these are equal only if the classes are equally frequent.
     """
     try:
         scores = {float(score) for score in (booster.base_score or "").strip("[]").split(",")}
@@ -205,4 +209,4 @@ def _retrain(fit: catalog.RuntimeMatch) -> str:
 
 def _unknown(directory: ModelDir) -> Skipped:
     unread = directory.contents.unread if directory.contents else ""
-    return Skipped(unread or _("no library version was found in the model"))
+    return Skipped(unread or _("found no library version in the model"))

@@ -1,4 +1,4 @@
-"""Rules about the model file itself: is it a model at all, and one that the service takes."""
+"""Rules about the model file itself: whether it is a model, and one that the service accepts."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from aip_magics.checks.outcome import Finding, Outcomes, Skipped
 from aip_magics.checks.rule import error, on_directory, rule, warning
 from aip_magics.i18n import gettext as _
 
-_SHOWN = 5
-_PARTS = ("variables/", "assets/")  # of a SavedModel
+_MAX_SHOWN = 5
+_SAVED_MODEL_DIRS = ("variables/", "assets/")
 
 
-@rule("D01", link=links.GIT_LFS)
+@rule("D01", "git-lfs-pointer", link=links.GIT_LFS)
 @on_directory
 def git_lfs_pointer(_context: CheckContext, directory: ModelDir) -> Outcomes:
-    """No file is a Git LFS pointer: a small text in place of the file. It is an error for files of the model."""
+    """No file may be a Git LFS pointer, a small text in place of the file. An error for files of the model."""
     found = _placeholders(directory, "git-lfs-pointer")
     return [
         level(name, _("{file} is a Git LFS pointer, not the file itself", file=name), "git lfs pull")
@@ -26,77 +26,77 @@ def git_lfs_pointer(_context: CheckContext, directory: ModelDir) -> Outcomes:
     ]
 
 
-@rule("D02", link=links.EXPORTING)
+@rule("D02", "web-page-as-file", link=links.EXPORTING)
 @on_directory
-def web_page(_context: CheckContext, directory: ModelDir) -> Outcomes:
-    """No file is a web page under another name: a download that ended at a login or an error."""
-    fix = _("download it again, signed in")
+def web_page_as_file(_context: CheckContext, directory: ModelDir) -> Outcomes:
+    """No file may contain a web page, which is what a download saves that ended at a login or an error page."""
+    fix = _("sign in and download the file again")
     return [
-        level(name, _("{file}: it is a web page, not what its name says: a download that went wrong", file=name), fix)
+        level(name, _("{file} contains a web page, probably from a failed download", file=name), fix)
         for name, level in _placeholders(directory, "html")
     ]
 
 
-@rule("D03", link=links.EXPORTING)
+@rule("D03", "empty-model-file", link=links.EXPORTING)
 @on_directory
-def empty_file(_context: CheckContext, directory: ModelDir) -> Outcomes:
-    """The model file is not empty."""
+def empty_model_file(_context: CheckContext, directory: ModelDir) -> Outcomes:
+    """The model file must not be empty."""
     file = directory.model_file
     if file is None:
-        return Skipped(_("there is no single model file to look into"))
+        return Skipped(_("the directory does not have exactly one model file"))
     if file.size:
         return []
     text = _("{file} is empty (0 bytes)", file=file.name)
-    return [error(file.name, text, _("save the model again, and close the file"))]
+    return [error(file.name, text, _("save the model again and close the file"))]
 
 
-@rule("D07", link=links.EXPORTING)
+@rule("D07", "unreadable-model-file", link=links.EXPORTING)
 @on_directory
-def readable_format(context: CheckContext, directory: ModelDir) -> Outcomes:
-    """The model file is of the format that its name says: a pickle, a file of XGBoost, a SavedModel.
+def unreadable_model_file(context: CheckContext, directory: ModelDir) -> Outcomes:
+    """The format of the model file must match its name: a pickle, an XGBoost file or a SavedModel.
 
-    What is known to be another format is an error; bytes of no known format only warn.
+    A known other format is an error; an unrecognized format is a warning.
     """
     file, contents = directory.model_file, directory.contents
     if file is None or context.is_custom:
-        return Skipped(_("there is no single model file to look into"))
+        return Skipped(_("the directory does not have exactly one model file"))
     if directory.saved_model is not None:
         if directory.saved_model.complete:
             return []
-        text = _("{file} cannot be read: {reason}", file=file.name, reason=directory.saved_model.unread)
-        return [warning(file.name, text, _("export the model again, and copy it whole"))]
+        text = _("could not read {file}: {reason}", file=file.name, reason=directory.saved_model.unread)
+        return [warning(file.name, text, _("export the model again and copy all of its files"))]
     if contents is None:
         return []
     if contents.format == "pickle" and file.name == "model.bst":
         return [
             error(
                 file.name,
-                _("{file} is a pickle, not a file of XGBoost", file=file.name),
+                _("{file} is a pickle, not an XGBoost file", file=file.name),
                 "mv model.bst model.pkl",
             )
         ]
     if contents.format in ("hdf5", "zip"):
-        text = _("{file} is of the format {format}, not a model", file=file.name, format=contents.format)
+        text = _("{file} is a {format} file, not a model", file=file.name, format=contents.format)
         return [error(file.name, text, _("save the model with joblib.dump or booster.save_model"))]
     if contents.format == "unknown" and contents.complete:
-        text = _("{file} is of no known format", file=file.name)
-        return [warning(file.name, text, _("save the model again, and copy it whole"))]
+        text = _("{file}: unrecognized file format", file=file.name)
+        return [warning(file.name, text, _("save the model again and copy the complete file"))]
     return []
 
 
-@rule("A04", link=links.WRONG_OBJECT)
+@rule("A04", "wrong-object-type", link=links.WRONG_OBJECT)
 @on_directory
-def object_type(context: CheckContext, directory: ModelDir) -> Outcomes:
-    """The pickled object is an estimator of scikit-learn or a model of XGBoost, as the framework says.
+def wrong_object_type(context: CheckContext, directory: ModelDir) -> Outcomes:
+    """The pickled object must be a scikit-learn estimator or an XGBoost model, as the framework says.
 
-    The service looks for `sklearn`, or `xgboost`, in the module of its class. A literal (a dict, the list that dump
-    returns) is an error; of a class under another name nothing is sure before it is loaded, so that only warns.
+    The service searches the module of its class for `sklearn` or `xgboost`. A literal (a dict, or the list that dump
+    returns) is an error; a class of another module is a warning, since only loading it shows whether it is a model.
     """
     contents = directory.contents
     if context.is_custom or contents is None or contents.format != "pickle":
         return []
     if contents.top is None:
-        return Skipped(contents.unread or _("the class of the pickled object cannot be told without loading it"))
+        return Skipped(contents.unread or _("the class of the pickled object is unknown until the file is loaded"))
     module = contents.top.rpartition(".")[0]
     word = {"SCIKIT_LEARN": "sklearn", "XGBOOST": "xgboost"}.get(context.framework or "")
     if word in module if word else ("sklearn" in module or "xgboost" in module):
@@ -104,12 +104,12 @@ def object_type(context: CheckContext, directory: ModelDir) -> Outcomes:
     return [_wrong_object(context, directory, contents.top)]
 
 
-@rule("A07", link=links.XGBOOST_IO)
+@rule("A07", "xgboost-wrapper-as-booster", link=links.XGBOOST_IO)
 @on_directory
-def wrapper_as_booster(context: CheckContext, directory: ModelDir) -> Outcomes:
-    """A model of XGBoost's scikit-learn interface (XGBClassifier …) is deployed as SCIKIT_LEARN.
+def xgboost_wrapper_as_booster(context: CheckContext, directory: ModelDir) -> Outcomes:
+    """A model of XGBoost's scikit-learn interface (XGBClassifier …) must be deployed as SCIKIT_LEARN.
 
-    As XGBOOST it loads, but every prediction fails: it is handed a DMatrix.
+    Deployed as XGBOOST, the model loads, but every prediction fails because it gets a DMatrix.
     """
     contents = directory.contents
     if context.version.framework != "XGBOOST" or contents is None or contents.top is None:
@@ -117,18 +117,18 @@ def wrapper_as_booster(context: CheckContext, directory: ModelDir) -> Outcomes:
     if not contents.top.startswith("xgboost.sklearn."):
         return []
     text = _(
-        "{name} is of XGBoost's scikit-learn interface; as XGBOOST every prediction fails",
+        "{name} belongs to XGBoost's scikit-learn interface; deployed as XGBOOST, every prediction fails",
         name=contents.top.rpartition(".")[2],
     )
-    fix = _("--framework scikit-learn, or save model.get_booster()")
+    fix = _("use --framework scikit-learn, or save model.get_booster()")
     return [error("version.framework", text, fix)]
 
 
 def _placeholders(directory: ModelDir, kind: str) -> list[tuple[str, Callable[[str, str, str], Finding]]]:
-    """The files that stand for others, the first few, and how bad that is: an error for what the model is made of."""
-    names = [one.name for one in directory.stand_ins if one.kind == kind][:_SHOWN]
+    """Return the first few placeholder files, each with its severity: an error for files of the model."""
+    names = [one.name for one in directory.stand_ins if one.kind == kind][:_MAX_SHOWN]
     parts = {file.name for file in directory.model_files}
-    return [(name, error if name in parts or name.startswith(_PARTS) else warning) for name in names]
+    return [(name, error if name in parts or name.startswith(_SAVED_MODEL_DIRS) else warning) for name in names]
 
 
 def _wrong_object(context: CheckContext, directory: ModelDir, top: str) -> Finding:
@@ -137,15 +137,17 @@ def _wrong_object(context: CheckContext, directory: ModelDir, top: str) -> Findi
         kind = top.rpartition(".")[2]
         return error(
             file,
-            _("{file} holds a {kind}, not a model", file=file, kind=kind),
+            _("{file} contains a {kind}, not a model", file=file, kind=kind),
             _("dump the estimator itself: joblib.dump(model, path)"),
         )
     if "sklearn" in top or "xgboost" in top:
         other = "scikit-learn" if "sklearn" in top else "xgboost"
         return error(
             "version.framework",
-            _("{file} holds a {top}, not a model of {framework}", file=file, top=top, framework=context.framework),
+            _("{file} contains a {top}, not a {framework} model", file=file, top=top, framework=context.framework),
             f"--framework {other}",
         )
-    text = _("{file} holds a {top}; only classes of scikit-learn and XGBoost are sure to be taken", file=file, top=top)
+    text = _(
+        "{file} contains a {top}; only scikit-learn and XGBoost classes are known to be accepted", file=file, top=top
+    )
     return warning(file, text, _("dump a scikit-learn estimator or pipeline, or an XGBoost model"))

@@ -15,41 +15,41 @@ from aip_magics.i18n import gettext as _
 from aip_magics.resource_names import RESOURCE, is_full
 
 
-@rule("M02", link=links.NAMES)
-def resource_names(context: CheckContext) -> Outcomes:
-    """Names of models and versions start with a letter and have letters, digits and underscores only.
+@rule("M02", "invalid-resource-name", link=links.NAMES)
+def invalid_resource_name(context: CheckContext) -> Outcomes:
+    """Names of models and versions must start with a letter and contain only letters, digits and underscores.
 
-    At most 128 characters (remembered, so longer ones only warn).
+    The limit of 128 characters is inferred, so longer names are only a warning.
     """
     names = (("model.name", context.model.name, "m"), ("version.name", context.version.name, "v"))
     return [finding for field, name, prefix in names if name for finding in _name(field, _last(name), prefix)]
 
 
-@rule("F02", link=links.LABELS)
-def labels(context: CheckContext) -> Outcomes:
-    """Labels are at most 64; keys and values have at most 63 lower-case letters, digits, `_` and `-`.
+@rule("F02", "invalid-label", link=links.LABELS)
+def invalid_label(context: CheckContext) -> Outcomes:
+    """There must be at most 64 labels; keys and values have at most 63 lower-case letters, digits, `_` and `-`.
 
-    A key starts with a letter. The rule is that of all Google Cloud labels; it only warns.
+    A key must start with a letter. These are the rules for labels of Google Cloud in general, so this is a warning.
     """
     resources = (("model.labels", context.model.labels), ("version.labels", context.version.labels))
     found: list[Finding] = []
-    for field, given in resources:
+    for field, labels in resources:
         most = catalog.limits().labels
-        if given and len(given) > most:
+        if labels and len(labels) > most:
             found.append(
                 warning(
                     field,
-                    _("there are {count} labels; {most} are allowed", count=len(given), most=most),
-                    _("leave some out"),
+                    _("found {count} labels; the maximum is {most}", count=len(labels), most=most),
+                    _("remove some labels"),
                 )
             )
-        for key, value in (given or {}).items():
+        for key, value in (labels or {}).items():
             found += _label(field, key, str(value))
     return found
 
 
 def sanitize_name(text: str, prefix: str = "m") -> str:
-    """A legal name like this one: `iris-model` becomes `iris_model`, `1` becomes `v1` (with the prefix `v`)."""
+    """Return a valid name for a text: `iris_model` for `iris-model`, `v1` for `1` (with the prefix `v`)."""
     ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     name = re.sub(r"[^A-Za-z0-9]+", "_", ascii_text).strip("_")
     if not name:
@@ -67,31 +67,44 @@ def _name(field: str, name: str, prefix: str) -> Iterator[Finding]:
     most = catalog.limits().name_chars
     if not RESOURCE.fullmatch(name):
         text = _(
-            "{name!r} is not a name: it should start with a letter and contain only letters, numbers and underscores",
+            "invalid name {name!r}: a name must start with a letter and contain only letters, numbers and underscores",
             name=name,
         )
         yield error(field, text, _("use {name}", name=sanitize_name(name, prefix)))
     elif len(name) > most:
         yield warning(
             field,
-            _("the name has {count} characters; {most} are known to work", count=len(name), most=most),
-            _("shorten it"),
+            _("the name has {count} characters; at most {most} are known to work", count=len(name), most=most),
+            _("shorten the name"),
         )
 
 
 def _label(field: str, key: str, value: str) -> Iterator[Finding]:
     most = catalog.limits().label_chars
-    for what, text in ((_("key"), key), (_("value"), value)):
-        if len(text) > most:
-            yield warning(
-                f"{field}.{key}",
-                _("the {what} has {count} characters; {most} are allowed", what=what, count=len(text), most=most),
-                _("shorten it"),
-            )
-        elif not all(char in "_-" or char.isdigit() or (char.isalpha() and not char.isupper()) for char in text):
-            told = _("the {what} {text!r} has more than lower-case letters, digits, `_` and `-`", what=what, text=text)
-            yield warning(f"{field}.{key}", told, _("use {name}", name=re.sub("[^a-z0-9_-]+", "-", text.lower())))
+    where = f"{field}.{key}"
+    if len(key) > most:
+        text = _("label key has {count} characters; the maximum is {most}", count=len(key), most=most)
+        yield warning(where, text, _("shorten the key"))
+    elif not _has_label_chars(key):
+        text = _("label key {text!r} has characters other than lower-case letters, digits, `_` and `-`", text=key)
+        yield warning(where, text, _use_label(key))
+    if len(value) > most:
+        text = _("label value has {count} characters; the maximum is {most}", count=len(value), most=most)
+        yield warning(where, text, _("shorten the value"))
+    elif not _has_label_chars(value):
+        text = _("label value {text!r} has characters other than lower-case letters, digits, `_` and `-`", text=value)
+        yield warning(where, text, _use_label(value))
     if not key[:1].isalpha():
         yield warning(
-            f"{field}.{key}", _("the key {key!r} does not start with a letter", key=key), _("put a letter first")
+            f"{field}.{key}",
+            _("label key {key!r} does not start with a letter", key=key),
+            _("start the key with a letter"),
         )
+
+
+def _has_label_chars(text: str) -> bool:
+    return all(char in "_-" or char.isdigit() or (char.isalpha() and not char.isupper()) for char in text)
+
+
+def _use_label(text: str) -> str:
+    return _("use {name}", name=re.sub("[^a-z0-9_-]+", "-", text.lower()))

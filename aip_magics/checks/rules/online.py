@@ -1,7 +1,7 @@
-"""Rules that ask the service, run once the target is connected: what the files and the request alone cannot tell.
+"""Online rules, which query the service once the target is connected.
 
-They are registered apart from the others (`ONLINE_RULES`), since they need a `ServiceView`. A question that the service
-does not answer (no permission, an endpoint that lacks the call) makes its rule Skipped with the reason.
+They have their own registry (`ONLINE_RULES`), since they need a `ServiceView`. If the service does not answer a query
+(no permission, an endpoint that lacks the call), the outcome of the rule is Skipped with the reason.
 """
 
 from __future__ import annotations
@@ -15,23 +15,27 @@ from aip_magics import catalog
 from aip_magics.checks import links
 from aip_magics.checks.context import CheckContext
 from aip_magics.checks.outcome import Finding, Outcome, Outcomes, Skipped
-from aip_magics.checks.rule import RULES, advice, documentation, error, stamped, warning
+from aip_magics.checks.rule import RULES, Rule, advice, build_outcome, documentation, error, warning
 from aip_magics.errors import AipError
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Model, Version
 
-_NEAR = 0.9  # of a quota
+_NEARLY_USED = 0.9  # share of a quota
 _OPEN_TO_ALL = frozenset({"allUsers", "allAuthenticatedUsers"})
-_LASTING = ("regions", "onlinePredictionLogging", "onlinePredictionConsoleLogging")
-_UPDATED = {"description": "--description …", "labels": "--update-labels …"}
+_IMMUTABLE = ("regions", "onlinePredictionLogging", "onlinePredictionConsoleLogging")
+_UPDATE_OPTIONS = {"description": "--description …", "labels": "--update-labels …"}
 _AGENT = re.compile(r"service-(\d+)@")
 
 
 @dataclasses.dataclass(frozen=True)
 class BucketView:
-    """A bucket as its metadata tell: `location` in lower case (`us-central1`, `eu`), the number of its project.
+    """Metadata of a bucket.
 
-    Both are empty where its metadata may not be read. `regions` are those of a dual-region of the owner's choice.
+    Attributes:
+        name: Name of the bucket.
+        location: Location in lower case (`us-central1`, `eu`); empty if the metadata may not be read.
+        project_number: Number of the project that owns the bucket; empty if the metadata may not be read.
+        regions: The regions of a configurable dual-region.
     """
 
     name: str
@@ -41,31 +45,31 @@ class BucketView:
 
 
 class ServiceView(Protocol):
-    """What online rules may ask. Each is asked when a rule needs it, and may raise an AipError."""
+    """The queries of online rules. Each is made when a rule needs it, and may raise an AipError."""
 
     def model(self) -> Model | None:
-        """The model of the deployment as it is on this endpoint."""
+        """Return the model of the deployment as it exists on the endpoint; None if it does not exist."""
 
     def versions(self) -> Sequence[Version]:
-        """The versions of that model."""
+        """Return the versions of that model."""
 
     def model_count(self) -> int:
-        """How many models the project has on this endpoint."""
+        """Return the number of models that the project has on the endpoint."""
 
     def running(self) -> int:
-        """How many operations that create or delete a version run now."""
+        """Return the number of running operations that create or delete a version."""
 
     def permissions(self, wanted: Collection[str]) -> frozenset[str]:
-        """Those of `wanted` that the caller has on the model."""
+        """Return those of the `wanted` permissions that the caller has on the model."""
 
     def service_agent(self) -> str:
-        """The e-mail address by which the service reads buckets."""
+        """Return the e-mail address of the account with which the service reads buckets."""
 
     def bucket(self) -> BucketView | None:
-        """The bucket of deploymentUri; None while it is not there."""
+        """Return the bucket of deploymentUri; None if it does not exist yet."""
 
     def bucket_readers(self) -> frozenset[str]:
-        """The members of the bucket's policy that may read its objects (`serviceAccount:…`, `allUsers`)."""
+        """Return the members of the bucket's policy that may read its objects (`serviceAccount:…`, `allUsers`)."""
 
 
 OnlineCheck = Callable[[CheckContext, ServiceView], Outcomes]
@@ -73,125 +77,129 @@ OnlineCheck = Callable[[CheckContext, ServiceView], Outcomes]
 
 @dataclasses.dataclass(frozen=True)
 class OnlineRule:
-    """A registered online rule; the fields are those of `Rule`."""
+    """A registered online rule; its fields are those of `Rule`."""
 
     id: str
+    name: str
     title: str
     text: str
     link: str
     check: OnlineCheck
 
     def apply(self, context: CheckContext, service: ServiceView) -> Outcome:
-        """Run the rule; Skipped where the service refuses to answer."""
+        """Run the rule; Skipped if the service does not answer."""
         try:
-            return stamped(self.check(context, service), self.id, self.link)
-        except AipError as refused:
-            return Skipped(_("the service does not tell: {reason}", reason=refused.message))
+            return build_outcome(self.check(context, service), self.id, self.name, self.link)
+        except AipError as error:
+            return Skipped(_("could not query the service: {reason}", reason=error.message))
 
 
 ONLINE_RULES: dict[str, OnlineRule] = {}
 
 
-def online_rule(id: str, *, link: str) -> Callable[[OnlineCheck], OnlineCheck]:
-    """Register a function as the online rule `id`; `link` is its evidence."""
+def online_rule(id: str, name: str, *, link: str) -> Callable[[OnlineCheck], OnlineCheck]:
+    """Register a function as the online rule with this id and name; `link` is the evidence for the rule."""
 
     def register(check: OnlineCheck) -> OnlineCheck:
-        if id in RULES or id in ONLINE_RULES:
-            raise ValueError(f"two rules have the id {id}")
-        ONLINE_RULES[id] = OnlineRule(id, *documentation(check, id), link, check)
+        rules: list[Rule | OnlineRule] = [*RULES.values(), *ONLINE_RULES.values()]
+        if any(id == rule.id or name == rule.name for rule in rules):
+            raise ValueError(f"two rules have the id {id} or the name {name}")
+        ONLINE_RULES[id] = OnlineRule(id, name, *documentation(check, id), link, check)
         return check
 
     return register
 
 
-@online_rule("M01", link=links.MODEL_EXISTS)
-def existing_model(context: CheckContext, service: ServiceView) -> Outcomes:
-    """A model of this name that is there already is used as it is, description and labels too.
+@online_rule("M01", "existing-model-differs", link=links.MODEL_EXISTS)
+def existing_model_differs(context: CheckContext, service: ServiceView) -> Outcomes:
+    """An existing model of this name is used unchanged, including its description and labels.
 
-    These two can be changed by an update of the model; its region and its logging cannot.
+    An update of the model can change these two, but not its region or its logging.
     """
-    there, asked = service.model(), context.model
-    if there is None:
+    existing, requested = service.model(), context.model
+    if existing is None:
         return []
     found = []
-    for field in (*_LASTING, *_UPDATED):
-        given, has = getattr(asked, field), getattr(there, field)
-        if given is None or (given or None) == (has or None):
+    for field in (*_IMMUTABLE, *_UPDATE_OPTIONS):
+        wanted, current = getattr(requested, field), getattr(existing, field)
+        if wanted is None or (wanted or None) == (current or None):
             continue
-        told = {"name": there.id, "field": field, "value": _shown(has)}
-        if field in _LASTING:
-            text = _("the model {name} exists with {field} {value}, which cannot be changed", **told)
-            fix = _("leave {field} out, or name another model", field=field)
+        values = {"name": existing.id, "field": field, "value": _shown(current)}
+        if field in _IMMUTABLE:
+            text = _("model {name} already exists with {field} {value}, which cannot be changed", **values)
+            fix = _("omit {field}, or use another model", field=field)
         else:
-            text = _("the model {name} exists with {field} {value}, which a deploy leaves as it is", **told)
-            fix = f"%aip_update --model {there.id} {_UPDATED[field]}"
+            text = _("model {name} already exists with {field} {value}, which a deploy does not change", **values)
+            fix = f"%aip_update --model {existing.id} {_UPDATE_OPTIONS[field]}"
         found.append(warning(f"model.{field}", text, fix))
     return found
 
 
-@online_rule("S24", link=links.MODEL_EXISTS)
-def version_name_free(context: CheckContext, service: ServiceView) -> Outcomes:
-    """No version of this name is there; one that is being deleted or changed has to be waited for."""
+@online_rule("S24", "version-exists", link=links.MODEL_EXISTS)
+def version_exists(context: CheckContext, service: ServiceView) -> Outcomes:
+    """The version must not exist yet; a version that is being deleted or updated must be waited for."""
     name = context.version.id
-    there = next((version for version in service.versions() if version.id == name), None)
-    if there is None:
+    existing = next((version for version in service.versions() if version.id == name), None)
+    if existing is None:
         return []
-    if there.state in ("DELETING", "UPDATING"):
-        text = _("version {name} is {state} at the moment", name=name, state=there.state)
-        return [error("version.name", text, _("wait until it is done, or take another name"))]
-    text = _("version {name} exists; a deploy keeps it if it is the same, and stops if it is different", name=name)
-    return [advice("version.name", text, _("--replace makes it anew; without a name the next free one is taken"))]
+    if existing.state in ("DELETING", "UPDATING"):
+        text = _("version {name} is currently {state}", name=name, state=existing.state)
+        return [error("version.name", text, _("wait until the operation is done, or use another name"))]
+    text = _(
+        "version {name} already exists; a deploy keeps an identical version and stops if the version differs", name=name
+    )
+    return [advice("version.name", text, _("use --replace to recreate it, or omit the name to use the next free one"))]
 
 
-@online_rule("S25", link=links.QUOTAS)
-def quotas(context: CheckContext, service: ServiceView) -> Outcomes:
-    """The project has room for one more model, version and operation: 100 models, 200 versions, 10 at once.
+@online_rule("S25", "quota-exceeded", link=links.QUOTAS)
+def quota_exceeded(context: CheckContext, service: ServiceView) -> Outcomes:
+    """The project must have quota for one more model, version and operation: 100, 200 and 10 concurrent ones.
 
-    Of versions only those of this model are counted: asking for all would take a call for each model.
+    Only the versions of this model are counted: counting all would take one call per model.
     """
     if not context.target.is_cloud:
-        return []  # the embedded server refuses at once: there is no wait that asking before would save
+        return []  # the embedded server refuses without a wait, so that a query before saves no time
     limits = catalog.limits()
-    versions = _("delete versions that are not used: %aip_list shows them")
-    models = _("delete models that are not used: %aip_list shows them")
+    versions = _("delete unused versions; %aip_list shows all versions")
+    models = _("delete unused models; %aip_list shows all models")
     found = [
         _quota("model.versions", len(service.versions()), limits.versions_per_project, versions),
-        _quota("operations", service.running(), limits.concurrent_operations, _("wait until one is done")),
+        _quota("operations", service.running(), limits.concurrent_operations, _("wait until an operation is done")),
     ]
     if service.model() is None:
         found.append(_quota("models", service.model_count(), limits.models_per_project, models))
     return [finding for finding in found if finding]
 
 
-@online_rule("R14", link=links.DENIED)
-def caller_may(context: CheckContext, service: ServiceView) -> Outcomes:
-    """The caller may create versions of the model, and predict where a test is asked for."""
+@online_rule("R14", "missing-permission", link=links.DENIED)
+def missing_permission(context: CheckContext, service: ServiceView) -> Outcomes:
+    """The caller must have the permission to create versions, and to predict if there is a test request."""
     if not context.target.is_cloud:
-        return []  # the embedded server has one user, who may do everything
+        return []  # the embedded server has one user, who has all permissions
     if service.model() is None:
-        return Skipped(_("permissions are asked of a model, and there is none of this name yet"))
+        return Skipped(_("permissions are checked on a model, and no model of this name exists yet"))
     wanted = {"ml.versions.create"} | ({"ml.versions.predict"} if context.test_request is not None else set())
     missing = sorted(wanted - service.permissions(wanted))
     if not missing:
         return []
-    text = _("you lack the permission {names} on the model", names=", ".join(missing))
-    fix = _("have somebody grant you {role} on the project or the model", role="roles/ml.developer")
+    text = _("missing permission on the model: {names}", names=", ".join(missing))
+    fix = _("ask a project administrator for {role} on the project or the model", role="roles/ml.developer")
     return [error("model", text, fix)]
 
 
-@online_rule("S07", link=links.NOT_READABLE)
-def bucket_readable(context: CheckContext, service: ServiceView) -> Outcomes:
-    """The service's own account can read the bucket: of the project itself, or by a grant.
+@online_rule("S07", "unreadable-bucket", link=links.NOT_READABLE)
+def unreadable_bucket(context: CheckContext, service: ServiceView) -> Outcomes:
+    """The service's own account must be able to read the bucket: one of the same project, or by a grant.
 
-    It only warns: a grant on the whole project of the bucket is not seen in the bucket's policy.
+    Only a warning: the bucket's policy does not show a grant on the whole project of the bucket.
     """
-    from aip_magics.storage import grant_command  # urllib3 comes with it: for those who ask a service only
+    from aip_magics.storage import grant_command  # imports urllib3, which only online rules need
 
     if not context.target.is_cloud:
-        return []  # the embedded server reads all of its own buckets
+        return []  # the embedded server can read all of its own buckets
     bucket = service.bucket()
     if bucket is None:
-        return Skipped(_("the bucket does not exist yet: it will be made in this project"))
+        return Skipped(_("the bucket does not exist yet; it will be created in this project"))
     agent = service.service_agent()
     number = _AGENT.match(agent)
     if number and number[1] == bucket.project_number:
@@ -200,16 +208,16 @@ def bucket_readable(context: CheckContext, service: ServiceView) -> Outcomes:
     if f"serviceAccount:{agent}" in readers or readers & _OPEN_TO_ALL:
         return []
     text = _(
-        "the bucket gs://{name} belongs to another project and does not let {agent} read",
+        "bucket gs://{name} belongs to another project and does not grant {agent} read access",
         name=bucket.name,
         agent=agent,
     )
     return [warning("version.deploymentUri", text, grant_command(bucket.name, agent))]
 
 
-@online_rule("O01", link=links.REGIONAL)
-def bucket_region(context: CheckContext, service: ServiceView) -> Outcomes:
-    """The bucket lies in the region of the model, or in a multi-region around it: elsewhere loading takes longer."""
+@online_rule("O01", "bucket-in-other-region", link=links.REGIONAL)
+def bucket_in_other_region(context: CheckContext, service: ServiceView) -> Outcomes:
+    """The bucket should be in the model's region, or in a multi-region that contains it: else loading takes longer."""
     from aip_magics.storage import Bucket
 
     regions = context.model.regions
@@ -219,7 +227,7 @@ def bucket_region(context: CheckContext, service: ServiceView) -> Outcomes:
     if bucket is None or Bucket(bucket.name, bucket.location, bucket.regions).is_in(regions[0]):
         return []
     text = _(
-        "the bucket gs://{name} is in {there}, the model in {here}",
+        "bucket gs://{name} is in {there}, the model in {here}",
         name=bucket.name,
         there=bucket.location,
         here=regions[0],
@@ -230,9 +238,9 @@ def bucket_region(context: CheckContext, service: ServiceView) -> Outcomes:
 
 def _quota(subject: str, count: int, most: int, fix: str) -> Finding | None:
     if count >= most:
-        return error(subject, _("there are {count}; {most} are allowed", count=count, most=most), fix)
-    if count >= _NEAR * most:
-        return warning(subject, _("there are {count}; {most} are allowed", count=count, most=most), fix)
+        return error(subject, _("{count} in use; the maximum is {most}", count=count, most=most), fix)
+    if count >= _NEARLY_USED * most:
+        return warning(subject, _("{count} in use; the maximum is {most}", count=count, most=most), fix)
     return None
 
 

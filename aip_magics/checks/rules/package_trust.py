@@ -1,6 +1,6 @@
-"""What building a package would run: setup.py and build backends act with the user's rights, before a worker starts.
+"""Trust in building packages: setup.py and build backends run with the user's permissions, outside of a worker.
 
-The modules of a package are the user's own code, given to be run where the model runs; they are no question.
+The modules of a package are the user's own code, provided to be run where the model runs; they need no trust.
 """
 
 from __future__ import annotations
@@ -13,45 +13,47 @@ from aip_magics.checks import links
 from aip_magics.checks.context import CheckContext
 from aip_magics.checks.outcome import Finding, Outcomes, Skipped
 from aip_magics.checks.rule import error, rule
-from aip_magics.checks.trust import TrustQuestion, UntrustedFile, question
+from aip_magics.checks.trust import TrustQuestion, UntrustedFile, register
 from aip_magics.i18n import gettext as _
 
 
 def _files(context: CheckContext) -> Iterator[File]:
-    """The packages of this machine. Wheels are not built, but may require what is."""
+    """Yield the local packages. Wheels are not built, but may require packages that are."""
     for path in context.package_facts:
         yield file_at(path)
 
 
-def _look(context: CheckContext, file: File) -> UntrustedFile | None:
+def _inspect(context: CheckContext, file: File) -> UntrustedFile | None:
     facts = context.package_facts[file.path]
     if facts.is_wheel or facts.problem:
-        return None  # A10 has the problem, and nothing is built
+        return None  # A10 reports the problem; nothing is built
     return UntrustedFile(file, facts.runs, facts.complete) if facts.runs or not facts.complete else None
 
 
-BUILDING = question(TrustQuestion("U03", of_model=False, files=_files, look=_look))
+BUILDING = register(TrustQuestion("U03", of_model=False, files=_files, inspect=_inspect))
 
 
-@rule(BUILDING.id, link=links.INSTALL_FAILED)
-def code_that_building_runs(context: CheckContext) -> Outcomes:
-    """Building a source distribution of packageUris runs nothing of it, unless you trusted it with --trust.
+@rule(BUILDING.id, "untrusted-build-code", link=links.INSTALL_FAILED)
+def untrusted_build_code(context: CheckContext) -> Outcomes:
+    """Building a source distribution of packageUris must not run code of it that is not trusted with --trust.
 
-    Its setup.py may call setup() with what stands there, find packages and read its own files; setup.cfg,
-    pyproject.toml and MANIFEST.in may say in plain words what is installed, by setuptools, hatchling, flit or poetry.
-    Anything else (other calls, cmdclass, extensions, hooks, paths that lead out of the archive) is named, and the
-    package is not built until --trust is given, once for its content. Wheels are not built; what %aip_package makes is
-    never asked about.
+    Its setup.py may call setup() with literal values, find packages and read its own files; setup.cfg, pyproject.toml
+    and MANIFEST.in may declare what setuptools, hatchling, flit or poetry install. Anything else (other calls,
+    cmdclass, extensions, hooks, paths outside the archive) is reported, and the package is not built without --trust,
+    which is needed once per content. Wheels are not built; packages of %aip_package never need --trust.
     """
-    found = [_finding(one) for one in BUILDING.strangers(context)]
-    if not found and any(uri.startswith("gs://") for uri in context.version.packageUris or ()):
-        return Skipped(_("a package lies in Cloud Storage and is not looked into"))
+    found = [_build_finding(untrusted) for untrusted in BUILDING.untrusted_files(context)]
+    if not found and context.has_remote_packages:
+        return Skipped(_("packages in Cloud Storage are not inspected"))
     return found
 
 
-def _finding(one: UntrustedFile) -> Finding:
-    if one.names:
-        text = f"{one.file.name}: {would_run(one.names)}"
+def _build_finding(untrusted: UntrustedFile) -> Finding:
+    if untrusted.names:
+        text = f"{untrusted.file.name}: {would_run(untrusted.names)}"
     else:
-        text = _("{file} cannot be read to its end: what building it would run is not known", file=one.file.name)
-    return error(one.file.name, text, consent_fix())
+        text = _(
+            "{file} could not be read completely, so the code that building it would run is unknown",
+            file=untrusted.file.name,
+        )
+    return error(untrusted.file.name, text, consent_fix())

@@ -11,12 +11,12 @@ from aip_magics.checks.outcome import Outcomes, Skipped
 from aip_magics.checks.rule import error, rule
 from aip_magics.i18n import gettext as _
 
-ROWS = "instances: [[5.1, 3.5, 1.4, 0.2]]"  # what well-formed instances look like
+ROWS = "instances: [[5.1, 3.5, 1.4, 0.2]]"  # an example of well-formed instances
 
 
-@rule("R01", link=links.LARGE_REQUEST)
-def request_size(context: CheckContext) -> Outcomes:
-    """The body of a prediction has at most 1,572,864 bytes (1.5 MB)."""
+@rule("R01", "request-too-large", link=links.LARGE_REQUEST)
+def request_too_large(context: CheckContext) -> Outcomes:
+    """The body of a prediction request must not exceed 1,572,864 bytes (1.5 MB)."""
     if context.test_request is None:
         return no_test()
     size, most = len(context.test_request), catalog.limits().predict_body_bytes
@@ -27,24 +27,26 @@ def request_size(context: CheckContext) -> Outcomes:
         error(
             "test.instances",
             text,
-            _("send fewer instances at once: about {share}", share=_share(context.test_request, most)),
+            _("send fewer instances per request: about {share}", share=_share(context.test_request, most)),
         )
     ]
 
 
-@rule("R16", link=links.API_PREDICT)
-def instances(context: CheckContext) -> Outcomes:
-    """The test request is a JSON object whose `instances` is a list that is not empty."""
+@rule("R16", "invalid-test-request", link=links.API_PREDICT)
+def invalid_test_request(context: CheckContext) -> Outcomes:
+    """The test request must be a JSON object whose `instances` is a non-empty list."""
     if context.test_request is None:
         return no_test()
     try:
         body = json.loads(context.test_request)
     except RecursionError:
-        return [error("test", _("the request is not JSON: {problem}", problem=_("it is nested too deeply")), ROWS)]
+        return [
+            error("test", _("the request is not valid JSON: {problem}", problem=_("it is nested too deeply")), ROWS)
+        ]
     except ValueError as problem:
-        return [error("test", _("the request is not JSON: {problem}", problem=problem), ROWS)]
+        return [error("test", _("the request is not valid JSON: {problem}", problem=problem), ROWS)]
     if not isinstance(body, dict) or "instances" not in body:
-        return [error("test", _("the request is not an object with `instances`"), ROWS)]
+        return [error("test", _("the request is not a JSON object with `instances`"), ROWS)]
     if not isinstance(body["instances"], list):
         return [error("test.instances", _("instances is not a list"), ROWS)]
     if not body["instances"]:
@@ -53,7 +55,7 @@ def instances(context: CheckContext) -> Outcomes:
 
 
 def no_test() -> Skipped:
-    """The outcome of a rule about test instances where there are none."""
+    """Return the outcome of a rule about test instances if there are none."""
     return Skipped(_("no test instances were given"))
 
 

@@ -1,4 +1,4 @@
-"""What a TensorFlow model would run: operations that reach beyond their tensors, and libraries of its own."""
+"""Trust in TensorFlow models: operations with effects beyond their tensors, and the model's own libraries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aip_magics.checks import links
 from aip_magics.checks.context import CheckContext
 from aip_magics.checks.outcome import Finding, Outcomes
 from aip_magics.checks.rule import error, on_directory, rule
-from aip_magics.checks.trust import TrustQuestion, UntrustedFile, answers, listed, question
+from aip_magics.checks.trust import TrustQuestion, UntrustedFile, find_untrusted, join_names, register
 from aip_magics.i18n import gettext as _
 from aip_magics.prediction.worker import graph_walk
 from aip_magics.prediction.worker_responses import trust_fix
@@ -41,7 +41,7 @@ def _leads_out(directory: ModelDir, file: File) -> bool:
     return not os.path.realpath(file.path).startswith(os.path.join(os.path.realpath(directory.path), ""))
 
 
-def _look(context: CheckContext, file: File) -> UntrustedFile | None:
+def _inspect(context: CheckContext, file: File) -> UntrustedFile | None:
     if file.name not in _GRAPHS:
         return UntrustedFile(file, (file.name,))
     directory = context.model_dir
@@ -55,66 +55,66 @@ def _look(context: CheckContext, file: File) -> UntrustedFile | None:
     return UntrustedFile(file, names) if names else None
 
 
-GRAPH = question(TrustQuestion("U02", of_model=True, files=_files, look=_look))
+GRAPH = register(TrustQuestion("U02", of_model=True, files=_files, inspect=_inspect))
 
 
-@rule(GRAPH.id, link=links.GRAPHS)
+@rule(GRAPH.id, "untrusted-graph", link=links.GRAPHS)
 @on_directory
-def code_that_a_graph_runs(context: CheckContext, _directory: ModelDir) -> Outcomes:
-    """A SavedModel computes with its tensors only, unless you trusted it with --trust.
+def untrusted_graph(context: CheckContext, _directory: ModelDir) -> Outcomes:
+    """A SavedModel must only compute with its tensors, unless it is trusted with --trust.
 
-    Looked at are the operations that loading the graph tagged serve, or asking one of its signatures, can reach: also
-    in functions, loops and datasets. What each operation of TensorFlow does is judged in catalog/graph_ops.json. One
-    that reads or writes files, uses the network, runs Python or another engine, or is not TensorFlow's, is named; the
-    model is not loaded until --trust is given, once for each content of saved_model.pb. Reading the model's own
-    variables, and filling tables from its assets, needs no trust. Libraries in assets.extra/ and links that lead out of
-    the directory are named, too. The worker that loads the model holds to the same list.
+    The rule inspects the operations that loading the graph tagged serve, or calling one of its signatures, can reach,
+    including those in functions, loops and datasets. catalog/graph_ops.json classifies each operation of TensorFlow.
+    The rule reports operations that read or write files, use the network, run Python or another engine, or are not
+    TensorFlow's own; the model is not loaded without --trust, which is needed once per content of saved_model.pb.
+    Reading the model's own variables and initializing tables from its assets need no trust. Libraries in assets.extra/
+    and links to files outside the directory are reported, too. The worker that loads the model enforces the same list.
     """
-    return answers(GRAPH, context, _finding)
+    return find_untrusted(GRAPH, context, _build_finding)
 
 
 def _names(file: File) -> tuple[str, ...]:
-    """What the graphs of a file may do that is not known to be harmless."""
-    judged = _judged()
+    """Return the operations and assets of the graphs in a file that are not known to be harmless."""
+    known_operations = _load_judged()
     found: dict[str, str] = {}
     assets: list[str] = []
-    for read in saved_models.graphs(file.path, judged.attributes()):
+    for read in saved_models.graphs(file.path, known_operations.attributes()):
         graph = graph_walk.Graph(**{name: getattr(read, name) for name in graph_walk.Graph.__slots__})
-        found.update(graph_walk.find_unsafe_operations(graph, judged))
+        found.update(graph_walk.find_unsafe_operations(graph, known_operations))
         assets += graph_walk.unsafe_assets(graph)
-    told = [_("{op} ({does})", op=op, does=_does(group)) for op, group in sorted(found.items())]
-    return (*told, *(_("an asset outside of the model: {name!r}", name=name) for name in assets))
+    operations = [_("{op} ({does})", op=op, does=_describe_group(group)) for op, group in sorted(found.items())]
+    return (*operations, *(_("an asset outside the model: {name!r}", name=name) for name in assets))
 
 
 @functools.cache
-def _judged() -> graph_walk.Judged:
+def _load_judged() -> graph_walk.Judged:
     return graph_walk.Judged(str(catalog.graph_ops_path()))
 
 
-def _finding(one: UntrustedFile) -> Finding:
-    name = one.file.name
+def _build_finding(untrusted: UntrustedFile) -> Finding:
+    name = untrusted.file.name
     if name in _GRAPHS:
-        text = _("the graph of {file} would run {names}", file=name, names=listed(one.names))
+        text = _("the graph of {file} would run {names}", file=name, names=join_names(untrusted.names))
     elif _is_library(PurePosixPath(name)):
         text = _("{file} is a library that loading the model would run", file=name)
     else:
-        text = _("{file} is a link to a file outside of the model", file=name)
-    python = any(_("{op} ({does})", op=op, does=_does("python")) in one.names for op in _PYTHON)
-    return error(name, text, _without_python() if python else trust_fix())
+        text = _("{file} is a link to a file outside the model directory", file=name)
+    python = any(_("{op} ({does})", op=op, does=_describe_group("python")) in untrusted.names for op in _PYTHON_OPS)
+    return error(name, text, _python_fix() if python else trust_fix())
 
 
-_PYTHON = ("EagerPyFunc", "PyFunc", "PyFuncStateless")
+_PYTHON_OPS = ("EagerPyFunc", "PyFunc", "PyFuncStateless")
 
 
-def _without_python() -> str:
-    return _("export the model without tf.py_function and tf.numpy_function: no server has the Python behind them")
+def _python_fix() -> str:
+    return _("export the model without tf.py_function and tf.numpy_function: servers do not have their Python code")
 
 
-def _does(group: str) -> str:
-    """What the operations of a group of graph_ops.json do, for people."""
+def _describe_group(group: str) -> str:
+    """Describe what the operations of a group of graph_ops.json do."""
     return {
         "python": _("runs Python code"),
-        "graph_in_data": _("runs a graph that is in its data"),
+        "graph_in_data": _("runs a graph contained in its data"),
         "reads_files": _("reads files"),
         "readers": _("reads files"),
         "writes_files": _("writes files"),
@@ -125,8 +125,8 @@ def _does(group: str) -> str:
         "summaries": _("writes event files"),
         "debugging": _("sends debugging output to a file or over the network"),
         "network": _("uses the network"),
-        "file_systems": _("changes how files are reached"),
+        "file_systems": _("changes how files are accessed"),
         "engines": _("runs code of another compiler or engine"),
         "devices": _("drives TPUs or other workers"),
         "ends": _("ends the process"),
-    }.get(group, _("not known to TensorFlow's releases"))
+    }.get(group, _("unknown to all TensorFlow releases"))

@@ -1,4 +1,4 @@
-"""Rules about SavedModels: what their protobuf says of signatures, versions and files. TensorFlow is not needed."""
+"""Rules about the signatures, versions and files of SavedModels, read from their protobuf without TensorFlow."""
 
 from __future__ import annotations
 
@@ -13,140 +13,150 @@ from aip_magics.checks.model_facts import get_model_file, requires_saved_model
 from aip_magics.checks.outcome import Finding, Outcomes, Skipped
 from aip_magics.checks.rule import advice, error, in_cloud, rule, warning
 from aip_magics.i18n import gettext as _
+from aip_magics.i18n import ngettext
 
-_SHOWN = 5
+_MAX_SHOWN = 5
 
 
-@rule("D05", link=links.EXPORTING)
+@rule("D05", "incomplete-saved-model", link=links.EXPORTING)
 @requires_saved_model
-def saved_model_whole(_context: CheckContext, _directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
-    """All files that the SavedModel needs are there: its variables and assets."""
+def incomplete_saved_model(_context: CheckContext, _directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+    """All files that the SavedModel needs must exist: its variables and assets."""
     if not facts.missing:
         return []
-    names = ", ".join(facts.missing[:5])
-    fix = _("copy the whole directory of the export, with its folders variables/ and assets/")
-    return [error(facts.missing[0], _("the SavedModel lacks {names}", names=names), fix)]
+    names = ", ".join(facts.missing[:_MAX_SHOWN])
+    fix = _("copy the complete export directory, including variables/ and assets/")
+    return [error(facts.missing[0], _("the SavedModel is missing {names}", names=names), fix)]
 
 
-@rule("D06", link=links.EXPORTING)
+@rule("D06", "missing-serving-signature", link=links.EXPORTING)
 @requires_saved_model
-def serving_signature(_context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
-    """The SavedModel has a graph with the tag `serve`, and that has at least one signature."""
+def missing_serving_signature(_context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+    """The SavedModel must have a graph with the tag `serve`, which must have at least one signature."""
     file = get_model_file(directory)
     if not facts.serves:
-        tags = "; ".join(", ".join(one[:_SHOWN]) for one in facts.tags[:_SHOWN])[:200]
-        text = _("no graph of the SavedModel has exactly the tag serve (there are: {tags})", tags=tags or "-")
+        tags = "; ".join(", ".join(one[:_MAX_SHOWN]) for one in facts.tags[:_MAX_SHOWN])[:200]
+        text = _("the SavedModel has no graph with exactly the tag serve; found: {tags}", tags=tags or "-")
         return [error(file, text, "tf.saved_model.save(model, path)")]
     if facts.signatures:
         return []
-    text = _("the SavedModel has no signature: it can be loaded, but not asked")
+    text = _("the SavedModel has no signature: it loads but cannot serve predictions")
     fix = "tf.saved_model.save(model, path, signatures=model.call.get_concrete_function(spec))"
     return [error(file, text, fix)]
 
 
-@rule("A18", link=links.TENSORFLOW_SKEW)
+@rule("A18", "tensorflow-too-new", link=links.TENSORFLOW_SKEW)
 @requires_saved_model
-def operations(context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
-    """The TensorFlow of the runtime has the operations of the SavedModel, and is as new as the one that wrote it.
+def tensorflow_too_new(context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+    """The TensorFlow of the runtime must have the operations of the SavedModel, and be as new as the one that saved it.
 
-    An operation that it does not have ends the load for certain. A newer TensorFlow alone only warns: most of its
-    models load.
+    A missing operation always fails the load. A model of a newer TensorFlow alone is only a warning: most of them load.
     """
     runtime = catalog.runtime(context.version.runtimeVersion or "")
     if runtime is None:
-        return Skipped(_("no runtime version is named"))
-    if lacking := saved_models.lacking(facts.ops, runtime.tensorflow):
-        return [in_cloud(context, get_model_file(directory), *_lacking(lacking, runtime))]
-    wrote = facts.tensorflow_version
-    if wrote is None or not catalog.newer_than_runtime("tensorflow", wrote, runtime, context.version.pythonVersion):
+        return Skipped(_("no runtime version is set"))
+    if missing := saved_models.lacking(facts.ops, runtime.tensorflow):
+        return [in_cloud(context, get_model_file(directory), *_missing_operations(missing, runtime))]
+    saved_with = facts.tensorflow_version
+    if saved_with is None or not catalog.newer_than_runtime(
+        "tensorflow", saved_with, runtime, context.version.pythonVersion
+    ):
         return []
     text = _(
-        "the model is of TensorFlow {wrote}, runtime {runtime} has {has}",
-        wrote=wrote,
+        "the model was saved with TensorFlow {wrote}; runtime {runtime} has {has}",
+        wrote=saved_with,
         runtime=runtime.version,
         has=runtime.tensorflow,
     )
-    fit = catalog.match_runtime("TENSORFLOW", wrote)
+    fit = catalog.match_runtime("TENSORFLOW", saved_with)
     fix = f"runtimeVersion: '{fit.runtime}' ({fit.reason})"
     if fit.runtime == runtime.version:
-        fix = _("its operations are all there: try it with --env runtime")
+        fix = _("run a local trial with --env runtime: the runtime has all operations of the model")
     return [in_cloud(context, get_model_file(directory), text, fix, "warning")]
 
 
-@rule("R15", link=links.OUTPUT_NAMES)
+@rule("R15", "output-name-breaks-table", link=links.OUTPUT_NAMES)
 @requires_saved_model
-def output_names(_context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
-    """No output is named with `/` or `:`, on which `gcloud ai-platform predict` stops when it draws its table."""
+def output_name_breaks_table(_context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+    """Output names should not contain `/` or `:`, with which `gcloud ai-platform predict` cannot print its table."""
     named = [tensor.name for tensor in _outputs(facts) if "/" in tensor.name or ":" in tensor.name]
     if not named:
         return []
-    text = _("the output {name} has / or : in its name: gcloud cannot draw a table of it", name=named[0])
+    text = _("output name {name} contains / or :, so gcloud cannot print a table", name=named[0])
     return [advice(get_model_file(directory), text, "gcloud ai-platform predict … --format=json")]
 
 
-@rule("R18", link=links.API_PREDICT)
+@rule("R18", "fixed-output-rows", link=links.API_PREDICT)
 @requires_saved_model
-def one_output_each(_context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
-    """Every output has one row for each instance: its first size is not fixed.
+def fixed_output_rows(_context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+    """Every output must have one row per instance, so its first dimension must not be fixed.
 
-    A scalar, or one result for the whole batch, cannot be cut into predictions.
+    A scalar, or one result for the whole batch, cannot be split into predictions.
     """
     found: list[Finding] = []
     for tensor in _outputs(facts):
         if tensor.shape is None or (tensor.shape and tensor.shape[0] is None):
             continue
-        fix = _("give the output a first dimension of the batch: shape (None, …)")
+        fix = _("add a batch dimension to the output: shape (None, …)")
         if not tensor.shape:
             text = _(
-                "the output {name} is one value for all instances: it cannot be cut into predictions", name=tensor.name
+                "output {name} is a single value for all instances and cannot be split into predictions",
+                name=tensor.name,
             )
             found.append(error(get_model_file(directory), text, fix))
         else:
-            found.append(warning(get_model_file(directory), _always(tensor.name, tensor.shape[0]), fix))
+            text = ngettext(
+                "output {name} always has {number} row, regardless of the number of instances",
+                "output {name} always has {number} rows, regardless of the number of instances",
+                tensor.shape[0] or 0,
+                name=tensor.name,
+            )
+            found.append(warning(get_model_file(directory), text, fix))
     return found
 
 
-@rule("R21", link=links.API_PREDICT)
+@rule("R21", "bytes-output-as-text", link=links.API_PREDICT)
 @requires_saved_model
-def bytes_outputs(_context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
-    """Outputs of bytes have names that end in `_bytes`: only those come back as base64, others as text."""
+def bytes_output_as_text(_context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+    """Names of outputs with bytes must end in `_bytes`: only those are returned as base64, others as text."""
     named = [
         tensor.name for tensor in _outputs(facts) if tensor.dtype == "string" and not tensor.name.endswith("_bytes")
     ]
     if not named:
         return []
-    text = _("the output {name} comes back as text; bytes that are no text fail", name=named[0])
-    return [advice(get_model_file(directory), text, _("for bytes, name it {name}", name=f"{named[0]}_bytes"))]
+    text = _("output {name} is returned as text; bytes that are not valid UTF-8 fail", name=named[0])
+    return [
+        advice(
+            get_model_file(directory),
+            text,
+            _("rename the output to {name} if it holds bytes", name=f"{named[0]}_bytes"),
+        )
+    ]
 
 
 def _outputs(facts: SavedModelFacts) -> list[Tensor]:
-    """The outputs of the signature that is asked by default, else of all."""
-    asked = facts.signature()
-    return [tensor for one in ([asked] if asked else facts.signatures) for tensor in one.outputs]
+    """Return the outputs of the default signature, else of all signatures."""
+    default = facts.signature()
+    signatures = [default] if default else facts.signatures
+    return [tensor for signature in signatures for tensor in signature.outputs]
 
 
-def _always(name: str, count: int | None) -> str:
-    if count == 1:
-        return _("the output {name} always has 1 row, whatever the number of instances", name=name)
-    return _("the output {name} always has {count} rows, whatever the number of instances", name=name, count=count)
-
-
-def _lacking(lacking: Mapping[str, str | None], runtime: catalog.Runtime) -> tuple[str, str]:
-    """What is wrong, and how to mend it, where these operations (→ the first TensorFlow with it) are not there."""
-    ops = ", ".join(list(lacking)[:_SHOWN])
+def _missing_operations(missing: Mapping[str, str | None], runtime: catalog.Runtime) -> tuple[str, str]:
+    """Return the message and the fix for missing operations (name → the first TensorFlow that has it)."""
+    ops = ", ".join(list(missing)[:_MAX_SHOWN])
     text = _(
         "TensorFlow {has} of runtime {runtime} does not have the operations {ops}",
         has=runtime.tensorflow,
         runtime=runtime.version,
         ops=ops,
     )
-    since = [first for first in lacking.values() if first is not None]
-    if len(since) < len(lacking):
-        return text, _("export the model without operations that are not TensorFlow's own")
-    wanted = max(since, key=catalog.parse_version)
+    since = [first for first in missing.values() if first is not None]
+    if len(since) < len(missing):
+        return text, _("export the model with only TensorFlow's own operations")
+    required = max(since, key=catalog.parse_version)
     newer = [
-        row for row in catalog.runtimes() if catalog.parse_version(row.tensorflow) >= catalog.parse_version(wanted)
+        row for row in catalog.runtimes() if catalog.parse_version(row.tensorflow) >= catalog.parse_version(required)
     ]
     if newer:
         return text, f"runtimeVersion: '{newer[-1].version}'"
-    return text, _("export it with TensorFlow {has}", has=runtime.tensorflow)
+    return text, _("export the model with TensorFlow {has}", has=runtime.tensorflow)

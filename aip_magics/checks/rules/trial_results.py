@@ -1,6 +1,6 @@
-"""Rules about how the model did with the test instances, in a worker of this machine.
+"""Rules about the result of the local trial: the model's predictions for the test instances in a local worker.
 
-The worker answers as the service would; what it refuses is told here in its own words. Skipped where nothing was tried.
+The worker answers as the service would; the rules report its errors verbatim. They are skipped without a trial.
 """
 
 from __future__ import annotations
@@ -21,116 +21,120 @@ _GB = 1000**3
 _SIZES = re.compile(r"(\[\d+\])+$")
 
 
-def _on_try(check: Callable[[CheckContext, TrialResult], Outcomes]) -> Callable[[CheckContext], Outcomes]:
-    """For rules about a try: skipped where there was none."""
+def _on_trial(check: Callable[[CheckContext, TrialResult], Outcomes]) -> Callable[[CheckContext], Outcomes]:
+    """Decorate a rule about a local trial: skipped if there was none."""
 
     def checked(context: CheckContext) -> Outcomes:
-        if isinstance(context.tried, Skipped):
-            return context.tried
-        if context.tried is None:
-            return Skipped(_("the model was not tried: that needs test instances"))
-        return check(context, context.tried)
+        if isinstance(context.trial, Skipped):
+            return context.trial
+        if context.trial is None:
+            return Skipped(_("no local trial without test instances"))
+        return check(context, context.trial)
 
     checked.__doc__ = check.__doc__
     return checked
 
 
-@rule("T01", link=links.EXPORTING)
-@_on_try
-def loads(_context: CheckContext, tried: TrialResult) -> Outcomes:
-    """The model loads in a worker of this machine."""
-    return _refused(tried, _LOAD, _("mend the model's files, or add what it imports with --package-uris"))
+@rule("T01", "trial-load-failed", link=links.EXPORTING)
+@_on_trial
+def trial_load_failed(_context: CheckContext, trial: TrialResult) -> Outcomes:
+    """The model must load in a local worker."""
+    return _refusal(trial, _LOAD, _("fix the model files, or provide the missing modules with --package-uris"))
 
 
-@rule("T02", link=links.API_PREDICT)
-@_on_try
-def takes_the_instances(_context: CheckContext, tried: TrialResult) -> Outcomes:
-    """The model takes the test instances: names, shapes and types are those of its inputs."""
-    return _refused(tried, "INVALID_INPUTS", _("write the instances as the model's inputs are"))
+@rule("T02", "trial-instances-rejected", link=links.API_PREDICT)
+@_on_trial
+def trial_instances_rejected(_context: CheckContext, trial: TrialResult) -> Outcomes:
+    """The model must accept the test instances: names, shapes and types must be those of its inputs."""
+    return _refusal(trial, "INVALID_INPUTS", _("match the instances to the model's inputs"))
 
 
-@rule("T03", link=links.API_PREDICT)
-@_on_try
-def predicts(_context: CheckContext, tried: TrialResult) -> Outcomes:
-    """The model predicts the test instances without an exception, and its process survives it."""
-    return _refused(tried, "FAILED_TO_RUN_MODEL", _("give instances with the columns that it was trained with"))
+@rule("T03", "trial-prediction-failed", link=links.API_PREDICT)
+@_on_trial
+def trial_prediction_failed(_context: CheckContext, trial: TrialResult) -> Outcomes:
+    """The model must predict the test instances without an exception and without ending its process."""
+    return _refusal(trial, "FAILED_TO_RUN_MODEL", _("provide instances with the columns used for training"))
 
 
-@rule("T04", link=links.API_PREDICT)
-@_on_try
-def answers_json(_context: CheckContext, tried: TrialResult) -> Outcomes:
-    """The predictions are one for each instance, and JSON: lists, numbers and texts, without NaN and Infinity."""
-    return _refused(tried, "INVALID_OUTPUTS", _("return a list or an array with a prediction for each instance"))
+@rule("T04", "trial-output-invalid", link=links.API_PREDICT)
+@_on_trial
+def trial_output_invalid(_context: CheckContext, trial: TrialResult) -> Outcomes:
+    """There must be one prediction per instance, in JSON: lists, numbers and strings, without NaN and Infinity."""
+    return _refusal(trial, "INVALID_OUTPUTS", _("return a list or an array with one prediction per instance"))
 
 
-@rule("T05", link=links.ROUTINES)
-@_on_try
-def routine_works(_context: CheckContext, tried: TrialResult) -> Outcomes:
-    """The class of a custom prediction routine is found, and has from_path and predict."""
-    return _refused(tried, "INVALID_USER_CODE", _("correct the routine and build its package again"))
+@rule("T05", "trial-routine-failed", link=links.ROUTINES)
+@_on_trial
+def trial_routine_failed(_context: CheckContext, trial: TrialResult) -> Outcomes:
+    """The class of a custom prediction routine must exist, and must have from_path and predict."""
+    return _refusal(trial, "INVALID_USER_CODE", _("fix the routine and rebuild its package"))
 
 
-@rule("T06", link=links.API_PREDICT)
-@_on_try
-def fast_enough(_context: CheckContext, tried: TrialResult) -> Outcomes:
-    """Loading and one prediction together take less than half of the time that the service gives a request."""
-    if tried.load_seconds is None or tried.predict_seconds is None:
-        return _not_measured(tried)
+@rule("T06", "trial-too-slow", link=links.API_PREDICT)
+@_on_trial
+def trial_too_slow(_context: CheckContext, trial: TrialResult) -> Outcomes:
+    """Loading and one prediction together must take less than half of the service's time limit for a request."""
+    if trial.load_seconds is None or trial.predict_seconds is None:
+        return _not_measured(trial)
     most = catalog.limits().predict_seconds
-    took = tried.load_seconds + tried.predict_seconds
+    took = trial.load_seconds + trial.predict_seconds
     if took <= most / 2:
         return []
-    text = _("loading and predicting took {took:.0f} s here; a request ends after {most} s", took=took, most=most)
-    return [warning("test.instances", text, _("send fewer instances at once, or take a smaller model"))]
+    text = _(
+        "loading and predicting took {took:.0f} s on this machine; requests time out after {most} s",
+        took=took,
+        most=most,
+    )
+    return [warning("test.instances", text, _("send fewer instances per request, or use a smaller model"))]
 
 
-@rule("T07", link=links.MEMORY)
-@_on_try
-def fits_into_memory(context: CheckContext, tried: TrialResult) -> Outcomes:
-    """The process with the model in it needs less memory than the machine type has.
+@rule("T07", "trial-exceeds-memory", link=links.MEMORY)
+@_on_trial
+def trial_exceeds_memory(context: CheckContext, trial: TrialResult) -> Outcomes:
+    """The process with the loaded model must need less memory than the machine type has.
 
-    Sizes of MLS1 machines are documented; what the service itself takes of them is not known, so that it only warns.
+    The memory of MLS1 machines is documented, but not how much of it the service needs, so this is only a warning.
     """
     name = context.version.machineType
     machine = catalog.machine_type(name) if name else catalog.default_machine_type(context.target.regional)
     if machine is None:
-        return Skipped(_("the memory of {name} is not known", name=name))
-    if tried.memory_bytes is None:
-        return _not_measured(tried)
-    if tried.memory_bytes <= machine.memory_gb * _GB:
+        return Skipped(_("the memory size of {machine} is unknown", machine=name))
+    if trial.memory_bytes is None:
+        return _not_measured(trial)
+    if trial.memory_bytes <= machine.memory_gb * _GB:
         return []
     text = _(
-        "the model's process took {took:.1f} GB here; {machine} has {most:g} GB",
-        took=tried.memory_bytes / _GB,
+        "the model process used {took:.1f} GB on this machine; {machine} has {most:g} GB",
+        took=trial.memory_bytes / _GB,
         machine=machine.name,
         most=machine.memory_gb,
     )
-    return [warning("version.machineType", text, _larger(machine, tried.memory_bytes))]
+    return [warning("version.machineType", text, _larger_machine(machine, trial.memory_bytes))]
 
 
-@rule("T08", link=links.API_PREDICT)
-@_on_try
-def same_shape(_context: CheckContext, tried: TrialResult) -> Outcomes:
-    """The predictions of all test instances have the same shape."""
-    if tried.predictions is None:
-        return _not_measured(tried)
-    shapes = [shape(one) for one in tried.predictions]
+@rule("T08", "trial-shapes-differ", link=links.API_PREDICT)
+@_on_trial
+def trial_shapes_differ(_context: CheckContext, trial: TrialResult) -> Outcomes:
+    """The predictions of all test instances should have the same shape."""
+    if trial.predictions is None:
+        return _not_measured(trial)
+    shapes = [shape(one) for one in trial.predictions]
     other = next((index for index, one in enumerate(shapes) if one != shapes[0]), None)
     if other is None:
         return []
     text = _(
-        "prediction {index} is {other}, prediction 0 is {first}", index=other, other=shapes[other], first=shapes[0]
+        "prediction {index} is {other}, but prediction 0 is {first}", index=other, other=shapes[other], first=shapes[0]
     )
-    return [warning("test.instances", text, _("see that every instance has the same form"))]
+    return [warning("test.instances", text, _("use the same structure for every instance"))]
 
 
 TRIAL_RULES = ("T01", "T02", "T03", "T04", "T05", "T06", "T07", "T08")
 
 
 def shape(value: Any) -> str:
-    """What a prediction is, in a few words: `number`, `text`, `number[3][2]`, `{label: text, scores: number[2]}`.
+    """Describe the shape of a prediction: `number`, `text`, `number[3][2]`, `{label: text, scores: number[2]}`.
 
-    Sizes are those of an array, the outermost first; lists of unequal members have only their own: `[2]`.
+    Sizes are those of an array, the outermost first; a list of unequal members has only its own size: `[2]`.
     """
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {shape(one)}" for key, one in value.items()) + "}"
@@ -145,26 +149,27 @@ def shape(value: Any) -> str:
     return "text" if isinstance(value, str) else "number"
 
 
-def _refused(tried: TrialResult, kind: str, fix: str) -> Outcomes:
-    """The worker's refusal where it is of this kind; skipped where another one came first."""
-    if tried.error is None:
+def _refusal(trial: TrialResult, kind: str, fix: str) -> Outcomes:
+    """Return the worker's error if it is of this kind; skipped if an earlier one prevented this check."""
+    if trial.error is None:
         return []
-    found = tried.error
-    if found.kind == kind:
-        return [error(found.where or "test.instances", found.message, found.fix or fix)]
-    return _not_measured(tried) if found.kind == _LOAD else []
+    refusal = trial.error
+    if refusal.kind == kind:
+        return [error(refusal.where or "test.instances", refusal.message, refusal.fix or fix)]
+    return _not_measured(trial) if refusal.kind == _LOAD else []
 
 
-def _not_measured(tried: TrialResult) -> Skipped:
-    if tried.error is None:
-        return Skipped(_("this system does not tell"))
-    if tried.error.kind == _LOAD:
+def _not_measured(trial: TrialResult) -> Skipped:
+    if trial.error is None:
+        return Skipped(_("not measurable on this system"))
+    if trial.error.kind == _LOAD:
         return Skipped(_("the model did not load"))
     return Skipped(_("the model did not predict"))
 
 
-def _larger(machine: catalog.MachineType, needed: int) -> str:
-    fitting = [one for one in catalog.machine_types() if one.family == machine.family and one.memory_gb * _GB > needed]
-    if not fitting:
-        return _("no machine of this family has as much: make the model smaller")
-    return f"--machine-type {fitting[0].name}"
+def _larger_machine(machine: catalog.MachineType, needed: int) -> str:
+    family = [row for row in catalog.machine_types() if row.family == machine.family]
+    larger = [row for row in family if row.memory_gb * _GB > needed]
+    if not larger:
+        return _("no machine type in this family has enough memory; reduce the model size")
+    return f"--machine-type {larger[0].name}"

@@ -1,4 +1,4 @@
-"""What is not served yet. Each rule goes when its feature comes."""
+"""Rules about features that cannot be served yet. Remove a rule when its feature is supported."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from aip_magics.checks.rule import error, rule
 from aip_magics.i18n import gettext as _
 
 
-@rule("P03", link=links.DEPLOYING)
-def container(context: CheckContext) -> Outcomes:
-    """Containers are not served yet."""
+@rule("P03", "unsupported-container", link=links.DEPLOYING)
+def unsupported_container(context: CheckContext) -> Outcomes:
+    """Containers are not supported yet."""
     if context.version.container is None:
         return []
     return [
@@ -19,18 +19,24 @@ def container(context: CheckContext) -> Outcomes:
     ]
 
 
-@rule("P04", link=links.MACHINE_TYPES)
-def accelerator_here(context: CheckContext) -> Outcomes:
-    """The embedded server has no accelerators."""
+@rule("P04", "unsupported-accelerator", link=links.MACHINE_TYPES)
+def unsupported_accelerator(context: CheckContext) -> Outcomes:
+    """The embedded server does not support accelerators."""
     if context.version.acceleratorConfig is None or context.target.is_cloud:
         return []
-    text = _("the embedded server has no accelerators")
-    return [error("version.acceleratorConfig", text, _("leave it out: the model is served on the processor"))]
+    text = _("the embedded server does not support accelerators")
+    return [error("version.acceleratorConfig", text, _("omit acceleratorConfig: the model is served on the CPU"))]
 
 
-@rule("P05", link=links.API)
-def explanation_here(context: CheckContext) -> Outcomes:
-    """The embedded server has no explanations."""
+@rule("P05", "unsupported-explanations", link=links.API)
+def unsupported_explanations(context: CheckContext) -> Outcomes:
+    """The embedded server does not support explanations."""
     if context.version.explanationConfig is None or context.target.is_cloud:
         return []
-    return [error("version.explanationConfig", _("the embedded server has no explanations"), _("leave it out"))]
+    return [
+        error(
+            "version.explanationConfig",
+            _("the embedded server does not support explanations"),
+            _("omit {field}", field="explanationConfig"),
+        )
+    ]

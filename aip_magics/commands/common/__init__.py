@@ -1,1 +1,1 @@
-"""What several verbs share: what a command is, its options, its line and cell, its execution, what it keeps."""
+"""Helpers of the verbs: Command and Context, options, the magic's line and cell, execution, history and caches."""

@@ -1,6 +1,7 @@
-"""Where `server start` gets an access token of the user's from: a file, standard input, the environment; no option.
+"""Read the access token for `server start` from a file, standard input or the environment.
 
-The words of a command are seen by every user of the machine, and kept by shells, notebooks and logs.
+There is no option for the token itself: every user of the machine sees the arguments of a command, and shells,
+notebooks and logs store them.
 """
 
 from __future__ import annotations
@@ -18,9 +19,13 @@ VARIABLE = "AIP_MAGICS_TOKEN"
 
 
 def read_access_token(file: str | None, variables: Mapping[str, str]) -> str | None:
-    """The token in the file (`-`: the first line of standard input), else that of the environment; None without one.
+    """Read the token from the file (`-`: the first line of standard input), else from the environment.
 
-    OptionError, which does not have it in its text, where there is none, or no header can carry it.
+    Returns:
+        The token, or None if neither is given.
+
+    Raises:
+        OptionError: The token cannot be read or is invalid. The message never contains the token.
     """
     if file is None and not variables.get(VARIABLE):
         return None
@@ -29,23 +34,23 @@ def read_access_token(file: str | None, variables: Mapping[str, str]) -> str | N
         if file is None:
             token = variables[VARIABLE]
         else:
-            token = _asked() if file == "-" else Path(file).expanduser().read_text("utf-8")
+            token = _prompt() if file == "-" else Path(file).expanduser().read_text("utf-8")
     except (OSError, UnicodeDecodeError, EOFError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
-        raise OptionError(_("no token can be read: {reason}", reason=reason), where=where, fix=_fix()) from None
+        raise OptionError(_("could not read the token: {reason}", reason=reason), where=where, fix=_fix()) from None
     token = token.strip()
     if not is_token(token):
-        text = _("the token is too short or has characters that no header can carry")
+        text = _("the token is too short or contains characters that are not allowed in an HTTP header")
         raise OptionError(text, where=where, fix=_fix())
     return token
 
 
-def _asked() -> str:
-    """What is typed, unseen, or comes by a pipe. A kernel has no standard input of its own."""
+def _prompt() -> str:
+    """Read a line from the terminal without echo, or from a pipe. A kernel has no standard input."""
     if sys.stdin is None:
         raise EOFError
     return getpass.getpass(_("Token: ")) if sys.stdin.isatty() else sys.stdin.readline()
 
 
 def _fix() -> str:
-    return _("one line of at least {count} printable ASCII characters without blanks", count=LEAST_TOKEN)
+    return _("use one line of at least {count} printable ASCII characters without spaces", count=LEAST_TOKEN)

@@ -1,4 +1,7 @@
-"""A command: one verb with its options, its body and what it does. Magics and the command line are its two faces."""
+"""Command and Context: one verb with its options and its work, and what it runs with.
+
+The magics and the command line both run commands, through `execution.execute`.
+"""
 
 from __future__ import annotations
 
@@ -16,26 +19,31 @@ if TYPE_CHECKING:
 
     from aip_magics import settings
     from aip_magics.commands.common.history_log import HistoryLog
+    from aip_magics.commands.form import FormRequest
     from aip_magics.events import Event
     from aip_magics.spec import Operation
     from aip_magics.targets import Target
 
 
 class Reporter(Protocol):
-    """Where a command shows what happens: a terminal, a notebook, nothing."""
+    """Shows the events and results of a command: in a terminal, in a notebook, or not at all."""
 
     def emit(self, event: Event) -> None:
-        """An event of a run."""
+        """Show an event of a run."""
 
     def show(self, value: Any) -> None:
-        """A result: a Version, a list of Models, predictions, a plan …"""
+        """Show a result: a Version, a list of Models, predictions, a plan …"""
 
 
 @dataclasses.dataclass(frozen=True)
 class PendingOperation:
-    """An operation that nobody waits for. `poll` asks how it stands (from any thread), best every `pause` seconds.
+    """A running operation that the command does not wait for.
 
-    `ended` is to be told of the operation when it is done.
+    Attributes:
+        operation: The operation as it was started.
+        poll: Fetches the operation again; may be called from any thread.
+        pause: The recommended number of seconds between two polls.
+        ended: To be called with the finished operation.
     """
 
     operation: Operation
@@ -46,24 +54,32 @@ class PendingOperation:
 
 @dataclasses.dataclass(frozen=True)
 class Context:
-    """What a command runs with. `names` are the variables of the notebook, `session` its configuration.
+    """What a command runs with. The callbacks are None outside of a notebook.
 
-    `last_run` are the settings that the notebook's last run was given as arguments. `follow` shows how a pending
-    operation goes on, and returns at once; `configure` changes the configuration of the session (None: no longer set).
-    Where there is no notebook there is neither; without `journal` nothing is written down.
+    Attributes:
+        reporter: Shows events and results.
+        names: The variables of the notebook.
+        session: The configuration of the notebook, setting → value.
+        environment: Environment variables and gcloud's configuration; None for those of this process.
+        last_run: The settings that the last run of the notebook was given as options.
+        history: The history that changes are recorded in; None to record nothing.
+        watch_operation: Shows the progress of a pending operation in the background.
+        set_config: Changes the configuration of the notebook; None removes a setting.
+        open_form: Shows a form and returns it at once.
     """
 
-    face: Reporter
+    reporter: Reporter
     names: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     session: Mapping[str, str] = dataclasses.field(default_factory=dict)
     environment: settings.Environment | None = None
     last_run: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    journal: HistoryLog | None = None
-    follow: Callable[[PendingOperation], None] | None = None
-    configure: Callable[[Mapping[str, str | None]], None] | None = None
+    history: HistoryLog | None = None
+    watch_operation: Callable[[PendingOperation], None] | None = None
+    set_config: Callable[[Mapping[str, str | None]], None] | None = None
+    open_form: Callable[[FormRequest], Any] | None = None
 
     def settings(self, args: argparse.Namespace) -> settings.Settings:
-        """The settings for these arguments. `--regions` means the global endpoint, as gcloud has it."""
+        """Resolve the settings for these arguments. As in gcloud, `--regions` means the global endpoint."""
         from aip_magics import settings
 
         return settings.resolve(
@@ -78,12 +94,13 @@ class Context:
         )
 
     def data_dir(self) -> Path:
-        """Where the embedded server and the caches of this user keep what they hold."""
+        """The data directory of this user: the embedded server's state, caches and history."""
         from aip_magics import settings
 
         return settings.data_dir(self.environment.variables if self.environment else os.environ)
 
     def target(self, args: argparse.Namespace) -> Target:
+        """Choose the target for these arguments; it is not connected yet."""
         from aip_magics.targets import choose
 
         return choose(self.settings(args))
@@ -91,10 +108,15 @@ class Context:
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """What a verb does: its options, and `run(args, body, context)`, which does the work and returns the value.
+    """One verb: its options and its work.
 
-    `name` is a key of VERBS: `local-predict` is `%aip_local_predict` and `aip-magics local-predict`. What `changes`
-    something goes into the journal. `failed` tells of the value whether the command line's exit code is 1.
+    Attributes:
+        name: A key of VERBS: `local-predict` is `%aip_local_predict` and `aip-magics local-predict`.
+        add_options: Adds the options to a parser.
+        run: Does the work, with the arguments, the body of the cell and the context, and returns the value.
+        example: A line or a cell for the help.
+        changes: Whether runs are recorded in the history.
+        failed: Whether the command line exits with 1 for this value.
     """
 
     name: str
@@ -106,4 +128,5 @@ class Command:
 
     @property
     def help(self) -> str:
+        """The translated help sentence of the verb."""
         return _(VERBS[self.name].help)

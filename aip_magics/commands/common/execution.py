@@ -1,6 +1,6 @@
-"""How both faces run a command: what changes something is written into the journal, with how it ended.
+"""Run a command for the magics and the command line, and record changes in the history.
 
-Names that the service told are kept for completion.
+Names in the result are cached for Tab completion.
 """
 
 from __future__ import annotations
@@ -18,40 +18,42 @@ TARGET_OPTIONS = ("target", "project", "region", "endpoint", "storage_endpoint")
 
 
 def execute(command: Command, args: argparse.Namespace, body: str | None, context: Context) -> Any:
-    """Run the command and return its value; its AipError is written down and goes on."""
-    asked_only = getattr(args, "show", None) or getattr(args, "dry_run", False)
-    journal = context.journal if command.changes and not asked_only else None
-    before = journal.added if journal else 0
+    """Run the command and return its value (→ `commands/<verb>.py: run`). Its AipError is recorded and re-raised."""
+    preview_only = getattr(args, "show", None) or getattr(args, "dry_run", False)
+    history = context.history if command.changes and not preview_only else None
+    added_before = history.added if history else 0
     try:
-        value = command.run(args, body, context)
+        value = command.run(args, body, context)  # the verb's own function, see `verbs.VERBS` for its file
     except AipError as error:
-        # How an operation ended stands in its own entry already.
-        told = isinstance(error, (OperationFailed, Interrupted)) and journal is not None and journal.added > before
-        if journal is not None and not told:
+        # The end of an operation is already in the operation's own entry.
+        ended = isinstance(error, (OperationFailed, Interrupted))
+        recorded = ended and history is not None and history.added > added_before
+        if history is not None and not recorded:
             outcome = "cancelled" if isinstance(error, Interrupted) else "failed"
-            journal.add(command.name, outcome, what=_asked(args), error=type(error).__name__)
+            history.add(command.name, outcome, what=_subject(args), error=type(error).__name__)
         raise
-    if journal is not None and journal.added == before:
-        journal.add(command.name, "done", what=str(getattr(value, "name", None) or _asked(args)))
-    if not asked_only:
+    if history is not None and history.added == added_before:
+        history.add(command.name, "done", what=str(getattr(value, "name", None) or _subject(args)))
+    if not preview_only:
         name_cache.record_names(command.name, args, value, context)
     return value
 
 
 def given_target_options(args: argparse.Namespace) -> dict[str, str]:
-    """The settings that this line gives as arguments: the next run's `last_run`; empty where it gives none."""
+    """Return the settings that the line gives as options: the `last_run` of the next run."""
     return {name: value for name in TARGET_OPTIONS if (value := getattr(args, name, None))}
 
 
 def get_target_options(args: argparse.Namespace, context: Context) -> dict[str, str]:
-    """The settings that find the target of this line again, without what an address may say of a password."""
+    """Return the settings that find the target of this line again, without passwords in URLs."""
     settings = context.settings(args)
-    found = {name: getattr(settings, name) for name in TARGET_OPTIONS}
-    place = {name: re.sub(r"//[^/@]*@", "//", setting.value) for name, setting in found.items() if setting}
-    return {"region": "global", **place}
+    sourced = {name: getattr(settings, name) for name in TARGET_OPTIONS}
+    values = {name: re.sub(r"//[^/@]*@", "//", setting.value) for name, setting in sourced.items() if setting}
+    return {"region": "global", **values}
 
 
-def _asked(args: argparse.Namespace) -> str:
-    named: Mapping[str, Any] = vars(args)
-    parts = [named.get("model"), named.get("version") or named.get("operation")]
-    return "/".join(str(part) for part in parts if part) or str(named.get("uri") or "")
+def _subject(args: argparse.Namespace) -> str:
+    """What the line is about, for the history: `MODEL/VERSION`, an operation or a gs:// URI."""
+    options: Mapping[str, Any] = vars(args)
+    names = [options.get("model"), options.get("version") or options.get("operation")]
+    return "/".join(str(name) for name in names if name) or str(options.get("uri") or "")

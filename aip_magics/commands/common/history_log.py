@@ -1,7 +1,7 @@
-"""The journal of a notebook: what was done from it, and which operations it left running.
+"""The history of a notebook: what it changed, and which operations it left running.
 
-One file per notebook below the data directory, readable by its owner only. It holds names and times, never the line
-that was typed: that may hold a password.
+Each notebook has one file below the data directory, readable by its owner only. The file holds names and times, but
+never the typed line, which may contain a password.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ LOCK_SECONDS = 5.0
 
 @dataclasses.dataclass(frozen=True)
 class HistoryEntry:
-    """One thing that was done: `outcome` is `running`, `done`, `failed` or `cancelled`.
+    """One change: `outcome` is `running`, `done`, `failed` or `cancelled`.
 
-    `at` is an RFC 3339 time; `where` are the settings that find the same place again (target, project, region …).
+    `at` is an RFC 3339 time; `where` are the settings of the target (target, project, region …).
     """
 
     at: str
@@ -42,9 +42,10 @@ class HistoryEntry:
 
 @dataclasses.dataclass
 class HistoryLog:
-    """The journal of one notebook. `key` is what tells it from others: its path, or the directory of a terminal.
+    """The history of one notebook.
 
-    `added` counts what was written through this object.
+    `key` identifies the notebook: its path, or the working directory of the command line. `added` counts the entries
+    that were written through this object.
     """
 
     data_dir: Path
@@ -54,11 +55,12 @@ class HistoryLog:
 
     @property
     def path(self) -> Path:
+        """The file of this notebook."""
         digest = hashlib.sha256(self.key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         return self.data_dir / HISTORY_DIR / f"{digest}.json"
 
     def entries(self) -> list[HistoryEntry]:
-        """All entries, the oldest first. A journal that cannot be read is as good as an empty one."""
+        """Read all entries, the oldest first. A file that cannot be read counts as empty."""
         try:
             data = json.loads(self.path.read_text("utf-8"))
             return [HistoryEntry(**entry) for entry in data["entries"]]
@@ -66,7 +68,7 @@ class HistoryLog:
             return []
 
     def running(self) -> list[HistoryEntry]:
-        """The operations whose end this notebook has not seen, the oldest first."""
+        """Return the entries of operations that are still running, the oldest first."""
         return [entry for entry in self.entries() if entry.operation and entry.outcome == "running"]
 
     def add(
@@ -79,30 +81,30 @@ class HistoryLog:
         error: str = "",
         where: Mapping[str, str] | None = None,
     ) -> None:
-        """Write down one thing that was done."""
+        """Add an entry."""
         self.added += 1
         entry = HistoryEntry(self._now(), verb, outcome, what, operation, error, dict(where or {}))
         self._change(lambda entries: [*entries, entry])
 
     def ended(self, operation: str, outcome: str, error: str = "") -> None:
-        """Write down how an operation ended; what is not known here is left alone."""
+        """Set the outcome of a running operation; an unknown operation is ignored."""
         if not any(entry.operation == operation for entry in self.running()):
             return
 
-        def end(entries: Sequence[HistoryEntry]) -> list[HistoryEntry]:
+        def set_outcome(entries: Sequence[HistoryEntry]) -> list[HistoryEntry]:
             return [
                 dataclasses.replace(entry, outcome=outcome, error=error) if entry.operation == operation else entry
                 for entry in entries
             ]
 
-        self._change(end)
+        self._change(set_outcome)
 
     def _change(self, change: Callable[[Sequence[HistoryEntry]], list[HistoryEntry]]) -> None:
         from filelock import FileLock
 
         from aip_magics.targets.state import write_private
 
-        # A full or read-only disk costs the history, not the deployment that is being written down.
+        # A full or read-only disk loses the history but must not fail the deployment.
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with FileLock(self.path.with_suffix(".lock"), timeout=LOCK_SECONDS, mode=0o600):
@@ -115,9 +117,10 @@ class HistoryLog:
 
 
 def open_history_log(data_dir: Path) -> HistoryLog:
-    """The journal of the command line in this directory, and of a notebook there whose path nobody tells."""
+    """Open the history of the working directory: for the command line, and for notebooks without a known path."""
     return HistoryLog(data_dir, f"{Path.cwd()}{os.sep}", now)
 
 
 def now() -> datetime.datetime:
+    """Return the current time in UTC."""
     return datetime.datetime.now(datetime.timezone.utc)

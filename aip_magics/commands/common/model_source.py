@@ -1,4 +1,4 @@
-"""What a user names as a model or a package: a path, a gs:// name, a `$name` of the notebook."""
+"""Resolve what a user names as a model or a package: a path, a gs:// URI, or a `$name` of the notebook."""
 
 from __future__ import annotations
 
@@ -9,22 +9,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aip_magics.commands.common.command import Context
-from aip_magics.commands.common.magic_line import kept_name
+from aip_magics.commands.common.magic_line import referenced_name
 from aip_magics.errors import ModelDirError
 from aip_magics.i18n import gettext as _
 
-if TYPE_CHECKING:  # a path of this machine, as most are, needs none of it
+if TYPE_CHECKING:  # a local path, the usual case, does not need the import
     from aip_magics.storage import Cache
 
 STAGING = "staging"  # below the data directory
 
 
 def resolve_origin(value: Any, args: argparse.Namespace, context: Context) -> str | None:
-    """An `--origin` or `--model-dir` as text, a path or gs:// name; a model, by `$name` or itself, is saved first.
+    """Resolve an `--origin` or `--model-dir` to a local path or a gs:// URI; a model object is saved first.
 
-    None where nothing is given. OptionError where the variable is no model.
+    Returns:
+        The path or URI, or None if no value is given.
+
+    Raises:
+        OptionError: The variable is not a model.
     """
-    name, value = _named(value, context)
+    name, value = _dereference(value, context)
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, os.PathLike):
@@ -35,34 +39,35 @@ def resolve_origin(value: Any, args: argparse.Namespace, context: Context) -> st
 
 
 def is_in_memory(value: Any, context: Context) -> bool:
-    """Whether this is a model itself, not the place of one: nothing of it is of somebody else's making."""
-    _unused, value = _named(value, context)
+    """Whether the value is a model object of the notebook, which the user made, and not a path or URI."""
+    _unused, value = _dereference(value, context)
     return value is not None and not isinstance(value, (str, os.PathLike))
 
 
 def local_directory(value: Any, args: argparse.Namespace, context: Context) -> Path:
-    """A `--model-dir` as a path of this machine: what lies in Cloud Storage is downloaded, a model saved.
+    """Resolve a `--model-dir` to a local directory: a gs:// directory is downloaded, a model object is saved.
 
-    ModelDirError where there is nothing at the gs:// name, or more than the service takes.
+    ModelDirError if the gs:// directory is empty, or larger than the service accepts.
     """
-    found = resolve_origin(value, args, context) or ""
-    if not found.startswith("gs://"):
-        return Path(found).expanduser()
+    origin = resolve_origin(value, args, context) or ""
+    if not origin.startswith("gs://"):
+        return Path(origin).expanduser()
     from aip_magics import catalog
     from aip_magics.storage import GsUri, fetch_directory
 
-    most = catalog.limits().model_dir_bytes_n1
-    downloaded = fetch_directory(context.target(args).store, GsUri.parse(found), _downloads(args, context), most)
+    max_bytes = catalog.limits().model_dir_bytes_n1
+    store, cache = context.target(args).store, _download_cache(args, context)
+    downloaded = fetch_directory(store, GsUri.parse(origin), cache, max_bytes)
     if isinstance(downloaded, str):
-        fix = _("name the model's directory: {example}", example="gs://BUCKET/DIRECTORY")
+        fix = _("specify the model directory, for example {example}", example="gs://BUCKET/DIRECTORY")
         raise ModelDirError(downloaded, where="--model-dir", fix=fix)
     return downloaded
 
 
 def package_names(given: Any, context: Context) -> Iterator[Any]:
-    """packageUris as texts: a `$name`, a path, what %aip_package returned (it has a `path`), and lists of these."""
-    _unused, given = _named(given, context)
-    given = getattr(given, "path", given)
+    """Yield packageUris as strings, from a `$name`, a path, the value of %aip_package, or a list of these."""
+    _unused, given = _dereference(given, context)
+    given = getattr(given, "path", given)  # the value of %aip_package has a `path`
     if isinstance(given, (list, tuple)):
         for item in given:
             yield from package_names(item, context)
@@ -71,24 +76,24 @@ def package_names(given: Any, context: Context) -> Iterator[Any]:
 
 
 def local_packages(given: Any, args: argparse.Namespace, context: Context) -> list[Path]:
-    """packageUris as files of this machine: those in Cloud Storage are downloaded."""
+    """Resolve packageUris to local files; packages in Cloud Storage are downloaded."""
     from aip_magics.storage import fetch_file
 
     return [
-        fetch_file(context.target(args).store, name, _downloads(args, context))
+        fetch_file(context.target(args).store, name, _download_cache(args, context))
         if name.startswith("gs://")
         else Path(name).expanduser()
         for name in map(str, package_names(given, context))
     ]
 
 
-def _named(value: Any, context: Context) -> tuple[str, Any]:
-    """The variable's name and value where a word of the line stands for one; else no name, and the value as it is."""
-    name = kept_name(value)
+def _dereference(value: Any, context: Context) -> tuple[str, Any]:
+    """Return name and value of the variable if the argument is a reference; else an empty name and the argument."""
+    name = referenced_name(value)
     return (name, context.names[name]) if name else ("", value)
 
 
-def _downloads(args: argparse.Namespace, context: Context) -> Cache:
+def _download_cache(args: argparse.Namespace, context: Context) -> Cache:
     from aip_magics.deploy.trial import DOWNLOADS
     from aip_magics.storage import Cache
 

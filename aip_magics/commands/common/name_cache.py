@@ -1,7 +1,7 @@
-"""Names that answers of the service brought along: models, versions, buckets. Completion has them from here.
+"""Cache of resource names for Tab completion: models, versions and buckets from the results of commands.
 
-A cache, in one file below the data directory: Tab never asks the network, and a name that is gone meanwhile harms
-nobody. It holds no more than names.
+One file below the data directory, so that Tab never waits for the network. A cached name may no longer exist, which is
+harmless.
 """
 
 from __future__ import annotations
@@ -27,92 +27,94 @@ MAX_NAMES = 1000  # models of a project, versions of a model, buckets
 
 @dataclasses.dataclass(frozen=True)
 class CachedNames:
-    """What is known of one project at one endpoint: the versions by model, and the buckets (without `gs://`)."""
+    """The cached names of one project at one endpoint: versions by model, and buckets without `gs://`."""
 
     models: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     buckets: list[str] = dataclasses.field(default_factory=list)
 
     def add(self, model: str, versions: list[str]) -> None:
+        """Add a model and some of its versions, up to MAX_NAMES of each."""
         if len(self.models) < MAX_NAMES:
             known = self.models.setdefault(model, [])
             known += [version for version in versions if version not in known][: MAX_NAMES - len(known)]
 
     def add_bucket(self, uri: object) -> None:
+        """Add the bucket of a gs:// URI as the first one; other values are ignored."""
         bucket = uri.removeprefix("gs://").partition("/")[0] if isinstance(uri, str) and uri.startswith("gs://") else ""
         if bucket and bucket not in self.buckets:
             self.buckets[:] = [bucket, *self.buckets][:MAX_NAMES]
 
 
 def read(settings: Settings) -> CachedNames:
-    """The names known at this place; none where the file is missing or damaged."""
-    return _names(_read(settings.data_dir / FILE).get(_place(settings)))
+    """Read the names of this project and endpoint; no names if the file is missing or corrupted."""
+    return _parse_names(_read(settings.data_dir / FILE).get(_cache_key(settings)))
 
 
 def record_names(verb: str, args: argparse.Namespace, value: Any, context: Context) -> None:
-    """Keep the names in what a command that worked was given and returned. It cannot fail: the command has worked."""
+    """Cache the names in the options and the result of a successful command. Errors are ignored."""
     if not hasattr(args, "target"):
-        return  # it has not been at any service
+        return  # the command uses no service
     with contextlib.suppress(OSError, AipError):
         settings = context.settings(args)
         path = settings.data_dir / FILE
         data = _read(path)
-        names = _names(data.get(_place(settings)))
+        names = _parse_names(data.get(_cache_key(settings)))
         resources = list(value) if isinstance(value, (list, tuple)) else [value]
         _forget(names, verb, args, resources)
         for resource in resources:
-            _learn(names, resource)
-        for given in _given(args):
-            names.add_bucket(given)
-        learnt = {**data, _place(settings): dataclasses.asdict(names)}
-        if learnt != _read(path):
-            _write(path, learnt)
+            _add_names(names, resource)
+        for value_of_option in _option_values(args):
+            names.add_bucket(value_of_option)
+        updated = {**data, _cache_key(settings): dataclasses.asdict(names)}
+        if updated != _read(path):
+            _write(path, updated)
 
 
-def _place(settings: Settings) -> str:
-    where = settings.endpoint or settings.region
-    return " ".join([settings.target.value, where.value if where else "global", settings.project.value])
+def _cache_key(settings: Settings) -> str:
+    endpoint = settings.endpoint or settings.region
+    return " ".join([settings.target.value, endpoint.value if endpoint else "global", settings.project.value])
 
 
 def _forget(names: CachedNames, verb: str, args: argparse.Namespace, listed: list[Any]) -> None:
-    """What was deleted, and what a list of all there is does not have."""
+    """Remove deleted names, and names that a complete list does not have."""
     model, version = getattr(args, "model", None), getattr(args, "version", None)
-    there = {part for resource in listed for part in _parts(resource)}
+    existing = {name for resource in listed for name in _split_name(resource)}
     if verb == "delete" and model and not version:
         names.models.pop(model, None)
     elif verb == "delete" and model in names.models:
         names.models[model] = [known for known in names.models[model] if known != version]
     elif verb == "list" and model in names.models:
-        names.models[model] = [known for known in names.models[model] if (model, known) in there]
+        names.models[model] = [known for known in names.models[model] if (model, known) in existing]
     elif verb == "list" and not model and not getattr(args, "operations", False):
-        for gone in names.models.keys() - {name for name, _ in there}:
+        for gone in names.models.keys() - {name for name, _ in existing}:
             del names.models[gone]
 
 
-def _learn(names: CachedNames, resource: object) -> None:
+def _add_names(names: CachedNames, resource: object) -> None:
     if isinstance(resource, Operation):
         metadata = resource.metadata
         resource = metadata.version if metadata and metadata.operationType == "CREATE_VERSION" else None
     if isinstance(resource, Version):
         names.add_bucket(resource.deploymentUri)
     if isinstance(resource, Model) and resource.defaultVersion:
-        _learn(names, resource.defaultVersion)
-    for model, version in _parts(resource):
+        _add_names(names, resource.defaultVersion)
+    for model, version in _split_name(resource):
         names.add(model, [version] if version else [])
 
 
-def _parts(resource: object) -> Iterator[tuple[str, str]]:
-    """Model and version of `projects/P/models/M/versions/V`; of a model there is no version."""
+def _split_name(resource: object) -> Iterator[tuple[str, str]]:
+    """Yield model and version of `projects/P/models/M/versions/V`; the version of a model is empty."""
     parts = str(getattr(resource, "name", None) or "").split("/")
     if isinstance(resource, (Model, Version)) and len(parts) in (4, 6) and parts[2] == "models":
         yield parts[3], parts[5] if len(parts) == 6 else ""
 
 
-def _given(args: argparse.Namespace) -> Iterator[Any]:
+def _option_values(args: argparse.Namespace) -> Iterator[Any]:
     for value in vars(args).values():
         yield from value if isinstance(value, list) else [value]
 
 
-def _names(data: Any) -> CachedNames:
+def _parse_names(data: Any) -> CachedNames:
     try:
         models = {str(model): [str(version) for version in versions] for model, versions in data["models"].items()}
         return CachedNames(models, [str(bucket) for bucket in data["buckets"]])

@@ -1,4 +1,4 @@
-"""Long-running operations as commands see them: begun, waited for, left to go on, cancelled, written down."""
+"""Wait for, leave or cancel the long-running operation of a command, and record its outcome in the history."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ STEP = "wait"
 
 
 def add_waiting(parser: argparse.ArgumentParser, *, asynchronous: bool = True) -> None:
-    """`--async` and `--cancel-on-interrupt`."""
+    """Add `--async` and `--cancel-on-interrupt`."""
     group = parser.add_argument_group(_("waiting"))
     if asynchronous:
         group.add_argument("--async", dest="asynchronous", action="store_true", help=_("do not wait for the operation"))
     group.add_argument(
         "--cancel-on-interrupt",
         action="store_true",
-        help=_("an interrupt cancels the operation; left out: it goes on without you"),
+        help=_("cancel the operation on interrupt (default: the operation keeps running)"),
     )
 
 
 class OperationTracker:
-    """The operation of one run: an `emit` that passes events on, and writes down what becomes of the operation.
+    """Tracks the operation of one run: passes events to the reporter and records the operation in the history.
 
-    With `--cancel-on-interrupt` an interrupt, which else detaches, cancels the operation.
+    By default an interrupt detaches from the operation; with `--cancel-on-interrupt` it cancels the operation.
     """
 
     def __init__(self, args: argparse.Namespace, context: Context, target: Target, verb: str) -> None:
@@ -45,55 +45,62 @@ class OperationTracker:
         self._operation = ""
         self.cancelled: Interrupted | None = None
 
-    def began(self, operation: Operation) -> None:
-        """Write down that the operation runs: from now on `attach` finds it."""
+    def record_start(self, operation: Operation) -> None:
+        """Record that the operation runs, so that `attach` finds it."""
         self._operation = operation.name or ""
-        if self._context.journal is None:
+        if self._context.history is None:
             return
-        place = get_target_options(self._args, self._context)
+        target_options = get_target_options(self._args, self._context)
         what = operation_subject(operation)
-        self._context.journal.add(self._verb, "running", what=what, operation=self._operation, where=place)
+        self._context.history.add(self._verb, "running", what=what, operation=self._operation, where=target_options)
 
-    def ended(self, outcome: str, error: str = "") -> None:
-        if self._context.journal is not None and self._operation:
-            self._context.journal.ended(self._operation, outcome, error)
+    def record_end(self, outcome: str, error: str = "") -> None:
+        """Record the outcome of the operation."""
+        if self._context.history is not None and self._operation:
+            self._context.history.ended(self._operation, outcome, error)
 
     def emit(self, event: Event) -> None:
-        """Pass an event of a run on to the face."""
+        """Pass an event of a run to the reporter, and record what it says about the operation."""
         if isinstance(event, StepFinished) and isinstance(event.value, Operation):
-            self.began(event.value)
+            self.record_start(event.value)
         elif isinstance(event, StepFinished) and event.step == STEP:
-            self.ended("done")
+            self.record_end("done")
         elif isinstance(event, Failed) and isinstance(event.error, OperationFailed):
-            self.ended("failed", type(event.error).__name__)
+            self.record_end("failed", type(event.error).__name__)
         elif isinstance(event, Detached) and self._args.cancel_on_interrupt:
             event = self.cancel(event.operation)
-        self._context.face.emit(event)
+        self._context.reporter.emit(event)
 
     def cancel(self, operation: str) -> Failed:
+        """Cancel the operation and return the event that says so."""
         self._target.client.cancel(operation)
-        self.ended("cancelled")
+        self.record_end("cancelled")
         self.cancelled = Interrupted(
-            _("stopped by you, and the operation is cancelled"),
+            _("interrupted by the user; the operation was canceled"),
             where=operation,
-            fix=_("run the same again to start anew"),
+            fix=_("run the command again to start over"),
         )
         return Failed(STEP, self.cancelled)
 
     def wait(self, operation: Operation) -> Operation:
-        """Wait until it is done and return it; after an interrupt as it then was, unless that cancels it.
+        """Wait until the operation is done.
 
-        OperationFailed where it failed, Interrupted where it was cancelled.
+        Returns:
+            The finished operation; after an interrupt the operation as it was before the wait.
+
+        Raises:
+            OperationFailed: The operation failed.
+            Interrupted: An interrupt canceled the operation.
         """
         self._operation = operation.name or ""
         self.emit(StepStarted(STEP, _("Wait for {operation}", operation=operation.id)))
-        shown = ""
+        last_state = ""
 
-        def on_poll(now: Operation) -> None:
-            nonlocal shown
+        def on_poll(polled: Operation) -> None:
+            nonlocal last_state
             self.emit(Heartbeat(STEP))
-            if (state := operation_state(now)) and state != shown:
-                shown = state
+            if (state := operation_state(polled)) and state != last_state:
+                last_state = state
                 self.emit(Note(STEP, _("state: {state}", state=state)))
 
         try:
@@ -110,25 +117,26 @@ class OperationTracker:
         return operation
 
     def leave(self, operation: Operation) -> None:
-        """Let it go on: a notebook shows how it does, everyone else is told the line that waits for it."""
+        """Do not wait for the operation; a notebook shows its progress in the background."""
         self._operation = operation.name or ""
         if operation.done:
-            self._done(operation)
-        elif self._context.follow is not None:
+            self._record_done(operation)
+        elif self._context.watch_operation is not None:
             poll = functools.partial(self._target.client.get_operation, self._operation)
-            self._context.follow(PendingOperation(operation, poll, self._target.poll_seconds, self._done))
+            pending = PendingOperation(operation, poll, self._target.poll_seconds, self._record_done)
+            self._context.watch_operation(pending)
 
-    def _done(self, operation: Operation) -> None:
-        self.ended("failed" if operation.error else "done", "OperationFailed" if operation.error else "")
+    def _record_done(self, operation: Operation) -> None:
+        self.record_end("failed" if operation.error else "done", "OperationFailed" if operation.error else "")
 
 
 def reattach(operation: Operation) -> str:
-    """The line that waits for the operation again."""
+    """Return the magic that waits for the operation again."""
     return f"%aip_attach {operation.name}"
 
 
 def operation_result(operation: Operation, target: Target) -> Version | Operation:
-    """The Version that a creation made, else the operation itself."""
+    """Return the Version that the operation created, else the operation itself."""
     metadata = operation.metadata
     if metadata is None or metadata.operationType != "CREATE_VERSION" or metadata.version is None:
         return operation
@@ -136,13 +144,13 @@ def operation_result(operation: Operation, target: Target) -> Version | Operatio
 
 
 def operation_state(operation: Operation) -> str:
-    """The state of the version that the operation is about; empty where it is about none."""
+    """Return the state of the operation's version; empty for an operation without a version."""
     metadata = operation.metadata
     return str(metadata.version.state or "") if metadata and metadata.version else ""
 
 
 def operation_subject(operation: Operation) -> str:
-    """The full name of the version or model that the operation is about."""
+    """Return the full name of the operation's version or model."""
     metadata = operation.metadata
     if metadata is None:
         return ""

@@ -1,6 +1,6 @@
-"""A model that is a variable of the notebook: saved in the form that the service takes, in a directory of its own.
+"""Save a model object of the notebook in a format that the service accepts, in a directory of its own.
 
-Nothing is imported for it: an object of a library is only there when its library is.
+No framework is imported: the class of an object can only be of a library that is already imported.
 """
 
 from __future__ import annotations
@@ -22,42 +22,52 @@ Save = Callable[[Path], None]
 
 
 def stage(obj: object, directory: Path, name: str = "") -> Path:
-    """Save a model object below `directory` and return the model directory: the same content, the same directory.
+    """Save a model object below `directory`. The same content gives the same model directory.
 
-    An xgboost.Booster becomes `model.bst`, a Keras model or tf.Module a SavedModel, any other object with `fit` and
-    `predict` (scikit-learn's interface) `model.joblib`, or `model.pkl` without joblib; so does an XGBClassifier, whose
-    booster alone would answer with probabilities instead of classes. `name` is the variable's, and the name of the
-    directory. OptionError where it is no model, or cannot be saved: then with the line that saves it by hand.
+    An xgboost.Booster becomes `model.bst`, a Keras model or tf.Module a SavedModel. Any other object with `fit` and
+    `predict` (scikit-learn's interface) becomes `model.joblib`, or `model.pkl` without joblib. This includes an
+    XGBClassifier, because its booster alone predicts probabilities instead of classes.
+
+    Args:
+        obj: The model.
+        directory: The parent of all saved models.
+        name: The name of the variable, which names the model directory.
+
+    Returns:
+        The model directory.
+
+    Raises:
+        OptionError: The object is not a model, or cannot be saved; the fix then has the line that saves it.
     """
     name = name or type(obj).__name__
-    saver = _saver(obj)
+    saver = _find_saver(obj)
     if saver is None:
         raise OptionError(
             _("{name} is a {kind}, not a model", name=name, kind=class_name(obj)),
             where=f"${name}",
-            fix=_("give a directory, or a scikit-learn estimator, an xgboost.Booster, a Keras model or a tf.Module"),
+            fix=_("use a directory, a scikit-learn estimator, an xgboost.Booster, a Keras model or a tf.Module"),
         )
     save, line = saver
 
-    def fill(folder: Path) -> None:
-        (folder / name).mkdir()
+    def fill(scratch: Path) -> None:
+        (scratch / name).mkdir()
         try:
-            save(folder / name)
+            save(scratch / name)
         except Exception as error:
-            text = _("{name} cannot be saved: {kind}: {reason}", name=name, kind=type(error).__name__, reason=error)
-            pasted = line.format(name=name)
-            fix = _("save it yourself, then give --origin export: {line}", line=pasted)
+            text = _("could not save {name}: {kind}: {reason}", name=name, kind=type(error).__name__, reason=error)
+            manual_line = line.format(name=name)
+            fix = _("save the model yourself and use --origin export: {line}", line=manual_line)
             raise OptionError(text, where=f"${name}", fix=fix) from error
 
     return Cache(directory).put(fill, content_digest) / name
 
 
-def _saver(obj: Any) -> tuple[Save, str] | None:
-    """How the object is saved, and the line that does it by hand into the directory `export`."""
+def _find_saver(obj: Any) -> tuple[Save, str] | None:
+    """Find the function that saves the object, and the line that saves it to `export` by hand."""
     if isinstance(obj, type):
         return None
     if _is(obj, "xgboost", "Booster"):
-        # Not save_model: it chooses the format by the name of the file, and warns of `.bst`.
+        # Not save_model, which chooses the format by the file name and warns about `.bst`.
         return lambda folder: _write(folder / "model.bst", bytes(obj.save_raw("ubj"))), (
             'open("export/model.bst", "wb").write({name}.save_raw("ubj"))'
         )
@@ -73,13 +83,13 @@ def _saver(obj: Any) -> tuple[Save, str] | None:
 
 
 def _is(obj: object, library: str, name: str) -> bool:
-    """Whether it is of this class of a library, which then is imported already."""
-    found = getattr(sys.modules.get(library), name, None)
-    return isinstance(found, type) and isinstance(obj, found)
+    """Whether the object is an instance of a library's class, without importing the library."""
+    cls = getattr(sys.modules.get(library), name, None)
+    return isinstance(cls, type) and isinstance(obj, cls)
 
 
 def _export(model: Any, folder: Path) -> None:
-    # Keras 3 prints a page about the signature unless told not to; older versions have no such option.
+    # Keras 3 prints the whole signature by default; older versions do not have this option.
     quiet = {"verbose": False} if "verbose" in inspect.signature(model.export).parameters else {}
     with contextlib.redirect_stdout(None):
         model.export(str(folder), **quiet)
@@ -98,7 +108,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def class_name(obj: object) -> str:
-    """The class of an object with its module, as an error names it."""
+    """Return the class of an object with its module, for messages."""
     if isinstance(obj, type):
         return "class"
     return f"{type(obj).__module__}.{type(obj).__qualname__}".removeprefix("builtins.")

@@ -1,4 +1,4 @@
-"""What the commands that move files between here and Cloud Storage have in common: the target, and the steps."""
+"""Shared by `upload` and `pull`: connect to the target, emit steps and progress, name the line that resumes."""
 
 from __future__ import annotations
 
@@ -24,45 +24,45 @@ Emit = Callable[[Event], None]
 
 
 def connect_target(args: argparse.Namespace, context: Context) -> Target:
-    """The target of the command. `--storage-endpoint` alone means a compatible endpoint, as `--endpoint` does."""
+    """Choose the target of a transfer. `--storage-endpoint` alone implies a compatible endpoint, as `--endpoint`."""
     if not args.storage_endpoint or args.target:
         return context.target(args)
-    given = {**vars(args), "target": "aiplatform"}
+    options = {**vars(args), "target": "aiplatform"}
     try:
-        return context.target(argparse.Namespace(**given))
+        return context.target(argparse.Namespace(**options))
     except SettingsError as error:
         if error.where != "project":
             raise
-        # A project is only needed to make a bucket, and compatible endpoints take any.
-        return context.target(argparse.Namespace(**{**given, "project": LOCAL_PROJECT}))
+        # Only the creation of a bucket needs a project, and compatible endpoints accept any.
+        return context.target(argparse.Namespace(**{**options, "project": LOCAL_PROJECT}))
 
 
-def resume_command(verb: str, places: Sequence[str], args: argparse.Namespace) -> str:
-    """The line that does the same again, and so continues what was stopped."""
+def resume_command(verb: str, arguments: Sequence[str], args: argparse.Namespace) -> str:
+    """Return the magic that repeats the command and so resumes an interrupted transfer."""
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in given_target_options(args).items()]
     if getattr(args, "delete_extra", False):
         flags.append("--delete-extra")
-    return shlex.join([f"%aip_{verb}", *places, *flags])
+    return shlex.join([f"%aip_{verb}", *arguments, *flags])
 
 
 class TransferSteps:
-    """Its steps, as events. `line` continues it when it was stopped."""
+    """Emits the steps of a transfer. `resume_line` is the magic that resumes an interrupted transfer."""
 
-    def __init__(self, emit: Emit, line: str) -> None:
+    def __init__(self, emit: Emit, resume_line: str) -> None:
         self._emit = emit
-        self._line = line
+        self._resume_line = resume_line
 
     @contextmanager
     def step(self, id: str, title: str) -> Iterator[Step]:
-        """One step. Interrupted, with the line that continues it, for Ctrl-C or the stop button."""
+        """Run one step. Ctrl-C or the stop button raises Interrupted, whose fix is the line that resumes."""
         from aip_magics.deploy.steps import Step
 
         self._emit(StepStarted(id, title))
         try:
             yield Step(id, self._emit)
         except KeyboardInterrupt:
-            fix = _("it continues with: {line}", line=self._line)
-            error = Interrupted(_("stopped by you"), where=title, fix=fix)
+            fix = _("resume with: {line}", line=self._resume_line)
+            error = Interrupted(_("interrupted by the user"), where=title, fix=fix)
             self._emit(Failed(id, error))
             raise error from None
         except AipError as error:
@@ -70,7 +70,7 @@ class TransferSteps:
             raise
 
     def progress(self, id: str) -> Callable[[Standing], None]:
-        """What is to be called as the transfer of this step goes on."""
+        """Return a callback that emits the progress of this step."""
         from aip_magics.deploy.upload_step import progress_note
 
         return lambda now: self._emit(Progress(id, now.done, now.total, "bytes", progress_note(now)))

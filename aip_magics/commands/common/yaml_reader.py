@@ -1,6 +1,6 @@
-"""YAML of a cell or a file, within bounds: what is written small must not become large, nor take long to be read.
+"""Read YAML of a cell or a file within limits, so that a short text cannot expand to a huge or slow value.
 
-Import this module where it is used: it loads PyYAML.
+Import this module only where it is used, because it loads PyYAML.
 """
 
 from __future__ import annotations
@@ -12,62 +12,62 @@ import yaml
 from aip_magics.i18n import gettext as _
 
 MAX_CHARACTERS = 2 << 20  # a request has at most 1.5 MiB
-MAX_VALUES = 1_000_000  # with those that aliases repeat
-_MAX_MERGED = 100_000  # members, where `<<` brings some along
+MAX_VALUES = 1_000_000  # including repetitions by aliases
+_MAX_MERGED = 100_000  # members of mappings that use `<<`
 _MAX_DIGITS = 1000
 
 
 class LiteralFloat(float):
-    """A number of a YAML text that remembers how it was written: `2.10` is a runtime version, not the number 2.1."""
+    """A number that remembers its text: `2.10` is a runtime version, not the number 2.1."""
 
     written: str
 
 
 class TooMuch(yaml.MarkedYAMLError):
-    """More than is read. `problem` says of what."""
+    """The YAML exceeds a limit, which `problem` names."""
 
 
 class TooDeep(TooMuch):
-    """More brackets in each other than are read."""
+    """The YAML is nested too deeply."""
 
 
 class _Loader(yaml.SafeLoader):
-    merging = False  # whether the text has a `<<` at all
+    merging = False  # whether the text has a `<<`
     _merged = 0
 
     def flatten_mapping(self, node: Any) -> None:
         super().flatten_mapping(node)
         self._merged += len(node.value) if self.merging else 0
         if self._merged > _MAX_MERGED:
-            raise TooMuch(problem=_("with `<<` it has more than {count:,} members", count=_MAX_MERGED))
+            raise TooMuch(problem=_("`<<` expands to more than {count:,} members", count=_MAX_MERGED))
 
 
 def load(text: str) -> Any:
-    """The value. TooMuch, or another YAMLError, where it cannot be had; RecursionError is one of these, too."""
+    """Read a YAML text. TooMuch or another YAMLError if it cannot be read; a RecursionError becomes TooDeep."""
     if len(text) > MAX_CHARACTERS:
-        raise TooMuch(problem=_("it has more than {size} MiB", size=MAX_CHARACTERS >> 20))
+        raise TooMuch(problem=_("more than {size} MiB", size=MAX_CHARACTERS >> 20))
     loader = _Loader(text)
     loader.merging = "<<" in text
     try:
         value = loader.get_single_data()
     except RecursionError:
-        raise TooDeep(problem=_("it is nested too deeply")) from None
+        raise TooDeep(problem=_("the YAML is nested too deeply")) from None
     finally:
         loader.dispose()
     if "*" in text and "&" in text:
-        _count(value)
+        _check_size(value)
     return value
 
 
-def _count(value: Any) -> None:
-    """TooMuch where aliases make more values than are taken: nine of nine of nine … are a billion."""
-    left, count = [value], 0
-    while left:
-        one = left.pop()
+def _check_size(value: Any) -> None:
+    """TooMuch if aliases expand to too many values: nine of nine of nine … are a billion."""
+    pending, count = [value], 0
+    while pending:
+        item = pending.pop()
         count += 1
-        if count > MAX_VALUES or len(left) > MAX_VALUES:
-            raise TooMuch(problem=_("its aliases make more than {count:,} values", count=MAX_VALUES))
-        left.extend(one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+        if count > MAX_VALUES or len(pending) > MAX_VALUES:
+            raise TooMuch(problem=_("aliases expand to more than {count:,} values", count=MAX_VALUES))
+        pending.extend(item.values() if isinstance(item, dict) else item if isinstance(item, list) else ())
 
 
 def _float(loader: Any, node: Any) -> LiteralFloat:
@@ -77,15 +77,15 @@ def _float(loader: Any, node: Any) -> LiteralFloat:
 
 
 def _int(loader: Any, node: Any) -> int:
-    if len(node.value) > _MAX_DIGITS:  # 1:1:1:… is read in base 60, which takes for ever
+    if len(node.value) > _MAX_DIGITS:  # 1:1:1:… is read in base 60, which takes forever
         raise TooMuch(
             problem=_("a number has more than {count:,} digits", count=_MAX_DIGITS), problem_mark=node.start_mark
         )
-    found: int = loader.construct_yaml_int(node)
-    return found
+    number: int = loader.construct_yaml_int(node)
+    return number
 
 
 _Loader.add_constructor("tag:yaml.org,2002:float", _float)
 _Loader.add_constructor("tag:yaml.org,2002:int", _int)
-# Dates would come as Python objects that are no JSON: they stay the text that was written.
+# Dates stay strings, because Python dates cannot be written as JSON.
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda _loader, node: node.value)

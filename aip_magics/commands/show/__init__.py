@@ -1,4 +1,4 @@
-"""`--show gcloud|curl|python` and `--dry-run`: what would be sent, as lines that can be run, or as the requests."""
+"""`--show gcloud|curl|python` and `--dry-run`: show a command's calls as a script or as requests, and send nothing."""
 
 from aip_magics.commands.common.options import add_dry_run
 from aip_magics.commands.show.planned_calls import (
@@ -9,9 +9,9 @@ from aip_magics.commands.show.planned_calls import (
     Upload,
     Wait,
     deployment_calls,
-    render_script,
 )
 from aip_magics.commands.show.preview import DryRun, preview
+from aip_magics.commands.show.script import render_script
 
 __all__ = [
     "Download",

@@ -1,4 +1,4 @@
-"""Calls as curl lines."""
+"""Write planned calls as curl commands."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from aip_magics.storage import paths
 if TYPE_CHECKING:
     from aip_magics.targets import Target
 
-# Everyone on the machine sees the arguments of a process: the token goes to curl by a pipe.
+# Every user of the machine sees the arguments of a process, so curl reads the token from a pipe.
 _FUNCTION = 'call() { printf \'header = "Authorization: Bearer %s"\' "$token" | curl -sS --fail-with-body -K - "$@"; }'
-# The operation's name in an answer, without a JSON reader that may not be there.
+# Extracts the operation's name from an answer without a JSON tool, which may not be installed.
 _NAME = r"""sed -n 's/.*"name": *"\(projects\/[^"]*\/operations\/[^"]*\)".*/\1/p' | head -n 1"""
 
 
-def lines(sent: Sequence[PlannedCall], target: Target) -> list[str]:
-    """The lines. What is waited for keeps its operation in `$operation`."""
+def lines(calls: Sequence[PlannedCall], target: Target) -> list[str]:
+    """Return the commands. The operation of a call that is waited for is in `$operation`."""
     found = list(_preamble(target))
-    for index, call in enumerate(sent):
-        waited = index + 1 < len(sent) and isinstance(sent[index + 1], Wait)
+    for index, call in enumerate(calls):
+        waited = index + 1 < len(calls) and isinstance(calls[index + 1], Wait)
         found += _line(call, target, waited)
     return found
 
@@ -37,7 +37,7 @@ def _preamble(target: Target) -> Iterator[str]:
         yield shell.SERVER_ENV
         yield f'token=$(cat "${shell.TOKEN_FILE}") ml="${shell.ML}" storage="${shell.STORAGE}"'
     else:
-        # Who runs this has the credentials that this package would use.
+        # The script uses the same credentials as this package.
         yield "token=$(gcloud auth application-default print-access-token)"
         yield f"ml={shlex.quote(target.endpoint + '/')} storage={shlex.quote(target.storage_url + '/')}"
     yield _FUNCTION
@@ -52,9 +52,9 @@ def _line(call: PlannedCall, target: Target, waited: bool) -> list[str]:
     if isinstance(call, MakeBucket):
         query = urllib.parse.urlencode({"project": target.project})
         json = shlex.quote(shell.one_line({"name": call.name, "location": call.location}))
-        make = _call("POST", "storage", paths.BUCKETS[1:], query, "-H 'Content-Type: application/json'", f"-d {json}")
-        there = _call("GET", "storage", paths.of_bucket(call.name)[1:], "", "-o /dev/null")
-        return [f"{there} 2> /dev/null || {make}"]
+        create = _call("POST", "storage", paths.BUCKETS[1:], query, "-H 'Content-Type: application/json'", f"-d {json}")
+        exists = _call("GET", "storage", paths.of_bucket(call.name)[1:], "", "-o /dev/null")
+        return [f"{exists} 2> /dev/null || {create}"]
     if isinstance(call, Upload):
         query = urllib.parse.urlencode({"uploadType": "media", "name": call.object})
         kind = "-H 'Content-Type: application/octet-stream'"
@@ -70,20 +70,20 @@ def _line(call: PlannedCall, target: Target, waited: bool) -> list[str]:
 
 
 def _sync(call: Sync, target: Target) -> list[str]:
-    """Each file, whatever lies there: comparing takes a reader of JSON, which curl is not."""
+    """Upload every file, because curl cannot compare local files with objects."""
     if call.delete_extra:
-        text = _("curl cannot remove what has no file here")
-        raise OptionError(text, where="--show curl", fix=_("one of {names}", names="--show gcloud, --show python"))
+        text = _("curl cannot delete remote objects that have no local file")
+        raise OptionError(text, where="--show curl", fix=_("use one of {names}", names="--show gcloud, --show python"))
     return [line for file in call.files for line in _line(file, target, False)]
 
 
 def _fetch(call: Download) -> Iterator[str]:
-    folders = dict.fromkeys(str((call.directory / name).parent) for name in call.names)
-    yield shell.words("mkdir", "-p", *folders)
+    directories = dict.fromkeys(str((call.directory / name).parent) for name in call.names)
+    yield shell.words("mkdir", "-p", *directories)
     for name in call.names:
-        # The slashes of a name are no part of the path.
-        place = f"{paths.of_object(call.bucket, call.prefix + name)[1:]}?alt=media"
-        yield f'call -o {shlex.quote(str(call.directory / name))} "${{storage}}{place}"'
+        # Slashes in an object's name are escaped in the path.
+        path = f"{paths.of_object(call.bucket, call.prefix + name)[1:]}?alt=media"
+        yield f'call -o {shlex.quote(str(call.directory / name))} "${{storage}}{path}"'
 
 
 def _request(request: Request, target: Target, waited: bool) -> list[str]:
@@ -96,35 +96,35 @@ def _request(request: Request, target: Target, waited: bool) -> list[str]:
         options = [
             *options,
             "-H 'Content-Type: application/json'",
-            *_python(request, target),
+            *_python_header(request, target),
             "--data-binary @/dev/fd/3",
         ]
     line = _call(request.method, "ml", request.quoted, query, *options)
-    here = " 3<<'EOF'" if content is not None else ""
+    redirect = " 3<<'EOF'" if content is not None else ""
     rest = shell.heredoc(content) if content is not None else []
     if not waited:
-        return [f"{line}{here}", *rest]
-    answer = [f"answer=$({line}{here}", *rest, ")"] if rest else [f"answer=$({line})"]
+        return [f"{line}{redirect}", *rest]
+    answer = [f"answer=$({line}{redirect}", *rest, ")"] if rest else [f"answer=$({line})"]
     return [*answer, f'operation=$(echo "$answer" | {_NAME})']
 
 
 def _wait(call: Wait, target: Target) -> list[str]:
     head = [f"operation={shlex.quote(call.operation)}"] if call.operation else []
     ask = " ".join(["call", *_host(target), '"${ml}v1/$operation"'])
-    # Ends at an error answer too: what comes after tells it.
+    # The loop also ends at an error response, which the next line prints.
     loop = f'while answer=$({ask}) && ! echo "$answer" | grep -q \'"done": *true\'; do sleep 1; done'
     return [*head, loop, 'echo "$answer"']
 
 
 def _host(target: Target) -> list[str]:
-    """The embedded server is every regional endpoint: the host's name tells which."""
+    """Name the regional endpoint in the Host header: the embedded server stands in for all of them."""
     if shell.is_local(target) and target.region:
         return [f"-H {shlex.quote(f'Host: {target.region}-ml.googleapis.com')}"]
     return []
 
 
-def _python(request: Request, target: Target) -> list[str]:
-    """The Python that is to serve a version of the embedded server: the one that deploys it, as here."""
+def _python_header(request: Request, target: Target) -> list[str]:
+    """Name the Python that the embedded server shall serve a new version with: the Python that deploys it."""
     if not (shell.is_local(target) and request.method == "POST" and request.path.endswith("/versions")):
         return []
     from aip_magics.targets.local import PYTHON_HEADER, this_python

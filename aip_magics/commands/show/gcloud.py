@@ -1,4 +1,4 @@
-"""Calls as `gcloud ai-platform` commands (gcloud 528)."""
+"""Write planned calls as `gcloud ai-platform` commands (gcloud 528)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from aip_magics.i18n import gettext as _
 if TYPE_CHECKING:
     from aip_magics.targets import Target
 
-# Fields that a YAML file brings along in every gcloud: two have no flag, `--min-nodes=0` is dropped by theirs, and the
-# flags of the others are beta's.
+# Fields that are passed in a YAML file: two have no flag, gcloud drops `--min-nodes=0`, and the other flags are beta.
 _IN_FILE = ("autoScaling", "manualScaling", "packageUris", "predictionClass", "serviceAccount")
 _IN_BETA_FILE = ("container", "routes")
 _FLAGS = {
@@ -33,22 +32,22 @@ _METHODS = {
 }
 
 
-def lines(sent: Sequence[PlannedCall], target: Target) -> list[str]:
-    """The commands. gcloud polls by itself: waiting is a command of its own only for an operation that is named."""
+def lines(calls: Sequence[PlannedCall], target: Target) -> list[str]:
+    """Return the commands. gcloud waits by itself; only a named operation needs a command to wait."""
     found = list(_preamble(target))
-    for index, call in enumerate(sent):
-        waited = any(isinstance(later, Wait) for later in sent[index + 1 :])
+    for index, call in enumerate(calls):
+        waited = any(isinstance(later, Wait) for later in calls[index + 1 :])
         found += _command(call, target, waited)
     return found
 
 
 def _preamble(target: Target) -> Iterator[str]:
-    """Environment variables that lead gcloud to the target."""
+    """Export the environment variables that point gcloud at the target."""
     settings = target.settings
     if shell.is_local(target):
         yield shell.SERVER_ENV
         if target.region:
-            # gcloud puts the region before the host name: only as a proxy the embedded server is asked for such a name.
+            # gcloud puts the region before the host name, so the embedded server must act as a proxy for that name.
             yield f'export CLOUDSDK_PROXY_PORT="${{{shell.ML}##*:}}"'
             yield 'export CLOUDSDK_PROXY_PORT="${CLOUDSDK_PROXY_PORT%/}"'
             proxy = {"CLOUDSDK_PROXY_TYPE": "http", "CLOUDSDK_PROXY_ADDRESS": "127.0.0.1"}
@@ -63,9 +62,9 @@ def _preamble(target: Target) -> Iterator[str]:
 def _command(call: PlannedCall, target: Target, waited: bool) -> list[str]:
     project = f"--project={target.project}"
     if isinstance(call, MakeBucket):
-        there = shell.words("gcloud", "storage", "buckets", "describe", f"gs://{call.name}", project)
-        make = ("gcloud", "storage", "buckets", "create", f"gs://{call.name}", f"--location={call.location}", project)
-        return [f"{there} > /dev/null 2>&1 || {shell.words(*make)}"]
+        exists = shell.words("gcloud", "storage", "buckets", "describe", f"gs://{call.name}", project)
+        create = ("gcloud", "storage", "buckets", "create", f"gs://{call.name}", f"--location={call.location}", project)
+        return [f"{exists} > /dev/null 2>&1 || {shell.words(*create)}"]
     if isinstance(call, Upload):
         return [shell.words("gcloud", "storage", "cp", str(call.path), f"gs://{call.bucket}/{call.object}")]
     if isinstance(call, Sync):
@@ -78,8 +77,8 @@ def _command(call: PlannedCall, target: Target, waited: bool) -> list[str]:
 
 
 def _sync(call: Sync) -> str:
-    """gcloud compares, too, and sends what differs. Left to itself it would take hidden files, and no links."""
-    # A list of patterns, told apart by commas, each matched from the beginning: `^` there would name another delimiter.
+    """Sync with rsync, which uploads only changed files. By default it includes hidden files and ignores links."""
+    # Comma-separated patterns, matched from the beginning; a leading `^` would set another delimiter.
     names = ",".join(re.escape(name).replace(",", r"\x2c") + "(/|$)" for name in call.left_out)
     flags = ["--recursive", "--checksums-only", "--no-ignore-symlinks"]
     flags += ["--delete-unmatched-destination-objects"] if call.delete_extra else []
@@ -96,23 +95,29 @@ def _fetch(call: Download) -> str:
 
 
 def _request(request: Request, target: Target, waited: bool) -> list[str]:
-    at, method = Address.of(request.path), request.method
+    address, method = Address.of(request.path), request.method
     body: Mapping[str, Any] = json.loads(request.body) if isinstance(request.body, bytes) else request.body or {}
     if "/operations" in request.path:
-        if at.collection:
+        if address.collection:
             return [_operation("list", "", target)]
-        return [_operation("cancel" if at.verb == "cancel" else "describe", at.operation, target)]
-    if at.verb == "predict":
-        return _predict(at, body, target)
-    if method == "POST" and at.collection:
-        return _create_version(at, body, target, waited) if at.model else _create_model(body, target)
-    group, name = ("versions", at.version) if at.version or "/versions" in request.path else ("models", at.model)
-    action = {"GET": "list" if at.collection else "describe", "DELETE": "delete", "POST": "set-default"}.get(method)
-    of_model = [f"--model={at.model}"] if group == "versions" else []
+        return [_operation("cancel" if address.verb == "cancel" else "describe", address.operation, target)]
+    if address.verb == "predict":
+        return _predict(address, body, target)
+    if method == "POST" and address.collection:
+        return _create_version(address, body, target, waited) if address.model else _create_model(body, target)
+    group, name = (
+        ("versions", address.version) if address.version or "/versions" in request.path else ("models", address.model)
+    )
+    action = {"GET": "list" if address.collection else "describe", "DELETE": "delete", "POST": "set-default"}.get(
+        method
+    )
+    of_model = [f"--model={address.model}"] if group == "versions" else []
     if action is None:
         return _update(group, name, of_model, request, body, target)
     quiet = ["--quiet"] if method == "DELETE" else []
-    return [_line(group, action, *([name] if name and not at.collection else []), *of_model, *quiet, target=target)]
+    return [
+        _line(group, action, *([name] if name and not address.collection else []), *of_model, *quiet, target=target)
+    ]
 
 
 def _line(*parts: str, target: Target, beta: bool = False, region: str | None = None) -> str:
@@ -122,7 +127,7 @@ def _line(*parts: str, target: Target, beta: bool = False, region: str | None = 
 
 
 def _operation(action: str, name: str, target: Target) -> str:
-    # These commands know no `--region=global`: the global endpoint is what they ask without one.
+    # These commands do not accept `--region=global`; without a region they use the global endpoint.
     region = f"--region={target.region}" if target.region else ""
     return _line("operations", action, *([name] if name else []), target=target, region=region)
 
@@ -135,12 +140,12 @@ def _create_model(body: Mapping[str, Any], target: Target) -> list[str]:
         *([f"--description={body['description']}"] if body.get("description") else []),
         *([f"--labels={_pairs(body['labels'])}"] if body.get("labels") else []),
     ]
-    # `--regions` means the global endpoint and stands in the place of `--region`.
+    # `--regions` implies the global endpoint and replaces `--region`.
     regions = None if target.region else f"--regions={_list(body.get('regions') or ['us-central1'])}"
     return [_line("models", "create", str(body["name"]), *flags, target=target, beta=console, region=regions)]
 
 
-def _create_version(at: Address, body: Mapping[str, Any], target: Target, waited: bool) -> list[str]:
+def _create_version(address: Address, body: Mapping[str, Any], target: Target, waited: bool) -> list[str]:
     flags = [f"{flag}={body[name]}" for name, flag in _FLAGS.items() if body.get(name)]
     if body.get("framework"):
         flags.append(f"--framework={str(body['framework']).lower().replace('_', '-')}")
@@ -152,7 +157,14 @@ def _create_version(at: Address, body: Mapping[str, Any], target: Target, waited
     flags += _explanation(body.get("explanationConfig") or {})
     in_file = {name: body[name] for name in (*_IN_FILE, *_IN_BETA_FILE) if name in body}
     beta = any(name in body for name in (*_IN_BETA_FILE, "explanationConfig"))
-    parts = ["versions", "create", str(body["name"]), f"--model={at.model}", *flags, *([] if waited else ["--async"])]
+    parts = [
+        "versions",
+        "create",
+        str(body["name"]),
+        f"--model={address.model}",
+        *flags,
+        *([] if waited else ["--async"]),
+    ]
     found = _unsendable(set(body) & {"requestLoggingConfig"})
     return [*found, *_with_file(parts, in_file, target, beta)]
 
@@ -185,10 +197,10 @@ def _with_file(parts: Sequence[str], in_file: Mapping[str, Any], target: Target,
     return [f"{head} <<'EOF'", *shell.heredoc(shell.one_line(in_file))]
 
 
-def _predict(at: Address, body: Mapping[str, Any], target: Target) -> list[str]:
-    version = [f"--version={at.version}"] if at.version else []
+def _predict(address: Address, body: Mapping[str, Any], target: Target) -> list[str]:
+    version = [f"--version={address.version}"] if address.version else []
     signature = [f"--signature-name={body['signature_name']}"] if body.get("signature_name") else []
-    line = _line("predict", f"--model={at.model}", *version, *signature, "--json-request=-", target=target)
+    line = _line("predict", f"--model={address.model}", *version, *signature, "--json-request=-", target=target)
     content = shell.one_line({"instances": body.get("instances")})
     return [*_unsendable(set(body) - {"instances", "signature_name"}), f"{line} <<'EOF'", *shell.heredoc(content)]
 
@@ -204,7 +216,7 @@ def _pairs(values: Mapping[str, str]) -> str:
 
 
 def _list(values: Sequence[str]) -> str:
-    """A list as gcloud takes it: with another delimiter where a value has a comma (`gcloud topic escaping`)."""
+    """Join a list for gcloud, with another delimiter if a value has a comma (`gcloud topic escaping`)."""
     if not any("," in value for value in values):
         return ",".join(values)
     delimiter = next(sign for sign in "|;:~@#" if not any(sign in value for value in values))

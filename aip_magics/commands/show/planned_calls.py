@@ -1,15 +1,14 @@
-"""What a command sends, as values: calls of the API, and what goes to Cloud Storage beside them."""
+"""Planned calls of a command as values: API requests and transfers with Cloud Storage."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aip_magics.client import Request, calls
-from aip_magics.commands.common.options import ScriptFormat
 
 if TYPE_CHECKING:
     from aip_magics.deploy import Plan
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class MakeBucket:
-    """A bucket that is made if it is not there."""
+    """Create a bucket unless it exists."""
 
     name: str
     location: str
@@ -26,7 +25,7 @@ class MakeBucket:
 
 @dataclasses.dataclass(frozen=True)
 class Upload:
-    """A local file and the object it becomes."""
+    """Upload a local file to an object."""
 
     path: Path
     bucket: str
@@ -35,9 +34,9 @@ class Upload:
 
 @dataclasses.dataclass(frozen=True)
 class Sync:
-    """The files of a local directory become those below `gs://bucket/prefix`; `prefix` is empty or ends with a slash.
+    """Upload a local directory to `gs://bucket/prefix`. `prefix` is empty or ends with a slash.
 
-    `left_out` are names below `directory` that are not sent. `delete_extra`: what lies there and not here is removed.
+    `left_out` are the skipped names below `directory`. `delete_extra` deletes objects that have no local file.
     """
 
     directory: Path
@@ -50,9 +49,9 @@ class Sync:
 
 @dataclasses.dataclass(frozen=True)
 class Download:
-    """Objects become files below a local directory. `names` are relative to `gs://bucket/prefix`.
+    """Download objects to a local directory. `names` are relative to `gs://bucket/prefix`.
 
-    `all` of them lie there; else it is one object, named for itself.
+    `all`: the names are all objects below the prefix; otherwise they are one object that the user named.
     """
 
     bucket: str
@@ -64,7 +63,7 @@ class Download:
 
 @dataclasses.dataclass(frozen=True)
 class Wait:
-    """Wait for an operation: that of the call before, where `operation` (a full name) is empty."""
+    """Wait for an operation, named in full; if empty, for the operation of the previous call."""
 
     operation: str = ""
 
@@ -74,7 +73,7 @@ PlannedCall: TypeAlias = Request | MakeBucket | Upload | Sync | Download | Wait
 
 @dataclasses.dataclass(frozen=True)
 class Address:
-    """The path of a request, taken apart; what it does not have is empty. `verb` is what follows the colon."""
+    """The parts of a request's path; a missing part is empty. `verb` is the custom method after the colon."""
 
     project: str
     model: str = ""
@@ -85,13 +84,14 @@ class Address:
 
     @classmethod
     def of(cls, path: str) -> Address:
+        """Parse a path such as `v1/projects/P/models/M/versions/V:predict`."""
         found = re.fullmatch(
             r"v1/projects/([^/]+)/(?:models(?:/([^/]+?)(?:/versions(?:/([^/]+?))?)?)?|operations(?:/([^/]+?))?)"
             r"(?::([a-zA-Z]+))?",
             path,
         )
         if found is None:
-            raise ValueError(f"no call of the API: {path}")
+            raise ValueError(f"not a path of the API: {path}")
         project, model, version, operation, verb = (part or "" for part in found.groups())
         return cls(project, model, version, operation, verb, path.endswith(("/models", "/versions", "/operations")))
 
@@ -99,33 +99,29 @@ class Address:
 def deployment_calls(
     plan: Plan, target: Target, test: Mapping[str, Any] | None, *, wait: bool = True
 ) -> list[PlannedCall]:
-    """All that a first run of this plan sends, in its order."""
-    found: list[PlannedCall] = []
+    """Return all calls of a first run of this plan, in order."""
+    planned: list[PlannedCall] = []
     if plan.bucket is not None:
-        found.append(MakeBucket(plan.bucket, (plan.model.regions or (target.default_region,))[0]))
+        planned.append(MakeBucket(plan.bucket, (plan.model.regions or (target.default_region,))[0]))
     if plan.upload_to is not None and plan.model_dir is not None:
-        place = plan.upload_to
-        found += [Upload(file.path, place.bucket, place.prefix + file.name) for file in plan.model_dir.files]
-    found += [Upload(one.path, one.destination.bucket, one.destination.prefix + one.name) for one in plan.packages]
+        destination = plan.upload_to
+        planned += [
+            Upload(file.path, destination.bucket, destination.prefix + file.name) for file in plan.model_dir.files
+        ]
+    for package in plan.packages:
+        name = package.destination.prefix + package.name
+        planned.append(Upload(package.path, package.destination.bucket, name))
     model = calls.model_name(target.project, plan.model.id)
     version = calls.version_name(target.project, plan.model.id, plan.version.id)
-    found += [calls.create_model(target.project, plan.model), calls.create_version(model, plan.sent)]
+    planned += [calls.create_model(target.project, plan.model), calls.create_version(model, plan.create_fields)]
     if not wait:
-        return found
-    found.append(Wait())
-    if later := plan.sent_later:
-        found += [calls.patch(version, later, list(later)), Wait()]
-    found.append(calls.get(version))
+        return planned
+    planned.append(Wait())
+    if updates := plan.post_ready_updates:
+        planned += [calls.patch(version, updates, list(updates)), Wait()]
+    planned.append(calls.get(version))
     if test is not None:
         from aip_magics.prediction.instances import encode
 
-        found.append(calls.predict(version, encode(test)))
-    return found
-
-
-def render_script(form: ScriptFormat, sent: Sequence[PlannedCall], target: Target) -> str:
-    """Lines for a shell (gcloud, curl) or a Python program that send the same. The token is never in them."""
-    from aip_magics.commands.show import curl, gcloud, python
-
-    writers = {"gcloud": gcloud.lines, "curl": curl.lines, "python": python.lines}
-    return "\n".join(writers[form](sent, target))
+        planned.append(calls.predict(version, encode(test)))
+    return planned

@@ -1,4 +1,4 @@
-"""What `--dry-run` and `--show` show of a command that sends something."""
+"""The result of `--dry-run` and `--show` for a command that sends requests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from aip_magics.client import Request
 from aip_magics.commands.common.command import Context
-from aip_magics.commands.show.planned_calls import PlannedCall, render_script
+from aip_magics.commands.show.planned_calls import PlannedCall
+from aip_magics.commands.show.script import render_script
 
 if TYPE_CHECKING:
     from aip_magics.targets import Target
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Planned:
-    """A request as it would be sent. `body` is JSON; None where there is none."""
+    """A request that would be sent. `body` is JSON, or None for a request without a body."""
 
     method: str
     url: str
@@ -27,7 +28,7 @@ class Planned:
 
 @dataclasses.dataclass(frozen=True)
 class DryRun:
-    """The requests that would be sent; has the shape of a deployment's plan, and is shown like one."""
+    """The requests that would be sent. It has the attributes of a deployment's plan and is shown by the same panel."""
 
     requests: tuple[Planned, ...]
     steps: tuple[Any, ...] = ()
@@ -35,17 +36,17 @@ class DryRun:
 
 
 def preview(
-    args: argparse.Namespace, context: Context, target: Target, sent: Sequence[PlannedCall]
+    args: argparse.Namespace, context: Context, target: Target, calls: Sequence[PlannedCall]
 ) -> DryRun | str | None:
-    """What `--show` (a text) or `--dry-run` asks for, shown and returned; None where the calls are to be sent."""
+    """Show and return the script of `--show` or the DryRun of `--dry-run`; None if the calls shall be sent."""
     result: DryRun | str
     if args.show:
-        result = render_script(args.show, sent, target)
+        result = render_script(args.show, calls, target)
     elif args.dry_run:
-        result = DryRun(tuple(_planned(call, target) for call in sent if isinstance(call, Request)))
+        result = DryRun(tuple(_planned(call, target) for call in calls if isinstance(call, Request)))
     else:
         return None
-    context.face.show(result)
+    context.reporter.show(result)
     return result
 
 

@@ -1,4 +1,4 @@
-"""Calls as a Python program with google-api-python-client (and google-cloud-storage for uploads)."""
+"""Write planned calls as a Python program with google-api-python-client and google-cloud-storage."""
 
 from __future__ import annotations
 
@@ -17,55 +17,55 @@ if TYPE_CHECKING:
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
-def lines(sent: Sequence[PlannedCall], target: Target) -> list[str]:
-    """The program: `ml` is the API, `answer` its last answer, which is printed."""
-    found = [*_imports(sent, target), *_clients(sent, target)]
-    for call in sent:
+def lines(calls: Sequence[PlannedCall], target: Target) -> list[str]:
+    """Return the lines of the program: `ml` is the API, `answer` its last response, which is printed."""
+    found = [*_imports(calls, target), *_clients(calls, target)]
+    for call in calls:
         found += _lines(call, target)
     return found
 
 
-def _imports(sent: Sequence[PlannedCall], target: Target) -> Iterator[str]:
+def _imports(calls: Sequence[PlannedCall], target: Target) -> Iterator[str]:
     local = target.kind == "local"
     if local:
         yield from ("import json", "import pathlib")
-    if any(isinstance(call, Wait) for call in sent):
+    if any(isinstance(call, Wait) for call in calls):
         yield "import time"
-    if not local and any(isinstance(call, Download) for call in sent):
+    if not local and any(isinstance(call, Download) for call in calls):
         yield "import pathlib"
     if not local:
         yield "import google.auth"
-    if _uploads(sent):
+    if _uses_storage(calls):
         yield "from google.cloud import storage"
     if local:
         yield "from google.oauth2.credentials import Credentials"
-    if _calls(sent):
+    if _uses_api(calls):
         yield "from googleapiclient import discovery"
 
 
-def _clients(sent: Sequence[PlannedCall], target: Target) -> Iterator[str]:
+def _clients(calls: Sequence[PlannedCall], target: Target) -> Iterator[str]:
     local = target.kind == "local"
     if local:
-        # The program asks the server's own file for address and token: neither is in the text.
+        # The program reads address and token from the server's state file, so that neither is in the text.
         yield f"server = json.loads(pathlib.Path({str(target.settings.data_dir / STATE_FILE)!r}).read_text())"
         yield 'endpoint, credentials = server["url"], Credentials(server["token"])'
     else:
         yield f"endpoint = {target.endpoint!r}"
         yield f"credentials, _ = google.auth.default(scopes=[{SCOPE!r}])"
     yield 'options = {"api_endpoint": endpoint}'
-    if _calls(sent):
+    if _uses_api(calls):
         yield 'ml = discovery.build("ml", "v1", client_options=options, credentials=credentials, static_discovery=True)'
-    if _uploads(sent):
+    if _uses_storage(calls):
         options = "options" if local else repr({"api_endpoint": target.storage_url})
         yield f"gcs = storage.Client({target.project!r}, credentials, client_options={options})"
 
 
-def _uploads(sent: Sequence[PlannedCall]) -> bool:
-    return any(isinstance(call, (MakeBucket, Upload, Sync, Download)) for call in sent)
+def _uses_storage(calls: Sequence[PlannedCall]) -> bool:
+    return any(isinstance(call, (MakeBucket, Upload, Sync, Download)) for call in calls)
 
 
-def _calls(sent: Sequence[PlannedCall]) -> bool:
-    return any(isinstance(call, (Request, Wait)) for call in sent)
+def _uses_api(calls: Sequence[PlannedCall]) -> bool:
+    return any(isinstance(call, (Request, Wait)) for call in calls)
 
 
 def _lines(call: PlannedCall, target: Target) -> list[str]:
@@ -80,11 +80,11 @@ def _lines(call: PlannedCall, target: Target) -> list[str]:
         return list(_fetch(call))
     if isinstance(call, Wait):
         return _wait(call, target)
-    asked = _method(call)
+    method_call = _method_call(call)
     if call.params.get("pageSize"):
-        return _pages(asked, target)
+        return _page_loop(method_call, target)
     headers = _headers(call, target)
-    return [f"request = {asked}", *_sent(headers), "answer = request.execute()", "print(answer)"]
+    return [f"request = {method_call}", *_set_headers(headers), "answer = request.execute()", "print(answer)"]
 
 
 def _removal(call: Sync) -> list[str]:
@@ -106,12 +106,12 @@ def _fetch(call: Download) -> Iterator[str]:
         yield f"{blob}.download_to_filename({str(call.directory / name)!r})"
 
 
-def _pages(asked: str, target: Target) -> list[str]:
-    method = asked.rpartition(".list(")[0]
+def _page_loop(method_call: str, target: Target) -> list[str]:
+    method = method_call.rpartition(".list(")[0]
     return [
-        f"request = {asked}",
+        f"request = {method_call}",
         "while request is not None:",
-        *(f"    {line}" for line in _sent(_headers(None, target))),
+        *(f"    {line}" for line in _set_headers(_headers(None, target))),
         "    answer = request.execute()",
         "    print(answer)",
         f"    request = {method}.list_next(request, answer)",
@@ -124,18 +124,18 @@ def _wait(call: Wait, target: Target) -> list[str]:
         'while not answer.get("done"):',
         "    time.sleep(0.5)",
         '    request = ml.projects().operations().get(name=answer["name"])',
-        *(f"    {line}" for line in _sent(_headers(None, target))),
+        *(f"    {line}" for line in _set_headers(_headers(None, target))),
         "    answer = request.execute()",
         "print(answer)",
     ]
 
 
-def _sent(headers: Mapping[str, str]) -> list[str]:
+def _set_headers(headers: Mapping[str, str]) -> list[str]:
     return [f"request.headers.update({dict(headers)!r})"] if headers else []
 
 
 def _headers(request: Request | None, target: Target) -> dict[str, str]:
-    """What the embedded server is told beside: the regional endpoint that is meant, and the Python of a version."""
+    """Headers for the embedded server: the regional endpoint, and the Python that shall serve a version."""
     if target.kind != "local":
         return {}
     found = {"host": f"{target.region}-ml.googleapis.com"} if target.region else {}
@@ -146,8 +146,8 @@ def _headers(request: Request | None, target: Target) -> dict[str, str]:
     return found
 
 
-def _method(request: Request) -> str:
-    """`ml.projects().models().get(name='projects/P/models/M')`."""
+def _method_call(request: Request) -> str:
+    """Write the method call of a request: `ml.projects().models().get(name='projects/P/models/M')`."""
     at = Address.of(request.path)
     name = request.path.removeprefix("v1/")
     collection = "ml.projects()"

@@ -1,4 +1,4 @@
-"""What gcloud's and curl's lines have in common: where they are sent, and quoting for a POSIX shell."""
+"""Helpers of the gcloud and curl scripts: the target's environment variables and quoting for a POSIX shell."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ STORAGE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE"
 
 
 def heredoc(content: str) -> list[str]:
-    """The lines that follow `<<'EOF'`; JSON has no line that says EOF alone."""
+    """Return the lines after `<<'EOF'`. JSON never has a line that is only EOF."""
     return [content, "EOF"]
 
 
 def one_line(data: Any) -> str:
+    """Encode JSON on one line."""
     return json.dumps(data, ensure_ascii=False)
 
 
 def words(*parts: str) -> str:
-    """The words as a shell reads them back; a flag keeps its name readable: `--description='a b'`."""
+    """Quote the words of a line for a shell; flags keep their names readable: `--description='a b'`."""
     return " ".join(_word(part) for part in parts)
 
 
@@ -38,8 +39,10 @@ def _word(part: str) -> str:
 
 
 def exports(values: Mapping[str, str]) -> list[str]:
+    """Return a line that exports each environment variable."""
     return [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
 
 
 def is_local(target: Target) -> bool:
+    """Whether the target is the embedded server."""
     return target.kind == "local"

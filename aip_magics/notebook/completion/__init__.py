@@ -1,4 +1,4 @@
-"""What Tab offers in a magic's line and in the body of its cell. Nothing is asked of the network, ever."""
+"""Tab completion in the line of a magic and in the body of its cell, without network access."""
 
 from __future__ import annotations
 
@@ -13,26 +13,41 @@ from aip_magics.notebook.completion.values import NOTHING, ValueHint
 
 __all__ = ["complete", "matches"]
 
-# Also `version = %aip_describe …`; what stands before the cursor has passed the name of the magic.
+# Also `version = %aip_describe …`; matches when the cursor is behind the name of the magic.
 _MAGIC = re.compile(r"\s*(?:[\w.,* ]+=\s*)?(%%?)aip_(\w+)[ \t]+")
 _CELL = re.compile(r"\s*%%aip_(\w+)(?:[ \t]|\n|$)")
 
 
 def matches(context: Any, names: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer of a matcher (API v2) of IPython's completer. `names` are the variables of the notebook."""
+    """Complete for IPython's completer (matcher API v2).
+
+    Args:
+        context: The CompletionContext of IPython.
+        names: The variables of the notebook.
+
+    Returns:
+        The result of the matcher.
+    """
     from IPython.core.completer import SimpleCompletion
 
-    offer = complete(context.full_text, context.cursor_line, context.cursor_position, names)
+    hint = complete(context.full_text, context.cursor_line, context.cursor_position, names)
     return {
-        "completions": [SimpleCompletion(text, type=offer.kind) for text in offer.texts],
-        "matched_fragment": offer.fragment,
-        "ordered": True,  # what fits stands first
-        "suppress": bool(offer.texts),  # Python's names and this directory's files have no place there
+        "completions": [SimpleCompletion(text, type=hint.kind) for text in hint.texts],
+        "matched_fragment": hint.fragment,
+        "ordered": True,  # the best texts come first
+        "suppress": bool(hint.texts),  # instead of names of Python and files of the directory
     }
 
 
 def complete(text: str, line_number: int, column: int, names: Mapping[str, Any]) -> ValueHint:
-    """What fits at the cursor, which is in this line (from 0) and column of the cell's text."""
+    """Complete at the cursor.
+
+    Args:
+        text: The text of the cell.
+        line_number: The line of the cursor, from 0.
+        column: The column of the cursor.
+        names: The variables of the notebook.
+    """
     lines = text.split("\n")
     line = lines[line_number]
     found = _MAGIC.match(line[:column])
@@ -48,5 +63,5 @@ def complete(text: str, line_number: int, column: int, names: Mapping[str, Any])
 
 
 def _first(lines: list[str]) -> int:
-    """The number of the first line that is not empty: a cell magic stands there."""
+    """The number of the first line that is not blank: that of a cell magic."""
     return next((number for number, line in enumerate(lines) if line.strip()), 0)

@@ -1,4 +1,4 @@
-"""Tab in the body of a cell: the fields of the API, their values, and variables."""
+"""Tab completion in the body of a cell: fields of the API, their values, and variables."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from aip_magics.notebook.completion import values
 from aip_magics.notebook.completion.values import NOTHING, CompletionContext, ValueHint
 from aip_magics.spec import Model, Resource, Version, field_types
 
-_FIELD = re.compile(r"(\s*)(?:- )?(\w*)$")  # a field that is being written
+_FIELD = re.compile(r"(\s*)(?:- )?(\w*)$")  # an incomplete field
 _VALUE = re.compile(r"\s*(?:- )?(\w+):[ \t]+(\S*)$")
 _ITEM = re.compile(r"(\s*)- (\S*)$")
 _PARENT = re.compile(r"(\s*)(?:- )?(\w+):\s*$")
 _WRITTEN = re.compile(r"(\s*)(\w+):")
 _TEST, _MODEL = "test", "model"
-_DEPLOYING = ("deploy", "check", "form")  # the verbs that take both beside the fields of the Version
+_DEPLOYING = ("deploy", "check", "form")  # the verbs with `test` and `model` in addition to the fields of a Version
 
 
 def complete_body(verb: str, lines: Sequence[str], number: int, before: str, names: Mapping[str, Any]) -> ValueHint:
-    """What fits at the end of `before`, the beginning of line `number` (from 0) of the body's lines."""
-    place = CompletionContext(names)
+    """Complete at the end of `before`, the beginning of line `number` (from 0) of the body."""
+    context = CompletionContext(names)
     if VERBS[verb].body == "instances":
         word = re.split(r"[\s\[,]", before)[-1]
-        return ValueHint(word, values.variables(word, "instances", place)) if word.startswith("$") else NOTHING
+        return ValueHint(word, values.variables(word, "instances", context)) if word.startswith("$") else NOTHING
     parents = _parents(lines[:number], before)
     if found := _VALUE.match(before):
-        return _value(_type_of(verb, [*parents, found[1]]), found[1], found[2], place)
+        return _value(_type_of(verb, [*parents, found[1]]), found[1], found[2], context)
     if parents and (found := _ITEM.match(before)) and found[2].startswith(("$", ".", "/", "~", "gs:")):
-        return ValueHint(found[2], values.hints_for(parents[-1], found[2], place))
+        return ValueHint(found[2], values.hints_for(parents[-1], found[2], context))
     if found := _FIELD.match(before):
         used = set(_siblings(lines, number, len(found[1])))
         fields = [name for name in _fields(verb, parents) if name.startswith(found[2]) and name not in used]
@@ -39,10 +39,10 @@ def complete_body(verb: str, lines: Sequence[str], number: int, before: str, nam
     return NOTHING
 
 
-def _value(hint: Any, field: str, written: str, place: CompletionContext) -> ValueHint:
+def _value(hint: Any, field: str, written: str, context: CompletionContext) -> ValueHint:
     if not written.startswith("$") and (choices := _choices(hint)):
         return ValueHint(written, [choice for choice in choices if choice.startswith(written)])
-    return ValueHint(written, values.hints_for(field, written, place))
+    return ValueHint(written, values.hints_for(field, written, context))
 
 
 def _choices(hint: Any) -> list[str]:
@@ -54,7 +54,7 @@ def _choices(hint: Any) -> list[str]:
 
 
 def _fields(verb: str, parents: Sequence[str]) -> list[str]:
-    """The fields that can stand below these parents."""
+    """The valid fields below these parents."""
     deploying = verb in _DEPLOYING
     if parents == [_TEST] and deploying:
         return ["instances"]
@@ -62,17 +62,17 @@ def _fields(verb: str, parents: Sequence[str]) -> list[str]:
     if not (isinstance(hint, type) and issubclass(hint, Resource)):
         return []
     resource: Any = hint
-    left_out = set[str]()
+    excluded = set[str]()
     if not parents:
-        left_out = {*resource.OUTPUT_ONLY, "name", "etag"}
+        excluded = {*resource.OUTPUT_ONLY, "name", "etag"}
     elif deploying and parents == [_MODEL]:
-        left_out = {*Model.OUTPUT_ONLY, "regions", "etag"}  # the region is an option of the line
-    fields = [name for name in field_types(resource) if name not in left_out]
+        excluded = {*Model.OUTPUT_ONLY, "regions", "etag"}  # the region is an option of the line
+    fields = [name for name in field_types(resource) if name not in excluded]
     return [*fields, _MODEL, _TEST] if deploying and not parents else fields
 
 
 def _type_of(verb: str, parents: Sequence[str]) -> Any:
-    """The type of the field that these names lead to; None where there is no such field."""
+    """The type of the field at this path of names; None for an unknown field."""
     hint: Any = Model if verb == "create-model" else Version
     if verb in _DEPLOYING and parents[:1] == [_MODEL]:
         hint, parents = Model, parents[1:]
@@ -87,12 +87,12 @@ def _type_of(verb: str, parents: Sequence[str]) -> Any:
 
 
 def _parents(lines: Sequence[str], before: str) -> list[str]:
-    """The fields whose values the line is in, the outermost first: less and less indented, upwards."""
+    """The fields that enclose the line, the outermost first: the less indented lines above."""
     found: list[str] = []
     depth = _indentation(before)
     for line in reversed(lines):
         parent = _PARENT.match(line)
-        # A list may stand below its field without more indentation.
+        # A list may have the same indentation as its field.
         item = not found and before.lstrip().startswith("-") and _indentation(line) == depth
         if parent and (len(parent[1]) < depth or item):
             found.insert(0, parent[2])
@@ -103,7 +103,7 @@ def _parents(lines: Sequence[str], before: str) -> list[str]:
 
 
 def _siblings(lines: Sequence[str], number: int, depth: int) -> Iterator[str]:
-    """The fields that the block has already."""
+    """The fields that the block already has."""
     for others in (reversed(lines[:number]), lines[number + 1 :]):
         for line in others:
             if line.strip() and _indentation(line) < depth:

@@ -1,4 +1,4 @@
-"""Tab in the line of a magic: flags, their values, and words without a flag."""
+"""Tab completion in the line of a magic: options, their values, and positional arguments."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from aip_magics.notebook.magics import magic_parser
 
 
 def complete_line(verb: str, before: str, after: str, names: Mapping[str, Any]) -> ValueHint:
-    """What fits between `before` and `after`, which stand behind the name of the magic."""
+    """Complete between `before` and `after`, the parts of the line behind the name of the magic."""
     parser = magic_parser(get_command(verb))
     words, written = split(before)
     rest, last = split(after)
-    place = CompletionContext(names, dict(_given(parser, [*words, written, *rest, last])))
+    context = CompletionContext(names, dict(_parse_arguments(parser, [*words, written, *rest, last])))
     flags = _flags(parser, [*words, *rest, last])
     flag, equals, value = written.partition("=") if written.startswith("--") else ("", "", written)
     if written.startswith("-") and not equals:
@@ -28,13 +28,13 @@ def complete_line(verb: str, before: str, after: str, names: Mapping[str, Any]) 
         flag = words[-1]
     if flag:
         action = parser.option(flag)
-        return _value(action, value, place) if _takes_value(action) else values.NOTHING
-    found = _positional(parser, words, value, place)
+        return _value(action, value, context) if _takes_value(action) else values.NOTHING
+    found = _positional(parser, words, value, context)
     return found if value else ValueHint("", [*found.texts, *flags])
 
 
 def split(text: str) -> tuple[list[str], str]:
-    """The words that are complete, and the one at the end as it is written so far (empty after a blank)."""
+    """Split into complete words and the incomplete last word (empty after a space)."""
     words, start, quote = list[str](), 0, ""
     for number, sign in enumerate(text):
         if quote:
@@ -49,33 +49,33 @@ def split(text: str) -> tuple[list[str], str]:
 
 
 def _flags(parser: Parser, others: Sequence[str]) -> list[str]:
-    """The flags that can be given besides the other words."""
+    """The options that can be added to the other words."""
     used = {word.partition("=")[0] for word in others}
     return [
         flag
         for flag in parser.flags()
-        if flag not in used or isinstance(parser.option(flag), argparse._AppendAction)  # can be given again
+        if flag not in used or isinstance(parser.option(flag), argparse._AppendAction)  # can be repeated
     ]
 
 
-def _positional(parser: Parser, words: Sequence[str], value: str, place: CompletionContext) -> ValueHint:
-    before = sum(1 for flag, _ in _given(parser, words) if not flag)
+def _positional(parser: Parser, words: Sequence[str], value: str, context: CompletionContext) -> ValueHint:
+    before = sum(1 for flag, _ in _parse_arguments(parser, words) if not flag)
     positionals = parser.positionals()
-    return _value(positionals[before], value, place) if before < len(positionals) else values.NOTHING
+    return _value(positionals[before], value, context) if before < len(positionals) else values.NOTHING
 
 
-def _value(action: argparse.Action | None, written: str, place: CompletionContext) -> ValueHint:
+def _value(action: argparse.Action | None, written: str, context: CompletionContext) -> ValueHint:
     if action is None:
         return values.NOTHING
     fragment = written.rpartition(",")[2] if action.type is options.split_commas else written
     if action.choices and not fragment.startswith("$"):
         typed = options.framework(fragment) if action.type is options.framework else fragment
         return ValueHint(fragment, [str(choice) for choice in action.choices if str(choice).startswith(typed)])
-    return ValueHint(fragment, values.hints_for(action.dest, fragment, place))
+    return ValueHint(fragment, values.hints_for(action.dest, fragment, context))
 
 
-def _given(parser: Parser, words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The destinations and values of a line as far as it is written; no destination for a word without a flag."""
+def _parse_arguments(parser: Parser, words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield destination and value of each argument of an incomplete line; the destination of a positional is empty."""
     rest = iter(words)
     for word in rest:
         flag, equals, value = word.partition("=")

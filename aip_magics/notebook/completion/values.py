@@ -1,4 +1,4 @@
-"""What a value can be: variables that fit, local files, names that are known of the service, facts of the catalog."""
+"""Completion of values: suitable variables, local files, cached names of the service, entries of the catalog."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from aip_magics import catalog
 from aip_magics.commands.common import name_cache
 from aip_magics.errors import AipError
 
-MAX_FILES = 5000  # of a directory that are looked at
+MAX_FILES = 5000  # number of files of a directory that are considered
 _OF_IPYTHON = frozenset({"In", "Out", "exit", "quit", "open", "get_ipython"})
 
 
 @dataclasses.dataclass(frozen=True)
 class ValueHint:
-    """`texts`, the best first, each to stand in the place of `fragment`, which ends at the cursor."""
+    """Completions: `texts`, the best first, replace `fragment`, which ends at the cursor."""
 
     fragment: str
     texts: Sequence[str]
@@ -32,18 +32,18 @@ NOTHING = ValueHint("", ())
 
 @dataclasses.dataclass(frozen=True)
 class CompletionContext:
-    """Where a value is to stand: the variables of the notebook, and what else the line gives (by its destination)."""
+    """The context of a value: the variables of the notebook, and the other arguments of the line by destination."""
 
     names: Mapping[str, Any]
     given: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def cached_names(self) -> name_cache.CachedNames:
-        """The names known at the target that the line means."""
+        """The cached names of the target of the line."""
         from aip_magics import settings
         from aip_magics.notebook.session import current_session
 
-        here = current_session()
-        target, project, region, endpoint = (self.given.get(name) or None for name in _PLACE)
+        session = current_session()
+        target, project, region, endpoint = (self.given.get(name) or None for name in _TARGET_OPTIONS)
         try:
             return name_cache.read(
                 settings.resolve(
@@ -51,33 +51,33 @@ class CompletionContext:
                     project=project,
                     region=region,
                     endpoint=endpoint,
-                    session=here.session() if here else {},
-                    last_run=here.last_run if here else {},
+                    session=session.session() if session else {},
+                    last_run=session.last_run if session else {},
                 )
             )
         except AipError:
             return name_cache.CachedNames()
 
 
-_PLACE = ("target", "project", "region", "endpoint")
+_TARGET_OPTIONS = ("target", "project", "region", "endpoint")
 
 
-def hints_for(what: str, written: str, place: CompletionContext) -> list[str]:
-    """What can stand where `what` is wanted (a destination of the parser, a field of the API), and starts like this."""
+def hints_for(what: str, written: str, context: CompletionContext) -> list[str]:
+    """Completions of `written` as a value of `what` (a destination of the parser, a field of the API)."""
     if written.startswith("$"):
-        return variables(written, what, place)
+        return variables(written, what, context)
     source = _SOURCES.get(what)
-    found = list(source(written, place)) if source else []
-    fitting = variables("", what, place, fitting_only=True) if what in _FITS and not written else []
+    found = list(source(written, context)) if source else []
+    fitting = variables("", what, context, fitting_only=True) if what in _FITS and not written else []
     return [*fitting, *found]
 
 
-def variables(written: str, what: str, place: CompletionContext, *, fitting_only: bool = False) -> list[str]:
-    """`$name` of the notebook's variables; those that fit stand first, and modules, functions and classes nowhere."""
+def variables(written: str, what: str, context: CompletionContext, *, fitting_only: bool = False) -> list[str]:
+    """Variables of the notebook as `$name`, suitable ones first, without modules, functions and classes."""
     start = written.removeprefix("$")
     fits = _FITS.get(what, _is_plain)
     first, others = list[str](), list[str]()
-    for name, value in list(place.names.items()):  # another thread may run a cell
+    for name, value in list(context.names.items()):  # another thread may run a cell
         if not name.startswith(start) or name in _OF_IPYTHON or (name.startswith("_") and not start.startswith("_")):
             continue
         if isinstance(value, (ModuleType, FunctionType, type)):
@@ -87,7 +87,7 @@ def variables(written: str, what: str, place: CompletionContext, *, fitting_only
 
 
 def unquoted(written: str) -> str:
-    """A word as the shell would read it; the quotation mark at its end may be missing."""
+    """Unquote a word like the shell; the closing quotation mark may be missing."""
     for end in ("", "'", '"'):
         try:
             return "".join(shlex.split(written + end)[:1])
@@ -96,65 +96,66 @@ def unquoted(written: str) -> str:
     return written
 
 
-def paths(written: str, _place: CompletionContext) -> Iterator[str]:
-    """Directories (with a / at the end) and files that go on like this, quoted where the line asks for it."""
+def paths(written: str, _context: CompletionContext) -> Iterator[str]:
+    """Directories (with a / at the end) and files that complete a path, quoted if necessary."""
     typed = unquoted(written)
     head, _, start = typed.rpartition("/")
-    folder = f"{head}/" if "/" in typed else ""
+    directory = f"{head}/" if "/" in typed else ""
     try:
-        with os.scandir(os.path.expanduser(folder) or ".") as entries:
+        with os.scandir(os.path.expanduser(directory) or ".") as entries:
             found = [(not entry.is_dir(), entry.name) for entry in itertools.islice(entries, MAX_FILES)]
     except OSError:
         return
     for is_file, name in sorted(found):
         if name.startswith(start) and (start or not name.startswith(".")):
-            path = folder + name + ("" if is_file else "/")
+            path = directory + name + ("" if is_file else "/")
             yield path if unquoted(path) == path else shlex.quote(path)
 
 
-def _paths_and_buckets(written: str, place: CompletionContext) -> Iterator[str]:
-    yield from _buckets(written, place)
+def _paths_and_buckets(written: str, context: CompletionContext) -> Iterator[str]:
+    yield from _buckets(written, context)
     if not written.startswith("gs://"):
-        yield from paths(written, place)
+        yield from paths(written, context)
 
 
-def _buckets(written: str, place: CompletionContext) -> Iterator[str]:
+def _buckets(written: str, context: CompletionContext) -> Iterator[str]:
     if "gs://".startswith(written[:5]) and written.count("/") < 3:
-        yield from _starting(written, (f"gs://{bucket}" for bucket in place.cached_names().buckets))
+        yield from _starting(written, (f"gs://{bucket}" for bucket in context.cached_names().buckets))
 
 
-def _models(written: str, place: CompletionContext) -> list[str]:
-    return _starting(written, sorted(place.cached_names().models))
+def _models(written: str, context: CompletionContext) -> list[str]:
+    return _starting(written, sorted(context.cached_names().models))
 
 
-def _versions(written: str, place: CompletionContext) -> list[str]:
-    return _starting(written, place.cached_names().models.get(place.given.get("model", ""), ()))
+def _versions(written: str, context: CompletionContext) -> list[str]:
+    return _starting(written, context.cached_names().models.get(context.given.get("model", ""), ()))
 
 
-def _machine_types(written: str, _place: CompletionContext) -> list[str]:
+def _machine_types(written: str, _context: CompletionContext) -> list[str]:
     return _starting(written, (machine.name for machine in catalog.machine_types()))
 
 
-def _runtimes(written: str, _place: CompletionContext) -> list[str]:
+def _runtimes(written: str, _context: CompletionContext) -> list[str]:
     return _starting(written, (runtime.version for runtime in catalog.runtimes()))
 
 
-def _pythons(written: str, place: CompletionContext) -> list[str]:
-    chosen = place.given.get("runtime_version")
+def _pythons(written: str, context: CompletionContext) -> list[str]:
+    chosen = context.given.get("runtime_version")
     found = dict.fromkeys(
         python for runtime in catalog.runtimes() if chosen in (None, "", runtime.version) for python in runtime.python
     )
     return _starting(written, found)
 
 
-def _regions(written: str, _place: CompletionContext) -> list[str]:
+def _regions(written: str, _context: CompletionContext) -> list[str]:
     return _starting(written, catalog.global_regions())
 
 
-def _checks(written: str, _place: CompletionContext) -> list[str]:
+def _checks(written: str, _context: CompletionContext) -> list[str]:
     from aip_magics import checks
 
-    return _starting(written, [*checks.RULES, *checks.ONLINE_RULES])
+    rules = {**checks.RULES, **checks.ONLINE_RULES}
+    return _starting(written, [*rules, *(checks.rule_name(id) for id in rules)])
 
 
 def _starting(written: str, texts: Any) -> list[str]:
@@ -172,12 +173,12 @@ def _is_plain(value: object) -> bool:
 
 
 def _is_model(value: object) -> bool:
-    # Asked of the class: an object may do anything when it is asked for an attribute.
+    # On the class: reading an attribute of an object may run any code.
     return _is_path(value) or any(hasattr(type(value), method) for method in ("predict", "save_raw", "signatures"))
 
 
 def _is_package(value: object) -> bool:
-    return _is_path(value) or (dataclasses.is_dataclass(value) and hasattr(value, "path"))  # what %aip_package returned
+    return _is_path(value) or (dataclasses.is_dataclass(value) and hasattr(value, "path"))  # the result of %aip_package
 
 
 def _is_rows(value: object) -> bool:
@@ -191,7 +192,7 @@ _SOURCES: dict[str, _Source] = {
     "deploymentUri": _paths_and_buckets,
     "package_uris": _paths_and_buckets,
     "packageUris": _paths_and_buckets,
-    "place": _paths_and_buckets,
+    "source": _paths_and_buckets,
     "directory": paths,
     "data_dir": paths,
     "path": paths,
@@ -219,7 +220,7 @@ _FITS: dict[str, Callable[[object], bool]] = {
     "origin": _is_model,
     "model_dir": _is_model,
     "deploymentUri": _is_model,
-    "place": _is_model,
+    "source": _is_model,
     "package_uris": _is_package,
     "packageUris": _is_package,
     "instances": _is_rows,

@@ -1,6 +1,6 @@
-"""The form of the console's pages in a notebook: a pure state (`state`), its widgets (`view`), its buttons (`form`).
+"""The deployment form in a notebook: an immutable state (`state`), its widgets (`view`), its actions (`form`).
 
-Imports ipywidgets: import it where a form is shown.
+The package imports ipywidgets; import it on first use.
 """
 
 from aip_magics.notebook.form.form import Form

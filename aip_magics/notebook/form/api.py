@@ -1,4 +1,4 @@
-"""`aip_form(…)`: the form as a Python function, for whoever has the model at hand and not its directory's name."""
+"""`aip_form(…)`: the form as a Python function, also for a model object instead of a directory."""
 
 from __future__ import annotations
 
@@ -15,11 +15,20 @@ if TYPE_CHECKING:
 
 
 def aip_form(origin: object = None, *, test: object = None, **options: object) -> Form:
-    """Show a form that deploys what is at `origin`: a directory (text or path), or a trained model itself.
+    """Show a form that deploys a model.
 
-    `test` are instances to try (a list, an array, a DataFrame). `options` are those of `%aip_deploy` with underscores:
-    `aip_form("./export", model="iris", machine_type="mls1-c4-m2", labels={"team": "a"})`. Returns the Form: its
-    `wait()` returns the Version. OptionError where an option does not exist, or there is no notebook to show a form in.
+    Example: `aip_form("./export", model="iris", machine_type="mls1-c4-m2", labels={"team": "a"})`
+
+    Args:
+        origin: A directory (string or path), or a trained model object.
+        test: Test instances (a list, an array, a DataFrame).
+        options: The options of `%aip_deploy` with underscores.
+
+    Returns:
+        The form; its `wait()` returns the Version.
+
+    Raises:
+        OptionError: An option is unknown, or no notebook is running.
     """
     from IPython.core.getipython import get_ipython
 
@@ -30,7 +39,9 @@ def aip_form(origin: object = None, *, test: object = None, **options: object) -
 
     shell = get_ipython()
     if shell is None or getattr(shell, "kernel", None) is None:
-        raise OptionError(_("a form needs a notebook"), where="aip_form", fix=_("%aip_deploy needs none"))
+        raise OptionError(
+            _("a form needs a notebook"), where="aip_form", fix=_("use %aip_deploy, which works without a notebook")
+        )
     choose_language(get_session(shell))
     args = magics.magic_parser(COMMAND).parse(list(_words(options)))
     args.origin = args.origin if origin is None else origin
@@ -42,7 +53,7 @@ def aip_form(origin: object = None, *, test: object = None, **options: object) -
 
 
 def _words(options: Mapping[str, object]) -> Iterator[str]:
-    """The options as a line has them; None and False are as good as left out."""
+    """The options as words of a line; options that are None or False are omitted."""
     for name, value in options.items():
         flag = "--" + name.replace("_", "-")
         if name == "version":

@@ -1,7 +1,7 @@
-"""A deploy that was begun by a button: it runs in a thread, draws into outputs that are there already, can be stopped.
+"""A deployment started by a button: it runs in a thread, updates existing outputs and can be stopped.
 
-A callback of a widget keeps the kernel from everything else until it returns, and what a thread displays appears below
-whatever cell ran last; updating a display by its id is safe from any thread and always meets the right output.
+A callback of a widget blocks the kernel until it returns, and new output of a thread appears below the cell that ran
+last; updating a display by its id is safe from any thread and always reaches the right output.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ EMPTY = {"text/plain": ""}
 
 
 class OutputSlots:
-    """Outputs of the cell that shows the form, empty at first, filled whatever cell runs then.
+    """Outputs of the cell that shows the form, empty at first, filled whatever cell runs later.
 
-    `button` is for what can be pressed while the run goes on; it is empty again in the end.
+    `button` is the output for the Stop button during the run; it is empty again at the end.
     """
 
     def __init__(self, count: int) -> None:
@@ -36,14 +36,14 @@ class OutputSlots:
         self.button = show(EMPTY)
 
     def place(self, bundle: dict[str, Any], **_: Any) -> Any:
-        """Fill the next output (the last one again, when all are used); returns its handle."""
+        """Fill the next output (the last one again when all are used) and return its handle."""
         handle = self._free.pop(0) if len(self._free) > 1 else self._free[0]
         handle.update(bundle, raw=True)
         return handle
 
 
 class FormReporter(NotebookReporter):
-    """The face of a run that a form began. After `stop` the next event interrupts the run, as Ctrl-C would."""
+    """Reporter of a run started by a form. After `stop` the next event interrupts the run, like Ctrl-C."""
 
     def __init__(self, outputs: OutputSlots) -> None:
         super().__init__("aip_deploy", display=outputs.place)
@@ -51,60 +51,64 @@ class FormReporter(NotebookReporter):
         self._stopped = False
 
     def stop(self) -> None:
+        """Interrupt the run at its next event."""
         self._stop.set()
 
     def emit(self, event: Event) -> None:
         super().emit(event)
         if self._stop.is_set() and not self._stopped:
-            self._stopped = True  # once: the events that tell of the stop have to get through
+            self._stopped = True  # once: the events about the interruption must pass
             raise KeyboardInterrupt
 
 
 class BackgroundDeploy:
-    """A deploy in a thread of its own. `value` and `error` are set when it is over; `ended` is called then."""
+    """A deployment in a thread of its own. `value` or `error` is set at the end; then `on_end` is called."""
 
-    def __init__(self, asked: FormRequest, state: FormState, face: FormReporter, ended: Callable[[], None]) -> None:
+    def __init__(
+        self, request: FormRequest, state: FormState, reporter: FormReporter, on_end: Callable[[], None]
+    ) -> None:
         self.value: Any = None
         self.error: AipError | None = None
-        self._face = face
-        self._ended = ended
+        self._reporter = reporter
+        self._on_end = on_end
         self._deployment = state.deployment
-        self._args = build_args(asked.args, state)
-        self._context = dataclasses.replace(asked.context, face=face)
+        self._args = build_args(request.args, state)
+        self._context = dataclasses.replace(request.context, reporter=reporter)
         self._thread = threading.Thread(target=self._run, name="aip_magics form deploy", daemon=True)
         self._thread.start()
 
     def wait(self, seconds: float | None = None) -> None:
+        """Wait for the end of the deployment, at most so long."""
         self._thread.join(seconds)
 
     def _run(self) -> None:
-        # The very command, so that the journal has it, too; only the deployment is settled already.
+        # The real command, so that the history records the run, but with the deployment of the form.
         command = dataclasses.replace(deploy.COMMAND, run=self._perform)
         try:
             self.value = execute(command, self._args, None, self._context)
         except AipError as error:
             self.error = error
-            self._face.show(error)
+            self._reporter.show(error)
         finally:
-            self._face.finish()
-            self._ended()
+            self._reporter.finish()
+            self._on_end()
 
     def _perform(self, args: argparse.Namespace, _body: str | None, context: Context) -> Any:
         return deploy.perform(self._deployment, args, context)
 
 
-def build_args(given: argparse.Namespace, state: FormState) -> argparse.Namespace:
-    """The options of the run, with the endpoint that was chosen in the form. The thread waits: no --async."""
-    args = copy.copy(given)
+def build_args(base: argparse.Namespace, state: FormState) -> argparse.Namespace:
+    """Build the options of the run, with the endpoint chosen in the form and without --async: the thread waits."""
+    args = copy.copy(base)
     args.region = state.target.region or "global"
-    args.regions = None  # the deployment has it
+    args.regions = None  # part of the deployment
     args.model, args.version = state.deployment.model.name, state.deployment.version.name
     args.asynchronous = False
     return args
 
 
 def show(bundle: dict[str, Any]) -> Any:
-    """Display this in the cell that runs; returns the handle by which it is replaced."""
+    """Display a bundle in the running cell and return the handle for updates."""
     from IPython.display import display
 
     return display(bundle, raw=True, display_id=True)

@@ -1,4 +1,4 @@
-"""Browse: looking for the model's directory, here or in Cloud Storage, without leaving the form."""
+"""Browse: choose the model directory in the local file system or in Cloud Storage."""
 
 from __future__ import annotations
 
@@ -17,88 +17,88 @@ LOCAL = "local"
 
 
 class Browser:
-    """The controls of Browse. `choose` is called with the place that was chosen.
+    """The controls of Browse. `on_choose` is called with the chosen directory.
 
-    A listing is read in a thread: a bucket may be far away, and the form stays usable meanwhile.
+    A thread reads each listing, so that the form stays usable during slow requests.
     """
 
-    def __init__(self, kit: WidgetFactory, target: Callable[[], Target], choose: Callable[[str], None]) -> None:
+    def __init__(self, kit: WidgetFactory, target: Callable[[], Target], on_choose: Callable[[str], None]) -> None:
         self._target = target
-        self._choose = choose
-        self._place = ""
-        self._asked = 0  # counts what was asked for, so that a late answer to an earlier question is not shown
+        self._on_choose = on_choose
+        self._uri = ""
+        self._request_number = 0  # so that a late result of an earlier request is ignored
         self._thread: threading.Thread | None = None
         self.where = kit.dropdown(_("Look in"), [(_("local directories"), LOCAL), (_("buckets"), BUCKETS)])
-        self.folders = kit.list(_("Folders"))
+        self.folders = kit.list(_("Directories"))
         self.note = kit.note()
         self._buttons = (
             kit.button(_("Open"), self._open_selected),
-            kit.button(_("Up"), lambda: self.look(file_listing.above(self._place))),
-            kit.button(_("Choose this folder"), lambda: self._chosen(self._place)),
+            kit.button(_("Up"), lambda: self.open_listing(file_listing.get_parent(self._uri))),
+            kit.button(_("Choose this directory"), lambda: self._select(self._uri)),
             kit.button(_("Close the list"), self.close),
         )
         self._children = (self.where, kit.row(self.folders, self.note), kit.row(*self._buttons))
         self.box = kit.column()
-        self.where.observe(self._moved, names="value")
+        self.where.observe(self._on_source_change, names="value")
 
     def open(self, origin: str) -> None:
-        """Show the controls, and what lies around this origin."""
+        """Show the controls and the directory of this origin."""
         self.box.children = self._children
-        self.look(file_listing.start(origin))
+        self.open_listing(file_listing.get_start(origin))
 
     def close(self) -> None:
-        """Put the controls away."""
-        self._asked += 1
+        """Hide the controls."""
+        self._request_number += 1
         self.box.children = ()
 
-    def look(self, place: str) -> None:
-        """List this place; returns at once."""
-        self._asked += 1
-        self._place = place
-        self.note.value = markup.busy(_("looking into {place} …", place=place))
+    def open_listing(self, uri: str) -> None:
+        """Start to list a directory or bucket, in a thread."""
+        self._request_number += 1
+        self._uri = uri
+        self.note.value = markup.busy(_("listing {place} …", place=uri))
         target = self._target()
         self._thread = threading.Thread(
-            target=self._list, args=(place, self._asked, target), name="aip_magics browse", daemon=True
+            target=self._list, args=(uri, self._request_number, target), name="aip_magics browse", daemon=True
         )
         self._thread.start()
 
     def wait(self, seconds: float | None = None) -> None:
-        """Wait until the listing is there."""
+        """Wait until the listing is shown."""
         if self._thread is not None:
             self._thread.join(seconds)
 
-    def _list(self, place: str, asked: int, target: Target) -> None:
+    def _list(self, uri: str, request_number: int, target: Target) -> None:
         try:
-            found = file_listing.listing(place, target)
+            found = file_listing.list_directory(uri, target)
         except AipError as error:
-            if asked == self._asked:
+            if request_number == self._request_number:
                 self.note.value = markup.error(error)
             return
-        if asked == self._asked:
+        if request_number == self._request_number:
             self._show(found)
 
     def _show(self, found: DirectoryListing) -> None:
-        self._place = found.place
-        self.folders.options = [(entry.name, entry.place) for entry in found.entries]
-        more = _(" (the first {count})", count=len(found.entries)) if found.more else ""
-        self.note.value = markup.note(found.place + more)
+        self._uri = found.uri
+        self.folders.options = [(entry.name, entry.uri) for entry in found.entries]
+        shown = _("{place} (the first {count})", place=found.uri, count=len(found.entries))
+        self.note.value = markup.note(shown if found.more else found.uri)
 
     def _open_selected(self) -> None:
-        label, place = self.folders.label, self.folders.value
-        if place is None:
+        label, uri = self.folders.label, self.folders.value
+        if uri is None:
             return
         if label.endswith("/"):
-            self.look(place)
-        else:  # a file stands for the directory it lies in
-            self._chosen(self._place)
+            self.open_listing(uri)
+        else:  # a file selects the listed directory
+            self._select(self._uri)
 
-    def _chosen(self, place: str) -> None:
-        if place == BUCKETS:
+    def _select(self, uri: str) -> None:
+        if uri == BUCKETS:
             self.note.value = markup.note(_("open a bucket first"))
             return
         self.close()
-        self._choose(place)
+        self._on_choose(uri)
 
-    def _moved(self, change: Any) -> None:
-        if (change["new"] == BUCKETS) != self._place.startswith(BUCKETS):
-            self.look(BUCKETS if change["new"] == BUCKETS else file_listing.start(""))
+    def _on_source_change(self, change: Any) -> None:
+        if (change["new"] == BUCKETS) != self._uri.startswith(BUCKETS):
+            self.open_listing(BUCKETS if change["new"] == BUCKETS else file_listing.get_start(""))

@@ -1,4 +1,4 @@
-"""The cell that deploys what the form deploys: parsed again, it is the same Deployment at the same target."""
+"""The cell equivalent to the form: parsing the cell gives the same Deployment at the same target."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from aip_magics.notebook.form.state import FormState
 from aip_magics.settings import LAST_RUN, Sourced
 
-# Sources of settings that another run of the cell would not have: it has to say them itself.
-_OF_A_LINE = ("argument", LAST_RUN)
-_OF_MODEL = ("description", "labels")  # what else a model has are flags
+# Settings from these sources would be missing when the cell runs again, so the cell contains them.
+_EXPLICIT_SOURCES = ("argument", LAST_RUN)
+_MODEL_FIELDS = ("description", "labels")  # the other fields of a model are options
 _PLAIN_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 
-def cell(state: FormState, *, test: bool = True) -> str:
-    """`%%aip_deploy …` with its body. `test=False` leaves the test instances out: they are no part of what is made."""
+def build_cell(state: FormState, *, test: bool = True) -> str:
+    """Build `%%aip_deploy …` with its body; `test=False` omits the test instances."""
     body = _body(state, test)
     line = " ".join(["%%aip_deploy" if body else "%aip_deploy", *_words(state)])
     if not body:
@@ -28,7 +28,7 @@ def cell(state: FormState, *, test: bool = True) -> str:
 
 
 def _words(state: FormState) -> Iterator[str]:
-    """The words of the line: the names, the flags that are no field of a Version."""
+    """The words of the line: names, and options that are not fields of a Version."""
     deployment = state.deployment
     name = deployment.version.name
     if name and _PLAIN_NAME.fullmatch(name):
@@ -37,30 +37,30 @@ def _words(state: FormState) -> Iterator[str]:
     yield from _flag("--origin", deployment.origin)
     yield from _target(state)
     yield from _flag("--staging-bucket", deployment.staging_bucket)
-    given = {
+    switches = {
         "--enable-logging": deployment.model.onlinePredictionLogging,
         "--enable-console-logging": deployment.model.onlinePredictionConsoleLogging,
         "--replace": deployment.replace,
         "--trust": deployment.trust,
         "--strict": deployment.strict,
     }
-    yield from (flag for flag, is_given in given.items() if is_given)
+    yield from (flag for flag, is_set in switches.items() if is_set)
     for check in sorted(deployment.skip):
         yield from _flag("--skip", check)
 
 
 def _target(state: FormState) -> Iterator[str]:
-    """What settles the target, but for what the configuration settles anyway."""
+    """The options of the target that the configuration does not provide."""
     for flag, setting in _settings(state):
-        if setting is not None and setting.source in _OF_A_LINE:
+        if setting is not None and setting.source in _EXPLICIT_SOURCES:
             yield from _flag(flag, setting.value)
     regions = state.deployment.model.regions
     region = state.target.settings.region
     if regions:
         yield from _flag("--regions", ",".join(regions))
-    elif state.given.get("endpoint") == "global":
+    elif state.requested.get("endpoint") == "global":
         yield from _flag("--region", "global")
-    elif region is not None and (region is not state.settings.region or region.source in _OF_A_LINE):
+    elif region is not None and (region is not state.settings.region or region.source in _EXPLICIT_SOURCES):
         yield from _flag("--region", region.value)
 
 
@@ -79,7 +79,7 @@ def _body(state: FormState, test: bool) -> dict[str, Any]:
     fields = deployment.version.to_json()
     if _PLAIN_NAME.fullmatch(fields.get("name", "")):
         del fields["name"]
-    model = {name: value for name, value in deployment.model.to_json().items() if name in _OF_MODEL}
+    model = {name: value for name, value in deployment.model.to_json().items() if name in _MODEL_FIELDS}
     if model:
         fields["model"] = model
     if test and deployment.test is not None:
@@ -88,7 +88,7 @@ def _body(state: FormState, test: bool) -> dict[str, Any]:
 
 
 def _escaped(value: Any) -> Any:
-    """The value with `$` doubled where a text would be taken for the name of a variable."""
+    """Double the `$` of strings that would otherwise refer to a variable."""
     if isinstance(value, dict):
         return {key: _escaped(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -99,5 +99,5 @@ def _escaped(value: Any) -> Any:
 def _flag(flag: str, value: str | None) -> Iterator[str]:
     if value:
         text = str(_escaped(value))
-        # A value with a dash in front would be read as another flag.
+        # A value that starts with a dash would be parsed as an option.
         yield from [f"{flag}={shlex.quote(text)}"] if text.startswith("-") else [flag, shlex.quote(text)]

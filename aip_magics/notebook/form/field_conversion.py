@@ -1,4 +1,4 @@
-"""From a deployment to the texts of the form's fields, and back: what cannot be read is a problem of its field."""
+"""Conversion between a deployment and the values of the form's fields; invalid values become problems of the field."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from aip_magics.errors import AipError, FieldError
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import AutoScaling, ManualScaling, Model, RequestLoggingConfig, Version
 
-Given = Mapping[str, "str | bool"]
+FieldValues = Mapping[str, "str | bool"]
 
 MAX_TEST_CHARACTERS = (
     20_000  # characters of test instances that are shown for editing; longer ones are kept as they are
 )
-_TEXTS = {  # fields that are a text in the Version, too
+_TEXTS = {  # fields that are strings in the Version, too
     "version": "name",
     **{
         name: name
@@ -39,7 +39,7 @@ _TEXTS = {  # fields that are a text in the Version, too
 
 @dataclasses.dataclass(frozen=True)
 class FieldProblem:
-    """What is wrong with a field, or worth knowing about it. `id` names the check that found it, if one did."""
+    """A problem or remark about a field. `id` names the check that found the problem, if any."""
 
     field: str
     severity: Severity
@@ -49,18 +49,18 @@ class FieldProblem:
 
 
 def problem(field: str, error: AipError) -> FieldProblem:
-    """An error as a problem that stops the deployment."""
+    """Convert an error to a problem that prevents the deployment."""
     return FieldProblem(field, "error", error.message, error.fix)
 
 
 def tidy(text: str) -> str:
-    """What was typed or pasted into a field of one line, on one line."""
+    """Join text that was typed or pasted into a one-line field to one line."""
     line = " ".join(text.splitlines())
     return "".join(char for char in line if char.isprintable() or char.isspace()).strip()
 
 
-def field_values_of(deployment: Deployment) -> dict[str, str | bool]:
-    """The fields that a deployment gives, as the form shows them."""
+def get_field_values(deployment: Deployment) -> dict[str, str | bool]:
+    """Convert a deployment to the values of the fields."""
     model, version = deployment.model, deployment.version
     auto, manual, log = version.autoScaling, version.manualScaling, version.requestLoggingConfig
     found: dict[str, str | bool | None] = {
@@ -87,10 +87,12 @@ def field_values_of(deployment: Deployment) -> dict[str, str | bool]:
     return {id: value for id, value in found.items() if value}
 
 
-def deployment(base: Deployment, given: Given, regional: bool) -> tuple[Deployment, tuple[FieldProblem, ...]]:
-    """The deployment that the fields ask for. A field that cannot be read is left out of it, and a problem."""
-    reader = _FieldReader(given)
-    made = dataclasses.replace(
+def build_deployment(
+    base: Deployment, values: FieldValues, regional: bool
+) -> tuple[Deployment, tuple[FieldProblem, ...]]:
+    """Convert the values of the fields to a deployment; invalid values are omitted and returned as problems."""
+    reader = _FieldReader(values)
+    result = dataclasses.replace(
         base,
         origin=reader.origin(),
         model=_model(base.model, reader, regional),
@@ -99,7 +101,7 @@ def deployment(base: Deployment, given: Given, regional: bool) -> tuple[Deployme
         trust=reader.checked("trust") or False,
         test=reader.test(base.test),
     )
-    return made, tuple(reader.problems)
+    return result, tuple(reader.problems)
 
 
 def _model(base: Model, reader: _FieldReader, regional: bool) -> Model:
@@ -122,46 +124,46 @@ def _version(base: Version, reader: _FieldReader) -> Version:
         labels=reader.labels("labels", base),
         requestLoggingConfig=_request_logging(reader),
         autoScaling=None if manual else _auto_scaling(base.autoScaling, reader),
-        manualScaling=ManualScaling(reader.number("nodes", wanted=True)) if manual else None,
+        manualScaling=ManualScaling(reader.number("nodes", required=True)) if manual else None,
     )
 
 
 def _request_logging(reader: _FieldReader) -> RequestLoggingConfig | None:
-    made = RequestLoggingConfig(reader.text("logTable"), reader.share("logShare"))
-    return made if made.to_json() else None
+    config = RequestLoggingConfig(reader.text("logTable"), reader.share("logShare"))
+    return config if config.to_json() else None
 
 
 def _auto_scaling(base: AutoScaling | None, reader: _FieldReader) -> AutoScaling | None:
-    made = (base or AutoScaling()).replace(minNodes=reader.number("minNodes"), maxNodes=reader.number("maxNodes"))
-    return made if made.to_json() else None
+    scaling = (base or AutoScaling()).replace(minNodes=reader.number("minNodes"), maxNodes=reader.number("maxNodes"))
+    return scaling if scaling.to_json() else None
 
 
 class _FieldReader:
-    """Reads fields, and notes what cannot be read."""
+    """Reads the values of fields and collects problems."""
 
-    def __init__(self, given: Given) -> None:
-        self.given = given
+    def __init__(self, values: FieldValues) -> None:
+        self.values = values
         self.problems: list[FieldProblem] = []
 
     def text(self, id: str) -> str | None:
-        return str(self.given.get(id) or "") or None
+        return str(self.values.get(id) or "") or None
 
     def origin(self) -> str:
         text = self.text("origin") or ""
         if not text:
-            self.problem("origin", _("the model's directory is missing"), _("name it, or press Browse"))
+            self.problem("origin", _("the model's directory is missing"), _("enter the directory, or press Browse"))
         elif text.startswith("~") and os.path.expanduser(text) == text:
-            self.problem("origin", _("there is no home directory {name}", name=text.split("/")[0]), "")
+            self.problem("origin", _("home directory {name} does not exist", name=text.split("/")[0]), "")
             return ""
         return text
 
     def checked(self, id: str) -> bool | None:
-        return True if self.given.get(id) else None
+        return True if self.values.get(id) else None
 
-    def number(self, id: str, *, wanted: bool = False) -> int | None:
+    def number(self, id: str, *, required: bool = False) -> int | None:
         text = self.text(id)
-        if text is None and wanted:
-            self.problem(id, _("a number of nodes is wanted"), "1")
+        if text is None and required:
+            self.problem(id, _("number of nodes is required"), "1")
         elif text is not None and not (text.isascii() and text.isdecimal() and len(text) <= 9):
             self.problem(id, _("{text!r} is not a whole number", text=text), "1")
             return None
@@ -175,7 +177,7 @@ class _FieldReader:
             found = math.nan
         if found is None or math.isfinite(found):
             return found
-        self.problem(id, _("{text!r} is not a number", text=text), "0.1")
+        self.problem(id, _("expected a number, got {text!r}", text=text), "0.1")
         return None
 
     def packages(self, base: Version) -> tuple[str, ...] | None:
@@ -187,7 +189,7 @@ class _FieldReader:
         try:
             return pairs(self.text(id) or "") or kept
         except argparse.ArgumentTypeError:
-            self.problem(id, _("labels are key=value, with commas between"), "team=a,stage=test")
+            self.problem(id, _("expected labels as key=value, separated by commas"), "team=a,stage=test")
             return None
 
     def test(self, base: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
@@ -204,7 +206,7 @@ class _FieldReader:
         self.problems.append(problem(id, FieldError(message, fix=fix)))
 
 
-# What has no text of its field (too long to be edited, a comma inside of an item) is not shown, and stays as it was.
+# A value without a text form (too long to edit, a comma in an item) is not shown and not changed.
 
 
 def _test_text(test: Mapping[str, Any] | None) -> str:

@@ -1,4 +1,4 @@
-"""What can be chosen in a field, from the catalog: framework ▸ runtime ▸ Python, endpoint ▸ region and machine type."""
+"""Choices of fields, from the catalog: framework ▸ runtime ▸ Python, endpoint ▸ region and machine type."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DEFAULT_REGION = catalog.default_region()
 
 
 def options_for(id: str, values: Mapping[str, object], regional: bool) -> tuple[str, ...]:
-    """The values of a field, given those of the fields before it. An empty one means: left out."""
+    """The choices for a field, given the values of the other fields; an empty choice means the default."""
     framework, runtime = str(values.get("framework", "")), str(values.get("runtimeVersion", ""))
     match id:
         case "endpoint":
@@ -21,7 +21,7 @@ def options_for(id: str, values: Mapping[str, object], regional: bool) -> tuple[
         case "framework":
             return ("", *FRAMEWORKS)
         case "frameworkVersion":
-            # The newest runtime that has a library version stands for it: one runtime, one entry.
+            # One entry per library version: that of the newest runtime with it.
             return (
                 "",
                 *dict.fromkeys(filter(None, (library_version(framework, name) for name in _runtimes(framework)))),
@@ -40,13 +40,13 @@ def options_for(id: str, values: Mapping[str, object], regional: bool) -> tuple[
 
 
 def library_version(framework: object, runtime: object) -> str:
-    """The release of the framework's library in a runtime; empty where there is none."""
+    """The version of the framework's library in a runtime; empty if the runtime has none."""
     known = catalog.runtime(str(runtime))
     return (known and catalog.library_of(known, catalog.library_name(str(framework)))) or ""
 
 
 def runtime_with(framework: object, version: str) -> str:
-    """The newest runtime that has this release of the framework's library; empty where none has."""
+    """The newest runtime with this version of the framework's library; empty if no runtime has it."""
     return next(
         (name for name in _runtimes(str(framework)) if version and library_version(framework, name) == version), ""
     )

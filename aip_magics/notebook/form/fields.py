@@ -1,4 +1,4 @@
-"""The fields of the form: those of the console's pages for a model and for a version, in their order."""
+"""The fields of the form, as in the pages of the Cloud console for a model and a version, in the same order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Kind = Literal["text", "choice", "check", "area"]
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """One field. `subjects` are what findings of the checks call it (`version.labels`, and all that begins so)."""
+    """A field. `subjects` are the prefixes of the subjects of its findings (`version.labels`)."""
 
     id: str
     kind: Kind
@@ -25,17 +25,17 @@ class Field:
 
 
 def fields() -> tuple[Field, ...]:
-    """All fields, in the language in use."""
+    """All fields, in the current language."""
     return (*_model(_("Model")), *_version(_("Version")), *_scaling(_("Scaling")), *_test(_("Test")))
 
 
 def _model(section: str) -> tuple[Field, ...]:
     return (
-        Field("model", "text", section, _("Model name"), _("left out: name of the directory"), ("model.name",)),
+        Field("model", "text", section, _("Model name"), _("default: the name of the directory"), ("model.name",)),
         Field("endpoint", "choice", section, _("Endpoint"), "", ("region", "target")),
         Field("region", "choice", section, _("Region"), "", ("model.regions",)),
         Field("logging", "check", section, _("Log requests"), "", ("model.onlinePredictionLogging",)),
-        Field("consoleLogging", "check", section, _("Log output of the nodes"), "", _CONSOLE),
+        Field("consoleLogging", "check", section, _("Log node output"), "", _CONSOLE),
         Field("modelDescription", "text", section, _("Model description"), "", ("model.description",)),
         Field("modelLabels", "text", section, _("Model labels"), _PAIRS, ("model.labels",)),
     )
@@ -43,11 +43,11 @@ def _model(section: str) -> tuple[Field, ...]:
 
 def _version(section: str) -> tuple[Field, ...]:
     return (
-        Field("version", "text", section, _("Version name"), _("left out: the next free one"), ("version.name",)),
+        Field("version", "text", section, _("Version name"), _("default: the next free name"), ("version.name",)),
         Field("replace", "check", section, _("Replace this version"), "", ("replace",)),
         Field("description", "text", section, _("Description"), "", ("version.description",)),
-        Field("origin", "text", section, _("Model URI"), _("directory of the model, local or gs://"), _ORIGIN),
-        Field("trust", "check", section, _("Trust its code"), "", ("trust",)),
+        Field("origin", "text", section, _("Model URI"), _("model directory, local or gs://"), _ORIGIN),
+        Field("trust", "check", section, _("Trust the model's code"), "", ("trust",)),
         Field("framework", "choice", section, _("Framework"), "", ("version.framework",)),
         Field("frameworkVersion", "choice", section, _("Framework version")),
         Field("runtimeVersion", "choice", section, _("Runtime version"), "", ("version.runtimeVersion",)),
@@ -58,7 +58,7 @@ def _version(section: str) -> tuple[Field, ...]:
             "text",
             section,
             _("Custom code"),
-            _("packages (.tar.gz), local or gs://, with commas between"),
+            _("packages (.tar.gz), local or gs://, separated by commas"),
             ("version.packageUris",),
         ),
         Field("predictionClass", "text", section, _("Prediction class"), "module.Class", ("version.predictionClass",)),
@@ -85,7 +85,7 @@ def _scaling(section: str) -> tuple[Field, ...]:
             "text",
             section,
             _("Minimum nodes"),
-            _("left out: chosen by the service"),
+            _("default: chosen by the service"),
             (f"{auto}.minNodes",),
         ),
         Field(
@@ -93,7 +93,7 @@ def _scaling(section: str) -> tuple[Field, ...]:
             "text",
             section,
             _("Maximum nodes"),
-            _("left out: chosen by the service"),
+            _("default: chosen by the service"),
             (f"{auto}.maxNodes",),
         ),
         Field("nodes", "text", section, _("Number of nodes"), "", ("version.manualScaling",)),
@@ -111,20 +111,20 @@ _ORIGIN = ("origin", "version.deploymentUri")
 
 
 def get_field(subject: str) -> str:
-    """The field that a finding is about; empty where no field shows it (a container, an accelerator)."""
+    """The field of a finding with this subject; empty without a field (a container, an accelerator)."""
     best = max(
         ((name, field.id) for field in fields() for name in field.subjects if _below(subject, name)),
         key=lambda found: len(found[0]),
         default=("", ""),
     )
-    # What is no field of a resource (as `model.joblib`) is a file or the directory: it came with the model.
+    # A subject that is not a field of a resource is a file (`model.joblib`) or the directory of the model.
     return best[1] or ("" if _is_resource_field(subject) else "origin")
 
 
 def get_label(id: str, value: str) -> str:
-    """What a value of a choice is called: names of the API as they are."""
+    """The label of a choice; names of the API are not translated."""
     labels = {
-        "": _("(left out)"),
+        "": _("(default)"),
         "global": _("global (ml.googleapis.com)"),
         "regional": _("regional (REGION-ml.googleapis.com)"),
         "automatic": _("automatic"),

@@ -1,4 +1,4 @@
-"""What lies in a folder of this machine or of Cloud Storage, for whoever looks for a model."""
+"""Listings of local directories, Cloud Storage directories and buckets, for Browse."""
 
 from __future__ import annotations
 
@@ -11,57 +11,62 @@ from aip_magics.errors import ModelDirError
 from aip_magics.i18n import gettext as _
 from aip_magics.targets import Target
 
-MAX_ENTRIES = 500  # of one folder; a list of more is nothing to choose from
+MAX_ENTRIES = 500  # of a directory; longer lists are unusable
 BUCKETS = "gs://"
 
 
 @dataclasses.dataclass(frozen=True)
 class DirectoryEntry:
-    """A folder, bucket or file: `place` is its path or gs:// name; a folder's name ends with a slash."""
+    """A directory, bucket or file. `uri` is its path or gs:// name; the name of a directory ends with a slash."""
 
     name: str
-    place: str
+    uri: str
 
     @property
-    def is_folder(self) -> bool:
+    def is_directory(self) -> bool:
         return self.name.endswith("/")
 
 
 @dataclasses.dataclass(frozen=True)
 class DirectoryListing:
-    """What lies at a place, folders first. `more`: there is more than is listed."""
+    """The entries of a directory, directories first. `more`: the listing is incomplete."""
 
-    place: str
+    uri: str
     entries: tuple[DirectoryEntry, ...]
     more: bool = False
 
 
-def listing(place: str, target: Target) -> DirectoryListing:
-    """The listing of a local folder (but hidden files), of a `gs://BUCKET/FOLDER/`, or of all buckets (`gs://`).
+def list_directory(uri: str, target: Target) -> DirectoryListing:
+    """List a local directory (without hidden files), a `gs://BUCKET/DIRECTORY/`, or all buckets (`gs://`).
 
-    AipError where it cannot be read. What lies in Cloud Storage is asked of the target, over the network.
+    Args:
+        uri: A path or gs:// name.
+        target: The target whose Cloud Storage is listed, over the network.
+
+    Raises:
+        AipError: The directory could not be read.
     """
-    if not place.startswith(BUCKETS):
-        return _local(Path(place).expanduser())
+    if not uri.startswith(BUCKETS):
+        return _local(Path(uri).expanduser())
     target.connect()
-    return _objects(place, target) if place != BUCKETS else _buckets(target)
+    return _objects(uri, target) if uri != BUCKETS else _buckets(target)
 
 
-def above(place: str) -> str:
-    """The place that this one lies in; at the top, the same place."""
-    if place.startswith(BUCKETS):
-        inner = place.removeprefix(BUCKETS).rstrip("/")
-        folder, slash, _tail = inner.rpartition("/")
-        return f"{BUCKETS}{folder}{slash}"
-    return str(Path(place).expanduser().absolute().parent)
+def get_parent(uri: str) -> str:
+    """The parent directory; at the top, the directory itself."""
+    if uri.startswith(BUCKETS):
+        inner = uri.removeprefix(BUCKETS).rstrip("/")
+        directory, slash, _tail = inner.rpartition("/")
+        return f"{BUCKETS}{directory}{slash}"
+    return str(Path(uri).expanduser().absolute().parent)
 
 
-def start(origin: str) -> str:
-    """Where to begin to look: in the folder that is named already, else in the working directory."""
+def get_start(origin: str) -> str:
+    """The directory to list first: that of the origin, else the working directory."""
     if origin.startswith(BUCKETS):
         return f"{origin.rstrip('/')}/" if origin != BUCKETS else BUCKETS
     path = Path(origin or os.curdir).absolute()
-    return str(next((folder for folder in (path, *path.parents) if folder.is_dir()), path))
+    return str(next((parent for parent in (path, *path.parents) if parent.is_dir()), path))
 
 
 def _local(path: Path) -> DirectoryListing:
@@ -70,9 +75,12 @@ def _local(path: Path) -> DirectoryListing:
             shown = (entry for entry in found if not entry.name.startswith("."))
             some = [(entry.name, entry.is_dir()) for entry in itertools.islice(shown, MAX_ENTRIES + 1)]
     except OSError as error:
-        text = _("the folder cannot be read ({reason})", reason=error.strerror or error)
+        text = _("could not read the directory: {reason}", reason=error.strerror or error)
         raise ModelDirError(text, where=str(path)) from None
-    entries = [DirectoryEntry(f"{name}/" if folder else name, str(path / name)) for name, folder in some[:MAX_ENTRIES]]
+    entries = [
+        DirectoryEntry(f"{name}/" if is_directory else name, str(path / name))
+        for name, is_directory in some[:MAX_ENTRIES]
+    ]
     return DirectoryListing(str(path), _sorted(entries), len(some) > MAX_ENTRIES)
 
 
@@ -85,18 +93,18 @@ def _buckets(target: Target) -> DirectoryListing:
     return DirectoryListing(BUCKETS, _sorted(entries), len(names) > MAX_ENTRIES)
 
 
-def _objects(place: str, target: Target) -> DirectoryListing:
+def _objects(origin: str, target: Target) -> DirectoryListing:
     from aip_magics.storage import GsUri
     from aip_magics.storage.faults import storage_errors
 
-    uri = GsUri.parse(place)
-    with storage_errors(place):
+    uri = GsUri.parse(origin)
+    with storage_errors(origin):
         found = target.storage.list_blobs(uri.bucket, prefix=uri.prefix, delimiter="/", max_results=MAX_ENTRIES + 1)
-        names = [blob.name for blob in found]  # the folders are known when the objects have been read
+        names = [blob.name for blob in found]  # prefixes are complete only after all objects
         names = [name.removeprefix(uri.prefix) for name in [*found.prefixes, *names] if name != uri.prefix]
     entries = [DirectoryEntry(name, f"{uri}{name}") for name in names[:MAX_ENTRIES]]
     return DirectoryListing(str(uri), _sorted(entries), len(names) > MAX_ENTRIES)
 
 
 def _sorted(entries: list[DirectoryEntry]) -> tuple[DirectoryEntry, ...]:
-    return tuple(sorted(entries, key=lambda entry: (not entry.is_folder, entry.name)))
+    return tuple(sorted(entries, key=lambda entry: (not entry.is_directory, entry.name)))

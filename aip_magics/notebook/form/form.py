@@ -1,4 +1,4 @@
-"""`aip_form`: the state, its view, and what the buttons do."""
+"""The form: its state, its view, and the actions of its buttons."""
 
 from __future__ import annotations
 
@@ -20,87 +20,101 @@ OUTPUTS = 3  # of the run: its panel, the version, its predictions
 
 
 class Form:
-    """A form on the screen. What its controls and buttons do can be done here, too: `set`, `test`, `deploy`, `cancel`.
+    """A displayed form. The methods `set`, `test`, `deploy` and `cancel` do the same as its controls and buttons.
 
-    `state` is what the form asks for; `result` the Version that was made, `error` what went wrong instead. `wait`
-    waits until a deploy is over.
+    `state` is the state of the form; after the deployment `result` is the created Version, or `error` the failure.
+    `wait` waits for the end of the deployment.
     """
 
-    def __init__(self, asked: FormRequest) -> None:
-        self._asked = asked
+    def __init__(self, request: FormRequest) -> None:
+        self._request = request
         self._lock = threading.RLock()
         self._run: BackgroundDeploy | None = None
         self._test: threading.Thread | None = None
         self.is_open = True
-        regional = False if asked.args.regions or asked.args.region == "global" else None
-        self.state = FormState.of(asked.deployment, asked.settings, _("argument"), regional=regional)
+        regional = False if request.args.regions or request.args.region == "global" else None
+        self.state = FormState.of(request.deployment, request.settings, _("argument"), regional=regional)
         self.view = View(self.state, self)
-        # Made in the cell, not by the click on Deploy: what a page says of a widget goes to the subshell of the kernel
-        # in which the widget was last changed, and JupyterLab ends that of a click when the form's widgets are closed:
-        # the kernel drops what comes for it then (https://github.com/ipython/ipykernel/issues/1557).
+        # Created in the cell, not by the click on Deploy: messages of a page about a widget go to the subshell of the
+        # kernel that changed the widget last, and JupyterLab ends the subshell of a click when the widgets of the form
+        # are closed; the kernel then drops the messages (https://github.com/ipython/ipykernel/issues/1557).
         self._stopping = WidgetFactory()
         self._stop_button = self._stopping.button(_("Stop"), self.stop)
         self._shown = show(mime_bundle(self.view.box))
         self._outputs = OutputSlots(OUTPUTS)
-        self._face: FormReporter | None = None
+        self._reporter: FormReporter | None = None
 
     @property
     def result(self) -> Version | None:
-        """The version that was made; None before, and where the deploy was stopped or failed."""
+        """The created version; None before the end, and after an interruption or a failure."""
         value = self._run.value if self._run else None
         return value if isinstance(value, Version) else None
 
     @property
     def error(self) -> AipError | None:
-        """What stopped the deploy."""
+        """The error that ended the deployment; None without an error."""
         return self._run.error if self._run else None
 
     def set(self, id: str, value: Value) -> None:
-        """Fill in a field, as its control does."""
+        """Set the value of a field."""
         with self._lock:
             if self.is_open:
                 self.state = self.state.set(id, value)
                 self.view.show(self.state)
 
     def test(self) -> None:
-        """Predict the test instances here, in a thread; the answer appears in the form."""
+        """Predict the test instances locally, in a thread; the result appears in the form."""
         with self._lock:
             if not self.is_open or not self.state.can_test:
                 return
-            self.view.testing()
+            self.view.show_test_running()
             state = self.state
-        self._test = threading.Thread(target=self._try, args=(state,), name="aip_magics form test", daemon=True)
+        self._test = threading.Thread(target=self._run_test, args=(state,), name="aip_magics form test", daemon=True)
         self._test.start()
 
     def deploy(self) -> bool:
-        """Deploy in a thread, unless something is wrong: then False, and the form says what."""
+        """Start the deployment in a thread.
+
+        Returns:
+            Whether the deployment was started; if not, the form shows the errors.
+        """
         with self._lock:
             if not self.is_open:
                 return False
-            self.state = self.state.looked_again()
+            self.state = self.state.inspected_again()
             if not self.state.can_deploy:
                 self.view.show(self.state)
                 return False
             self._close(summary.deployed(self.state))
-            self._face = FormReporter(self._outputs)
+            self._reporter = FormReporter(self._outputs)
             self._outputs.button.update(mime_bundle(self._stop_button), raw=True)
-            self._run = BackgroundDeploy(self._asked, self.state, self._face, self._ended)
+            self._run = BackgroundDeploy(self._request, self.state, self._reporter, self._on_end)
             return True
 
     def cancel(self) -> None:
-        """Close the form: nothing is sent, nothing that was typed is kept."""
+        """Close the form without sending or keeping any input."""
         with self._lock:
             if self.is_open:
                 self._close(summary.cancelled())
                 self._stopping.close()
 
     def stop(self) -> None:
-        """Stop a deploy as an interrupt does: before the operation nothing goes on, after it the operation does."""
-        if self._face is not None:
-            self._face.stop()
+        """Interrupt the deployment; an operation that has started keeps running."""
+        if self._reporter is not None:
+            self._reporter.stop()
 
     def wait(self, seconds: float | None = None) -> Version | None:
-        """Wait until the test and the deploy are over; returns the Version. Raises what stopped the deploy."""
+        """Wait for the end of the test and the deployment.
+
+        Args:
+            seconds: The maximum time for each; None for no limit.
+
+        Returns:
+            The created version, if any.
+
+        Raises:
+            AipError: The deployment failed.
+        """
         if self._test is not None:
             self._test.join(seconds)
         if self._run is not None:
@@ -113,20 +127,20 @@ class Form:
         return f"<aip_form: {'open' if self.is_open else 'over'}>"
 
     def _ipython_display_(self) -> None:
-        """The form is on the screen already, in the output of the cell that made it."""
+        """Display nothing: the output of the cell that created the form already shows it."""
 
-    def _try(self, state: FormState) -> None:
-        found = local_trial.trial_outcome(state)
+    def _run_test(self, state: FormState) -> None:
+        results = local_trial.run_local_trial(state)
         with self._lock:
             if self.is_open:
-                self.view.tested(*found)
+                self.view.show_test_results(*results)
 
-    def _ended(self) -> None:
+    def _on_end(self) -> None:
         self._outputs.button.update(EMPTY, raw=True)
         self._stopping.close()
 
-    def _close(self, left: Panel) -> None:
+    def _close(self, summary_panel: Panel) -> None:
         self.is_open = False
-        # First the saved text, then the widgets: a closed widget that is still shown would be an error on the page.
-        self._shown.update({"text/html": html.draw(left), "text/plain": text.draw(left)}, raw=True)
+        # First the summary, then the widgets: a closed widget that is still displayed would show an error.
+        self._shown.update({"text/html": html.draw(summary_panel), "text/plain": text.draw(summary_panel)}, raw=True)
         self.view.close()

@@ -1,4 +1,4 @@
-"""Test: the model itself answers the test instances, in a worker of this Python, before anything is sent."""
+"""Test: local prediction of the test instances in a worker process, before the deployment."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from aip_magics.errors import AipError, PredictionError
 from aip_magics.notebook.form.state import FormState
 
 
-def trial_outcome(state: FormState) -> tuple[Any, ...]:
-    """What the form shows of a local trial: the predictions and the findings about them, or an error."""
+def run_local_trial(state: FormState) -> tuple[Any, ...]:
+    """Run a local trial; returns predictions and findings, or an error, for the form to show."""
     try:
-        return _answers(state)
+        return _run(state)
     except AipError as error:
         return (error,)
 
 
-def _answers(state: FormState) -> tuple[Any, ...]:
+def _run(state: FormState) -> tuple[Any, ...]:
     plan, target = state.plan, state.target
     assert state.deployment.test is not None, "Test cannot be pressed without instances"
     if needs_download(plan):

@@ -1,7 +1,7 @@
-"""The form as a value: what was given, what follows from it, what is wrong with it. It knows no widget.
+"""The state of the form as an immutable value, independent of widgets: requested and derived values, and problems.
 
-What is given (on the line, by the last run, in the form) becomes the Deployment; all else is derived by the same plan
-that a deploy makes, so that the form can promise nothing that the deploy does not do.
+Requested values (of the line, the last run, the form) become the Deployment; all other values come from the same plan
+that `%aip_deploy` makes, so that the form and the deployment cannot differ.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from aip_magics.targets import Target, choose
 
 Value: TypeAlias = "str | bool"
 
-# When one field changes, what was chosen in these is dropped where it is no choice any more.
+# When a field changes, values of these fields that are no longer valid choices are removed.
 _FOLLOWERS = {
     "endpoint": ("region", "machineType"),
     "framework": ("runtimeVersion", "pythonVersion"),
@@ -36,95 +36,101 @@ _FOLLOWERS = {
 
 @dataclasses.dataclass(frozen=True)
 class FormState:
-    """A form that is being filled in.
+    """The state of an open form.
 
-    `base` is the deployment it began with: what the form has no field for stays as it was there. `given` are the values
-    that were chosen by somebody, `sources` says by whom. A field that is not in `given` is derived.
+    `base` is the initial deployment: values without a field in the form stay unchanged. `requested` has the values that
+    the user chose, `sources` their sources. The values of all other fields are derived.
     """
 
     base: Deployment
     settings: Settings
-    given: Mapping[str, Value]
+    requested: Mapping[str, Value]
     sources: Mapping[str, str]
-    looked: InspectedOrigin
+    inspected: InspectedOrigin
 
     @classmethod
     def of(cls, deployment: Deployment, settings: Settings, source: str, *, regional: bool | None = None) -> FormState:
-        """The form that is prefilled from a deployment; `source` says where that came from.
+        """Create the state of a form prefilled from a deployment.
 
-        `regional` is the kind of the endpoint where somebody asked for one, whatever the settings would be otherwise.
+        Args:
+            deployment: The initial deployment.
+            settings: The settings of the command.
+            source: The source of the values of the deployment.
+            regional: The requested kind of endpoint; None for that of the settings.
         """
-        given = field_conversion.field_values_of(deployment)
+        requested = field_conversion.get_field_values(deployment)
         if regional is not None:
-            given["endpoint"] = _endpoint(regional)
-        return cls(deployment, settings, given, dict.fromkeys(given, source), InspectedOrigin.at(deployment))
+            requested["endpoint"] = _endpoint(regional)
+        return cls(deployment, settings, requested, dict.fromkeys(requested, source), InspectedOrigin.at(deployment))
 
     def set(self, id: str, value: Value) -> FormState:
-        """The form with this field filled in; an empty value gives the field back to what is derived."""
+        """Return the state with a changed field; after an empty value the field is derived again."""
         if id == "frameworkVersion":
             return self.set("runtimeVersion", field_options.runtime_with(self.values["framework"], str(value)))
-        given = dict(self.given)
-        given[id] = field_conversion.tidy(value) if isinstance(value, str) and id != "test" else value
-        if not given[id]:
-            del given[id]
-        changed = self._with(given, id)
+        requested = dict(self.requested)
+        requested[id] = field_conversion.tidy(value) if isinstance(value, str) and id != "test" else value
+        if not requested[id]:
+            del requested[id]
+        changed = self._with(requested, id)
         if id == "origin":
-            given.pop("trust", None)  # it was given to other files
+            requested.pop("trust", None)  # trust was granted to other files
         for follower in _FOLLOWERS.get(id, ()):
-            if follower in given and given[follower] not in changed.offered(follower):
-                del given[follower]
-        return changed._with(given, id)
+            if follower in requested and requested[follower] not in changed.offered(follower):
+                del requested[follower]
+        return changed._with(requested, id)
 
-    def looked_again(self) -> FormState:
-        """The form after another look at the files: they may have been saved anew meanwhile."""
-        return dataclasses.replace(self, looked=InspectedOrigin.at(self.deployment))
+    def inspected_again(self) -> FormState:
+        """Return the state after inspecting the files again, which may have changed."""
+        return dataclasses.replace(self, inspected=InspectedOrigin.at(self.deployment))
 
-    def _with(self, given: Mapping[str, Value], chosen: str) -> FormState:
-        sources = {id: source for id, source in self.sources.items() if id in given}
-        if chosen in given:
-            sources[chosen] = _("chosen here")
-        changed = dataclasses.replace(self, given=given, sources=sources)
-        # Custom code may want any directory, so what is looked at depends on more than the directory's name.
+    def _with(self, requested: Mapping[str, Value], chosen: str) -> FormState:
+        sources = {id: source for id, source in self.sources.items() if id in requested}
+        if chosen in requested:
+            sources[chosen] = _("chosen in the form")
+        changed = dataclasses.replace(self, requested=requested, sources=sources)
+        # Custom code accepts any directory, so the inspection depends on the prediction class, too.
         if chosen in ("origin", "predictionClass"):
-            changed = dataclasses.replace(changed, looked=InspectedOrigin.at(changed.deployment))
+            changed = dataclasses.replace(changed, inspected=InspectedOrigin.at(changed.deployment))
         return changed
 
     @cached_property
     def _read(self) -> tuple[Deployment, tuple[FieldProblem, ...]]:
-        return field_conversion.deployment(self.base, self.given, self.regional)
+        return field_conversion.build_deployment(self.base, self.requested, self.regional)
 
     @property
     def deployment(self) -> Deployment:
-        """What Deploy would deploy. A value that cannot be read is left out here, and a problem."""
+        """The deployment of the form, without invalid values, which are problems."""
         return self._read[0]
 
     @property
     def regional(self) -> bool:
-        """Whether the model goes to the endpoint of a region."""
-        return (self.given.get("endpoint") or _endpoint(self.settings.region is not None)) == "regional"
+        """Whether the endpoint is regional."""
+        return (self.requested.get("endpoint") or _endpoint(self.settings.region is not None)) == "regional"
 
     @cached_property
     def target(self) -> Target:
-        """Where it goes. Nothing is contacted."""
+        """The target of the deployment, without contacting it."""
         return choose(dataclasses.replace(self.settings, region=self._region()))
 
     def _region(self) -> Sourced[str] | None:
         if not self.regional:
             return None
-        chosen = str(self.given.get("region") or "")
+        chosen = str(self.requested.get("region") or "")
         kept = self.settings.region
         if kept is not None and chosen in ("", kept.value):
             return kept
-        return Sourced(chosen, _("chosen here")) if chosen else Sourced(field_options.DEFAULT_REGION, _("default"))
+        return (
+            Sourced(chosen, _("chosen in the form")) if chosen else Sourced(field_options.DEFAULT_REGION, _("default"))
+        )
 
     @cached_property
     def plan(self) -> Plan:
-        """The plan of the deployment: it has the values that are derived, and why."""
-        return make_plan(self.deployment, self.target, self.looked.model_dir)
+        """The plan of the deployment, with the derived values and their sources."""
+        return make_plan(self.deployment, self.target, self.inspected.model_dir)
 
     @cached_property
     def values(self) -> Mapping[str, Value]:
-        """What each field shows: what was given, else what is derived, else nothing."""
+        """The value of each field: requested, derived or empty."""
         derived = {id: choice.value for id, choice in self._choices.items() if choice.value != _("none")}
         region = self.target.region or (self.plan.model.regions or ("",))[0]
         shown: dict[str, Value] = {
@@ -132,7 +138,7 @@ class FormState:
             "region": region,
             "scaling": "automatic",
             **derived,
-            **self.given,
+            **self.requested,
         }
         shown["frameworkVersion"] = field_options.library_version(
             shown.get("framework", ""), shown.get("runtimeVersion", "")
@@ -144,54 +150,54 @@ class FormState:
         return {"region" if each.field == "regions" else each.field: each for each in self.plan.choices}
 
     def source(self, id: str) -> str:
-        """Where the value of a field comes from; empty where it has none."""
-        if id in self.given:
+        """The source of the value of a field; empty without a value."""
+        if id in self.requested:
             return self.sources.get(id, "")
         if id == "frameworkVersion":
-            return self.looked.libraries
+            return self.inspected.libraries
         if id == "endpoint":
-            return self.settings.region.told if self.settings.region else _("default: the global endpoint")
+            return self.settings.region.label if self.settings.region else _("default: the global endpoint")
         region = self.target.settings.region
         if id == "region" and region is not None:
-            return region.told
+            return region.label
         return self._choices[id].source if id in self._choices else ""
 
     def offered(self, id: str) -> tuple[str, ...]:
-        """The values to choose from, as the catalog has them; they follow what is chosen in other fields."""
+        """The choices of the catalog for a field, given the values of the other fields."""
         values = self.values if id in ("frameworkVersion", "runtimeVersion", "pythonVersion") else {}
         return field_options.options_for(id, values, self.regional)
 
     def choices(self, id: str) -> tuple[str, ...]:
-        """The same, with the value that the field has: one that the catalog does not know is not lost."""
+        """The choices for a field, including its current value even if the catalog does not have it."""
         offered, value = self.offered(id), str(self.values.get(id, ""))
         return offered if value in offered else (*offered, value)
 
     @cached_property
     def problems(self) -> tuple[FieldProblem, ...]:
-        """All that is wrong or worth knowing, errors first."""
-        found = [*self._read[1], *([self.looked.problem] if self.looked.problem else []), *self._findings()]
+        """All problems and remarks, errors first."""
+        found = [*self._read[1], *([self.inspected.problem] if self.inspected.problem else []), *self._findings()]
         return tuple(sorted(found, key=lambda problem: SEVERITIES.index(problem.severity)))
 
     def applies(self, id: str) -> bool:
-        """Whether a field counts: the numbers of nodes follow the kind of scaling."""
+        """Whether a field applies: the kind of scaling decides about the numbers of nodes."""
         manual = self.values["scaling"] == "manual"
         return {"nodes": manual, "minNodes": not manual, "maxNodes": not manual}.get(id, True)
 
     def problems_of(self, id: str) -> tuple[FieldProblem, ...]:
-        """What is to be shown beside a field; with an empty id what no field shows."""
+        """The problems of a field; with an empty id those without a field."""
         return tuple(problem for problem in self.problems if problem.field == id)
 
     @property
     def can_deploy(self) -> bool:
-        """Whether Deploy may be pressed: nothing that is known would make it fail."""
+        """Whether the form has no error that would prevent the deployment."""
         return all(problem.severity != "error" for problem in self.problems)
 
     @property
     def can_test(self) -> bool:
-        """Whether Test may be pressed: there are instances, and nothing is wrong with what would answer them."""
-        concerned = ("origin", "framework", "packageUris", "predictionClass", "test")
-        wrong = any(each.severity == "error" and each.field in concerned for each in self.problems)
-        return self.deployment.test is not None and not wrong
+        """Whether test instances exist and no error concerns the local prediction."""
+        relevant = ("origin", "framework", "packageUris", "predictionClass", "test")
+        has_errors = any(each.severity == "error" and each.field in relevant for each in self.problems)
+        return self.deployment.test is not None and not has_errors
 
     def _findings(self) -> list[FieldProblem]:
         try:

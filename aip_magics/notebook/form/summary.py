@@ -1,18 +1,18 @@
-"""What is left of a form when it is over: plain HTML with what was asked for, no widget."""
+"""Static summary that replaces the widgets of a closed form."""
 
 from __future__ import annotations
 
 from aip_magics.i18n import gettext as _
-from aip_magics.notebook.form.cell_text import cell
+from aip_magics.notebook.form.cell_text import build_cell
 from aip_magics.notebook.form.fields import Field, fields, get_label
 from aip_magics.notebook.form.state import FormState
 from aip_magics.render.blocks import Block, Code, Details, Panel, Table, line, muted, row, strong
 
 
 def deployed(state: FormState) -> Panel:
-    """The summary of what is deployed: each field with its source, and the cell that does the same.
+    """Build the summary of a deployment: each field with its source, and the equivalent cell.
 
-    The test instances are not in it: they may be somebody's data, and are no part of what is made.
+    The summary omits the test instances: they may be private data and are not part of the deployment.
     """
     rows = [
         row(field.label, _shown(field, value), muted(state.source(field.id)))
@@ -20,14 +20,14 @@ def deployed(state: FormState) -> Panel:
         if field.id != "test" and (value := state.values.get(field.id))
     ]
     table = Table("", (_("Field"), _("Value"), _("Source")), tuple(rows))
-    same = Details(_("The same as a cell"), Code(cell(state, test=False)))
+    same = Details(_("Equivalent cell"), Code(build_cell(state, test=False)))
     blocks: tuple[Block, ...] = (line(strong(_("Deployed from a form"))), table, same)
     return Panel(_("form"), "idle", blocks)
 
 
 def cancelled() -> Panel:
-    """The summary of a form that was closed: nothing that was typed is in it."""
-    return Panel(_("form"), "idle", (line(_("The form was closed: nothing was sent.")),))
+    """Build the summary of a canceled form, without any input of the user."""
+    return Panel(_("form"), "idle", (line(_("The form was closed; nothing was sent.")),))
 
 
 def _shown(field: Field, value: str | bool) -> str:

@@ -1,4 +1,4 @@
-"""The form as widgets: it shows a FormState and tells what the user does; it decides nothing."""
+"""The widgets of the form: they show a FormState and report the actions of the user, without any logic."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aip_magics.render import html
 
 
 class Actions(Protocol):
-    """What the user can do with a form."""
+    """The actions of the user in a form."""
 
     def set(self, id: str, value: Value) -> None: ...
     def test(self) -> object: ...
@@ -25,7 +25,7 @@ class Actions(Protocol):
 
 
 class View:
-    """The widgets of a form, by the id of their field: `controls`, and `notes` beside them."""
+    """The widgets of a form: `controls` and `notes` by the id of their field."""
 
     def __init__(self, state: FormState, actions: Actions) -> None:
         self._state = state
@@ -34,11 +34,11 @@ class View:
         self._showing = False
         self._kit = WidgetFactory()
         self._fields = fields()
-        # With their values from the beginning: each that is set afterwards is one more message to the page.
+        # Created with their values: each later change would be one more message to the page.
         self.controls = {field.id: self._kit.control(field, **self._traits(field)) for field in self._fields}
         self.notes = {field.id: self._kit.note(self._note(field.id)) for field in self._fields}
         self.browse = self._kit.button(_("Browse"), lambda: self.browser.open(self._state.deployment.origin))
-        self.browser = Browser(self._kit, lambda: self._state.target, lambda place: actions.set("origin", place))
+        self.browser = Browser(self._kit, lambda: self._state.target, lambda uri: actions.set("origin", uri))
         self.kind = self._kit.dropdown(_("Show as"), preview.kinds())
         self.preview = self._kit.html()
         self.general = self._kit.html()
@@ -53,10 +53,10 @@ class View:
         self.kind.observe(lambda _unused: self._show_preview(), names="value")
 
     def show(self, state: FormState) -> None:
-        """Show this state: values, choices, sources, problems, the preview, and whether it can be deployed."""
+        """Show a state: values, choices, sources, problems, the preview, and the enabled buttons."""
         with self._lock:
             self._state = state
-            self._showing = True  # what changes now is not what the user does
+            self._showing = True  # these changes are not actions of the user
             try:
                 for field in self._fields:
                     self._show_field(field)
@@ -67,14 +67,14 @@ class View:
             finally:
                 self._showing = False
 
-    def testing(self) -> None:
-        """Show that the test goes on."""
+    def show_test_running(self) -> None:
+        """Show that the test is running."""
         self.test_button.disabled = True
-        self.result.value = markup.busy(_("predicting here …"))
+        self.result.value = markup.busy(_("predicting locally …"))
 
-    def tested(self, *found: Any) -> None:
-        """Show what the test answered: predictions and findings, or an error."""
-        self.result.value = "".join(map(html.of, found))
+    def show_test_results(self, *results: Any) -> None:
+        """Show the results of the test: predictions and findings, or an error."""
+        self.result.value = "".join(map(html.of, results))
         self.test_button.disabled = not self._state.can_test
 
     def close(self) -> None:
@@ -105,7 +105,7 @@ class View:
         self.notes[field.id].value = self._note(field.id)
 
     def _traits(self, field: Field) -> dict[str, Any]:
-        """What the state says of the control of a field; choices come before the value, which is one of them."""
+        """The traits of the control of a field; the choices precede the value, which is one of them."""
         state, id = self._state, field.id
         offered = tuple((get_label(id, each), each) for each in state.choices(id)) if field.kind == "choice" else None
         return {

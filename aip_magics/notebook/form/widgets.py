@@ -1,6 +1,6 @@
-"""The widgets of a form: ipywidgets' own, that never tell what was typed into them, and that go away when it is over.
+"""The widgets of a form: those of ipywidgets without their values in any representation, closed with the form.
 
-ipywidgets writes the values of all controls into a box's `text/plain`, and so into the saved notebook.
+ipywidgets writes the values of all controls into the `text/plain` of a box, and so into the saved notebook.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class RedactedWidget:
-    """A widget whose representations say nothing of what is in it."""
+    """A widget whose representations do not contain its value."""
 
     def __repr__(self) -> str:
         return f"<aip_form: {type(self).__name__}>"
@@ -29,68 +29,72 @@ class RedactedWidget:
 
 
 class WidgetFactory:
-    """Makes the widgets of one form. They share layouts and styles: each one more is one more message."""
+    """Creates the widgets of one form with shared layouts and styles, because each object is one more message."""
 
     def __init__(self) -> None:
         self._shared: dict[tuple[Any, ...], Any] = {}
-        self._made: list[Any] = []
+        self._widgets: list[Any] = []
 
     def control(self, field: Field, **traits: Any) -> Any:
-        """The control of a field, named by its label; `traits` are what it shows."""
+        """Create the control of a field, named by its label; `traits` are its values."""
         traits["description"] = field.label
         if field.kind == "check":
-            return self._labelled(_Checkbox, widget_bool.CheckboxStyle, indent=True, **traits)
+            return self._labeled(_Checkbox, widget_bool.CheckboxStyle, indent=True, **traits)
         if field.kind == "choice":
-            return self._labelled(_Dropdown, **traits)
+            return self._labeled(_Dropdown, **traits)
         kind = _Textarea if field.kind == "area" else _Text
-        # Not on every key: a Korean syllable arrives in pieces while it is composed.
+        # Not on every key: a Korean syllable arrives in pieces during its composition.
         traits |= {"continuous_update": False, "placeholder": field.help}
-        return self._labelled(kind, widget_string.TextStyle, **traits)
+        return self._labeled(kind, widget_string.TextStyle, **traits)
 
     def dropdown(self, label: str, options: Sequence[tuple[str, str]]) -> Any:
-        return self._labelled(_Dropdown, description=label, options=list(options))
+        """Create a dropdown list of options (label, value)."""
+        return self._labeled(_Dropdown, description=label, options=list(options))
 
     def list(self, label: str) -> Any:
-        """A list of entries to choose one of."""
-        return self._labelled(_Select, description=label, rows=10)
+        """Create a list box."""
+        return self._labeled(_Select, description=label, rows=10)
 
-    def button(self, label: str, on_click: Callable[[], object], look: str = "") -> Any:
+    def button(self, label: str, on_click: Callable[[], object], style_name: str = "") -> Any:
+        """Create a button."""
         style = self._share(widget_button.ButtonStyle)
-        made = self._make(_Button, description=label, button_style=look, style=style, layout=self._plain())
-        made.on_click(lambda _unused: on_click())
-        return made
+        button = self._make(_Button, description=label, button_style=style_name, style=style, layout=self._plain())
+        button.on_click(lambda _unused: on_click())
+        return button
 
     def html(self, value: str = "") -> Any:
-        """A place for HTML, in a column."""
+        """Create an area for HTML in a column."""
         return self._make(_HTML, value=value, layout=self._plain(), style=self._share(widget_string.HTMLStyle))
 
     def note(self, value: str = "") -> Any:
-        """A place for HTML beside a control: it takes the width that is left."""
+        """Create an area for HTML next to a control, as wide as the remaining space."""
         layout = self._share(ipywidgets.Layout, flex="1 1 20em", overflow="hidden")
         return self._make(_HTML, value=value, layout=layout, style=self._share(widget_string.HTMLStyle))
 
     def row(self, *children: Any) -> Any:
+        """Create a row of widgets."""
         layout = self._share(ipywidgets.Layout, flex_flow="row wrap", align_items="center")
         return self._make(_Box, children=children, layout=layout)
 
     def column(self, *children: Any) -> Any:
+        """Create a column of widgets."""
         return self._make(_VBox, children=children, layout=self._plain())
 
     def close(self) -> None:
-        """Empty all of them, then close them: whoever saves the state of widgets finds nothing of what was typed."""
-        for widget in self._made:
+        """Empty and close all widgets, so that a saved widget state contains no input of the user."""
+        for widget in self._widgets:
             widget.unobserve_all()
-        for widget in self._made:
+        for widget in self._widgets:
             if isinstance(widget, ipywidgets.widgets.widget_selection._Selection):
                 widget.options = ()
             elif isinstance(widget, ipywidgets.Checkbox):
                 widget.value = False
             elif hasattr(widget, "value"):
                 widget.value = ""
-        for widget in [*self._made, *self._shared.values()]:
+        for widget in [*self._widgets, *self._shared.values()]:
             widget.close()
 
-    def _labelled(self, kind: Any, style: Any = widget_description.DescriptionStyle, **options: Any) -> Any:
+    def _labeled(self, kind: Any, style: Any = widget_description.DescriptionStyle, **options: Any) -> Any:
         layout = self._share(ipywidgets.Layout, width="30em", flex="0 0 auto")
         return self._make(kind, layout=layout, style=self._share(style, description_width="11em"), **options)
 
@@ -98,22 +102,22 @@ class WidgetFactory:
         return self._share(ipywidgets.Layout, overflow="hidden")
 
     def _share(self, kind: Any, **traits: str) -> Any:
-        """The layout or style with these traits, made when it is first asked for."""
+        """Return the layout or style with these traits, created on first use."""
         key = (kind, *traits.items())
         if key not in self._shared:
             self._shared[key] = kind(**traits)
         return self._shared[key]
 
     def _make(self, kind: Any, **options: Any) -> Any:
-        made = kind(**options)
-        self._made.append(made)
-        return made
+        widget = kind(**options)
+        self._widgets.append(widget)
+        return widget
 
 
 def mime_bundle(widget: Any) -> dict[str, Any]:
-    """What is displayed for a widget, with a text beside it that tells nothing of its content."""
+    """The MIME bundle of a widget, with a plain text without its content."""
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    return {VIEW: view, "text/plain": _("This form is open in a running notebook only.")}
+    return {VIEW: view, "text/plain": _("This form works only in a running notebook.")}
 
 
 def _redacted(kind: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Values as panels: one file per kind of thing, one function that builds its Panel."""
+"""Panels of values: one module per kind of value, with a function that builds the Panel."""
 
 from __future__ import annotations
 
@@ -6,30 +6,36 @@ from typing import Any
 
 from aip_magics.i18n import gettext as _
 from aip_magics.render import json as as_json
-from aip_magics.render import shapes
 from aip_magics.render.blocks import Code, Panel, line
+from aip_magics.render.panel_kind import get_panel_kind
 from aip_magics.render.panels.comparison import comparison
 from aip_magics.render.panels.describe import describe, fields, served
 from aip_magics.render.panels.error import error
 from aip_magics.render.panels.findings import findings, report
 from aip_magics.render.panels.history import configuration, history
 from aip_magics.render.panels.listing import listing
-from aip_magics.render.panels.package import of_main, package
+from aip_magics.render.panels.package import package, pickled_from_main
 from aip_magics.render.panels.plan import plan
 from aip_magics.render.panels.predictions import predictions
 from aip_magics.render.panels.progress import progress
 from aip_magics.render.panels.upload import objects, pull_plan, upload_plan
 
 
-def panel(value: Any, *, now: float | None = None, most: int | None = None) -> Panel:
-    """The panel of a value. `now`: seconds since the epoch, for ages; `most`: the most rows looked at."""
-    match shapes.kind(value):
+def panel(value: Any, *, now: float | None = None, max_rows: int | None = None) -> Panel:
+    """Build the panel of a value.
+
+    Args:
+        value: Any value; see `html.of`.
+        now: Seconds since the epoch; lists then show ages instead of creation times.
+        max_rows: The maximum number of rows that are converted.
+    """
+    match get_panel_kind(value):
         case "version" | "model" | "operation":
             return describe(value)
         case "versions" | "models" | "operations":
-            return listing(value, now=now, most=most)
+            return listing(value, now=now, max_rows=max_rows)
         case "predictions":
-            return predictions(value, most=most)
+            return predictions(value, max_rows=max_rows)
         case "error":
             return error(value)
         case "run":
@@ -43,11 +49,11 @@ def panel(value: Any, *, now: float | None = None, most: int | None = None) -> P
         case "plan":
             return plan(value)
         case "upload":
-            return upload_plan(value, most=most)
+            return upload_plan(value, max_rows=max_rows)
         case "pull":
-            return pull_plan(value, most=most)
+            return pull_plan(value, max_rows=max_rows)
         case "objects":
-            return objects(value, most=most)
+            return objects(value, max_rows=max_rows)
         case "object":
             return objects([value])
         case "served":
@@ -55,13 +61,13 @@ def panel(value: Any, *, now: float | None = None, most: int | None = None) -> P
         case "comparison":
             return comparison(value)
         case "history":
-            return history(value, most=most)
+            return history(value, max_rows=max_rows)
         case "configuration":
             return configuration(value)
         case "package":
             return package(value)
         case "of main":
-            return of_main(value)
+            return pickled_from_main(value)
         case "statistics":
             return fields(value, _("statistics"))
         case "fields":

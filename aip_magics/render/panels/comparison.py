@@ -1,41 +1,50 @@
-"""Two versions side by side: what differs first, what is the same counted."""
+"""The panel of two versions side by side: different fields first, then the names of identical fields."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from aip_magics.i18n import gettext as _
+from aip_magics.i18n import ngettext
 from aip_magics.render.blocks import Mark, Panel, Row, Table, Tone, line, muted, row, strong
 from aip_magics.render.panels.describe import flat, version_state
-from aip_magics.render.shapes import Comparison
 from aip_magics.spec import Version
 
-# They differ between any two versions and say nothing of how these answer.
-_OF_COURSE = frozenset({"name", "etag", "createTime", "lastUseTime", "isDefault"})
+
+class Comparison(Protocol):
+    """The part of `commands.resources.Comparison` that is shown; `render` must not import `commands`."""
+
+    @property
+    def left(self) -> Version: ...
+    @property
+    def right(self) -> Version: ...
+    @property
+    def left_runtime(self) -> Mapping[str, Any]: ...
+    @property
+    def right_runtime(self) -> Mapping[str, Any]: ...
+
+
+# Fields that differ between any two versions and do not influence predictions.
+_IGNORED_FIELDS = frozenset({"name", "etag", "createTime", "lastUseTime", "isDefault"})
 
 
 def comparison(value: Comparison) -> Panel:
-    """The panel of two versions: a row per field that differs, then those that are the same."""
+    """Build the panel of two versions: a row per different field, then the identical fields."""
     left, right = _fields(value.left, value.left_runtime), _fields(value.right, value.right_runtime)
-    names = sorted({*left, *right} - _OF_COURSE)
+    names = sorted({*left, *right} - _IGNORED_FIELDS)
     different = [name for name in names if left.get(name) != right.get(name)]
-    same = [name for name in names if name not in different]
+    identical = [name for name in names if name not in different]
     rows = tuple(_row(name, left, right) for name in different)
     tone: Tone = "warn" if different else "good"
     head = line(
         strong(value.left.id), version_state(value.left), "↔", strong(value.right.id), version_state(value.right)
     )
-    count = (
-        _("1 field differs")
-        if len(different) == 1
-        else _("{count} fields differ", count=len(different))
-        if different
-        else _("no field differs")
-    )
+    differing = ngettext("{number} field differs", "{number} fields differ", len(different))
+    count = differing if different else _("no fields differ")
     table = (Table("", (_("Field"), value.left.id, value.right.id), rows),) if rows else ()
-    alike = (line(muted(_("the same in both: {names}", names=", ".join(same)))),) if same else ()
-    return Panel(_("comparison"), tone, (head, line(Mark(tone, count)), *table, *alike))
+    identical_line = (line(muted(_("identical in both: {names}", names=", ".join(identical)))),) if identical else ()
+    return Panel(_("comparison"), tone, (head, line(Mark(tone, count)), *table, *identical_line))
 
 
 def _row(name: str, left: Mapping[str, str], right: Mapping[str, str]) -> Row:
@@ -43,7 +52,7 @@ def _row(name: str, left: Mapping[str, str], right: Mapping[str, str]) -> Row:
 
 
 def _fields(version: Version, runtime: Mapping[str, Any]) -> dict[str, str]:
-    from aip_magics.render import yaml  # PyYAML is loaded by whoever describes something
+    from aip_magics.render import yaml  # PyYAML is loaded on first use
 
     libraries = runtime.get("libraries") or {}
     return dict(flat({**yaml.tree(version), **({_("served by"): libraries} if libraries else {})}))

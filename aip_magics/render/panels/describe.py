@@ -1,17 +1,30 @@
-"""A Version, Model or Operation: its set fields as a table, and the YAML that gcloud would print."""
+"""The panel of a Version, Model or Operation: a table of the set fields, and the YAML that gcloud would print."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from aip_magics.i18n import gettext as _
 from aip_magics.render import formatting
 from aip_magics.render import json as as_json
 from aip_magics.render.blocks import Code, Details, Line, Mark, Panel, Table, Tone, line, muted, row, strong
-from aip_magics.render.shapes import Served
 from aip_magics.spec import Model, Operation, Version
+
+
+class Served(Protocol):
+    """The part of `commands.resources.Served` that is shown; `render` must not import `commands`.
+
+    `runtime` has `python` (the interpreter's path), `libraries` (name → version, also `python`) and `protection` (what
+    the worker cannot reach, see `prediction.worker_responses.Loaded`).
+    """
+
+    @property
+    def version(self) -> Version: ...
+    @property
+    def runtime(self) -> Mapping[str, Any]: ...
+
 
 STATES: dict[str, Tone] = {
     "READY": "good", "FAILED": "bad", "CREATING": "busy", "UPDATING": "busy", "DELETING": "busy",
@@ -19,8 +32,8 @@ STATES: dict[str, Tone] = {
 
 
 def describe(resource: Version | Model | Operation) -> Panel:
-    """The panel of one resource."""
-    from aip_magics.render import yaml  # PyYAML is loaded by whoever describes something
+    """Build the panel of a resource."""
+    from aip_magics.render import yaml  # PyYAML is loaded on first use
 
     tree = yaml.tree(resource)
     rows = tuple(row(name, value) for name, value in sorted(flat(tree)))
@@ -31,22 +44,21 @@ def describe(resource: Version | Model | Operation) -> Panel:
 
 
 def fields(value: Any, label: str) -> Panel:
-    """The panel of anything else that has named fields: those that are set."""
+    """Build the panel of any other value with fields: a table of the set fields."""
     rows = tuple(row(name, text) for name, text in flat(as_json.to_json(value)) if text not in ("null", ""))
     return Panel(label, "idle", (Table("", (_("Field"), _("Value")), rows),))
 
 
 def served(value: Served) -> Panel:
-    """The panel of a version; of the Python and the libraries that serve it, and its protection, where the target
-    tells."""
+    """Build the panel of a version with its Python, libraries and protection, if known."""
     panel = describe(value.version)
-    told = [text for text in (served_by(value.runtime), protection(value.runtime)) if text]
+    remarks = [text for text in (served_by(value.runtime), protection(value.runtime)) if text]
     head, *rest = panel.blocks
-    return dataclasses.replace(panel, blocks=(head, *(line(muted(text)) for text in told), *rest))
+    return dataclasses.replace(panel, blocks=(head, *(line(muted(text)) for text in remarks), *rest))
 
 
 def served_by(runtime: Mapping[str, Any]) -> str:
-    """`served by Python 3.12.3 with scikit-learn 1.9.1 (/usr/bin/python3)`; empty where nothing is known."""
+    """Describe the runtime: `served by Python 3.12.3 with scikit-learn 1.9.1 (/usr/bin/python3)`; empty if unknown."""
     if not runtime:
         return ""
     imported = dict(runtime.get("libraries") or {})
@@ -59,38 +71,40 @@ def served_by(runtime: Mapping[str, Any]) -> str:
 
 
 def protection(runtime: Mapping[str, Any]) -> str:
-    """`protection: files, network, processes (Landlock ABI 7, seccomp)`: what the model's code cannot reach, and what
-    sees to it; empty where the target does not tell."""
-    held = runtime.get("protection") or {}
-    if not held:
+    """Describe what the code of the model cannot access: `protection: files, network (Landlock ABI 7, seccomp)`.
+
+    Empty if unknown.
+    """
+    protected = runtime.get("protection") or {}
+    if not protected:
         return ""
     reasons = {
-        "not Linux": _("only Linux confines a worker"),
-        "no Landlock": _("this system has no Landlock"),
-        "no seccomp": _("this machine has no filter of system calls"),
-        "threads": _("other threads were running already"),
+        "not Linux": _("worker processes can be confined only on Linux"),
+        "no Landlock": _("Landlock is not available on this system"),
+        "no seccomp": _("seccomp filters are not available on this machine"),
+        "threads": _("other threads were already running"),
     }
     parts = {"files": _("files"), "network": _("network"), "processes": _("processes")}
-    names, why = ", ".join(name for part, name in parts.items() if held.get(part)), held.get("why")
-    reason = reasons.get(why, _("this system refuses it")) if why else ""
+    names, why = ", ".join(name for part, name in parts.items() if protected.get(part)), protected.get("why")
+    reason = reasons.get(why, _("the system refused to apply the protection")) if why else ""
     if not names:
-        return _("protection: none: {reason}", reason=reason)
+        return _("protection: none; {reason}", reason=reason)
     if reason:
-        return _("protection: {names} ({by}), no more: {reason}", names=names, by=held.get("by"), reason=reason)
-    if held.get("open"):
-        return _("protection: {names} ({by}); code of your own keeps the network", names=names, by=held.get("by"))
-    return _("protection: {names} ({by})", names=names, by=held.get("by"))
+        return _("protection: {names} ({by}) only; {reason}", names=names, by=protected.get("by"), reason=reason)
+    if protected.get("open"):
+        return _("protection: {names} ({by}); custom code keeps network access", names=names, by=protected.get("by"))
+    return _("protection: {names} ({by})", names=names, by=protected.get("by"))
 
 
 def operation_state(operation: Operation) -> Mark:
-    """How the operation stands: running, done or failed."""
+    """The state of an operation: running, done or failed."""
     if operation.error is not None:
         return Mark("bad", formatting.status("failed"))
     return Mark("good", formatting.status("done")) if operation.done else Mark("busy", formatting.status("running"))
 
 
 def version_state(version: Version) -> Mark:
-    """The version's state with its colour; UNKNOWN when the service did not say."""
+    """The state of a version with its color; UNKNOWN without a state."""
     state = version.state or "UNKNOWN"
     return Mark(STATES.get(state, "idle"), state)
 
@@ -114,7 +128,7 @@ def _tone(resource: Version | Model | Operation) -> Tone:
 
 
 def flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Dotted name and text of every value in the tree: `autoScaling.minNodes`, `1`."""
+    """Yield dotted name and text of every value in the tree: `autoScaling.minNodes`, `1`."""
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
             yield from flat(item, f"{name}.{key}" if name else key)

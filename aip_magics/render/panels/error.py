@@ -1,4 +1,4 @@
-"""An error: what, where and how to mend it; and what it carries (findings, the log of the model)."""
+"""The panel of an error: what, where and how to fix it; and its attachments (findings, the log of the model)."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ MAX_LOG_LINES = 40
 
 
 def error(value: AipError) -> Panel:
-    """The panel of an error."""
+    """Build the panel of an error."""
     return Panel(_("error"), "bad", error_blocks(value))
 
 
 def error_blocks(value: AipError) -> tuple[Block, ...]:
-    """What the error says, as lines."""
-    first, *more = value.told.splitlines() or [""]
-    if isinstance(value, ChecksFailed) and value.findings:  # they say it all, each with its place and fix
+    """Build the blocks of an error."""
+    first, *more = value.full_message.splitlines() or [""]
+    if isinstance(value, ChecksFailed) and value.findings:  # each finding has its own place and fix
         return (line(Mark("bad", "ChecksFailed:"), strong(first)), *finding_blocks(value.findings))
     blocks: list[Block] = [line(Mark("bad", f"{type(value).__name__}:"), strong(first))]
     blocks += [Code("\n".join(more))] if more else []
     blocks += [line(_("where:"), value.where)] if value.where else []
     blocks += [line(_("fix:"), value.fix)] if value.fix else []
-    return (*blocks, *_carried(value))
+    return (*blocks, *_attachments(value))
 
 
-def _carried(value: AipError) -> tuple[Block, ...]:
+def _attachments(value: AipError) -> tuple[Block, ...]:
     if isinstance(value, OperationFailed):
         name = getattr(value.operation, "name", None)
         return (line(_("operation:"), name),) if name else ()
@@ -40,5 +40,5 @@ def _carried(value: AipError) -> tuple[Block, ...]:
 
 def _log_title(lines: int) -> str:
     if lines <= MAX_LOG_LINES:
-        return _("What the model printed")
-    return _("What the model printed, last {shown} of {lines} lines", shown=MAX_LOG_LINES, lines=lines)
+        return _("Output of the model")
+    return _("Output of the model, last {shown} of {lines} lines", shown=MAX_LOG_LINES, lines=lines)

@@ -1,4 +1,4 @@
-"""Lists of models, versions and operations."""
+"""Panels of lists of models, versions and operations."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from aip_magics.spec import Model, Operation, Version
 Resources = Sequence[Version] | Sequence[Model] | Sequence[Operation]
 
 
-def listing(values: Resources, *, now: float | None = None, most: int | None = None) -> Panel:
-    """The panel of a list; with `now` (seconds since the epoch) it tells ages instead of times."""
+def listing(values: Resources, *, now: float | None = None, max_rows: int | None = None) -> Panel:
+    """Build the panel of a list; with `now` (seconds since the epoch) ages replace creation times."""
     kind = type(values[0])
     label, heads, cells = _COLUMNS[kind]
-    rows = tuple(_row(cells(value, now)) for value in values[:most])
+    rows = tuple(_row(cells(value, now)) for value in values[:max_rows])
     table = Table("", (*heads(), _("Created") if now is None else _("Age")), rows, total=len(values))
     return Panel(label(), "idle", (table,))
 
@@ -86,7 +86,7 @@ def _operation_heads() -> tuple[str, ...]:
     return (_("Name"), _("Type"), _("State"), _("Model"), _("Version"), _("Error"))
 
 
-# By kind: the label of the panel, the heads of its columns, the cells of a row.
+# By type: the label of the panel, the heads of its columns, the cells of a row.
 _Columns = tuple[Callable[[], str], Callable[[], tuple[str, ...]], Callable[[Any, float | None], tuple[Inline, ...]]]
 _COLUMNS: dict[type[Any], _Columns] = {
     Version: (lambda: _("versions"), _version_heads, _version),

@@ -1,19 +1,21 @@
-"""A plan, for `--dry-run`: what was settled and why, the steps, and each request as it would be sent."""
+"""The panel of a plan, for `--dry-run`: the choices with their sources, the steps, and all requests."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aip_magics.i18n import gettext as _
 from aip_magics.render import json as as_json
 from aip_magics.render.blocks import Block, Code, Panel, Table, code, line, muted, row, strong
-from aip_magics.render.shapes import Plan, PlannedRequest
+
+if TYPE_CHECKING:
+    from aip_magics.deploy.plan import Plan, PlannedRequest
 
 
 def plan(value: Plan) -> Panel:
-    """The panel of a plan."""
-    blocks: list[Block] = [line(strong(_("Dry run:")), _("nothing was sent, nothing was changed."))]
+    """Build the panel of a plan."""
+    blocks: list[Block] = [line(strong(_("Dry run:")), _("nothing was sent or changed."))]
     if value.choices:
         choices = tuple(row(each.field, _value(each.value), muted(each.source)) for each in value.choices)
         blocks.append(Table("", (_("Field"), _("Value"), _("Source")), choices))

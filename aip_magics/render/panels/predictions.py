@@ -1,4 +1,4 @@
-"""Predictions, each beside its instance when the instances are known."""
+"""The panel of predictions, each next to its instance if the instances are known."""
 
 from __future__ import annotations
 
@@ -8,30 +8,29 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aip_magics.i18n import gettext as _
-from aip_magics.render import formatting
+from aip_magics.i18n import ngettext
 from aip_magics.render import json as as_json
 from aip_magics.render.blocks import Panel, Row, Table, row
 from aip_magics.render.panels.chart import probabilities
 
 
-def predictions(reply: Mapping[str, Any], *, most: int | None = None) -> Panel:
-    """The panel of a reply `{"predictions": [...]}`; `instances` beside them are shown when there are as many.
+def predictions(reply: Mapping[str, Any], *, max_rows: int | None = None) -> Panel:
+    """Build the panel of a response `{"predictions": [...]}`, with its `instances` if there are equally many.
 
-    Predictions that are all objects get a column per key.
+    If all predictions are objects, each key has a column.
     """
     values: Sequence[Any] = reply["predictions"]
-    chart = probabilities(values, most=most)
+    chart = probabilities(values, max_rows=max_rows)
     instances = reply.get("instances")
     known = isinstance(instances, (list, tuple)) and len(instances) == len(values)
-    shown = values[:most]
+    shown = values[:max_rows]
     keys = _keys(shown)
     heads = ("#", *((_("instance"),) if known else ()), *(keys if keys else (_("prediction"),)))
     rows = tuple(
         _row(index, [instances[index]] if known and instances else [], value, keys) for index, value in enumerate(shown)
     )
-    table = Table(
-        formatting.counted(len(values), _("1 prediction"), _("{count} predictions")), heads, rows, total=len(values)
-    )
+    caption = ngettext("{number} prediction", "{number} predictions", len(values))
+    table = Table(caption, heads, rows, total=len(values))
     return Panel(_("predictions"), "good" if values else "idle", (table,) if chart is None else (table, chart))
 
 

@@ -1,4 +1,4 @@
-"""A run: a row per step with its state, time and what it is doing."""
+"""The panel of a run: a row per step with its state, time and progress."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TONES: dict[str, Tone] = {"running": "busy", "done": "good", "skipped": "idle", 
 
 
 def progress(state: RunState) -> Panel:
-    """The panel of a run: its head, the steps, and how it ended."""
+    """Build the panel of a run: the head, the steps, and the outcome."""
     tone = TONES[state.status]
     head = line(
         *([strong(state.title)] if state.title else []),
@@ -53,22 +53,22 @@ def _what(step: StepRow) -> Line:
     current = step.progress
     if current is None:
         return line(step.summary)
-    told = formatting.amount(current.done, current.total, current.unit)
-    if current.total <= 0:  # unknown: no bar that only pretends
-        return line(told, muted(current.note) if current.note else "")
-    return line(ProgressBar(current.done, current.total, step.title, told), muted(current.note) if current.note else "")
+    amount = formatting.amount(current.done, current.total, current.unit)
+    if current.total <= 0:  # without a known total a bar would be wrong
+        return line(amount, muted(current.note) if current.note else "")
+    return line(
+        ProgressBar(current.done, current.total, step.title, amount), muted(current.note) if current.note else ""
+    )
 
 
 def _notes(step: StepRow) -> tuple[Line, ...]:
-    # Warnings last: where there is little room the last lines are kept.
+    # Warnings last: with little space the last lines are kept.
     notes = sorted(step.notes, key=lambda note: note.level == "warning")
     lines = [
         line(Mark("warn", _("warning:")), note.text) if note.level == "warning" else line(note.text) for note in notes
     ]
-    dropped = (
-        [line(muted(f"… {formatting.skipped_files(step.dropped_notes, 'earlier note')}"))] if step.dropped_notes else []
-    )
-    return (*dropped, *lines)
+    dropped = [line(muted(f"… {formatting.describe_omitted(step.dropped_notes, 'earlier note')}"))]
+    return (*(dropped if step.dropped_notes else []), *lines)
 
 
 def _ending(state: RunState) -> tuple[Block, ...]:
@@ -77,7 +77,7 @@ def _ending(state: RunState) -> tuple[Block, ...]:
     if state.status != "detached":
         return ()
     return (
-        line(_("No longer waiting. The operation goes on by itself, even when this notebook is closed:")),
+        line(_("No longer waiting. The operation continues in the background, even when this notebook is closed:")),
         line(code(state.operation)),
-        *([line(_("To wait for it again:"), code(state.reattach))] if state.reattach else []),
+        *([line(_("To wait for the operation again:"), code(state.reattach))] if state.reattach else []),
     )

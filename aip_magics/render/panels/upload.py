@@ -1,89 +1,103 @@
-"""Uploads and downloads: what one will do, file by file, and the objects that an upload left in Cloud Storage."""
+"""Panels of upload and download plans, file by file, and of objects in Cloud Storage."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from aip_magics.i18n import gettext as _
+from aip_magics.i18n import ngettext
 from aip_magics.render import formatting
 from aip_magics.render.blocks import Block, Inline, Mark, Panel, Table, Tone, code, line, muted, row, strong
-from aip_magics.render.shapes import PullPlan, StoredObject, UploadPlan
+
+if TYPE_CHECKING:
+    from aip_magics.storage.objects import Remote
+    from aip_magics.storage.plan import UploadPlan
+    from aip_magics.storage.pull import Fetched
+    from aip_magics.storage.pull_plan import PullPlan
+    from aip_magics.storage.upload import Stored
 
 _TONES: dict[str, Tone] = {"upload": "busy", "fetch": "busy", "copy": "busy", "remove": "bad", "keep": "idle"}
 
 
-def upload_plan(value: UploadPlan, *, most: int | None = None) -> Panel:
-    """The panel of an upload's plan: how much of what, then a row per file, those that are sent first."""
+def upload_plan(value: UploadPlan, *, max_rows: int | None = None) -> Panel:
+    """Build the panel of an upload plan: a summary, then a row per file, uploads first."""
     blocks: list[Block] = [line(strong(_("Upload to")), code(str(value.destination))), line(summary(value))]
     if left := len(value.extra) - sum(kind == "remove" for kind, _name, _size in value.rows):
-        blocks.append(line(muted(_left_there(left))))
-    return Panel(_("upload plan"), "idle", (*blocks, *_files(value.rows, most)))
+        blocks.append(line(muted(_kept_objects(left))))
+    return Panel(_("upload plan"), "idle", (*blocks, *_files(value.rows, max_rows)))
 
 
-def pull_plan(value: PullPlan, *, most: int | None = None) -> Panel:
-    """The panel of a download's plan, as that of an upload."""
+def pull_plan(value: PullPlan, *, max_rows: int | None = None) -> Panel:
+    """Build the panel of a download plan: a summary, then a row per file."""
     head = line(_("From"), code(str(value.source)), _("to"), code(str(value.directory)))
-    return Panel(_("download plan"), "idle", (head, line(summary(value)), *_files(value.rows, most)))
+    return Panel(_("download plan"), "idle", (head, line(summary(value)), *_files(value.rows, max_rows)))
 
 
 def summary(value: UploadPlan | PullPlan) -> str:
-    """`3 to send (12.0 MB), 2 unchanged`: a plan in one line."""
-    return ", ".join(_counts(value.rows)) or _("nothing to upload")
+    """Summarize a plan in one line: `3 files to upload (12.0 MB), 2 unchanged`."""
+    return ", ".join(_counts(value.rows)) or _("nothing to transfer")
 
 
-def _files(rows: Sequence[tuple[str, str, int]], most: int | None) -> tuple[Block, ...]:
-    heads = (_("Name"), _("Size"), _("What happens"))
-    drawn = tuple(row(name, _size(size), _mark(kind)) for kind, name, size in rows[:most])
+def _files(rows: Sequence[tuple[str, str, int]], max_rows: int | None) -> tuple[Block, ...]:
+    heads = (_("Name"), _("Size"), _("Action"))
+    drawn = tuple(row(name, _size(size), _mark(kind)) for kind, name, size in rows[:max_rows])
     return (Table("", heads, drawn, total=len(rows)),) if rows else ()
 
 
-def objects(values: Sequence[StoredObject], *, most: int | None = None) -> Panel:
-    """The panel of objects that lie in Cloud Storage."""
+def objects(values: Sequence[Fetched | Remote | Stored], *, max_rows: int | None = None) -> Panel:
+    """Build the panel of objects in Cloud Storage."""
     heads = (_("Name"), _("Size"), _("Generation"), "CRC32C")
-    rows = tuple(row(each.name, _size(each.size), str(each.generation), each.crc32c) for each in values[:most])
+    rows = tuple(row(each.name, _size(each.size), str(each.generation), each.crc32c) for each in values[:max_rows])
     total = sum(each.size for each in values)
-    count = _("1 object") if len(values) == 1 else _("{count} objects", count=f"{len(values):,}")
+    count = ngettext("{number} object", "{number} objects", len(values))
     return Panel(_("objects"), "good", (line(f"{count}, {_size(total)}"), Table("", heads, rows, total=len(values))))
 
 
 def _counts(rows: Sequence[tuple[str, str, int]]) -> list[str]:
-    """`3 to send (12.0 MB)`, `2 unchanged` … for what there is."""
+    """Describe each kind of row in the plan: `3 files to upload (12.0 MB)`, `2 unchanged` …"""
     found = []
     for kind in _TONES:
         sizes = [size for each, _unused, size in rows if each == kind]
         if sizes:
-            found.append(_counted(kind, f"{len(sizes):,}", _size(sum(sizes))))
+            found.append(_counted(kind, len(sizes), _size(sum(sizes))))
     return found
 
 
-def _counted(kind: str, count: str, size: str) -> str:
+def _counted(kind: str, count: int, size: str) -> str:
     if kind == "upload":
-        return _("{count} to send ({size})", count=count, size=size)
+        return ngettext("{number} file to upload ({size})", "{number} files to upload ({size})", count, size=size)
     if kind == "fetch":
-        return _("{count} to fetch ({size})", count=count, size=size)
+        return ngettext("{number} file to download ({size})", "{number} files to download ({size})", count, size=size)
     if kind == "copy":
-        return _("{count} copied in Cloud Storage ({size}, not sent)", count=count, size=size)
+        return ngettext(
+            "{number} object to copy in Cloud Storage ({size}, not uploaded)",
+            "{number} objects to copy in Cloud Storage ({size}, not uploaded)",
+            count,
+            size=size,
+        )
     if kind == "remove":
-        return _("{count} removed there", count=count)
-    return _("{count} unchanged", count=count)
+        return ngettext("{number} object to delete", "{number} objects to delete", count)
+    return _("{count} unchanged", count=f"{count:,}")
 
 
 def _mark(kind: str) -> Inline:
-    said: dict[str, Any] = {
-        "upload": _("send"),
-        "fetch": _("fetch"),
-        "copy": _("copy there"),
-        "remove": _("remove there"),
+    actions: dict[str, str] = {
+        "upload": _("upload"),
+        "fetch": _("download"),
+        "copy": _("copy in Cloud Storage"),
+        "remove": _("delete"),
         "keep": _("unchanged"),
     }
-    return Mark(_TONES[kind], said[kind])
+    return Mark(_TONES[kind], actions[kind])
 
 
-def _left_there(count: int) -> str:
-    if count == 1:
-        return _("1 object there has no file here and stays; --delete-extra removes it")
-    return _("{count} objects there have no file here and stay; --delete-extra removes them", count=f"{count:,}")
+def _kept_objects(count: int) -> str:
+    return ngettext(
+        "{number} remote object has no local file and is kept; use --delete-extra to delete it",
+        "{number} remote objects have no local file and are kept; use --delete-extra to delete them",
+        count,
+    )
 
 
 def _size(count: int) -> str:
