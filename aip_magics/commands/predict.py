@@ -91,8 +91,8 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
     neither known, nor in `--package-uris`, nor trusted.
     """
     from aip_magics.checks.trust import is_trusted
-    from aip_magics.prediction.local import directory
     from aip_magics.prediction.local import local_predict as predict_in_worker
+    from aip_magics.prediction.local import resolve_model_dir
 
     if not args.show:
         _preload(args)
@@ -106,7 +106,7 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
             fix=_("add --env runtime"),
         )
     body_json = request(args, body, context)
-    model_dir = directory(local_directory(args.model_dir, args, context))
+    model_dir = resolve_model_dir(local_directory(args.model_dir, args, context))
     packages = local_packages(args.package_uris, args, context)
     if args.show:
         return _show_script(args, model_dir, packages, body_json, context)
@@ -130,12 +130,12 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
 
 def _preload(args: argparse.Namespace) -> None:
     """Import the framework in the background while this process reads the instances."""
-    from aip_magics.prediction.local import warm, worker_spec
+    from aip_magics.prediction.local import preload, worker_spec
 
     if args.env == "current" and not args.package_uris:
         with contextlib.suppress(AipError):  # reported later, when the model directory is resolved
             framework = args.framework or worker_spec(args.model_dir).preload
-            warm(framework, prediction_class=args.prediction_class)
+            preload(framework, prediction_class=args.prediction_class)
 
 
 def _show_script(
@@ -215,10 +215,10 @@ def _prepare_runtime(
             on_line=lambda line: context.reporter.emit(Note("environment", line)),
         )
         if isinstance(prepared, runtime_setup.PreparedRuntime):
-            summary.append(prepared.told)
+            summary.append(prepared.summary)
             return prepared
         context.reporter.emit(StepSkipped("environment", prepared.reason))
-    raise runtime_setup.skipped_error(prepared)
+    raise runtime_setup.unavailable_error(prepared)
 
 
 @contextlib.contextmanager

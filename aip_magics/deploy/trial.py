@@ -119,6 +119,6 @@ def _with_measurements(result: TrialResult, spec: WorkerSpec | None) -> TrialRes
 def preload_worker(framework: str | None) -> None:
     """Import the framework in the background while the files are checked and uploaded."""
     if framework is not None:
-        from aip_magics.prediction import warm
+        from aip_magics.prediction import preload
 
-        warm(framework, sys.executable)
+        preload(framework, sys.executable)

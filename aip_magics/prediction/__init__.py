@@ -1,4 +1,4 @@
-"""Predict with a model that is loaded in a worker process, never here.
+"""Predict with a model that is loaded in a worker process, never in the calling process.
 
 ::
 
@@ -6,9 +6,9 @@
     the server ─────────────────────────────► AsyncWorkerClient ┤   or spawned
                                                                 └─► worker/  (its own process, any Python)
 
-A worker gets the environment variables that an interpreter needs, and no others (`surroundings`). On Linux it gives up
-files, network and processes before it opens anything of a model (`worker/confinement`); `LoadedModel.protection` says
-what holds.
+A worker inherits only the environment variables that an interpreter needs (`worker_environ`). On Linux it gives up
+access to files, network and processes before it opens any file of a model (`worker/confinement`);
+`LoadedModel.protection` says what is enforced.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from aip_magics.lazy_imports import lazy_getattr
 if TYPE_CHECKING:
     from aip_magics.prediction.async_worker_client import AsyncWorkerClient
     from aip_magics.prediction.fork_server_pool import ForkServerPool
-    from aip_magics.prediction.local import local_predict, warm, worker_spec
+    from aip_magics.prediction.local import local_predict, preload, worker_spec
     from aip_magics.prediction.worker_client import WorkerClient, start
     from aip_magics.prediction.worker_pool import WorkerPool
     from aip_magics.prediction.worker_responses import LoadedModel
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncWorkerClient", "ForkServerPool", "LoadedModel", "WorkerClient", "WorkerPool", "WorkerSpec", "local_predict",
-    "start", "warm", "worker_spec",
+    "preload", "start", "worker_spec",
 ]  # fmt: skip
 
-# asyncio, subprocess and socket cost more than the whole of `%load_ext` may.
+# Importing asyncio, subprocess and socket would exceed the time that `%load_ext` may take.
 __getattr__ = lazy_getattr(
     __name__,
     {
@@ -42,8 +42,8 @@ __getattr__ = lazy_getattr(
         "WorkerPool": "worker_pool",
         "WorkerSpec": "worker_spec",
         "local_predict": "local",
+        "preload": "local",
         "start": "worker_client",
-        "warm": "local",
         "worker_spec": "local",
     },
 )

@@ -1,4 +1,4 @@
-"""Instances in: from gcloud's three kinds of text and from Python values to the body of a predict request."""
+"""Parse instances from gcloud's three input formats or from Python values into the body of a predict request."""
 
 from __future__ import annotations
 
@@ -14,74 +14,97 @@ _EXAMPLE = '{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 
 
 def parse_json_instances(data: str | bytes, where: str = "--json-instances") -> list[Any]:
-    """One JSON value per line. InstancesError with the line's number; an empty line is an error, as with gcloud."""
-    fix = _("each line is one JSON value")
-    return [_loads(line, functools.partial(_line, where, number), fix) for number, line in _lines(data, where)]
+    """Parse newline-delimited JSON: one instance per line.
+
+    Raises:
+        InstancesError: a line is not JSON or is empty (as with gcloud); the error names the line's number.
+    """
+    fix = _("write one JSON value per line")
+    return [_loads(line, functools.partial(_line_label, where, number), fix) for number, line in _lines(data, where)]
 
 
 def parse_text_instances(data: str | bytes, where: str = "--text-instances") -> list[str]:
-    """One text per line: each instance is a string, also if it looks like numbers. InstancesError as above."""
-    return [line for _unused, line in _lines(data, where)]
+    """Parse one instance per line as a string, even if it looks like a number.
+
+    Raises:
+        InstancesError: a line is empty or is not UTF-8.
+    """
+    return [line for _number, line in _lines(data, where)]
 
 
 def parse_json_request(data: str | bytes, where: str = "--json-request") -> dict[str, Any]:
-    """A JSON object with a list `instances`. Unlike gcloud, its other keys are kept."""
-    request = _loads(_text(data, where), lambda: where, _("send an object: {example}", example=_EXAMPLE), whole=True)
+    """Parse a JSON object with a list `instances`. Unlike gcloud, this keeps the object's other keys.
+
+    Raises:
+        InstancesError: the text is not JSON, not an object, or has no list of at least one instance.
+    """
+    request = _loads(
+        _text(data, where), lambda: where, _("send a JSON object: {example}", example=_EXAMPLE), whole=True
+    )
     if not isinstance(request, dict):
         raise InstancesError(
-            _("a JSON object is wanted, not {kind}", kind=_kind(request)),
+            _("expected a JSON object, got {kind}", kind=_kind(request)),
             where=where,
-            fix=_("send an object: {example}", example=_EXAMPLE),
+            fix=_("send a JSON object: {example}", example=_EXAMPLE),
         )
     if "instances" not in request:
         raise InstancesError(
-            _('the request has no "instances"'), where=where, fix=_("send an object: {example}", example=_EXAMPLE)
+            _('"instances" is required'), where=where, fix=_("send a JSON object: {example}", example=_EXAMPLE)
         )
     instances = request["instances"]
     if not isinstance(instances, list):
         raise InstancesError(
-            _('"instances" must be a list, not {kind}', kind=_kind(instances)),
+            _('"instances" must be a list, got {kind}', kind=_kind(instances)),
             where=where,
-            fix=_("send an object: {example}", example=_EXAMPLE),
+            fix=_("send a JSON object: {example}", example=_EXAMPLE),
         )
     if not instances:
-        raise InstancesError(_('"instances" is empty'), where=where, fix=_("one item per prediction that is wanted"))
+        raise InstancesError(_('"instances" is empty'), where=where, fix=_("send at least one instance"))
     return request
 
 
 def from_value(value: object) -> list[Any]:
-    """Instances from a Python value: list, tuple, NumPy array (rows), DataFrame (rows as lists), Series.
+    """Convert a list, tuple, NumPy array (rows), Series or DataFrame (rows as lists) to a list of instances.
 
-    NumPy and pandas are recognised by what they can do; nothing is imported. InstancesError for anything else.
+    NumPy and pandas objects are recognized by their attributes, so that neither library is imported.
+
+    Raises:
+        InstancesError: the value has another type, or is empty.
     """
     if hasattr(value, "columns") and hasattr(value, "values"):
-        value = value.values  # the service's scikit-learn gets rows as lists, too
+        value = value.values  # scikit-learn on the service receives rows as lists, too
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, tuple):
         value = list(value)
     if isinstance(value, list):
         if not value:
-            raise InstancesError(
-                _("there are no instances"), where="instances", fix=_("one item per prediction wanted")
-            )
+            raise InstancesError(_("no instances found"), where="instances", fix=_("send at least one instance"))
         return value
-    fix = _("a list with one item per prediction that is wanted")
+    fix = _("pass a list with one item per instance")
     if isinstance(value, Mapping) and "instances" in value:
-        fix = _('pass its "instances"')
+        fix = _('pass the value of the key "instances"')
     elif hasattr(value, "toarray"):
-        fix = _("a sparse matrix has to be dense here: pass .toarray()")
-    raise InstancesError(_("instances must be a list, an array or a DataFrame, not {kind}", kind=_kind(value)), fix=fix)
+        fix = _("convert the sparse matrix to a dense array: pass .toarray()")
+    raise InstancesError(
+        _("expected a list, an array or a DataFrame of instances, got {kind}", kind=_kind(value)), fix=fix
+    )
 
 
 def request_body(instances: object, signature_name: str | None = None, extra: Mapping[str, Any] | None = None) -> bytes:
-    """The body of a predict request for these instances (see `from_value`); `extra` are further keys of the request.
+    """Encode the body of a predict request for these instances.
 
-    InstancesError if JSON cannot hold an instance (NaN, Infinity, a date, bytes), naming it.
+    Args:
+        instances: any value that `from_value` accepts.
+        signature_name: the signature to predict with; None leaves the choice to the service.
+        extra: further keys of the request.
+
+    Raises:
+        InstancesError: JSON cannot represent an instance (NaN, Infinity, a date, bytes); the error names the instance.
     """
     if extra and "instances" in extra:
         raise InstancesError(
-            _('"instances" are given twice'), where="extra", fix=_("leave them out of the further keys")
+            _('"instances" was given twice'), where="extra", fix=_('remove "instances" from the extra keys')
         )
     request = {"instances": from_value(instances), **(extra or {})}
     if signature_name is not None:
@@ -90,21 +113,27 @@ def request_body(instances: object, signature_name: str | None = None, extra: Ma
 
 
 def encode(request: Mapping[str, Any]) -> bytes:
-    """A predict request as strict JSON. InstancesError naming the instance or key that JSON cannot hold."""
+    """Encode a predict request as strict JSON.
+
+    Raises:
+        InstancesError: JSON cannot represent an instance or key; the error names the instance or key.
+    """
     try:
         return _dumps(request)
     except (ValueError, TypeError, RecursionError) as error:
-        for place, part in _parts(request):
+        for label, value in _labeled_values(request):
             try:
-                _dumps(part)
-            except (ValueError, TypeError, RecursionError) as reason:
+                _dumps(value)
+            except (ValueError, TypeError, RecursionError) as value_error:
+                reason = _encoding_reason(value_error)
                 raise InstancesError(
-                    _("{place} cannot be written as JSON: {why}", place=place, why=_why(reason)), where=place
+                    _("could not encode {label} as JSON: {reason}", label=label, reason=reason), where=label
                 ) from None
-        raise InstancesError(_("the request cannot be written as JSON: {why}", why=_why(error))) from None
+        reason = _encoding_reason(error)
+        raise InstancesError(_("could not encode the request as JSON: {reason}", reason=reason)) from None
 
 
-def _parts(request: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _labeled_values(request: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for key, value in request.items():
         if key == "instances" and isinstance(value, list):
             yield from ((f"instances[{index}]", instance) for index, instance in enumerate(value))
@@ -113,35 +142,36 @@ def _parts(request: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _dumps(value: Any) -> bytes:
-    return json.dumps(value, allow_nan=False, default=_plain).encode("ascii")
+    return json.dumps(value, allow_nan=False, default=_to_builtin).encode("ascii")
 
 
-def _plain(value: Any) -> Any:
-    if hasattr(value, "tolist"):  # NumPy's scalars and arrays, as items of a list
+def _to_builtin(value: Any) -> Any:
+    if hasattr(value, "tolist"):  # NumPy scalars and arrays inside a list
         return value.tolist()
-    raise TypeError(_("{kind} is no JSON type", kind=_kind(value)))
+    raise TypeError(_("{kind} is not a JSON type", kind=_kind(value)))
 
 
-def _why(error: BaseException) -> str:
+def _encoding_reason(error: BaseException) -> str:
     if isinstance(error, RecursionError):
-        return _("it is nested too deeply")
+        return _("nested too deeply")
     text = str(error) or type(error).__name__
-    return _("NaN and Infinity do not exist in JSON") if text.startswith("Out of range float") else text
+    return _("JSON does not support NaN and Infinity") if text.startswith("Out of range float") else text
 
 
 def _lines(data: str | bytes, where: str) -> Iterator[tuple[int, str]]:
-    """Numbered lines, from 1, without line ends and byte order marks (a file glued from several has one per part)."""
-    lines = _text(data, where).split("\n")  # not splitlines: it breaks at U+2028 too, which JSON allows in a string
+    """Yield numbered lines, from 1, without line ends and byte order marks (concatenated files have several)."""
+    # Not splitlines(), which also splits at U+2028; JSON allows that character in a string.
+    lines = _text(data, where).split("\n")
     if not lines[-1]:
         lines.pop()
     if not lines:
-        raise InstancesError(_("there are no instances"), where=where, fix=_("write one instance per line"))
+        raise InstancesError(_("no instances found"), where=where, fix=_("write one instance per line"))
     for number, line in enumerate(lines, 1):
         line = line.removesuffix("\r").removeprefix("\ufeff")
         if not line:
             raise InstancesError(
                 _("the line is empty"),
-                where=_line(where, number),
+                where=_line_label(where, number),
                 fix=_("remove the line"),
             )
         yield number, line
@@ -155,8 +185,8 @@ def _text(data: str | bytes, where: str) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise InstancesError(
-            _("byte 0x{data:02x} is not UTF-8", data=data[error.start]),
-            where=_line(where, line),
+            _("byte 0x{data:02x} is not valid UTF-8", data=data[error.start]),
+            where=_line_label(where, line),
             fix=_("save the file as UTF-8"),
         ) from None
 
@@ -166,35 +196,35 @@ def _loads(text: str, where: Callable[[], str], fix: str, *, whole: bool = False
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         line = error.lineno if whole else None
-        raise InstancesError(_no_json(error.msg, line, error.colno), where=where(), fix=fix) from None
+        raise InstancesError(_invalid_json(error.msg, line, error.colno), where=where(), fix=fix) from None
     except (ValueError, RecursionError) as error:
-        reason = _("it is nested too deeply") if isinstance(error, RecursionError) else str(error)
-        raise InstancesError(_("this is not JSON: {reason}", reason=reason), where=where(), fix=fix) from None
+        reason = _("nested too deeply") if isinstance(error, RecursionError) else str(error)
+        raise InstancesError(_("invalid JSON: {reason}", reason=reason), where=where(), fix=fix) from None
 
 
-def _no_json(reason: str, line: int | None, column: int) -> str:
+def _invalid_json(reason: str, line: int | None, column: int) -> str:
     if line is None:
-        return _("this is not JSON: {reason} at column {column}", reason=reason, column=column)
-    return _("this is not JSON: {reason} at line {line}, column {column}", reason=reason, line=line, column=column)
+        return _("invalid JSON: {reason} at column {column}", reason=reason, column=column)
+    return _("invalid JSON: {reason} at line {line}, column {column}", reason=reason, line=line, column=column)
 
 
-def _line(where: str, number: int) -> str:
+def _line_label(where: str, number: int) -> str:
     return _("{where}, line {number}", where=where, number=number)
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(_("{name} does not exist in JSON", name=name))
+def _reject_constant(name: str) -> NoReturn:
+    raise ValueError(_("JSON does not support {name}", name=name))
 
 
-_DECODER = json.JSONDecoder(parse_constant=_no_constant)  # one for all: there may be a million lines
+_DECODER = json.JSONDecoder(parse_constant=_reject_constant)  # shared: a file may have a million lines
 
 
 def _kind(value: object) -> str:
     names: dict[type, str] = {
         dict: _("an object"),
         list: _("a list"),
-        str: _("a text"),
-        bool: _("a truth value"),
+        str: _("a string"),
+        bool: _("a boolean"),
     }
     if value is None:
         return _("nothing")

@@ -1,4 +1,4 @@
-"""What an interpreter is and has: its version, its libraries, asked from itself."""
+"""Inspect a Python interpreter by running it: its version and its installed libraries."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from aip_magics.i18n import gettext as _
 from aip_magics.prediction import subprocess_tools, worker_environ
 
 PROBE_SECONDS = 60.0
-_MARK = "aip-magics:"  # sitecustomize and .pth files may print, too
+_MARKER = "aip-magics:"  # tells our line from what sitecustomize and .pth files may print
 
-# Runs on any Python from 3.5 on. The names are those of environment markers (PEP 508).
+# Runs on Python 3.5 and later. The keys of "markers" are the names of environment markers (PEP 508).
 _PROBE = """
 import json, os, platform, sys
 found = {}
@@ -58,10 +58,13 @@ print("\\n" + "aip-magics:" + json.dumps({
 
 @dataclasses.dataclass(frozen=True)
 class Interpreter:
-    """An interpreter as it was when it was asked.
+    """What an interpreter reported about itself.
 
-    `installed` maps distributions, as they spell themselves, to versions; `folders` is its path for imports; `markers`
-    are the values of environment markers (PEP 508).
+    Attributes:
+        python: the path of the interpreter.
+        installed: the version of each installed distribution, by its name as the distribution spells it.
+        folders: the directories on the import path.
+        markers: the values of environment markers (PEP 508).
     """
 
     python: str
@@ -71,56 +74,57 @@ class Interpreter:
 
     @property
     def version(self) -> str:
+        """The full version, `3.11.7`."""
         return self.markers["python_full_version"]
 
 
 def inspect_interpreter(python: str, environ: Mapping[str, str] | None = None) -> Interpreter:
-    """Ask an interpreter what it is and has. PredictionError where it cannot be run."""
+    """Run an interpreter to inspect it. Raises PredictionError if it cannot be run."""
     variables = worker_environ.worker_environ(os.environ if environ is None else environ, python, threads=1)
     with tempfile.TemporaryDirectory(prefix="aip-probe-") as empty:
-        found = json.loads(_answer(python, _PROBE, variables, Path(empty)))
+        found = json.loads(_run_probe(python, _PROBE, variables, Path(empty)))
     return Interpreter(python, found["installed"], tuple(found["folders"]), found["markers"])
 
 
-def version_of(python: str) -> str:
-    """The version of an interpreter, `3.11.7`; asked once as long as the file stays the same. PredictionError."""
+def get_python_version(python: str) -> str:
+    """Get the version of an interpreter, `3.11.7`, cached until its file changes. Raises PredictionError."""
     if python == sys.executable:
         return platform.python_version()
     try:
         changed = os.stat(python).st_mtime_ns
     except OSError as error:
         raise _cannot_run(python, error.strerror or str(error)) from None
-    return _version_of(python, changed)
+    return _get_python_version(python, changed)
 
 
-def tag_of(python: str) -> str:
-    """What compiled code depends on: `3.11 linux-x86_64`."""
-    return f"{'.'.join(version_of(python).split('.')[:2])} {sysconfig.get_platform()}"
+def get_platform_tag(python: str) -> str:
+    """Get what compiled code depends on, Python version and platform: `3.11 linux-x86_64`."""
+    return f"{'.'.join(get_python_version(python).split('.')[:2])} {sysconfig.get_platform()}"
 
 
 @functools.lru_cache(maxsize=64)
-def _version_of(python: str, _changed: int) -> str:
-    code = f'import platform; print("\\n{_MARK}" + platform.python_version())'
+def _get_python_version(python: str, _changed: int) -> str:
+    code = f'import platform; print("\\n{_MARKER}" + platform.python_version())'
     with tempfile.TemporaryDirectory(prefix="aip-probe-") as empty:
         variables = worker_environ.worker_environ(os.environ, python, threads=1)
-        return _answer(python, code, variables, Path(empty))
+        return _run_probe(python, code, variables, Path(empty))
 
 
-def _answer(python: str, code: str, variables: Mapping[str, str], empty: Path) -> str:
+def _run_probe(python: str, code: str, variables: Mapping[str, str], empty: Path) -> str:
     try:
         ran = subprocess_tools.run([python, "-c", code], cwd=empty, variables=variables, deadline=PROBE_SECONDS)
     except (OSError, TimeoutError) as error:
         raise _cannot_run(python, getattr(error, "strerror", None) or str(error)) from None
-    answers = [line for line in ran.lines if line.startswith(_MARK)]
-    if ran.code != 0 or not answers:
+    reports = [line for line in ran.lines if line.startswith(_MARKER)]
+    if ran.code != 0 or not reports:
         raise _cannot_run(python, ran.lines[-1] if ran.lines else _("exit code {code}", code=ran.code))
-    return answers[-1].removeprefix(_MARK)
+    return reports[-1].removeprefix(_MARKER)
 
 
 def _cannot_run(python: str, reason: str) -> PredictionError:
-    fix = _("name an existing Python interpreter")
+    fix = _("specify an existing Python interpreter")
     return PredictionError(
         "FAILED_TO_LOAD_MODEL",
-        _("the interpreter {python} cannot be run: {reason}", python=python, reason=reason),
+        _("could not run the interpreter {python}: {reason}", python=python, reason=reason),
         fix=fix,
     )

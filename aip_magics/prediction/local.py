@@ -1,4 +1,4 @@
-"""Local prediction: what the service would answer, from a model directory on this machine."""
+"""Local prediction: predict with a local model directory as the service would."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from aip_magics.artifacts import resolve_export
 from aip_magics.errors import FieldError, InstancesError, ModelDirError
 from aip_magics.i18n import gettext as _
-from aip_magics.prediction import instances as forms
+from aip_magics.prediction.instances import encode, parse_json_request, request_body
 from aip_magics.prediction.worker_pool import WorkerPool, shared
 from aip_magics.prediction.worker_spec import NO_PRELOAD, WorkerSpec
 
@@ -33,23 +33,44 @@ def local_predict(
 ) -> dict[str, Any]:
     """Predict with the model in a directory, in a worker process of the interpreter `python`.
 
-    Give `instances` (a list, array or DataFrame) or `body` (the bytes of a whole request). `framework` is the API's
-    name or gcloud's; None lets the files decide. An export base with folders named by a time stands for the newest
-    complete one. `packages` are directories of installed packages with the model's own code; `prediction_class` is the
-    routine `module.Class` that predicts (no `framework` then). A model that is not `trusted` may name listed globals
-    only, those of its `packages`, and those of `trusted_modules`. `deadline` is in seconds. The worker stays loaded in
-    `pool` (this process's own if None) for the next call.
+    The worker stays loaded in the pool for the next call.
 
-    Returns `{"predictions": [...]}`, one for each instance, in order. Errors: ModelDirError, InstancesError,
-    FieldError, PredictionError (the model's or the request's fault; TrustError where it is not trusted), WorkerError
-    (its process died or passed the deadline).
+    Args:
+        model_dir: the model directory, or a file in it. For the base directory of timestamped exports, the newest
+            complete export is used.
+        instances: a list, an array or a DataFrame; exclusive with `body`.
+        body: the bytes of a whole predict request.
+        framework: the framework's name in the API or in gcloud; None detects the framework from the model files.
+        signature_name: the signature of a SavedModel.
+        python: the interpreter that runs the worker.
+        packages: directories of installed packages with the model's own code.
+        prediction_class: the prediction routine, `module.Class`; exclusive with `framework`.
+        trusted: whether the model may use any global. Otherwise only listed globals, those of `packages` and those of
+            `trusted_modules` are allowed.
+        trusted_modules: modules whose globals an untrusted model may use.
+        deadline: seconds to load the model and predict.
+        pool: the pool of workers; None uses the pool of this process.
+
+    Returns:
+        `{"predictions": [...]}`: one prediction per instance, in order.
+
+    Raises:
+        ModelDirError: the model directory does not exist.
+        InstancesError: the instances cannot be sent.
+        FieldError: a field or a package directory is invalid.
+        PredictionError: the model or the request is faulty; TrustError if the model is not trusted.
+        WorkerError: the worker process died or timed out.
     """
     if (body is None) == (instances is None):
-        raise InstancesError(_("give either instances or a body"), where="instances", fix=_("one of the two"))
+        raise InstancesError(
+            _("exactly one of instances and body is required"),
+            where="instances",
+            fix=_("pass either instances or body"),
+        )
     if body is None:
-        body = forms.request_body(instances, signature_name)
+        body = request_body(instances, signature_name)
     elif signature_name is not None:
-        body = forms.encode({**forms.parse_json_request(body, "body"), "signature_name": signature_name})
+        body = encode({**parse_json_request(body, "body"), "signature_name": signature_name})
     spec = worker_spec(
         model_dir, framework, python, packages, prediction_class, trusted=trusted, trusted_modules=trusted_modules
     )
@@ -68,22 +89,29 @@ def worker_spec(
     trusted: bool = False,
     trusted_modules: Sequence[str] = (),
 ) -> WorkerSpec:
-    """What is to predict. ModelDirError; FieldError for a framework beside a routine, as the API has it."""
-    path, name = directory(model_dir), framework_name(framework)
+    """Build the specification of the worker for a model; the arguments are those of `local_predict`.
+
+    Raises:
+        ModelDirError: the model directory does not exist.
+        FieldError: a package directory does not exist, or a routine is combined with a framework (as in the API).
+    """
+    path, name = resolve_model_dir(model_dir), framework_name(framework)
     if prediction_class and name:
         text = _(
-            "a routine ({prediction_class}) has no framework, but {name} is given",
+            "framework {name} cannot be combined with the prediction routine {prediction_class}",
             prediction_class=prediction_class,
             name=name,
         )
-        raise FieldError(text, where="framework", fix=_("leave framework out"))
+        raise FieldError(text, where="framework", fix=_("omit framework"))
     if not prediction_class and name in (None, "TENSORFLOW"):
         path = resolve_export(path).path
     directories = tuple(Path(package).resolve() for package in packages)
-    for place in directories:
-        if not place.is_dir():
+    for package_dir in directories:
+        if not package_dir.is_dir():
             raise FieldError(
-                _("this is no directory of installed packages"), where=str(place), fix=_("install it first")
+                _("the directory of installed packages does not exist"),
+                where=str(package_dir),
+                fix=_("install the package first"),
             )
     return WorkerSpec(
         path,
@@ -96,40 +124,43 @@ def worker_spec(
     )
 
 
-def warm(
+def preload(
     framework: str | None,
     python: str = sys.executable,
     *,
     prediction_class: str | None = None,
     pool: WorkerPool | None = None,
 ) -> bool:
-    """Have `framework` imported by the time a model is to be loaded. Returns at once; nothing of a model is run.
+    """Start importing `framework` in the background, before a model is loaded.
 
-    False if there is nothing to import, or where processes cannot be forked.
+    Returns at once and runs no code of a model.
+
+    Returns:
+        False if there is nothing to import or this system cannot fork processes.
     """
     name = NO_PRELOAD if prediction_class else framework_name(framework)
     return name is not None and (pool or shared()).fork_servers.preload(python, name)
 
 
-def directory(model_dir: Path | str) -> Path:
-    """The local directory that is meant: a model's file stands for its directory. ModelDirError if there is none."""
+def resolve_model_dir(model_dir: Path | str) -> Path:
+    """Resolve a local model directory, or the directory of a model file. Raises ModelDirError if it does not exist."""
     if str(model_dir).startswith("gs:"):
         raise ModelDirError(
-            _("a model in Cloud Storage cannot be tried here"),
+            _("models in Cloud Storage cannot be used for local prediction"),
             where=str(model_dir),
-            fix=_("download the directory first"),
+            fix=_("download the model directory first"),
         )
     path = Path(model_dir)
     if path.is_file():
         path = path.parent
     if not path.is_dir():
         raise ModelDirError(
-            _("the model directory does not exist"), where=str(path), fix=_("name an existing directory")
+            _("the model directory does not exist"), where=str(path), fix=_("specify an existing directory")
         )
     return path
 
 
 def framework_name(framework: str | None) -> str | None:
-    """The API's name of a framework: scikit-learn is SCIKIT_LEARN. None for one that is not specified."""
+    """Get the API's name of a framework (SCIKIT_LEARN for scikit-learn); None if it is not specified."""
     name = (framework or "").upper().replace("-", "_")
     return None if name in ("", "FRAMEWORK_UNSPECIFIED") else name

@@ -1,4 +1,4 @@
-"""With what a local prediction runs: this Python or a runtime version's environment, and the model's own packages."""
+"""Prepare the runtime of a local prediction: this Python or a runtime version's environment, and the packages."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from aip_magics.artifacts import inspect_model_dir, resolve_export
 from aip_magics.errors import RuntimeEnvironmentError
 from aip_magics.i18n import gettext as _
 from aip_magics.prediction import interpreters, subprocess_tools
-from aip_magics.prediction.environments import EnvironmentUnavailable, environment
+from aip_magics.prediction.environments import EnvironmentUnavailable, prepare_environment
 from aip_magics.prediction.environments.pins import COLUMNS
-from aip_magics.prediction.local import directory, framework_name
+from aip_magics.prediction.local import framework_name, resolve_model_dir
 from aip_magics.prediction.packages import install
 
 Env = Literal["current", "runtime"]
@@ -23,11 +23,17 @@ Env = Literal["current", "runtime"]
 
 @dataclasses.dataclass(frozen=True)
 class PreparedRuntime:
-    """`python` and `packages` are those of a WorkerSpec; `told` is one line that says which Python it is and why."""
+    """The interpreter and package directories to run a model with.
+
+    Attributes:
+        python: the interpreter, for `WorkerSpec`.
+        packages: the directories of installed packages, for `WorkerSpec`.
+        summary: one line that says which Python this is, and why.
+    """
 
     python: str
     packages: tuple[Path, ...]
-    told: str
+    summary: str
 
 
 def prepare_runtime(
@@ -43,61 +49,78 @@ def prepare_runtime(
     on_line: subprocess_tools.OnLine | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> PreparedRuntime | EnvironmentUnavailable:
-    """Have ready what a model is to be predicted with, under `cache`: build and install what is missing.
+    """Prepare what a model needs to predict, under `cache`: build the environment and install the packages.
 
-    `env="current"`: the Python that runs this, which must have what the packages require. `env="runtime"`: an
-    environment of the runtime version (None: the one that fits what is found in the model), the packages with their
-    requirements beside it, as the service does. `packages` are archives, `trusted` the
-    sha256 digests of those that the user consented to. Skipped where that cannot be had on this
-    machine; errors as `environment` and `install`.
+    Args:
+        model_dir: the model directory.
+        cache: the directory of environments and installed packages.
+        env: "current" uses the current interpreter, which must meet the requirements of the packages. "runtime" uses an
+            environment of the runtime version and installs the packages with their requirements, as the service does.
+        framework: the framework's name; None uses the one detected in the model directory.
+        runtime_version: the runtime version; None chooses the one that matches the model's libraries.
+        python_version: the Python version; None chooses the newest of the runtime.
+        packages: archives of packages.
+        trusted: sha256 digests of the archives that the user trusts.
+        on_line: called with each line of a build's output.
+        environ: the environment variables; None uses those of this process.
+
+    Returns:
+        The prepared runtime, or EnvironmentUnavailable if this machine lacks the runtime's Python.
+
+    Raises:
+        AipError: as raised by `prepare_environment` and `install`.
     """
     if env == "current":
-        here: tuple[Path, ...] = ()
+        installed: tuple[Path, ...] = ()
         if packages:
-            here = (install(packages, sys.executable, cache, trusted=trusted, on_line=on_line, environ=environ),)
-        told = _(
-            "Python {version} at {executable}, the one that runs this",
-            version=interpreters.version_of(sys.executable),
+            installed = (install(packages, sys.executable, cache, trusted=trusted, on_line=on_line, environ=environ),)
+        summary = _(
+            "Python {version} at {executable} (current interpreter)",
+            version=interpreters.get_python_version(sys.executable),
             executable=sys.executable,
         )
-        return PreparedRuntime(sys.executable, here, told)
-    found = inspect_model_dir(resolve_export(directory(model_dir)).path)
+        return PreparedRuntime(sys.executable, installed, summary)
+    found = inspect_model_dir(resolve_export(resolve_model_dir(model_dir)).path)
     framework = framework_name(framework) or found.framework
-    chosen, why = _runtime(runtime_version, framework, found.libraries)
-    # A pickled model may need a library that is not its framework's.
+    chosen, reason = _choose_runtime(runtime_version, framework, found.libraries)
+    # A pickled model may need libraries other than its framework.
     extra = [library for library in found.libraries if library in COLUMNS]
-    made = environment(
+    runtime = prepare_environment(
         chosen, python_version, cache, extra_packages=extra, framework=framework, on_line=on_line, environ=environ
     )
-    if isinstance(made, EnvironmentUnavailable):
-        return made
-    python = str(made.python)
-    installed: tuple[Path, ...] = ()
+    if isinstance(runtime, EnvironmentUnavailable):
+        return runtime
+    python = str(runtime.python)
+    installed = ()
     if packages:
-        both = install(
+        package_dir = install(
             packages, python, cache, trusted=trusted, with_requirements=True, on_line=on_line, environ=environ
         )
-        installed = (both,)
-    told = _(
-        "Python {python_version} at {python}, the environment of runtime {runtime}{why}",
-        python_version=made.python_version,
-        python=python,
-        runtime=chosen,
-        why=why,
-    )
-    return PreparedRuntime(python, installed, told)
+        installed = (package_dir,)
+    values = {"python_version": runtime.python_version, "python": python, "runtime": chosen}
+    if reason:
+        text = _(
+            "Python {python_version} at {python}, environment of runtime {runtime} ({reason})", **values, reason=reason
+        )
+    else:
+        text = _("Python {python_version} at {python}, environment of runtime {runtime}", **values)
+    return PreparedRuntime(python, installed, text)
 
 
-def _runtime(given: str | None, framework: str | None, libraries: Mapping[str, str]) -> tuple[str, str]:
-    """The runtime version, and why it is that one where nobody named it."""
-    if given:
-        return given, ""
-    fit = catalog.match_runtime_to_all(framework or "", libraries)
-    return fit.runtime or catalog.runtimes()[0].version, f" ({fit.reason})"
+def _choose_runtime(
+    requested: str | None, framework: str | None, libraries: Mapping[str, str]
+) -> tuple[str, str | None]:
+    """The runtime version, and the reason for it unless it was requested."""
+    if requested:
+        return requested, None
+    match = catalog.match_runtime_to_all(framework or "", libraries)
+    return match.runtime or catalog.runtimes()[0].version, match.reason
 
 
-def skipped_error(skipped: EnvironmentUnavailable) -> RuntimeEnvironmentError:
-    """The error of whoever asked for nothing but that environment."""
+def unavailable_error(skipped: EnvironmentUnavailable) -> RuntimeEnvironmentError:
+    """The error for a prediction that requires the unavailable environment."""
     return RuntimeEnvironmentError(
-        _("nothing was predicted: {reason}", reason=skipped.reason), where=_("--env runtime"), fix=skipped.fix
+        _("could not prepare the runtime environment: {reason}", reason=skipped.reason),
+        where=_("--env runtime"),
+        fix=skipped.fix,
     )

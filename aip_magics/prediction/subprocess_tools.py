@@ -1,4 +1,4 @@
-"""Run a tool (uv, an interpreter) to its end: its lines as they come, a deadline, nothing left behind."""
+"""Run a command (uv, an interpreter) to completion with a deadline, streaming its output and leaving no process."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from aip_magics.prediction.worker_environ import has_password, worker_environ
 from aip_magics.prediction.worker_process import kill_group
 
 OnLine = Callable[[str], None]
-KEPT_LINES = 400  # of the output, the last ones
+KEPT_LINES = 400  # the last lines of the output
 
-# What leads uv to a package index. Other UV_ variables would change which interpreter or directory is meant.
+# Variables that lead uv to a package index. Other UV_ variables would select another interpreter or directory.
 _REGISTRY = (
     "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX", "UV_FIND_LINKS", "UV_NATIVE_TLS",
     "UV_SYSTEM_CERTS", "UV_HTTP_TIMEOUT", "UV_CACHE_DIR", "UV_OFFLINE", "UV_PYTHON_INSTALL_DIR", "SSL_CERT_FILE",
     "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
 )  # fmt: skip
-# Where uv keeps what it fetched, and what compiles the extensions of a package that is built.
+# Variables that locate uv's data and configure compilers for extension modules.
 _BUILDING = (
     "CC", "CXX", "AR", "LD", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "ARCHFLAGS", "PKG_CONFIG_PATH", "SDKROOT",
     "MACOSX_DEPLOYMENT_TARGET", "INCLUDE", "LIB", "LIBPATH", "CPATH", "LIBRARY_PATH", "SOURCE_DATE_EPOCH",
@@ -36,7 +36,7 @@ _MISLEADING = frozenset({"VIRTUAL_ENV", "CONDA_PREFIX", "FORCE_COLOR", "PYTHONPA
 
 
 class ToolResult(NamedTuple):
-    """How a tool ended: its exit code (minus the signal), and the last lines of both its streams."""
+    """The exit code of a command (negative for a signal) and the last lines of its output and error streams."""
 
     code: int
     lines: tuple[str, ...]
@@ -50,10 +50,20 @@ def run(
     deadline: float,
     on_line: OnLine | None = None,
 ) -> ToolResult:
-    """Run a tool to its end; `on_line` gets each line of its output, in the caller's thread.
+    """Run a command to completion.
 
-    TimeoutError after `deadline` seconds. Then, and when interrupted, it is ended with all that it started. OSError
-    where it cannot be run.
+    On timeout and interruption, the command and all processes it started are killed.
+
+    Args:
+        words: the command line.
+        cwd: the working directory.
+        variables: the environment variables.
+        deadline: the timeout in seconds.
+        on_line: called with each line of output, in the caller's thread.
+
+    Raises:
+        TimeoutError: the deadline passed.
+        OSError: the command could not be started.
     """
     popen = subprocess.Popen(
         list(words),
@@ -65,13 +75,13 @@ def run(
         start_new_session=True,
     )
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    overdue = threading.Event()
+    timed_out = threading.Event()
 
-    def end() -> None:
-        overdue.set()
+    def stop() -> None:
+        timed_out.set()
         kill_group(popen.pid)
 
-    timer = threading.Timer(deadline, end)
+    timer = threading.Timer(deadline, stop)
     reader = threading.Thread(target=_read, args=(popen, lines), daemon=True)
     reaper = threading.Thread(target=_reap, args=(popen, reader, lines), daemon=True)
     timer.daemon = True
@@ -87,8 +97,8 @@ def run(
         timer.cancel()
         kill_group(popen.pid)
         reaper.join()
-    if overdue.is_set():
-        raise TimeoutError(_("not done within {seconds:g} s", seconds=deadline))
+    if timed_out.is_set():
+        raise TimeoutError(_("timed out after {seconds:g} s", seconds=deadline))
     return ToolResult(popen.returncode, tuple(kept))
 
 
@@ -101,13 +111,13 @@ def _read(popen: subprocess.Popen[bytes], lines: queue.SimpleQueue[str | None]) 
 
 def _reap(popen: subprocess.Popen[bytes], reader: threading.Thread, lines: queue.SimpleQueue[str | None]) -> None:
     popen.wait()
-    kill_group(popen.pid)  # what it left behind would keep the output open …
-    reader.join(1.0)  # … and what left its group is not waited for
+    kill_group(popen.pid)  # processes left behind would keep the output open …
+    reader.join(1.0)  # … and processes that left the group are not waited for
     lines.put(None)
 
 
-def uv(*words: str) -> list[str]:
-    """The command line of uv. SettingsError where it is not installed."""
+def uv_command(*words: str) -> list[str]:
+    """Build a command line of uv. Raises SettingsError if uv is not installed."""
     import uv as package
 
     try:
@@ -117,20 +127,24 @@ def uv(*words: str) -> list[str]:
         raise SettingsError(_("uv, which builds packages and environments, is not installed"), fix=fix) from None
 
 
-def variables(environ: Mapping[str, str] | None, python: str, temp_dir: Path, *, registry: bool) -> dict[str, str]:
-    """The environment of uv and of what it runs with the interpreter `python`: no secrets, files go to `temp_dir`.
+def tool_environ(environ: Mapping[str, str] | None, python: str, temp_dir: Path, *, registry: bool) -> dict[str, str]:
+    """Build the environment variables for uv: no secrets, temporary files in `temp_dir`.
 
-    With `registry` the variables that lead to a package index are kept even where they hold a password: only for
-    commands that run no code of the user.
+    Args:
+        environ: the variables to choose from; None uses those of this process.
+        python: the interpreter that uv runs.
+        temp_dir: the directory of temporary files.
+        registry: whether to keep variables of a package index even if they hold a password. Only for commands that run
+            none of the user's code.
     """
-    given = os.environ if environ is None else environ
-    needed = worker_environ(given, python, threads=1)
+    available = os.environ if environ is None else environ
+    needed = worker_environ(available, python, threads=1)
     kept = {name: value for name, value in needed.items() if name not in _MISLEADING}
     for name in (*_REGISTRY, *_BUILDING):
-        for spelled in (name, name.lower()):
-            if spelled in given and (registry or not has_password(given[spelled])):
-                kept[spelled] = given[spelled]
-    # Nothing is fetched behind the user's back: a missing interpreter is told with the command that gets it.
+        for spelling in (name, name.lower()):
+            if spelling in available and (registry or not has_password(available[spelling])):
+                kept[spelling] = available[spelling]
+    # uv must not download an interpreter without asking: the error for a missing one shows the command for that.
     own = {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
     folders = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temp_dir))
-    return {**kept, **own, **folders, "COLUMNS": "1000"}  # or the reason is broken into lines
+    return {**kept, **own, **folders, "COLUMNS": "1000"}  # narrower output would break the reason into lines

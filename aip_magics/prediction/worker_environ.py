@@ -1,4 +1,4 @@
-"""What a worker process inherits: the environment variables it needs, and a bounded number of threads."""
+"""Select the environment variables that a worker process inherits, and limit its threads."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 import sys
 from collections.abc import Mapping
 
-# What an interpreter and the libraries of numbers read, and nothing else. A list of what is secret can never be whole:
-# a password may be called GH_PAT or DSN. AI Platform passed none of a user's variables on, so no model needs another.
+# An allowlist: variables that an interpreter and numeric libraries read. A list of secret names can never be complete
+# (a password may be called GH_PAT or DSN). AI Platform passed no user variables on, so no model needs any other.
 _NAMES = frozenset(
     """
     PATH HOME USER LOGNAME SHELL LANG LANGUAGE TZ TZDIR TMPDIR TEMP TMP
@@ -25,12 +25,12 @@ _NAMES = frozenset(
     HOMEPATH
     """.split()  # noqa: SIM905
 )
-# Families of switches. Terraform's passwords begin with TF_ as well, so of TensorFlow's not all.
+# Prefixes of switches. Only some TF_ prefixes: Terraform's variables, passwords among them, begin with TF_ as well.
 _FAMILIES = re.compile(
     r"(LC|OMP|GOMP|KMP|OPENBLAS|GOTO|BLIS|MKL|NUMEXPR|VECLIB"
     r"|TF_(CPP|XLA|ENABLE|DISABLE|USE|NUM|FORCE|GPU|CUDNN|CUDA|DETERMINISTIC|DEVICE|INTER|INTRA|LITE))_[A-Z0-9_]+"
 )
-# Were someone to name a password as one of a family.
+# Names that are refused even with one of these prefixes.
 _SECRET_NAME = re.compile(
     r"TOKEN|SECRET|KEY|PASS|CREDENTIAL|COOKIE|WEBHOOK|BEARER|PRIVATE|_(PAT|PW|PWD|DSN|URL|URI|AUTH)(_|$)"
 )
@@ -45,25 +45,25 @@ _THREADS = (
 
 
 def worker_environ(variables: Mapping[str, str], python: str, threads: int) -> dict[str, str]:
-    """The environment of a worker run by the interpreter `python`: of `variables` what an interpreter needs.
+    """Build the environment of a worker run by the interpreter `python`, from the `variables` that it needs.
 
-    `threads` bounds the threads of OpenMP and BLAS. PYTHONPATH is kept for this process's own interpreter only.
+    `threads` limits the threads of OpenMP and BLAS. PYTHONPATH is kept only for the interpreter of this process.
     """
-    kept = {name: value for name, value in variables.items() if passed(name, value)}
+    kept = {name: value for name, value in variables.items() if is_passed_on(name, value)}
     if python != sys.executable:
         kept.pop("PYTHONPATH", None)
     kept.update(dict.fromkeys(_THREADS, str(threads)))
-    kept.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # what TensorFlow tells about itself would bury the model's own log
-    kept["PYTHONIOENCODING"] = "utf-8:backslashreplace"  # printing must not be able to fail
+    kept.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # TensorFlow's messages would bury the log of the model's code
+    kept["PYTHONIOENCODING"] = "utf-8:backslashreplace"  # printing must never fail
     return kept
 
 
-def passed(name: str, value: str) -> bool:
-    """Whether a worker gets a variable: it is one that is needed, and holds no address with a password."""
+def is_passed_on(name: str, value: str) -> bool:
+    """Whether a worker inherits a variable: the worker needs it, and it holds no URL with a password."""
     needed = name in _NAMES or (_FAMILIES.fullmatch(name) and not _SECRET_NAME.search(name))
     return bool(needed) and not has_password(value)
 
 
 def has_password(value: str) -> bool:
-    """Whether a value is or has a URL with a password."""
+    """Whether a value is or contains a URL with a password."""
     return bool(_URL_WITH_PASSWORD.search(value))

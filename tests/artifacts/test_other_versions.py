@@ -65,8 +65,8 @@ def trained(folder: Path, python: str, code: str, *pins: str) -> list[Path]:
     models.mkdir()
     interpreter = own / "bin" / "python"
     for words in (
-        subprocess_tools.uv("venv", "-q", "--python", str(found), str(own)),
-        subprocess_tools.uv("pip", "install", "-q", "--python", str(interpreter), *pins),
+        subprocess_tools.uv_command("venv", "-q", "--python", str(found), str(own)),
+        subprocess_tools.uv_command("pip", "install", "-q", "--python", str(interpreter), *pins),
         [str(interpreter), "-c", code, str(models)],
     ):
         done = subprocess.run(words, capture_output=True, text=True, timeout=600)

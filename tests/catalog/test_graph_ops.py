@@ -8,7 +8,7 @@ from importlib import resources
 
 from aip_magics import catalog, toml_reader
 from aip_magics.checks.rules import saved_model_trust
-from aip_magics.prediction.worker.graph_walk import FILE_INPUT, Judged
+from aip_magics.prediction.worker.graph_walk import FILE_INPUT, Judgements
 
 DATA = json.loads(catalog.graph_ops_path().read_text("utf-8"))
 
@@ -32,7 +32,7 @@ def test_graph_ops_groups_say_what_they_do() -> None:
 
 
 def test_graph_ops_conditions_are_about_harmful_operations_only() -> None:
-    judged = Judged(str(catalog.graph_ops_path()))
+    judged = Judgements(str(catalog.graph_ops_path()))
     assert set(DATA["unless"]) | set(FILE_INPUT) <= set(judged.group)
     assert "ReadFile" in judged.folds  # stateless: what TensorFlow imports, it may evaluate
     assert "RestoreV2" not in judged.folds

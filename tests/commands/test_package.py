@@ -93,7 +93,7 @@ def test_package_command_predicts_with_a_class_of_a_module(notebook: Path) -> No
     )
     assert answer == {"predictions": pytest.approx([6.0, 8.0])}
     environment, predict = face.of(StepFinished)
-    assert environment.summary == f"Python {sys.version.split()[0]} at {sys.executable}, the one that runs this"
+    assert environment.summary == f"Python {sys.version.split()[0]} at {sys.executable} (current interpreter)"
     assert predict.summary == "2 predictions"
 
 
@@ -122,7 +122,9 @@ def test_package_command_always_tells_the_python(iris_export: Path) -> None:
 def test_package_command_skips_a_missing_runtime_and_never_passes_it(iris_export: Path, tmp_path: Path) -> None:
     face = RecordingReporter()
     words = ("--model-dir", str(iris_export), "--env", "runtime", "--runtime-version", "1.14")
-    with pytest.raises(RuntimeEnvironmentError, match=r"nothing was predicted: runtime 1\.14 has Python 3\.5"):
+    with pytest.raises(
+        RuntimeEnvironmentError, match=r"could not prepare the runtime environment: runtime 1\.14 uses Python 3\.5"
+    ):
         run(face, "local-predict", *words, body="[[5.1, 3.5, 1.4, 0.2]]", AIP_MAGICS_HOME=str(tmp_path))
     [skipped] = face.of(StepSkipped)
     assert (skipped.step, face.of(StepFinished), face.of(Failed), face.shown) == ("environment", [], [], [])

@@ -45,8 +45,8 @@ def test_korean_predictions_are_counted():
 def test_korean_error_and_its_fix():
     with pytest.raises(InstancesError) as found:
         parse_json_instances("[1]\n[2", "rows.json")
-    assert found.value.message.startswith("JSON이 아닙니다: 3열에서")
-    assert (found.value.where, found.value.fix) == ("rows.json, 2행", "각 줄은 하나의 JSON 값입니다")
+    assert found.value.message.startswith("잘못된 JSON입니다: 3열에서")
+    assert (found.value.where, found.value.fix) == ("rows.json, 2행", "한 줄에 JSON 값을 하나씩 쓰세요")
 
 
 def test_korean_storage_name():

@@ -61,7 +61,6 @@ UNTRANSLATED = {
     "--env runtime",
     "packageUris: {name}",
     "{done} of {total} {unit}",
-    "{told} in Python {version}",
 }
 
 ENGLISH = r"\b(an?|and|are|at|be|but|by|can|for|from|has|have|in|is|its?|not|of|or|the|there|to|was|with)\b"

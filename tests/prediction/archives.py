@@ -1,4 +1,4 @@
-"""Package archives for tests: real ones, and ones that no tool would make."""
+"""Build package archives for tests, including malformed ones that no tool would create."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SETUP = "from setuptools import setup\nsetup(name={name!r}, version='0.1', py_mo
 
 
 def tar(path: Path, members: Mapping[str, str | bytes | tarfile.TarInfo]) -> Path:
-    """A .tar.gz with these members: contents, or whole headers for what has none."""
+    """Build a .tar.gz with these members: contents, or complete headers for members without contents."""
     with tarfile.open(path, "w:gz") as file:
         for name, content in members.items():
             if isinstance(content, tarfile.TarInfo):
@@ -27,7 +27,7 @@ def tar(path: Path, members: Mapping[str, str | bytes | tarfile.TarInfo]) -> Pat
 
 
 def sdist(folder: Path, name: str, modules: Mapping[str, str], *, more: str = "", setup: str | None = None) -> Path:
-    """A source distribution of these modules; `more` goes into its setup(), `setup` replaces its setup.py."""
+    """Build a source distribution of these modules; `more` goes into its setup(), `setup` replaces its setup.py."""
     text = setup or SETUP.format(name=name, modules=list(modules), more=more)
     files = {"setup.py": text, **{f"{module}.py": code for module, code in modules.items()}}
     return tar(folder / f"{name}-0.1.tar.gz", {f"{name}-0.1/{file}": content for file, content in files.items()})
@@ -36,7 +36,7 @@ def sdist(folder: Path, name: str, modules: Mapping[str, str], *, more: str = ""
 def wheel(
     folder: Path, name: str, modules: Mapping[str, str], *, version: str = "0.1", requires: str = "", tag: str = ""
 ) -> Path:
-    """A wheel of these modules, made without any tool."""
+    """Build a wheel of these modules without any tool."""
     tag = tag or "py3-none-any"
     info = f"{name}-{version}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
@@ -52,7 +52,7 @@ def wheel(
 
 
 def link(target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
-    """The header of a link."""
+    """Build the header of a link."""
     info = tarfile.TarInfo()
     info.type, info.linkname = kind, target
     return info

@@ -1,4 +1,4 @@
-"""Real models, real processes. Whatever a test started must be gone when it ends."""
+"""Fixtures with real models and processes. Every process must have ended when its test ends."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from aip_magics.prediction import ForkServerPool, WorkerClient, WorkerSpec, star
 
 
 class Built:
-    """Pickles as an object that is built by running `source` (which has a class Model) where it is unpickled."""
+    """Pickle to an object that runs `source` (with a class Model) when it is unpickled."""
 
     def __init__(self, source: str, module: str) -> None:
         self.source = source
@@ -33,14 +33,14 @@ class Built:
 
 
 def is_gone(pid: int, seconds: float = 5.0) -> bool:
-    """Whether a process has ended (a zombie, in a container whose init reaps nothing, has)."""
+    """Whether a process has ended; a zombie has, if the container's init reaps no processes."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         try:
             tasks = [entry.joinpath("stat").read_text() for entry in Path(f"/proc/{pid}/task").iterdir()]
         except (FileNotFoundError, ProcessLookupError):
-            tasks = [] if not Path(f"/proc/{pid}").exists() else [")R"]  # a thread ended while we looked
-        # Its files are closed when the last of its threads has ended, not with the first.
+            tasks = [] if not Path(f"/proc/{pid}").exists() else [")R"]  # a thread ended meanwhile
+        # The files of a process are closed when its last thread has ended.
         if all(task.rpartition(")")[2].split()[0] == "Z" for task in tasks):
             return True
         time.sleep(0.02)
@@ -88,7 +88,7 @@ def xgboost_dir(booster: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def built(tmp_path: Path) -> Callable[..., Path]:
-    """A model directory whose model.pkl runs the given source when it is loaded; its `Model()` is the model."""
+    """Build a model directory whose model.pkl runs the given source when loaded; its `Model()` is the model."""
 
     def build(source: str, *, module: str = "sklearn_test", name: str = "built") -> Path:
         directory = tmp_path / name
@@ -110,19 +110,19 @@ def parents() -> Iterator[ForkServerPool]:
 
 @pytest.fixture
 def spawned(tmp_path: Path) -> Iterator[Callable[..., WorkerClient]]:
-    """Spawn workers; they must be gone afterwards."""
+    """Spawn workers, and check afterwards that they have ended."""
     yield from _starter(tmp_path, None)
 
 
 @pytest.fixture
 def forked(tmp_path: Path, parents: ForkServerPool) -> Iterator[Callable[..., WorkerClient]]:
-    """Fork workers from preloaded parents; they must be gone afterwards."""
+    """Fork workers from preloaded fork servers, and check afterwards that they have ended."""
     yield from _starter(tmp_path, parents)
 
 
 @pytest.fixture(params=["forked", "spawned"])
 def started(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., WorkerClient]]:
-    """Start workers both ways; they must be gone afterwards."""
+    """Spawn and fork workers, and check afterwards that they have ended."""
     yield from _starter(tmp_path, request.getfixturevalue("parents") if request.param == "forked" else None)
 
 

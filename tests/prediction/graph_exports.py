@@ -40,7 +40,7 @@ def exported(kind: str, name: str, body: Callable[..., object], spec: tf.TensorS
 
 
 def hostile(name: str, act: Callable[[tf.Tensor], object], spec: tf.TensorSpec = X) -> None:
-    """A model that does something besides giving back its input."""
+    """A model that has a side effect and returns its input."""
 
     def body(x):
         done = act(x)
@@ -63,7 +63,7 @@ def counted(dataset: tf.data.Dataset) -> tf.Tensor:
 
 
 def in_functions() -> None:
-    """What TensorFlow 2 exports, hidden in one way or another."""
+    """Exports of TensorFlow 2 that hide a side effect in different ways."""
     hostile("write", lambda x: written("write"))
     hostile("read", lambda x: tf.io.read_file(SECRET))
     hostile("read_computed", lambda x: tf.io.read_file(tf.strings.join([str(MARKS), "/secret", text(x[:0])])))
@@ -108,7 +108,7 @@ def loop(name: str, value: tf.Tensor) -> tf.Tensor:
 
 
 def table(x: tf.Tensor) -> tf.Operation:
-    """A table that a signature fills from a file which is no asset."""
+    """A table that a signature fills from a file that is not an asset."""
     made = tf.raw_ops.AnonymousHashTable(key_dtype=tf.string, value_dtype=tf.int64)
     return tf.raw_ops.InitializeTableFromTextFileV2(
         table_handle=made, filename=SECRET, key_index=-2, value_index=-1, vocab_size=-1
@@ -164,7 +164,7 @@ def version_1(
 
 
 def changed(source: str, name: str, change: Callable[[object], None]) -> None:
-    """A copy of an ordinary export whose meta graph is changed by hand."""
+    """A copy of an ordinary export with an edited meta graph."""
     folder = BASE / "hostile" / name
     shutil.copytree(BASE / "ordinary" / source, folder)
     message = loader_impl.parse_saved_model(str(folder))
@@ -173,7 +173,7 @@ def changed(source: str, name: str, change: Callable[[object], None]) -> None:
 
 
 def as_text(kind: str, name: str) -> None:
-    """The same model with its graph as text."""
+    """The same model with the graph in text format."""
     folder = BASE / kind / f"{name}_text"
     shutil.copytree(BASE / kind / name, folder)
     (folder / "saved_model.pbtxt").write_text(text_format.MessageToString(loader_impl.parse_saved_model(str(folder))))
@@ -189,7 +189,7 @@ def by_hand() -> None:
             packed.Pack(asset)
 
     def restores_elsewhere(meta) -> None:
-        """The saver restores from a constant, not from what it is fed."""
+        """The saver restores from a constant instead of the fed path."""
         path = meta.graph_def.node.add(name="elsewhere", op="Const")
         path.attr["dtype"].type = tf.string.as_datatype_enum
         path.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(mark("checkpoint")))
@@ -198,7 +198,7 @@ def by_hand() -> None:
                 node.input[0] = "elsewhere"
 
     def unread_file(meta) -> None:
-        """Nobody asks for it; TensorFlow evaluates what is constant while it imports the graph."""
+        """Unreachable, but TensorFlow evaluates constants while it imports the graph."""
         path = meta.graph_def.node.add(name="path", op="Const")
         path.attr["dtype"].type = tf.string.as_datatype_enum
         path.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(SECRET))
@@ -208,7 +208,7 @@ def by_hand() -> None:
         meta.graph_def.node.add(name="custom", op="SimpleMLCreateModelResource")
 
     def function_only_named(meta) -> None:
-        """A function that writes is named by an attribute that is no function call of TensorFlow's."""
+        """A writing function is named by an attribute that is not a function call of TensorFlow."""
         with tf.Graph().as_default() as graph:
             tf.function(lambda: loop("named", tf.constant(1.0))).get_concrete_function().add_to_graph(graph)
         (function,) = graph.as_graph_def().library.function
@@ -232,7 +232,7 @@ def by_hand() -> None:
 
 
 def ordinary(vocabulary: str) -> dict[str, object]:
-    """Models that must pass without a question, and instances for each."""
+    """Models that must load without a trust question, with instances for each."""
     exported("ordinary", "strings", lambda s: {"y": tf.strings.length(tf.strings.regex_replace(s, "a", "bc"))}, S)
     exported("ordinary", "prints", lambda x: {"y": print_and_go(x)})
     exported("ordinary", "loops", lambda x: {"y": tf.map_fn(lambda v: v * 2, x)})
@@ -260,7 +260,7 @@ def ordinary(vocabulary: str) -> dict[str, object]:
 
         @tf.function
         def train(self):
-            """No signature: nothing that serves can reach it."""
+            """A function without a signature, which no prediction can reach."""
             with tf.control_dependencies([written("train")]):
                 return tf.io.read_file(SECRET)
 

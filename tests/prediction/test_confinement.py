@@ -1,4 +1,4 @@
-"""What a model's code cannot do in a worker on Linux, tried by real models and routines that do it.
+"""What a model's code cannot do in a worker on Linux, attempted by real models and routines.
 
 Each model runs the code that it is asked with, and predicts what came of it: nothing but the confinement stops it. What
 is tried works outside of a worker: `test_confinement_attempts_are_real`.
@@ -61,7 +61,7 @@ ROUTINE = RUN + (
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A home directory with a key, beside a server's data directory that holds the model."""
+    """A home directory with a key, next to the data directory of a server with the model."""
     (tmp_path / "home" / ".ssh").mkdir(parents=True)
     (tmp_path / "home" / ".ssh" / "id_rsa").write_text("PRIVATE KEY")
     data = tmp_path / "data"
@@ -73,7 +73,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def made(kind: str, home: Path) -> WorkerSpec:
-    """A model that runs the code that it is asked with."""
+    """A model that runs the code in its instances."""
     directory = home / "data" / "models" / "mine"
     (directory / "model.joblib").write_bytes(b"")
     if kind == "routine":
@@ -154,7 +154,7 @@ CONTENT_ONLY = ["os.chmod({home!r} + '/.ssh/id_rsa', 0o777)", "os.utime({home!r}
 
 @pytest.fixture
 def known(home: Path) -> Iterator[dict[str, Any]]:
-    """What the attempts are about: a victim, something that listens, and what was heard."""
+    """The targets of the attempts: a process, listening sockets, and what they received."""
     from aip_magics.prediction.worker_process import FOLDER
 
     (home / "home" / "empty").mkdir()
@@ -167,7 +167,7 @@ def known(home: Path) -> Iterator[dict[str, Any]]:
         local = stack.enter_context(socket.socket(socket.AF_UNIX))
         datagrams = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         here = os.getcwd()
-        os.chdir(home / "home")  # such an address has at most 108 characters
+        os.chdir(home / "home")  # the address of a Unix socket has at most 108 characters
         local.bind("listening")
         datagrams.bind("datagrams")
         os.chdir(here)
@@ -190,12 +190,12 @@ def tried(ask: Ask, attempts: list[str], known: dict[str, Any]) -> dict[str, str
 
 
 def is_refused(answer: str) -> bool:
-    # A link out of a directory that may not be written to is, for Landlock, one to another device.
+    # Landlock reports a link out of a directory without write access as a link to another device.
     return any(text in answer for text in ("ermission denied", "not permitted", "cross-device link"))
 
 
 def heard(known: dict[str, Any]) -> int:
-    """How many of the sockets were reached."""
+    """Count the sockets that were reached."""
     count = 0
     for sock in known["sockets"]:
         with contextlib.suppress(BlockingIOError):
@@ -243,7 +243,7 @@ def test_confinement_of_a_routine_has_both(
     assert set(said.values()) == {"None"}
     assert heard(known) == 2
     assert (pooled, child) == ("[1, 2]", "0")
-    assert inside == "1"  # what it starts is confined as it is
+    assert inside == "1"  # child processes are confined too
 
 
 def test_confinement_lets_a_worker_do_the_rest(pool: ForkServerPool | None, home: Path, tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_confinement_lets_a_worker_do_the_rest(pool: ForkServerPool | None, home
 
 
 def test_confinement_attempts_are_real(home: Path, known: dict[str, Any], tmp_path: Path) -> None:
-    """Outside of a worker each does what is tried, so it is the confinement that refuses it."""
+    """Outside of a worker each attempt succeeds, so the confinement is what prevents it."""
     harmless = [*WRITES[:2], WRITES[7], *READS[:5], NETWORK[0], NETWORK[1], NETWORK[2], NETWORK[4], *PROGRAMS[:1],
                 PROCESSES[1], *CONTENT_ONLY, PROCESSES[0]]  # fmt: skip
     script = tmp_path / "outside.py"
@@ -335,7 +335,7 @@ def test_confinement_of_an_ordinary_booster(
 def test_confinement_lets_many_jobs_be_threads(
     iris: Any, rows: Any, pool: ForkServerPool | None, tmp_path: Path
 ) -> None:
-    """joblib would start processes for them."""
+    """joblib would start processes for these models."""
     x, y = iris
     scaled = ColumnTransformer([("a", StandardScaler(), [0, 1]), ("b", StandardScaler(), [2, 3])], n_jobs=2)
     several = MultiOutputClassifier(LogisticRegression(max_iter=500), n_jobs=2)
@@ -360,7 +360,7 @@ def test_confinement_takes_a_model_that_is_a_link(
 
 
 def test_confinement_begins_before_any_thread(pool: ForkServerPool | None, home: Path, tmp_path: Path) -> None:
-    """A thread from before would not be confined, and a model's code could have it act."""
+    """A thread started earlier would not be confined, and a model's code could use it."""
     with start(made("pickle", home), log_dir=tmp_path / "logs", fork_servers=pool) as worker:
         assert len(os.listdir(f"/proc/{worker.pid}/task")) == 1
         loaded = worker.load()
@@ -386,7 +386,7 @@ def test_confinement_includes_the_threads_of_blas(
 
 
 def test_confinement_opens_no_second_model(sklearn_dir: Path, xgboost_dir: Path, tmp_path: Path) -> None:
-    """What was given up does not come back, not by another request either."""
+    """The confinement is permanent; another request cannot lift it."""
     with start(WorkerSpec(sklearn_dir), log_dir=tmp_path) as worker:
         worker.load()
         worker.spec = WorkerSpec(xgboost_dir)
@@ -398,12 +398,12 @@ def test_confinement_opens_no_second_model(sklearn_dir: Path, xgboost_dir: Path,
 def test_confinement_leaves_nothing_of_a_spawned_worker(
     ended: str, sklearn_dir: Path, tmp_path: Path, gone: Callable[..., bool]
 ) -> None:
-    """It cannot remove its own directory: a process that it left behind does, and ends."""
+    """The worker cannot remove its own directory; its cleanup process does, and ends."""
     with start(WorkerSpec(sklearn_dir), log_dir=tmp_path) as worker:
         worker.load()
         children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
         assert len(children) == 1
-        assert len(os.listdir(f"/proc/{children[0]}/fd")) == 1  # it holds nothing of the worker's open
+        assert len(os.listdir(f"/proc/{children[0]}/fd")) == 1  # none of the worker's files is open
         if ended == "killed":
             os.kill(worker.pid, 9)
             assert gone(int(children[0]))

@@ -1,4 +1,4 @@
-"""Environments are really built (from local wheels: the tests fetch nothing), cached, and run a worker."""
+"""Environments are really built (from local wheels, without downloads), cached, and run a worker."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from aip_magics.prediction import WorkerSpec, local_predict, start
 from aip_magics.prediction.environments import (
     EnvironmentUnavailable,
     RuntimeEnvironment,
-    environment,
+    build_pins,
     find_python,
-    pins_of,
+    prepare_environment,
 )
 from aip_magics.prediction.environments.build import build
-from aip_magics.prediction.runtime_setup import PreparedRuntime, prepare_runtime, skipped_error
+from aip_magics.prediction.runtime_setup import PreparedRuntime, prepare_runtime, unavailable_error
 
 pytestmark = pytest.mark.slow
+
 PYTHON = ".".join(map(str, sys.version_info[:2]))
 MODEL = """
     import own
@@ -52,28 +53,28 @@ MODEL = """
 def test_pins_of_runtimes(version: str, framework: str | None, extra: tuple[str, ...], pins: str) -> None:
     runtime = catalog.runtime(version)
     assert runtime is not None
-    assert pins_of(runtime, framework, extra) == tuple(sorted([*pins.split(), "setuptools<60", "wheel"]))
+    assert build_pins(runtime, framework, extra) == tuple(sorted([*pins.split(), "setuptools<60", "wheel"]))
 
 
 def test_environment_the_service_never_had(tmp_path: Path) -> None:
-    with pytest.raises(FieldError, match=r"no runtime version '2\.10'") as caught:
-        environment("2.10", None, tmp_path)
+    with pytest.raises(FieldError, match=r"unknown runtime version '2\.10'") as caught:
+        prepare_environment("2.10", None, tmp_path)
     assert "2.11, 2.9" in caught.value.fix
-    with pytest.raises(FieldError, match=r"runtime 2\.11 has no Python 3\.10"):
-        environment("2.11", "3.10", tmp_path)
-    with pytest.raises(FieldError, match="has no xgboost"):
-        environment("1.2", None, tmp_path, framework="XGBOOST")
+    with pytest.raises(FieldError, match=r"runtime 2\.11 does not support Python 3\.10"):
+        prepare_environment("2.11", "3.10", tmp_path)
+    with pytest.raises(FieldError, match="does not include xgboost"):
+        prepare_environment("1.2", None, tmp_path, framework="XGBOOST")
 
 
 def test_environment_without_its_python_names_the_command_for_it(tmp_path: Path) -> None:
     nothing = {"HOME": str(tmp_path), "PATH": str(tmp_path), "PYENV_ROOT": str(tmp_path)}
-    found = environment("2.11", None, tmp_path, environ=nothing)
+    found = prepare_environment("2.11", None, tmp_path, environ=nothing)
     assert isinstance(found, EnvironmentUnavailable)
-    assert "Python 3.7, which runtime 2.11 has, is not on this machine" in found.reason
+    assert "Python 3.7 of runtime 2.11 is not installed on this machine" in found.reason
     assert found.fix.startswith(f"{sys.executable} -m uv python install 3.7")
-    assert "3.7" in skipped_error(found).fix
+    assert "3.7" in unavailable_error(found).fix
     assert not (tmp_path / "environments").exists()
-    old = environment("1.14", None, tmp_path)
+    old = prepare_environment("1.14", None, tmp_path)
     assert isinstance(old, EnvironmentUnavailable)
     assert "Python 3.5" in old.reason
 
@@ -81,7 +82,7 @@ def test_environment_without_its_python_names_the_command_for_it(tmp_path: Path)
 def test_find_python_on_this_machine(tmp_path: Path) -> None:
     assert find_python(PYTHON) == Path(sys.executable)
     assert find_python("3.99") is None
-    # A shim that leads nowhere, as pyenv leaves for every version that is installed but not chosen.
+    # A broken shim, as pyenv creates for every version that is installed but not selected.
     (tmp_path / "shims").mkdir()
     shim = tmp_path / "shims" / "python3.98"
     shim.write_text("#!/bin/sh\necho 'command not found' >&2\nexit 127\n")
@@ -141,23 +142,23 @@ def test_environment_whose_python_went_away_is_built_again(own: Path, tmp_path: 
 
 def test_environment_without_a_network_says_so(tmp_path: Path) -> None:
     offline = {**os.environ, "UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "uv")}
-    with pytest.raises(RuntimeEnvironmentError, match="could not be fetched") as caught:
+    with pytest.raises(RuntimeEnvironmentError, match="could not download the libraries") as caught:
         build(Path(sys.executable), ["scikit-learn==1.0.2"], tmp_path, environ=offline)
     assert "connect to the network" in caught.value.fix
     assert [name for name in os.listdir(tmp_path / "environments") if not name.endswith(".lock")] == []
 
 
 def test_environment_that_cannot_be_built_says_so(own: Path, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeEnvironmentError, match="it could not be built"):
+    with pytest.raises(RuntimeEnvironmentError, match="could not build the environment"):
         build(Path(sys.executable), ["this is no requirement"], tmp_path)
-    with pytest.raises(RuntimeEnvironmentError, match=r"not done within 0\.01 s"):
+    with pytest.raises(RuntimeEnvironmentError, match=r"timed out after 0\.01 s"):
         build(Path(sys.executable), [str(own)], tmp_path, deadline=0.01)
 
 
 def test_prepare_runtime_with_the_current_python(sklearn_dir: Path, own: Path, tmp_path: Path) -> None:
     found = prepare_runtime(sklearn_dir, tmp_path)
     assert found == PreparedRuntime(
-        sys.executable, (), f"Python {sys.version.split()[0]} at {sys.executable}, the one that runs this"
+        sys.executable, (), f"Python {sys.version.split()[0]} at {sys.executable} (current interpreter)"
     )
     assert not any(tmp_path.glob("packages"))
     with_code = prepare_runtime(sklearn_dir, tmp_path, packages=[own])
@@ -187,13 +188,13 @@ print(model.predict(x[::15].tolist()).tolist())
 
 @pytest.mark.network
 def test_environment_of_runtime_2_11_for_real(sklearn_dir: Path, rows: Any, tmp_path: Path) -> None:
-    """Python 3.7 and scikit-learn 1.0.2: a model of today fails there as in the cloud, one trained there predicts."""
+    """Python 3.7 and scikit-learn 1.0.2: a current model fails as in the cloud, a model trained there predicts."""
     if find_python("3.7") is None:
         pytest.skip("Python 3.7 is not on this machine")
     found = prepare_runtime(sklearn_dir, tmp_path, env="runtime")
     assert isinstance(found, PreparedRuntime)
-    assert "the environment of runtime 2.11 (scikit-learn " in found.told
-    made = environment("2.11", "3.7", tmp_path, framework="SCIKIT_LEARN", extra_packages=["scikit-learn"])
+    assert ", environment of runtime 2.11 (scikit-learn " in found.summary
+    made = prepare_environment("2.11", "3.7", tmp_path, framework="SCIKIT_LEARN", extra_packages=["scikit-learn"])
     assert isinstance(made, RuntimeEnvironment)
     assert str(made.python) == found.python  # the same list of libraries is the same environment
     assert made.python_version.startswith("3.7.")

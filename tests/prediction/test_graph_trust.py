@@ -1,4 +1,4 @@
-"""SavedModels that reach beyond their tensors are asked about before they are loaded, and refused by the worker."""
+"""SavedModels with side effects require trust before they are loaded, and the worker refuses them without."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from aip_magics.trust import Trust, digest
 
 pytestmark = pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="TensorFlow is not installed")
 
-# Model → the operation or file that is named.
+# Model → the operation or file in the message.
 HOSTILE = {
     "write": "WriteFile (writes files)", "read": "ReadFile (reads files)", "read_computed": "ReadFile (reads files)",
     "matching": "MatchingFiles (reads files)", "python": "EagerPyFunc (runs Python code)",
@@ -44,7 +44,7 @@ ORDINARY = [
     "simple_1", "vocabulary_1", "training_1", "other_graph_1", "table_text",
     "vocabulary_1_text",
 ]  # fmt: skip
-# With trust these write a file when they are loaded or asked: the export does what it is said to do.
+# With trust these write a file when they load or predict, which shows that the export has its side effect.
 WRITING = ["write", "print", "cache", "while", "map_fn", "nested", "summary", "init", "control", "two_graphs"]
 
 
@@ -61,7 +61,7 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def left(exports: Path) -> set[str]:
-    """What was written since the export."""
+    """The files written since the export."""
     return {path.name for path in (exports / "marks").iterdir()} - set(json.loads((exports / "marks.json").read_text()))
 
 
@@ -90,7 +90,7 @@ def test_graph_trust_names_what_a_graph_reaches_and_prevents_it(
     assert ("without tf.py_function" if name in ("python", "numpy") else "--trust") in finding.fix
     before = left(exports)
     with pytest.raises(TrustError) as caught:
-        asked(folder, [1.0, 2.0], parents, trusted=False)  # the rule is passed by
+        asked(folder, [1.0, 2.0], parents, trusted=False)  # without the preflight check
     assert HOSTILE[name] in caught.value.detail
     assert "--trust" in caught.value.fix
     assert left(exports) == before
@@ -100,7 +100,7 @@ def test_graph_trust_names_what_a_graph_reaches_and_prevents_it(
 
 @pytest.mark.parametrize("name", WRITING)
 def test_graph_trust_lets_a_trusted_graph_run(exports: Path, parents: ForkServerPool, name: str) -> None:
-    """It does what it is made to do; where the kernel confines workers, it is the kernel that says no."""
+    """A trusted model has its side effect, unless the kernel confines workers and denies it."""
     before = left(exports)
     told = ""
     try:
@@ -110,7 +110,7 @@ def test_graph_trust_lets_a_trusted_graph_run(exports: Path, parents: ForkServer
     except PredictionError as refused:
         told = refused.message
     if told:
-        assert "Permission denied" in told, told  # no question of trust
+        assert "Permission denied" in told, told  # the kernel's denial, not a lack of trust
         assert left(exports) == before
     else:
         assert {mark.partition(".")[0] for mark in left(exports) - before} == {name}

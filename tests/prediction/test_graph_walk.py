@@ -1,4 +1,4 @@
-"""The walk through a graph: what a load or a prediction reaches, on graphs written by hand."""
+"""The walk through a graph: what loading or a prediction reaches, on handwritten graphs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import pytest
 
 from aip_magics import catalog
 from aip_magics.prediction.worker import graph_walk
-from aip_magics.prediction.worker.graph_walk import Function, Graph, Judged, Node
+from aip_magics.prediction.worker.graph_walk import Function, Graph, Judgements, Node
 
-JUDGED = Judged(str(catalog.graph_ops_path()))
+JUDGED = Judgements(str(catalog.graph_ops_path()))
 SERVED = (("serving_default", ("x:0", "y:0")),)
 X = Node("x", "Placeholder")
 WRITE = Node("w", "WriteFile", ["x"])
@@ -25,7 +25,7 @@ def test_reach_counts_unreached_operations_that_importing_may_run() -> None:
     assert ops([y, Node("r", "ReadFile", ["x"])]) == ["ReadFile"]
     assert ops([y, Node("c", "PartitionedCall", [], ["f"])], {"f": Function([], [WRITE])}) == ["WriteFile"]
     assert ops([y, Node("c", "NewOp")]) == ["NewOp"]
-    assert ops([y], {"f": Function([], [WRITE])}) == []  # nobody calls it
+    assert ops([y], {"f": Function([], [WRITE])}) == []  # never called
 
 
 @pytest.mark.parametrize("tensor", ["d", "d:1", "^d"])
@@ -64,7 +64,7 @@ def test_reach_restores_a_saver_from_what_it_is_fed() -> None:
     assert ops(restored("i", Node("i", "StringJoin", ["save/Const"])), **SAVER) == ["RestoreV2"]
     assert ops(restored("save/Const:1"), **SAVER) == ["RestoreV2"]
     assert ops(restored("save/Const"), restore="r", filename="") == ["RestoreV2"]
-    # What the loader feeds to the saver is not what a signature gets.
+    # A signature does not get what the loader feeds to the saver.
     served = {"signatures": (("serving_default", ("x:0", "s:0")),)}
     assert ops(restored("save/Const"), **SAVER, **served) == ["RestoreV2"]
     shadowed = {"Identity": Function(["a"], [Node("c", "Const")])}
@@ -84,7 +84,7 @@ def test_reach_fills_a_table_from_an_asset_that_is_fed() -> None:
     assert ops(calls("a", "b"), fill, **init) == named
     assert ops([*calls("x", "a"), Node("c2", "f", ["x", "b"]), Node("n2", "NoOp", ["^c2"])], fill, init=["n", "n2"],
                assets=init["assets"]) == named  # fmt: skip
-    assert ops(calls("x", "a", op="While"), fill, **init) == named  # its inputs change from round to round
+    assert ops(calls("x", "a", op="While"), fill, **init) == named  # the inputs of a loop change with each iteration
     assert ops(calls("x", "a", functions=("f", "g")), {**fill, "g": fill["f"]}, **init) == named
     assert ops(calls("x", "a"), fill, assets=init["assets"], signatures=(("s", ("c:0",)),)) == named
     assert ops(calls("x", "a"), fill, init=["n"], assets=[("a:0", "../words.txt")]) == named
@@ -117,11 +117,11 @@ def test_reach_lets_an_attribute_decide(attribute: str, op: str, harmless: list[
 
 
 def test_reach_says_what_cannot_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(graph_walk.GraphUnclear, match="two operations of one name"):
+    with pytest.raises(graph_walk.GraphUnclear, match="two operations with the same name"):
         ops([Y, Y])
     monkeypatch.setattr(graph_walk, "MAX_NODES", 50)
     deep = {f"f{n}": Function(["a"], [Node(f"c{m}", f"f{n + 1}", ["a"]) for m in range(9)]) for n in range(9)}
-    with pytest.raises(graph_walk.GraphUnclear, match="more operations than are looked at"):
+    with pytest.raises(graph_walk.GraphUnclear, match="too many operations to check"):
         ops([Node("y", "f0", ["x"])], deep)
 
 

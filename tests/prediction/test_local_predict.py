@@ -48,9 +48,9 @@ def test_local_predict_raises_errors(pool: WorkerPool, sklearn_dir: Path, tmp_pa
         local_predict(tmp_path / "nowhere", [1], pool=pool)
     with pytest.raises(ModelDirError, match="Cloud Storage"):
         local_predict("gs://bucket/model", [1], pool=pool)
-    with pytest.raises(InstancesError, match="either instances or a body"):
+    with pytest.raises(InstancesError, match="exactly one of instances and body is required"):
         local_predict(sklearn_dir, pool=pool)
-    with pytest.raises(InstancesError, match="either instances or a body"):
+    with pytest.raises(InstancesError, match="exactly one of instances and body is required"):
         local_predict(sklearn_dir, [1], body=b"{}", pool=pool)
     with pytest.raises(InstancesError, match=r"instances\[0\]"):
         local_predict(sklearn_dir, [float("nan")], pool=pool)
@@ -87,5 +87,5 @@ def test_local_predict_of_an_export_base_or_at_the_wrong_level(pool: WorkerPool,
 
 def test_local_predict_needs_packages_installed_first(pool: WorkerPool, sklearn_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "code-0.1.tar.gz").touch()
-    with pytest.raises(FieldError, match="no directory of installed packages"):
+    with pytest.raises(FieldError, match="the directory of installed packages does not exist"):
         local_predict(sklearn_dir, [1], packages=[tmp_path / "code-0.1.tar.gz"], pool=pool)

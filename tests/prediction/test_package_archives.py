@@ -1,4 +1,4 @@
-"""Archives are judged before anything of them is run: each kind of bad one is refused, and says why."""
+"""Archives are validated before any of their code runs: each kind of invalid archive is refused with a reason."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_package_archives_refuse_names_that_lead_out(name: str, tmp_path: Path) 
         {"p-0.1/l": link("a/../../x")},
         {"p-0.1/l": link("../x", tarfile.LNKTYPE)},
         {"p-0.1/l": link("/etc/passwd", tarfile.LNKTYPE)},
-        {"p-0.1/l": link("."), "p-0.1/l/m": link("..")},  # each inside by itself
+        {"p-0.1/l": link("."), "p-0.1/l/m": link("..")},  # each is inside on its own
     ],
     ids=lambda members: ",".join(f"{info.linkname}" for info in members.values()),
 )

@@ -17,26 +17,26 @@ from archives import SETUP, sdist, tar, wheel
 from aip_magics.errors import InputError, PredictionError
 from aip_magics.prediction import subprocess_tools
 from aip_magics.prediction.packages import install
-from aip_magics.prediction.packages.install_errors import not_built
+from aip_magics.prediction.packages.install_errors import build_error
 
 pytestmark = pytest.mark.slow
 
 
 def imported(folder: Path, module: str, python: str = sys.executable) -> str:
-    """`VALUE` of a module, as the interpreter sees it with this folder first on its path."""
+    """The `VALUE` of a module, imported by the interpreter with this directory first on its path."""
     code = f"import sys; sys.path.insert(0, {str(folder)!r}); import {module}; print({module}.VALUE)"
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def left(cache: Path) -> list[str]:
-    """What lies in the cache, but for locks and notes."""
+    """The entries of the cache, except locks and notes."""
     folder = cache / "packages"
     names = os.listdir(folder) if folder.exists() else []
     return [name for name in names if not name.endswith((".lock", ".met"))]
 
 
 def install_here(cache: Path, *files: Path, **options: object) -> Path:
-    """As after `--trust`, unless a test says what is trusted."""
+    """Install as after `--trust`, unless a test passes `trusted`."""
     options.setdefault("trusted", [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()])
     return install(files, sys.executable, cache, **options)  # type: ignore[arg-type]
 
@@ -87,7 +87,7 @@ def test_packages_keep_the_first_of_two_with_one_name(tmp_path: Path) -> None:
     lines: list[str] = []
     folder = install_here(tmp_path, first, second, on_line=lines.append)
     assert [imported(folder, name) for name in ("shared", "one", "two")] == ["1", "one", "two"]
-    assert any("shared.py is there already" in line for line in lines)
+    assert any("skipped shared.py, which was already installed" in line for line in lines)
     assert imported(install_here(tmp_path, second, first), "shared") == "2"
 
 
@@ -119,7 +119,11 @@ def test_packages_pass_no_secret_to_the_build(tmp_path: Path) -> None:
         ("open('README.md').read()", "FileNotFoundError", "include README.md"),
         ("this is no Python", "SyntaxError: invalid syntax", "`.log`"),
         ("import a_build_tool", "ModuleNotFoundError: No module named 'a_build_tool'", "`.log`"),
-        (SETUP.format(name="b", modules=[], more="python_requires='>=4'"), "Python", "for the Python that predicts"),
+        (
+            SETUP.format(name="b", modules=[], more="python_requires='>=4'"),
+            "Python",
+            "for the Python version that predicts",
+        ),
     ],
     ids=["raises", "lacks a file", "no Python", "lacks a module", "another Python"],
 )
@@ -139,7 +143,7 @@ def test_packages_tell_one_that_does_not_build(setup: str, reason: str, fix: str
 
 def test_packages_tell_one_with_nothing_in_it(tmp_path: Path) -> None:
     archive = sdist(tmp_path, "b", {}, setup=SETUP.format(name="b", modules=["absent"], more=""))
-    with pytest.raises(PredictionError, match="it has no module and no package in it") as caught:
+    with pytest.raises(PredictionError, match="the package contains no modules") as caught:
         install_here(tmp_path, archive)
     assert "py_modules" in caught.value.fix
     needing = sdist(tmp_path, "b", {}, setup=SETUP.format(name="b", modules=[], more="install_requires=['pytest']"))
@@ -149,7 +153,7 @@ def test_packages_tell_one_with_nothing_in_it(tmp_path: Path) -> None:
 def test_packages_install_a_wheel_for_an_old_python(tmp_path: Path) -> None:
     with pytest.raises(PredictionError, match="failed to install") as caught:
         install_here(tmp_path, wheel(tmp_path, "past", {"past": ""}, tag="cp27-cp27mu-manylinux1_x86_64"))
-    assert "for the Python that predicts" in caught.value.fix
+    assert "for the Python version that predicts" in caught.value.fix
 
 
 def test_packages_run_nothing_when_one_is_refused(tmp_path: Path) -> None:
@@ -163,11 +167,11 @@ def test_packages_run_nothing_when_one_is_refused(tmp_path: Path) -> None:
 
 
 def test_packages_name_missing_files(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such package"):
+    with pytest.raises(InputError, match="the package file does not exist"):
         install_here(tmp_path, tmp_path / "nothing.tar.gz")
-    with pytest.raises(InputError, match="download it"):
+    with pytest.raises(InputError, match="download the package"):
         install_here(tmp_path, Path("gs://bucket/x.tar.gz"))
-    with pytest.raises(PredictionError, match="cannot be run"):
+    with pytest.raises(PredictionError, match="could not run the interpreter"):
         install([wheel(tmp_path, "x", {"x": ""})], str(tmp_path / "python"), tmp_path)
 
 
@@ -188,7 +192,7 @@ def pids_of(path: Path) -> list[int]:
 def test_packages_build_and_its_children_end_at_the_deadline(tmp_path: Path, gone: Callable[..., bool]) -> None:
     pids = tmp_path / "pids"
     archive = sdist(tmp_path, "slow", {}, setup=SLEEPING.format(pids=str(pids)))
-    with pytest.raises(PredictionError, match="not done within 4 s"):
+    with pytest.raises(PredictionError, match="timed out after 4 s"):
         install_here(tmp_path, archive, deadline=4.0)
     assert all(gone(pid) for pid in pids_of(pids))
     assert left(tmp_path) == []
@@ -223,8 +227,8 @@ def test_packages_ignore_what_a_killed_build_left(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("requires", "told"),
     [
-        ("surely-not-there>=2", "requires surely-not-there>=2, there is none"),
-        ("pytest<1", "requires pytest<1, there is "),
+        ("surely-not-there>=2", "requires surely-not-there>=2, which is not installed"),
+        ("pytest<1", "requires pytest<1, but "),
         ("surely-not-there; python_version<'3'", ""),
         ("surely-not-there; extra=='more'", ""),
         ("PyTest>=5", ""),
@@ -244,7 +248,7 @@ def test_missing_requirements_of_packages(requires: str, told: str, tmp_path: Pa
 
 def test_missing_requirements_are_checked_again_after_a_change(tmp_path: Path) -> None:
     subprocess.run(
-        subprocess_tools.uv("venv", "--quiet", "--python", sys.executable, str(tmp_path / "venv")), check=True
+        subprocess_tools.uv_command("venv", "--quiet", "--python", sys.executable, str(tmp_path / "venv")), check=True
     )
     python = str(tmp_path / "venv" / "bin" / "python")
     needed = wheel(tmp_path, "needed", {"needed": ""})
@@ -252,25 +256,26 @@ def test_missing_requirements_are_checked_again_after_a_change(tmp_path: Path) -
 
     def pip(*words: str) -> None:
         subprocess.run(
-            subprocess_tools.uv("pip", words[0], "--quiet", "--offline", "--python", python, *words[1:]), check=True
+            subprocess_tools.uv_command("pip", words[0], "--quiet", "--offline", "--python", python, *words[1:]),
+            check=True,
         )
 
-    with pytest.raises(PredictionError, match=r"needed==0\.1, there is none"):
+    with pytest.raises(PredictionError, match=r"needed==0\.1, which is not installed"):
         install([needy], python, tmp_path)
     pip("install", str(needed))
     folder = install([needy], python, tmp_path)
     assert install([needy], python, tmp_path) == folder
     pip("install", str(wheel(tmp_path, "needed", {"needed": ""}, version="0.2")))
-    with pytest.raises(PredictionError, match=r"needed==0\.1, there is 0\.2"):
+    with pytest.raises(PredictionError, match=r"needed==0\.1, but 0\.2 is installed"):
         install([needy], python, tmp_path)
-    assert install([needed, needy], python, tmp_path) != folder  # one brings what the other needs
+    assert install([needed, needy], python, tmp_path) != folder  # one package meets the requirement of the other
 
 
 def test_install_errors_find_the_reason_in_an_output() -> None:
     network = ["error: Request failed", "  cause: Failed to fetch: https://index/x", "  cause: dns error"]
-    error = not_built("x.tar.gz", (), network)
+    error = build_error("x.tar.gz", (), network)
     assert "failed to install: dns error" in error.message
-    assert error.fix.startswith("what it is built with has to be fetched")
-    assert "without a word" in not_built("x.tar.gz", (), []).message
+    assert error.fix.startswith("connect to the network to download the build requirements")
+    assert "exited without output" in build_error("x.tar.gz", (), []).message
     there = ["FileNotFoundError: [Errno 2] No such file or directory: 'conf/a.txt'"]
-    assert "include" not in not_built("x.tar.gz", ("x/conf/a.txt",), there).fix
+    assert "include" not in build_error("x.tar.gz", ("x/conf/a.txt",), there).fix

@@ -51,23 +51,23 @@ def test_instances_of_a_request_keep_its_other_keys() -> None:
 @pytest.mark.parametrize(
     ("parse", "data", "message", "where"),
     [
-        (parse_json_instances, b"", "there are no instances", "--json-instances"),
+        (parse_json_instances, b"", "no instances found", "--json-instances"),
         (parse_json_instances, b"1\n\n2\n", "the line is empty", "--json-instances, line 2"),
         (parse_json_instances, b"1\n\n", "the line is empty", "--json-instances, line 2"),
-        (parse_json_instances, b"[1]\n[1,]\n", "this is not JSON: ", "--json-instances, line 2"),
-        (parse_json_instances, b"[1]\n5.1, 3.5\n", "not JSON: Extra data at column 4", "--json-instances, line 2"),
-        (parse_json_instances, b"[NaN]\n", "this is not JSON: NaN does not exist in JSON", "--json-instances, line 1"),
-        (parse_json_instances, b"1\n2\n\"\xe9\"\n", "byte 0xe9 is not UTF-8", "--json-instances, line 3"),
+        (parse_json_instances, b"[1]\n[1,]\n", "invalid JSON: ", "--json-instances, line 2"),
+        (parse_json_instances, b"[1]\n5.1, 3.5\n", "invalid JSON: Extra data at column 4", "--json-instances, line 2"),
+        (parse_json_instances, b"[NaN]\n", "invalid JSON: JSON does not support NaN", "--json-instances, line 1"),
+        (parse_json_instances, b"1\n2\n\"\xe9\"\n", "byte 0xe9 is not valid UTF-8", "--json-instances, line 3"),
         (parse_json_instances, b"[" * 100_000, "nested too deeply", "--json-instances, line 1"),
         (parse_text_instances, b"a\n\nb", "the line is empty", "--text-instances, line 2"),
-        (parse_text_instances, b"", "there are no instances", "--text-instances"),
-        (parse_text_instances, b"a\n\xff", "byte 0xff is not UTF-8", "--text-instances, line 2"),
+        (parse_text_instances, b"", "no instances found", "--text-instances"),
+        (parse_text_instances, b"a\n\xff", "byte 0xff is not valid UTF-8", "--text-instances, line 2"),
         (parse_json_request, b'{"instances":\n [1,]}', "line 2, column", "--json-request"),
-        (parse_json_request, b"[1]", "a JSON object is wanted, not a list", "--json-request"),
-        (parse_json_request, b"null", "a JSON object is wanted, not nothing", "--json-request"),
-        (parse_json_request, b"7", "a JSON object is wanted, not the number 7", "--json-request"),
-        (parse_json_request, b'{"instance": []}', 'the request has no "instances"', "--json-request"),
-        (parse_json_request, b'{"instances": {}}', '"instances" must be a list, not an object', "--json-request"),
+        (parse_json_request, b"[1]", "expected a JSON object, got a list", "--json-request"),
+        (parse_json_request, b"null", "expected a JSON object, got nothing", "--json-request"),
+        (parse_json_request, b"7", "expected a JSON object, got the number 7", "--json-request"),
+        (parse_json_request, b'{"instance": []}', '"instances" is required', "--json-request"),
+        (parse_json_request, b'{"instances": {}}', '"instances" must be a list, got an object', "--json-request"),
         (parse_json_request, b'{"instances": []}', '"instances" is empty', "--json-request"),
     ],
 )  # fmt: skip
@@ -79,8 +79,8 @@ def test_instances_of_bad_text_tell_the_place(parse: Any, data: bytes, message: 
     assert caught.value.fix
 
 
-class WorkerMessage:
-    """What pandas's DataFrame has of what is asked for."""
+class DataFrame:
+    """The attributes of a pandas DataFrame that the code under test reads."""
 
     columns = ("a", "b")
     values = numpy.array([[1, 2.5], [3, 4.5]])
@@ -90,12 +90,12 @@ def test_instances_of_python_values() -> None:
     rows = [[1.0, 2.5], [3.0, 4.5]]
     assert from_value(rows) is rows
     assert from_value(tuple(rows)) == rows
-    assert from_value(WorkerMessage.values) == rows
-    assert from_value(WorkerMessage()) == rows
+    assert from_value(DataFrame.values) == rows
+    assert from_value(DataFrame()) == rows
     assert json.loads(request_body([numpy.float32(0.5), numpy.array([1, 2]), (3,)])) == {
         "instances": [0.5, [1, 2], [3]]
     }
-    assert json.loads(request_body(WorkerMessage(), "s", {"params": 1})) == {
+    assert json.loads(request_body(DataFrame(), "s", {"params": 1})) == {
         "instances": rows,
         "signature_name": "s",
         "params": 1,
@@ -109,15 +109,15 @@ class Sparse:
 @pytest.mark.parametrize(
     ("value", "message", "fix"),
     [
-        ([], "there are no instances", "one item per prediction"),
-        (None, "not nothing", "a list"),
-        ("text", "not a text", "a list"),
-        (b"x", "not bytes", "a list"),
-        ({"instances": [1]}, "not an object", 'pass its "instances"'),
-        ({"a": 1}, "not an object", "a list"),
-        (numpy.float64(3), "not the number 3.0", "a list"),
-        (Sparse(), "not Sparse", "pass .toarray()"),
-        ((x for x in [1]), "not generator", "a list"),
+        ([], "no instances found", "at least one instance"),
+        (None, "got nothing", "a list"),
+        ("text", "got a string", "a list"),
+        (b"x", "got bytes", "a list"),
+        ({"instances": [1]}, "got an object", 'pass the value of the key "instances"'),
+        ({"a": 1}, "got an object", "a list"),
+        (numpy.float64(3), "got the number 3.0", "a list"),
+        (Sparse(), "got Sparse", "pass .toarray()"),
+        ((x for x in [1]), "got generator", "a list"),
     ],
 )
 def test_instances_refuse_other_python_values(value: object, message: str, fix: str) -> None:
@@ -130,10 +130,10 @@ def test_instances_refuse_other_python_values(value: object, message: str, fix: 
 @pytest.mark.parametrize(
     ("instances", "message"),
     [
-        ([[1.0], [float("nan")]], "instances[1] cannot be written as JSON: NaN and Infinity do not exist in JSON"),
-        (numpy.array([1, numpy.inf]), "instances[1] cannot be written as JSON: NaN and Infinity"),
-        ([1, datetime.date(2020, 1, 1)], "instances[1] cannot be written as JSON: date is no JSON type"),
-        ([b"x"], "instances[0] cannot be written as JSON: bytes is no JSON type"),
+        ([[1.0], [float("nan")]], "could not encode instances[1] as JSON: JSON does not support NaN and Infinity"),
+        (numpy.array([1, numpy.inf]), "could not encode instances[1] as JSON: JSON does not support NaN and Infinity"),
+        ([1, datetime.date(2020, 1, 1)], "could not encode instances[1] as JSON: date is not a JSON type"),
+        ([b"x"], "could not encode instances[0] as JSON: bytes is not a JSON type"),
     ],
 )
 def test_instances_name_what_json_cannot_hold(instances: object, message: str) -> None:
@@ -145,5 +145,5 @@ def test_instances_name_what_json_cannot_hold(instances: object, message: str) -
 def test_instances_with_further_keys() -> None:
     with pytest.raises(InstancesError, match="given twice"):
         request_body([1], extra={"instances": [2]})
-    with pytest.raises(InstancesError, match="params cannot be written"):
+    with pytest.raises(InstancesError, match="could not encode params as JSON"):
         encode({"instances": [1], "params": {1, 2}})

@@ -24,8 +24,8 @@ from aip_magics.prediction import (
     WorkerPool,
     WorkerSpec,
     local_predict,
+    preload,
     start,
-    warm,
 )
 
 Write = Callable[..., Path]
@@ -49,7 +49,7 @@ ROUTINE = """
 
 @pytest.fixture
 def package(tmp_path: Path) -> Write:
-    """A directory of installed packages with one module; each has a name of its own."""
+    """A directory of installed packages with one module; every directory has a unique name."""
 
     def write(source: str, module: str = "predictor", name: str = "site") -> Path:
         directory = tmp_path / name
@@ -72,7 +72,7 @@ def model_dir(tmp_path: Path) -> Path:
 def run(
     request: pytest.FixtureRequest, tmp_path: Path, gone: Callable[..., bool]
 ) -> Iterator[Callable[..., WorkerClient]]:
-    """Start a worker for a routine, both ways."""
+    """Start a worker for a routine, spawned or forked."""
     workers: list[WorkerClient] = []
     pool: ForkServerPool | None = request.getfixturevalue("parents") if request.param == "forked" else None
 
@@ -101,7 +101,7 @@ def test_routine_predicts_with_the_other_keys_of_the_request(
     worker = run(model_dir, package(ROUTINE))
     loaded = worker.load()
     assert (loaded.framework, loaded.class_name) == ("", "predictor.Predictor")
-    assert set(loaded.libraries) == {"python"}  # nothing was imported for it
+    assert set(loaded.libraries) == {"python"}  # no library was imported
     assert f"loading from {model_dir}" in worker.log_tail()
     assert asked(worker, [1, 2]) == [2.5, 5.0]
     assert "asked with ['stats']" in worker.log_tail(1)
@@ -169,12 +169,14 @@ RESULTS = [
     ("(2 * x for x in instances)", None, ""),
     ("tuple(2 * x for x in instances)", None, ""),
     ("[1]", "INVALID_OUTPUTS", "the model returned 1 predictions for 2 instances"),
-    ("{'a': 1, 'b': 2}", "INVALID_OUTPUTS", "predict returned a dict, of which list() makes its keys"),
-    ("'ab'", "INVALID_OUTPUTS", "predict returned a str, of which list() makes its keys or letters"),
-    ("None", "INVALID_OUTPUTS", "predict returned NoneType, which list() cannot take"),
-    ("(1 // (1 - x) for x in instances)", "INVALID_OUTPUTS", "predict returned generator, which list() cannot take: "),
-    ("[1, float('nan')]", "INVALID_OUTPUTS", "the prediction for instance 1 cannot be written as JSON: it is or"),
-    ("[1, b'']", "INVALID_OUTPUTS", "the prediction for instance 1 cannot be written as JSON: Object of type bytes"),
+    ("{'a': 1, 'b': 2}", "INVALID_OUTPUTS", "predict returned a dict, which list() would split into keys"),
+    ("'ab'", "INVALID_OUTPUTS", "predict returned a str, which list() would split into keys or characters"),
+    ("None", "INVALID_OUTPUTS", "could not convert the NoneType returned by predict to a list"),
+    ("(1 // (1 - x) for x in instances)", "INVALID_OUTPUTS",
+     "could not convert the generator returned by predict to a list: "),
+    ("[1, float('nan')]", "INVALID_OUTPUTS",
+     "could not encode the prediction for instance 1 as JSON: JSON does not support NaN"),
+    ("[1, b'']", "INVALID_OUTPUTS", "could not encode the prediction for instance 1 as JSON: Object of type bytes"),
     ("[1][5]", "FAILED_TO_RUN_MODEL", "unknown error: IndexError: list index out of range"),
 ]  # fmt: skip
 
@@ -191,7 +193,7 @@ def test_routine_results_are_encoded(package: Write, model_dir: Path, tmp_path: 
             with pytest.raises(PredictionError) as caught:
                 asked(worker, [1, 2], code=code)
             assert (caught.value.kind, text in caught.value.detail) == (kind, True), caught.value
-        with pytest.raises(PredictionError, match="the request has a key 'stats', which the service uses itself"):
+        with pytest.raises(PredictionError, match="the request key 'stats' is reserved: the service calls"):
             asked(worker, [1], stats=1)
 
 
@@ -272,17 +274,17 @@ def test_routine_runs_in_local_predict(package: Write, model_dir: Path, parents:
         assert [worker.pid for worker in pool.workers()] == pids
         assert local_predict(model_dir, [1], packages=[other], **given) == {"predictions": [-2.5]}
         assert len(pool.workers()) == 2
-        with pytest.raises(FieldError, match="has no framework, but SCIKIT_LEARN is given"):
+        with pytest.raises(FieldError, match="framework SCIKIT_LEARN cannot be combined with the prediction routine"):
             local_predict(model_dir, [1], framework="scikit-learn", **given)
 
 
 def test_routine_warming_returns_at_once(gone: Callable[..., bool]) -> None:
     with WorkerPool() as pool:
         began = time.monotonic()
-        assert warm("xgboost", pool=pool)
-        assert warm(None, prediction_class="predictor.Predictor", pool=pool)
-        assert not warm(None, pool=pool)
-        assert not warm("xgboost", "/nowhere/python", pool=pool)
+        assert preload("xgboost", pool=pool)
+        assert preload(None, prediction_class="predictor.Predictor", pool=pool)
+        assert not preload(None, pool=pool)
+        assert not preload("xgboost", "/nowhere/python", pool=pool)
         assert time.monotonic() - began < 2
         pids = pool.fork_servers.pids()
         assert len(pids) == 2
@@ -299,7 +301,7 @@ SCALER = """
 
 
 def train(site: Path, target: Path, module: str) -> list[int]:
-    """Train a pipeline with a step of `module` in another process, so that this one never knows the module."""
+    """Train a pipeline with a step of `module` in another process, so that this process never imports the module."""
     code = f"""
         import joblib, sys
         from sklearn.datasets import load_iris
@@ -332,7 +334,7 @@ def test_pipeline_with_its_own_step(package: Write, tmp_path: Path, parents: For
         with pytest.raises(PredictionError) as caught:
             local_predict(tmp_path / "model", rows, pool=pool)
     assert caught.value.kind == "FAILED_TO_LOAD_MODEL"
-    assert "steps.Doubler" in caught.value.detail  # without the package nobody vouches for it
+    assert "steps.Doubler" in caught.value.detail  # without the package, the class is not allowed
     assert "--trust" in caught.value.fix
     assert "steps" not in sys.modules
 
@@ -346,7 +348,7 @@ def test_pipeline_with_a_step_defined_in_the_notebook(
     with WorkerPool(fork_servers=parents) as pool, pytest.raises(PredictionError) as caught:
         local_predict(tmp_path / "model", rows, packages=[site], pool=pool)
     assert caught.value.kind == "FAILED_TO_LOAD_MODEL"
-    assert caught.value.fix.startswith("Doubler was defined in the notebook: move it into a module")
+    assert caught.value.fix.startswith("move Doubler from the notebook into a module")
     assert "%aip_package my_module.py" in caught.value.fix
 
 
@@ -374,4 +376,4 @@ def test_routine_loads_a_pickle_of_the_notebook(
     with WorkerPool(fork_servers=parents) as pool, pytest.raises(PredictionError) as caught:
         local_predict(model_dir, [1], packages=[site], prediction_class="predictor.Predictor", pool=pool)
     assert caught.value.detail.startswith("Unexpected error when loading the model: AttributeError: ")
-    assert caught.value.fix.startswith("State was defined in the notebook: ")
+    assert caught.value.fix.startswith("move State from the notebook into a module")

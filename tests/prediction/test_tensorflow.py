@@ -113,7 +113,7 @@ def test_tensorflow_worker_reads_text_format_and_its_only_valid_signature(
     for dropped in ("lost", "wrong"):
         error = refused(ask, "text", [[1.0, 2.0]], signature_name=dropped)
         assert (error.kind, error.detail) == ("INVALID_INPUTS", f"No signature found for signature key {dropped}.")
-        assert error.fix == "the model's signatures are only"
+        assert error.fix == "use one of the signatures of the model: only"
 
 
 def test_tensorflow_worker_takes_several_inputs_and_outputs_text_and_bytes(ask: Callable[..., Any]) -> None:
@@ -167,24 +167,25 @@ INPUTS = [
     ("numbers", [[1, 2], [3, [4]]], {}, "FAILED_TO_RUN_MODEL",
      "Exception during running the graph: instance 1 is a list whose items differ in length or depth (input x)"),
     ("numbers", [[1, 2], [3, "a"]], {}, "FAILED_TO_RUN_MODEL",
-     "Exception during running the graph: instance 1: [3, 'a'] is no float32: could not convert string to float"),
+     "Exception during running the graph: instance 1: [3, 'a'] is not a valid float32: "
+     "could not convert string to float"),
     ("numbers", [[1, 2], [3, {}]], {}, "FAILED_TO_RUN_MODEL",
-     "Exception during running the graph: instance 1: [3, {}] is no float32: "),
+     "Exception during running the graph: instance 1: [3, {}] is not a valid float32: "),
     ("words", ["a", 3], {}, "FAILED_TO_RUN_MODEL",
-     "Exception during running the graph: instance 1: 3 is no text (input s)"),
+     "Exception during running the graph: instance 1: 3 is not a string (input s)"),
     ("words", ["a", None], {}, "FAILED_TO_RUN_MODEL",
-     "Exception during running the graph: instance 1: None is no text (input s)"),
+     "Exception during running the graph: instance 1: None is not a string (input s)"),
     ("pairs", [["a", "b"], ["c"]], {}, "FAILED_TO_RUN_MODEL",
      "Exception during running the graph: instance 1 is a list of 1, but instance 0 is a list of 2 (input s)"),
     ("numbers", [{"word": "a", "times": 2**70}], {"signature_name": "mixed"}, "FAILED_TO_RUN_MODEL",
-     "Exception during running the graph: instance 0: 1180591620717411303424 is no int64: "),
+     "Exception during running the graph: instance 0: 1180591620717411303424 is not a valid int64: "),
     ("numbers", [[1, 2, 3]], {}, "FAILED_TO_RUN_MODEL",
      "Exception during running the graph: Cannot feed value of shape (1, 3) for Tensor serving_default_x:0"),
     ("numbers", X, {"signature_name": "total"}, "INVALID_OUTPUTS", "the model returned 1 predictions for 2 instances"),
     ("numbers", X, {"signature_name": "sizes"}, "INVALID_OUTPUTS",
      "outputs had differing sizes in the batch (outer) dimension. See the outputs and their size: {"),
     ("numbers", [[1, 1], [1, -1]], {"signature_name": "logarithm"}, "INVALID_OUTPUTS",
-     "the prediction for instance 1 cannot be written as JSON: it is or contains NaN or Infinity"),
+     "could not encode the prediction for instance 1 as JSON: JSON does not support NaN and Infinity"),
     ("words", ["a", {"b64": "/w=="}], {}, "INVALID_OUTPUTS",
      "Prediction failed during encoding instances: 'utf-8' codec can't decode byte 0xff in position 0"),
 ]  # fmt: skip
@@ -215,15 +216,15 @@ def test_tensorflow_worker_refuses_bad_exports(exports: Path, tmp_path: Path, pa
     put("train", "training")
     (tmp_path / "empty").mkdir()
     put("base/1587877383942")
-    deeper = f"the SavedModel lies in {tmp_path / 'base' / '1587877383942'}: name that directory"
-    higher = f"the SavedModel lies in {exports / 'simple'}: name that directory"
+    deeper = f"use the directory {tmp_path / 'base' / '1587877383942'}, which contains the SavedModel"
+    higher = f"use the directory {exports / 'simple'}, which contains the SavedModel"
     bad = "Failed to load the model due to bad model data. tags: ['serve']\n"
     none = "Cloud ML only supports TF 1.0 or above and models saved in SavedModel format."
     for path, framework, text, fix in [
         (tmp_path / "broken", None, bad, ""),
-        (tmp_path / "novariables", None, bad, "copy the folder variables/ of the export, too"),
+        (tmp_path / "novariables", None, bad, "copy the directory variables/ of the export too"),
         (tmp_path / "both", None, "Multiple model files are found in the model_path: ", "keep one of "),
-        (tmp_path / "train", None, bad, "export the model for serving: its graph needs the tag 'serve'"),
+        (tmp_path / "train", None, bad, "export the model for serving: the graph needs the tag 'serve'"),
         (tmp_path / "empty", "TENSORFLOW", none, "export the model with tf.saved_model.save"),
         (tmp_path / "base", "TENSORFLOW", none, deeper),
         (exports / "simple" / "variables", "TENSORFLOW", none, higher),
@@ -236,7 +237,7 @@ def test_tensorflow_worker_refuses_bad_exports(exports: Path, tmp_path: Path, pa
         assert caught.value.kind == "FAILED_TO_LOAD_MODEL"
         assert caught.value.detail.startswith(text)
         assert caught.value.fix.startswith(fix)
-    named = WorkerSpec(tmp_path / "both", "TENSORFLOW")  # no complaint then, the binary one is read
+    named = WorkerSpec(tmp_path / "both", "TENSORFLOW")  # accepted: the binary file is read
     with start(named, log_dir=tmp_path / "logs", fork_servers=parents) as worker:
         worker.load()
 
@@ -247,7 +248,7 @@ def test_tensorflow_worker_logs_custom_operations_that_do_not_load(exports: Path
     (directory / "assets.extra" / "ops.so").write_bytes(b"no library")
     with start(WorkerSpec(directory, trusted=True), log_dir=tmp_path / "logs", fork_servers=parents) as worker:
         worker.load()
-        assert "ops.so were not loaded" in worker.log_tail()
+        assert f"could not load the custom operations of {directory / 'assets.extra' / 'ops.so'}" in worker.log_tail()
         assert json.loads(worker.predict(b'{"instances": ["a"]}')) == {"predictions": [{"twice": "aa"}]}
 
 
@@ -270,7 +271,7 @@ def test_tensorflow_worker_hang_and_kill_are_told_and_the_next_call_works(
 
 
 def test_tensorflow_fork_server_makes_many_workers(exports: Path, tmp_path: Path, parents: ForkServerPool) -> None:
-    """A fork of a process that had run a session would hang: the parent only imports."""
+    """The fork server only imports: a fork of a process that had run a session would hang."""
     for _ in range(6):
         with start(WorkerSpec(exports / "words"), log_dir=tmp_path, fork_servers=parents) as worker:
             began = time.monotonic()
@@ -290,25 +291,25 @@ def test_local_predict_takes_the_newest_complete_export(exports: Path, tmp_path:
 
 IN_A_WORKER = """
 import json, runpy, sys
-part = runpy.run_path(sys.argv[1])["part"]
-model, parts, refusal = part("tensorflow_model"), part("tensorflow_parts"), part("refusal")
-wanted = b'{"instances": [[1.0, 2.0], [3.0, 4.0]]}'
+load = runpy.run_path(sys.argv[1])["import_submodule"]
+minimal, errors = load("tensorflow_minimal"), load("errors")
+body = b'{"instances": [[1.0, 2.0], [3.0, 4.0]]}'
 known, unknown = [{"model_dir": path, "framework": "TENSORFLOW"} for path in sys.argv[2:]]
 
 def seen():
-    opened = part("loading").open_model(known)
-    answer = json.loads(part("predicting").predict(opened, wanted, part("stats").Stats()))
-    return answer, isinstance(sys.modules["tensorflow"], parts.Parts), "keras" in sys.modules
+    opened = load("load").open_model(known)
+    answer = json.loads(load("predict").predict(opened, body, load("stats").Stats()))
+    return answer, isinstance(sys.modules["tensorflow"], minimal.MinimalTensorFlow), "keras" in sys.modules
 
 first = seen()
 try:
-    part("loading").open_model(unknown)
-except refusal.Refusal as error:
+    load("load").open_model(unknown)
+except errors.ModelError as error:
     print(json.dumps([first, [error.detail, error.fix], seen(), sys.modules["tensorflow"].__version__]))
 """
 
 
-def test_tensorflow_minimal_is_imported_until_it_does_not_do(
+def test_minimal_tensorflow_is_used_until_it_lacks_something(
     exports: Path, tmp_path: Path, answers: dict[str, Any]
 ) -> None:
     unknown = tmp_path / "unknown"
@@ -319,10 +320,11 @@ def test_tensorflow_minimal_is_imported_until_it_does_not_do(
     words = [sys.executable, "-c", IN_A_WORKER, worker, str(exports / "text"), str(unknown)]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
-    parts, (detail, fix), whole, version = json.loads(done.stdout)
-    wanted = {"predictions": [{"y": y} for y in answers["simple"]]}
-    assert parts[1:3] == [True, False]
-    assert whole[1:3] == [False, True]
-    assert parts[0] == whole[0] == wanted
+    minimal, (detail, fix), full, version = json.loads(done.stdout)
+    expected = {"predictions": [{"y": y} for y in answers["simple"]]}
+    assert minimal[1:3] == [True, False]
+    assert full[1:3] == [False, True]
+    assert minimal[0] == full[0] == expected
     assert "MatrixMagic" in detail
-    assert fix.startswith(f"TensorFlow {version} does not know this operation: ")
+    assert fix.startswith("put the library of the operation into assets.extra/")
+    assert fix.endswith(f"with TensorFlow {version}")

@@ -1,4 +1,4 @@
-"""The threads of BLAS and OpenMP: as many as the worker is allowed, forked or spawned."""
+"""BLAS and OpenMP use the worker's number of threads, whether forked or spawned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How workers are born, isolated, and how they end: no death takes its owner or the next call with it."""
+"""Workers start, are isolated and end; a crash affects neither the owner nor the next call."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BODY = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 
 
 def model(predict: str, load: str = "pass") -> str:
-    """The source of a model whose `predict` runs some code, for `built`."""
+    """Source for `built` of a model whose `predict` runs this code."""
     predict = textwrap.indent(textwrap.dedent(predict), " " * 8)
     head = "import ctypes, os, sys, tempfile, time, subprocess\n"
     method = f"    def predict(self, instances):\n{predict}\n        return [1] * len(instances)\n"
@@ -86,7 +86,7 @@ def test_worker_client_ends_a_hang_at_its_deadline_and_says_where(
     with pytest.raises(WorkerError, match=r"gave no answer within 0.3 s while predicting") as caught:
         worker.predict(BODY, 0.3)
     assert time.monotonic() - start < 5
-    assert "in predict" in caught.value.log  # where it was
+    assert "in predict" in caught.value.log  # the position of the hanging code
     assert gone(worker.pid)
 
 
@@ -285,7 +285,7 @@ def test_worker_that_was_forked_draws_its_own_random_numbers(
 def test_worker_client_connects_instead_of_inheriting(
     sklearn_dir: Path, tmp_path: Path, gone: Callable[..., bool]
 ) -> None:
-    """The way of Windows."""
+    """As on Windows."""
     surroundings = ProcessResources.make(tmp_path)
     sock, handle = spawn_connecting(sys.executable, surroundings, worker_environ(os.environ, sys.executable, 1))
     os.close(surroundings.log_fd)
@@ -349,11 +349,11 @@ def test_worker_does_not_outlive_a_killed_owner(
     assert all(gone(int(pid)) for pid in pids)
     until = time.monotonic() + 5.0
     while Path(temp_dir).exists() and time.monotonic() < until:
-        time.sleep(0.02)  # it is removed after the worker, not by it
+        time.sleep(0.02)  # the directory is removed after the worker ended
     assert not Path(temp_dir).exists()
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of this process, which has threads
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # raised by this process, which has threads
 def test_worker_is_neither_ended_nor_kept_by_a_fork_of_its_owner(started: Start, sklearn_dir: Path) -> None:
     worker = started(sklearn_dir)
     worker.load()

@@ -1,4 +1,4 @@
-"""The worker folder runs on interpreters from another decade, and nowhere imports more than the standard library."""
+"""The worker folder runs on old interpreters and imports only the standard library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker answers, value for value and error for error."""
+"""The predictions and errors of a worker, compared value by value."""
 
 from __future__ import annotations
 
@@ -160,17 +160,19 @@ def test_worker_names_bad_xgboost_requests(forked: Start, xgboost_dir: Path) -> 
 
 
 OUTPUTS = [
-    ("numpy.array([1.0, float('nan')])", "the prediction for instance 1 cannot be written as JSON: it is or"),
-    ("[1.0, [2.0, {'a': numpy.float64('inf')}]]", "the prediction for instance 1 cannot be written as JSON: it is or"),
-    ("numpy.array([b'a', b'b'])", "the prediction for instance 0 cannot be written as JSON: Object of type bytes"),
-    ("[1, {2}]", "the prediction for instance 1 cannot be written as JSON: Object of type set is not"),
+    ("numpy.array([1.0, float('nan')])",
+     "could not encode the prediction for instance 1 as JSON: JSON does not support NaN"),
+    ("[1.0, [2.0, {'a': numpy.float64('inf')}]]",
+     "could not encode the prediction for instance 1 as JSON: JSON does not support NaN"),
+    ("numpy.array([b'a', b'b'])", "could not encode the prediction for instance 0 as JSON: Object of type bytes"),
+    ("[1, {2}]", "could not encode the prediction for instance 1 as JSON: Object of type set is not"),
     ("(x for x in instances)", "a numpy ndarray or a list. It returned generator."),
     ("(1, 2)", "a numpy ndarray or a list. It returned tuple."),
     ("None", "a numpy ndarray or a list. It returned NoneType."),
     ("numpy.float64(3)", "a numpy ndarray or a list. It returned float64."),
     ("numpy.array(3)", "a numpy ndarray or a list. It returned ndarray."),
-    ("[1, numpy.int64(3)]", "the prediction for instance 1 cannot be written as JSON: Object of type int64 is not"),
-    ("[numpy.zeros(2), 1]", "the prediction for instance 0 cannot be written as JSON: Object of type ndarray is not"),
+    ("[1, numpy.int64(3)]", "could not encode the prediction for instance 1 as JSON: Object of type int64 is not"),
+    ("[numpy.zeros(2), 1]", "could not encode the prediction for instance 0 as JSON: Object of type ndarray is not"),
     ("[1]", "the model returned 1 predictions for 2 instances"),
     ("numpy.zeros(3)", "the model returned 3 predictions for 2 instances"),
 ]  # fmt: skip
@@ -209,11 +211,11 @@ def test_worker_refuses_numpy_in_a_list_as_the_cloud_does_with_its_fix(
     worker.load()
     with pytest.raises(PredictionError) as caught:
         asked(worker, [1])
-    assert caught.value.fix == "return one NumPy array, or call .tolist() on what is in the list"
+    assert caught.value.fix == "return one NumPy array, or call .tolist() on the items of the list"
 
 
 def directories(base: Path, classifier: Any) -> dict[str, tuple[str | None, str]]:
-    """Bad model directories under `base`: name → the framework asked for, and what the error says."""
+    """Bad model directories under `base`: name → the requested framework and the text of the error."""
 
     def put(name: str, **files: bytes) -> None:
         (base / name).mkdir()
@@ -248,7 +250,7 @@ def directories(base: Path, classifier: Any) -> dict[str, tuple[str | None, str]
 def test_worker_refuses_bad_models_with_the_services_text(forked: Start, classifier: Any, tmp_path: Path) -> None:
     table = directories(tmp_path, classifier)
     for name, (framework, text) in table.items():
-        worker = forked(tmp_path / name, framework)  # confined to that model, it could not open another
+        worker = forked(tmp_path / name, framework)  # a confined worker cannot open another model
         with pytest.raises(PredictionError) as caught:
             worker.load()
         assert caught.value.kind == "FAILED_TO_LOAD_MODEL", name
@@ -259,7 +261,7 @@ def test_worker_refuses_bad_models_with_the_services_text(forked: Start, classif
         ("SCIKIT_LEARN", "Could not find either model.joblib or model.pkl in "),
         ("XGBOOST", "Could not find model.joblib, model.pkl, or model.bst in "),
         ("TENSORFLOW", "Cloud ML only supports TF 1.0 or above and models saved in SavedModel format."),
-        ("PYTORCH", "Framework PYTORCH is not known."),
+        ("PYTORCH", "Unknown framework PYTORCH."),
     ]:
         worker = forked(tmp_path / "empty", framework)
         with pytest.raises(PredictionError, match=text):
@@ -270,7 +272,7 @@ def test_worker_hints_name_the_missing_package_and_the_notebook(forked: Start, c
     directories(tmp_path, classifier)
     for name, fix in [
         ("nomodule", "install the package of no_such_module for "),
-        ("main", "MyTransformer was defined in the notebook: "),
+        ("main", "move MyTransformer from the notebook into a module"),
     ]:
         worker = forked(tmp_path / name)
         with pytest.raises(PredictionError) as caught:

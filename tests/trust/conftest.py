@@ -1,4 +1,4 @@
-"""A reader of pickles that nobody trusts, as a process that the tests of this folder share."""
+"""A process that loads untrusted pickles, shared by the tests of this directory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aip_magics import catalog
 
 @pytest.fixture(scope="session")
 def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], Read]]:
-    """Load a file as a worker does that holds it for hostile. A reader that died is replaced."""
+    """Load a file as a worker loads an untrusted model. A crashed reader is replaced."""
     log = tmp_path_factory.mktemp("reader") / "stderr"
     running: list[subprocess.Popen[str]] = []
 
@@ -34,20 +34,20 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], 
             running.append(reader)
         return running[-1]
 
-    def ask(path: Path) -> Read:
+    def load(path: Path) -> Read:
         reader = started()
         assert reader.stdin is not None
         assert reader.stdout is not None
         reader.stdin.write(f"{path}\n")
         reader.stdin.flush()
         line = reader.stdout.readline()
-        if not line:  # a crash of native code is no code that was run; the next file gets a new process
+        if not line:  # a crash in native code ran none of the pickle's code; the next file gets a new process
             code = reader.wait()
             return Read(False, f"ended with {code}", ())
-        told = json.loads(line)
-        return Read(told["loaded"], told["error"], tuple(told["events"]))
+        report = json.loads(line)
+        return Read(report["loaded"], report["error"], tuple(report["events"]))
 
-    yield ask
+    yield load
     for reader in running:
         assert reader.stdin is not None
         reader.stdin.close()

@@ -1,4 +1,4 @@
-"""Pickles that run something when they are loaded, or when their model predicts, if nobody holds them back.
+"""Pickles that would run code when they are loaded, or when their model predicts.
 
 Each function writes bytes by hand: what no library writes is the point. `payload(mark)` is the instructions that touch
 the file `mark`. The shapes are those that once got past a look at the file, and their relatives.
@@ -24,7 +24,7 @@ def name(module: str, attribute: str) -> bytes:
 
 
 def stacked(module: str, attribute: str) -> bytes:
-    """A global of protocol 4: its names come from the stack."""
+    """A global of protocol 4, with names from the stack."""
     return text(module) + text(attribute) + b"\x93"
 
 
@@ -33,7 +33,7 @@ def integer(value: int) -> bytes:
 
 
 def payload(mark: str) -> bytes:
-    """Leaves one value on the stack."""
+    """Instructions that leave one value on the stack."""
     return name("posix", "system") + text(f"touch {mark}") + b"\x85R"
 
 
@@ -46,7 +46,7 @@ def dtype(letters: str) -> bytes:
 
 
 def whole_dtype(letters: str, flags: int = 0, fields: bytes = b"N", names: bytes = b"N") -> bytes:
-    """With the state that NumPy writes: (version, byte order, subdtype, names, fields, size, alignment, flags)."""
+    """A dtype with a state of NumPy: (version, byte order, subdtype, names, fields, size, alignment, flags)."""
     made = name("numpy", "dtype") + b"(" + text(letters) + b"\x89\x88tR"
     state = b"(K\x03" + text("|") + b"N" + names + fields + integer(-1) + integer(-1) + integer(flags) + b"tb"
     return made + state
@@ -67,7 +67,7 @@ def array_state(
 
 
 def cover(data: bytes) -> bytes:
-    """`data` as the content of a string of bytes: who reads on inside of it meets instructions."""
+    """`data` as the content of a bytes object: a reader that continues inside of it finds instructions."""
     return b"B" + struct.pack("<I", len(data)) + data + b"."
 
 
@@ -171,7 +171,7 @@ def by_getattr(mark: str) -> bytes:
 
 
 def class_attribute(mark: str) -> bytes:
-    """A state for a class: every instance there will ever be calls what it was given."""
+    """A state of a class, so that every future instance calls the function in the state."""
     kind = name("sklearn.linear_model._logistic", "LogisticRegression")
     state = b"N}" + text("predict") + name("posix", "system") + b"s\x86b"
     return PROTO + kind + state + b"0" + kind + b")\x81."
@@ -212,7 +212,7 @@ def file_by_scorer(mark: str) -> bytes:
 
 
 def tofile_when_it_predicts(mark: str) -> bytes:
-    """A function transformer whose function is a scorer: `array.tofile(path)`, when the model predicts."""
+    """A function transformer whose function is a scorer that calls `array.tofile(path)` when the model predicts."""
     function = scorer("tofile", called=False)
     state = b"}(" + text("func") + function + text("kw_args") + b"}" + text("X") + text(mark) + b"su"
     return PROTO + name("sklearn.preprocessing._function_transformer", "FunctionTransformer") + b")\x81" + state + b"b."
@@ -234,7 +234,7 @@ def stacking_of_anything(mark: str) -> bytes:
 
 
 def guard_changed_later(mark: str) -> bytes:
-    """The list is harmless when it becomes the state, and gets its word afterwards, by the memo."""
+    """The list is harmless when it becomes the state, and gets its harmful item later, through the memo."""
     state = b"}(" + text("estimators_") + b"]" + text("stack_method_") + b"]\x94" + text("predict") + b"au"
     made = name("sklearn.ensemble._stacking", "StackingClassifier") + b")\x81" + state + b"b"
     return PROTO + made + b"h\x00" + text("tofile") + b"a0."
@@ -282,14 +282,14 @@ def distribution_text(mark: str) -> bytes:
 
 
 def distribution_pairs(mark: str) -> bytes:
-    """The same as a list of pairs, which `dict.update` takes as well."""
+    """The same as a list of pairs, which `dict.update` also accepts."""
     code = f"import os; os.system('touch {mark}')"
     state = b"]" + text("_parse_arg_template") + text(code) + b"\x86a"
     return PROTO + name("scipy.stats._continuous_distns", "norm_gen") + b")\x81" + state + b"b."
 
 
 def guard_of_lists(mark: str) -> bytes:
-    """A guarded attribute that is a list of itself twice, forty times over: to show it would take for ever."""
+    """A guarded attribute that doubles a list forty times: its repr would take forever."""
     state = (
         b"}"
         + text("stack_method_")
@@ -301,7 +301,7 @@ def guard_of_lists(mark: str) -> bytes:
 
 
 def objects_from_bytes(mark: str) -> bytes:
-    """An array of pointers that the file chooses: `dtype('O')` told that it holds no objects."""
+    """An array of pointers from the file: `dtype('O')` with a state that claims to hold no objects."""
     kind = (
         name("numpy", "dtype")
         + b"("
@@ -331,7 +331,7 @@ def array_built_twice(mark: str) -> bytes:
 
 
 def key_for_ever(mark: str) -> bytes:
-    """A tuple of itself twice, forty times over: hashing it takes 2⁴⁰ steps."""
+    """A tuple doubled forty times: hashing it takes 2⁴⁰ steps."""
     return (
         PROTO
         + b"}"

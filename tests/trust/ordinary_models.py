@@ -1,4 +1,4 @@
-"""Trains ordinary models of the installed libraries, each into a folder of its own: `python ordinary_models.py FOLDER`.
+"""Train ordinary models of the installed libraries, each into its own directory: `python ordinary_models.py FOLDER`.
 
 FOLDER/NAME/model.joblib or model.pkl, and FOLDER/NAME.json with the instances and what the model answers to them. Runs
 on Python 3.8 to the newest, with whatever of scikit-learn, XGBoost, LightGBM, CatBoost and imbalanced-learn is there.
@@ -81,7 +81,7 @@ for key, estimator in {
 smote = more("imblearn.over_sampling", "SMOTE")
 if smote is not None:
     pipeline = importlib.import_module("imblearn.pipeline").make_pipeline
-    sampled = pipeline(smote, LogisticRegression())  # the service takes a pipeline of scikit-learn only
+    sampled = pipeline(smote, LogisticRegression())  # the service accepts only a pipeline of scikit-learn
     made["smote"] = make_pipeline(StandardScaler(), sampled).fit(rows, numpy.append(labels[:40], [0] * 20))
 made["text"] = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(words, [1, 0] * 30)
 

@@ -1,4 +1,4 @@
-"""What came of a file that the restricted reader was given."""
+"""The result of loading a file with the restricted reader."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ READER = Path(__file__).with_name("restricted_reader.py")
 
 @dataclasses.dataclass(frozen=True)
 class Read:
-    """What came of a file: whether it loaded, the error, and what Python's audit hooks saw meanwhile."""
+    """The result for one file: whether it loaded, the error, and the events of Python's audit hooks."""
 
     loaded: bool
     error: str

@@ -1,4 +1,4 @@
-"""Loads pickles as a worker loads what is not trusted, and tells what happened: a process of its own for the tests.
+"""Load pickles as a worker loads untrusted models and report what happened, as a separate process for the tests.
 
 Each line of standard input is the path of a file (`.joblib` is read by joblib, others by pickle); each line of standard
 output says in JSON whether it `loaded`, the `error`, and the `events` that Python's audit hooks saw: files opened for
@@ -20,13 +20,13 @@ from typing import Any
 WORKER = Path(__file__).parents[2] / "aip_magics" / "prediction" / "worker" / "__main__.py"
 SECONDS = 5
 WATCHED = ("os.", "subprocess.", "socket.", "shutil.", "ctypes.", "exec", "compile", "code.", "pty.", "webbrowser.")
-HARMLESS = {"os.listdir", "os.scandir"}  # how a module is found that is imported for the first time
+HARMLESS = {"os.listdir", "os.scandir"}  # the first import of a module lists directories
 
 
 def main(listed: str) -> None:
-    part = runpy.run_path(str(WORKER))["part"]
-    readers, names = part("readers"), part("globals")
-    rules = names.Globals(listed, [], [])
+    import_submodule = runpy.run_path(str(WORKER))["import_submodule"]
+    reader_patches = import_submodule("reader_patches")
+    rules = import_submodule("allowed_globals").AllowedGlobals(listed, [], [])
     for module in (
         "joblib",
         "numpy",
@@ -37,12 +37,12 @@ def main(listed: str) -> None:
         "scipy.stats",
     ):
         importlib.import_module(module)
-    for module in list(rules.listed):  # so that importing a listed module is no event of a pickle
-        with contextlib.suppress(Exception):  # of another version, or a library that is not here
+    for module in list(rules.listed):  # so that a pickle causes no events by importing a listed module
+        with contextlib.suppress(Exception):  # another version, or a library that is not installed
             importlib.import_module(module)
     for encoding in ("raw-unicode-escape", "latin-1", "ascii", "utf-8"):
         codecs.lookup(encoding)
-    readers.install(rules)
+    reader_patches.install(rules)
     events: list[str] = []
     active = False
 
@@ -64,7 +64,7 @@ def main(listed: str) -> None:
     for line in sys.stdin:
         path = line.strip()
         events.clear()
-        told: dict[str, Any] = {"loaded": False, "error": ""}
+        report: dict[str, Any] = {"loaded": False, "error": ""}
         signal.alarm(SECONDS)
         active = True
         try:
@@ -73,13 +73,13 @@ def main(listed: str) -> None:
             else:
                 with open(path, "rb") as file:
                     pickle.load(file)
-            told["loaded"] = True
+            report["loaded"] = True
         except BaseException as error:  # noqa: BLE001 - a pickle may raise anything
-            told["error"] = f"{type(error).__name__}: {error}"[:300]
+            report["error"] = f"{type(error).__name__}: {error}"[:300]
         finally:
             active = False
             signal.alarm(0)
-        sys.stdout.write(json.dumps({**told, "events": sorted(set(events))}) + "\n")
+        sys.stdout.write(json.dumps({**report, "events": sorted(set(events))}) + "\n")
         sys.stdout.flush()
 
 

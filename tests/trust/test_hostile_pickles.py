@@ -1,4 +1,4 @@
-"""No hostile pickle does anything without consent: neither when it is looked at nor when it is loaded or predicts."""
+"""No hostile pickle runs code without consent: not when it is inspected, loaded or used to predict."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from aip_magics.prediction import WorkerPool, local_predict
 from aip_magics.spec import Model, Version
 
 SECONDS = 5.0
-# Nothing that a look at the file could tell: what is wrong is the value of a state.
+# Not detectable by inspecting the file: the value of a state is wrong.
 ONLY_LOADING_TELLS = {
     "memory_map_rebuilt", "memory_map_as_index", "distribution_pairs", "guard_of_lists", "tofile_when_it_predicts",
     "stacking_of_anything", "guard_changed_later", "file_by_vectorizer",
     "objects_from_bytes", "array_built_twice", "key_for_ever", "array_without_end",
 }  # fmt: skip
-# Whatever ends them, it is no want of trust: an allocation, a name that is not there.
+# These fail for reasons other than trust: an allocation, a missing name.
 ANY_ERROR = {"array_without_end", "old_format", "fields_over_the_end"}
 
 

@@ -1,4 +1,4 @@
-"""Real models, mutated at the level of opcodes: whatever still loads has named and done nothing but what is listed.
+"""Real models, mutated at the level of opcodes: whatever still loads has used only listed globals.
 
 Differential: Python's own disassembler says which globals a mutant can name, the list which of them are known, and the
 audit hooks of the process that loads it what it really did.
@@ -70,7 +70,7 @@ def models() -> dict[str, bytes]:
 
 
 def operations(data: bytes) -> list[tuple[str, bytes, int]]:
-    """Name, argument and place of the opcodes, as far as a plain disassembly gets: an array of joblib's ends it."""
+    """Name, argument and position of the opcodes, up to the first array of joblib, which ends the disassembly."""
     found: list[tuple[str, bytes, int]] = []
     with contextlib.suppress(Exception):
         for opcode, argument, position in pickletools.genops(data):
@@ -79,12 +79,12 @@ def operations(data: bytes) -> list[tuple[str, bytes, int]]:
 
 
 def cuts(data: bytes) -> list[int]:
-    """Where opcodes begin."""
+    """The positions of opcodes."""
     return [position for _, _, position in operations(data)] or [0]
 
 
 def globals_at(data: bytes) -> list[tuple[int, int, bytes]]:
-    """Places that name a global by text: begin, end, the text."""
+    """Positions that name a global by text: start, end, the text."""
     return [
         (position, following, argument)
         for (opcode, argument, position), (_, _, following) in itertools.pairwise(operations(data))
@@ -94,7 +94,7 @@ def globals_at(data: bytes) -> list[tuple[int, int, bytes]]:
 
 @st.composite
 def mutants(draw: st.DrawFn, data: bytes, mark: str) -> bytes:
-    """One to four mutations, each of which changes, adds, repeats or moves instructions."""
+    """Apply one to four mutations, each of which changes, adds, repeats or moves instructions."""
     for _ in range(draw(st.integers(1, 4))):
         places = cuts(data)
         at = draw(st.sampled_from(places))
@@ -153,4 +153,4 @@ def test_restricted_reader_lets_no_mutant_do_anything(model: str, tmp_path: Path
         outcomes[kind] += 1
 
     mutate()
-    assert outcomes["NotTrusted"] > PER_MODEL // 10, outcomes  # the mutations are not just noise
+    assert outcomes["NotTrusted"] > PER_MODEL // 10, outcomes  # the mutations are not merely noise

@@ -1,4 +1,4 @@
-"""Ordinary models of many releases load without a question, restricted, in their own environments: equal answers."""
+"""Ordinary models of many releases load restricted in their own environments, with identical predictions."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ RELEASES = {
 
 
 def trained(python: str, folder: Path) -> list[str]:
-    """The names of the models that this interpreter trained below the folder."""
+    """The names of the models that this interpreter trained below the directory."""
     subprocess.run([python, str(TRAINER), str(folder)], check=True, capture_output=True, text=True, timeout=600)
     return sorted(path.name for path in folder.iterdir() if path.is_dir())
 
 
 def hold(python: str, folder: Path, logs: Path) -> None:
-    """Neither the look nor the restricted worker has anything against these models; each answers as it did."""
+    """Neither the inspection nor the restricted worker refuses these models; predictions are identical."""
     names = trained(python, folder)
     assert len(names) >= 17
     with ForkServerPool() as parents:

@@ -87,8 +87,8 @@ def _names(file: File) -> tuple[str, ...]:
 
 
 @functools.cache
-def _load_judged() -> graph_walk.Judged:
-    return graph_walk.Judged(str(catalog.graph_ops_path()))
+def _load_judged() -> graph_walk.Judgements:
+    return graph_walk.Judgements(str(catalog.graph_ops_path()))
 
 
 def _build_finding(untrusted: UntrustedFile) -> Finding:

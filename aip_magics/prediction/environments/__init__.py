@@ -1,15 +1,14 @@
-"""Environments of runtime versions: their Python and their libraries on this machine, so that a model meets here what
-it would meet in the cloud.
+"""Local environments of runtime versions: the same Python and libraries that a model would find on the service.
 
 ::
 
-    environment ─► pins_of (catalog) ─► find_python ─► uv builds it once ─► Environment | Skipped
+    prepare_environment ─► build_pins (catalog) ─► find_python ─► build with uv, once ─► RuntimeEnvironment
 """
 
 from __future__ import annotations
 
-from aip_magics.prediction.environments.build import EnvironmentUnavailable, RuntimeEnvironment, environment
-from aip_magics.prediction.environments.pins import pins_of
+from aip_magics.prediction.environments.build import EnvironmentUnavailable, RuntimeEnvironment, prepare_environment
+from aip_magics.prediction.environments.pins import build_pins
 from aip_magics.prediction.environments.pythons import find_python
 
-__all__ = ["EnvironmentUnavailable", "RuntimeEnvironment", "environment", "find_python", "pins_of"]
+__all__ = ["EnvironmentUnavailable", "RuntimeEnvironment", "build_pins", "find_python", "prepare_environment"]

@@ -1,4 +1,4 @@
-"""Build the environment of a runtime version with uv, once for the same list of libraries."""
+"""Build the environment of a runtime version with uv, once per list of libraries."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from pathlib import Path
 from aip_magics.errors import RuntimeEnvironmentError
 from aip_magics.i18n import gettext as _
 from aip_magics.prediction import cached, interpreters, subprocess_tools
-from aip_magics.prediction.environments.pins import COLUMNS, pins_of, runtime_of
+from aip_magics.prediction.environments.pins import COLUMNS, build_pins, get_runtime
 from aip_magics.prediction.environments.pythons import find_python
-from aip_magics.prediction.packages.install_errors import no_network, reason_of
+from aip_magics.prediction.packages.install_errors import find_reason, is_network_error
 
 DEADLINE = 1800.0  # seconds; TensorFlow is half a gigabyte
-_OLDEST = (3, 7)  # that uv makes environments for
+_OLDEST_PYTHON = (3, 7)  # that uv builds environments for
 _RECORD = "aip-environment.json"
 
 
 @dataclasses.dataclass(frozen=True)
 class RuntimeEnvironment:
-    """An environment that is there: its interpreter, that one's version, and distribution → version of all in it."""
+    """A built environment: its interpreter, the interpreter's version, and the version of each distribution in it."""
 
     python: Path
     python_version: str
@@ -34,13 +34,13 @@ class RuntimeEnvironment:
 
 @dataclasses.dataclass(frozen=True)
 class EnvironmentUnavailable:
-    """There is no such environment and none can be built here: nothing was tried, nothing has passed."""
+    """The environment cannot be built on this machine, and why: nothing was run, so nothing passed or failed."""
 
     reason: str
     fix: str
 
 
-def environment(
+def prepare_environment(
     runtime_version: str,
     python_version: str | None,
     cache: Path,
@@ -51,25 +51,38 @@ def environment(
     on_line: subprocess_tools.OnLine | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> RuntimeEnvironment | EnvironmentUnavailable:
-    """The environment of a runtime version (`2.11`) for a framework, built in `cache/environments` where it is missing.
+    """Get the environment of a runtime version for a framework, built in `cache/environments` if it does not exist.
 
-    `extra_packages` are further distributions (`pins.pins_of`). `on_line` gets the lines of the build. Skipped where
-    the runtime's Python is not on this machine. FieldError where there is no such runtime, or not with this Python;
-    EnvironmentFailed where it cannot be built within `deadline` seconds, for want of a network above all.
+    Args:
+        runtime_version: the runtime version, `2.11`.
+        python_version: the Python version, `3.7`; None uses the newest of the runtime.
+        cache: the directory of environments and installed packages.
+        extra_packages: further distributions, see `build_pins`.
+        framework: the API's name of the framework; None stands for scikit-learn.
+        deadline: seconds for the build.
+        on_line: called with each line of the build's output.
+        environ: the environment variables; None uses those of this process.
+
+    Returns:
+        The environment, or EnvironmentUnavailable if the runtime's Python is not installed on this machine.
+
+    Raises:
+        FieldError: the runtime version does not exist or does not support the Python version.
+        RuntimeEnvironmentError: the build failed or timed out, usually for lack of a network.
     """
-    runtime, version = runtime_of(runtime_version, python_version)
-    pins = pins_of(runtime, framework, extra_packages)
-    if tuple(map(int, version.split("."))) < _OLDEST:
+    runtime, version = get_runtime(runtime_version, python_version)
+    pins = build_pins(runtime, framework, extra_packages)
+    if tuple(map(int, version.split("."))) < _OLDEST_PYTHON:
         reason = _(
-            "runtime {runtime_version} has Python {version}, for which no environment can be built any more",
+            "runtime {runtime_version} uses Python {version}, for which environments can no longer be built",
             runtime_version=runtime_version,
             version=version,
         )
-        return EnvironmentUnavailable(reason, _("try a runtime version with Python 3.7: 1.15 or newer"))
+        return EnvironmentUnavailable(reason, _("use runtime version 1.15 or newer, which has Python 3.7"))
     base = find_python(version, environ)
     if base is None:
         reason = _(
-            "Python {version}, which runtime {runtime_version} has, is not on this machine",
+            "Python {version} of runtime {runtime_version} is not installed on this machine",
             version=version,
             runtime_version=runtime_version,
         )
@@ -87,32 +100,32 @@ def build(
     on_line: subprocess_tools.OnLine | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> RuntimeEnvironment:
-    """The environment of the interpreter `base` with the requirements `pins`, in `cache/environments/HASH`."""
+    """Build an environment of the interpreter `base` with the requirements `pins`, in `cache/environments/HASH`."""
     folder = cache.absolute() / "environments"
-    version = interpreters.version_of(str(base))
-    key = hashlib.sha256("\0".join([version, interpreters.tag_of(str(base)), *pins]).encode()).hexdigest()
+    version = interpreters.get_python_version(str(base))
+    key = hashlib.sha256("\0".join([version, interpreters.get_platform_tag(str(base)), *pins]).encode()).hexdigest()
 
-    def make(partial: Path) -> None:
+    def fill(partial: Path) -> None:
         _Builder(partial, deadline, on_line, environ).run(base, pins)
 
     try:
-        made = cached.directory(folder, key, make, deadline=deadline, usable=_is_whole)
+        directory = cached.directory(folder, key, fill, deadline=deadline, usable=_is_complete)
     except TimeoutError as error:
         raise RuntimeEnvironmentError(
-            _("the environment could not be made in time: {reason}", reason=error),
+            _("could not build the environment: {reason}", reason=error),
             where=str(folder),
-            fix=_("run it again"),
+            fix=_("run the command again"),
         ) from None
-    record = json.loads((made / _RECORD).read_text("utf-8"))
-    return RuntimeEnvironment(_python_of(made), version, record["libraries"])
+    record = json.loads((directory / _RECORD).read_text("utf-8"))
+    return RuntimeEnvironment(_get_python(directory), version, record["libraries"])
 
 
-def _is_whole(folder: Path) -> bool:
-    """Whether it was finished, and the Python that it was made from is still there."""
-    return (folder / _RECORD).is_file() and _python_of(folder).exists()
+def _is_complete(folder: Path) -> bool:
+    """Whether the environment was finished and its base interpreter still exists."""
+    return (folder / _RECORD).is_file() and _get_python(folder).exists()
 
 
-def _python_of(folder: Path) -> Path:
+def _get_python(folder: Path) -> Path:
     return folder / "Scripts" / "python.exe" if sys.platform == "win32" else folder / "bin" / "python"
 
 
@@ -129,10 +142,10 @@ class _Builder:
     def run(self, base: Path, pins: Sequence[str]) -> None:
         self._scratch.mkdir(exist_ok=True)
         try:
-            # Relocatable: it gets its name only when it is whole.
+            # Relocatable: the directory is renamed once it is complete.
             self._uv("venv", "--quiet", "--no-project", "--relocatable", "--python", str(base), str(self._folder))
-            python = str(_python_of(self._folder))
-            # Building one of these libraries from source takes an hour and a compiler of its time.
+            python = str(_get_python(self._folder))
+            # Building one of these libraries from source takes an hour and a compiler of the same age.
             names = [name for name in COLUMNS if any(pin.startswith(name) for pin in pins)]
             wheels = [word for name in (*names, "scipy") for word in ("--only-binary", name)]
             self._uv("pip", "install", "--no-progress", "--python", python, *wheels, *pins)
@@ -143,9 +156,9 @@ class _Builder:
         (self._folder / _RECORD).write_text(json.dumps(record, indent=2), "utf-8")
 
     def _uv(self, *words: str) -> None:
-        variables = subprocess_tools.variables(self._environ, "", self._scratch, registry=True)
+        variables = subprocess_tools.tool_environ(self._environ, "", self._scratch, registry=True)
         ran = subprocess_tools.run(
-            subprocess_tools.uv(*words),
+            subprocess_tools.uv_command(*words),
             cwd=self._scratch,
             variables=variables,
             deadline=self._deadline,
@@ -153,16 +166,14 @@ class _Builder:
         )
         if ran.code == 0:
             return
-        told = [line.strip() for line in ran.lines if line.strip()]
-        if no_network("\n".join(told)):
-            place = next((line for line in told if "failed to fetch" in line.lower()), "")
-            reason = ": ".join(filter(None, [place.removeprefix("cause: "), reason_of(told)]))
+        lines = [line.strip() for line in ran.lines if line.strip()]
+        if is_network_error("\n".join(lines)):
+            request = next((line for line in lines if "failed to fetch" in line.lower()), "")
+            reason = ": ".join(filter(None, [request.removeprefix("cause: "), find_reason(lines)]))
             raise RuntimeEnvironmentError(
-                _("its libraries could not be fetched: {reason}", reason=reason),
-                where=_("the environment of the runtime version"),
-                fix=_("connect to the network, or name a mirror in UV_INDEX_URL; or take --env current"),
+                _("could not download the libraries: {reason}", reason=reason),
+                where=_("environment of the runtime version"),
+                fix=_("connect to the network, set UV_INDEX_URL to a mirror, or use --env current"),
             )
-        text = "\n".join([_("it could not be built:"), *(f"    {line}" for line in told[-6:])])
-        raise RuntimeEnvironmentError(
-            text, where=_("the environment of the runtime version"), fix=_("take --env current")
-        )
+        text = "\n".join([_("could not build the environment:"), *(f"    {line}" for line in lines[-6:])])
+        raise RuntimeEnvironmentError(text, where=_("environment of the runtime version"), fix=_("use --env current"))

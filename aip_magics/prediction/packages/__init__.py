@@ -1,8 +1,8 @@
-"""Custom code: source distributions and wheels, looked at, built and installed for the interpreter that predicts.
+"""Custom code: inspect, build and install source distributions and wheels for the interpreter that predicts.
 
 ::
 
-    install ─► examine (nothing is run) ─► uv builds and installs ─► lacking (are its requirements there?)
+    install ─► examine (runs nothing) ─► build and install with uv ─► check_requirements
 """
 
 from __future__ import annotations

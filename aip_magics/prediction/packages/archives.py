@@ -1,4 +1,4 @@
-"""A package archive is judged before anything of it is run; one that is refused is told as the service told it."""
+"""Validate package archives before running any of their code, with the service's error texts."""
 
 from __future__ import annotations
 
@@ -11,45 +11,53 @@ from aip_magics.artifacts.packages.extraction import repack, unpack
 from aip_magics.artifacts.packages.members import DAMAGED
 from aip_magics.artifacts.packages.package_facts import is_read
 from aip_magics.i18n import gettext as _
-from aip_magics.prediction.packages.install_errors import failed
+from aip_magics.prediction.packages.install_errors import install_error
 
 __all__ = ["Archive", "examine", "prepare"]
 
 
 def examine(path: Path) -> Archive:
-    """Look at a source distribution (.tar.gz, .tgz, .zip) or a wheel (.whl) without running or unpacking it.
+    """Inspect a source distribution (.tar.gz, .tgz, .zip) or a wheel (.whl) without running or unpacking it.
 
-    PredictionError (FAILED_TO_LOAD_MODEL) where it is damaged, no package, has a member that leads out of it, or
-    unpacks to more than its size allows.
+    Raises:
+        PredictionError: FAILED_TO_LOAD_MODEL, if the archive is damaged, is not a package, has a member outside of its
+            root, or unpacks to more than its size allows.
     """
     try:
         return read(path, keep=is_read)
     except MemberRefused as refused:
-        raise failed(path.name, refused.reason, fix=refused.fix) from refused.__cause__
+        raise install_error(path.name, refused.reason, fix=refused.fix) from refused.__cause__
 
 
 def prepare(archive: Archive, folder: Path, *, trusted: bool) -> Path:
-    """What uv installs instead of the archive: the folder that a source distribution is, or a wheel written anew.
+    """Prepare what uv installs instead of the archive: an unpacked source distribution or a rewritten wheel.
 
-    It is made in the new `folder`. One that is not trusted is built so that nothing of it is imported meanwhile.
-    PredictionError where it cannot be unpacked.
+    Args:
+        archive: the inspected archive.
+        folder: the directory to create for the result.
+        trusted: whether the user trusts the archive. Otherwise its build is configured to import none of its modules.
+
+    Raises:
+        PredictionError: the archive could not be unpacked.
     """
     folder.mkdir(parents=True)
     try:
         if archive.is_wheel:
-            made = folder / archive.path.name
-            repack(archive.path, made)
-            return made
-        made = folder / "source"
-        unpack(archive.path, made, (lambda _unused: False) if trusted else build_code.left_out)
-        made = made / archive.root
+            wheel = folder / archive.path.name
+            repack(archive.path, wheel)
+            return wheel
+        unpacked = folder / "source"
+        unpack(archive.path, unpacked, (lambda _unused: False) if trusted else build_code.left_out)
+        source = unpacked / archive.root
         if not trusted:
-            project = made / "pyproject.toml"
+            project = source / "pyproject.toml"
             text = build_code.isolated(project.read_text("utf-8") if project.exists() else "")
             project.write_text(text, "utf-8")
-        return made
+        return source
     except MemberRefused as refused:
-        raise failed(archive.path.name, refused.reason, fix=refused.fix) from None
+        raise install_error(archive.path.name, refused.reason, fix=refused.fix) from None
     except DAMAGED as error:
-        fix = _("make room on the disk, or build the archive again")
-        raise failed(archive.path.name, _("it cannot be unpacked: {error}", error=error), fix=fix) from error
+        fix = _("free disk space, or rebuild the archive")
+        raise install_error(
+            archive.path.name, _("could not unpack the archive: {error}", error=error), fix=fix
+        ) from error

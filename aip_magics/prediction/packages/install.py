@@ -1,4 +1,4 @@
-"""Install packages into a directory of their own, once for the same contents and Python."""
+"""Install packages into a directory of their own, cached by their contents and the Python."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from aip_magics.prediction import cached, interpreters, subprocess_tools
 from aip_magics.prediction.interpreters import Interpreter
 from aip_magics.prediction.packages import requirements
 from aip_magics.prediction.packages.archives import Archive, examine, prepare
-from aip_magics.prediction.packages.install_errors import distrusted, failed, not_built
-from aip_magics.prediction.packages.names import check_names
+from aip_magics.prediction.packages.install_errors import build_error, install_error, untrusted_error
+from aip_magics.prediction.packages.module_names import check_module_names
 
-DEADLINE = 600.0  # seconds for all packages of a call; the service gives a version some minutes
+DEADLINE = 600.0  # seconds for all packages of a call; the service allows a version a few minutes
 _OWN_BACKENDS = frozenset({"", "setuptools.build_meta", "setuptools.build_meta:__legacy__"})
 _SCRIPTS = ("bin", "Scripts")
 
@@ -37,85 +37,103 @@ def install(
     on_line: subprocess_tools.OnLine | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Path:
-    """Install source distributions and wheels, in this order, for the interpreter `python`: the directory they are in.
+    """Install source distributions and wheels, in this order, for an interpreter.
 
-    The directory, `cache/packages/HASH`, is named by the contents of the files and the Python, and reused. Without
-    `with_requirements` nothing but the files is installed, and the interpreter must have what they require; with it
-    their requirements are fetched and installed beside them, as the service does. `on_line` gets the lines of the
-    build, `environ` is what its environment is made from (None: this process's), without secrets.
+    The directory is named by the contents of the files and the Python, and is reused.
 
-    `trusted` are sha256 digests, in hexadecimal, of archives that the user consented to. What is not among them is
-    built only where that runs nothing of the package, and what it requires is taken from wheels of the package index.
+    Args:
+        files: the archives.
+        python: the interpreter.
+        cache: the directory of environments and installed packages.
+        trusted: sha256 digests (hexadecimal) of the archives that the user trusts. Any other archive is built only if
+            that runs none of its code, and its requirements are installed only from wheels of the package index.
+        with_requirements: whether to download and install the requirements beside the packages, as the service does.
+            Otherwise the interpreter has to meet them.
+        deadline: seconds for the installation.
+        on_line: called with each line of a build's output.
+        environ: the environment variables to build with, secrets removed; None uses those of this process.
 
-    TrustError where it would; PredictionError: FAILED_TO_LOAD_MODEL where an archive is refused or does not build
-    within `deadline` seconds, INVALID_USER_CODE where a requirement is not met. InputError where a file is not there.
+    Returns:
+        The directory of the installed packages, `cache/packages/HASH`.
+
+    Raises:
+        InputError: a file does not exist.
+        TrustError: building an untrusted archive would run its code.
+        PredictionError: FAILED_TO_LOAD_MODEL if an archive is refused, or the build fails or times out;
+            INVALID_USER_CODE if a requirement is not met.
     """
-    files = [_existing(path) for path in files]
+    files = [_check_file(path) for path in files]
     folder = cache.absolute() / "packages"
-    digests = [_digest(path) for path in files]
-    key = _key(files, digests, python, with_requirements)
-    looked: list[Interpreter] = []
+    digests = [_compute_digest(path) for path in files]
+    key = _build_key(files, digests, python, with_requirements)
+    inspected: list[Interpreter] = []
 
-    def make(partial: Path) -> None:
-        looked.append(interpreters.inspect_interpreter(python, environ))
-        build = _Build(partial, looked[0], trusted, with_requirements, deadline, on_line, environ)
+    def fill(partial: Path) -> None:
+        inspected.append(interpreters.inspect_interpreter(python, environ))
+        build = _Build(partial, inspected[0], trusted, with_requirements, deadline, on_line, environ)
         build.run(list(zip(files, digests, strict=True)))
 
     try:
-        made = cached.directory(folder, key, make, deadline=deadline)
+        directory = cached.directory(folder, key, fill, deadline=deadline)
     except TimeoutError as error:
         fix = _("allow more time, or build a wheel")
-        raise failed(", ".join(path.name for path in files), str(error), fix=fix) from None
+        raise install_error(", ".join(path.name for path in files), str(error), fix=fix) from None
     if not with_requirements:
-        _check(made, python, looked, environ)
-    return made
+        _check_requirements(directory, python, inspected, environ)
+    return directory
 
 
-def _existing(path: Path) -> Path:
+def _check_file(path: Path) -> Path:
     if str(path).startswith("gs:"):
         raise InputError(
-            _("a package in Cloud Storage cannot be tried here"), where=str(path), fix=_("download it first")
+            _("packages in Cloud Storage cannot be used for local prediction"),
+            where=str(path),
+            fix=_("download the package first"),
         )
     if not path.is_file():
-        raise InputError(_("there is no such package"), where=str(path), fix=_("name a .tar.gz, .zip or .whl file"))
+        raise InputError(
+            _("the package file does not exist"), where=str(path), fix=_("specify a .tar.gz, .zip or .whl file")
+        )
     return path.absolute()
 
 
-def _digest(path: Path, copy: Path | None = None) -> str:
-    """sha256 of a file in hexadecimal; with `copy` of what is copied there."""
-    found = hashlib.sha256()
+def _compute_digest(path: Path, copy: Path | None = None) -> str:
+    """Compute the sha256 of a file in hexadecimal, while copying the file to `copy` if given."""
+    digest = hashlib.sha256()
     with path.open("rb") as file, contextlib.nullcontext() if copy is None else copy.open("xb") as target:
         while block := file.read(1 << 20):
-            found.update(block)
+            digest.update(block)
             if target is not None:
                 target.write(block)
-    return found.hexdigest()
+    return digest.hexdigest()
 
 
-def _key(files: Sequence[Path], digests: Sequence[str], python: str, with_requirements: bool) -> str:
-    # Of what a wheel is, its name tells a part; of a source distribution the name does no harm.
-    parts = [interpreters.tag_of(python), str(with_requirements)]
+def _build_key(files: Sequence[Path], digests: Sequence[str], python: str, with_requirements: bool) -> str:
+    # The name of a wheel is part of what the wheel is; the name of a source distribution does no harm.
+    parts = [interpreters.get_platform_tag(python), str(with_requirements)]
     for path, digest in zip(files, digests, strict=True):
         parts += [path.name, digest]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _check(target: Path, python: str, looked: Sequence[Interpreter], environ: Mapping[str, str] | None) -> None:
-    """Check the requirements again only when something was installed or removed since they were met."""
-    who = hashlib.sha256(python.encode()).hexdigest()[:16]
-    stamp = target.with_name(f"{target.name}.{who}.met")
-    if _as_it_was(stamp):
+def _check_requirements(
+    target: Path, python: str, inspected: Sequence[Interpreter], environ: Mapping[str, str] | None
+) -> None:
+    """Check the requirements, unless they were met before and no distribution was installed or removed since."""
+    interpreter_key = hashlib.sha256(python.encode()).hexdigest()[:16]
+    stamp = target.with_name(f"{target.name}.{interpreter_key}.met")
+    if _is_unchanged(stamp):
         return
-    interpreter = looked[0] if looked else interpreters.inspect_interpreter(python, environ)
-    requirements.check(target, interpreter)
-    # Whoever installs a distribution adds an entry to one of these folders.
+    interpreter = inspected[0] if inspected else interpreters.inspect_interpreter(python, environ)
+    requirements.check_requirements(target, interpreter)
+    # Installing a distribution adds an entry to one of these directories.
     times = {path: os.stat(path).st_mtime_ns for path in interpreter.folders}
     scratch = stamp.with_name(f"{stamp.name}.{os.getpid()}")
     scratch.write_text(json.dumps(times), "utf-8")
     os.replace(scratch, stamp)
 
 
-def _as_it_was(stamp: Path) -> bool:
+def _is_unchanged(stamp: Path) -> bool:
     try:
         times = json.loads(stamp.read_text("utf-8"))
         return all(os.stat(path).st_mtime_ns == time for path, time in times.items())
@@ -124,7 +142,7 @@ def _as_it_was(stamp: Path) -> bool:
 
 
 class _Build:
-    """Builds the packages one by one into folders of their own, then moves what they hold together."""
+    """Build each package into a directory of its own, then move the contents of all into the target."""
 
     def __init__(
         self,
@@ -146,110 +164,115 @@ class _Build:
         self._environ = environ
 
     def run(self, files: Sequence[tuple[Path, str]]) -> None:
-        """Install these files, each with its digest. All are judged before anything of the first is run."""
-        archives = [self._admitted(number, *file) for number, file in enumerate(files)]
+        """Install these files, each with its digest. All are validated before any code of the first is run."""
+        archives = [self._admit(number, *file) for number, file in enumerate(files)]
         for number, (archive, trusted) in enumerate(archives):
-            name, part = archive.path.name, self._work / f"{number}.part"
+            name, staging = archive.path.name, self._work / f"{number}.part"
             source = prepare(archive, self._work / f"{number}.ready", trusted=trusted)
             archive.path.unlink()
-            part.mkdir()
-            self._install(archive, source, part)
-            _take_scripts(part)
-            _holds_something(part, name)
-            check_names(part, name, self._interpreter)
+            staging.mkdir()
+            self._install(archive, source, staging)
+            _copy_scripts(staging)
+            _check_not_empty(staging, name)
+            check_module_names(staging, name, self._interpreter)
             if self._with_requirements:
-                self._install_requirements(archive, part, trusted)
-            self._take(part, name)
+                self._install_requirements(archive, staging, trusted)
+            self._move_to_target(staging, name)
         shutil.rmtree(self._work)
 
-    def _admitted(self, number: int, path: Path, digest: str) -> tuple[Archive, bool]:
-        """A copy of the file, which nobody changes any more, judged; and whether it is trusted."""
+    def _admit(self, number: int, path: Path, digest: str) -> tuple[Archive, bool]:
+        """Validate a private copy of the file, which cannot change any more; return it and whether it is trusted."""
         copy = self._work / f"{number}.given" / path.name
         copy.parent.mkdir(parents=True)
-        if _digest(path, copy) != digest:
-            raise failed(path.name, _("it changed while it was read"), fix=_("run the same again"))
+        if _compute_digest(path, copy) != digest:
+            raise install_error(path.name, _("the file changed while it was read"), fix=_("run the command again"))
         archive = examine(copy)
         trusted = digest in self._trusted
         if not trusted and not archive.is_wheel and (reasons := build_code.reasons(archive)):
-            raise distrusted(path.name, reasons)
+            raise untrusted_error(path.name, reasons)
         return archive, trusted
 
-    def _install(self, archive: Archive, source: Path, part: Path) -> None:
+    def _install(self, archive: Archive, source: Path, staging: Path) -> None:
         options = ["--no-deps", *([] if self._with_requirements else ["--no-cache"])]
-        if self._builds_here(archive):
+        if self._can_build_offline(archive):
             options += ["--no-build-isolation", *([] if self._with_requirements else ["--offline"])]
-        self._uv(archive, part, *options, str(source))
+        self._uv(archive, staging, *options, str(source))
 
-    def _install_requirements(self, archive: Archive, part: Path, trusted: bool) -> None:
-        """What the package in `part` requires. Without consent nothing that would be built, or comes from elsewhere."""
-        wanted = requirements.of_index(part, archive.path.name, trusted=trusted)
-        if wanted:
-            self._uv(archive, part, *([] if trusted else ["--only-binary", ":all:"]), "--", *wanted)
+    def _install_requirements(self, archive: Archive, staging: Path, trusted: bool) -> None:
+        """Install the requirements of the package in `staging`; for an untrusted package, only wheels of the index."""
+        required = requirements.collect_requirements(staging, archive.path.name, trusted=trusted)
+        if required:
+            self._uv(archive, staging, *([] if trusted else ["--only-binary", ":all:"]), "--", *required)
 
-    def _uv(self, archive: Archive, part: Path, *words: str) -> None:
+    def _uv(self, archive: Archive, staging: Path, *arguments: str) -> None:
         scratch = self._work / "tmp"
         scratch.mkdir(exist_ok=True)
         python = self._interpreter.python
         options = ["--no-config", "--no-sources", "--no-progress", "--link-mode", "copy"]
-        line = subprocess_tools.uv("pip", "install", "--python", python, "--target", str(part), *options, *words)
-        variables = subprocess_tools.variables(self._environ, python, scratch, registry=False)
+        command = subprocess_tools.uv_command(
+            "pip", "install", "--python", python, "--target", str(staging), *options, *arguments
+        )
+        variables = subprocess_tools.tool_environ(self._environ, python, scratch, registry=False)
         ran = subprocess_tools.run(
-            line, cwd=scratch, variables=variables, deadline=self._deadline, on_line=self._on_line
+            command, cwd=scratch, variables=variables, deadline=self._deadline, on_line=self._on_line
         )
         shutil.rmtree(scratch)
         if ran.code != 0:
-            raise not_built(archive.path.name, archive.members, ran.lines)
+            raise build_error(archive.path.name, archive.members, ran.lines)
 
-    def _builds_here(self, archive: Archive) -> bool:
-        """Whether the interpreter itself has what builds the archive, so that nothing has to be fetched."""
+    def _can_build_offline(self, archive: Archive) -> bool:
+        """Whether the interpreter has all that the build needs, so that no build requirement has to be downloaded."""
         if archive.is_wheel:
             return True
-        there = {name.lower(): version for name, version in self._interpreter.installed.items()}
-        setuptools = there.get("setuptools", "")
+        installed = {name.lower(): version for name, version in self._interpreter.installed.items()}
+        setuptools = installed.get("setuptools", "")
         major = setuptools.partition(".")[0]
-        # setuptools makes wheels by itself since 70.1.
-        makes_wheels = "wheel" in there or (major.isdecimal() and int(major) > 70)
-        return bool(setuptools) and makes_wheels and _built_by_setuptools(archive)
+        # setuptools builds wheels without the wheel package since 70.1.
+        builds_wheels = "wheel" in installed or (major.isdecimal() and int(major) > 70)
+        return bool(setuptools) and builds_wheels and _needs_only_setuptools(archive)
 
-    def _take(self, part: Path, name: str) -> None:
-        """Move what was installed to the others. As with pip's --target, of two things of one name the first stays."""
-        for entry in sorted(part.iterdir()):
-            there = self._target / entry.name
+    def _move_to_target(self, staging: Path, name: str) -> None:
+        """Move a package's files to the target. As with pip's --target, existing files are kept."""
+        for entry in sorted(staging.iterdir()):
+            destination = self._target / entry.name
             if entry.name in _SCRIPTS or entry.name == ".lock":
                 continue
-            if not there.exists():
-                os.rename(entry, there)
+            if not destination.exists():
+                os.rename(entry, destination)
             elif self._on_line is not None:
-                told = _(
-                    "{name}: {entry} is there already, from a package before it; it stays", name=name, entry=entry.name
+                self._on_line(
+                    _(
+                        "{name}: skipped {entry}, which was already installed by a previous package",
+                        name=name,
+                        entry=entry.name,
+                    )
                 )
-                self._on_line(told)
 
 
-def _take_scripts(part: Path) -> None:
-    """Google's own samples ship the module of a routine as `scripts=["predictor.py"]`."""
-    for script in [path for folder in _SCRIPTS for path in sorted((part / folder).glob("*.py"))]:
-        if not (part / script.name).exists():
-            shutil.copy(script, part / script.name)
+def _copy_scripts(staging: Path) -> None:
+    """Copy scripts next to the modules: Google's samples ship a routine's module as `scripts=["predictor.py"]`."""
+    for script in [path for folder in _SCRIPTS for path in sorted((staging / folder).glob("*.py"))]:
+        if not (staging / script.name).exists():
+            shutil.copy(script, staging / script.name)
 
 
-def _holds_something(part: Path, name: str) -> None:
-    """setuptools only warns of a module that is not there, and makes a package of nothing."""
-    if any(not entry.name.endswith((".dist-info", ".lock")) for entry in part.iterdir()):
+def _check_not_empty(staging: Path, name: str) -> None:
+    """Refuse an empty package: setuptools only warns about a missing module and builds a package without it."""
+    if any(not entry.name.endswith((".dist-info", ".lock")) for entry in staging.iterdir()):
         return
-    if any(dist.requires for dist in metadata.distributions(path=[str(part)])):
-        return  # it is there for what it requires
-    fix = _("name what it has in setup.py: py_modules=[…] or packages=[…]; or make it with %aip_package")
-    raise failed(name, _("it has no module and no package in it"), fix=fix)
+    if any(dist.requires for dist in metadata.distributions(path=[str(staging)])):
+        return  # a metapackage, which exists for its requirements
+    fix = _("list the modules in setup.py (py_modules=[…] or packages=[…]), or build the package with %aip_package")
+    raise install_error(name, _("the package contains no modules"), fix=fix)
 
 
-def _built_by_setuptools(archive: Archive) -> bool:
-    """Whether the archive asks for nothing but setuptools and wheel to be built."""
+def _needs_only_setuptools(archive: Archive) -> bool:
+    """Whether the build of the archive requires nothing but setuptools and wheel."""
     from packaging.requirements import InvalidRequirement, Requirement
 
     system = (plain_project.read((archive.pyproject or b"").decode("utf-8", "replace")) or {}).get("build-system", {})
     if not isinstance(system, dict):
-        return True  # the build tells what is wrong with it
+        return True  # the build reports what is wrong
     required = system.get("requires", [])
     try:
         names = {Requirement(str(text)).name.lower() for text in required} if isinstance(required, list) else set()

@@ -1,7 +1,7 @@
-"""What installed packages require and the interpreter lacks.
+"""Find the requirements of installed packages that the interpreter does not meet.
 
-A package is installed without its requirements where the interpreter is the user's own: nothing of theirs is changed
-or shadowed behind their back. So what is missing has to be told.
+For the user's own interpreter, packages are installed without their requirements, so that none of the user's libraries
+is changed or shadowed. Missing requirements are therefore reported instead of installed.
 """
 
 from __future__ import annotations
@@ -15,80 +15,92 @@ from typing import NamedTuple
 from aip_magics.errors import PredictionError
 from aip_magics.i18n import gettext as _
 from aip_magics.prediction.interpreters import Interpreter
-from aip_magics.prediction.packages.install_errors import distrusted, failed
+from aip_magics.prediction.packages.install_errors import install_error, untrusted_error
 
 
 class MissingRequirement(NamedTuple):
-    """A requirement that is not met: the distribution that has it, its text, the version there is (None: none)."""
+    """An unmet requirement: the distribution that has it, its text, and the installed version (None: not installed)."""
 
     package: str
     requirement: str
     found: str | None
 
 
-def check(target: Path, interpreter: Interpreter) -> None:
-    """PredictionError (INVALID_USER_CODE) where `interpreter` lacks what the packages in `target` require."""
-    lacking = list(missing_requirements(target, interpreter))
-    if not lacking:
+def check_requirements(target: Path, interpreter: Interpreter) -> None:
+    """Raise PredictionError (INVALID_USER_CODE) if `interpreter` lacks requirements of the packages in `target`."""
+    missing = list(missing_requirements(target, interpreter))
+    if not missing:
         return
-    told = "; ".join(map(_summary, lacking))
-    wanted = dict.fromkeys(requirement for _name, requirement, _found in lacking)
+    summaries = "; ".join(map(_summary, missing))
+    required = dict.fromkeys(requirement for _name, requirement, _installed in missing)
     raise PredictionError(
         "INVALID_USER_CODE",
-        _("{told} in Python {version}", told=told, version=interpreter.version),
+        _(
+            "unmet requirements in Python {version}: {requirements}",
+            version=interpreter.version,
+            requirements=summaries,
+        ),
         where=interpreter.python,
-        fix=shlex.join([interpreter.python, "-m", "pip", "install", *wanted]),
+        fix=shlex.join([interpreter.python, "-m", "pip", "install", *required]),
     )
 
 
-def of_index(folder: Path, package: str, *, trusted: bool) -> list[str]:
-    """What the distributions in `folder` require, as the package index is asked for it.
+def collect_requirements(folder: Path, package: str, *, trusted: bool) -> list[str]:
+    """Collect the requirements of the distributions in `folder`, as they are requested from the package index.
 
-    TrustError where it comes from elsewhere (`x @ https://…`) and the `package` is not trusted; PredictionError where
-    it is no requirement.
+    Raises:
+        TrustError: a requirement has a URL of its own (`x @ https://…`) and the `package` is not trusted.
+        PredictionError: a requirement is invalid.
     """
     from packaging.requirements import InvalidRequirement, Requirement
 
-    wanted: dict[str, None] = {}
+    found: dict[str, None] = {}
     for dist in metadata.distributions(path=[str(folder)]):
         for text in dist.requires or ():
             try:
                 requirement = Requirement(text)
             except InvalidRequirement:
-                fix = _("write what it requires as NAME==VERSION")
-                raise failed(package, _("{requirement!r} is no requirement", requirement=text), fix=fix) from None
+                fix = _("write the requirement as NAME==VERSION")
+                raise install_error(
+                    package, _("invalid requirement {requirement!r}", requirement=text), fix=fix
+                ) from None
             if requirement.marker is not None and "extra" in str(requirement.marker):
-                continue  # nobody asks for an extra
+                continue  # extras are never installed
             if requirement.url and not trusted:
-                raise distrusted(package, [_("it requires {requirement}", requirement=str(requirement))])
-            wanted[str(requirement)] = None
-    return list(wanted)
+                raise untrusted_error(
+                    package, [_("requirement {requirement} comes from a URL", requirement=str(requirement))]
+                )
+            found[str(requirement)] = None
+    return list(found)
 
 
-def _summary(lacking: MissingRequirement) -> str:
-    package, requirement, found = lacking
-    if found is None:
-        return _("{package} requires {requirement}, there is none", package=package, requirement=requirement)
+def _summary(missing: MissingRequirement) -> str:
+    package, requirement, installed = missing
+    if installed is None:
+        return _("{package} requires {requirement}, which is not installed", package=package, requirement=requirement)
     return _(
-        "{package} requires {requirement}, there is {found}", package=package, requirement=requirement, found=found
+        "{package} requires {requirement}, but {installed} is installed",
+        package=package,
+        requirement=requirement,
+        installed=installed,
     )
 
 
 def missing_requirements(target: Path, interpreter: Interpreter) -> Iterator[MissingRequirement]:
-    """The requirements of the distributions in `target` that neither they themselves nor the interpreter meet."""
+    """Yield the requirements of the distributions in `target` that neither the interpreter nor `target` meets."""
     from packaging.utils import canonicalize_name
 
-    there: dict[str, str] = {canonicalize_name(name): version for name, version in interpreter.installed.items()}
+    installed: dict[str, str] = {canonicalize_name(name): version for name, version in interpreter.installed.items()}
     distributions = list(metadata.distributions(path=[str(target)]))
-    there.update({canonicalize_name(dist.name): dist.version for dist in distributions})
+    installed.update({canonicalize_name(dist.name): dist.version for dist in distributions})
     for dist in sorted(distributions, key=lambda dist: dist.name):
         for text in dist.requires or ():
-            found = _unmet(text, there, interpreter.markers)
+            found = _find_unmet(text, installed, interpreter.markers)
             if found is not None:
                 yield MissingRequirement(dist.name, *found)
 
 
-def _unmet(text: str, there: Mapping[str, str], markers: Mapping[str, str]) -> tuple[str, str | None] | None:
+def _find_unmet(text: str, installed: Mapping[str, str], markers: Mapping[str, str]) -> tuple[str, str | None] | None:
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
@@ -99,7 +111,7 @@ def _unmet(text: str, there: Mapping[str, str], markers: Mapping[str, str]) -> t
     if requirement.marker is not None and not requirement.marker.evaluate({**markers, "extra": ""}):
         return None
     requirement.marker = None
-    found = there.get(canonicalize_name(requirement.name))
+    found = installed.get(canonicalize_name(requirement.name))
     if found is not None and requirement.specifier.contains(found, prereleases=True):
         return None
     return str(requirement), found

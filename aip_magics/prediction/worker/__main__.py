@@ -1,4 +1,4 @@
-"""Birth of a worker or a parent: `python .../worker FORM ...`, see the folder's docstring."""
+"""Entry point of a worker or a fork server: `python .../worker MODE ...`, see the docstring of the folder."""
 
 import importlib
 import importlib.util
@@ -7,20 +7,20 @@ import socket
 import sys
 from typing import Any
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-NAME = "_aip_worker"  # what this folder is called inside the process: no name that a model's module could have
+WORKER_DIR = os.path.dirname(os.path.abspath(__file__))
+PACKAGE = "_aip_worker"  # the package name of this folder in the process; no module of a model has it
 
 
-def part(name: str) -> "Any":
-    """A module of this folder, without putting the folder on the model's path."""
-    if NAME not in sys.modules:
+def import_submodule(name: str) -> "Any":
+    """Import a module of this folder without adding the folder to the import path of the model."""
+    if PACKAGE not in sys.modules:
         spec = importlib.util.spec_from_file_location(
-            NAME, os.path.join(HERE, "__init__.py"), submodule_search_locations=[HERE]
+            PACKAGE, os.path.join(WORKER_DIR, "__init__.py"), submodule_search_locations=[WORKER_DIR]
         )
         if spec is None:
-            raise ImportError(HERE)
-        sys.modules[NAME] = importlib.util.module_from_spec(spec)
-    return importlib.import_module(NAME + "." + name)
+            raise ImportError(WORKER_DIR)
+        sys.modules[PACKAGE] = importlib.util.module_from_spec(spec)
+    return importlib.import_module(PACKAGE + "." + name)
 
 
 def no_core_dumps() -> None:
@@ -33,10 +33,10 @@ def no_core_dumps() -> None:
 
 
 def main(arguments: "list[str]") -> None:
-    if sys.path and os.path.abspath(sys.path[0]) == HERE:
+    if sys.path and os.path.abspath(sys.path[0]) == WORKER_DIR:
         del sys.path[0]
     no_core_dumps()
-    serve = part("server").serve
+    serve = import_submodule("server").serve
     if arguments[0] == "connect":
         port, secret = sys.stdin.readline().split()
         sock = socket.create_connection(("127.0.0.1", int(port)))
@@ -46,7 +46,7 @@ def main(arguments: "list[str]") -> None:
     sock.set_inheritable(False)
     if arguments[0] == "serve":
         serve(sock)
-    part("fork_server").run(sock, arguments[2])
+    import_submodule("fork_server").run(sock, arguments[2])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
-"""A process that waits for a confined worker's end and removes its temporary directory, which the worker itself may
-empty but not remove: that would take a right on what lies around it. A forked worker's parent does the same."""
+"""A process that waits for a confined worker to end and removes the worker's temporary directory.
+
+The worker itself may empty the directory but not remove it, which would require a permission on the parent directory.
+For forked workers, the fork server removes the directory.
+"""
 
 import os
 import select
@@ -11,19 +14,19 @@ PIDFD_OPEN = 434
 
 
 def start(temp_dir: str) -> None:
-    """Have the directory removed when this process ends, however that comes."""
-    # Not the signal that the kernel sends at a parent's death: it comes from the parent, which is confined then.
-    worker = landlock.called(PIDFD_OPEN, os.getpid(), 0)
+    """Start a process that removes the directory when this process ends, for whatever reason."""
+    # A pidfd, not the kernel's parent-death signal: that is sent by the parent, which is confined by then.
+    worker = landlock.checked_syscall(PIDFD_OPEN, os.getpid(), 0)
     if os.fork() == 0:
         try:
-            os.setsid()  # or it would be killed with us
+            os.setsid()  # otherwise the process would be killed with the worker
             os.chdir("/")
             opened = [int(name) for name in os.listdir("/proc/self/fd")]
             for descriptor in opened:
-                if descriptor != worker:  # the owner must see that we hung up
+                if descriptor != worker:  # the owner must see the worker's connection end
                     try:
                         os.close(descriptor)
-                    except OSError:  # that of the list itself
+                    except OSError:  # the descriptor of the listing itself
                         continue
             poll = select.poll()
             poll.register(worker, select.POLLIN)

@@ -1,14 +1,14 @@
-"""The one exception of the worker, and how exceptions and values of others are put into words."""
+"""The exceptions of the worker, and texts for foreign exceptions and values."""
 
 # ruff: noqa: UP032
 
 from typing import Any
 
-QUOTE_LIMIT = 200  # characters of a request that an error repeats
+QUOTE_LIMIT = 200  # characters of a request that an error quotes
 
 
 class ModelError(Exception):
-    """An error with the service's name for it, its text, and how to mend it."""
+    """An error of the model or the request: the service's name for the error, the detail and a fix."""
 
     def __init__(self, kind: str, detail: str, fix: str = "") -> None:
         Exception.__init__(self, detail)
@@ -18,25 +18,25 @@ class ModelError(Exception):
 
 
 class NotTrusted(ModelError):
-    """Loading the model would use something that is not listed, and nobody said that the model is trusted."""
+    """Loading the untrusted model would use something that is not listed."""
 
     def __init__(self, what: str) -> None:
-        text = "Loading it would use {}, which is not listed as harmless, and the model is not trusted."
+        text = "Loading the model would use {}, which is not listed as harmless, and the model is not trusted."
         ModelError.__init__(self, "FAILED_TO_LOAD_MODEL", text.format(what))
         self.what = what
 
 
 def error_text(error: BaseException) -> str:
-    """The exception's text; its type where it has none, so that no message ends in a colon."""
+    """The text of an exception, or its type if the text is empty, so that no message ends in a colon."""
     return str(error) or type(error).__name__
 
 
 def shortened(value: "Any") -> str:
-    """A value as it may be repeated in an error."""
+    """The repr of a value, truncated for an error text."""
     text = repr(value)
     return text if len(text) <= QUOTE_LIMIT else text[:QUOTE_LIMIT] + "…"
 
 
 def class_name(value: "Any") -> str:
-    """The class of an object, with its module."""
+    """The qualified class name of an object."""
     return "{}.{}".format(type(value).__module__, type(value).__name__)

@@ -1,4 +1,4 @@
-"""A parent imports a framework once, never a model, and forks a worker from itself for each request."""
+"""A fork server: imports a framework once, never a model, and forks a worker for each request."""
 
 # ruff: noqa: SIM105
 
@@ -17,16 +17,16 @@ import traceback
 import warnings
 from typing import Any
 
-from .allowed_globals import read_ahead
+from .allowed_globals import preload_list
 from .file_access import prepare
 from .server import serve
-from .tensorflow_minimal import parts
-from .thread_limits import find
+from .tensorflow_minimal import import_minimal
+from .thread_limits import find_libraries
 
 STATUS, LENGTH = struct.Struct(">i"), struct.Struct(">I")
-GRACE = 1.0  # seconds a worker has to tidy up when its owner hung up
-# What a parent imports, and no more: a fork of a process that had a session or device of TensorFlow hangs.
-# scikit-learn's own import is cheap; its submodules are what a pickle then waits for.
+GRACE = 1.0  # seconds a worker has to exit after its owner closed the connection
+# The modules to import, and no more: a fork of a process that had a session or device of TensorFlow hangs.
+# Importing scikit-learn itself is cheap; loading a pickle waits for its submodules.
 SKLEARN = (
     "pipeline compose preprocessing impute linear_model ensemble svm neighbors naive_bayes cluster decomposition"
     " feature_extraction.text feature_selection neural_network calibration discriminant_analysis"
@@ -38,37 +38,38 @@ PRELOAD = {
 
 
 class ForkServer:
-    """Forks a worker for each request.
+    """Fork a worker for each request on the control socket.
 
-    A request is one byte with three descriptors: the worker's socket, its log and its lifeline. Then comes the path of
-    its temporary directory (``>I``, so many bytes), which is removed after it: confined, it cannot do that itself. The
-    lifeline tells the owner how the worker ended (``>i``, as subprocess's returncode); the owner writing to it or
-    closing it ends the worker."""
+    A request is one byte with three descriptors: the worker's socket, its log and its lifeline. The path of the
+    worker's temporary directory follows (``>I`` for its length, then the bytes); the fork server removes the directory
+    when the worker ends, because a confined worker cannot. The lifeline reports the worker's exit status to the owner
+    (``>i``, as subprocess's returncode). The owner ends the worker by writing to the lifeline or closing it.
+    """
 
     def __init__(self, control: socket.socket) -> None:
         self.control = control
         self.children = {}  # type: dict[int, socket.socket]
-        self.doomed = {}  # type: dict[int, float]
+        self.terminating = {}  # type: dict[int, float]
         self.temp_dirs = {}  # type: dict[int, bytes]
         self.wake, self.waker = os.pipe()
-        for end in (self.wake, self.waker):
-            os.set_blocking(end, False)
+        for descriptor in (self.wake, self.waker):
+            os.set_blocking(descriptor, False)
 
     def run(self) -> None:
-        """Serve until the owner hangs up and the last worker ended."""
+        """Serve until the owner closes the control socket and the last worker has ended."""
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self.waker)
         poll = select.poll()
-        for end in (self.wake, self.control.fileno()):
-            poll.register(end, select.POLLIN)
+        for descriptor in (self.wake, self.control.fileno()):
+            poll.register(descriptor, select.POLLIN)
         listening = True
         while listening or self.children:
-            ready = [end for end, _ in poll.poll(self.patience())]
+            ready = [descriptor for descriptor, _ in poll.poll(self.next_deadline_ms())]
             lifelines = {sock.fileno(): pid for pid, sock in self.children.items()}
-            for end in ready:
-                if end in lifelines:
-                    poll.unregister(end)
-                    self.end(lifelines[end])
+            for descriptor in ready:
+                if descriptor in lifelines:
+                    poll.unregister(descriptor)
+                    self.end_worker(lifelines[descriptor])
             if self.wake in ready:
                 self.reap(poll)
             if listening and self.control.fileno() in ready:
@@ -79,27 +80,27 @@ class ForkServer:
                 elif lifeline.fileno() >= 0:
                     poll.register(lifeline.fileno(), select.POLLIN)
 
-    def end(self, pid: int) -> None:
-        """The owner wants a worker killed, or has hung up: then the worker leaves by itself, if it can."""
+    def end_worker(self, pid: int) -> None:
+        """Kill a worker if its owner requested that; if the owner closed the lifeline, let the worker exit first."""
         try:
-            asked = self.children[pid].recv(1)
+            request = self.children[pid].recv(1)
         except OSError:
-            asked = b""
-        if asked:
+            request = b""
+        if request:
             kill(pid)
         else:
-            self.doomed[pid] = time.monotonic() + GRACE
+            self.terminating[pid] = time.monotonic() + GRACE
 
-    def patience(self) -> "float | None":
-        """Kill the workers that did not leave in time; milliseconds until the next may have to be."""
+    def next_deadline_ms(self) -> "float | None":
+        """Kill workers that did not exit in time; return the milliseconds until the next deadline, if any."""
         now = time.monotonic()
-        for pid in [pid for pid, until in self.doomed.items() if until <= now]:
-            del self.doomed[pid]
+        for pid in [pid for pid, deadline in self.terminating.items() if deadline <= now]:
+            del self.terminating[pid]
             kill(pid)
-        return max(min(self.doomed.values()) - now, 0) * 1000 + 1 if self.doomed else None
+        return max(min(self.terminating.values()) - now, 0) * 1000 + 1 if self.terminating else None
 
     def fork(self) -> "socket.socket | None":
-        """The lifeline of a new worker (closed if it could not be made), None when the owner hung up."""
+        """Fork a worker; return its lifeline (closed if the fork failed), or None if the owner closed the socket."""
         received = array.array("i")
         data, ancillary, _, _ = self.control.recvmsg(1, socket.CMSG_SPACE(3 * received.itemsize))
         for level, kind, content in ancillary:
@@ -108,29 +109,29 @@ class ForkServer:
         if not data or len(received) != 3:
             return None
         try:
-            temp_dir = self.exactly(LENGTH.unpack(self.exactly(LENGTH.size))[0])
+            temp_dir = self.receive_exactly(LENGTH.unpack(self.receive_exactly(LENGTH.size))[0])
         except (EOFError, OSError):
             return None
-        for end in received:
-            os.set_inheritable(end, False)
+        for descriptor in received:
+            os.set_inheritable(descriptor, False)
         sock, log, lifeline = socket.socket(fileno=received[0]), received[1], socket.socket(fileno=received[2])
         try:
             pid = os.fork()
         except OSError:
             traceback.print_exc()
-            lifeline.close()  # the owner sees it and spawns instead
+            lifeline.close()  # the owner notices and spawns a process instead
         else:
             if pid == 0:
                 self.become_worker(sock, log, lifeline)
-            own_group(pid)
+            set_own_group(pid)
             self.children[pid] = lifeline
             self.temp_dirs[pid] = temp_dir
         sock.close()
         os.close(log)
         return lifeline
 
-    def exactly(self, size: int) -> bytes:
-        """So many bytes of a request."""
+    def receive_exactly(self, size: int) -> bytes:
+        """Receive `size` bytes of a request."""
         data = b""
         while len(data) < size:
             more = self.control.recv(size - len(data))
@@ -140,9 +141,9 @@ class ForkServer:
         return data
 
     def become_worker(self, sock: socket.socket, log: int, lifeline: socket.socket) -> None:
-        """In the forked child: keep nothing of the parent's and the other workers', then serve. Does not return."""
+        """In the forked child: close what belongs to the fork server and other workers, then serve. Never returns."""
         try:
-            own_group(0)
+            set_own_group(0)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for other in [self.control, lifeline, *self.children.values()]:
@@ -153,24 +154,25 @@ class ForkServer:
             os.dup2(log, 2)
             os.close(log)
             if "numpy.random" in sys.modules:
-                sys.modules["numpy.random"].seed()  # or all workers would draw the same numbers
+                sys.modules["numpy.random"].seed()  # otherwise all workers would draw the same random numbers
             serve(sock, alone=False)
         finally:
             os._exit(1)
 
     def reap(self, poll: "Any") -> None:
+        """Collect ended workers: kill what they left behind, remove their directories, report their exit status."""
         while True:
             try:
                 os.read(self.wake, 512)
             except OSError:
                 break
         for pid in list(self.children):
-            done, status = os.waitpid(pid, os.WNOHANG)
-            if not done:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if not ended:
                 continue
             lifeline = self.children.pop(pid)
-            self.doomed.pop(pid, None)
-            kill(pid)  # what the model's code started and left behind
+            self.terminating.pop(pid, None)
+            kill(pid)  # processes that the model's code started and left behind
             shutil.rmtree(self.temp_dirs.pop(pid), ignore_errors=True)
             try:
                 poll.unregister(lifeline.fileno())
@@ -180,11 +182,11 @@ class ForkServer:
                 code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
                 lifeline.sendall(STATUS.pack(code))
             except OSError:
-                pass  # the owner is gone
+                pass  # the owner has ended
             lifeline.close()
 
 
-def own_group(pid: int) -> None:
+def set_own_group(pid: int) -> None:
     try:
         os.setpgid(pid, 0)
     except OSError:
@@ -199,25 +201,25 @@ def kill(pid: int) -> None:
 
 
 def preload(framework: str) -> None:
-    """Import the framework. What cannot be imported is left to the workers, which tell their owner."""
+    """Import the framework. A failed import is left to the workers, which report it to their owner."""
     names = PRELOAD.get(framework, [])
-    if framework == "TENSORFLOW" and parts() is None:
+    if framework == "TENSORFLOW" and import_minimal() is None:
         names = ["tensorflow.compat.v1"]
     for name in names:
         try:
             importlib.import_module(name)
         except Exception:  # noqa: BLE001
             traceback.print_exc()
-    find()
+    find_libraries()
     prepare()
-    read_ahead()
+    preload_list()
     gc.collect()
     if hasattr(gc, "freeze"):
-        gc.freeze()  # keeps the collector from touching, and so copying, the shared pages
+        gc.freeze()  # keeps the garbage collector from writing to, and so copying, shared pages
     warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)  # no thread of ours runs here
 
 
 def run(control: socket.socket, framework: str) -> None:
-    """Be a parent on the control socket until the owner hangs up and the last worker ended."""
+    """Run a fork server on the control socket until its owner and the last worker have ended."""
     preload(framework)
     ForkServer(control).run()

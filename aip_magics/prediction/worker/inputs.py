@@ -1,4 +1,4 @@
-"""Instances before they reach a model: lists, base64, columns; what is wrong with them names the instance."""
+"""Convert instances for a model: lists, base64, columns. Errors name the instance."""
 
 # ruff: noqa: UP032
 
@@ -9,22 +9,22 @@ from .errors import ModelError, error_text, shortened
 
 
 def as_list(instances: "Any") -> "list[Any]":
-    """The instances, which have to be a list."""
+    """The instances, if they are a list. Raises ModelError otherwise."""
     if isinstance(instances, list):
         return instances
     raise ModelError("INVALID_INPUTS", "'instances' must be a list, not " + shortened(instances))
 
 
 def decoded(instances: "list[Any]") -> "list[Any]":
-    """The instances with every object whose only key is `b64` replaced by its bytes."""
-    done = []
+    """The instances, with every object whose only key is `b64` replaced by its bytes."""
+    results = []
     for index, instance in enumerate(instances):
         try:
-            done.append(decode(instance))
+            results.append(decode(instance))
         except (ValueError, TypeError) as error:
             text = 'instance {}: the value of "b64" is not base64: {}'.format(index, error_text(error))
             raise ModelError("INVALID_INPUTS", text, "encode the bytes with base64.b64encode(data).decode()") from error
-    return done
+    return results
 
 
 def decode(value: "Any") -> "Any":
@@ -32,13 +32,13 @@ def decode(value: "Any") -> "Any":
         return [decode(item) for item in value]
     if isinstance(value, dict):
         if len(value) == 1 and "b64" in value:
-            return base64.b64decode(value["b64"])  # as leniently as the service: other characters are skipped
+            return base64.b64decode(value["b64"])  # as lenient as the service: other characters are skipped
         return {key: decode(item) for key, item in value.items()}
     return value
 
 
 def unwrapped(instances: "list[Any]", alias: str) -> "list[Any]":
-    """The one input's value of each instance, which may be given bare or as an object with that one key."""
+    """The value of the single input for each instance, which is a bare value or an object with that one key."""
     values = []
     for index, instance in enumerate(instances):
         if isinstance(instance, dict):
@@ -51,16 +51,16 @@ def unwrapped(instances: "list[Any]", alias: str) -> "list[Any]":
 
 
 def columns(instances: "list[Any]", aliases: "list[str]", optional: "set[str]") -> "dict[str, list[Any]]":
-    """Rows to columns, for a signature with several inputs. `optional` inputs may be missing, if in all rows."""
-    known, told = set(aliases), ", ".join(sorted(aliases))
+    """Convert rows to columns for a signature with several inputs. `optional` inputs may be missing from all rows."""
+    known, names = set(aliases), ", ".join(sorted(aliases))
     for index, instance in enumerate(instances):
         if not isinstance(instance, dict):
-            text = "instance {} is not an object, but the signature has several inputs: {}".format(index, told)
-            raise ModelError("INVALID_INPUTS", text, "write each instance as an object with the inputs' names as keys")
+            text = "instance {} is not an object, but the signature has several inputs: {}".format(index, names)
+            raise ModelError("INVALID_INPUTS", text, "write each instance as an object with the input names as keys")
         for alias in instance:
             if alias not in known:
                 text = "Unexpected tensor name: {} (instance {})".format(alias, index)
-                raise ModelError("INVALID_INPUTS", text, "the inputs are " + told)
+                raise ModelError("INVALID_INPUTS", text, "use the inputs " + names)
     return {alias: column(instances, alias) for alias in aliases if alias not in optional or used(instances, alias)}
 
 
@@ -81,7 +81,7 @@ RAGGED = ("ragged",)
 
 
 def shape(value: "Any") -> "tuple[Any, ...]":
-    """The lengths of nested lists: () for a single value, RAGGED where lists of one level differ."""
+    """The lengths of nested lists: () for a single value, RAGGED if lists at one level differ in length."""
     if not isinstance(value, list):
         return ()
     inner = {shape(item) for item in value}
@@ -90,20 +90,20 @@ def shape(value: "Any") -> "tuple[Any, ...]":
     return (len(value),) + (inner.pop() if inner else ())
 
 
-def uneven(instances: "list[Any]") -> str:
-    """Which instance is not shaped as the first, or has lists of different lengths in itself; empty if all are fine."""
+def find_shape_error(instances: "list[Any]") -> str:
+    """Describe the first instance that is ragged or differs in shape from the first; empty if all have one shape."""
     first = None
     for index, instance in enumerate(instances):
         size = shape(instance)
         first = size if first is None else first
         if size == RAGGED:
-            return "instance {} is {}".format(index, shaped(size))
+            return "instance {} is {}".format(index, describe_shape(size))
         if size != first:
-            return "instance {} is {}, but instance 0 is {}".format(index, shaped(size), shaped(first))
+            return "instance {} is {}, but instance 0 is {}".format(index, describe_shape(size), describe_shape(first))
     return ""
 
 
-def shaped(size: "tuple[Any, ...]") -> str:
+def describe_shape(size: "tuple[Any, ...]") -> str:
     if not size:
         return "one value"
     if size == RAGGED:

@@ -1,4 +1,4 @@
-"""From a model directory to a model that predicts: which file, which framework, what can go wrong."""
+"""Load a model from its directory: choose the file and the framework, and report what goes wrong."""
 
 # ruff: noqa: UP032
 
@@ -23,20 +23,20 @@ PROTOCOL_ADVICE = (
 MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt", "model.bst", "model.joblib", "model.pkl")
 
 
-def open_model(wanted: "dict[str, Any]") -> "Any":
-    """The model that a `load` request wants, ready to predict: a routine, or a model of a framework."""
-    sys.path[:0] = wanted.get("packages") or []
+def open_model(request: "dict[str, Any]") -> "Any":
+    """Load the model of a `load` request: a routine, or a model of a framework."""
+    sys.path[:0] = request.get("packages") or []
     importlib.invalidate_caches()
-    model_dir, framework = wanted["model_dir"], wanted.get("framework")
-    framework = framework or ("" if wanted.get("prediction_class") else detect(model_dir))
-    if wanted.get("globals") and framework != "TENSORFLOW":
-        packages, modules = wanted.get("packages") or [], wanted.get("trusted_modules") or []
-        reader_patches.install(AllowedGlobals(wanted["globals"], packages, modules))
-    if wanted.get("prediction_class"):
+    model_dir, framework = request["model_dir"], request.get("framework")
+    framework = framework or ("" if request.get("prediction_class") else detect(model_dir))
+    if request.get("globals") and framework != "TENSORFLOW":
+        packages, modules = request.get("packages") or [], request.get("trusted_modules") or []
+        reader_patches.install(AllowedGlobals(request["globals"], packages, modules))
+    if request.get("prediction_class"):
         decodes = framework == "TENSORFLOW"
-        return open_routine(wanted["prediction_class"], model_dir, wanted.get("package_uris") or [], decodes)
+        return open_routine(request["prediction_class"], model_dir, request.get("package_uris") or [], decodes)
     if framework == "TENSORFLOW":
-        return open_saved_model(model_dir, wanted.get("threads") or 1, wanted.get("graph_ops"))
+        return open_saved_model(model_dir, request.get("threads") or 1, request.get("graph_ops"))
     return open_booster(model_dir) if framework == "XGBOOST" else open_estimator(model_dir, framework)
 
 
@@ -49,10 +49,10 @@ def open_booster(model_dir: str) -> XgboostModel:
 
 
 def open_estimator(model_dir: str, framework: str) -> SklearnModel:
-    """`framework` SCIKIT_LEARN, or EITHER: the object decides between it and XGBoost."""
+    """Load a pickled model. With `framework` EITHER, the class decides between scikit-learn and XGBoost."""
     if framework not in ("SCIKIT_LEARN", "EITHER"):
-        text = "Framework {} is not known.".format(framework)
-        raise ModelError("FAILED_TO_LOAD_MODEL", text, "one of TENSORFLOW, SCIKIT_LEARN, XGBOOST")
+        text = "Unknown framework {}.".format(framework)
+        raise ModelError("FAILED_TO_LOAD_MODEL", text, "use TENSORFLOW, SCIKIT_LEARN or XGBOOST")
     model = load_pickled(model_dir)
     if model is None:
         raise missing("Could not find either model.joblib or model.pkl in " + model_dir)
@@ -64,7 +64,7 @@ def open_estimator(model_dir: str, framework: str) -> SklearnModel:
 
 
 def detect(model_dir: str) -> str:
-    """The framework the file names tell; EITHER for a pickle, whose object decides."""
+    """Detect the framework by file names; EITHER for a pickle, whose class decides."""
     found = [name for name in MODEL_FILES if os.path.exists(os.path.join(model_dir, name))]
     if len(found) > 1:
         text = "Multiple model files are found in the model_path: " + model_dir
@@ -76,12 +76,12 @@ def detect(model_dir: str) -> str:
 
 def missing(text: str) -> ModelError:
     return ModelError(
-        "FAILED_TO_LOAD_MODEL", text, "the file must lie directly in the directory and have exactly that name"
+        "FAILED_TO_LOAD_MODEL", text, "put the file directly into the model directory, with exactly that name"
     )
 
 
 def checked(model: "Any", library: str, kinds: str) -> "Any":
-    """The model, if its class comes from the library: the service looks for the name in the class's module."""
+    """The model, if the name of its class's module contains the library, which is how the service checks it."""
     if library in type(model).__module__:
         return model
     text = "Invalid model type detected: {}. Please make sure the model file is an exported {}."
@@ -89,7 +89,7 @@ def checked(model: "Any", library: str, kinds: str) -> "Any":
 
 
 def load_pickled(model_dir: str) -> "Any":
-    """The object in model.joblib or else model.pkl; None without either."""
+    """Load the object in model.joblib, or else model.pkl; None if neither exists."""
     for name, load in (("model.joblib", load_joblib), ("model.pkl", load_pickle)):
         path = os.path.join(model_dir, name)
         if os.path.exists(path):
@@ -97,7 +97,7 @@ def load_pickled(model_dir: str) -> "Any":
                 return load(path)
             except ModelError:
                 raise
-            except BaseException as error:  # a pickle can raise anything, SystemExit too
+            except BaseException as error:  # a pickle can raise anything, even SystemExit
                 raise unloadable(path, error) from error
     return None
 
@@ -106,7 +106,7 @@ def load_joblib(path: str) -> "Any":
     try:
         return import_joblib().load(path)
     except KeyError:
-        # As the service: a raw booster file that was named model.joblib ends here.
+        # As on the service: this handles a raw booster file named model.joblib.
         import xgboost
 
         booster = xgboost.Booster()
@@ -115,7 +115,7 @@ def load_joblib(path: str) -> "Any":
 
 
 def import_joblib() -> "Any":
-    found = reader_patches.joblib()
+    found = reader_patches.find_joblib()
     if found is None:
         fix = "install joblib for " + sys.executable
         raise ModelError("FAILED_TO_LOAD_MODEL", "Could not import joblib module.", fix)

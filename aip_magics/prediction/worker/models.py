@@ -1,10 +1,10 @@
-"""What scikit-learn and XGBoost are fed with, and what becomes of their results."""
+"""Models of scikit-learn and XGBoost: convert instances to inputs, predict, convert outputs to predictions."""
 
 import sys
 from typing import Any
 
 from .errors import ModelError, class_name, error_text
-from .inputs import as_list, uneven
+from .inputs import as_list, find_shape_error
 
 BAD_OUTPUT = (
     "Bad output type returned. The predict function should return either a numpy ndarray or a list. It returned {}."
@@ -12,7 +12,7 @@ BAD_OUTPUT = (
 
 
 class SklearnModel:
-    """A scikit-learn estimator: gets the list as it was parsed, always by `predict`."""
+    """A scikit-learn estimator. `predict` receives the list of instances as parsed."""
 
     framework = "SCIKIT_LEARN"
     label = engine = "scikit_learn"
@@ -35,16 +35,16 @@ class SklearnModel:
 
     def postprocess(self, output: "Any") -> "list[Any]":
         numpy = sys.modules.get("numpy")
-        made = type(output).__name__
+        kind = type(output).__name__
         if numpy is not None and isinstance(output, numpy.ndarray):
             output = output.tolist()
         if isinstance(output, list):
             return output
-        raise ModelError("INVALID_OUTPUTS", BAD_OUTPUT.format(made))
+        raise ModelError("INVALID_OUTPUTS", BAD_OUTPUT.format(kind))
 
 
 class XgboostModel(SklearnModel):
-    """An XGBoost booster: gets a DMatrix without feature names, NaN is a missing value."""
+    """An XGBoost booster. `predict` receives a DMatrix without feature names; NaN is a missing value."""
 
     framework = "XGBOOST"
     label = engine = "xgboost"
@@ -57,7 +57,7 @@ class XgboostModel(SklearnModel):
         try:
             array = numpy.array(rows)
         except Exception as error:
-            raise ModelError("INVALID_INPUTS", uneven(rows) or error_text(error)) from error
+            raise ModelError("INVALID_INPUTS", find_shape_error(rows) or error_text(error)) from error
         try:
             return xgboost.DMatrix(array)
         except Exception as error:

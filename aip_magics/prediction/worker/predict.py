@@ -1,4 +1,4 @@
-"""From a request's body to the response's body: strict JSON out, one prediction per instance."""
+"""Turn the body of a predict request into the body of the response: strict JSON, one prediction per instance."""
 
 # ruff: noqa: UP032
 
@@ -10,7 +10,7 @@ from .stats import Stats
 
 
 def parse(body: bytes) -> "tuple[Any, dict[str, Any]]":
-    """The instances (not yet known to be a list) and the other keys of a request's body."""
+    """Parse the body of a request into its instances (not necessarily a list) and its other keys."""
     try:
         request = json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -26,7 +26,7 @@ def parse(body: bytes) -> "tuple[Any, dict[str, Any]]":
 
 
 def predict(model: "Any", body: bytes, stats: Stats) -> bytes:
-    """The response's body for a request's body; fills `stats` with the service's timings."""
+    """Predict for the body of a request and return the body of the response; record the timings in `stats`."""
     stats["Framework"], stats["Prediction-Engine"] = model.label, model.engine
     with stats.time("Prediction-Preprocess-Time"):
         instances, options = parse(body)
@@ -44,7 +44,7 @@ def predict(model: "Any", body: bytes, stats: Stats) -> bytes:
 
 
 def encode(predictions: "list[Any]") -> bytes:
-    """Strict JSON; what JSON cannot hold is an error that names the instance."""
+    """Encode predictions as strict JSON. Raises ModelError naming the instance that JSON cannot represent."""
     try:
         return json.dumps({"predictions": predictions}, allow_nan=False).encode("ascii")
     except (ValueError, TypeError, RecursionError) as error:
@@ -52,26 +52,26 @@ def encode(predictions: "list[Any]") -> bytes:
             try:
                 json.dumps(prediction, allow_nan=False)
             except (ValueError, TypeError, RecursionError) as reason:
-                text = "the prediction for instance {} cannot be written as JSON: {}".format(index, why(reason))
-                raise ModelError("INVALID_OUTPUTS", text, cure(prediction)) from error
-        raise ModelError(
-            "INVALID_OUTPUTS", "the predictions cannot be written as JSON: " + error_text(error)
-        ) from error
+                text = "could not encode the prediction for instance {} as JSON: {}".format(
+                    index, encoding_reason(reason)
+                )
+                raise ModelError("INVALID_OUTPUTS", text, encoding_fix(prediction)) from error
+        raise ModelError("INVALID_OUTPUTS", "could not encode the predictions as JSON: " + error_text(error)) from error
 
 
-def why(error: BaseException) -> str:
+def encoding_reason(error: BaseException) -> str:
     text = error_text(error)
     if text.startswith("Out of range float values"):
-        return "it is or contains NaN or Infinity, which JSON does not have"
+        return "JSON does not support NaN and Infinity"
     return text
 
 
-def cure(prediction: "Any") -> str:
-    """How to mend a prediction that JSON cannot hold. The service's library would not convert it either."""
-    parts = [prediction]
-    while parts:
-        part = parts.pop()
-        if type(part).__module__ == "numpy" and hasattr(part, "tolist"):
-            return "return one NumPy array, or call .tolist() on what is in the list"
-        parts.extend(part.values() if isinstance(part, dict) else part if isinstance(part, (list, tuple)) else [])
+def encoding_fix(prediction: "Any") -> str:
+    """The fix for a prediction that JSON cannot represent. The service's library would not convert it either."""
+    values = [prediction]
+    while values:
+        value = values.pop()
+        if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
+            return "return one NumPy array, or call .tolist() on the items of the list"
+        values.extend(value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else [])
     return ""

@@ -1,7 +1,7 @@
-"""Put the restricted reader where pickle's and joblib's own are: nothing in this process loads a pickle otherwise.
+"""Replace the unpicklers of pickle and joblib with the restricted one, for everything in this process.
 
-joblib writes the bytes of arrays between the opcodes and has a reader of its own for that; it is restricted alike, at
-once or, where a routine imports joblib later, then.
+joblib writes the bytes of arrays between the opcodes and has its own reader for them. That reader is restricted too:
+immediately, or when a routine imports joblib later.
 """
 
 import importlib
@@ -15,16 +15,16 @@ from .errors import NotTrusted
 from .restricted_unpickler import RestrictedUnpickler
 
 JOBLIBS = ("joblib", "sklearn.externals.joblib")  # the second: scikit-learn before 0.23
-READERS = tuple(name + ".numpy_pickle" for name in JOBLIBS)
+READER_MODULES = tuple(name + ".numpy_pickle" for name in JOBLIBS)
 WRAPPER_STATE = frozenset(
     ["subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"]
-)  # of joblib's NumpyArrayWrapper
+)  # the attributes of joblib's NumpyArrayWrapper
 
 
 def restricted_joblib(base: "Any") -> "Any":
-    """joblib's unpickler, which reads arrays between the opcodes, with the same rules."""
+    """Build a subclass of joblib's unpickler, which reads arrays between the opcodes, with the same rules."""
 
-    # Of what was imported after `install`, pickle's own reader is the restricted one already.
+    # In modules imported after `install`, the base class is the restricted unpickler already.
     class RestrictedJoblib(*((base,) if issubclass(base, RestrictedUnpickler) else (RestrictedUnpickler, base))):  # type: ignore[misc]
         dispatch = dict(base.dispatch)  # noqa: RUF012
 
@@ -35,11 +35,11 @@ def restricted_joblib(base: "Any") -> "Any":
                 return
             state = self.stack[-1]
             if not isinstance(state, dict) or not set(state) <= WRAPPER_STATE or vars(wrapper):
-                raise NotTrusted("another state of NumpyArrayWrapper than joblib gives it")
+                raise NotTrusted("an unexpected state of NumpyArrayWrapper")
             RestrictedUnpickler.load_build(self)
-            check_wrapper(self.np, wrapper, self.opened(wrapper.subclass, "new", "array"))
-            wrapper.subclass = self.opened(wrapper.subclass, "new", "array")
-            if wrapper.dtype.hasobject:  # a pickle in the pickle, which joblib's reader would load by rules of its own
+            check_wrapper(self.np, wrapper, self.unwrap(wrapper.subclass, "new", "array"))
+            wrapper.subclass = self.unwrap(wrapper.subclass, "new", "array")
+            if wrapper.dtype.hasobject:  # a nested pickle, which joblib's reader would load without these rules
                 self.stack[-1] = RestrictedUnpickler(self.file_handle).load()
             else:
                 self.stack[-1] = wrapper.read(self, *([self.ensure_native_byte_order] if takes_order(wrapper) else []))
@@ -50,32 +50,32 @@ def restricted_joblib(base: "Any") -> "Any":
 
 
 def takes_order(wrapper: "Any") -> bool:
-    """joblib hands the byte order on since 1.4."""
+    """Whether `read` takes the byte order, which joblib passes since 1.4."""
     return bool(type(wrapper).read.__code__.co_argcount > 2)
 
 
 def check_wrapper(numpy: "Any", wrapper: "Any", subclass: type) -> None:
     shape = wrapper.shape
-    fine = (
+    valid = (
         isinstance(wrapper.dtype, numpy.dtype)
         and isinstance(shape, tuple)
         and all(type(size) is int and size >= 0 for size in shape)
         and wrapper.order in ("C", "F")
         and issubclass(subclass, numpy.ndarray)
     )
-    if not fine:
-        raise NotTrusted("another state of NumpyArrayWrapper than joblib gives it")
+    if not valid:
+        raise NotTrusted("an unexpected state of NumpyArrayWrapper")
 
 
 def install(rules: AllowedGlobals) -> None:
-    """From now on pickle and joblib load by these rules in this process, whoever calls them."""
-    again, RestrictedUnpickler.rules = RestrictedUnpickler.rules is not None, rules
-    if again:
+    """Apply these rules to all loading by pickle and joblib in this process from now on."""
+    installed, RestrictedUnpickler.rules = RestrictedUnpickler.rules is not None, rules
+    if installed:
         return
-    for name in READERS:
+    for name in READER_MODULES:
         if name in sys.modules:
-            adopt(sys.modules[name])
-    sys.meta_path.insert(0, Adopting())
+            patch_joblib(sys.modules[name])
+    sys.meta_path.insert(0, PatchingFinder())
 
     def load(file: "Any", **options: "Any") -> "Any":
         return RestrictedUnpickler(file, **options).load()
@@ -83,35 +83,35 @@ def install(rules: AllowedGlobals) -> None:
     def loads(data: "Any", **options: "Any") -> "Any":
         return RestrictedUnpickler(io.BytesIO(data), **options).load()
 
-    for place in (pickle, sys.modules.get("_pickle")):
-        if place is not None:
-            vars(place).update(load=load, loads=loads, Unpickler=RestrictedUnpickler)
+    for module in (pickle, sys.modules.get("_pickle")):
+        if module is not None:
+            vars(module).update(load=load, loads=loads, Unpickler=RestrictedUnpickler)
     vars(pickle).update(_load=load, _loads=loads, _Unpickler=RestrictedUnpickler)
 
 
-def adopt(numpy_pickle: "Any") -> None:
-    """Put the restricted reader where joblib's is."""
+def patch_joblib(numpy_pickle: "Any") -> None:
+    """Replace joblib's unpickler with the restricted one."""
     reader = restricted_joblib(numpy_pickle.NumpyUnpickler)
-    vars(numpy_pickle).update(NumpyUnpickler=reader, load_compatibility=old_format)
+    vars(numpy_pickle).update(NumpyUnpickler=reader, load_compatibility=refuse_old_format)
 
 
-class Adopting:
-    """Finds joblib's reader as the others do, and has it adopted once it is imported: a routine may never need it."""
+class PatchingFinder:
+    """An import hook that patches joblib's reader when a routine imports joblib."""
 
     def find_spec(self, name: str, path: "Any" = None, target: "Any" = None) -> "Any":
-        if name not in READERS:
+        if name not in READER_MODULES:
             return None
         for finder in sys.meta_path:
             find = getattr(finder, "find_spec", None)
             spec = find(name, path, target) if find is not None and finder is not self else None
             if spec is not None:
-                spec.loader = Adopted(spec.loader)
+                spec.loader = PatchingLoader(spec.loader)
                 return spec
         return None
 
 
-class Adopted:
-    """A loader that adopts what it loaded."""
+class PatchingLoader:
+    """A loader that patches the module after loading it."""
 
     def __init__(self, loader: "Any") -> None:
         self.loader = loader
@@ -124,11 +124,11 @@ class Adopted:
 
     def exec_module(self, module: "Any") -> None:
         self.loader.exec_module(module)
-        adopt(module)
+        patch_joblib(module)
 
 
-def joblib() -> "Any":
-    """joblib; None where there is none."""
+def find_joblib() -> "Any":
+    """Import joblib; None if it is not installed."""
     for name in JOBLIBS:
         try:
             return importlib.import_module(name)
@@ -137,5 +137,5 @@ def joblib() -> "Any":
     return None
 
 
-def old_format(*_: "Any") -> None:
+def refuse_old_format(*_: "Any") -> None:
     raise NotTrusted("the format of joblib before 0.10")

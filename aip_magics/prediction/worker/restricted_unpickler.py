@@ -1,16 +1,16 @@
-"""Load a pickle that nobody trusts: the real unpicklers, which make and call nothing but what is listed.
+"""Load an untrusted pickle with Python's own unpickler, restricted to listed globals.
 
-The rules are kept where the objects are made, so that no second reading of the bytes can disagree with them:
+The rules apply where objects are created, so that no separate parsing of the bytes can disagree with them:
 
-* a global has to be listed (`globals`), for the use that is made of it: made, called, or kept
-* state goes to objects only, never to a class, function or module; its keys are no names of Python's own
-* items go to lists, sets and dictionaries only
-* NumPy's types and arrays get their state once, and it has to be what NumPy itself would write: its own `__setstate__`
-  believes what it is told about memory
-* no registry of extensions, no persistent ids, no nested pickle that is loaded by another reader
-* an attribute whose text says which method is called holds one of the texts it is known with (`guards` of the list)
+* a global has to be listed (`allowed_globals`) for its use: instantiated, called, or stored
+* only objects get a state, never a class, function or module, and no key of a state is a dunder name
+* only lists, sets and dictionaries get items
+* NumPy dtypes and arrays get a state once, and only a state that NumPy itself would write, because NumPy's
+  `__setstate__` does not validate memory sizes
+* no extension registry, no persistent ids, no nested pickle that another reader would load
+* an attribute that selects a method by name has one of its known values (`guards` of the list)
 
-`reader_patches` puts this one where pickle's and joblib's are for the rest of the process.
+`reader_patches` replaces the unpicklers of pickle and joblib with this one for the rest of the process.
 """
 
 # ruff: noqa: UP032, B905
@@ -25,17 +25,17 @@ from typing import Any
 from .allowed_globals import Token
 from .errors import NotTrusted, class_name
 
-BASE = pickle._Unpickler  # type: Any  # later the name leads here
-# A state for any of these would change what the whole process uses.
+BASE = pickle._Unpickler  # type: Any  # kept here, because `reader_patches` replaces the name
+# Setting the state of any of these would affect the whole process.
 NOT_STATEFUL = (
     type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType, Token
 )  # fmt: skip
-TEMPLATE = "_parse_arg_template"  # of a distribution of SciPy: a text that it executes
-MAX_IN_A_KEY = 10000  # items in a tuple that is a key: nested ones could take for ever to be hashed
+TEMPLATE = "_parse_arg_template"  # attribute of a SciPy distribution: code that SciPy executes
+MAX_IN_A_KEY = 10000  # items in a tuple used as a key: hashing nested tuples could take forever
 
 
 class RestrictedUnpickler(BASE):  # type: ignore[misc]
-    """Python's own unpickler with the rules of this module. `rules` is set by `reader_patches.install`."""
+    """Python's own unpickler with the rules of this module. `reader_patches.install` sets `rules`."""
 
     rules = None  # type: Any
     dispatch = dict(BASE.dispatch)  # noqa: RUF012
@@ -44,7 +44,7 @@ class RestrictedUnpickler(BASE):  # type: ignore[misc]
         super().__init__(file, *args, **kwargs)
         self.tokens = {}  # type: dict[tuple[str, str], Token]
         self.raw = {}  # type: dict[int, Token]
-        self.half_made = {}  # type: dict[int, Any]
+        self.incomplete_dtypes = {}  # type: dict[int, Any]
         self.guarded = []  # type: list[Any]
         self.known = {}  # type: dict[type, bool]
         self.distributions = set()  # type: set[type]
@@ -52,8 +52,8 @@ class RestrictedUnpickler(BASE):  # type: ignore[misc]
     def load(self) -> "Any":
         value = super().load()
         self.memo = {}  # type: dict[int, Any]
-        if self.half_made:
-            raise NotTrusted("a type of NumPy without its state")
+        if self.incomplete_dtypes:
+            raise NotTrusted("a NumPy dtype without its state")
         self.check_tokens(value)
         for instance in self.guarded:
             self.check_guards(instance)
@@ -79,21 +79,21 @@ class RestrictedUnpickler(BASE):  # type: ignore[misc]
     def persistent_load(self, pid: "Any") -> None:  # noqa: ARG002
         raise NotTrusted("a persistent id")
 
-    def listed(self, value: "Any") -> "Token | None":
-        """The token of what may not be a value, or that which came with a value."""
+    def get_token(self, value: "Any") -> "Token | None":
+        """The token of a global: the token itself, or the one recorded for a value."""
         if isinstance(value, Token):
             return value
         token = self.raw.get(id(value))
         return token if token is not None and token.what is value else None
 
     def may(self, value: "Any", *modes: str) -> bool:
-        """Whether the list allows one of these uses of a token or a value."""
-        token = self.listed(value)
+        """Whether the list allows one of these modes for a token or a value."""
+        token = self.get_token(value)
         return token is not None and not token.modes.isdisjoint(modes)
 
-    def opened(self, value: "Any", *modes: str) -> "Any":
-        """What is behind a token or a value, if the list allows one of these uses of it."""
-        token = self.listed(value)
+    def unwrap(self, value: "Any", *modes: str) -> "Any":
+        """The class or function behind a token or a value, if the list allows one of these modes."""
+        token = self.get_token(value)
         if token is not None and not token.modes.isdisjoint(modes):
             return token.what
         if token is not None:
@@ -102,22 +102,23 @@ class RestrictedUnpickler(BASE):  # type: ignore[misc]
         raise NotTrusted("{}.{}".format(value.__module__, name) if name else class_name(value))
 
     def check_tokens(self, value: "Any") -> None:
-        """No class or function that may only be made or called is left in what was loaded."""
+        """Raise NotTrusted if the loaded value still contains a global that may only be instantiated or called."""
         if isinstance(value, Token):
             raise NotTrusted(value.dotted)
         tokens, self.tokens = list(self.tokens.values()), {}
-        tokens.append(Token("", "", None, frozenset()))  # how often one is referred to that is nowhere else
-        counts = [sys.getrefcount(tokens[place]) for place in range(len(tokens))]
+        tokens.append(Token("", "", None, frozenset()))  # gives the count of a token without other references
+        counts = [sys.getrefcount(tokens[index]) for index in range(len(tokens))]
         kept = [token.dotted for token, count in zip(tokens, counts) if count > counts[-1]]
         if kept:
             raise NotTrusted(", ".join(kept))
 
-    # --- making and calling
+    # --- instantiating and calling
 
-    def made(self, value: "Any") -> "Any":
+    def register_dtype(self, value: "Any") -> "Any":
+        """Record a NumPy dtype, which has to get its state before anything uses it; return the value."""
         numpy = sys.modules.get("numpy")  # type: Any
         if numpy is not None and isinstance(value, numpy.dtype):
-            self.half_made[id(value)] = value
+            self.incomplete_dtypes[id(value)] = value
         return value
 
     def call(self, function: "Any", arguments: "tuple[Any, ...]") -> "Any":
@@ -125,30 +126,33 @@ class RestrictedUnpickler(BASE):  # type: ignore[misc]
             return self.attribute(*arguments)
         if self.may(function, "global") and len(arguments) == 2:
             return self.find_class(str(arguments[0]), str(arguments[1]))
-        token = self.listed(function)
-        function = self.opened(function, "call")
+        token = self.get_token(function)
+        function = self.unwrap(function, "call")
         numpy = sys.modules.get("numpy")  # type: Any
-        if self.half_made and not (numpy and function is numpy.dtype) and function is not encode():
-            raise NotTrusted("a type of NumPy without its state")
-        places = self.rules.rebuilders.get(token.key, {}) if token else {}
-        arrays = getattr(function, "__name__", "") == "_reconstruct"  # NumPy's: it calls no `__new__` of theirs
-        plain = self.plain(arguments, places, arrays)
+        if self.incomplete_dtypes and not (numpy and function is numpy.dtype) and function is not encode():
+            raise NotTrusted("a NumPy dtype without its state")
+        modes_by_index = self.rules.rebuilders.get(token.key, {}) if token else {}
+        # NumPy's function does not call `__new__` of the class.
+        arrays = getattr(function, "__name__", "") == "_reconstruct"
+        plain = self.unwrap_arguments(arguments, modes_by_index, arrays)
         if getattr(function, "__name__", "") == "scalar" and getattr(plain[0] if plain else None, "hasobject", False):
-            raise NotTrusted("a scalar of objects")
-        return self.made(function(*plain))
+            raise NotTrusted("a NumPy scalar of objects")
+        return self.register_dtype(function(*plain))
 
-    def plain(self, arguments: "tuple[Any, ...]", places: "dict[str, str]", arrays: bool) -> "tuple[Any, ...]":
-        """Arguments as a function gets them: at the `places` of those that rebuild, classes it makes an instance of."""
+    def unwrap_arguments(
+        self, arguments: "tuple[Any, ...]", modes_by_index: "dict[str, str]", arrays: bool
+    ) -> "tuple[Any, ...]":
+        """Replace tokens among the arguments of a function; `modes_by_index` are the modes of a rebuilder."""
         found = list(arguments)
-        for place, one in enumerate(found):
+        for index, one in enumerate(found):
             if isinstance(one, Token):
-                use = places.get(str(place), "value")
-                found[place] = self.opened(one, use, "array" if arrays and use == "new" else use)
+                mode = modes_by_index.get(str(index), "value")
+                found[index] = self.unwrap(one, mode, "array" if arrays and mode == "new" else mode)
         return tuple(found)
 
     def attribute(self, owner: "Any" = None, name: "Any" = None, *_: "Any") -> "Any":
-        """How pickle writes a method, and protocols before 4 a class in a class: getattr(Class, name)."""
-        token = self.listed(owner)
+        """Resolve getattr(Class, name), which pickles have for methods and, before protocol 4, for nested classes."""
+        token = self.get_token(owner)
         if token is None or "owner" not in token.modes or not isinstance(name, str):
             raise NotTrusted("builtins.getattr")
         return self.find_class(token.module, "{}.{}".format(token.name, name))
@@ -159,11 +163,11 @@ class RestrictedUnpickler(BASE):  # type: ignore[misc]
 
     def new(self, kind: "Any", arguments: "tuple[Any, ...]", keywords: "dict[str, Any]") -> "Any":
         if self.may(kind, "distribution"):
-            self.distributions.add(self.opened(kind, "distribution"))
-        kind = self.opened(kind, "new", "distribution")
+            self.distributions.add(self.unwrap(kind, "distribution"))
+        kind = self.unwrap(kind, "new", "distribution")
         if not isinstance(kind, type):
             raise NotTrusted(class_name(kind))
-        return self.made(kind.__new__(kind, *arguments, **keywords))
+        return self.register_dtype(kind.__new__(kind, *arguments, **keywords))
 
     def load_newobj(self) -> None:
         arguments = self.stack.pop()
@@ -175,7 +179,7 @@ class RestrictedUnpickler(BASE):  # type: ignore[misc]
         self.stack[-1] = self.new(self.stack[-1], arguments, keywords)
 
     def instance(self, kind: "Any", arguments: "list[Any]") -> None:
-        # As pickle: a class without arguments is not called.
+        # As in pickle: a class without arguments is not called.
         if not arguments and self.may(kind, "new"):
             self.append(self.new(kind, (), {}))
         else:
@@ -196,20 +200,20 @@ class RestrictedUnpickler(BASE):  # type: ignore[misc]
     def load_build(self) -> None:
         state, instance = self.stack[-1], self.stack[-2]
         if isinstance(instance, NOT_STATEFUL) or id(instance) in self.raw:
-            raise NotTrusted("a state for {}".format(class_name(instance)))
+            raise NotTrusted("a state of {}".format(class_name(instance)))
         numpy = sys.modules.get("numpy")  # type: Any
         if numpy is not None and isinstance(instance, numpy.dtype):
-            if self.half_made.pop(id(instance), None) is None:
-                raise NotTrusted("a second state for a type of NumPy")
-        elif self.half_made:
-            raise NotTrusted("a type of NumPy without its state")
+            if self.incomplete_dtypes.pop(id(instance), None) is None:
+                raise NotTrusted("a second state of a NumPy dtype")
+        elif self.incomplete_dtypes:
+            raise NotTrusted("a NumPy dtype without its state")
         elif numpy is not None and isinstance(instance, numpy.ndarray) and instance.size:
-            raise NotTrusted("a second state for an array")
+            raise NotTrusted("a second state of a NumPy array")
         else:
             self.check_state(instance, state)
             if type(instance) in self.distributions:
                 if type(state) is not dict:
-                    raise NotTrusted("another state of {} than SciPy gives it".format(class_name(instance)))
+                    raise NotTrusted("an unexpected state of {}".format(class_name(instance)))
                 if TEMPLATE in state:
                     state[TEMPLATE] = template_of(type(instance))
         if self.is_guarded(type(instance)):
@@ -219,11 +223,11 @@ class RestrictedUnpickler(BASE):  # type: ignore[misc]
             check_dtype(numpy, instance)
 
     def check_state(self, instance: "Any", state: "Any") -> None:
-        parts = state if isinstance(state, tuple) and len(state) == 2 else (state,)
+        states = state if isinstance(state, tuple) and len(state) == 2 else (state,)
         if self.rules.is_free(type(instance).__module__):
             return
-        for part in parts:
-            for key in part if isinstance(part, dict) else ():
+        for attributes in states:
+            for key in attributes if isinstance(attributes, dict) else ():
                 if isinstance(key, str) and key[:2] == "__" == key[-2:]:
                     raise NotTrusted("{} of {}".format(key, class_name(instance)))
 
@@ -260,14 +264,14 @@ class RestrictedUnpickler(BASE):  # type: ignore[misc]
 
     def check_item(self, kinds: "Any", container: "Any") -> None:
         if not isinstance(container, kinds) and not self.rules.is_free(type(container).__module__):
-            raise NotTrusted("items for {}".format(class_name(container)))
+            raise NotTrusted("items of {}".format(class_name(container)))
 
     def check_keys(self, keys: "list[Any]") -> None:
         for key in keys:
             if isinstance(key, (tuple, frozenset)):
                 check_key(key)
 
-    # --- attributes that say which method is called
+    # --- attributes that select a method by name
 
     def is_guarded(self, kind: type) -> bool:
         if kind not in self.known:
@@ -279,8 +283,8 @@ class RestrictedUnpickler(BASE):  # type: ignore[misc]
             for attribute, allowed in self.rules.guards.get(guard_name(kind), {}).items():
                 value = getattr(instance, "__dict__", {}).get(attribute)
                 if not is_one_of(value, allowed, 0):
-                    told = repr(value)[:100] if isinstance(value, str) else class_name(value)
-                    raise NotTrusted("{}.{} = {}".format(class_name(instance), attribute, told))
+                    shown = repr(value)[:100] if isinstance(value, str) else class_name(value)
+                    raise NotTrusted("{}.{} = {}".format(class_name(instance), attribute, shown))
 
     dispatch.update(
         {
@@ -302,16 +306,16 @@ class RestrictedUnpickler(BASE):  # type: ignore[misc]
 
 
 def encode() -> "Any":
-    """How pickles of protocol 0 to 2 write bytes: in the state of a type of NumPy, too."""
+    """The function with which pickles of protocol 0 to 2 write bytes, also in the state of a NumPy dtype."""
     return importlib.import_module("_codecs").encode
 
 
 def template_of(kind: type) -> str:
-    """What SciPy executes when it restores a distribution: the text that the installed one of this class has."""
+    """The code that SciPy executes to restore a distribution, taken from the installed distribution of this class."""
     for one in vars(sys.modules[kind.__module__]).values():
         if type(one) is kind:
             return str(vars(one)[TEMPLATE])
-    raise NotTrusted("a distribution of {}".format(guard_name(kind)))
+    raise NotTrusted("a distribution of class {}".format(guard_name(kind)))
 
 
 def guard_name(kind: type) -> str:
@@ -325,30 +329,30 @@ def is_one_of(value: "Any", allowed: "list[str]", depth: int) -> bool:
 
 
 def check_key(key: "Any") -> None:
-    left, todo = MAX_IN_A_KEY, [key]
+    remaining, todo = MAX_IN_A_KEY, [key]
     while todo:
         for one in todo.pop():
-            left -= 1
-            if left < 0:
+            remaining -= 1
+            if remaining < 0:
                 raise NotTrusted("a key of more than {} items".format(MAX_IN_A_KEY))
             if isinstance(one, (tuple, frozenset)):
                 todo.append(one)
 
 
 def check_dtype(numpy: "Any", dtype: "Any") -> None:
-    """A type of NumPy is what NumPy makes of its own description: the state may have said anything."""
+    """Compare a dtype with one that NumPy builds from its description, because a state may contain anything."""
     if dtype.subdtype is not None:
         fresh = numpy.dtype(dtype.subdtype)
     elif dtype.fields is not None and dtype.names is not None:
-        parts = [dtype.fields[name] for name in dtype.names]
+        fields = [dtype.fields[name] for name in dtype.names]
         described = {
             "names": list(dtype.names),
-            "formats": [part[0] for part in parts],
-            "offsets": [part[1] for part in parts],
+            "formats": [field[0] for field in fields],
+            "offsets": [field[1] for field in fields],
             "itemsize": dtype.itemsize,
         }
-        if len(dtype.fields) > len(parts):
-            described["titles"] = [part[2] if len(part) > 2 else None for part in parts]
+        if len(dtype.fields) > len(fields):
+            described["titles"] = [field[2] if len(field) > 2 else None for field in fields]
         fresh = numpy.dtype(described, align=dtype.isalignedstruct)
     elif dtype.kind in "SUV" or dtype.kind in "mM":
         fresh = numpy.dtype(dtype.str)
@@ -356,4 +360,4 @@ def check_dtype(numpy: "Any", dtype: "Any") -> None:
         fresh = numpy.dtype(dtype.char).newbyteorder(dtype.byteorder)
     same = ("itemsize", "flags", "hasobject", "alignment", "isalignedstruct", "kind", "char")
     if fresh != dtype or any(getattr(fresh, name) != getattr(dtype, name) for name in same):
-        raise NotTrusted("a type of NumPy with another state than NumPy gives it")
+        raise NotTrusted("a NumPy dtype with an unexpected state")

@@ -1,4 +1,4 @@
-"""A custom prediction routine: the user's class loads and predicts by itself."""
+"""A custom prediction routine: a class of the user that loads the model and predicts."""
 
 # ruff: noqa: UP032
 
@@ -21,21 +21,21 @@ BAD_SIGNATURE = (
     "The provided model class, {}, has a predict method with an invalid signature."
     " Expected signature: ['self', 'instances'] User signature: {}"
 )
-SHOWN = "def predict(self, instances, **kwargs)"
+EXPECTED_METHOD = "def predict(self, instances, **kwargs)"
 
 
 def open_routine(prediction_class: str, model_dir: str, package_uris: "list[str]", decodes: bool) -> "Routine":
-    """An instance of the class, made by its `from_path`. `decodes`: it gets bytes for objects with the key b64."""
+    """Create the user's object with `from_path`. With `decodes`, objects with the key b64 are passed as bytes."""
     cls = find(prediction_class, package_uris)
     check(cls, getattr(cls, "__name__", prediction_class))
     try:
-        made = cls.from_path(model_dir)
+        model = cls.from_path(model_dir)
     except Exception as error:
         raise unexpected(error) from error
-    if not hasattr(made, "predict"):
-        text = "from_path of {} returned {}, which has no predict method".format(prediction_class, class_name(made))
+    if not hasattr(model, "predict"):
+        text = "from_path of {} returned {}, which has no predict method".format(prediction_class, class_name(model))
         raise ModelError("INVALID_USER_CODE", text, "end from_path with: return cls(...)")
-    return Routine(made, decodes)
+    return Routine(model, decodes)
 
 
 def find(prediction_class: str, package_uris: "list[str]") -> "Any":
@@ -56,22 +56,24 @@ def unexpected(error: BaseException) -> ModelError:
 
 
 def check(cls: "Any", name: str) -> None:
-    """The interface that the service checks before it makes an instance."""
+    """Check the interface of the class, as the service does before it creates an instance."""
     if not hasattr(cls, "from_path"):
         fix = "add to the class: @classmethod def from_path(cls, model_dir)"
         raise ModelError("INVALID_USER_CODE", NO_FROM_PATH.format(name), fix)
     if not hasattr(cls, "predict"):
-        raise ModelError("INVALID_USER_CODE", NO_PREDICT.format(name), "add to the class: " + SHOWN)
+        raise ModelError("INVALID_USER_CODE", NO_PREDICT.format(name), "add to the class: " + EXPECTED_METHOD)
     try:
         names = inspect.getfullargspec(cls.predict).args
     except TypeError as error:  # not a function of Python
-        raise ModelError("INVALID_USER_CODE", BAD_SIGNATURE.format(name, error_text(error)), SHOWN) from error
+        text = BAD_SIGNATURE.format(name, error_text(error))
+        raise ModelError("INVALID_USER_CODE", text, "write " + EXPECTED_METHOD) from error
     if len(names) != 2:
-        raise ModelError("INVALID_USER_CODE", BAD_SIGNATURE.format(name, names), SHOWN + ": read the rest from kwargs")
+        fix = "write {} and read the other keys from kwargs".format(EXPECTED_METHOD)
+        raise ModelError("INVALID_USER_CODE", BAD_SIGNATURE.format(name, names), fix)
 
 
 class Routine:
-    """Gets the instances as they were parsed, the request's other keys and `stats` as keywords."""
+    """A loaded routine. `predict` receives the parsed instances, and the other keys and `stats` as keywords."""
 
     framework = ""
     label = engine = "custom"
@@ -83,19 +85,19 @@ class Routine:
 
     def preprocess(self, instances: "Any", options: "dict[str, Any]") -> "Any":
         if "stats" in options:
-            text = "the request has a key 'stats', which the service uses itself to call predict(instances, stats=...)"
-            raise ModelError("INVALID_INPUTS", text, "give the key another name")
+            text = "the request key 'stats' is reserved: the service calls predict(instances, stats=...)"
+            raise ModelError("INVALID_INPUTS", text, "rename the key")
         return decoded(instances) if self.decodes and isinstance(instances, list) else instances
 
     def run(self, inputs: "Any", options: "dict[str, Any]") -> "Any":
         try:
             return self.model.predict(inputs, stats=Stats(), **options)
         except Exception as error:
-            # The service says "unknown error" only, and has the reason in a log.
+            # The service says only "unknown error" and writes the reason to a log.
             text = "unknown error: {}: {}".format(type(error).__name__, error_text(error))
-            raise ModelError("FAILED_TO_RUN_MODEL", text, self.advice(error, options)) from error
+            raise ModelError("FAILED_TO_RUN_MODEL", text, self.hint(error, options)) from error
 
-    def advice(self, error: BaseException, options: "dict[str, Any]") -> str:
+    def hint(self, error: BaseException, options: "dict[str, Any]") -> str:
         if not isinstance(error, TypeError) or "unexpected keyword argument" not in str(error):
             return ""
         spec = inspect.getfullargspec(self.model.predict)
@@ -103,15 +105,15 @@ class Routine:
         lost = [name for name in passed if name not in spec.args + spec.kwonlyargs]
         if spec.varkw or not lost:
             return ""
-        return "write {}: the service passes {}=".format(SHOWN, "=, ".join(lost))
+        return "write {}: the service passes {}=".format(EXPECTED_METHOD, "=, ".join(lost))
 
     def postprocess(self, output: "Any") -> "list[Any]":
-        made = type(output).__name__
+        kind = type(output).__name__
         if isinstance(output, (dict, str, bytes)):
-            text = "predict returned a {}, of which list() makes its keys or letters".format(made)
+            text = "predict returned a {}, which list() would split into keys or characters".format(kind)
             raise ModelError("INVALID_OUTPUTS", text, "return a list with one prediction per instance")
         try:
             return list(output)
         except Exception as error:
-            text = "predict returned {}, which list() cannot take: {}".format(made, error_text(error))
+            text = "could not convert the {} returned by predict to a list: {}".format(kind, error_text(error))
             raise ModelError("INVALID_OUTPUTS", text, "return a list with one prediction per instance") from error

@@ -1,5 +1,7 @@
-"""seccomp: a filter of system calls, for what Landlock does not know of: sockets of any kind, starting programs, what
-an administrator may do. One short program that compares numbers; a call that it names fails with EPERM."""
+"""seccomp: filter the system calls that Landlock does not cover: sockets, starting programs, administration.
+
+The filter is one short program that compares numbers; a denied call fails with EPERM.
+"""
 
 import ctypes
 import os
@@ -11,12 +13,12 @@ from . import landlock
 
 SET_SECCOMP, FILTER = 22, 2  # of prctl
 LOAD, JUMP_EQUAL, JUMP_AT_LEAST, AND, RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
-NUMBER_AT, ARCH_AT, ARGUMENTS_AT = 0, 4, 16  # in struct seccomp_data; the lower half of an argument comes first
+NUMBER_AT, ARCH_AT, ARGUMENTS_AT = 0, 4, 16  # offsets in struct seccomp_data; the lower half of an argument comes first
 ALLOW, DENY = 0x7FFF0000, 0x00050000 | 1  # 1: EPERM
-X32 = 0x40000000  # numbers from here on are a second set of the same calls
+X32 = 0x40000000  # numbers from here on are the same calls of the x32 ABI
 STREAM = 1
 
-# name: its numbers on x86_64 and on aarch64, None where it does not exist.
+# System call: its numbers on x86_64 and aarch64, None if it does not exist there.
 ADMINISTRATION = {
     "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41), "chroot": (161, 51), "open_tree": (428, 428),
     "move_mount": (429, 429), "fsopen": (430, 430), "fsmount": (432, 432), "fspick": (433, 433),
@@ -36,33 +38,33 @@ OTHER_PROCESSES = {
     "shmat": (30, 196), "shmctl": (31, 195), "semget": (64, 190), "semctl": (66, 191), "msgget": (68, 186),
     "msgctl": (71, 187), "mq_open": (240, 180), "mq_unlink": (241, 181),
 }  # fmt: skip
-# Landlock keeps signals inside from version 6 on.
+# Landlock restricts signals from version 6 on.
 SIGNALS = {"pidfd_send_signal": (424, 424), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240)}
-# Owner, mode, times and attributes of a file are no rights of Landlock; nor is its length before version 3.
-OF_FILES = {
+# Landlock has no rights for owner, mode, times and attributes of files, nor, before version 3, for their length.
+FILE_ATTRIBUTES = {
     "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53), "fchmodat2": (452, 452), "chown": (92, None),
     "fchown": (93, 55), "lchown": (94, None), "fchownat": (260, 54), "utime": (132, None), "utimes": (235, None),
     "futimesat": (261, None), "utimensat": (280, 88), "setxattr": (188, 5), "lsetxattr": (189, 6),
     "fsetxattr": (190, 7), "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16),
     "setxattrat": (463, 463), "removexattrat": (466, 466), "file_setattr": (469, 469), "truncate": (76, 45),
 }  # fmt: skip
-# Calls that are allowed for this process alone: the number, and which argument is the process.
+# Calls that are allowed only with certain values of an argument, such as this process.
 SOCKETPAIR, KILL, TKILL, TGKILL, LIMITS = (53, 199), (62, 129), (200, 130), (234, 131), (302, 261)
 MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
 
-def possible() -> bool:
-    """Whether there is a filter for this kind of machine."""
+def is_supported() -> bool:
+    """Whether a filter exists for this machine type."""
     return landlock.libc is not None and os.uname().machine in MACHINES and sys.maxsize > 1 << 32
 
 
 def apply(closed: bool, signals: bool) -> None:
-    """Filter the calls of this thread and of what it starts. OSError.
+    """Filter the system calls of this thread and its descendants. Raises OSError.
 
-    `closed`: no sockets, programs or other processes either, and nothing of a file but its content. `signals`: to
-    this process only, where Landlock does not see to it.
+    With `closed`, sockets, programs, other processes and attributes of files are denied too. With `signals`, signals
+    are allowed to this process only; needed where Landlock does not restrict them.
     """
-    code = program(closed, signals, os.getpid(), *MACHINES[os.uname().machine])
+    code = build_program(closed, signals, os.getpid(), *MACHINES[os.uname().machine])
     buffer = ctypes.create_string_buffer(code, len(code))
     # struct sock_fprog: how many instructions, and where they are.
     head = struct.pack("HP", len(code) // 8, ctypes.addressof(buffer))
@@ -72,29 +74,29 @@ def apply(closed: bool, signals: bool) -> None:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-def program(closed: bool, signals: bool, pid: int, column: int, architecture: int) -> bytes:
-    """The filter. A call of another architecture's set is denied: its numbers mean something else."""
+def build_program(closed: bool, signals: bool, pid: int, column: int, architecture: int) -> bytes:
+    """Assemble the filter. Calls of another architecture are denied, because their numbers mean other calls."""
     lines = [step(LOAD, ARCH_AT), step(JUMP_EQUAL, architecture, 1, 0), step(RETURN, DENY), step(LOAD, NUMBER_AT)]
     if architecture == MACHINES["x86_64"][1]:
         lines += [step(JUMP_AT_LEAST, X32, 0, 1), step(RETURN, DENY)]
     groups = [ADMINISTRATION]  # type: list[dict[str, Any]]
-    groups += [NETWORK, PROGRAMS, OTHER_PROCESSES, OF_FILES] if closed else []
+    groups += [NETWORK, PROGRAMS, OTHER_PROCESSES, FILE_ATTRIBUTES] if closed else []
     groups += [SIGNALS] if signals else []
     numbers = [numbers[column] for group in groups for numbers in group.values()]
     for number in sorted(number for number in numbers if number is not None):
         lines += [step(JUMP_EQUAL, number, 0, 1), step(RETURN, DENY)]
-    lines += only(LIMITS[column], 0, [0, pid])
+    lines += allow_only(LIMITS[column], 0, [0, pid])
     if closed:
-        # A datagram socket of a pair can be sent from to any other socket, a stream cannot.
-        lines += only(SOCKETPAIR[column], 1, [STREAM], 0xF)
+        # A datagram socket of a pair could send to any other socket; a stream socket cannot.
+        lines += allow_only(SOCKETPAIR[column], 1, [STREAM], 0xF)
     if signals:
-        lines += only(KILL[column], 0, [0, pid, -pid & 0xFFFFFFFF])
-        lines += only(TKILL[column], 0, [pid]) + only(TGKILL[column], 0, [pid])
+        lines += allow_only(KILL[column], 0, [0, pid, -pid & 0xFFFFFFFF])
+        lines += allow_only(TKILL[column], 0, [pid]) + allow_only(TGKILL[column], 0, [pid])
     return b"".join([*lines, step(RETURN, ALLOW)])
 
 
-def only(number: int, argument: int, values: "list[int]", mask: int = 0xFFFFFFFF) -> "list[bytes]":
-    """Of a call only those with one of the values (of 32 bits) in an argument."""
+def allow_only(number: int, argument: int, values: "list[int]", mask: int = 0xFFFFFFFF) -> "list[bytes]":
+    """Allow a call only if an argument has one of the 32-bit values."""
     body = [step(LOAD, ARGUMENTS_AT + 8 * argument), step(AND, mask)]
     for value in values:
         body += [step(JUMP_EQUAL, value, 0, 1), step(RETURN, ALLOW)]
@@ -103,4 +105,5 @@ def only(number: int, argument: int, values: "list[int]", mask: int = 0xFFFFFFFF
 
 
 def step(code: int, value: int, matched: int = 0, otherwise: int = 0) -> "Any":
+    """Encode one instruction of the filter program."""
     return struct.pack("=HBBI", code, matched, otherwise, value)

@@ -1,4 +1,4 @@
-"""One worker on one socket: frames, operations, and its end when the owner hangs up."""
+"""A worker on one socket: messages, operations, and termination when the owner closes the connection."""
 
 # ruff: noqa: UP032, SIM105, ARG002
 
@@ -20,7 +20,7 @@ import types
 from typing import Any
 
 from . import cleanup_process, landlock
-from .confinement import after, confine
+from .confinement import adapt_joblib, confine
 from .errors import ModelError, NotTrusted, error_text
 from .load import open_model
 from .predict import predict
@@ -29,7 +29,7 @@ from .thread_limits import set_thread_limit
 
 HEAD = struct.Struct(">II")
 CHUNK = 1 << 16  # bytes received at once
-TRACEBACK_LIMIT = 8000  # characters of a traceback that travel
+TRACEBACK_LIMIT = 8000  # characters of a traceback in a response
 LIBRARIES = (
     ("scikit-learn", "sklearn"),
     ("xgboost", "xgboost"),
@@ -42,7 +42,7 @@ LIBRARIES = (
 
 
 class MessageChannel:
-    """Frames over a stream socket."""
+    """Messages over a stream socket."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -53,16 +53,16 @@ class MessageChannel:
         self.sock.sendall(HEAD.pack(len(head), len(payload)) + head + payload)
 
     def receive(self) -> "tuple[dict[str, Any], bytes] | None":
-        """The next frame, None at the end of the connection."""
-        sizes = self.exactly(HEAD.size)
+        """The next message, or None at the end of the connection."""
+        sizes = self.receive_exactly(HEAD.size)
         if sizes is None:
             return None
-        head, payload = [self.exactly(size) for size in HEAD.unpack(sizes)]
+        head, payload = [self.receive_exactly(size) for size in HEAD.unpack(sizes)]
         return None if head is None or payload is None else (json.loads(head.decode("utf-8")), payload)
 
-    def exactly(self, size: int) -> "bytes | None":
+    def receive_exactly(self, size: int) -> "bytes | None":
         while len(self.received) < size:
-            # As much as there is: a small request comes whole, by one system call.
+            # Receive as much as available, so that a small request takes one system call.
             data = self.sock.recv(max(CHUNK, size - len(self.received)))
             if not data:
                 return None
@@ -72,24 +72,24 @@ class MessageChannel:
         return data
 
 
-class WorkerSession:
-    """One worker: its model and its own temporary directory."""
+class Worker:
+    """The state of one worker: its model, its temporary directory and its protection."""
 
     def __init__(self, alone: bool = True) -> None:
-        self.alone = alone  # no parent tidies up after this process
+        self.alone = alone  # no fork server cleans up after this process
         self.model = None  # type: Any
         self.temp_dir = ""
         self.protection = None  # type: Any
         self.confined_to = ""
-        self.guard = threading.Thread(target=lambda: None)  # started once this process is confined
+        self.owner_watch = threading.Thread(target=lambda: None)  # started once this process is confined
 
     def load(self, header: "dict[str, Any]", payload: bytes) -> "tuple[dict[str, Any], bytes]":
         start = time.perf_counter()
-        self.settle(header.get("temp_dir") or "")
+        self.use_temp_dir(header.get("temp_dir") or "")
         self.confine(header)
-        set_thread_limit(header.get("threads") or 1)  # which may start them
+        set_thread_limit(header.get("threads") or 1)  # after confinement, because this may start threads
         self.model = open_model(header)
-        after(self.protection)
+        adapt_joblib(self.protection)
         return {
             "framework": self.model.framework,
             "class": self.model.class_name,
@@ -99,19 +99,19 @@ class WorkerSession:
         }, b""
 
     def confine(self, header: "dict[str, Any]") -> None:
-        """Give up what no model needs, before anything of one is opened. What was given up does not come back."""
+        """Permanently give up what no model needs, before any file of the model is opened."""
         if self.protection is None:
             if self.alone and self.temp_dir and landlock.version():
                 cleanup_process.start(self.temp_dir)
             self.protection = confine(header, self.temp_dir)
             self.confined_to = header["model_dir"]
-            self.guard.start()  # a thread from before would not be bound by it
+            self.owner_watch.start()  # a thread started earlier would not be confined
         elif self.protection["files"] and header["model_dir"] != self.confined_to:
             text = "this worker is confined to the model in {}".format(self.confined_to)
             raise ModelError("FAILED_TO_LOAD_MODEL", text, "start another worker")
 
-    def settle(self, temp_dir: str) -> None:
-        """Work in the directory the owner made for us: temporary files end with us."""
+    def use_temp_dir(self, temp_dir: str) -> None:
+        """Work in the temporary directory of the owner, which is removed when this process ends."""
         if temp_dir:
             self.temp_dir = tempfile.tempdir = temp_dir
             for name in ("TMPDIR", "TEMP", "TMP"):
@@ -129,21 +129,21 @@ class WorkerSession:
         return {"python": platform.python_version()}, b""
 
     def answer(self, header: "dict[str, Any]", payload: bytes) -> "tuple[dict[str, Any], bytes]":
-        """Do what a request says. Whatever is raised becomes an answer: only a death ends the worker."""
+        """Perform the operation of a request. Every exception becomes an error response, so the worker continues."""
         op = header.get("op")
         operations = {"load": self.load, "predict": self.predict, "ping": self.ping, "stop": self.ping}
         try:
             if op not in operations:
-                raise ModelError("INVALID_INPUTS", "the worker has no operation {!r}".format(op))
+                raise ModelError("INVALID_INPUTS", "unknown operation {!r}".format(op))
             fields, payload = operations[op](header, payload)
             return dict(fields, id=header.get("id"), ok=True), payload
         except BaseException as error:  # noqa: BLE001
-            report()
+            log_exception()
             return {"id": header.get("id"), "ok": False, "error": error_payload(error, op)}, b""
 
 
-def report() -> None:
-    """The current exception into the log."""
+def log_exception() -> None:
+    """Write the current exception to the log."""
     try:
         traceback.print_exc()
     except Exception:  # noqa: BLE001, S110 (the model's code may have closed or replaced the stream)
@@ -151,66 +151,68 @@ def report() -> None:
 
 
 def error_payload(error: BaseException, op: "Any") -> "dict[str, str]":
+    """Build the `error` field of a response."""
     text = traceback.format_exc()[-TRACEBACK_LIMIT:]
     if isinstance(error, ModelError):
-        refused = {"kind": error.kind, "detail": error.detail, "fix": error.fix, "traceback": text}
-        return dict(refused, distrusted=error.what) if isinstance(error, NotTrusted) else refused
+        payload = {"kind": error.kind, "detail": error.detail, "fix": error.fix, "traceback": text}
+        return dict(payload, distrusted=error.what) if isinstance(error, NotTrusted) else payload
     kind = "FAILED_TO_LOAD_MODEL" if op == "load" else "FAILED_TO_RUN_MODEL"
     detail = "{}: {}".format(type(error).__name__, error_text(error))
     return {"kind": kind, "detail": detail, "fix": "", "traceback": text}
 
 
 def libraries() -> "dict[str, str]":
-    """The libraries this process really imported, with their versions."""
+    """The libraries that this process imported, with their versions."""
     loaded = [(name, sys.modules.get(module)) for name, module in LIBRARIES]
     versions = {name: str(getattr(module, "__version__", "")) for name, module in loaded if module is not None}
     return dict(versions, python=platform.python_version())
 
 
 def serve(sock: socket.socket, lifeline: "int | None" = None, alone: bool = True) -> None:
-    """Answer requests until the owner hangs up. Does not return. `alone`: no parent of ours tidies up after us."""
-    # A pickle's `__main__.Name` must not find this file's names, nor a child of the model's run it again.
+    """Answer requests until the owner closes the connection. Never returns. `alone`: there is no fork server."""
+    # `__main__.Name` in a pickle must not resolve to a name of this script, and child processes must not rerun it.
     sys.modules["__main__"] = types.ModuleType("__main__")
     faulthandler.enable()
     if hasattr(faulthandler, "register"):
-        faulthandler.register(signal.SIGUSR1, all_threads=False)  # the owner asks where we hang before it kills us
+        # The owner requests a traceback before it kills a hanging worker.
+        faulthandler.register(signal.SIGUSR1, all_threads=False)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    session, channel = WorkerSession(alone), MessageChannel(sock)
-    session.guard = threading.Thread(target=watch, args=(sock, lifeline, session), name="aip-owner", daemon=True)
+    worker, channel = Worker(alone), MessageChannel(sock)
+    worker.owner_watch = threading.Thread(target=watch, args=(sock, lifeline, worker), name="aip-owner", daemon=True)
     try:
         channel.send({"id": 0, "ok": True, "pid": os.getpid(), "python": platform.python_version()})
         while True:
-            frame = channel.receive()
-            if frame is None:
+            message = channel.receive()
+            if message is None:
                 break
-            answer, payload = session.answer(*frame)
+            answer, payload = worker.answer(*message)
             flush()
             channel.send(answer, payload)
-            if frame[0].get("op") == "stop":
+            if message[0].get("op") == "stop":
                 break
     except OSError:
-        pass  # the owner is gone
-    terminate(session)
+        pass  # the owner has ended
+    terminate(worker)
 
 
-def watch(sock: socket.socket, lifeline: "int | None", session: WorkerSession) -> None:
-    """End the process when the owner hangs up, even while the model's code does not come back."""
+def watch(sock: socket.socket, lifeline: "int | None", worker: Worker) -> None:
+    """End the process when the owner closes the connection, even while the model's code hangs."""
     if lifeline is not None:
         while os.read(lifeline, 1):
             pass
     else:
         poll = select.poll()
-        poll.register(sock.fileno(), 0)  # asks for nothing: what is always reported is hanging up
+        poll.register(sock.fileno(), 0)  # no events: a closed connection is always reported
         while not poll.poll():
             pass
-    terminate(session)
+    terminate(worker)
 
 
-def terminate(session: WorkerSession) -> None:
-    """End this process and those the model's code started."""
+def terminate(worker: Worker) -> None:
+    """End this process and the processes that the model's code started."""
     flush()
-    if session.temp_dir:
-        shutil.rmtree(session.temp_dir, ignore_errors=True)
+    if worker.temp_dir:
+        shutil.rmtree(worker.temp_dir, ignore_errors=True)
     if hasattr(os, "getpgrp") and os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(0)

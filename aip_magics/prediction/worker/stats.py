@@ -1,4 +1,4 @@
-"""Timings of one request, under the service's names."""
+"""The timings of one request, with the service's names."""
 
 # ruff: noqa: UP035
 
@@ -8,11 +8,11 @@ from typing import Any, Dict, Iterator
 
 
 class Stats(Dict[str, Any]):  # noqa: UP006
-    """What a routine gets as `stats`, too: a dictionary that can time a block, in whole microseconds."""
+    """A dictionary that can time a block in whole microseconds; also passed to routines as `stats`."""
 
     @contextlib.contextmanager
     def time(self, name: str) -> "Iterator[None]":
-        """Record how long a block takes as `name`; nothing is recorded when it raises."""
+        """Record the duration of a block as `name`, unless the block raises."""
         start = time.perf_counter()
         yield
         self[name] = int((time.perf_counter() - start) * 1e6)

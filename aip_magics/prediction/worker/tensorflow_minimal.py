@@ -1,7 +1,7 @@
-"""Of TensorFlow only what a session with a SavedModel takes: a quarter of the time that importing all of it takes.
+"""Import only the modules of TensorFlow that a session with a SavedModel needs: a quarter of the full import time.
 
-The rest is Keras and what builds and trains models, which TensorFlow's own `__init__` imports first: 4.2 s of work
-against 0.9 s for these parts (2.21). Operations and kernels are in the shared libraries, and those are the same.
+TensorFlow's own `__init__` also imports Keras and the code that builds and trains models: 4.2 s of processor time
+against 0.9 s for these modules (2.21). Operations and kernels are in the shared libraries, which are the same.
 """
 
 import importlib.util
@@ -10,39 +10,39 @@ import sys
 import types
 from typing import Any
 
-# What a session does not find in the parts, it may find in the whole: an operation, or a function that has moved.
+# Errors after which the full TensorFlow may succeed: a missing operation, or a function that has moved.
 MISSING_ERRORS = (AttributeError, ImportError, NameError, TypeError)
 
 
 class MinimalTensorFlow(types.ModuleType):
-    """Stands where the package `tensorflow` would: its modules can be imported, its `__init__` is not run.
+    """A replacement for the package `tensorflow`: its modules can be imported, but its `__init__` is not run.
 
-    Has of `tensorflow.compat.v1` what loading a SavedModel and asking it takes.
+    It has the attributes of `tensorflow.compat.v1` that loading a SavedModel and predicting need.
     """
 
 
-def parts() -> "Any":
-    """The parts, imported. None where all of TensorFlow is imported already, or this one has other parts."""
+def import_minimal() -> "Any":
+    """Import the minimal TensorFlow. None if all of TensorFlow is imported already, or this release differs."""
     loaded = sys.modules.get("tensorflow")
     if loaded is not None:
         return loaded if isinstance(loaded, MinimalTensorFlow) else None
     spec = importlib.util.find_spec("tensorflow")
     folders = list(spec.submodule_search_locations or []) if spec else []
-    # The operations of a version 1 come with `tensorflow.contrib` (up to 1.14), its modules lie elsewhere (1.15).
-    if not folders or not has(folders, "python") or has(folders, "contrib"):
+    # In TensorFlow 1, `tensorflow.contrib` has some operations (up to 1.14), and modules have other paths (1.15).
+    if not folders or not has_subfolder(folders, "python") or has_subfolder(folders, "contrib"):
         return None
     found = MinimalTensorFlow("tensorflow")  # type: Any
     found.__path__, found.__spec__, found.__file__ = folders, spec, spec and spec.origin
     sys.modules["tensorflow"] = found
     try:
         fill(found)
-    except Exception:  # noqa: BLE001 (what is really wrong, importing the whole will tell)
+    except Exception:  # noqa: BLE001 (importing all of TensorFlow will report what is wrong)
         forget()
         return None
     return found
 
 
-def has(folders: "list[str]", name: str) -> bool:
+def has_subfolder(folders: "list[str]", name: str) -> bool:
     return any(os.path.isdir(os.path.join(folder, name)) for folder in folders)
 
 
@@ -61,11 +61,11 @@ def fill(found: "Any") -> None:
 
 
 def forget() -> None:
-    """Make way for `import tensorflow`, which goes on with the modules that are imported already."""
+    """Remove the replacement, so that `import tensorflow` imports the rest."""
     if isinstance(sys.modules.get("tensorflow"), MinimalTensorFlow):
         del sys.modules["tensorflow"]
 
 
-def lacking(tf: "Any", error: BaseException) -> bool:
-    """Whether a failure may be due to what the parts do not have."""
+def is_missing_module_error(tf: "Any", error: BaseException) -> bool:
+    """Whether an error may be caused by what the minimal TensorFlow lacks."""
     return isinstance(tf, MinimalTensorFlow) and (isinstance(error, MISSING_ERRORS) or "not registered" in str(error))

@@ -1,4 +1,4 @@
-"""How many threads BLAS and OpenMP may use, in a process whose parent has imported them with one."""
+"""Set the threads of BLAS and OpenMP, in a process whose fork server imported them with one thread."""
 
 import os
 import sys
@@ -12,31 +12,31 @@ VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-_found = []  # type: list[Any]
+_controllers = []  # type: list[Any]
 
 
 def library() -> "Any":
-    return sys.modules.get("threadpoolctl")  # scikit-learn brings it
+    return sys.modules.get("threadpoolctl")  # a dependency of scikit-learn
 
 
-def find() -> None:
-    """In a parent: find the libraries that have threads. It takes 40 ms, which the workers then need not spend."""
+def find_libraries() -> None:
+    """In a fork server: find the libraries with threads, which takes 40 ms, once for all workers."""
     control = library()
     if hasattr(control, "ThreadpoolController"):
         try:
-            _found.append(control.ThreadpoolController())
-        except Exception:  # noqa: BLE001 (the workers then keep to one thread)
+            _controllers.append(control.ThreadpoolController())
+        except Exception:  # noqa: BLE001 (the workers then use one thread)
             traceback.print_exc()
 
 
 def set_thread_limit(threads: int) -> None:
-    """Let libraries use so many threads: those to be imported read the variables, the others are told."""
+    """Limit the threads of libraries: by variables before their import, by threadpoolctl afterwards."""
     if os.environ.get(VARIABLES[0]) == str(threads):
         return
     for name in VARIABLES:
         os.environ[name] = str(threads)
-    for controller in _found:
+    for controller in _controllers:
         try:
             controller.limit(limits=threads)
-        except Exception:  # noqa: BLE001 (one thread is right, too, only slower)
+        except Exception:  # noqa: BLE001 (one thread is correct too, only slower)
             traceback.print_exc()
