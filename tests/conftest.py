@@ -1,13 +1,29 @@
-"""What all tests share: a home of their own, real models, an embedded server that is gone afterwards."""
+"""What all tests share: a home of their own, real models, an embedded server that is gone afterwards.
+
+It also says which tests are slow, so that `-m "not slow"` is the suite that is run after every change.
+"""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+# Where the environment forbids bytecode, every process compiles what it imports, and pytest rewrites Hypothesis and the
+# tests anew: ten seconds for each process of pytest, half a second for each of the hundreds that the tests start.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Threads of BLAS that wait for each other on busy cores make the training of a tiny model take a second instead of two
+# milliseconds. NumPy and SciPy read this when the tests' modules import them; what the tests start is left alone.
+ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+
+import filelock
 import hypothesis
 import pytest
+from isolation import isolate
 
 from aip_magics.targets import local
 
@@ -15,22 +31,53 @@ from aip_magics.targets import local
 os.environ["DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"] = "1"
 
 
+ROOT = Path(__file__).parent
+# Who asks for one of these starts a server, a worker or a kernel.
+SLOW_FIXTURES = frozenset(
+    {
+        "built", "cleared_server", "embedded", "endpoint", "exports", "forked", "gone", "new_server", "object_server",
+        "parents", "pool", "prefix", "read", "run", "server", "shared_server", "shell", "sklearn_dir", "spawned",
+        "start_server", "started", "startup", "tensorflow_exports", "xgboost_dir",
+    }
+)  # fmt: skip
+# They are not even imported where slow tests are not wanted.
+SLOW_FOLDERS = frozenset({ROOT / name for name in ("benchmarks", "browser")})
+
+
 # A time never fails a test: the machine may be doing other things.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    # Neighbours share the fixtures of their module: each process begins with a run of neighbours and takes some of
+    # another's when it has none left. By default every process would start every server.
+    if config.getoption("numprocesses", None) and config.getoption("dist") == "no":
+        config.option.dist = "worksteal"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    unwanted = "not slow" in config.getoption("markexpr")
+    return True if unwanted and SLOW_FOLDERS & {collection_path, *collection_path.parents} else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if SLOW_FIXTURES.intersection(fixtures) or SLOW_FOLDERS & {item.path, *item.path.parents}:
+            item.add_marker("slow")
+
+
+def pytest_collection_finish() -> None:
+    for name in ONE_THREAD:
+        os.environ.pop(name, None)
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data directory and a gcloud configuration of the test's own: the user's are neither read nor written."""
-    directory = tmp_path_factory.mktemp("home")
-    for name in list(os.environ):
-        if name.startswith(("AIP_MAGICS_", "CLOUDSDK_", "GOOGLE_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("AIP_MAGICS_HOME", str(directory / "aip"))
-    monkeypatch.setenv("CLOUDSDK_CONFIG", str(directory / "gcloud"))
-    monkeypatch.setenv("AIP_MAGICS_LANG", "en")
-    return directory / "aip"
+    return isolate(monkeypatch, tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture
@@ -64,6 +111,20 @@ def iris_export(tmp_path_factory: pytest.TempPathFactory, iris_data: tuple[list[
     model = make_pipeline(StandardScaler(), LogisticRegression(random_state=0)).fit(*iris_data)
     joblib.dump(model, directory / "model.joblib")
     return directory
+
+
+@pytest.fixture(scope="session")
+def tensorflow_exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real SavedModels of every kind, each below its name; written once for all processes of a run."""
+    base = tmp_path_factory.getbasetemp()
+    base = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tensorflow_exports"
+    with filelock.FileLock(f"{base}.lock"):
+        if not (base / "answers.json").exists():  # the last of the files
+            base.mkdir()
+            script = ROOT / "prediction" / "tensorflow_exports.py"
+            done = subprocess.run([sys.executable, script, base], capture_output=True, text=True, timeout=300)
+            assert done.returncode == 0, done.stderr
+    return base
 
 
 @pytest.fixture(scope="session")

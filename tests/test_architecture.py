@@ -71,13 +71,13 @@ def parts_imported(path: Path) -> Iterator[tuple[int, str]]:
             yield line, part if part in RANKS else "__init__"
 
 
-def test_every_part_has_its_layer():
+def test_architecture_every_part_has_its_layer():
     assert sum(map(len, LAYERS)) == len(RANKS), "ARCHITECTURE.md lists a part twice"
     assert {part_of(path) for path in FILES} <= set(RANKS)
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_imports_point_downwards(path):
+def test_architecture_imports_point_downwards(path):
     part = part_of(path)
     for line, other in parts_imported(path):
         if other == "__init__":  # the version, nothing else: see the next test
@@ -86,14 +86,14 @@ def test_imports_point_downwards(path):
         assert {part, other} != {"notebook", "server"}, f"{name_of(path)}:{line}: {part} imports {other}"
 
 
-def test_the_package_itself_gives_its_version_and_is_otherwise_imported_by_nobody():
+def test_architecture_package_gives_its_version_and_is_imported_by_nobody():
     for path in FILES:
         for line, name in imported(path):
             if name.startswith("aip_magics.") and name.split(".")[1] not in RANKS:
                 assert name == "aip_magics.__version__", f"{name_of(path)}:{line}"
 
 
-def test_parts_import_each_other_in_no_circle():
+def test_architecture_parts_import_each_other_in_no_circle():
     graph: dict[str, set[str]] = {part: set() for part in RANKS if part != "__init__"}
     for path in FILES:
         if (part := part_of(path)) in graph:
@@ -101,7 +101,7 @@ def test_parts_import_each_other_in_no_circle():
     assert set(graphlib.TopologicalSorter(graph).static_order()) == set(graph)
 
 
-def test_frameworks_are_imported_by_the_worker_only():
+def test_architecture_frameworks_are_imported_by_the_worker_only():
     for path in FILES:
         if any(name_of(path).startswith(allowed) for allowed in TRAINED):
             continue
@@ -109,12 +109,12 @@ def test_frameworks_are_imported_by_the_worker_only():
             assert name.partition(".")[0] not in FRAMEWORKS, f"{name_of(path)}:{line} imports {name}"
 
 
-def test_the_worker_imports_nothing_of_the_package():
+def test_architecture_worker_imports_nothing_of_the_package():
     for path in filter(is_worker, FILES):
         assert list(parts_imported(path)) == [], name_of(path)
 
 
-def test_only_the_faces_print():
+def test_architecture_only_the_reporters_print():
     for path in FILES:
         if name_of(path) not in PRINTING:
             for node in ast.walk(tree_of(path)):
@@ -123,19 +123,19 @@ def test_only_the_faces_print():
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if part_of(path) == "render"], ids=name_of)
-def test_rendering_is_pure(path):
+def test_architecture_rendering_is_pure(path):
     for line, name in imported(path):
         first = name.partition(".")[0]
         assert first not in {"time", "os.environ", "IPython", "ipywidgets", "sys"}, f"{name_of(path)}:{line}"
 
 
-def test_files_stay_short():
+def test_architecture_files_stay_short():
     for path in FILES:
         lines = len(path.read_text(encoding="utf-8").splitlines())
         assert lines <= MOST_LINES, f"{name_of(path)} has {lines} lines"
 
 
-def test_what_is_allowed_exists():
+def test_architecture_what_is_allowed_exists():
     for name in TRAINED | PRINTING:
         assert (PACKAGE / name).exists(), f"{name} is gone: take it off the list"
     assert set(RANKS) <= {part_of(path) for path in FILES}
@@ -144,7 +144,7 @@ def test_what_is_allowed_exists():
 @pytest.mark.parametrize(
     "path", [path for path in FILES if path.name == "__init__.py"], ids=lambda path: path.parent.name
 )
-def test_all_is_the_public_api(path: Path) -> None:
+def test_architecture_all_is_the_public_api(path: Path) -> None:
     """What `__all__` names is there, and what a package imports into its `__init__` is named in it."""
     tree = ast.parse(path.read_text("utf-8"))
     assigned = [

@@ -49,12 +49,12 @@ def make(kind: type[AipError], **said: str) -> AipError:
     )
 
 
-def test_the_tree_in_the_docstring_is_the_tree_of_the_classes():
+def test_errors_tree_in_the_docstring_is_that_of_the_classes():
     assert drawn() == {name: found.__base__.__name__ for name, found in CLASSES.items()}
 
 
 @pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
-def test_every_error_says_what_where_and_how_to_mend_it(kind):
+def test_errors_say_what_where_and_how_to_fix_it(kind):
     error = make(kind, where="version.framework", fix="framework: XGBOOST")
     what, where, fix = error.format_lines()
     assert what.startswith(f"{kind.__name__}: ")
@@ -69,13 +69,13 @@ def test_every_error_says_what_where_and_how_to_mend_it(kind):
 
 
 @pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
-def test_what_is_not_known_takes_no_line(kind):
+def test_errors_leave_out_lines_that_are_not_known(kind):
     error = make(kind)
     assert len(error.format_lines()) == 1
     assert str(error) == error.message
 
 
-def test_debug_shows_the_whole_traceback():
+def test_errors_show_the_whole_traceback_in_debug():
     def fails() -> None:
         raise NotFound("gone")
 
@@ -87,7 +87,7 @@ def test_debug_shows_the_whole_traceback():
     assert AipError.debug is False
 
 
-def test_an_api_error_tells_its_code():
+def test_errors_of_the_api_tell_their_code():
     error = NotFound("no model", code=404, status="NOT_FOUND", details=[{"a": 1}], fix="make it")
     assert error.format_lines() == ["NotFound: no model (404 NOT_FOUND)", "  fix:   make it"]
     assert error.to_json()["details"] == [{"a": 1}]
@@ -95,13 +95,13 @@ def test_an_api_error_tells_its_code():
 
 
 @pytest.mark.parametrize(("kind", "code"), [(kind, code) for kind, (code, _) in PredictionError.HEADS.items()])
-def test_prediction_errors_are_numbered_as_the_service_numbers_them(kind, code):
+def test_errors_of_predictions_are_numbered_as_on_the_service(kind, code):
     error = PredictionError(kind, "because", log="Traceback …")
     assert (error.code, error.kind, error.detail, error.log) == (code, kind, "because", "Traceback …")
     assert error.message.endswith(f": because (Error code: {code})")
 
 
-def test_a_prediction_error_of_a_new_kind_is_still_one():
+def test_errors_of_predictions_of_a_new_kind_are_still_such():
     assert PredictionError("OUT_OF_MEMORY", "x").message == "OUT_OF_MEMORY: x (Error code: -1)"
 
 

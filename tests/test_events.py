@@ -12,13 +12,13 @@ from aip_magics.render.json import event_json
 KINDS = {kind.__name__: kind for kind in Event.__subclasses__()}
 
 
-def test_all_events_stand_in_one_file():
+def test_events_stand_in_one_file():
     assert KINDS
     assert {kind.__module__ for kind in KINDS.values()} == {events.__name__}
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_every_event_is_a_documented_value_of_a_step(kind):
+def test_events_are_documented_values_of_a_step(kind):
     fields = dataclasses.fields(kind)
     assert fields[0].name == "step"
     assert kind.__doc__ or len(fields) > 1
@@ -28,12 +28,12 @@ def test_every_event_is_a_documented_value_of_a_step(kind):
         kind(*values).step = "other"
 
 
-def test_what_may_be_left_out():
+def test_events_have_optional_fields():
     assert Progress("upload", 1, 2, "files").note == ""
     assert StepFinished("upload", "done").value is None
 
 
-def test_an_event_that_is_unknown_to_the_renderers_is_still_written_and_stops_nothing():
+def test_events_unknown_to_the_renderers_are_written_and_stop_nothing():
     @dataclasses.dataclass(frozen=True)
     class Strange(Event):
         weight: int

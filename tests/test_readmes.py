@@ -15,7 +15,7 @@ def prose(text: str) -> str:
     return FENCED.sub("", text)
 
 
-def test_code_blocks_are_equal() -> None:
+def test_readmes_have_equal_code_blocks() -> None:
     assert len(FENCED.findall(ENGLISH)) >= 3
     assert FENCED.findall(KOREAN) == FENCED.findall(ENGLISH)
 
@@ -34,21 +34,21 @@ def test_readme_first_screen_answers_what_how_and_what_it_looks_like() -> None:
     assert any(line.startswith("STEP ") for line in screen)
 
 
-def test_sections_tables_and_points_are_the_same() -> None:
+def test_readmes_have_the_same_sections_tables_and_points() -> None:
     def structure(text: str) -> list[str]:
         return re.findall(r"^(#+ |\* |\|)", prose(text), re.MULTILINE)
 
     assert structure(KOREAN) == structure(ENGLISH)
 
 
-def test_names_flags_and_values_are_not_translated() -> None:
+def test_readmes_do_not_translate_names_flags_and_values() -> None:
     def code(text: str) -> list[str]:
         return sorted(set(re.findall(r"`([^`\n]+)`", prose(text))))
 
     assert code(KOREAN) == code(ENGLISH)
 
 
-def test_links_are_the_same_and_lead_somewhere() -> None:
+def test_readmes_have_the_same_links_that_lead_somewhere() -> None:
     def links(text: str) -> set[str]:
         return set(re.findall(r"\]\(([^#\s]\S*?)\)", prose(text))) - EACH_OTHER
 
@@ -56,13 +56,13 @@ def test_links_are_the_same_and_lead_somewhere() -> None:
     assert [link for link in links(KOREAN) if "://" not in link and not (ROOT / link).exists()] == []
 
 
-def test_links_within_a_readme_lead_to_a_heading() -> None:
+def test_readmes_links_lead_to_a_heading() -> None:
     for text in (ENGLISH, KOREAN):
         headings = {heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
         assert set(re.findall(r"\]\(#(\S+?)\)", text)) <= headings
 
 
-def test_the_korean_one_is_in_korean() -> None:
+def test_readmes_korean_one_is_in_korean() -> None:
     text = re.sub(r"<[^>]+>", "", prose(KOREAN))
     paragraphs = [part for part in text.split("\n\n") if re.search(r"[a-z]{3}", part)]
     untold = [part for part in paragraphs if not re.search("[가-힣]", part)]

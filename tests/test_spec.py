@@ -54,12 +54,12 @@ def resources(kind: type[Resource]) -> st.SearchStrategy[Resource]:
 
 
 @pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
-def test_the_fields_are_the_api_s(kind):
+def test_spec_fields_are_those_of_the_api(kind):
     assert set(spec.field_types(kind)) == set(schema(kind.__name__))
 
 
 @pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
-def test_types_and_values_are_the_api_s(kind):
+def test_spec_types_and_values_are_those_of_the_api(kind):
     wanted = {"string": str, "boolean": bool, "integer": int, "number": float}
     for name, field in schema(kind.__name__).items():
         hint = spec.field_types(kind)[name]
@@ -76,13 +76,13 @@ def test_types_and_values_are_the_api_s(kind):
 
 
 @pytest.mark.parametrize("kind", [Version, Model])
-def test_output_only_fields_are_those_the_api_names(kind):
+def test_spec_output_only_fields_are_those_of_the_api(kind):
     named = {name for name, field in schema(kind.__name__).items() if "Output only" in field.get("description", "")}
     assert named == kind.OUTPUT_ONLY
 
 
 @pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
-def test_json_and_back(kind):
+def test_spec_to_json_and_back(kind):
     @given(resources(kind))
     def comes_back(resource: Resource) -> None:
         wire = json.loads(json.dumps(resource.to_json()))
@@ -93,20 +93,20 @@ def test_json_and_back(kind):
     comes_back()
 
 
-def test_int64_travels_as_a_string():
+def test_spec_int64_is_a_string_in_json():
     accelerator = spec.AcceleratorConfig.from_json({"count": "2", "type": "NVIDIA_TESLA_T4"})
     assert accelerator.count == 2
     assert accelerator.to_json()["count"] == "2"
     assert spec.AcceleratorConfig.from_json({"count": 2}).to_json() == {"count": "2"}
 
 
-def test_what_is_not_set_is_not_written():
+def test_spec_does_not_write_what_is_not_set():
     assert Version(name="v1", isDefault=False, labels={}).to_json() == {"name": "v1", "isDefault": False, "labels": {}}
     assert Version.from_json({"name": None}) == Version()
 
 
 @pytest.mark.parametrize("written", ["SCIKIT_LEARN", "scikit-learn", "scikit_learn", "Scikit-Learn"])
-def test_enums_are_taken_as_gcloud_spells_them_too(written):
+def test_spec_enums_may_be_spelled_as_in_gcloud(written):
     assert Version.from_json({"framework": written}).framework == "SCIKIT_LEARN"
 
 
@@ -116,7 +116,7 @@ class Written(float):
     written = "2.10"
 
 
-def test_a_number_of_a_cell_that_means_text_is_the_text():
+def test_spec_takes_a_number_of_a_cell_as_the_text_it_means():
     assert Version.from_json({"runtimeVersion": Written(2.1)}).runtimeVersion == "2.10"
 
 
@@ -170,7 +170,7 @@ def test_a_number_of_a_cell_that_means_text_is_the_text():
         ),
     ],
 )
-def test_bad_values_are_named_with_their_place(data, where, message, fix):
+def test_spec_names_bad_values_with_their_place(data, where, message, fix):
     with pytest.raises(FieldError) as caught:
         Version.from_json(data)
     assert caught.value.where == where
@@ -178,13 +178,13 @@ def test_bad_values_are_named_with_their_place(data, where, message, fix):
     assert fix in caught.value.fix
 
 
-def test_a_reply_may_know_more_than_we_do():
+def test_spec_takes_a_response_with_unknown_fields():
     reply = {"name": "v1", "newField": 1, "framework": "JAX", "autoScaling": {"new": 1}}
     version = Version.from_json(reply, strict=False)
     assert version == Version(name="v1", framework="JAX", autoScaling=spec.AutoScaling())
 
 
-def test_the_place_may_be_given():
+def test_spec_takes_a_place_for_its_errors():
     with pytest.raises(FieldError) as caught:
         Model.from_json({"regions": [1]}, "cell.model")
     assert caught.value.where == "cell.model.regions[0]"
@@ -195,7 +195,7 @@ def test_the_place_may_be_given():
         st.none() | st.booleans() | st.floats() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
     )
 )
-def test_anything_else_is_a_field_error(data):
+def test_spec_refuses_anything_else_with_a_field_error(data):
     for kind, name in ((Version, "autoScaling"), (Model, "regions"), (Operation, "metadata"), (Version, "labels")):
         assert outcome(kind, {name: data}).startswith(f"{kind.__name__.lower()}.{name}")
 
@@ -209,7 +209,7 @@ def outcome(kind: type[Resource], data: Any) -> str:
     return f"{kind.__name__.lower()}.{next(iter(data))} {json.dumps(read.to_json())}"
 
 
-def test_ids_and_copies():
+def test_spec_ids_and_copies():
     version = Version(name="projects/p/models/m/versions/v1")
     assert (version.id, Version().id, Version(name="v1").id) == ("v1", "", "v1")
     assert version.replace(state="READY") == Version(name=version.name, state="READY")
@@ -218,6 +218,6 @@ def test_ids_and_copies():
         version.state = "READY"
 
 
-def test_nearest():
+def test_spec_nearest():
     assert spec.nearest("Runtime_Version", ["runtimeVersion", "pythonVersion"]) == "did you mean 'runtimeVersion'?"
     assert spec.nearest("qqq", ["runtimeVersion"]) == ""

@@ -35,7 +35,7 @@ def binary(
 
 @pytest.mark.parametrize(("raw_format", "format"), [("ubj", "ubjson"), ("json", "json")])
 @pytest.mark.parametrize("booster", ["gbtree", "dart", "gblinear"])
-def test_text_formats(raw_format: str, format: Any, booster: str, tmp_path: Path) -> None:
+def test_boosters_read_text_formats(raw_format: str, format: Any, booster: str, tmp_path: Path) -> None:
     made = trained(["나이", "b", "c"], objective="binary:logistic", booster=booster)
     made.set_attr(note='"objective": {"name": "a trap"}')
     (tmp_path / "model.bst").write_bytes(bytes(made.save_raw(raw_format)))
@@ -45,7 +45,7 @@ def test_text_formats(raw_format: str, format: Any, booster: str, tmp_path: Path
     assert found.base_score_is_list == told.startswith("[")
 
 
-def test_without_names_and_with_others_objectives(tmp_path: Path) -> None:
+def test_boosters_read_models_without_names_and_with_other_objectives(tmp_path: Path) -> None:
     for objective, more in (
         ("multi:softprob", {"num_class": 2}),
         ("reg:quantileerror", {"quantile_alpha": [0.1, 0.9]}),
@@ -57,7 +57,7 @@ def test_without_names_and_with_others_objectives(tmp_path: Path) -> None:
         assert found.complete
 
 
-def test_json_that_was_written_again(tmp_path: Path) -> None:
+def test_boosters_read_json_written_again_by_other_tools(tmp_path: Path) -> None:
     model = json.loads(trained(["a", "b", "c"], objective="binary:logistic").save_raw("json"))
     for text in (json.dumps(model, indent=2), json.dumps(model, sort_keys=True)):
         (tmp_path / "model.json").write_text(text)
@@ -66,7 +66,7 @@ def test_json_that_was_written_again(tmp_path: Path) -> None:
         assert (found.version, found.feature_names) == (xgboost.__version__, ("a", "b", "c"))
 
 
-def test_only_the_ends_of_a_large_file_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_boosters_read_only_the_ends_of_a_large_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(boosters, "END", 2000)
     made = xgboost.train(
         {"nthread": 1, "objective": "binary:logistic"}, xgboost.DMatrix(X, Y, feature_names=["a", "b", "c"]), 60
@@ -81,7 +81,7 @@ def test_only_the_ends_of_a_large_file_are_read(tmp_path: Path, monkeypatch: pyt
         assert found.feature_names == ("a", "b", "c")
 
 
-def test_the_binary_format(tmp_path: Path) -> None:
+def test_boosters_read_the_binary_format(tmp_path: Path) -> None:
     path = tmp_path / "model.bst"
     path.write_bytes(binary("binary:logistic"))
     assert model_file.read(path).booster == BoosterFacts("binary", "1.6", "binary:logistic", 3, base_score="0.5")
@@ -93,7 +93,7 @@ def test_the_binary_format(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("raw_format", ["ubj", "json"])
-def test_a_file_that_is_cut_off(raw_format: str, tmp_path: Path) -> None:
+def test_boosters_tell_a_truncated_file(raw_format: str, tmp_path: Path) -> None:
     whole = bytes(trained(objective="binary:logistic").save_raw(raw_format))
     path = tmp_path / "model.bst"
     for size in range(30, len(whole) - 200, 97):
@@ -118,7 +118,7 @@ def test_a_file_that_is_cut_off(raw_format: str, tmp_path: Path) -> None:
     ],
     ids=["keys", "json nests", "ubjson nests", "count", "typed count", "typed nothing", "digits"],
 )
-def test_files_made_to_hurt(data: bytes, tmp_path: Path) -> None:
+def test_boosters_answer_hostile_files(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "model.bst").write_bytes(data)
     found = model_file.read(tmp_path / "model.bst").booster
     assert found is not None
@@ -130,7 +130,7 @@ WHOLE = {name: bytes(trained(["a", "b", "c"]).save_raw(name)) for name in ("ubj"
 
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(sorted(WHOLE)), st.integers(0, 5000), st.binary(min_size=1, max_size=8))
-def test_mutated_files_end_in_an_answer(tmp_path_factory: Any, raw_format: str, at: int, change: bytes) -> None:
+def test_boosters_answer_every_mutated_file(tmp_path_factory: Any, raw_format: str, at: int, change: bytes) -> None:
     whole = WHOLE[raw_format]
     at %= len(whole)
     path = tmp_path_factory.getbasetemp() / f"mutated-{raw_format}.bst"

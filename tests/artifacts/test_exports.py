@@ -20,21 +20,21 @@ WHOLE = ("variables.index", "variables.data-00000-of-00002", "variables.data-000
 
 
 @pytest.mark.parametrize("name", ["saved_model.pb", "saved_model.pbtxt", "model.joblib", "model.bst"])
-def test_a_directory_with_a_model_is_itself(tmp_path: Path, name: str) -> None:
+def test_exports_take_a_directory_with_a_model_as_itself(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
     export(tmp_path / "1587877383942", *WHOLE)
     assert resolve_export(tmp_path) == ResolvedExport(tmp_path)
     assert inspect_model_dir(tmp_path).newest_export is None
 
 
-def test_a_directory_without_any_model_or_none_at_all_is_left_to_others(tmp_path: Path) -> None:
+def test_exports_leave_directories_without_models_to_others(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "2024").mkdir()
     for path in (tmp_path, tmp_path / "nowhere"):
         assert resolve_export(path) == ResolvedExport(path)
 
 
-def test_the_newest_by_number_not_by_letter(tmp_path: Path) -> None:
+def test_exports_choose_the_newest_by_number_not_by_letter(tmp_path: Path) -> None:
     export(tmp_path / "9999", *WHOLE)
     export(tmp_path / "1487877383942")  # a model without variables
     export(tmp_path / "best")
@@ -53,7 +53,7 @@ def test_the_newest_by_number_not_by_letter(tmp_path: Path) -> None:
         (WHOLE[:1], "variables/variables.data-00000-of-00001"),
     ],
 )
-def test_an_incomplete_one_is_passed_over_and_named(tmp_path: Path, variables: tuple[str, ...], lack: str) -> None:
+def test_exports_skip_and_name_an_incomplete_one(tmp_path: Path, variables: tuple[str, ...], lack: str) -> None:
     export(tmp_path / "1587877383942", *variables)
     with pytest.raises(ModelDirError, match=f"found no complete export: 1587877383942 .no {lack}"):
         resolve_export(tmp_path)
@@ -63,7 +63,7 @@ def test_an_incomplete_one_is_passed_over_and_named(tmp_path: Path, variables: t
     assert resolve_export(tmp_path) == ResolvedExport(whole, note)
 
 
-def test_one_level_too_high(tmp_path: Path) -> None:
+def test_exports_recognise_a_directory_one_level_too_high(tmp_path: Path) -> None:
     only = export(tmp_path / "export")
     with pytest.raises(ModelDirError, match="one directory deeper") as caught:
         resolve_export(tmp_path)
@@ -75,7 +75,7 @@ def test_one_level_too_high(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", ["variables", "assets"])
-def test_one_level_too_low(tmp_path: Path, part: str) -> None:
+def test_exports_recognise_a_directory_one_level_too_low(tmp_path: Path, part: str) -> None:
     folder = export(tmp_path / "1587877383942", *WHOLE)
     (folder / part).mkdir(exist_ok=True)
     with pytest.raises(ModelDirError, match=f"{part}/ is only part of a SavedModel") as caught:

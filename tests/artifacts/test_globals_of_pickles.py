@@ -54,7 +54,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize("compress", [0, 3, ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)])
-def test_joblib(model: Any, compress: Any, tmp_path: Path) -> None:
+def test_pickle_globals_of_joblib_files(model: Any, compress: Any, tmp_path: Path) -> None:
     joblib.dump(model, tmp_path / "model.joblib", compress=compress)
     found = pickled.read(tmp_path / "model.joblib")
     assert found.complete
@@ -63,19 +63,19 @@ def test_joblib(model: Any, compress: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_pickle(model: Any, protocol: int, tmp_path: Path) -> None:
+def test_pickle_globals_of_pickles(model: Any, protocol: int, tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(model, protocol=protocol))
     found = pickled.read(tmp_path / "model.pkl")
     assert found.complete
     assert sorted(found.of_main) == ["Holder", "Thing", "half"]
 
 
-def test_a_model_of_libraries_alone(iris_export: Path) -> None:
+def test_pickle_globals_of_a_model_of_libraries_alone(iris_export: Path) -> None:
     found = pickled.read(iris_export / "model.joblib")
     assert (found.of_main, found.complete) == ((), True)
 
 
-def test_nothing_is_called(tmp_path: Path) -> None:
+def test_pickle_globals_calls_nothing(tmp_path: Path) -> None:
     class Harm:
         def __reduce__(self) -> Any:
             return os.system, (f"touch {tmp_path / 'harm'}",)
@@ -87,7 +87,7 @@ def test_nothing_is_called(tmp_path: Path) -> None:
     assert not (tmp_path / "harm").exists()
 
 
-def test_a_class_that_cloudpickle_wrote_out(tmp_path: Path) -> None:
+def test_pickle_globals_of_a_class_written_by_cloudpickle(tmp_path: Path) -> None:
     """It needs nothing of the notebook: the class itself is in the file."""
     cloudpickle = pytest.importorskip("cloudpickle")  # newer joblibs bring it
     thing = of_main("Thing", rows=numpy.arange(3))
@@ -141,20 +141,20 @@ def nested(depth: int) -> bytes:
         "memo",
     ],
 )
-def test_bytes_that_are_no_whole_pickle(data: bytes, tmp_path: Path) -> None:
+def test_pickle_globals_of_incomplete_pickles(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(data)
     assert not pickled.read(tmp_path / "model.pkl").complete
     assert not pickled.read(tmp_path / "nowhere").complete
 
 
-def test_keys_are_not_hashed(tmp_path: Path) -> None:
+def test_pickle_globals_hashes_no_keys(tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(nested(60))
     assert pickled.read(tmp_path / "model.pkl") == pickled.PickleGlobals((), True, "builtins.dict")
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize("compress", [0, 3, ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)])
-def test_harm_in_every_encoding_leaves_no_trace(protocol: int, compress: Any, tmp_path: Path) -> None:
+def test_pickle_globals_of_harmful_files_leave_no_trace(protocol: int, compress: Any, tmp_path: Path) -> None:
     class Harm:
         def __reduce__(self) -> Any:
             return os.system, (f"touch {tmp_path / 'harm'}",)
@@ -177,7 +177,7 @@ WHOLE = pickle.dumps({"a": [1, 2.5, "text"], "b": (numpy.arange(3), pickle.HIGHE
 
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, len(WHOLE) - 1), st.binary(min_size=1, max_size=10), st.booleans())
-def test_mutated_pickles_end_in_an_answer(tmp_path_factory: Any, at: int, change: bytes, cut: bool) -> None:
+def test_pickle_globals_answers_every_mutated_pickle(tmp_path_factory: Any, at: int, change: bytes, cut: bool) -> None:
     path = tmp_path_factory.getbasetemp() / "mutated.pkl"
     path.write_bytes(WHOLE[:at] + change + (b"" if cut else WHOLE[at + len(change) :]))
     found = model_file.read(path)
@@ -189,7 +189,7 @@ def test_mutated_pickles_end_in_an_answer(tmp_path_factory: Any, at: int, change
     st.lists(st.sampled_from([bytes([code]) for code in pickle._Unpickler.dispatch]), max_size=30),
     st.binary(max_size=8),
 )
-def test_any_opcodes_end_in_an_answer(tmp_path_factory: Any, opcodes: list[bytes], end: bytes) -> None:
+def test_pickle_globals_answers_any_opcodes(tmp_path_factory: Any, opcodes: list[bytes], end: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "opcodes.pkl"
     path.write_bytes(b"\x80\x04" + b"".join(opcodes) + end)
     assert isinstance(pickled.read(path).complete, bool)

@@ -21,7 +21,7 @@ def export(tmp_path, classifier):
     return folder
 
 
-def test_model_directory(export):
+def test_model_dir_is_inspected(export):
     (export / "vocabulary").mkdir()
     (export / "vocabulary" / "단어.txt").write_text("a")
     found = inspect_model_dir(export)
@@ -36,7 +36,7 @@ def test_model_directory(export):
     assert (found.left_out, found.near_misses, found.given_file, found.newest_export) == ((), (), None, None)
 
 
-def test_framework_follows_the_name_or_the_object(tmp_path, classifier, booster, wrapper):
+def test_model_dir_framework_follows_the_name_or_the_object(tmp_path, classifier, booster, wrapper):
     cases = [
         ("model.bst", bytes(booster.save_raw("ubj")), "XGBOOST"),
         ("model.pkl", pickle.dumps(classifier), "SCIKIT_LEARN"),
@@ -55,20 +55,20 @@ def test_framework_follows_the_name_or_the_object(tmp_path, classifier, booster,
     assert inspect_model_dir(tmp_path / "0").libraries == {"xgboost": xgboost.__version__}
 
 
-def test_several_model_files_decide_nothing(export, classifier):
+def test_model_dir_with_several_model_files_decides_nothing(export, classifier):
     (export / "model.pkl").write_bytes(pickle.dumps(classifier))
     found = inspect_model_dir(export)
     assert (found.model_file, found.framework, found.contents) == (None, None, None)
     assert [file.name for file in found.model_files] == ["model.joblib", "model.pkl"]
 
 
-def test_file_stands_for_its_directory(export):
+def test_model_dir_of_a_file_is_its_directory(export):
     found = inspect_model_dir(export / "model.joblib")
     assert found.path == export
     assert found.given_file == "model.joblib"
 
 
-def test_what_is_left_out_and_why(export, tmp_path):
+def test_model_dir_tells_which_files_are_left_out_and_why(export, tmp_path):
     for hidden in (".git", ".ipynb_checkpoints", "__pycache__"):
         (export / hidden).mkdir()
         (export / hidden / "x").write_text("x")
@@ -97,7 +97,7 @@ def test_what_is_left_out_and_why(export, tmp_path):
     assert str(found.left_out[0]) == ".DS_Store (hidden)"
 
 
-def test_export_base_names_the_newest(tmp_path):
+def test_model_dir_of_an_export_base_names_the_newest(tmp_path):
     for name in ("1487877383942", "1587877383942", "999", "not_a_time"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "saved_model.pb").write_bytes(b"\x08\x01")
@@ -120,7 +120,7 @@ def test_export_base_names_the_newest(tmp_path):
         ("net.keras", None),
     ],
 )
-def test_near_misses(tmp_path, name, wanted):
+def test_model_dir_names_near_misses(tmp_path, name, wanted):
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_bytes(b"x")
     (near,) = inspect_model_dir(tmp_path).near_misses
@@ -129,19 +129,19 @@ def test_near_misses(tmp_path, name, wanted):
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "data.csv", "config.json", "a/b/model.joblib", "a/iris.joblib"])
-def test_files_that_are_no_near_misses(tmp_path, name):
+def test_model_dir_does_not_take_other_files_for_near_misses(tmp_path, name):
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_bytes(b'{"a": 1}')
     assert inspect_model_dir(tmp_path).near_misses == ()
 
 
-def test_booster_under_any_name_is_known_by_its_bytes(tmp_path, booster):
+def test_model_dir_recognises_a_booster_by_its_bytes_under_any_name(tmp_path, booster):
     (tmp_path / "xgb.model").write_bytes(bytes(booster.save_raw("ubj")))
     (near,) = inspect_model_dir(tmp_path).near_misses
     assert near.wanted == "model.bst"
 
 
-def test_stand_ins_of_any_file(export):
+def test_placeholder_files_of_any_kind_are_found(export):
     (export / "vocabulary.txt").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n")
     (export / "weights.bin").write_text("<!DOCTYPE html>\n<html><head><title>Sign in</title></head></html>")
     (export / "help.html").write_text("<!DOCTYPE html><html></html>")
@@ -153,7 +153,7 @@ def test_stand_ins_of_any_file(export):
     }
 
 
-def test_files_of_keras_and_links(export, tmp_path):
+def test_model_dir_reads_keras_files_and_links(export, tmp_path):
     (export / "assets").mkdir()
     (export / "assets" / "net.H5").write_bytes(b"\x89HDF")
     (tmp_path / "data.txt").write_text("data")
@@ -163,7 +163,7 @@ def test_files_of_keras_and_links(export, tmp_path):
     assert [file.name for file in found.files if file.link] == ["data.txt"]
 
 
-def test_folders_without_end(export):
+def test_model_dir_stops_in_endless_folders(export):
     deepest = export
     for _ in range(listing._MAX_DEPTH + 5):
         deepest = deepest / "d"
@@ -173,12 +173,12 @@ def test_folders_without_end(export):
         inspect_model_dir(export)
 
 
-def test_near_misses_are_not_looked_for_beside_a_model(export):
+def test_model_dir_looks_for_no_near_misses_beside_a_model(export):
     shutil.copy(export / "model.joblib", export / "scaler.joblib")
     assert inspect_model_dir(export).near_misses == ()
 
 
-def test_missing_directory_names_the_nearest(export):
+def test_model_dir_that_is_missing_names_the_nearest(export):
     with pytest.raises(ModelDirError, match="no such file or directory") as caught:
         inspect_model_dir(export.parent / "exprot")
     assert caught.value.fix == f"did you mean {export}?"
@@ -187,7 +187,7 @@ def test_missing_directory_names_the_nearest(export):
     assert "export" in caught.value.fix
 
 
-def test_not_a_directory_and_empty(tmp_path):
+def test_model_dir_that_is_no_directory_or_empty(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ModelDirError, match="neither a directory nor a file"):
         inspect_model_dir(tmp_path / "pipe")
@@ -203,13 +203,13 @@ def test_not_a_directory_and_empty(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_folder_that_cannot_be_read(export):
+def test_model_dir_that_cannot_be_read(export):
     (export / "locked").mkdir(mode=0o000)
     with pytest.raises(ModelDirError, match="could not read"):
         inspect_model_dir(export)
 
 
-def test_walk_stops_at_a_bound(export, monkeypatch):
+def test_model_dir_walk_stops_at_its_limit(export, monkeypatch):
     monkeypatch.setattr(listing, "MAX_FILES", 5)
     for number in range(4):
         (export / f"part{number}").write_text("x")

@@ -27,7 +27,7 @@ def written(tmp_path):
 
 
 @pytest.mark.parametrize("protocol", range(6))
-def test_pickle_of_every_protocol(written, classifier, protocol):
+def test_model_file_reads_pickles_of_every_protocol(written, classifier, protocol):
     found = written(pickle.dumps(classifier, protocol=protocol))
     assert found.format == "pickle"
     assert found.libraries == {"scikit-learn": sklearn.__version__}
@@ -37,7 +37,7 @@ def test_pickle_of_every_protocol(written, classifier, protocol):
 
 
 @pytest.mark.parametrize("compress", [0, 3, ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)])
-def test_joblib_of_every_compression(tmp_path, forest, compress):
+def test_model_file_reads_joblib_with_every_compression(tmp_path, forest, compress):
     path = tmp_path / "model.joblib"
     joblib.dump(forest, path, compress=compress)
     found = model_file.read(path)
@@ -48,7 +48,7 @@ def test_joblib_of_every_compression(tmp_path, forest, compress):
     assert found.complete
 
 
-def test_lz4_is_decompressed(tmp_path, forest):
+def test_model_file_decompresses_lz4(tmp_path, forest):
     path = tmp_path / "model.joblib"
     joblib.dump(forest, path, compress=("lz4", 3))
     found = model_file.read(path)
@@ -58,7 +58,7 @@ def test_lz4_is_decompressed(tmp_path, forest):
     assert not model_file.read(path).complete
 
 
-def test_large_pickles_are_read_to_the_end(written):
+def test_model_file_reads_large_pickles_to_the_end(written):
     """Strings of bytes are passed over; of a pickle that is cut off in one, the end is missed."""
     rows = np.zeros((300, 4000))
     for protocol in (2, 3, 4, 5):
@@ -71,7 +71,7 @@ def test_large_pickles_are_read_to_the_end(written):
 
 
 @pytest.mark.parametrize("protocol", range(6))
-def test_what_was_pickled(written, classifier, protocol):
+def test_model_file_names_the_pickled_class(written, classifier, protocol):
     cases = {
         "builtins.type": LogisticRegression,
         "builtins.function": sklearn.clone,
@@ -86,12 +86,12 @@ def test_what_was_pickled(written, classifier, protocol):
         assert written(pickle.dumps(value, protocol=protocol)).top == top
 
 
-def test_an_array_of_joblib_is_named(tmp_path):
+def test_model_file_names_a_joblib_array(tmp_path):
     joblib.dump(np.zeros(3), tmp_path / "model.joblib")
     assert model_file.read(tmp_path / "model.joblib").top == "numpy.ndarray"
 
 
-def test_facts_of_a_pickle(tmp_path, forest):
+def test_model_file_tells_facts_of_a_pickle(tmp_path, forest):
     joblib.dump(forest, tmp_path / "model.joblib", protocol=4)
     found = model_file.read(tmp_path / "model.joblib").pickle
     assert (found.protocol, found.main_names, found.complete, found.unread) == (4, (), True, "")
@@ -100,23 +100,23 @@ def test_facts_of_a_pickle(tmp_path, forest):
 
 
 @pytest.mark.parametrize(("raw_format", "expected"), [("ubj", "xgboost-ubjson"), ("json", "xgboost-json")])
-def test_booster_files(written, booster, raw_format, expected):
+def test_model_file_recognises_booster_files(written, booster, raw_format, expected):
     found = written(bytes(booster.save_raw(raw_format)))
     assert found.format == expected
     assert found.libraries == {"xgboost": xgboost.__version__}
 
 
-def test_ubjson_version_with_wider_integers(written):
+def test_model_file_reads_ubjson_versions_with_wider_integers(written):
     key = b"L" + (7).to_bytes(8, "big") + b"version[#L" + (3).to_bytes(8, "big")
     found = written(b"{L" + bytes(8) + key + b"U\x03I\x01\x00l\x00\x00\x00\x07}")
     assert found.libraries == {"xgboost": "3.256.7"}
 
 
-def test_old_binary_booster(written):
+def test_model_file_recognises_an_old_binary_booster(written):
     assert written(b"binf" + bytes(200)).format == "xgboost-binary"
 
 
-def test_pickled_booster_and_wrapper(written, booster, wrapper):
+def test_model_file_recognises_pickled_boosters_and_wrappers(written, booster, wrapper):
     for model, top in ((booster, "xgboost.core.Booster"), (wrapper, "xgboost.sklearn.XGBClassifier")):
         found = written(pickle.dumps(model))
         assert found.top == top
@@ -138,7 +138,7 @@ def test_pickled_booster_and_wrapper(written, booster, wrapper):
         (b'{"a": 1}', "unknown"),
     ],
 )
-def test_other_formats(written, data, format):
+def test_model_file_recognises_other_formats(written, data, format):
     assert written(data).format == format
 
 
@@ -154,17 +154,17 @@ def test_other_formats(written, data, format):
     ],
 )
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_literals_are_named(written, value, top, protocol):
+def test_model_file_names_pickled_literals(written, value, top, protocol):
     assert written(pickle.dumps(value, protocol=protocol)).top == top
 
 
-def test_missing_file_is_told_not_raised(tmp_path):
+def test_model_file_tells_a_missing_file_without_raising(tmp_path):
     found = model_file.read(tmp_path / "gone")
     assert (found.format, found.complete) == ("unknown", False)
     assert "No such file" in found.unread
 
 
-def test_nothing_is_unpickled(written, tmp_path):
+def test_model_file_unpickles_nothing(written, tmp_path):
     trace = tmp_path / "trace"
 
     class Bad:
@@ -176,7 +176,7 @@ def test_nothing_is_unpickled(written, tmp_path):
     assert not trace.exists()
 
 
-def test_version_after_a_large_array_is_found(tmp_path, monkeypatch):
+def test_model_file_finds_the_version_after_a_large_array(tmp_path, monkeypatch):
     monkeypatch.setattr(decompression, "WINDOW", 64 * 1024)
     monkeypatch.setattr(decompression, "CHUNK", 16 * 1024)
     rows = np.random.default_rng(0).random((20_000, 4))
@@ -190,7 +190,7 @@ def test_version_after_a_large_array_is_found(tmp_path, monkeypatch):
     assert found.top == "sklearn.neighbors._classification.KNeighborsClassifier"
 
 
-def test_version_on_the_seam_of_two_pieces(tmp_path, monkeypatch, classifier):
+def test_model_file_finds_a_version_across_two_chunks(tmp_path, monkeypatch, classifier):
     monkeypatch.setattr(decompression, "CHUNK", 700)
     data = pickle.dumps(classifier, protocol=4)
     at = data.index(b"_sklearn_version")
@@ -201,7 +201,7 @@ def test_version_on_the_seam_of_two_pieces(tmp_path, monkeypatch, classifier):
 
 
 @pytest.mark.parametrize("compress", [("zlib", 3), ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)])
-def test_bomb_is_read_to_the_bound_only(tmp_path, monkeypatch, compress):
+def test_model_file_reads_a_bomb_to_its_limit_only(tmp_path, monkeypatch, compress):
     monkeypatch.setattr(decompression, "WINDOW", 2 * 1024 * 1024)
     path = tmp_path / "model.joblib"
     joblib.dump(bytes(20 * 1024 * 1024), path, compress=compress)
@@ -213,7 +213,7 @@ def test_bomb_is_read_to_the_bound_only(tmp_path, monkeypatch, compress):
 
 
 @pytest.mark.parametrize("compress", [("zlib", 3), ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)])
-def test_truncated_and_damaged_data_end_the_look(tmp_path, forest, compress):
+def test_model_file_stops_at_truncated_and_damaged_data(tmp_path, forest, compress):
     path = tmp_path / "model.joblib"
     joblib.dump(forest, path, compress=compress)
     whole = path.read_bytes()
@@ -231,7 +231,7 @@ def test_truncated_and_damaged_data_end_the_look(tmp_path, forest, compress):
 
 @settings(deadline=None)
 @given(st.binary(max_size=300))
-def test_any_bytes_end_in_an_answer(data):
+def test_model_file_answers_any_bytes(data):
     head = b"\x80\x04" + data
     assert pickles.looks_like_pickle(head)
     top = pickles.top_of(head)

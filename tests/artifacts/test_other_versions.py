@@ -86,7 +86,9 @@ def trained(folder: Path, python: str, code: str, *pins: str) -> list[Path]:
         ("3.10", "1.6.1", ()),
     ],
 )
-def test_scikit_learn(python: str, version: str, more: tuple[str, ...], tmp_path: Path) -> None:
+def test_pickle_globals_of_other_scikit_learn_versions(
+    python: str, version: str, more: tuple[str, ...], tmp_path: Path
+) -> None:
     for path in trained(tmp_path, python, TRAIN, f"scikit-learn=={version}", *more):
         found = model_file.read(path)
         assert found.complete, (path.name, found.unread)
@@ -98,7 +100,7 @@ def test_scikit_learn(python: str, version: str, more: tuple[str, ...], tmp_path
 @pytest.mark.parametrize(
     ("python", "version"), [("3.7", "0.90"), ("3.7", "1.3.3"), ("3.7", "1.6.2"), ("3.10", "2.1.4")]
 )
-def test_xgboost(python: str, version: str, tmp_path: Path) -> None:
+def test_boosters_of_other_xgboost_versions(python: str, version: str, tmp_path: Path) -> None:
     more = "numpy<1.24" if python == "3.7" else "numpy<2"
     for path in trained(tmp_path, python, BOOST, f"xgboost=={version}", more, "scipy<1.14", "setuptools<60"):
         found = model_file.read(path)

@@ -54,7 +54,7 @@ def routine(folder: Path, code: str, name: str = "own.Routine", **more: str) -> 
     return facts(folder, {**files, **{f"{module}.py": text for module, text in more.items()}}).class_facts(name)
 
 
-def test_a_source_distribution(tmp_path: Path) -> None:
+def test_packages_read_a_source_distribution(tmp_path: Path) -> None:
     keywords = {"name": "own-code", "version": "0.2", "py_modules": ["own"], "install_requires": ["requests>=2", "six"]}
     found = facts(tmp_path, {"setup.py": setup(**keywords, python_requires=">=3.5"), "own.py": ROUTINE})
     assert (found.name, found.version, found.modules, found.top_names) == ("own-code", "0.2", ("own",), ("own",))
@@ -63,7 +63,7 @@ def test_a_source_distribution(tmp_path: Path) -> None:
     assert found.python_files == ("own-0.1/own.py",)
 
 
-def test_a_wheel(tmp_path: Path) -> None:
+def test_packages_read_a_wheel(tmp_path: Path) -> None:
     path = tmp_path / "own-0.3-cp37-cp37m-manylinux1_x86_64.whl"
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("own/__init__.py", "from own.deep import Routine")
@@ -81,14 +81,14 @@ def test_a_wheel(tmp_path: Path) -> None:
     assert not found.class_facts("own.fast.Routine").certain
 
 
-def test_what_aip_package_makes(tmp_path: Path) -> None:
+def test_packages_read_what_aip_package_builds(tmp_path: Path) -> None:
     (tmp_path / "own_code.py").write_text(ROUTINE)
     found = packages.read(package(tmp_path / "own_code.py", output=tmp_path / "dist").path)
     assert (found.name, found.top_names, found.lacking) == ("own_code", ("own_code",), ())
     assert found.class_facts("own_code.Routine").installed is True
 
 
-def test_what_setuptools_makes(tmp_path: Path) -> None:
+def test_packages_read_what_setuptools_builds(tmp_path: Path) -> None:
     """A package in src/, with a README that is read."""
     text = "import io\nfrom setuptools import find_packages, setup\n"
     text += "setup(name='own', version='1.0', packages=find_packages('src'), package_dir={'': 'src'},\n"
@@ -128,14 +128,14 @@ def test_what_setuptools_makes(tmp_path: Path) -> None:
         ("open('there.txt'); open('./there.txt')", ()),
     ],
 )
-def test_files_that_setup_reads_but_are_not_there(code: str, lacking: tuple[str, ...], tmp_path: Path) -> None:
+def test_packages_name_missing_files_that_setup_reads(code: str, lacking: tuple[str, ...], tmp_path: Path) -> None:
     text = f"import os\nfrom pathlib import Path\n{code}\n{setup(name='own', py_modules=['own'])}"
     found = facts(tmp_path, {"setup.py": text, "own.py": "", "there.txt": ""})
     assert tuple(read.name for read in found.lacking) == lacking
     assert all(read.line >= 3 for read in found.lacking)
 
 
-def test_files_that_configuration_names(tmp_path: Path) -> None:
+def test_packages_name_missing_files_of_the_configuration(tmp_path: Path) -> None:
     config = (
         "[metadata]\nname = own\nlong_description = file: README.md, there.txt\n[options]\ninstall_requires =\n  six\n"
     )
@@ -157,12 +157,14 @@ def test_files_that_configuration_names(tmp_path: Path) -> None:
         ({}, None),
     ],
 )
-def test_whether_the_module_is_installed(keywords: dict[str, object], installed: bool | None, tmp_path: Path) -> None:
+def test_packages_tell_whether_the_module_is_installed(
+    keywords: dict[str, object], installed: bool | None, tmp_path: Path
+) -> None:
     found = facts(tmp_path, {"setup.py": setup(name="own", **keywords), "own.py": ROUTINE})
     assert found.class_facts("own.Routine").installed is installed
 
 
-def test_setup_that_computes_what_it_installs(tmp_path: Path) -> None:
+def test_packages_tell_a_setup_that_computes_what_it_installs(tmp_path: Path) -> None:
     text = "from setuptools import setup\nsetup(name='own', py_modules=[name for name in ['own']], **{})"
     assert facts(tmp_path, {"setup.py": text, "own.py": ROUTINE}).class_facts("own.Routine").installed is None
     found = facts(tmp_path, {"setup.py": "def broken(:", "own.py": ROUTINE})
@@ -170,7 +172,7 @@ def test_setup_that_computes_what_it_installs(tmp_path: Path) -> None:
     assert found.name == "own"
 
 
-def test_the_routine(tmp_path: Path) -> None:
+def test_class_lookup_finds_the_routine(tmp_path: Path) -> None:
     found = routine(tmp_path, ROUTINE)
     assert (found.found, found.from_path, found.from_path_takes_dir, found.predict) == (True, True, True, True)
     assert (found.predict_args, found.has_kwargs, found.certain) == (("self", "instances"), True, True)
@@ -195,12 +197,12 @@ def test_the_routine(tmp_path: Path) -> None:
         ("if True:\n        def predict(self, a): pass", {"predict_args": ("self", "a")}),
     ],
 )
-def test_methods(methods: str, expected: dict[str, object], tmp_path: Path) -> None:
+def test_class_lookup_finds_methods(methods: str, expected: dict[str, object], tmp_path: Path) -> None:
     found = routine(tmp_path, f"class Routine(object):\n    {methods}\n")
     assert {name: getattr(found, name) for name in expected} == expected
 
 
-def test_where_a_class_comes_from(tmp_path: Path) -> None:
+def test_class_lookup_tells_where_a_class_comes_from(tmp_path: Path) -> None:
     cases = {
         "from impl import Routine": True,
         "from impl import Routine as Other\nRoutine = Other": True,
@@ -229,7 +231,7 @@ def test_where_a_class_comes_from(tmp_path: Path) -> None:
     assert "Base" in base.why
 
 
-def test_classes_under_other_names(tmp_path: Path) -> None:
+def test_class_lookup_follows_other_names_of_a_class(tmp_path: Path) -> None:
     found = routine(tmp_path, "X = 1", impl=ROUTINE, other=ROUTINE.replace("Routine", "Other"))
     assert found.near == ("impl.Routine", "other.Other")
     assert found.why == "module own has no class Routine"
@@ -240,7 +242,7 @@ def test_classes_under_other_names(tmp_path: Path) -> None:
     assert inner.predict_args == ("self", "instances")
 
 
-def test_relative_imports(tmp_path: Path) -> None:
+def test_class_lookup_follows_relative_imports(tmp_path: Path) -> None:
     files = {
         "setup.py": "from setuptools import setup, find_packages\nsetup(name='own', packages=find_packages())",
         "pkg/__init__.py": "from .sub import Routine",
@@ -256,7 +258,7 @@ def test_relative_imports(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["x.tar.gz", "x.whl", "x.zip", "x.rar"])
-def test_what_is_no_archive(name: str, tmp_path: Path) -> None:
+def test_packages_reject_what_is_no_archive(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"<!DOCTYPE html>")
     found = packages.read(tmp_path / name)
     assert found.problem
@@ -266,7 +268,7 @@ def test_what_is_no_archive(name: str, tmp_path: Path) -> None:
     assert not found.class_facts("own.Routine").certain
 
 
-def test_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_packages_stop_at_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(package_facts, "MAX_BYTES", 1 << 20)
     path = sdist(tmp_path, {"setup.py": setup(name="own"), "zeros": "\0" * (3 << 20), "own.py": ROUTINE})
     found = packages.read(path)
@@ -277,7 +279,7 @@ def test_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "unpacks to more than" in packages.read(path).problem
 
 
-def test_a_member_that_lies_about_its_size(tmp_path: Path) -> None:
+def test_packages_reject_a_member_with_a_false_size(tmp_path: Path) -> None:
     path = tmp_path / "lies.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("setup.py", bytes(8 << 20))
@@ -298,7 +300,7 @@ HURTING = {
 
 
 @pytest.mark.parametrize("kind", HURTING)
-def test_text_made_to_hurt(kind: str, tmp_path: Path) -> None:
+def test_packages_answer_hostile_source_texts(kind: str, tmp_path: Path) -> None:
     """In a process of its own: if Python's parser fell, it would take the tests along."""
     path = sdist(tmp_path, {"setup.py": HURTING[kind], "own.py": HURTING[kind]})
     code = """
@@ -312,7 +314,7 @@ print(packages.read(pathlib.Path(sys.argv[1])).class_facts("own.Routine").found)
 
 @settings(max_examples=80, deadline=None)
 @given(st.integers(0, 400), st.binary(min_size=1, max_size=6), st.booleans())
-def test_mutated_archives_end_in_an_answer(
+def test_packages_answer_every_mutated_archive(
     tmp_path_factory: pytest.TempPathFactory, at: int, change: bytes, cut: bool
 ) -> None:
     folder = tmp_path_factory.getbasetemp()

@@ -62,11 +62,11 @@ PLAIN = {
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_plain_scripts(name: str, tmp_path: Path) -> None:
+def test_plain_packages_accept_plain_setup_scripts(name: str, tmp_path: Path) -> None:
     assert runs(tmp_path, setup__py=PLAIN[name]) == ()
 
 
-def test_what_is_made_here_is_plain(tmp_path: Path) -> None:
+def test_plain_packages_accept_what_aip_package_builds(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "__init__.py").write_text("")
     (tmp_path / "deep" / "words.txt").write_text("x")
@@ -127,7 +127,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_scripts_that_are_asked_about(name: str, tmp_path: Path) -> None:
+def test_plain_packages_ask_about_other_setup_scripts(name: str, tmp_path: Path) -> None:
     start = time.process_time()
     found = runs(tmp_path, setup__py=HOSTILE[name])
     assert found
@@ -135,7 +135,7 @@ def test_scripts_that_are_asked_about(name: str, tmp_path: Path) -> None:
     assert time.process_time() - start < 5
 
 
-def test_the_line_is_named(tmp_path: Path) -> None:
+def test_plain_packages_name_the_line(tmp_path: Path) -> None:
     text = SETUP + "import os\n" + "\n" * 9 + "os.system('x')\nsetup(name='own')\n"
     assert runs(tmp_path, setup__py=text) == ("setup.py, line 12: calls os.system",)
 
@@ -166,7 +166,7 @@ PLAIN_CONFIGURATIONS = {
 
 
 @pytest.mark.parametrize("name", PLAIN_CONFIGURATIONS)
-def test_plain_configurations(name: str, tmp_path: Path) -> None:
+def test_plain_packages_accept_plain_configurations(name: str, tmp_path: Path) -> None:
     assert runs(tmp_path, **PLAIN_CONFIGURATIONS[name]) == ()
 
 
@@ -227,16 +227,16 @@ HOSTILE_CONFIGURATIONS = {
 
 
 @pytest.mark.parametrize("name", HOSTILE_CONFIGURATIONS)
-def test_configurations_that_are_asked_about(name: str, tmp_path: Path) -> None:
+def test_plain_packages_ask_about_other_configurations(name: str, tmp_path: Path) -> None:
     assert runs(tmp_path, **HOSTILE_CONFIGURATIONS[name])
 
 
-def test_a_file_that_is_not_read_is_asked_about(tmp_path: Path) -> None:
+def test_plain_packages_ask_about_a_file_that_is_not_read(tmp_path: Path) -> None:
     padding = {f"own/p{number}.py": "#" * (1 << 20) for number in range(17)}  # 16 MiB of modules are read
     found = runs(tmp_path, **padding, setup__py=SETUP + "setup(name='own')")
     assert found == ("setup.py is too large to read",)
 
 
-def test_the_backend_of_a_plain_build(tmp_path: Path) -> None:
+def test_plain_packages_know_the_backend_of_a_plain_build(tmp_path: Path) -> None:
     for text in ("", "[tool.black]\nx = 1\n", '[build-system]\nrequires = ["setuptools"]\n', BACKEND):
         assert 'build-backend = "setuptools.build_meta"' in build_code.isolated(text)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +14,6 @@ from aip_magics.artifacts import inspect_model_dir, saved_models
 from aip_magics.artifacts.facts import SavedModelFacts, Signature, Tensor
 from aip_magics.artifacts.saved_models import protobuf_reader
 
-SCRIPT = Path(__file__).parent.parent / "prediction" / "tensorflow_exports.py"
 NUMBERS = Tensor("x", "float32", (None, 2))
 
 
@@ -58,14 +55,11 @@ def graph(*ops: str, tags: tuple[str, ...] = ("serve",), constant: bytes = b"", 
 
 
 @pytest.fixture(scope="session")
-def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Real SavedModels of every kind, each below its name."""
+def exports(request: pytest.FixtureRequest) -> Path:
     if not importlib.util.find_spec("tensorflow"):
         pytest.skip("TensorFlow is not installed")
-    base = tmp_path_factory.mktemp("saved")
-    done = subprocess.run([sys.executable, str(SCRIPT), str(base)], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return base
+    made: Path = request.getfixturevalue("tensorflow_exports")
+    return made
 
 
 @pytest.fixture
@@ -77,7 +71,7 @@ def written(tmp_path: Path) -> Callable[..., SavedModelFacts]:
     return write
 
 
-def test_exports_of_tensorflow_2(exports: Path) -> None:
+def test_saved_models_read_exports_of_tensorflow_2(exports: Path) -> None:
     found = inspect_model_dir(exports / "numbers").saved_model
     assert found is not None
     assert (found.complete, found.serves, found.variables, found.missing) == (True, True, True, ())
@@ -102,7 +96,7 @@ def test_exports_of_tensorflow_2(exports: Path) -> None:
     assert keras.inputs[0].shape == (None, 3)
 
 
-def test_exports_of_tensorflow_1_binary_and_text(exports: Path) -> None:
+def test_saved_models_read_exports_of_tensorflow_1_binary_and_text(exports: Path) -> None:
     simple = saved_models.read(exports / "simple" / "saved_model.pb").signature()
     assert simple is not None
     assert simple.inputs == (Tensor("bias", "float32", (None, 1)), NUMBERS)
@@ -116,7 +110,7 @@ def test_exports_of_tensorflow_1_binary_and_text(exports: Path) -> None:
     assert wrong.inputs == (Tensor("x", "int64", (None, 2)),)
 
 
-def test_what_is_missing(exports: Path, tmp_path: Path) -> None:
+def test_saved_models_tell_what_is_missing(exports: Path, tmp_path: Path) -> None:
     (tmp_path / "saved_model.pb").write_bytes((exports / "numbers" / "saved_model.pb").read_bytes())
     found = saved_models.read(tmp_path / "saved_model.pb")
     assert (found.variables, found.missing) == (False, ("variables/variables.index",))
@@ -126,7 +120,7 @@ def test_what_is_missing(exports: Path, tmp_path: Path) -> None:
     assert (found.variables, found.missing) == (False, ("variables/variables.data-00000-of-00001",))
 
 
-def test_a_graph_by_hand(written: Callable[..., SavedModelFacts], tmp_path: Path) -> None:
+def test_saved_models_read_a_hand_written_graph(written: Callable[..., SavedModelFacts], tmp_path: Path) -> None:
     found = written(number(1, 1), graph("MatMul", "f_1", asset="단어.txt"), graph("Log", tags=("serve", "gpu")))
     assert found == SavedModelFacts(
         tags=(("serve",), ("serve", "gpu")),
@@ -144,7 +138,7 @@ def test_a_graph_by_hand(written: Callable[..., SavedModelFacts], tmp_path: Path
     assert written(graph("MatMul", asset="../../etc/passwd")).missing == ()
 
 
-def test_constants_of_a_large_graph_are_passed_over(
+def test_saved_models_skip_constants_of_a_large_graph(
     written: Callable[..., SavedModelFacts], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protobuf_reader, "IN_MEMORY", 100)
@@ -167,7 +161,7 @@ def test_constants_of_a_large_graph_are_passed_over(
     ],
     ids=["empty", "no graph", "text", "cut", "10 GB", "varint", "too much"],
 )
-def test_what_is_no_saved_model(data: bytes, told: str, written: Callable[..., SavedModelFacts]) -> None:
+def test_saved_models_reject_other_bytes(data: bytes, told: str, written: Callable[..., SavedModelFacts]) -> None:
     found = written(data)
     assert not found.complete
     assert told in found.unread
@@ -176,13 +170,13 @@ def test_what_is_no_saved_model(data: bytes, told: str, written: Callable[..., S
 @pytest.mark.parametrize(
     "text", ["meta_graphs {", "}", "{", "a: [", 'a: "', "a" * 100, "b {" * 100, "meta_graphs: [{}]", "\x00", "a:"]
 )
-def test_text_that_is_no_saved_model(text: str, written: Callable[..., SavedModelFacts]) -> None:
+def test_pbtxt_reader_rejects_other_texts(text: str, written: Callable[..., SavedModelFacts]) -> None:
     found = written(text.encode(), name="saved_model.pbtxt")
     assert not found.complete
     assert found.unread
 
 
-def test_text_in_other_forms(written: Callable[..., SavedModelFacts]) -> None:
+def test_pbtxt_reader_reads_other_forms_of_text(written: Callable[..., SavedModelFacts]) -> None:
     text = """# written by hand
     meta_graphs < meta_info_def: { tags: ["a"], tags: 'serve'; tensorflow_version: "1.\\x31\\065" }
       graph_def { node { name: "n" op: "MatMul" attr { key: "v" value { tensor { string_val: "\\"}" } } } } }
@@ -194,7 +188,7 @@ def test_text_in_other_forms(written: Callable[..., SavedModelFacts]) -> None:
     assert found.signatures[0].inputs == (Tensor("s", "string", (None,)), Tensor("x", "float16", None))
 
 
-def test_operations_of_releases() -> None:
+def test_saved_models_name_operations_of_later_releases() -> None:
     ops = {"MatMul", "DisableCopyOnRead", "MyOwnOp", "_Internal"}
     assert saved_models.lacking(ops, "2.11") == {"MyOwnOp": None}
     assert saved_models.lacking(ops, "2.8.4") == {"DisableCopyOnRead": "2.11", "MyOwnOp": None}
@@ -207,7 +201,7 @@ def test_operations_of_releases() -> None:
         saved_models.lacking(ops, "new")
 
 
-def test_the_table_knows_what_this_tensorflow_registers(exports: Path) -> None:
+def test_graph_ops_know_every_operation_of_this_tensorflow(exports: Path) -> None:
     version = importlib.import_module("importlib.metadata").version("tensorflow")
     for folder in ("numbers", "keras", "simple", "endless"):
         facts = saved_models.read(exports / folder / "saved_model.pb")
@@ -219,7 +213,7 @@ WHOLE = number(1, 1) + graph("MatMul", "Const", constant=b"12345", asset="a.txt"
 
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, len(WHOLE) - 1), st.binary(min_size=1, max_size=6), st.booleans())
-def test_mutated_files_end_in_an_answer(
+def test_saved_models_answer_every_mutated_file(
     tmp_path_factory: pytest.TempPathFactory, at: int, change: bytes, cut: bool
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "mutated.pb"
@@ -230,7 +224,7 @@ def test_mutated_files_end_in_an_answer(
 
 @settings(max_examples=150, deadline=None)
 @given(st.text(alphabet="ab_1{}<>[]:;,\"'\\# \n", max_size=60))
-def test_any_text_ends_in_an_answer(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_pbtxt_reader_answers_any_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.getbasetemp() / "any.pbtxt"
     path.write_text("meta_graphs {} " + text)
     found = saved_models.read(path)

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import plain
+import framework_only
 import pytest
-import rounds
+import request_loops
 
-SCRIPT = str(Path(plain.__file__))
+SCRIPT = str(Path(framework_only.__file__))
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def same_for_all(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def tell(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., None]]:
     """Print lines below a description of the machine, after the test, with or without `-s`."""
-    lines = [rounds.machine()]
+    lines = [request_loops.machine()]
     yield lambda *more: lines.extend(map(str, more))
     with capsys.disabled():
         sys.stdout.write("\n" + "".join(f"{line}\n" for line in lines))
@@ -41,14 +41,14 @@ def tell(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., None]]:
 
 @pytest.fixture(scope="session")
 def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of the models, each below its name in `plain.MODELS`."""
+    """The directory of the models, each below its name in `framework_only.MODELS`."""
     base = tmp_path_factory.mktemp("exports")
     done = subprocess.run([sys.executable, SCRIPT, "export", str(base)], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return base
 
 
-@pytest.fixture(params=plain.MODELS)
+@pytest.fixture(params=framework_only.MODELS)
 def model(request: pytest.FixtureRequest, exports: Path) -> Path:
     if request.param == "saved" and not importlib.util.find_spec("tensorflow"):
         pytest.skip("TensorFlow is not installed")
@@ -67,11 +67,11 @@ Plain = Callable[[Path], dict[str, Any]]
 
 @pytest.fixture
 def resident(model: Path) -> Iterator[Callable[[str], Plain]]:
-    """Start `plain.py hold` or `fork` for the model; the function asks it with the file of a request."""
+    """Start `framework_only.py hold` or `fork` for the model; the function asks it with the file of a request."""
     started: list[subprocess.Popen[str]] = []
 
     def start(how: str) -> Plain:
-        words = [sys.executable, SCRIPT, how, plain.MODELS[model.name], str(model)]
+        words = [sys.executable, SCRIPT, how, framework_only.MODELS[model.name], str(model)]
         process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 from jupyter_client.manager import start_new_kernel
-from rounds import Goal, Way
+from request_loops import Goal, Way
 
 from aip_magics.errors import NotFound
 from aip_magics.settings import resolve
@@ -148,7 +148,7 @@ def own_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
 
 
-def test_forms_and_panels(embedded: Path, iris_export: Path, slow: Path, tmp_path: Path, tell: Any) -> None:
+def test_bench_form_and_panels(embedded: Path, iris_export: Path, slow: Path, tmp_path: Path, tell: Any) -> None:
     form = f"form = %aip_form --model-dir {iris_export}"
     measured: dict[str, list[float]] = {}
     for number in range(ROUNDS + 1):  # the first one is not counted: it writes bytecode

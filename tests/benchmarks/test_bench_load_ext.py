@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rounds import Goal, in_turns, seconds
+from request_loops import Goal, in_turns, seconds
 
 pytestmark = pytest.mark.benchmark
 
@@ -41,7 +41,7 @@ print(sorted(name for name in shell.magics_manager.magics["cell"] if name.starts
 """
 
 
-def test_loading_the_extension(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tell: Any) -> None:
+def test_bench_load_ext(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tell: Any) -> None:
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (tmp_path / "empty_extension.py").write_text("def load_ipython_extension(shell):\n    pass\n")

@@ -39,9 +39,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import plain
+import framework_only
 import pytest
-from rounds import Goal, in_turns, ratio, seconds
+from request_loops import Goal, in_turns, ratio, seconds
 
 from aip_magics.prediction import ForkServerPool, WorkerPool, local_predict
 
@@ -62,7 +62,7 @@ CALLS = 20  # of a warm worker in one round: one alone is too short to tell
 
 def rows(count: int) -> list[list[float]]:
     chance = random.Random(5)
-    return [[round(chance.gauss(0, 1), 6) for _ in range(plain.COLUMNS)] for _ in range(count)]
+    return [[round(chance.gauss(0, 1), 6) for _ in range(framework_only.COLUMNS)] for _ in range(count)]
 
 
 def ran(words: list[str]) -> str:
@@ -75,7 +75,7 @@ class Ways:
     """The ways to predict one row with a model. Each keeps its answer, tells the seconds, and leaves nothing behind."""
 
     def __init__(self, model: Path, folder: Path, parents: ForkServerPool, warm: WorkerPool, words: list[str]) -> None:
-        self.model, self.framework = model, plain.MODELS[model.name]
+        self.model, self.framework = model, framework_only.MODELS[model.name]
         self.parents, self.warm = parents, warm
         self.rows = rows(1)
         self.request, self.lines = folder / "request.json", folder / "lines.json"
@@ -96,7 +96,7 @@ class Ways:
         return self.command(COLD, [*self.words, "local-predict"])
 
     def once(self) -> float:
-        code = plain.ONCE[self.framework].format(dir=self.model, rows=self.rows)
+        code = framework_only.ONCE[self.framework].format(dir=self.model, rows=self.rows)
         taken = seconds(lambda: self.answers.update({ONCE: json.loads(ran([sys.executable, "-c", code]))}))
         if self.framework == "tensorflow":
             self.answers[ONCE] = [{"y": y} for y in self.answers[ONCE]]
@@ -122,7 +122,9 @@ class Ways:
         return measure
 
 
-def test_one_row(model: Path, tmp_path: Path, aip_magics: list[str], resident: Any, tell: Any) -> None:
+def test_bench_local_predict_one_row(
+    model: Path, tmp_path: Path, aip_magics: list[str], resident: Any, tell: Any
+) -> None:
     fast = Goal(least=30 if model.name == "saved" else 100)
     with ForkServerPool() as parents, WorkerPool(fork_servers=parents) as warm:
         ways = Ways(model, tmp_path, parents, warm, aip_magics)
@@ -148,7 +150,7 @@ def test_one_row(model: Path, tmp_path: Path, aip_magics: list[str], resident: A
     assert all(same(answer, ways.answers[HELD]) for answer in ways.answers.values())
 
 
-def test_a_batch(model: Path, tmp_path: Path, resident: Any, tell: Any) -> None:
+def test_bench_local_predict_a_batch(model: Path, tmp_path: Path, resident: Any, tell: Any) -> None:
     body, answers = json.dumps({"instances": rows(ROWS)}).encode(), dict[str, Any]()
     request = tmp_path / "request.json"
     request.write_bytes(body)
@@ -163,7 +165,7 @@ def test_a_batch(model: Path, tmp_path: Path, resident: Any, tell: Any) -> None:
         def ours() -> float:
             return seconds(
                 lambda: answers.update(
-                    {BATCH: local_predict(model, body=body, framework=plain.MODELS[model.name], pool=pool)}
+                    {BATCH: local_predict(model, body=body, framework=framework_only.MODELS[model.name], pool=pool)}
                 )
             )
 

@@ -19,7 +19,7 @@ from typing import Any
 import joblib
 import numpy
 import pytest
-from rounds import Goal, in_turns
+from request_loops import Goal, in_turns
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -92,7 +92,7 @@ def _small(folder: Path) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("size", ["large", "small"])
-def test_a_look(size: str, tmp_path: Path, tell: Any) -> None:
+def test_bench_inspect_model_dir(size: str, tmp_path: Path, tell: Any) -> None:
     directories = _large(tmp_path) if size == "large" else _small(tmp_path)
     told: dict[str, list[dict[str, Any]]] = {name: [] for name in directories}
 

@@ -99,26 +99,26 @@ def served(start_server, iris_export):
     return server
 
 
-def test_beside_an_app_that_holds_the_model_itself(served, iris_export, tmp_path, tell):
+def test_bench_serving_beside_an_app_that_holds_the_model(served, iris_export, tmp_path, tell):
     with started("plain Starlette", iris_export, tmp_path) as plain:
         compared([ours(served), plain], tell)
 
 
-def test_merged_or_one_by_one(served, start_server, iris_export, tell):
+def test_bench_serving_batched_or_one_by_one(served, start_server, iris_export, tell):
     merging = start_server("--coalesce", data_dir="merging")
     assert "response" in merging.deploy(iris_export, framework="SCIKIT_LEARN", manualScaling={"nodes": 2})
     compared([ours(merging, "--coalesce"), ours(served, "one by one")], tell)
 
 
 @pytest.mark.parametrize("name", VENVS)
-def test_beside_other_servers(served, iris_export, tmp_path, tell, name):
+def test_bench_serving_beside_other_servers(served, iris_export, tmp_path, tell, name):
     if VENVS[name] not in os.environ:
         pytest.skip(f"{VENVS[name]} names no virtual environment with {name}")
     with started(name, iris_export, tmp_path) as other:
         compared([ours(served), other], tell)
 
 
-def test_how_soon_it_is_there(start_server, iris_export, tell):
+def test_bench_serving_time_to_first_answer(start_server, iris_export, tell):
     for number in range(3):
         begun = time.perf_counter()
         server = start_server(data_dir=f"data{number}")
@@ -148,7 +148,7 @@ def _seconds_until_ready(server, model_dir, version):
     return time.perf_counter() - begun
 
 
-def test_what_a_further_node_costs(start_server, iris_export, tell):
+def test_bench_serving_cost_of_a_further_node(start_server, iris_export, tell):
     server = start_server()
     uri = server.upload(iris_export, "gs://bucket-of-models/m")
     server.ok("POST", "/v1/projects/proj/models", {"name": "m"}, Host=REGIONAL)
@@ -167,7 +167,7 @@ def test_what_a_further_node_costs(start_server, iris_export, tell):
     tell(f"a further node: {min(taken):.3f}–{max(taken):.3f} s (goal 0.1), {memory:.1f} MB of memory of its own")
 
 
-def test_what_it_costs_at_rest(served, tell):
+def test_bench_serving_cost_at_rest(served, tell):
     time.sleep(1)
     pids = served.processes()
     before = sum(map(processor_seconds, pids))
@@ -175,7 +175,7 @@ def test_what_it_costs_at_rest(served, tell):
     tell(f"at rest with two nodes: {sum(map(processor_seconds, pids)) - before:.2f} s of processor in 5 s (goal 0)")
 
 
-def test_a_large_model_directory_is_stored(start_server, tmp_path, tell):
+def test_bench_serving_large_model_directory_is_stored(start_server, tmp_path, tell):
     server = start_server()
     blob = os.urandom(10 << 20)
     folder = tmp_path / "large"

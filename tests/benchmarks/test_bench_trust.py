@@ -16,7 +16,7 @@ from typing import Any
 import joblib
 import numpy
 import pytest
-from rounds import Way, in_turns
+from request_loops import Way, in_turns
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -49,7 +49,7 @@ def model_of(kind: str) -> Any:
 
 @pytest.mark.parametrize("kind", ["linear", "forest", "500 MB"])
 @pytest.mark.parametrize("suffix", ["joblib", "pkl"])
-def test_loading(kind: str, suffix: str, tmp_path: Path, parents: ForkServerPool) -> None:
+def test_bench_trust_loading(kind: str, suffix: str, tmp_path: Path, parents: ForkServerPool) -> None:
     model = model_of(kind)
     if suffix == "joblib":
         joblib.dump(model, tmp_path / "model.joblib")

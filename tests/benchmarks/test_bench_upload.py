@@ -2,8 +2,8 @@
 
 Whole processes to the same server, interleaved, and the same upload from a Python that runs already, as in a notebook.
 gsutil reaches no server without TLS: it is compared with ours over TLS. The goals are for a server that costs nearly
-nothing here, as Google's does (`sink.py`), near and 30 ms away. The embedded server works on the same cores and disk,
-so that there the ratios show less than the clients differ; they are told without a goal.
+nothing here, as Google's does (`null_server.py`), near and 30 ms away. The embedded server works on the same cores
+and disk, so that there the ratios show less than the clients differ; they are told without a goal.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 from certificates import make_certificate
-from rounds import Goal, in_turns, ratio, seconds
+from request_loops import Goal, in_turns, ratio, seconds
 
 import aip_magics as package
 from aip_magics.artifacts import inspect_model_dir
@@ -43,8 +43,8 @@ MEMORY, CPU = 100, 0.6  # MB, milliseconds for a small file
 UNCHANGED = 40  # times as fast as gcloud, when nothing changed
 EMBEDDED = "the embedded server"
 SERVERS = {
-    "a sink": ("sink.py", "0"),
-    "a sink 30 ms away": ("sink.py", "0.03"),
+    "a sink": ("null_server.py", "0"),
+    "a sink 30 ms away": ("null_server.py", "0.03"),
     EMBEDDED: ("embedded_objects.py", ""),
 }
 MI = 1 << 20
@@ -182,7 +182,7 @@ def source(tmp_path: Path) -> Iterator[Callable[[Load], Path]]:
 
 
 @pytest.mark.parametrize("name", LOADS)
-def test_uploads(
+def test_bench_upload(
     server: Server, source: Callable[[Load], Path], aip_magics: list[str], tell: Any, tmp_path: Path, name: str
 ) -> None:
     load = LOADS[name]
@@ -267,7 +267,9 @@ def test_uploads(
 
 @pytest.mark.skipif(GSUTIL is None, reason="gsutil is not installed")
 @pytest.mark.parametrize("name", LOADS)
-def test_gsutil(server: Server, source: Callable[[Load], Path], aip_magics: list[str], tell: Any, name: str) -> None:
+def test_bench_upload_gsutil(
+    server: Server, source: Callable[[Load], Path], aip_magics: list[str], tell: Any, name: str
+) -> None:
     if not server.secure_url:
         pytest.skip("this server speaks no TLS")
     folder = source(LOADS[name])
@@ -285,7 +287,7 @@ def test_gsutil(server: Server, source: Callable[[Load], Path], aip_magics: list
     tell(ratio(measured["gsutil -m cp -r"], measured[OURS], server.goal(1)))
 
 
-def test_a_stop(server: Server, source: Callable[[Load], Path], tell: Any) -> None:
+def test_bench_upload_stop(server: Server, source: Callable[[Load], Path], tell: Any) -> None:
     """From the request to stop to the end of `upload`, while 64 connections are busy."""
     folder = source(Load((200 * MI, *[20 * MI] * 5, *[4096] * 1500), 1))
     late: list[float] = []

@@ -30,7 +30,7 @@ def show(opened: NotebookPage, name: str, form: str, *cells: str) -> Locator:
 
 
 @pytest.mark.parametrize("opened", ["lab", "notebook7"], indirect=True)
-def test_filled_in_korean_deployed_and_saved_without_what_was_typed(opened: NotebookPage) -> None:
+def test_form_in_korean_deploys_and_is_saved_without_typed_values(opened: NotebookPage) -> None:
     said = "print(form.state.deployment.version.description)"
     tested = "print(form.result.state, form.result.description)"
     form = show(opened, "form.ipynb", FORM.format(model="flowers"), said, "busy = 6 * 7\nprint(busy)", tested)
@@ -56,7 +56,7 @@ def test_filled_in_korean_deployed_and_saved_without_what_was_typed(opened: Note
     assert [text for text in (SECRET, *opened.jupyter.secrets()) if text in saved] == []
 
 
-def test_an_open_form_is_saved_without_what_was_typed(opened: NotebookPage) -> None:
+def test_form_left_open_is_saved_without_typed_values(opened: NotebookPage) -> None:
     form = show(opened, "open-form.ipynb", FORM.format(model="unsaid"))
     form.get_by_label("Test instances").fill(f"[[1, 2, 3, 4]] # {SECRET}")
     form.get_by_label("Test instances").blur()
@@ -69,7 +69,7 @@ def test_an_open_form_is_saved_without_what_was_typed(opened: NotebookPage) -> N
     assert WIDGET not in saved
 
 
-def test_a_wrong_value_is_told_beside_its_field_and_stops_deploy(opened: NotebookPage) -> None:
+def test_form_shows_a_wrong_value_beside_its_field_and_stops_deploy(opened: NotebookPage) -> None:
     form = show(opened, "invalid.ipynb", FORM.format(model="valid"))
     deploy, name = form.get_by_role("button", name="Deploy"), form.get_by_label("Model name")
     name.fill("9 lives")
@@ -87,7 +87,7 @@ def test_a_wrong_value_is_told_beside_its_field_and_stops_deploy(opened: Noteboo
     expect(deploy).to_be_enabled()
 
 
-def test_browse_finds_a_local_model(opened: NotebookPage) -> None:
+def test_form_browse_finds_a_local_model(opened: NotebookPage) -> None:
     chosen = "print(form.state.values['framework'], form.state.deployment.origin)"
     opened.open("browse.ipynb", LOAD, "form = %aip_form --model-dir models", chosen)
     opened.run(0)
@@ -107,7 +107,7 @@ def test_browse_finds_a_local_model(opened: NotebookPage) -> None:
     expect(opened.run(2)).to_contain_text("SCIKIT_LEARN")
 
 
-def test_browse_finds_a_model_in_a_bucket(opened: NotebookPage) -> None:
+def test_form_browse_finds_a_model_in_a_bucket(opened: NotebookPage) -> None:
     chosen = "print(form.state.deployment.origin)"
     opened.open("buckets.ipynb", LOAD, "%aip_deploy v1 --model kept --origin models/iris", "form = %aip_form", chosen)
     opened.run(0)
@@ -127,7 +127,7 @@ def test_browse_finds_a_model_in_a_bucket(opened: NotebookPage) -> None:
     expect(opened.run(3)).to_have_text("gs://aip-local-aiplatform/kept/v1/")
 
 
-def test_the_models_own_fields_and_request_logging_reach_the_service(opened: NotebookPage) -> None:
+def test_form_sends_model_fields_and_request_logging_to_the_service(opened: NotebookPage) -> None:
     made = "%aip_describe --model told"
     form = show(opened, "told.ipynb", FORM.format(model="told"), made, "print(form.result.requestLoggingConfig)")
     opened.compose(form.get_by_label("Model description"))
@@ -160,7 +160,7 @@ def test_the_models_own_fields_and_request_logging_reach_the_service(opened: Not
     expect(opened.run(3)).to_contain_text("bigqueryTableName='p.d.t', samplingPercentage=0.5")
 
 
-def test_stop_leaves_a_deploy_whose_operation_goes_on(opened: NotebookPage) -> None:
+def test_form_stop_leaves_a_deploy_whose_operation_goes_on(opened: NotebookPage) -> None:
     slow = "form = %aip_form --model halted --model-dir models/slow --trust"
     form = show(opened, "stop.ipynb", slow, "print(form.wait())", "found = %aip_attach\nprint(found.state)")
     form.get_by_role("button", name="Deploy").click()
@@ -203,7 +203,7 @@ def test_form_and_panel_speak_korean(opened: NotebookPage) -> None:
     assert said == [], shown
 
 
-def test_the_keyboard_alone_fills_in_and_deploys(opened: NotebookPage) -> None:
+def test_form_is_filled_in_and_deploys_by_keyboard_alone(opened: NotebookPage) -> None:
     form = show(opened, "keyboard.ipynb", FORM.format(model="typed"))
     form.get_by_label("Model name").focus()
     reached = []
@@ -222,7 +222,7 @@ def test_the_keyboard_alone_fills_in_and_deploys(opened: NotebookPage) -> None:
     expect(form).to_contain_text("READY", timeout=30_000)
 
 
-def test_every_control_has_a_name_and_every_text_can_be_read(opened: NotebookPage) -> None:
+def test_form_controls_have_names_and_legible_texts(opened: NotebookPage) -> None:
     form = show(opened, "names.ipynb", FORM.format(model="named"))
     form.get_by_role("button", name="Browse").click()
     expect(form.get_by_role("listbox", name="Directories").locator("option")).not_to_have_count(0)

@@ -54,7 +54,7 @@ def look(opened: NotebookPage) -> None:
     assert opened.page.evaluate(LOOK, WANTED) == {"hit": None, "bad": [], "links": []}
 
 
-def test_no_panel_runs_what_a_value_says(opened: NotebookPage) -> None:
+def test_panels_run_nothing_that_a_value_contains(opened: NotebookPage) -> None:
     # JupyterLab draws the first 50 outputs of a cell.
     cells = [
         SHOW.format(samples=str(SAMPLES), attacks=ATTACKS, kinds=KINDS[at : at + 5]) for at in range(0, len(KINDS), 5)
@@ -77,7 +77,7 @@ def test_no_panel_runs_what_a_value_says(opened: NotebookPage) -> None:
     look(opened)
 
 
-def test_no_field_and_no_summary_of_the_form_runs_what_it_is_given(opened: NotebookPage) -> None:
+def test_form_fields_and_summary_run_nothing_they_are_given(opened: NotebookPage) -> None:
     opened.open("hostile-form.ipynb", "%load_ext aip_magics", FORM)
     opened.run(0)
     opened.run(1)

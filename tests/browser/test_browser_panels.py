@@ -19,7 +19,7 @@ SLOW = "{name} = %aip_deploy --model {name} --origin models/slow --trust {flags}
 
 
 @pytest.mark.parametrize("opened", ["lab", "notebook7"], indirect=True)
-def test_a_cell_deploys_and_its_panels_last(opened: NotebookPage) -> None:
+def test_panels_of_a_deploy_cell_last(opened: NotebookPage) -> None:
     model = "lasting"
     cells = [
         LOAD,
@@ -74,7 +74,7 @@ def _reopen_elsewhere(opened: NotebookPage) -> None:
     assert opened.page.evaluate(f"() => {CURRENT}.sessionContext.session?.kernel ?? null") is None
 
 
-def test_a_panel_goes_on_while_cells_run_and_is_found_after_a_restart(opened: NotebookPage) -> None:
+def test_panels_go_on_while_cells_run_and_are_found_after_a_restart(opened: NotebookPage) -> None:
     attach = "version = %aip_attach\nprint(version.state)"
     cells = [LOAD, SLOW.format(name="slow", flags="--async"), "print('the kernel', 'is free')", LOAD, attach]
     opened.open("attach.ipynb", *cells)
@@ -92,7 +92,7 @@ def test_a_panel_goes_on_while_cells_run_and_is_found_after_a_restart(opened: No
     opened.shot("attached")
 
 
-def test_an_asynchronous_panel_ends_by_itself(opened: NotebookPage) -> None:
+def test_panels_of_an_asynchronous_deploy_end_by_themselves(opened: NotebookPage) -> None:
     opened.open("async.ipynb", LOAD, SLOW.format(name="later", flags="--async"), "1 + 1")
     opened.run(0)
     panel = opened.run(1)
@@ -103,7 +103,7 @@ def test_an_asynchronous_panel_ends_by_itself(opened: NotebookPage) -> None:
     assert WIDGET not in saved
 
 
-def test_an_interrupt_detaches_and_the_panel_says_how_to_attach(opened: NotebookPage) -> None:
+def test_panels_say_how_to_attach_after_an_interrupt(opened: NotebookPage) -> None:
     opened.open("interrupt.ipynb", LOAD, SLOW.format(name="stopped", flags=""), "print(stopped.done)", "%aip_attach")
     opened.run(0)
     opened.start(1)

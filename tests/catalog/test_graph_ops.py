@@ -13,7 +13,7 @@ from aip_magics.prediction.worker.graph_walk import FILE_INPUT, Judgements
 DATA = json.loads(catalog.graph_ops_path().read_text("utf-8"))
 
 
-def test_every_operation_is_judged_once() -> None:
+def test_graph_ops_judge_every_operation_once() -> None:
     table = toml_reader.loads(
         resources.files("aip_magics.artifacts.saved_models").joinpath("ops.toml").read_text("utf-8")
     )
@@ -24,14 +24,14 @@ def test_every_operation_is_judged_once() -> None:
     assert {op for op, count in judged.items() if count > 1} == set()
 
 
-def test_groups_say_what_they_do_and_people_read_it() -> None:
+def test_graph_ops_groups_say_what_they_do() -> None:
     for name, one in DATA["groups"].items():
         assert one["why"]
         assert one["does"] == saved_model_trust._does(name)
     assert saved_model_trust._does("unknown") not in {one["does"] for one in DATA["groups"].values()}
 
 
-def test_what_decides_about_an_operation_is_about_one_that_is_not_harmless() -> None:
+def test_graph_ops_conditions_are_about_harmful_operations_only() -> None:
     judged = Judgements(str(catalog.graph_ops_path()))
     assert set(DATA["unless"]) | set(FILE_INPUT) <= set(judged.group)
     assert "ReadFile" in judged.folds  # stateless: what TensorFlow imports, it may evaluate

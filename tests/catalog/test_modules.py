@@ -8,11 +8,11 @@ NEWEST, OLD = catalog.runtime("2.11"), catalog.runtime("1.2")
 
 
 @pytest.mark.parametrize("name", ["os", "builtins", "copy_reg", "sklearn", "scipy", "numpy", "pandas", "tensorflow"])
-def test_a_runtime_has_its_libraries_and_the_standard_library(name):
+def test_modules_of_a_runtime_are_its_libraries_and_the_standard_library(name):
     assert catalog.runtime_has(name, NEWEST)
 
 
-def test_a_runtime_has_no_other_libraries():
+def test_modules_of_other_libraries_are_not_in_a_runtime():
     assert not catalog.runtime_has("lightgbm", NEWEST)
     assert not catalog.runtime_has("xgboost", OLD)  # runtimes have it from 1.4 on
 
@@ -26,7 +26,7 @@ def test_a_runtime_has_no_other_libraries():
         ("sklearn.externals.joblib.numpy_pickle", "2.3", "scikit-learn", "remembered"),
     ],
 )
-def test_modules_of_other_releases_are_gone(module, runtime, library, certainty):
+def test_modules_of_other_releases_are_removed(module, runtime, library, certainty):
     gone = catalog.module_gone(module, catalog.runtime(runtime))
     assert (gone.module, gone.library, gone.certainty) == (module, library, certainty)
 
@@ -41,5 +41,5 @@ def test_modules_of_other_releases_are_gone(module, runtime, library, certainty)
         ("sklearn.externals.joblib", "1.15"),
     ],
 )
-def test_modules_that_are_there_are_not_gone(module, runtime):
+def test_modules_that_exist_are_not_removed(module, runtime):
     assert catalog.module_gone(module, catalog.runtime(runtime)) is None

@@ -230,12 +230,12 @@ OTHER_RELEASES = [
 
 
 @pytest.mark.parametrize("dotted", NEVER)
-def test_what_runs_reads_or_imports_is_not_listed(dotted):
+def test_pickle_globals_list_nothing_that_runs_reads_or_imports(dotted):
     assert catalog.pickle_globals.modes(*dotted.split(":")) == frozenset()
 
 
 @pytest.mark.parametrize("dotted", NO_VALUE)
-def test_what_is_harmless_only_while_it_rebuilds_is_no_value(dotted):
+def test_pickle_globals_harmless_only_while_rebuilding_are_no_values(dotted):
     assert "value" not in catalog.pickle_globals.modes(*dotted.split(":"))
 
 
@@ -267,11 +267,11 @@ def test_what_is_harmless_only_while_it_rebuilds_is_no_value(dotted):
         ("sklearn.externals.joblib.numpy_pickle:NumpyArrayWrapper", {"new"}),
     ],
 )
-def test_what_ordinary_models_name_is_listed(dotted, modes):
+def test_pickle_globals_list_what_ordinary_models_name(dotted, modes):
     assert catalog.pickle_globals.modes(*dotted.split(":")) == modes
 
 
-def test_the_list_is_sorted_and_its_modes_are_known():
+def test_pickle_globals_are_sorted_and_have_known_modes():
     assert list(LIST) == ["globals", "guards", "rebuilders"]
     assert list(LIST["globals"]) == sorted(LIST["globals"])
     for module, names in LIST["globals"].items():
@@ -281,7 +281,7 @@ def test_the_list_is_sorted_and_its_modes_are_known():
             assert modes == " ".join(sorted(set(modes.split()))) != "", (module, name)
 
 
-def test_a_guard_is_of_a_listed_class_and_allows_methods_that_predict():
+def test_pickle_globals_guards_are_of_listed_classes_and_allow_predict():
     for key, attributes in LIST["guards"].items():
         module, name = key.split(":")
         assert catalog.pickle_globals.modes(module, name) == {"new"}
@@ -289,19 +289,19 @@ def test_a_guard_is_of_a_listed_class_and_allows_methods_that_predict():
     assert catalog.pickle_globals.guards("numpy", "log1p") == {}
 
 
-def test_a_rebuilder_is_listed_and_takes_classes():
+def test_pickle_globals_rebuilders_are_listed_and_take_classes():
     assert LIST["rebuilders"]["numpy._core.multiarray:_reconstruct"] == {"0": "new"}
     for key, places in LIST["rebuilders"].items():
         assert "call" in catalog.pickle_globals.modes(*key.split(":"))
         assert set(places.values()) <= {"new", "call"}
 
 
-def test_what_dispatches_by_a_name_is_guarded():
+def test_pickle_globals_that_dispatch_by_name_are_guarded():
     for key in ("sklearn.metrics._scorer:_Scorer", "sklearn.feature_extraction.text:TfidfVectorizer"):
         assert key in LIST["guards"]
 
 
-def test_the_list_is_what_the_judgements_make_of_it():
+def test_pickle_globals_are_generated_from_the_judgements():
     """Whoever edits one of the two files runs the collector."""
     names = {
         module: {name: set(modes.split()) for name, modes in found.items()} for module, found in LIST["globals"].items()
@@ -320,7 +320,7 @@ def test_the_list_is_what_the_judgements_make_of_it():
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_listed_name_is_in_its_module_if_the_module_is_there():
+def test_pickle_globals_name_members_of_their_modules():
     gone = [
         f"{module}:{name}"
         for module, name in NAMES
@@ -347,7 +347,8 @@ def _resolves(module, name):
     return True
 
 
-def test_what_the_installed_libraries_pickle_is_listed_or_refused(tmp_path):
+@pytest.mark.slow
+def test_pickle_globals_list_or_refuse_what_installed_libraries_pickle(tmp_path):
     """Fits every estimator once, in a process of its own, and looks each name up."""
     out = tmp_path / "record.json"
     script = Path(judging.__file__).parent / "record.py"

@@ -15,6 +15,7 @@ import joblib
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+pytestmark = pytest.mark.slow
 SECONDS, MEGABYTES = 30, 400
 
 
@@ -47,20 +48,20 @@ def check(*arguments: object) -> str:
 
 
 @pytest.mark.parametrize("name", huge_files.MODELS)
-def test_a_model_with_a_million_of_something(model, name):
+def test_model_facts_of_a_model_with_a_million_of_something(model, name):
     huge_files.MODELS[name]()(model)
     check(model)
 
 
 @pytest.mark.parametrize("name", huge_files.PACKAGES)
-def test_a_package_with_a_million_of_something(tmp_path, iris, name):
+def test_package_checks_of_a_million_of_something(tmp_path, iris, name):
     package = huge_files.PACKAGES[name](tmp_path)
     found = check(iris, package)
     assert f"version.packageUris: {package.name}: " in found or name == "bytes of a tar"
 
 
 @pytest.mark.parametrize("name", huge_files.REQUESTS)
-def test_a_request_with_a_million_of_something(tmp_path, iris, name):
+def test_request_checks_of_a_million_of_something(tmp_path, iris, name):
     request = tmp_path / "request.json"
     request.write_bytes(huge_files.REQUESTS[name]())
     found = check(iris, "--instances", request)

@@ -19,13 +19,13 @@ FAILURES = tomllib.loads(importlib.resources.files(checks).joinpath("coverage.to
 KNOWN = {**checks.RULES, **checks.ONLINE_RULES}
 
 
-def test_all_known_failures_are_listed_once():
+def test_failures_are_all_listed_once():
     ids = [failure["id"] for failure in FAILURES]
     assert len(ids) == len(set(ids)) == 91
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=[failure["id"] for failure in FAILURES])
-def test_a_failure_has_one_answer(failure):
+def test_failures_have_one_answer_each(failure):
     assert set(failure) - {"rules", "by", "not_checkable"} == {"id", "preflight", "cause", "source"}
     (answer,) = set(failure) & {"rules", "by", "not_checkable"}
     assert failure[answer]
@@ -40,12 +40,12 @@ def test_a_failure_has_one_answer(failure):
         assert re.search(r"\w+ \w+", failure["not_checkable"])
 
 
-def test_what_can_be_seen_before_is_seen():
+def test_failures_that_can_be_seen_before_are_checked():
     """Of the failures that preflight can see, only those of the successor and an obsolete rule have none that does."""
     left = {failure["id"] for failure in FAILURES if failure["preflight"] != "n/a" and "not_checkable" in failure}
     assert {id for id in left if not id.startswith("V")} == {"S16", "A13", "R13", "R17"}
 
 
-def test_rules_with_the_id_of_a_failure_cover_it():
+def test_failures_with_the_id_of_a_rule_are_covered_by_it():
     by_id = {failure["id"]: failure for failure in FAILURES}
     assert [id for id in KNOWN if id in by_id and id not in by_id[id].get("rules", ())] == []

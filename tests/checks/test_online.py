@@ -108,7 +108,7 @@ def subject(deployment):
 
 
 @pytest.mark.parametrize(("id", "severity", "fix", "bad", "good"), CASES, ids=[case[0] for case in CASES])
-def test_online_rule(subject, id, severity, fix, bad, good):
+def test_online_rule_finds_the_bad_and_passes_the_good(subject, id, severity, fix, bad, good):
     findings = [one for one in checks.run_online(subject, bad).findings if one.id == id]
     assert findings, "the rule did not see it"
     assert findings[0].severity == severity
@@ -117,17 +117,17 @@ def test_online_rule(subject, id, severity, fix, bad, good):
     assert [one for one in checks.run_online(subject, good).findings if one.id == id] == [], "a false alarm"
 
 
-def test_every_online_rule_has_a_case_and_a_documentation():
+def test_online_rules_all_have_a_case_and_documentation():
     assert {case[0] for case in CASES} == set(checks.ONLINE_RULES)
     assert not set(checks.ONLINE_RULES) & set(checks.RULES)
     assert all(rule.title.endswith((".", ":")) for rule in checks.ONLINE_RULES.values())
 
 
-def test_a_good_service_has_no_finding(subject):
+def test_online_rules_find_nothing_in_a_good_service(subject):
     assert checks.run_online(subject, View(IRIS)).findings == ()
 
 
-def test_what_an_existing_model_has_otherwise_is_told_with_what_changes_it(subject):
+def test_online_rules_name_what_differs_in_an_existing_model_with_its_fix(subject):
     asked = Model("iris", "mine", onlinePredictionLogging=False, labels={"team": "a"})
     subject = dataclasses.replace(subject, model=asked)
     there = IRIS.replace(description="theirs", labels={"team": "b", "x": "y"})
@@ -138,7 +138,7 @@ def test_what_an_existing_model_has_otherwise_is_told_with_what_changes_it(subje
     assert checks.run_online(subject, View(asked)).findings == ()
 
 
-def test_what_the_service_does_not_tell_is_skipped_with_its_reason(subject):
+def test_online_rules_are_skipped_with_the_reason_the_service_gives(subject):
     class Closed(View):
         def service_agent(self):
             raise PermissionDenied("ml.projects.getConfig is denied", code=403, status="PERMISSION_DENIED")
@@ -148,14 +148,14 @@ def test_what_the_service_does_not_tell_is_skipped_with_its_reason(subject):
     assert report.findings == ()
 
 
-def test_skip_knows_the_rules_of_both_kinds(subject):
+def test_online_rules_and_offline_rules_share_skip(subject):
     assert checks.run_online(subject, View(operations=10), skip=["S25", "M02"]).findings == ()
     assert checks.run(subject, skip=["S25"]).errors == ()
     with pytest.raises(OptionError, match="unknown check 'S99'"):
         checks.run_online(subject, View(), skip=["S99"])
 
 
-def test_the_embedded_server_answers_all_questions(embedded: Path, monkeypatch: pytest.MonkeyPatch):
+def test_online_rules_are_all_answered_by_the_embedded_server(embedded: Path, monkeypatch: pytest.MonkeyPatch):
     """A compatible endpoint is the other end of the target aiplatform: every call goes over HTTP."""
     state = local.start(embedded)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "those of the next line")
@@ -180,7 +180,7 @@ def test_the_embedded_server_answers_all_questions(embedded: Path, monkeypatch: 
     assert [finding.id for finding in report.findings] == ["O01"]
 
 
-def test_nothing_is_asked_of_the_embedded_server_as_local_target(deployment):
+def test_online_rules_ask_nothing_of_the_embedded_server_as_local_target(deployment):
     """What connecting has fetched is all that is needed: a deploy is not slowed down."""
 
     class Silent(View):

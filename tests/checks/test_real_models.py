@@ -68,13 +68,13 @@ def errors(folder: Path, test: bytes | None = ROWS, **version):
 
 @pytest.mark.parametrize("compress", [0, 3], ids=["raw", "zlib"])
 @pytest.mark.parametrize("name", MODELS)
-def test_models_of_scikit_learns_interface(tmp_path, name, compress):
+def test_checks_pass_models_of_the_scikit_learn_interface(tmp_path, name, compress):
     joblib.dump(MODELS[name].fit(X, Y), tmp_path / "model.joblib", compress=compress)
     assert errors(tmp_path) == ()
     assert errors(tmp_path, runtimeVersion="2.11", pythonVersion="3.7") == ()
 
 
-def test_a_model_of_texts(tmp_path):
+def test_checks_pass_a_text_model(tmp_path):
     model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(["good film", "bad book"], [0, 1])
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(model))
     assert errors(tmp_path, b'{"instances": ["a good text", "bad"]}') == ()
@@ -82,13 +82,13 @@ def test_a_model_of_texts(tmp_path):
 
 @pytest.mark.parametrize("format", ["ubj", "json"])
 @pytest.mark.parametrize("objective", ["binary:logistic", "reg:squarederror", "rank:pairwise"])
-def test_boosters(tmp_path, format, objective):
+def test_checks_pass_boosters(tmp_path, format, objective):
     booster = xgboost.train({"objective": objective, "nthread": 1}, xgboost.DMatrix(X, Y), 2)
     (tmp_path / "model.bst").write_bytes(booster.save_raw(format))
     assert errors(tmp_path) == ()
 
 
-def test_a_booster_with_feature_names_does_fail(tmp_path):
+def test_checks_find_a_booster_with_feature_names(tmp_path):
     """What R06 says is so, and so is its fix."""
     booster = xgboost.train({"nthread": 1}, xgboost.DMatrix(X, Y, feature_names=["a", "b"]), 2)
     path = tmp_path / "model.bst"
@@ -102,8 +102,9 @@ def test_a_booster_with_feature_names_does_fail(tmp_path):
     assert len(xgboost.Booster(model_file=bytearray(path.read_bytes())).predict(xgboost.DMatrix(X))) == len(X)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed")
-def test_a_saved_model(tmp_path):
+def test_checks_pass_a_saved_model(tmp_path):
     """Exported by a process of its own: TensorFlow and the tests' other libraries need not meet."""
     code = [sys.executable, "-c", EXPORT, str(tmp_path / "export")]
     subprocess.run(code, check=True, capture_output=True, timeout=240)

@@ -10,7 +10,7 @@ from aip_magics.checks import rule
 from aip_magics.errors import ChecksFailed, OptionError
 
 
-def test_report_has_findings_errors_first(deployment):
+def test_report_has_findings_with_errors_first(deployment):
     subject = deployment(
         deployment.folder(model_pkl=deployment.models.sklearn), model={"name": "a-b"}, labels={"A": "x"}
     )
@@ -22,7 +22,7 @@ def test_report_has_findings_errors_first(deployment):
     assert set(report.passed) | set(report.skipped) | {"M02", "F02", "A02"} == set(checks.RULES)
 
 
-def test_rules_that_cannot_decide_say_why(deployment):
+def test_report_tells_why_rules_cannot_decide(deployment):
     report = checks.run(deployment())
     assert report.skipped["R01"].reason == "no test instances were given"
     remote = checks.run(dataclasses.replace(deployment(), model_dir=None))
@@ -30,12 +30,12 @@ def test_rules_that_cannot_decide_say_why(deployment):
     assert remote.errors == ()
 
 
-def test_version_that_cannot_be_read_is_skipped_with_the_reason(deployment):
+def test_report_skips_a_version_that_cannot_be_read_with_the_reason(deployment):
     report = checks.run(deployment(deployment.folder(model_joblib=b"\x04\x22\x4d\x18" + bytes(50))))
     assert "corrupted lz4 data" in report.skipped["A02"].reason
 
 
-def test_one_error_is_raised_with_its_where_and_fix(deployment):
+def test_report_raises_one_error_with_its_where_and_fix(deployment):
     with pytest.raises(ChecksFailed) as caught:
         checks.run(deployment(model={"name": "a-b"})).raise_on_errors()
     assert (caught.value.where, caught.value.fix) == ("model.name", "use a_b")
@@ -43,7 +43,7 @@ def test_one_error_is_raised_with_its_where_and_fix(deployment):
     assert caught.value.findings[0].id == "M02"
 
 
-def test_all_errors_are_raised_at_once(deployment):
+def test_report_raises_all_errors_at_once(deployment):
     report = checks.run(deployment(model={"name": "a-b"}, runtimeVersion="2.10", pythonVersion="3.11"))
     with pytest.raises(ChecksFailed) as caught:
         report.raise_on_errors()
@@ -52,19 +52,19 @@ def test_all_errors_are_raised_at_once(deployment):
     assert [line.split()[0] for line in lines] == ["M02", "S10", "S11"]
 
 
-def test_warnings_do_not_raise(deployment):
+def test_report_does_not_raise_warnings(deployment):
     report = checks.run(deployment(labels={"A": "x"}))
     report.raise_on_errors()
     assert [finding.severity for finding in report.findings] == ["warning"]
 
 
-def test_skip_leaves_a_rule_out_and_says_so(deployment):
+def test_report_leaves_a_skipped_rule_out_and_says_so(deployment):
     report = checks.run(deployment(model={"name": "a-b"}), skip=["M02"])
     assert report.findings == ()
     assert report.skipped["M02"].reason == "skipped with --skip"
 
 
-def test_skip_of_an_unknown_rule(deployment):
+def test_report_refuses_to_skip_an_unknown_rule(deployment):
     with pytest.raises(OptionError, match="unknown check 'M99'"):
         checks.run(deployment(), skip=["M99"])
 
@@ -75,7 +75,7 @@ def test_rules_are_documented():
         assert one.link.startswith("https://"), one.id
 
 
-def test_two_rules_cannot_share_an_id_or_a_name():
+def test_rules_cannot_share_an_id_or_a_name():
     with pytest.raises(ValueError, match="M02"):
         rule.rule("M02", "another-name", link="https://example.org")(lambda subject: [])
     with pytest.raises(ValueError, match="library-too-new"):
@@ -89,7 +89,7 @@ def test_rules_have_a_name_of_their_own_which_their_function_has_too():
         assert re.fullmatch("[a-z][a-z0-9]*(-[a-z0-9]+)+", one.name), one.id
 
 
-def test_skip_by_name(deployment):
+def test_report_skips_a_rule_by_its_name(deployment):
     subject = deployment(model={"name": "a-b"})
     report = checks.run(subject, skip=["invalid-resource-name"])
     assert (report.findings, report.skipped["M02"].reason) == ((), "skipped with --skip")
@@ -99,19 +99,19 @@ def test_skip_by_name(deployment):
     assert caught.value.fix == "did you mean 'invalid-resource-name'?"
 
 
-def test_findings_have_the_name_of_their_rule(deployment):
+def test_report_findings_have_the_name_of_their_rule(deployment):
     [found] = checks.run(deployment(model={"name": "a-b"})).to_json()["findings"]
     assert (found["id"], found["name"]) == ("M02", "invalid-resource-name")
 
 
-def test_outcomes_are_types(deployment):
+def test_rule_outcomes_are_types(deployment):
     subject = deployment(model={"name": "a-b"})
     assert isinstance(checks.RULES["M02"].apply(subject), checks.Failed)
     assert isinstance(checks.RULES["S21"].apply(subject), checks.Passed)
     assert isinstance(checks.RULES["R01"].apply(subject), checks.Skipped)
 
 
-def test_no_framework_is_imported_for_looking(deployment, tmp_path):
+def test_checks_import_no_framework(deployment, tmp_path):
     """In a process of its own: the tests themselves import the frameworks."""
     import subprocess
 
@@ -131,7 +131,7 @@ def test_no_framework_is_imported_for_looking(deployment, tmp_path):
 
 
 @pytest.mark.benchmark
-def test_benchmark_checks_of_a_model(deployment, record_property):
+def test_checks_benchmark_of_a_model(deployment, record_property):
     folder = deployment.folder(model_pkl=deployment.models.sklearn)
     subject = deployment(folder)
     times = []

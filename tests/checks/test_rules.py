@@ -462,7 +462,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("id", "severity", "fix", "bad", "good"), CASES, ids=[case[0] for case in CASES])
-def test_rule(deployment, found, id, severity, fix, bad, good):
+def test_rule_finds_the_bad_and_passes_the_good(deployment, found, id, severity, fix, bad, good):
     findings = found(bad(deployment), id)
     assert findings, "the rule did not see it"
     assert findings[0].severity == severity
@@ -472,29 +472,29 @@ def test_rule(deployment, found, id, severity, fix, bad, good):
     assert found(good(deployment), id) == [], "a false alarm"
 
 
-def test_every_rule_has_a_case():
+def test_rules_all_have_a_case():
     """Those of the try (T…) and of trust (U…) have theirs in files of their own."""
     assert {case[0] for case in CASES} == {id for id in checks.RULES if id[0] not in "TU"}
 
 
-def test_good_deployments_have_no_finding(deployment):
+def test_rules_find_nothing_in_good_deployments(deployment):
     for subject in (deployment(), deployment(**REGIONAL), deployment.cloud(), deployment.cloud(**REGIONAL)):
         assert checks.run(subject).findings == ()
 
 
-def test_unknown_n1_type_only_warns(deployment, found):
+def test_rule_of_machine_types_only_warns_of_an_unknown_n1_type(deployment, found):
     """The list of N1 types is remembered."""
     (finding,) = found(deployment(machineType="n1-standard-64", **REGIONAL), "S14")
     assert finding.severity == "warning"
 
 
-def test_local_findings_about_the_cloud_say_so(deployment, found):
+def test_rules_about_the_cloud_say_so_locally(deployment, found):
     folder = deployment.folder(model_pkl=deployment.models.sklearn)
     (finding,) = found(deployment(folder), "A02")
     assert finding.message.startswith("served by this Python locally; in the cloud: scikit-learn")
 
 
-def test_wrong_answers_are_found_in_pickles_too(deployment, found):
+def test_rules_find_wrong_answers_in_pickles_too(deployment, found):
     folder = deployment.folder(model_pkl=deployment.models.wrapper)
     (finding,) = found(deployment.cloud(folder), "R07")
     assert "returns wrong" in finding.message
@@ -511,7 +511,7 @@ def test_wrong_answers_are_found_in_pickles_too(deployment, found):
         ("binary:logistic", [0] * 20 + [1] * 10, True),
     ],
 )
-def test_answers_are_wrong_only_where_the_base_score_counts(deployment, found, objective, species, wrong):
+def test_rules_report_wrong_answers_only_where_the_base_score_counts(deployment, found, objective, species, wrong):
     classes = {"num_class": 3} if objective.startswith("multi") else {}
     rows = numpy.arange(60.0).reshape(30, 2)
     booster = xgboost.train({"objective": objective, "nthread": 1, **classes}, xgboost.DMatrix(rows, species), 2)
@@ -520,7 +520,7 @@ def test_answers_are_wrong_only_where_the_base_score_counts(deployment, found, o
     assert bool(found(deployment.cloud(folder), "A02")) is not wrong  # the version is told, once
 
 
-def test_what_is_installed_here_is_no_warning_on_the_local_target(deployment, found, monkeypatch):
+def test_rules_do_not_warn_of_installed_libraries_on_the_local_target(deployment, found, monkeypatch):
     """But what only the directory of the notebook has is one: a worker does not import from there."""
     installed = deployment.folder(model_pkl=rule_cases_models.of_module("hypothesis"))
     (finding,) = found(deployment(installed), "V10")
@@ -538,18 +538,18 @@ def test_what_is_installed_here_is_no_warning_on_the_local_target(deployment, fo
     assert (finding.severity, "nor installed" in finding.message) == ("warning", True)
 
 
-def test_what_has_to_be_exported_is_said_once(deployment):
+def test_rules_say_once_what_has_to_be_exported(deployment):
     for framework in (None, "TENSORFLOW"):
         report = checks.run(deployment(tree(deployment, "flowers.h5"), framework=framework))
         assert [finding.id for finding in report.errors] == ["A19"]
 
 
-def test_a_routine_may_have_any_files(deployment):
+def test_rules_let_a_routine_have_any_files(deployment):
     subject = deployment(tree(deployment, "weights.h5"), predictionClass="m.C", packageUris=["gs://b/p-1.tar.gz"])
     assert checks.run(subject).findings == ()
 
 
-def test_renamed_machine_type_says_its_new_name(deployment, found):
+def test_rules_tell_the_new_name_of_a_renamed_machine_type(deployment, found):
     assert "use mls1-c1-m2, the new name" in found(deployment(machineType="mls1-highmem-1"), "S14")[0].fix
 
 
@@ -566,5 +566,5 @@ def test_renamed_machine_type_says_its_new_name(deployment, found):
         ("a" * 200, "m", "a" * 128),
     ],
 )
-def test_proposed_names_are_legal(text, prefix, name):
+def test_rules_propose_legal_names(text, prefix, name):
     assert checks.sanitize_name(text, prefix) == name

@@ -28,7 +28,7 @@ def findings(id: str, tried: TrialResult, **version: Any) -> list[checks.Finding
 
 
 @pytest.mark.parametrize("id", TRIAL_RULES)
-def test_a_good_try_passes_and_no_try_is_skipped(id: str) -> None:
+def test_trial_results_pass_a_good_trial_and_skip_without_one(id: str) -> None:
     assert outcome(id, GOOD) == checks.Passed()
     assert isinstance(outcome(id, None), checks.Skipped)
     assert outcome(id, checks.Skipped("too large")) == checks.Skipped("too large")
@@ -45,7 +45,7 @@ def test_a_good_try_passes_and_no_try_is_skipped(id: str) -> None:
         ("T05", PredictionError("INVALID_USER_CODE", "m.C cannot be found")),
     ],
 )
-def test_a_refusal_is_told_by_one_rule_in_its_own_words(id: str, error: PredictionError) -> None:
+def test_trial_results_tell_a_refusal_by_one_rule_in_its_own_words(id: str, error: PredictionError) -> None:
     tried = TrialResult(error=error)
     told = [finding for rule in TRIAL_RULES for finding in findings(rule, tried)]
     assert [(one.id, one.severity, one.message) for one in told] == [(id, "error", error.message)]
@@ -54,7 +54,7 @@ def test_a_refusal_is_told_by_one_rule_in_its_own_words(id: str, error: Predicti
     assert isinstance(outcome("T08", tried), checks.Skipped)
 
 
-def test_slow() -> None:
+def test_trial_results_of_a_slow_model() -> None:
     slow = TrialResult(predictions=[1], load_seconds=20.0, predict_seconds=11.0, memory_bytes=1)
     [finding] = findings("T06", slow)
     assert finding.severity == "warning"
@@ -62,7 +62,7 @@ def test_slow() -> None:
     assert findings("T06", TrialResult(predictions=[1], load_seconds=20.0, predict_seconds=9.0)) == []
 
 
-def test_too_large_for_the_machine() -> None:
+def test_trial_results_of_a_model_too_large_for_the_machine() -> None:
     large = TrialResult(predictions=[1], memory_bytes=3 * 10**9)
     [finding] = findings("T07", large, machineType="mls1-c1-m2")
     assert (finding.severity, finding.fix) == ("warning", "--machine-type mls1-c4-m4")
@@ -72,7 +72,7 @@ def test_too_large_for_the_machine() -> None:
     assert "no machine" in finding.fix
 
 
-def test_ragged() -> None:
+def test_trial_results_of_ragged_predictions() -> None:
     [finding] = findings("T08", TrialResult(predictions=[[1.0, 2.0], [1.0]]))
     assert finding.message == "prediction 1 is number[1], but prediction 0 is number[2]"
 
@@ -93,5 +93,5 @@ def test_ragged() -> None:
         ({"label": "a", "scores": [1, 2]}, "{label: text, scores: number[2]}"),
     ],
 )
-def test_shapes(value: Any, told: str) -> None:
+def test_trial_results_of_shapes(value: Any, told: str) -> None:
     assert shape(value) == told

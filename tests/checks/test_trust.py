@@ -85,7 +85,8 @@ def fitted() -> list[Any]:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_no_estimator_of_scikit_learn_is_a_stranger(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_find_untrusted_passes_every_estimator_of_scikit_learn(tmp_path: Path) -> None:
     models = fitted()
     assert len(models) > 130
     for number, model in enumerate(models):
@@ -116,20 +117,20 @@ OTHERS = {
 
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])
-def test_values_of_known_libraries_are_no_strangers(tmp_path: Path, name: str, protocol: int) -> None:
+def test_find_untrusted_passes_values_of_known_libraries(tmp_path: Path, name: str, protocol: int) -> None:
     assert found(put(tmp_path, "model.pkl", pickle.dumps(OTHERS[name], protocol=protocol))) == []
     joblib.dump(OTHERS[name], tmp_path / "model.joblib", protocol=max(protocol, 3))
     assert found(tmp_path) == []
 
 
 @pytest.mark.parametrize("value", [pandas.DataFrame({"a": [1]}), pandas.Series([1])])
-def test_a_frame_is_a_program(tmp_path: Path, value: Any) -> None:
+def test_find_untrusted_names_a_data_frame(tmp_path: Path, value: Any) -> None:
     """It evaluates texts and writes files, by methods that a model could be made to call."""
     [finding] = found(put(tmp_path, "model.pkl", pickle.dumps(value)))
     assert "pandas." in finding.message
 
 
-def test_models_of_xgboost_are_no_strangers(tmp_path: Path, models: Any) -> None:
+def test_find_untrusted_passes_models_of_xgboost(tmp_path: Path, models: Any) -> None:
     assert found(put(tmp_path / "a", "model.pkl", models.wrapper)) == []
     assert found(put(tmp_path / "b", "model.pkl", models.pickled_booster)) == []
     assert found(put(tmp_path / "c", "model.bst", models.booster)) == []
@@ -157,7 +158,7 @@ CALLS: dict[str, tuple[Any, tuple[str, ...], str]] = {
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("protocol", [0, 2, 5])
-def test_a_malicious_pickle_is_named_and_leaves_no_trace(
+def test_find_untrusted_names_a_malicious_pickle_and_leaves_no_trace(
     tmp_path: Path, encoding: str, call: str, protocol: int
 ) -> None:
     function, arguments, name = CALLS[call]
@@ -172,7 +173,7 @@ def test_a_malicious_pickle_is_named_and_leaves_no_trace(
     assert not trace.exists()
 
 
-def test_a_pickle_inside_a_joblib_array(tmp_path: Path) -> None:
+def test_find_untrusted_names_a_pickle_inside_a_joblib_array(tmp_path: Path) -> None:
     array = numpy.array([Evil(os.mkdir, str(tmp_path / "trace")), X], dtype=object)
     tmp_path.joinpath("m").mkdir()
     joblib.dump([X, array, X], tmp_path / "m" / "model.joblib")
@@ -180,7 +181,7 @@ def test_a_pickle_inside_a_joblib_array(tmp_path: Path) -> None:
     assert "mkdir" in finding.message
 
 
-def test_what_only_joblib_passes_over_is_not_hidden_from_pickle(tmp_path: Path) -> None:
+def test_find_untrusted_reads_what_only_joblib_skips(tmp_path: Path) -> None:
     """`pickle.load` would run the bytes that joblib takes for an array: a wrapper in model.pkl is a stranger."""
     buffer = io.BytesIO()
     joblib.dump(X, buffer)
@@ -189,7 +190,7 @@ def test_what_only_joblib_passes_over_is_not_hidden_from_pickle(tmp_path: Path) 
     assert "NumpyArrayWrapper" in finding.message
 
 
-def test_ways_around_the_list_are_strangers() -> None:
+def test_find_untrusted_names_ways_around_the_list() -> None:
     around = [
         ("sklearn.utils._testing", "TempMemmap"),
         ("sklearn.callback._transport", "Client"),  # of multiprocessing: connects to where it is told
@@ -209,7 +210,7 @@ def test_ways_around_the_list_are_strangers() -> None:
     assert [name for name in around if get_modes(Global(*name))] == []
 
 
-def test_what_cannot_be_read_to_its_end_is_not_known(tmp_path: Path) -> None:
+def test_find_untrusted_names_what_cannot_be_read_to_its_end(tmp_path: Path) -> None:
     whole = pickle.dumps(LogisticRegression().fit(X, Y))
     [finding] = found(put(tmp_path, "model.pkl", whole[:-20]))
     assert "completely" in finding.message
@@ -218,17 +219,17 @@ def test_what_cannot_be_read_to_its_end_is_not_known(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"<html><body>404</body></html>", b"version https://git-lfs.github.com/spec/v1\n"]
 )
-def test_what_is_no_pickle_runs_nothing(tmp_path: Path, data: bytes) -> None:
+def test_find_untrusted_runs_nothing_that_is_no_pickle(tmp_path: Path, data: bytes) -> None:
     assert found(put(tmp_path, "model.pkl", data)) == []
 
 
-def test_classes_of_a_notebook_run_nothing_in_a_worker(tmp_path: Path) -> None:
+def test_find_untrusted_notebook_classes_run_nothing_in_a_worker(tmp_path: Path) -> None:
     assert found(put(tmp_path / "a", "model.pkl", b"\x80\x02c__main__\nDoubler\n.")) == []
     around = b"\x80\x04\x8c\x08__main__\x8c\x1a__class__.__subclasses__\x93."
     assert found(put(tmp_path / "b", "model.pkl", around.replace(b"\x1a", b"\x18"))) != []
 
 
-def test_trust_is_for_modules_and_for_contents(tmp_path: Path) -> None:
+def test_find_untrusted_takes_trust_in_modules_and_in_contents(tmp_path: Path) -> None:
     own = put(tmp_path, "model.pkl", b"\x80\x02cown.deep\nModel\n)R.")
     [finding] = found(own)
     assert "own.deep.Model" in finding.message
@@ -241,7 +242,7 @@ def test_trust_is_for_modules_and_for_contents(tmp_path: Path) -> None:
     assert found(own, trust=trusted) != []
 
 
-def test_pickles_of_a_routine_and_libraries_of_tensorflow(tmp_path: Path) -> None:
+def test_find_untrusted_names_pickles_of_routines_and_tensorflow_libraries(tmp_path: Path) -> None:
     folder = put(tmp_path / "r", "encoder.pkl", pickle.dumps(Evil(os.mkdir, "x")))
     assert found(folder) == []  # nothing loads it: it is no model file
     [finding] = found(folder, predictionClass="own.Routine")
@@ -253,7 +254,7 @@ def test_pickles_of_a_routine_and_libraries_of_tensorflow(tmp_path: Path) -> Non
     assert found(saved, GRAPH.id, container={"image": "x"}) == []
 
 
-def test_a_package_in_cloud_storage_is_not_known_yet(tmp_path: Path) -> None:
+def test_find_untrusted_does_not_know_a_package_in_cloud_storage_yet(tmp_path: Path) -> None:
     own = put(tmp_path, "model.pkl", b"\x80\x02cown\nModel\n)R.")
     outcome = checks.RULES[UNPICKLING.id].apply(subject(own, packageUris=["gs://b/own-1.tar.gz"]))
     assert isinstance(outcome, checks.Skipped)
@@ -269,7 +270,7 @@ def package(folder: Path, setup: str) -> Path:
     return path
 
 
-def test_what_building_a_package_runs_is_named_and_trusted_by_content(tmp_path: Path) -> None:
+def test_find_untrusted_names_what_building_a_package_runs(tmp_path: Path) -> None:
     plain = "import os\nfrom setuptools import setup\nsetup(name='own', py_modules=['own'])\n"
     model = put(tmp_path / "m", "x.txt", b"x")
     fine = package(tmp_path / "plain", plain)

@@ -34,7 +34,7 @@ def answer(body: object, status: bytes = b"200 OK") -> list[bytes]:
 
 
 @pytest.mark.parametrize("kind", ENDLESS)
-def test_an_answer_without_end(other: Hostile, client: Client, kind: str) -> None:
+def test_transport_bounds_an_endless_response(other: Hostile, client: Client, kind: str) -> None:
     other.answer = lambda _head: ENDLESS[kind]()
     with memory(), within(60), pytest.raises(errors.ApiError) as caught:
         client.get_model("iris")
@@ -43,7 +43,7 @@ def test_an_answer_without_end(other: Hostile, client: Client, kind: str) -> Non
     assert len(told) < 1000
 
 
-def test_a_prediction_may_be_large_but_not_without_end(other: Hostile, client: Client) -> None:
+def test_transport_bounds_a_large_prediction(other: Hostile, client: Client) -> None:
     large = [0.123456789] * 500_000
     other.answer = lambda _head: answer({"predictions": large})
     assert client.predict("iris", b"{}")["predictions"] == large
@@ -53,7 +53,7 @@ def test_a_prediction_may_be_large_but_not_without_end(other: Hostile, client: C
 
 
 @pytest.mark.parametrize("length", [3, 1 << 40])
-def test_a_length_that_is_not_kept(other: Hostile, client: Client, length: int) -> None:
+def test_transport_tells_a_false_content_length(other: Hostile, client: Client, length: int) -> None:
     """Shorter than announced: cut off on the way. Longer: what is left over belongs to no answer."""
     body = b'{"name": "iris"}'
     other.answer = lambda _head: [JSON + b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (length, body)]
@@ -62,7 +62,7 @@ def test_a_length_that_is_not_kept(other: Hostile, client: Client, length: int) 
 
 
 @pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"303 See Other", b"307 Temporary", b"308 Permanent"])
-def test_a_redirect_is_an_error_and_no_bearer_follows_it(other: Hostile, client: Client, status: bytes) -> None:
+def test_transport_follows_no_redirect_with_its_bearer(other: Hostile, client: Client, status: bytes) -> None:
     with hostile() as elsewhere:
         head = b"HTTP/1.1 %b\r\nLocation: %b/v1/x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % (
             status,
@@ -78,14 +78,14 @@ def test_a_redirect_is_an_error_and_no_bearer_follows_it(other: Hostile, client:
 
 
 @pytest.mark.parametrize("body", ["[]", "null", '"text"', "3", "no JSON", "<html>"])
-def test_an_answer_that_is_no_object(other: Hostile, client: Client, body: str) -> None:
+def test_transport_refuses_a_response_that_is_no_object(other: Hostile, client: Client, body: str) -> None:
     raw = body.encode()
     other.answer = lambda _head: [OK + b"Content-Length: %d\r\n\r\n%b" % (len(raw), raw)]
     with pytest.raises(errors.ApiError, match="expected a JSON object"):
         client.get_model("iris")
 
 
-def test_pages_without_end(other: Hostile, client: Client) -> None:
+def test_client_list_bounds_endless_pages(other: Hostile, client: Client) -> None:
     pages = iter(range(10**9))
     other.answer = lambda _head: answer({"models": [{"name": "m"}], "nextPageToken": str(next(pages))})
     with memory(), within(100), pytest.raises(errors.ApiError, match="more than 1000 entries") as caught:
@@ -93,14 +93,14 @@ def test_pages_without_end(other: Hostile, client: Client) -> None:
     assert caught.value.where == other.url
 
 
-def test_pages_in_a_circle(other: Hostile, client: Client) -> None:
+def test_client_list_tells_pages_in_a_circle(other: Hostile, client: Client) -> None:
     tokens = iter("abcab")
     other.answer = lambda _head: answer({"operations": [], "nextPageToken": next(tokens)})
     with pytest.raises(errors.ApiError, match="repeated or invalid page token"):
         client.list_operations()
 
 
-def test_large_pages_without_end(other: Hostile, client: Client) -> None:
+def test_client_list_bounds_large_pages(other: Hostile, client: Client) -> None:
     pages = iter(range(10**9))
     filler = "d" * (3 << 20)
     other.answer = lambda _head: answer(
@@ -110,13 +110,13 @@ def test_large_pages_without_end(other: Hostile, client: Client) -> None:
         client.list_models()
 
 
-def test_a_list_that_is_none(other: Hostile, client: Client) -> None:
+def test_client_list_refuses_what_is_no_list(other: Hostile, client: Client) -> None:
     other.answer = lambda _head: answer({"models": "abc"})
     with pytest.raises(errors.ApiError, match="expected a list"):
         client.list_models()
 
 
-def test_an_operation_that_is_never_done(other: Hostile, client: Client) -> None:
+def test_client_wait_bounds_an_operation_that_is_never_done(other: Hostile, client: Client) -> None:
     """Each answer has another name: it is still the first one that is asked for."""
     name = "projects/my-project/operations/create_m_v1-1"
     client._poll_seconds = 600.0

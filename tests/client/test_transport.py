@@ -70,20 +70,20 @@ def client(script: Script, session: requests.Session) -> Client:
     return Client(Transport(script.url, session, sleep=lambda _: None), "my-project")
 
 
-def test_reads_are_tried_again(script: Script, client: Client) -> None:
+def test_transport_retries_reads(script: Script, client: Client) -> None:
     script.answers = [(503, {}), (429, {}), (200, {"name": "projects/my-project/models/iris"})]
     assert client.get_model("iris").id == "iris"
     assert len(script.asked) == 3
 
 
-def test_a_call_that_changes_something_is_sent_once(script: Script, client: Client) -> None:
+def test_transport_sends_a_changing_call_once(script: Script, client: Client) -> None:
     script.answers = [(503, {"error": {"code": 503, "message": "busy", "status": "UNAVAILABLE"}})]
     with pytest.raises(errors.Unavailable, match="busy"):
         client.delete_model("iris")
     assert len(script.asked) == 1
 
 
-def test_no_server_names_the_endpoint_and_the_reason(session: requests.Session) -> None:
+def test_transport_names_the_endpoint_and_the_reason_without_a_server(session: requests.Session) -> None:
     tries: list[float] = []
     transport = Transport("http://127.0.0.1:9", session, sleep=tries.append)
     with pytest.raises(errors.Unavailable) as caught:
@@ -93,23 +93,23 @@ def test_no_server_names_the_endpoint_and_the_reason(session: requests.Session) 
     assert len(tries) == 4  # nothing was sent, so even a POST is tried again
 
 
-def test_pages_are_followed(script: Script, client: Client) -> None:
+def test_client_list_follows_pages(script: Script, client: Client) -> None:
     script.answers = [(200, {"models": [{"name": "a"}], "nextPageToken": "2"}), (200, {"models": [{"name": "b"}]})]
     assert [model.name for model in client.list_models()] == ["a", "b"]
     assert script.asked[1][1] == "/v1/projects/my-project/models?pageSize=100&pageToken=2"
 
 
-def test_an_empty_list_is_an_empty_object(script: Script, client: Client) -> None:
+def test_client_list_takes_an_empty_object_for_an_empty_list(script: Script, client: Client) -> None:
     script.answers = [(200, {})]
     assert client.list_versions("iris") == []
 
 
-def test_unknown_fields_of_a_reply_are_left_out(script: Script, client: Client) -> None:
+def test_client_leaves_out_unknown_fields_of_a_response(script: Script, client: Client) -> None:
     script.answers = [(200, {"name": "n", "framework": "PYTORCH", "novelty": 1})]
     assert client.get_version("iris", "v1").to_json() == {"name": "n", "framework": "PYTORCH"}
 
 
-def test_wait_polls_until_done(script: Script, client: Client) -> None:
+def test_client_wait_polls_until_done(script: Script, client: Client) -> None:
     name = "projects/my-project/operations/create_iris_v1-1"
     script.answers = [(200, {"name": name}), (200, {"name": name, "done": True, "response": {}})]
     polled = [update.operation for update in client.watch(Operation(name=name), sleep=lambda _: None)]
@@ -117,7 +117,7 @@ def test_wait_polls_until_done(script: Script, client: Client) -> None:
     assert len(polled) == 2
 
 
-def test_wait_raises_what_the_operation_says(client: Client) -> None:
+def test_client_wait_raises_what_the_operation_says(client: Client) -> None:
     failed = Operation.from_json({"name": "o", "done": True, "error": {"code": 3, "message": "Bad model"}})
     with pytest.raises(errors.OperationFailed, match="Bad model") as caught:
         client.wait(failed)
@@ -137,7 +137,7 @@ def test_wait_raises_what_the_operation_says(client: Client) -> None:
         (500, "INTERNAL", errors.ApiError),
     ],
 )
-def test_error_objects_become_errors(code: int, status: str, kind: type[errors.ApiError]) -> None:
+def test_transport_turns_error_objects_into_errors(code: int, status: str, kind: type[errors.ApiError]) -> None:
     field = {"fieldViolations": [{"field": "version.name", "description": "x"}]}
     data = {"error": {"code": code, "message": "no", "status": status, "details": [field]}}
     error = error_from_response(code, data, "", "http://127.0.0.1:1")
@@ -145,7 +145,7 @@ def test_error_objects_become_errors(code: int, status: str, kind: type[errors.A
     assert (error.message, error.where) == ("no", "version.name")
 
 
-def test_the_string_form_of_predictions() -> None:
+def test_client_predict_takes_the_string_form_of_predictions() -> None:
     error = error_from_response(
         400, {"error": "Prediction failed: Exception during sklearn prediction: x"}, "", "http://a"
     )
@@ -154,7 +154,7 @@ def test_the_string_form_of_predictions() -> None:
 
 
 @pytest.mark.parametrize("host", ["ml.googleapis.com", "us-central1-ml.googleapis.com"])
-def test_googles_own_endpoint_says_that_it_has_ended(host: str) -> None:
+def test_transport_says_that_googles_own_endpoint_has_ended(host: str) -> None:
     error = error_from_response(404, None, "<html>Not Found", f"https://{host}")
     assert isinstance(error, errors.ServiceEnded)
     assert "2025-01-31" in error.fix

@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from heard import Heard
+from recording_reporter import RecordingReporter
 
 from aip_magics.commands.common.command import Context
 from aip_magics.commands.common.execution import execute
@@ -23,7 +23,7 @@ class Lines:
 
     def __init__(self, home: Path, **context: Any) -> None:
         self.journal = HistoryLog(home, "notebook.ipynb", lambda: NOON)
-        self.face = Heard()
+        self.face = RecordingReporter()
         self.context = Context(self.face, history=self.journal, **context)
 
     def __call__(self, line: str, body: str | None = None, **context: Any) -> Any:

@@ -45,9 +45,7 @@ def command_lines() -> list[str]:
 
 
 @pytest.mark.parametrize("way", ["file", "stdin", "environment"])
-def test_no_place_has_the_token_but_the_owners_files(
-    embedded: Path, iris_export: Path, tmp_path: Path, way: str
-) -> None:
+def test_token_is_in_the_owners_files_only(embedded: Path, iris_export: Path, tmp_path: Path, way: str) -> None:
     if way == "file":
         (tmp_path / "mine").write_text(f"{TOKEN}\n")
         done = aip("server", "start", "--token-file", str(tmp_path / "mine"))
@@ -75,7 +73,7 @@ def test_no_place_has_the_token_but_the_owners_files(
         assert (embedded / name).stat().st_mode & 0o077 == 0
 
 
-def test_no_notebook_has_it(embedded: Path, tmp_path: Path) -> None:
+def test_token_is_in_no_notebook(embedded: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text(TOKEN)
     cells = [
         "%load_ext aip_magics",
@@ -95,7 +93,7 @@ def test_no_notebook_has_it(embedded: Path, tmp_path: Path) -> None:
     assert TOKEN not in saved
 
 
-def test_a_token_on_the_line_is_refused_and_the_fix_works(embedded: Path, tmp_path: Path) -> None:
+def test_token_on_the_line_is_refused_and_the_fix_works(embedded: Path, tmp_path: Path) -> None:
     for words in (["--token", TOKEN], [f"--token={TOKEN}"]):
         done = aip("server", "start", *words)
         assert done.returncode == 2
@@ -112,7 +110,7 @@ def test_a_token_on_the_line_is_refused_and_the_fix_works(embedded: Path, tmp_pa
 @pytest.mark.parametrize(
     "content", ["", "s3cret", "with blanks in the token", "not-ascii-붓꽃-not-ascii", "a\x1b" * 20]
 )
-def test_what_is_no_token_is_refused_without_being_shown(tmp_path: Path, content: str) -> None:
+def test_token_file_without_a_token_is_refused_without_being_shown(tmp_path: Path, content: str) -> None:
     (tmp_path / "mine").write_text(content)
     for file, variables in ((str(tmp_path / "mine"), {}), (None, {"AIP_MAGICS_TOKEN": content or " "})):
         with pytest.raises(OptionError, match="too short or contains characters") as caught:
@@ -120,7 +118,7 @@ def test_what_is_no_token_is_refused_without_being_shown(tmp_path: Path, content
         assert not content or content not in "\n".join(caught.value.format_lines())
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_token_file_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="could not read the token: No such file"):
         read_access_token(str(tmp_path / "none"), {})
     assert read_access_token(None, {}) is None

@@ -45,7 +45,7 @@ def run(*words: str, variables: dict[str, str] | None = None) -> autoload.Autolo
     return result
 
 
-def test_on_and_off_write_and_remove_the_same_file_as_the_wheel_brings(startup: Path) -> None:
+def test_autoload_on_and_off_write_and_remove_the_same_file_as_the_wheel(startup: Path) -> None:
     assert not run("status").on
     made = run("on")
     assert made.on
@@ -57,7 +57,7 @@ def test_on_and_off_write_and_remove_the_same_file_as_the_wheel_brings(startup: 
     assert not run("off").on
 
 
-def test_where_the_environment_has_the_file_none_is_written_and_off_holds_all_the_same(
+def test_autoload_writes_no_file_that_exists_and_off_still_holds(
     startup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("IPython.core.application.ENV_CONFIG_DIRS", [str(tmp_path / "etc")])
@@ -73,27 +73,27 @@ def test_where_the_environment_has_the_file_none_is_written_and_off_holds_all_th
     assert list(startup.iterdir()) == []
 
 
-def test_a_profile_has_its_own(startup: Path) -> None:
+def test_autoload_of_a_profile_is_its_own(startup: Path) -> None:
     assert run("on", "--profile", "work").on
     assert not run("status").on
     with pytest.raises(OptionError, match="invalid profile name"):
         run("on", "--profile", "../work")
 
 
-def test_the_environment_variable_is_told(startup: Path) -> None:
+def test_autoload_tells_the_environment_variable(startup: Path) -> None:
     run("on")
     assert (
         run("status", variables={autoload.VARIABLE: "0"}).reason == "the environment variable AIP_MAGICS_AUTOLOAD is 0"
     )
 
 
-def test_a_profile_that_cannot_be_written_is_an_error(startup: Path) -> None:
+def test_autoload_fails_for_a_profile_that_cannot_be_written(startup: Path) -> None:
     startup.parent.write_text("a file where the directory should be")
     with pytest.raises(SettingsError, match="could not write to the IPython profile"):
         run("on")
 
 
-def test_the_command_line(startup: Path) -> None:
+def test_autoload_from_the_command_line(startup: Path) -> None:
     words = [sys.executable, "-m", "aip_magics", "autoload", "status", "--profile", "p", "--format", "json"]
     found = json.loads(subprocess.run(words, capture_output=True, text=True, check=True, cwd=SHIPPED.parents[3]).stdout)
     assert found["on"] is bool(found["files"])

@@ -19,7 +19,7 @@ def read(text: str, **names: Any) -> Any:
     return substitute(read_yaml(text), names)
 
 
-def test_a_variable_keeps_its_type_wherever_a_whole_value_stands() -> None:
+def test_cell_body_keeps_the_type_of_a_variable_that_is_a_whole_value() -> None:
     model = object()
     found = read(
         "deploymentUri: $model\nlabels: {team: $team}\nautoScaling:\n  minNodes: $n\n", model=model, team="x", n=2
@@ -27,24 +27,24 @@ def test_a_variable_keeps_its_type_wherever_a_whole_value_stands() -> None:
     assert found == {"deploymentUri": model, "labels": {"team": "x"}, "autoScaling": {"minNodes": 2}}
 
 
-def test_numbers_of_numpy_are_pythons() -> None:
+def test_cell_body_turns_numpy_numbers_into_python_numbers() -> None:
     found = read("[$a, $b, $c]", a=numpy.int64(2), b=numpy.float32(0.5), c=numpy.bool_(True))
     assert [type(item) for item in found] == [int, float, bool]
 
 
 @pytest.mark.parametrize("rows", [FRAME, FRAME.to_numpy(), FRAME.to_numpy().tolist()])
-def test_frames_arrays_and_lists_are_instances(rows: Any) -> None:
+def test_cell_body_takes_frames_arrays_and_lists_as_instances(rows: Any) -> None:
     for body in ("$rows", "instances: $rows"):
         assert from_value(read(body, rows=rows), "cell") == {"instances": [[1.0, 3.5], [2.0, 4.5]]}
 
 
-def test_only_a_whole_value_is_a_variable_and_two_signs_are_one() -> None:
+def test_cell_body_substitutes_whole_values_only_and_unescapes_two_signs() -> None:
     assert read("a: $$name\nb: x$name\nc: $1\nd: '{name}'", name=1) == {
         "a": "$name", "b": "x$name", "c": "$1", "d": "{name}",
     }  # fmt: skip
 
 
-def test_a_value_is_not_looked_at_again() -> None:
+def test_cell_body_does_not_substitute_inside_a_value() -> None:
     assert read("$first", first="$second", second=2) == "$second"
 
 
@@ -56,7 +56,7 @@ def test_a_value_is_not_looked_at_again() -> None:
         ("a:\n\tb: 1", "invalid YAML", "cell, line 2"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(text: str, message: str, where: str) -> None:
+def test_cell_body_tells_a_mistake_with_its_place(text: str, message: str, where: str) -> None:
     with pytest.raises(CellError) as caught:
         read(text, model=1, _modle=2)
     assert caught.value.message.startswith(message)
@@ -64,7 +64,7 @@ def test_a_mistake_is_told_with_its_place(text: str, message: str, where: str) -
     assert caught.value.fix or "[" in text
 
 
-def test_a_list_is_no_set_of_fields() -> None:
+def test_cell_body_refuses_a_list_for_fields() -> None:
     with pytest.raises(CellError, match="the body must consist of `field: value` lines"):
         read_mapping("- 1")
     assert read_mapping("") == {}

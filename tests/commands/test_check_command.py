@@ -25,7 +25,7 @@ def aip_check(*words: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def test_json_and_exit_codes(iris_export: Path) -> None:
+def test_check_command_prints_json_and_exit_codes(iris_export: Path) -> None:
     good = aip_check(str(iris_export), "--format", "json")
     told = json.loads(good.stdout)
     assert good.returncode == 0
@@ -39,12 +39,12 @@ def test_json_and_exit_codes(iris_export: Path) -> None:
     assert (error["id"], error["subject"], error["fix"]) == ("M02", "model.name", "use m_9_lives")
 
 
-def test_strict_makes_warnings_fail(iris_export: Path) -> None:
+def test_check_command_strict_makes_warnings_fail(iris_export: Path) -> None:
     assert aip_check(str(iris_export), "--labels", "A=b").returncode == 0
     assert aip_check(str(iris_export), "--labels", "A=b", "--strict").returncode == 1
 
 
-def test_mistakes_of_the_line(iris_export: Path) -> None:
+def test_check_command_tells_mistakes_of_the_line(iris_export: Path) -> None:
     unknown = aip_check(str(iris_export), "--skip", "M2")
     assert unknown.returncode == 2
     assert "did you mean 'M02'?" in unknown.stderr
@@ -53,12 +53,12 @@ def test_mistakes_of_the_line(iris_export: Path) -> None:
     assert (nowhere.returncode, "nowhere" in nowhere.stderr) == (1, True)
 
 
-def test_text_has_the_fixes(iris_export: Path) -> None:
+def test_check_command_text_has_the_fixes(iris_export: Path) -> None:
     shown = aip_check(str(iris_export), "--runtime-version", "2.10").stdout
     assert "fix: runtimeVersion: '2.11'" in shown
 
 
-def test_nothing_heavy_is_imported(iris_export: Path) -> None:
+def test_check_command_imports_nothing_heavy(iris_export: Path) -> None:
     code = (
         "import sys\nfrom aip_magics.__main__ import main\n"
         "main(['check', sys.argv[1], '--quiet'])\n"

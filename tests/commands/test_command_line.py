@@ -26,7 +26,7 @@ def aip(*words: str, code: int = 0, stdin: str = "") -> subprocess.CompletedProc
     return result
 
 
-def test_a_life_cycle(embedded: Path, iris_export: Path, tmp_path: Path) -> None:
+def test_command_line_runs_a_life_cycle(embedded: Path, iris_export: Path, tmp_path: Path) -> None:
     config = tmp_path / "deploy.yaml"
     config.write_text("description: from a file\ntest:\n  instances:\n  - [5.1, 3.5, 1.4, 0.2]\n")
     made = aip("deploy", "--model", "iris", "--origin", str(iris_export), "--config", str(config), "--format", "json")
@@ -64,23 +64,23 @@ def test_a_life_cycle(embedded: Path, iris_export: Path, tmp_path: Path) -> None
         (["local-predict", "--model-dir", "nowhere", "--text-instances", "-"], 1, "nowhere"),
     ],
 )
-def test_mistakes(words: list[str], code: int, text: str) -> None:
+def test_command_line_tells_mistakes(words: list[str], code: int, text: str) -> None:
     assert text in aip(*words, code=code, stdin="a line\n").stderr
 
 
-def test_an_error_as_json() -> None:
+def test_command_line_prints_an_error_as_json() -> None:
     failed = aip("deploy", "--origin", "nowhere", "--format", "json", code=1)
     error = json.loads(failed.stdout)["error"]
     assert error["type"] == "ModelDirError"
     assert error["fix"]
 
 
-def test_help_and_version() -> None:
+def test_command_line_has_help_and_version() -> None:
     assert "local-predict" in aip("--help").stdout
     assert aip("--version").stdout.strip()
 
 
-def test_a_terminal_is_told_what_can_be_typed_there() -> None:
+def test_command_line_tells_a_terminal_what_can_be_typed_there() -> None:
     shown = aip("upload", "--help").stdout
     assert "aip-magics upload ./export gs://my-bucket/iris/v1 --dry-run" in shown
     assert "%aip" not in shown
@@ -89,12 +89,12 @@ def test_a_terminal_is_told_what_can_be_typed_there() -> None:
     assert "%aip" not in shown
 
 
-def test_what_has_no_panel_of_its_own_is_a_table(tmp_path: Path) -> None:
+def test_command_line_prints_values_without_a_panel_as_a_table(tmp_path: Path) -> None:
     shown = aip("server", "status", "--data-dir", str(tmp_path)).stdout.splitlines()
     assert [line.split() for line in shown[1:]] == [["running", "false"], ["data_dir", str(tmp_path)]]
 
 
-def test_the_demo(embedded: Path) -> None:
+def test_command_line_runs_the_demo(embedded: Path) -> None:
     shown = aip("demo").stdout
     assert "state: READY" in shown
     assert "identical to the local predictions" in shown

@@ -45,7 +45,7 @@ def options(command: Command) -> list[argparse.Action]:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_option_tells_what_it_is_in_a_short_sentence(verb: str) -> None:
+def test_options_are_all_described_in_a_short_sentence(verb: str) -> None:
     for action in options(get_command(verb)):
         name = "/".join(action.option_strings) or str(action.dest)
         assert action.help, f"{verb} {name} has no help"
@@ -54,7 +54,7 @@ def test_every_option_tells_what_it_is_in_a_short_sentence(verb: str) -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_an_example_that_can_be_typed(verb: str) -> None:
+def test_registry_examples_of_every_verb_can_be_typed(verb: str) -> None:
     command = get_command(verb)
     line, _, body = command.example.partition("\n")
     typed = line.split()
@@ -64,7 +64,7 @@ def test_every_verb_has_an_example_that_can_be_typed(verb: str) -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_the_options_that_all_share(verb: str) -> None:
+def test_registry_gives_every_verb_the_shared_options(verb: str) -> None:
     command = get_command(verb)
     flags = {flag for action in magic_parser(command)._actions for flag in action.option_strings}
     assert {"--help", "-h", "--quiet", "-q", "--debug", "-o"} <= flags

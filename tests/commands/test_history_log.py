@@ -17,7 +17,7 @@ def journal(home: Path, key: str = "a.ipynb") -> HistoryLog:
     return HistoryLog(home, key, lambda: NOON)
 
 
-def test_an_operation_runs_until_its_end_is_seen(tmp_path: Path) -> None:
+def test_history_log_has_an_operation_running_until_its_end_is_seen(tmp_path: Path) -> None:
     one = journal(tmp_path)
     one.add("deploy", "running", what="m/v1", operation="projects/p/operations/o", where={"target": "local"})
     (entry,) = journal(tmp_path).running()
@@ -29,7 +29,7 @@ def test_an_operation_runs_until_its_end_is_seen(tmp_path: Path) -> None:
     assert [entry.outcome for entry in one.entries()] == ["done"]
 
 
-def test_only_the_owner_reads_it_and_a_damaged_one_is_empty(tmp_path: Path) -> None:
+def test_history_log_is_readable_by_its_owner_only_and_empty_when_damaged(tmp_path: Path) -> None:
     one = journal(tmp_path)
     one.add("delete", "done")
     assert stat.S_IMODE(one.path.stat().st_mode) == 0o600
@@ -40,14 +40,14 @@ def test_only_the_owner_reads_it_and_a_damaged_one_is_empty(tmp_path: Path) -> N
     assert len(one.entries()) == 1
 
 
-def test_a_directory_that_cannot_be_written_costs_the_history_only(tmp_path: Path) -> None:
+def test_history_log_that_cannot_be_written_costs_the_history_only(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     one = journal(tmp_path / "file")
     one.add("delete", "done")
     assert one.entries() == []
 
 
-def test_many_writers_lose_nothing_and_it_does_not_grow_for_ever(tmp_path: Path) -> None:
+def test_history_log_loses_nothing_with_many_writers_and_stays_bounded(tmp_path: Path) -> None:
     def write(number: int) -> None:
         for index in range(5):
             journal(tmp_path).add("delete", "done", what=f"{number}-{index}")
@@ -65,7 +65,7 @@ def test_many_writers_lose_nothing_and_it_does_not_grow_for_ever(tmp_path: Path)
     assert one.entries()[-1].what == "the newest"
 
 
-def test_what_changes_something_is_written_down_and_no_more(embedded: Path) -> None:
+def test_history_log_records_what_changes_something_and_no_more(embedded: Path) -> None:
     aip = Lines(embedded)
     aip("create-model iris --description secret-words")
     aip("list")

@@ -40,7 +40,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_a_bomb_is_an_error_within_a_second(name):
+def test_cell_body_refuses_a_bomb_within_a_second(name):
     text, told = BOMBS[name]
     start = time.process_time()
     with pytest.raises(CellError, match=told):
@@ -48,7 +48,7 @@ def test_a_bomb_is_an_error_within_a_second(name):
     assert time.process_time() - start < 3  # measured: below 1 s
 
 
-def test_merges_take_no_time():
+def test_cell_body_merges_take_no_time():
     start = time.process_time()
     try:
         assert len(read_yaml(MERGES)["a11"]) == 12  # PyYAML leaves out what it has merged already
@@ -57,7 +57,7 @@ def test_merges_take_no_time():
     assert time.process_time() - start < 3
 
 
-def test_aliases_and_merges_that_people_write_are_read():
+def test_cell_body_reads_aliases_and_merges_that_people_write():
     assert read_yaml("a: &a {x: 1}\nb: *a\nc: {<<: *a, y: 2.10}") == {
         "a": {"x": 1},
         "b": {"x": 1},
@@ -66,7 +66,7 @@ def test_aliases_and_merges_that_people_write_are_read():
 
 
 @pytest.mark.parametrize("verb", ["deploy", "create-version", "update"])
-def test_a_config_file_that_is_a_bomb(tmp_path, verb, embedded):
+def test_config_file_that_is_a_bomb_is_refused(tmp_path, verb, embedded):
     (tmp_path / "bomb.yaml").write_text(LAUGHS)
     command = get_command(verb)
     args = build_parser(command, verb).parse(["v1", "--model", "m", "--config", str(tmp_path / "bomb.yaml")])
@@ -109,7 +109,7 @@ VALUES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_a_hostile_variable_in_a_cell_is_an_error_that_tells_no_secret(name):
+def test_cell_body_refuses_a_hostile_variable_and_tells_no_secret(name):
     command = get_command("predict")
     args = build_parser(command, "predict").parse(["--model", "m"])
     for body in ("$value", "instances: $value", "- $value"):
@@ -120,7 +120,7 @@ def test_a_hostile_variable_in_a_cell_is_an_error_that_tells_no_secret(name):
 
 @pytest.mark.parametrize("flag", ["--description", "--labels", "--origin"])
 @pytest.mark.parametrize("name", VALUES)
-def test_a_hostile_variable_on_the_line_is_an_error_or_kept_by_its_name(name, flag):
+def test_magic_line_refuses_a_hostile_variable_or_keeps_it_by_its_name(name, flag):
     try:
         found = split_line(f"{flag} $value", {"value": VALUES[name]})
     except AipError as error:
@@ -130,5 +130,5 @@ def test_a_hostile_variable_on_the_line_is_an_error_or_kept_by_its_name(name, fl
         assert SECRET not in " ".join(found)
 
 
-def test_an_innocent_variable_stays_what_it_is():
+def test_cell_body_leaves_an_innocent_variable_as_it_is():
     assert substitute({"a": "$value"}, {"value": {"b": 1}}) == {"a": {"b": 1}}

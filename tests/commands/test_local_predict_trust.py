@@ -16,6 +16,7 @@ from aip_magics.commands.common.magic_line import split_line
 from aip_magics.errors import ChecksFailed, PredictionError, TrustError
 from aip_magics.events import Failed
 
+pytestmark = pytest.mark.slow
 ROW = "- [6.7, 3.0, 5.2, 2.3]"
 
 
@@ -43,7 +44,7 @@ def trap(tmp_path: Path) -> tuple[Path, Path]:
     return folder, trace
 
 
-def test_what_is_not_known_is_not_run(home: Path, trap: tuple[Path, Path]) -> None:
+def test_local_predict_does_not_run_what_is_not_known(home: Path, trap: tuple[Path, Path]) -> None:
     folder, trace = trap
     aip = Lines(home)
     with pytest.raises(ChecksFailed) as caught:
@@ -55,7 +56,7 @@ def test_what_is_not_known_is_not_run(home: Path, trap: tuple[Path, Path]) -> No
     assert not trace.exists()
 
 
-def test_the_file_of_a_model_and_what_a_routine_may_load_are_looked_at(home: Path, trap: tuple[Path, Path]) -> None:
+def test_local_predict_inspects_model_files_and_what_a_routine_may_load(home: Path, trap: tuple[Path, Path]) -> None:
     folder, trace = trap
     aip = Lines(home)
     (folder / "model.pkl").rename(folder / "encoder.pkl")
@@ -65,7 +66,7 @@ def test_the_file_of_a_model_and_what_a_routine_may_load_are_looked_at(home: Pat
     assert not trace.exists()
 
 
-def test_trust_is_asked_for_once_and_shared_with_deployments(home: Path, trap: tuple[Path, Path]) -> None:
+def test_local_predict_asks_for_trust_once_and_shares_it_with_deployments(home: Path, trap: tuple[Path, Path]) -> None:
     folder, trace = trap
     aip = Lines(home)
     line = f"local-predict --model-dir {folder} --framework scikit-learn"
@@ -80,7 +81,7 @@ def test_trust_is_asked_for_once_and_shared_with_deployments(home: Path, trap: t
     assert "U01" in aip(f"check {folder} --model trap").passed
 
 
-def test_a_model_of_known_libraries_and_one_of_the_notebook_go_on(home: Path, iris_export: Path) -> None:
+def test_local_predict_runs_known_libraries_and_models_of_the_notebook(home: Path, iris_export: Path) -> None:
     aip = Lines(home)
     answer = aip(f"local-predict --model-dir {iris_export}", ROW)
     assert answer == {"predictions": [2]}

@@ -46,16 +46,16 @@ NAMES: dict[str, Any] = {
         ("v1 --description {text}", ["v1", "--description", "{text}"]),
     ],
 )
-def test_a_value_stands_as_it_would_be_typed(line: str, found: list[str]) -> None:
+def test_magic_line_puts_a_value_as_it_would_be_typed(line: str, found: list[str]) -> None:
     assert split_line(line, NAMES) == found
 
 
 @pytest.mark.parametrize("line", ["--origin $model", "--model-dir=$model", "--package-uris $model", "$model"])
-def test_an_object_stays_an_object_where_one_is_taken(line: str) -> None:
+def test_magic_line_keeps_an_object_where_one_is_accepted(line: str) -> None:
     assert referenced_name(split_line(line, NAMES)[-1].rpartition("=")[2]) == "model"
 
 
-def test_what_is_escaped_is_a_text_even_where_an_object_is_taken() -> None:
+def test_magic_line_takes_escaped_signs_as_text_always() -> None:
     assert split_line("--origin $$model", NAMES) == ["--origin", "$model"]
     assert referenced_name("$model") is None
 
@@ -76,13 +76,13 @@ def test_what_is_escaped_is_a_text_even_where_an_object_is_taken() -> None:
         ("--model 'iris", OptionError, "could not parse the line: No closing quotation"),
     ],
 )
-def test_what_cannot_stand_there_is_an_error(line: str, kind: type[AipError], text: str) -> None:
+def test_magic_line_refuses_values_that_cannot_stand_there(line: str, kind: type[AipError], text: str) -> None:
     with pytest.raises(kind, match=text):
         split_line(line, NAMES)
 
 
 @given(st.text())
-def test_any_line_is_words_or_an_error_of_ours(line: str) -> None:
+def test_magic_line_splits_any_line_or_raises_our_error(line: str) -> None:
     try:
         found = split_line(line, NAMES)
     except AipError:

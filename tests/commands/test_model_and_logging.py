@@ -25,7 +25,7 @@ def notes(aip: Lines) -> str:
     return "\n".join(found)
 
 
-def test_a_model_is_made_as_asked_and_then_left_as_it_is(aip: Lines, iris_export: Path) -> None:
+def test_deploy_command_creates_a_model_as_requested_and_then_leaves_it(aip: Lines, iris_export: Path) -> None:
     line = f"deploy v1 --model iris --origin {iris_export}"
     body = "model: {description: flowers, labels: {team: a}, onlinePredictionConsoleLogging: true}"
     version = aip(line, body)
@@ -45,7 +45,7 @@ def test_a_model_is_made_as_asked_and_then_left_as_it_is(aip: Lines, iris_export
     assert aip("describe --model iris").description == "flowers"
 
 
-def test_request_logging_is_set_when_the_version_is_ready(aip: Lines, iris_export: Path) -> None:
+def test_deploy_command_sets_request_logging_when_the_version_is_ready(aip: Lines, iris_export: Path) -> None:
     line = f"deploy v1 --model iris --origin {iris_export}"
     assert aip(f"{line} {LOGGING}").to_json()["requestLoggingConfig"] == CONFIG
     assert "set by an update: requestLoggingConfig" in notes(aip)
@@ -57,7 +57,7 @@ def test_request_logging_is_set_when_the_version_is_ready(aip: Lines, iris_expor
     assert changed.requestLoggingConfig.samplingPercentage == 1
 
 
-def test_what_can_be_changed_in_place_is_changed_of_a_version_that_is_kept(aip: Lines, iris_export: Path) -> None:
+def test_deploy_command_updates_in_place_a_version_that_is_kept(aip: Lines, iris_export: Path) -> None:
     line = f"deploy v1 --model iris --origin {iris_export}"
     made = aip(f"{line} --description first --labels team=a")
     changed = aip(f"{line} --description second")
@@ -67,7 +67,7 @@ def test_what_can_be_changed_in_place_is_changed_of_a_version_that_is_kept(aip: 
     assert "set by an update" not in notes(aip)
 
 
-def test_without_waiting_it_is_told_that_request_logging_is_not_set_yet(aip: Lines, iris_export: Path) -> None:
+def test_deploy_command_async_tells_that_request_logging_is_not_set_yet(aip: Lines, iris_export: Path) -> None:
     line = f"deploy v1 --model iris --origin {iris_export} {LOGGING}"
     operation = aip(f"{line} --async")
     assert "requestLoggingConfig is not set yet" in notes(aip)
@@ -76,7 +76,7 @@ def test_without_waiting_it_is_told_that_request_logging_is_not_set_yet(aip: Lin
     assert aip(line).to_json()["requestLoggingConfig"] == CONFIG
 
 
-def test_a_dry_run_names_the_update_after_the_operation(aip: Lines, iris_export: Path) -> None:
+def test_deploy_command_dry_run_names_the_update_after_the_operation(aip: Lines, iris_export: Path) -> None:
     sent = aip(
         f"deploy v1 --model iris --origin {iris_export} --model-description flowers --dry-run {LOGGING}"
     ).requests

@@ -48,7 +48,7 @@ def place(tmp_path: Path) -> Any:
     return Place()
 
 
-def test_what_was_returned_is_known(place: Any) -> None:
+def test_name_cache_has_what_was_returned(place: Any) -> None:
     place.learn("deploy", V1, model="iris", staging_bucket="gs://mine/models", package_uris=["gs://own/a.tar.gz", "b"])
     place.learn("list", [IRIS, BEES])
     place.learn("describe", Operation(metadata=OperationMetadata(operationType="CREATE_VERSION", version=V2)))
@@ -57,7 +57,7 @@ def test_what_was_returned_is_known(place: Any) -> None:
     assert place.file.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_list_tells_what_is_gone_too(place: Any) -> None:
+def test_name_cache_learns_from_a_list_what_is_gone(place: Any) -> None:
     place.learn("list", [IRIS, BEES])
     place.learn("list", [V1, V2], model="iris")
     place.learn("list", [V2], model="iris")
@@ -68,7 +68,7 @@ def test_a_list_tells_what_is_gone_too(place: Any) -> None:
     assert place.read().models == {"iris": ["v2"]}
 
 
-def test_what_was_deleted_is_forgotten(place: Any) -> None:
+def test_name_cache_forgets_what_was_deleted(place: Any) -> None:
     place.learn("list", [V1, V2], model="iris")
     place.learn("delete", None, model="iris", version="v1")
     assert place.read().models == {"iris": ["v2"]}
@@ -76,7 +76,7 @@ def test_what_was_deleted_is_forgotten(place: Any) -> None:
     assert place.read().models == {}
 
 
-def test_each_place_has_its_own(place: Any) -> None:
+def test_name_cache_is_separate_for_each_target(place: Any) -> None:
     place.learn("list", [IRIS])
     cloud = {"target": "aiplatform", "project": "other-project"}
     place.learn("list", [BEES], **cloud)
@@ -86,7 +86,7 @@ def test_each_place_has_its_own(place: Any) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"local global aip-local": {"models": 3}}', "\udcff"])
-def test_a_damaged_file_is_an_empty_one(place: Any, content: str) -> None:
+def test_name_cache_takes_a_damaged_file_for_an_empty_one(place: Any, content: str) -> None:
     place.file.parent.mkdir()
     place.file.write_bytes(content.encode("utf-8", "surrogateescape"))
     assert place.read() == name_cache.CachedNames()
@@ -94,21 +94,21 @@ def test_a_damaged_file_is_an_empty_one(place: Any, content: str) -> None:
     assert list(place.read().models) == ["iris"]
 
 
-def test_nothing_is_written_when_nothing_is_new(place: Any) -> None:
+def test_name_cache_writes_nothing_when_nothing_is_new(place: Any) -> None:
     place.learn("list", [IRIS])
     before = place.file.stat().st_ino
     place.learn("list", [IRIS])
     assert place.file.stat().st_ino == before  # a write replaces the file
 
 
-def test_no_file_is_no_error_and_neither_is_one_that_cannot_be_written(place: Any) -> None:
+def test_name_cache_works_without_a_file_it_can_read_or_write(place: Any) -> None:
     assert place.read() == name_cache.CachedNames()
     place.file.parent.write_text("a file where the directory should be")
     place.learn("list", [IRIS])
     assert place.read() == name_cache.CachedNames()
 
 
-def test_the_file_stays_small(place: Any) -> None:
+def test_name_cache_file_stays_small(place: Any) -> None:
     place.learn("list", [Model(name=f"projects/p/models/m{number}") for number in range(2000)])
     assert len(place.read().models) == name_cache.MAX_NAMES
     assert len(json.dumps(place.file.read_text())) < 100_000

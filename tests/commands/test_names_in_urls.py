@@ -69,7 +69,7 @@ def served(embedded: Path, iris_export: Path) -> Lines:
     return lines
 
 
-def test_no_verb_takes_what_is_no_name(served: Lines, iris_export: Path, tmp_path: Path) -> None:
+def test_resource_names_no_verb_accepts_an_illegal_one(served: Lines, iris_export: Path, tmp_path: Path) -> None:
     request = tmp_path / "request.json"
     request.write_text('{"instances": [[5.1, 3.5, 1.4, 0.2]]}')
     folder = tmp_path / "folder"
@@ -117,7 +117,7 @@ def full_names_work_where_gcloud_takes_them(served: Lines) -> None:
 
 
 @pytest.mark.parametrize("project", ["a/b", "..", "p?x", "p q", "", "a:b:c"])
-def test_a_project_is_one_part_of_the_path(project: str) -> None:
+def test_names_of_projects_are_one_part_of_the_path(project: str) -> None:
     for made in (
         lambda: calls.list_models(project),
         lambda: calls.list_operations(project),
@@ -129,7 +129,7 @@ def test_a_project_is_one_part_of_the_path(project: str) -> None:
         assert caught.value.where == "--project"
 
 
-def test_names_that_services_give_are_taken() -> None:
+def test_names_given_by_services_are_accepted() -> None:
     assert calls.model_name("example.com:my-project", "m") == "projects/example.com:my-project/models/m"
     assert calls.operation_name("p", "projects/12345/operations/create_m_v1-1607910475000").startswith(
         "projects/12345/"
@@ -139,7 +139,7 @@ def test_names_that_services_give_are_taken() -> None:
 
 
 @pytest.mark.parametrize("bucket", ["a/b", "b?x", "..", "bucket#", "Bucket", "b%2Fc"])
-def test_a_bucket_is_one_part_of_the_path(bucket: str) -> None:
+def test_names_of_buckets_are_one_part_of_the_path(bucket: str) -> None:
     for made in (
         url_paths.bucket_path,
         url_paths.upload_path,
@@ -151,13 +151,13 @@ def test_a_bucket_is_one_part_of_the_path(bucket: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a/b?c#d", "..%2F", "a/../b", "%", " "])
-def test_an_object_is_one_part_of_the_path(name: str) -> None:
+def test_names_of_objects_are_one_part_of_the_path(name: str) -> None:
     path = url_paths.object_path("bucket", name)
     assert path.count("/") == 6
     assert not set(path) & set("?# ")
 
 
 @pytest.mark.parametrize("name", [".", "..", "", "a\nb"])
-def test_an_object_that_cannot_be_there_is_not_asked_for(name: str) -> None:
+def test_names_of_impossible_objects_are_not_requested(name: str) -> None:
     with pytest.raises(errors.StorageError):
         url_paths.object_path("bucket", name)

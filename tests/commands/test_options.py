@@ -68,18 +68,18 @@ def version(line: str, body: str = "") -> dict[str, Any]:
         ),
     ],
 )
-def test_gcloud_flags_are_fields(line: str, fields: dict[str, Any]) -> None:
+def test_options_of_gcloud_are_fields(line: str, fields: dict[str, Any]) -> None:
     assert version(line) == fields
 
 
-def test_the_line_overrides_the_body() -> None:
+def test_options_of_the_line_override_the_body() -> None:
     assert version("--runtime-version 2.11", "runtimeVersion: '1.15'\ndescription: mine\n") == {
         "runtimeVersion": "2.11",
         "description": "mine",
     }
 
 
-def test_the_body_overrides_the_config_file(tmp_path: Any) -> None:
+def test_options_of_the_body_override_the_config_file(tmp_path: Any) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("runtimeVersion: 2.1\ndescription: from the file\n")
     assert version(f"--config {config}", "description: from the cell") == {
@@ -88,22 +88,22 @@ def test_the_body_overrides_the_config_file(tmp_path: Any) -> None:
     }
 
 
-def test_a_yaml_number_keeps_its_writing() -> None:
+def test_options_keep_the_literal_of_a_yaml_number() -> None:
     assert version("", "runtimeVersion: 2.10")["runtimeVersion"] == "2.10"
 
 
-def test_model_flags() -> None:
+def test_options_of_models() -> None:
     model = deployment("--origin x --model iris --regions europe-west1 --enable-logging").model
     assert model.to_json() == {"name": "iris", "regions": ["europe-west1"], "onlinePredictionLogging": True}
 
 
-def test_the_model_has_a_description_and_labels_of_its_own() -> None:
+def test_options_give_the_model_its_own_description_and_labels() -> None:
     found = deployment("--origin x --description v --model-description m --labels a=v --model-labels a=m")
     assert (found.version.description, found.version.labels) == ("v", {"a": "v"})
     assert (found.model.description, found.model.labels) == ("m", {"a": "m"})
 
 
-def test_the_cell_has_the_fields_of_the_model_and_the_line_overrides_them() -> None:
+def test_options_of_the_line_override_the_model_fields_of_the_cell() -> None:
     body = (
         "model:\n  name: iris\n  description: of the cell\n  labels: {team: $team}\n  onlinePredictionLogging: true\n"
     )
@@ -114,14 +114,14 @@ def test_the_cell_has_the_fields_of_the_model_and_the_line_overrides_them() -> N
     assert deployment("--origin x --model other", "model: iris").model == Model("other")
 
 
-def test_request_logging_is_a_field_of_the_version() -> None:
+def test_options_of_request_logging_are_a_field_of_the_version() -> None:
     config = {"bigqueryTableName": "p.d.t", "samplingPercentage": 0.1}
     assert version("--bigquery-table-name p.d.t --sampling-percentage 0.1") == {"requestLoggingConfig": config}
     body = "requestLoggingConfig: {bigqueryTableName: p.d.t, samplingPercentage: 0.1}"
     assert version("", body) == {"requestLoggingConfig": config}
 
 
-def test_variables_keep_their_type() -> None:
+def test_options_keep_the_type_of_variables() -> None:
     import numpy
 
     rows = numpy.array([[1, 2.5]])
@@ -158,7 +158,7 @@ def test_variables_keep_their_type() -> None:
         ("--origin x --config nowhere.yaml", "", OptionError, "nowhere.yaml"),
     ],
 )
-def test_bad_input_names_place_and_fix(line: str, body: str, kind: type[AipError], text: str) -> None:
+def test_options_name_place_and_fix_of_bad_input(line: str, body: str, kind: type[AipError], text: str) -> None:
     with pytest.raises(kind) as caught:
         deployment(line, body, rows=[[1]])
     shown = caught.value.format_lines()
@@ -167,18 +167,18 @@ def test_bad_input_names_place_and_fix(line: str, body: str, kind: type[AipError
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_command_has_help(verb: str) -> None:
+def test_parser_of_every_command_has_help(verb: str) -> None:
     command = get_command(verb)
     with pytest.raises(HelpAsked) as caught:
         build_parser(command, command.name).parse(["--help"])
     assert command.help in str(caught.value)
 
 
-def test_every_verb_has_a_command() -> None:
+def test_registry_has_a_command_for_every_verb() -> None:
     assert [get_command(verb).name for verb in VERBS] == list(VERBS)
 
 
-def test_a_local_prediction_starts_without_the_code_of_the_others() -> None:
+def test_command_of_local_predict_loads_no_code_of_the_others() -> None:
     code = (
         "import sys; from aip_magics.commands.registry import get_command; get_command('local-predict');"
         "others = {'aip_magics.deploy', 'aip_magics.targets', 'aip_magics.storage', 'aip_magics.spec', 'http.client'};"

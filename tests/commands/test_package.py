@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from heard import Heard
+from recording_reporter import RecordingReporter
 
 from aip_magics.commands.common.command import Context
 from aip_magics.commands.package import PickledFromMain
@@ -18,6 +18,8 @@ from aip_magics.errors import InputError, ModelDirError, OptionError, RuntimeEnv
 from aip_magics.events import Failed, StepFinished, StepSkipped
 from aip_magics.sdist import Package
 from aip_magics.settings import Environment
+
+pytestmark = pytest.mark.slow
 
 TRAIN = """
 import joblib
@@ -37,7 +39,7 @@ model = make_pipeline(Scale(), LinearRegression()).fit([[0.0], [1.0], [2.0]], [0
 SAVE = "joblib.dump(model, 'export/model.joblib')\n"
 
 
-def run(face: Heard, verb: str, *words: str, body: str | None = None, **variables: str) -> Any:
+def run(face: RecordingReporter, verb: str, *words: str, body: str | None = None, **variables: str) -> Any:
     command = get_command(verb)
     args = build_parser(command, verb).parse(words)
     environment = Environment(variables, {}) if variables else None
@@ -57,8 +59,8 @@ def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_from_a_notebooks_class_to_a_prediction(notebook: Path) -> None:
-    face = Heard()
+def test_package_command_builds_from_a_notebook_class_to_a_prediction(notebook: Path) -> None:
+    face = RecordingReporter()
     found = run(face, "package", "--model-dir", "export")
     assert isinstance(found, PickledFromMain)
     assert (found.names, found.complete) == (("Scale",), True)
@@ -79,10 +81,10 @@ def test_from_a_notebooks_class_to_a_prediction(notebook: Path) -> None:
     assert run(face, "package", "--model-dir", "export").names == ("Scale",)
 
 
-def test_the_class_in_a_module_predicts_with_the_package(notebook: Path) -> None:
+def test_package_command_predicts_with_a_class_of_a_module(notebook: Path) -> None:
     (notebook / "my_code.py").write_text(TRAIN)
     python("from my_code import joblib, model\n" + SAVE, notebook)
-    face = Heard()
+    face = RecordingReporter()
     assert run(face, "package", "--model-dir", "export").names == ()
     made = run(face, "package", "my_code.py", "--version", "2.0", "--output", "out", "--name", "mine")
     assert made.path == Path("out/mine-2.0.tar.gz")
@@ -95,30 +97,30 @@ def test_the_class_in_a_module_predicts_with_the_package(notebook: Path) -> None
     assert predict.summary == "2 predictions"
 
 
-def test_a_definition_that_is_not_in_the_package(notebook: Path) -> None:
+def test_package_command_names_a_definition_missing_in_the_package(notebook: Path) -> None:
     (notebook / "other.py").write_text("X = 1")
-    notes = run(Heard(), "package", "other.py", "--model-dir", "export").notes
+    notes = run(RecordingReporter(), "package", "other.py", "--model-dir", "export").notes
     assert "model.joblib references Scale from the notebook" in notes[0]
     assert "which is not in this package: move Scale into other" in notes[0]
 
 
-def test_mistakes(tmp_path: Path, booster_export: Path) -> None:
+def test_package_command_tells_mistakes(tmp_path: Path, booster_export: Path) -> None:
     with pytest.raises(OptionError, match="a module or a directory is required"):
-        run(Heard(), "package")
+        run(RecordingReporter(), "package")
     with pytest.raises(InputError, match="no such module"):
-        run(Heard(), "package", str(tmp_path / "nothing.py"))
+        run(RecordingReporter(), "package", str(tmp_path / "nothing.py"))
     with pytest.raises(ModelDirError, match="no pickled model"):
-        run(Heard(), "package", "--model-dir", str(booster_export))
+        run(RecordingReporter(), "package", "--model-dir", str(booster_export))
 
 
-def test_the_python_is_always_told(iris_export: Path) -> None:
-    face = Heard()
+def test_package_command_always_tells_the_python(iris_export: Path) -> None:
+    face = RecordingReporter()
     run(face, "local-predict", "--model-dir", str(iris_export), body="[[5.1, 3.5, 1.4, 0.2]]")
     assert sys.executable in face.of(StepFinished)[0].summary
 
 
-def test_a_runtime_that_cannot_be_had_is_skipped_and_never_passes(iris_export: Path, tmp_path: Path) -> None:
-    face = Heard()
+def test_package_command_skips_a_missing_runtime_and_never_passes_it(iris_export: Path, tmp_path: Path) -> None:
+    face = RecordingReporter()
     words = ("--model-dir", str(iris_export), "--env", "runtime", "--runtime-version", "1.14")
     with pytest.raises(
         RuntimeEnvironmentError, match=r"could not prepare the runtime environment: runtime 1\.14 uses Python 3\.5"
@@ -128,15 +130,23 @@ def test_a_runtime_that_cannot_be_had_is_skipped_and_never_passes(iris_export: P
     assert (skipped.step, face.of(StepFinished), face.of(Failed), face.shown) == ("environment", [], [], [])
 
 
-def test_a_version_without_the_environment_is_refused(iris_export: Path) -> None:
+def test_package_command_refuses_a_version_without_the_environment(iris_export: Path) -> None:
     with pytest.raises(OptionError) as caught:
-        run(Heard(), "local-predict", "--model-dir", str(iris_export), "--runtime-version", "2.11", body="[[1]]")
+        run(
+            RecordingReporter(),
+            "local-predict",
+            "--model-dir",
+            str(iris_export),
+            "--runtime-version",
+            "2.11",
+            body="[[1]]",
+        )
     assert caught.value.fix == "add --env runtime"
 
 
-def test_a_failure_is_a_failed_step(iris_export: Path, tmp_path: Path) -> None:
+def test_package_command_ends_in_a_failed_step(iris_export: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.tar.gz").write_bytes(b"nothing")
-    face = Heard()
+    face = RecordingReporter()
     with pytest.raises(Exception, match="failed to install"):
         run(
             face,

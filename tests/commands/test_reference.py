@@ -36,11 +36,11 @@ def reached(verb: str) -> str:
     return "\n".join([own, *(section(f"Options: {title}") for title, _ in linked)])
 
 
-def test_the_page_is_up_to_date() -> None:
+def test_reference_is_up_to_date() -> None:
     assert reference.PAGE.read_text("utf-8") == PAGE, "run: python -m aip_magics.commands.reference"
 
 
-def test_the_page_is_the_same_whatever_the_language() -> None:
+def test_reference_is_the_same_in_every_language() -> None:
     try:
         i18n.use("ko")
         assert reference.page() == PAGE
@@ -50,7 +50,7 @@ def test_the_page_is_the_same_whatever_the_language() -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_option_of_every_verb_is_told(verb: str) -> None:
+def test_reference_has_every_option_of_every_verb(verb: str) -> None:
     text = reached(verb)
     actions = magic_parser(get_command(verb))._actions
     assert len(actions) > 2
@@ -63,26 +63,26 @@ def test_every_option_of_every_verb_is_told(verb: str) -> None:
     assert (f"`%%{magic_name(verb)}`" in text) == (VERBS[verb].body != "none")
 
 
-def test_what_the_command_line_adds_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_reference_has_what_the_command_line_adds(capsys: pytest.CaptureFixture[str]) -> None:
     aip_magics.__main__.main(["list", "--help"])
     typed = set(re.findall(r"^  (--?[\w-]+)", capsys.readouterr().out, re.M))
     assert "--format" in typed
     assert [flag for flag in typed if f"`{flag}" not in reached("list") + OF_ALL] == []
 
 
-def test_no_option_is_told_that_is_not_there() -> None:
+def test_reference_has_no_option_that_does_not_exist() -> None:
     actions = [action for verb in VERBS for action in magic_parser(get_command(verb))._actions]
     known = {flag for action in actions for flag in action.option_strings}
     told = set(re.findall(r"^- `(--[\w-]+)", PAGE, re.M))
     assert told - known == {"--format"}  # of the command line
 
 
-def test_every_panel_is_told() -> None:
+def test_reference_has_every_panel() -> None:
     files = {path.stem for path in Path(panels.__path__[0]).glob("*.py")} - {"__init__"}
     assert set(re.findall(r"^- \*\*(\w+)\*\*: \S", section("Panels"), re.M)) == files
 
 
-def test_every_error_is_told() -> None:
+def test_reference_has_every_error() -> None:
     def below(kind: type[AipError]) -> set[type[AipError]]:
         return {kind}.union(*map(below, kind.__subclasses__()))
 

@@ -19,14 +19,12 @@ SECONDS = 60
 
 
 @pytest.fixture
-def aip(embedded: Path, iris_export: Path) -> Lines:
+def aip(deployed: Path) -> Lines:
     """Lines against a server with iris/v1, whose model lies at gs://aip-local-aiplatform/iris/v1/."""
-    lines = Lines(embedded)
-    lines(f"deploy v1 --model iris --origin {iris_export}")
-    return lines
+    return Lines(deployed)
 
 
-def test_from_create_to_default_to_delete(aip: Lines) -> None:
+def test_resource_verbs_from_create_to_default_to_delete(aip: Lines) -> None:
     made = aip("create-model other --regions us-central1 --labels a=b", "description: from the cell")
     assert isinstance(made, Model)
     assert (made.description, made.labels, made.regions) == ("from the cell", {"a": "b"}, ("us-central1",))
@@ -41,7 +39,7 @@ def test_from_create_to_default_to_delete(aip: Lines) -> None:
     assert [model.id for model in aip("list")] == ["iris"]
 
 
-def test_update(aip: Lines) -> None:
+def test_update_command_changes_versions_and_models(aip: Lines) -> None:
     version = aip("update v1 --model iris --description d --update-labels a=b,c=d --min-nodes 1 --max-nodes 2")
     assert (version.description, version.labels) == ("d", {"a": "b", "c": "d"})
     assert version.autoScaling.maxNodes == 2
@@ -73,7 +71,7 @@ def test_update(aip: Lines) -> None:
         ("config --project some-project", None, errors.OptionError, "only be set in a notebook"),
     ],
 )
-def test_mistakes_are_told_before_anything_is_sent(
+def test_resource_verbs_tell_mistakes_before_anything_is_sent(
     home: Path, line: str, body: str | None, error: type[errors.AipError], told: str
 ) -> None:
     with pytest.raises(error) as caught:
@@ -82,7 +80,7 @@ def test_mistakes_are_told_before_anything_is_sent(
     assert not (home / "server.json").exists()  # no server was started for it
 
 
-def test_describe_tells_what_serves_it_beside_the_yaml(aip: Lines) -> None:
+def test_describe_command_tells_what_serves_a_version_beside_the_yaml(aip: Lines) -> None:
     version = aip("describe v1 --model iris")
     assert isinstance(version, Version)
     (served,) = aip.face.shown[-1:]
@@ -96,7 +94,7 @@ def test_describe_tells_what_serves_it_beside_the_yaml(aip: Lines) -> None:
     assert len(page.encode()) <= 4096
 
 
-def test_two_versions_side_by_side(aip: Lines, iris_export: Path) -> None:
+def test_describe_command_compares_two_versions(aip: Lines, iris_export: Path) -> None:
     aip(f"deploy v2 --model iris --origin {iris_export}", "description: <b>second</b>")
     found = aip("describe v2 --model iris --compare v1")
     assert isinstance(found, Comparison)
@@ -109,7 +107,7 @@ def test_two_versions_side_by_side(aip: Lines, iris_export: Path) -> None:
     assert "no fields differ" in text.of(same)
 
 
-def test_operations(aip: Lines) -> None:
+def test_operations_command_describes_waits_and_cancels(aip: Lines) -> None:
     (operation,) = aip("operations")
     assert aip(f"operations describe {operation.id}") == operation
     assert aip(f"wait {operation.id}").state == "READY"
@@ -118,7 +116,7 @@ def test_operations(aip: Lines) -> None:
         aip("wait none")
 
 
-def test_what_was_left_running_is_found_again(aip: Lines, iris_export: Path) -> None:
+def test_attach_command_finds_what_was_left_running(aip: Lines, iris_export: Path) -> None:
     assert aip("attach") is None
     assert "no operation of this notebook is running" in aip.face.shown[-1]
     operation = aip(f"deploy v2 --model iris --origin {iris_export} --async")
@@ -132,7 +130,7 @@ def test_what_was_left_running_is_found_again(aip: Lines, iris_export: Path) -> 
     assert [entry.outcome for entry in other("history").entries][-1] == "done"
 
 
-def test_a_notebook_follows_what_it_does_not_wait_for(aip: Lines, iris_export: Path) -> None:
+def test_operation_wait_is_followed_by_a_notebook(aip: Lines, iris_export: Path) -> None:
     followed: list[PendingOperation] = []
     operation = aip(f"deploy v2 --model iris --origin {iris_export} --async", watch_operation=followed.append)
     (pending,) = followed
@@ -158,7 +156,9 @@ class Interrupting:
         monkeypatch.setattr(Client, "wait", wait)
 
 
-def test_an_interrupt_detaches_or_cancels(aip: Lines, iris_export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_operation_wait_detaches_or_cancels_on_interrupt(
+    aip: Lines, iris_export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch:
         Interrupting(patch)
         operation = aip(f"deploy v2 --model iris --origin {iris_export}")
@@ -174,7 +174,7 @@ def test_an_interrupt_detaches_or_cancels(aip: Lines, iris_export: Path, monkeyp
     assert any(isinstance(event, StepFinished) and event.step == "wait" for event in aip.face.events)
 
 
-def test_an_operation_that_fails_is_written_down_as_failed(aip: Lines, tmp_path: Path) -> None:
+def test_history_log_records_a_failed_operation_as_failed(aip: Lines, tmp_path: Path) -> None:
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "model.pkl").write_bytes(b"\x80\x04broken")
     client = Lines(aip.journal.data_dir)

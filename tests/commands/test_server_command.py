@@ -52,7 +52,7 @@ def _client():
     return target.client
 
 
-def test_logs_and_statistics(iris: Path) -> None:
+def test_logs_and_stats_commands_show_what_a_version_did(iris: Path) -> None:
     text = str(aip("logs --model iris"))
     assert text.startswith("── requests\n")
     assert [json.loads(line)["status"] for line in text.splitlines()[1:]][-1] == 200
@@ -63,7 +63,7 @@ def test_logs_and_statistics(iris: Path) -> None:
     assert stats["latencyMs"]["p50"] > 0
 
 
-def test_what_cannot_be_shown_is_told(embedded: Path) -> None:
+def test_logs_and_stats_commands_tell_what_cannot_be_shown(embedded: Path) -> None:
     for line, text in (
         ("logs --model iris --lines 0", "at least 1 line"),
         ("logs v1 --model iris --target aiplatform --project some-project", "only the embedded server has logs"),
@@ -79,7 +79,7 @@ def test_what_cannot_be_shown_is_told(embedded: Path) -> None:
         aip("logs --model none")
 
 
-def test_a_token_of_ones_own_and_a_second_start(embedded: Path, tmp_path: Path) -> None:
+def test_server_command_takes_a_token_and_is_started_twice(embedded: Path, tmp_path: Path) -> None:
     (mine := tmp_path / "mine").write_text(f"{TOKEN}\n")
     (other_token := tmp_path / "other").write_text("another-token-of-mine")
     started = aip(f"server start --token-file {mine} --idle-exit 600 --idle-nodes 5 --coalesce")
@@ -99,7 +99,7 @@ def test_a_token_of_ones_own_and_a_second_start(embedded: Path, tmp_path: Path) 
     assert local.running(embedded) == state
 
 
-def test_in_the_foreground_until_interrupted(embedded: Path) -> None:
+def test_server_command_runs_in_the_foreground_until_interrupted(embedded: Path) -> None:
     command = [sys.executable, "-m", "aip_magics", "server", "start", "--foreground"]
     process = subprocess.Popen(
         command, env={**os.environ, "PYTHONPATH": ROOT}, stderr=subprocess.PIPE, start_new_session=True, text=True

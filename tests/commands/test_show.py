@@ -27,10 +27,8 @@ CLOUD = "--target aiplatform --project some-project"
 
 
 @pytest.fixture
-def aip(embedded: Path, iris_export: Path) -> Lines:
-    lines = Lines(embedded)
-    lines(f"deploy v1 --model iris --origin {iris_export}")
-    return lines
+def aip(deployed: Path) -> Lines:
+    return Lines(deployed)
 
 
 def run(program: list[str], text: str, tmp_path: Path) -> str:
@@ -64,7 +62,7 @@ def available(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", SCRIPT_FORMATS)
-def test_the_shown_lines_do_it(aip: Lines, form: str, iris_export: Path, tmp_path: Path) -> None:
+def test_show_prints_lines_that_do_the_same(aip: Lines, form: str, iris_export: Path, tmp_path: Path) -> None:
     available(form)
     (tmp_path / "rows.json").write_text("[5.1, 3.5, 1.4, 0.2]\n[6.7, 3.0, 5.2, 2.3]\n")
     shown = [
@@ -111,7 +109,7 @@ def test_the_shown_lines_do_it(aip: Lines, form: str, iris_export: Path, tmp_pat
 
 
 @pytest.mark.parametrize("form", SCRIPT_FORMATS)
-def test_a_regional_endpoint_of_the_embedded_server(aip: Lines, form: str, tmp_path: Path) -> None:
+def test_show_prints_a_regional_endpoint_of_the_embedded_server(aip: Lines, form: str, tmp_path: Path) -> None:
     available(form)
     shown = [
         aip(f"{line} --region us-east1 --show {form}") for line in ("create-model far", "list", "describe --model far")
@@ -122,7 +120,7 @@ def test_a_regional_endpoint_of_the_embedded_server(aip: Lines, form: str, tmp_p
 
 
 @pytest.mark.skipif(shutil.which("gcloud") is None, reason="gcloud is not installed")
-def test_describe_prints_what_gcloud_prints(aip: Lines, tmp_path: Path) -> None:
+def test_describe_command_prints_what_gcloud_prints(aip: Lines, tmp_path: Path) -> None:
     aip("update v1 --model iris --update-labels b=x,a=y", "description: 'two\n\n  lines'")
     for line in ("describe v1 --model iris", "describe --model iris", "operations describe " + aip("operations")[0].id):
         theirs = run(SHELL, aip(f"{line} --show gcloud"), tmp_path)
@@ -136,7 +134,7 @@ def test_describe_prints_what_gcloud_prints(aip: Lines, tmp_path: Path) -> None:
         assert ours.stdout.splitlines() == [row for row in theirs.splitlines() if not row.startswith("Using endpoint")]
 
 
-def test_a_dry_run_names_the_requests_and_sends_nothing(home: Path) -> None:
+def test_dry_run_names_the_requests_and_sends_nothing(home: Path) -> None:
     aip = Lines(home)
     dry = aip("create-model m --dry-run")
     assert isinstance(dry, DryRun)
@@ -163,7 +161,7 @@ def test_a_dry_run_names_the_requests_and_sends_nothing(home: Path) -> None:
     assert not (home / "server.json").exists()
 
 
-def test_the_cloud_is_shown_with_the_users_own_credentials(home: Path) -> None:
+def test_show_prints_the_cloud_with_the_users_own_credentials(home: Path) -> None:
     aip = Lines(home)
     assert aip(f"list {CLOUD} --region us-east1 --show gcloud") == (
         "gcloud ai-platform models list --project=some-project --region=us-east1"
@@ -178,7 +176,7 @@ def test_the_cloud_is_shown_with_the_users_own_credentials(home: Path) -> None:
     assert "--region" not in aip(f"wait o {CLOUD} --show gcloud")
 
 
-def test_what_gcloud_has_no_flag_for(home: Path) -> None:
+def test_show_tells_what_gcloud_has_no_flag_for(home: Path) -> None:
     aip = Lines(home)
     line = "create-version v --model m --origin gs://bucket/m --async --show gcloud"
     body = "predictionClass: code.Model\npackageUris: [gs://bucket/code-0.1.tar.gz]\nmanualScaling: {nodes: 2}\n"
@@ -206,7 +204,7 @@ def test_what_gcloud_has_no_flag_for(home: Path) -> None:
         ("v1/projects/p/models/m/versions", Address("p", "m", collection=True)),
     ],
 )
-def test_a_path_taken_apart(path: str, address: Address) -> None:
+def test_show_address_of_a_path(path: str, address: Address) -> None:
     assert Address.of(path) == address
 
 
@@ -215,7 +213,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("form", SCRIPT_FORMATS)
-def test_transfers_as_they_are_shown(aip: Lines, form: str, tmp_path: Path) -> None:
+def test_show_prints_transfers(aip: Lines, form: str, tmp_path: Path) -> None:
     available(form)
     folder, uri = tmp_path / "my export", "gs://models-of-mine/a/v1"
     (folder / "assets").mkdir(parents=True)
@@ -247,7 +245,7 @@ def test_transfers_as_they_are_shown(aip: Lines, form: str, tmp_path: Path) -> N
         aip(f"upload {one} gs://models-of-mine/b --delete-extra --show {form}")
 
 
-def test_an_upload_is_shown_without_asking_anybody(home: Path, iris_export: Path) -> None:
+def test_show_prints_an_upload_without_any_request(home: Path, iris_export: Path) -> None:
     aip = Lines(home)
     shown = {form: aip(f"upload {iris_export} gs://some-models/iris --show {form}") for form in SCRIPT_FORMATS}
     assert shlex.split(shown["gcloud"])[-2:] == [str(iris_export), "gs://some-models/iris/"]
@@ -256,7 +254,7 @@ def test_an_upload_is_shown_without_asking_anybody(home: Path, iris_export: Path
     assert not (home / "server.json").exists()
 
 
-def test_a_dry_run_of_a_pull_fetches_nothing(aip: Lines, tmp_path: Path) -> None:
+def test_dry_run_of_a_pull_downloads_nothing(aip: Lines, tmp_path: Path) -> None:
     planned = aip(f"pull gs://aip-local-aiplatform/iris/v1 {tmp_path / 'new'} --dry-run")
     [(kind, name, size)] = planned.rows
     assert (kind, name) == ("fetch", "model.joblib")
@@ -269,7 +267,7 @@ def test_a_dry_run_of_a_pull_fetches_nothing(aip: Lines, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("form", ["gcloud", "python"])
-def test_a_local_prediction_as_it_is_shown(home: Path, form: str, iris_export: Path, tmp_path: Path) -> None:
+def test_show_prints_a_local_prediction(home: Path, form: str, iris_export: Path, tmp_path: Path) -> None:
     available(form)
     line = f"local-predict --model-dir {iris_export}"
     shown = Lines(home)(f"{line} --show {form}", "- [6.7, 3.0, 5.2, 2.3]\n- [5.1, 3.5, 1.4, 0.2]")
@@ -288,7 +286,7 @@ class Doubler:
 """
 
 
-def test_what_has_only_a_program_of_python(home: Path, iris_export: Path, tmp_path: Path) -> None:
+def test_show_prints_only_python_where_there_is_no_other_way(home: Path, iris_export: Path, tmp_path: Path) -> None:
     """Own code, the checks and packages: gcloud and curl have nothing of the kind, and that is said."""
     aip = Lines(home)
     (tmp_path / "own.py").write_text(OWN_CODE)
@@ -312,7 +310,7 @@ def test_what_has_only_a_program_of_python(home: Path, iris_export: Path, tmp_pa
     assert not (home / "server.json").exists()
 
 
-def test_names_cannot_break_out_of_their_quotation(home: Path, tmp_path: Path) -> None:
+def test_show_quotes_names(home: Path, tmp_path: Path) -> None:
     """Whatever a name has in it reaches the program as that very name."""
     nasty = """a"; touch gone; '$(touch gone)`touch gone`"""
     target = choose(settings.resolve(target="aiplatform", project="some-project"))

@@ -24,7 +24,7 @@ from aip_magics.errors import OptionError
 ROWS, LABELS = [[0.0, 1.0], [1.0, 0.0], [2.0, 2.0], [3.0, 1.0]], [0, 0, 1, 1]
 
 
-def test_an_estimator_becomes_a_joblib_file(tmp_path: Path) -> None:
+def test_stage_saves_an_estimator_with_joblib(tmp_path: Path) -> None:
     model = LogisticRegression().fit(ROWS, LABELS)
     folder = stage(model, tmp_path, "flowers")
     assert folder.name == "flowers"
@@ -33,7 +33,7 @@ def test_an_estimator_becomes_a_joblib_file(tmp_path: Path) -> None:
     assert joblib.load(folder / "model.joblib").predict(ROWS).tolist() == model.predict(ROWS).tolist()
 
 
-def test_the_same_model_is_the_same_directory(tmp_path: Path) -> None:
+def test_stage_puts_the_same_model_into_the_same_directory(tmp_path: Path) -> None:
     model = LogisticRegression().fit(ROWS, LABELS)
     first = stage(model, tmp_path, "m")
     assert stage(model, tmp_path, "m") == first
@@ -41,12 +41,12 @@ def test_the_same_model_is_the_same_directory(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_only_the_last_ones_are_kept(tmp_path: Path) -> None:
+def test_stage_keeps_only_the_last_models(tmp_path: Path) -> None:
     folders = [stage(LogisticRegression(C=number), tmp_path) for number in range(1, 14)]
     assert [folder.is_dir() for folder in folders] == [False] * 3 + [True] * 10
 
 
-def test_a_booster_becomes_model_bst(tmp_path: Path) -> None:
+def test_stage_saves_a_booster_as_model_bst(tmp_path: Path) -> None:
     matrix = xgboost.DMatrix(numpy.array(ROWS), label=LABELS)
     booster = xgboost.train({"objective": "binary:logistic", "nthread": 1}, matrix, 2)
     expected = booster.predict(matrix).tolist()
@@ -59,11 +59,11 @@ def test_a_booster_becomes_model_bst(tmp_path: Path) -> None:
     assert inspect_model_dir(wrapped).framework == "SCIKIT_LEARN"
 
 
-def test_an_unfitted_ensemble_has_no_truth_value_and_is_staged_all_the_same(tmp_path: Path) -> None:
+def test_stage_saves_an_unfitted_ensemble_without_truth_value(tmp_path: Path) -> None:
     assert (stage(RandomForestClassifier(), tmp_path) / "model.joblib").is_file()
 
 
-def test_without_joblib_it_is_a_pickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stage_saves_a_pickle_without_joblib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "joblib")
     assert (stage(LogisticRegression(), tmp_path) / "model.pkl").is_file()
 
@@ -76,13 +76,13 @@ def test_without_joblib_it_is_a_pickle(tmp_path: Path, monkeypatch: pytest.Monke
         (SimpleNamespace(fit=len, predict=lambda rows: rows), "thing cannot be saved"),
     ],
 )
-def test_what_is_no_model_is_refused(tmp_path: Path, obj: Any, text: str) -> None:
+def test_stage_refuses_what_is_no_model(tmp_path: Path, obj: Any, text: str) -> None:
     with pytest.raises(OptionError, match=text):
         stage(obj, tmp_path, "thing")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_model_that_cannot_be_saved_is_told_with_the_line_to_paste(tmp_path: Path) -> None:
+def test_stage_tells_the_line_to_paste_for_a_model_that_cannot_be_saved(tmp_path: Path) -> None:
     model = LogisticRegression().fit(ROWS, LABELS)
     model.callback = lambda: None  # no pickle takes it
     with pytest.raises(OptionError, match="could not save flowers: ") as caught:
@@ -92,14 +92,14 @@ def test_a_model_that_cannot_be_saved_is_told_with_the_line_to_paste(tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_classifier_of_xgboost_answers_with_its_classes(tmp_path: Path) -> None:
+def test_stage_keeps_the_classes_of_an_xgboost_classifier(tmp_path: Path) -> None:
     model = xgboost.XGBClassifier(n_estimators=2).fit(ROWS, LABELS)
     folder = stage(model, tmp_path)
     assert joblib.load(folder / "model.joblib").predict(ROWS).tolist() == model.predict(ROWS).tolist()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed")
-def test_keras_and_tensorflow_models_become_saved_models(tmp_path: Path) -> None:
+def test_stage_saves_keras_and_tensorflow_models_as_saved_models(tmp_path: Path) -> None:
     code = """
 import json, sys
 from pathlib import Path

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from heard import Heard
+from recording_reporter import RecordingReporter
 
 from aip_magics.commands.common.command import Context
 from aip_magics.commands.registry import build_parser, get_command
@@ -36,8 +36,8 @@ def environment_stays(embedded: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-def heard() -> Heard:
-    return Heard()
+def heard() -> RecordingReporter:
+    return RecordingReporter()
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def run(verb: str, heard: Heard, *words: str) -> Any:
+def run(verb: str, heard: RecordingReporter, *words: str) -> Any:
     command = get_command(verb)
     return command.run(build_parser(command, verb).parse(list(words)), None, Context(heard))
 
@@ -61,7 +61,7 @@ def there(uri: str) -> dict[str, int]:
     }
 
 
-def test_up_and_down_again(heard: Heard, folder: Path, tmp_path: Path) -> None:
+def test_transfer_commands_upload_and_pull_again(heard: RecordingReporter, folder: Path, tmp_path: Path) -> None:
     stored = run("upload", heard, str(folder), "gs://models-of-mine/iris/v1", "--region", "europe-west4")
     assert [(each.name, each.size, each.kind) for each in stored] == [
         ("assets/단어 words.txt", 2, "uploaded"),
@@ -81,7 +81,7 @@ def test_up_and_down_again(heard: Heard, folder: Path, tmp_path: Path) -> None:
         assert each.path.read_bytes() == (folder / each.name).read_bytes()
 
 
-def test_only_what_differs(heard: Heard, folder: Path) -> None:
+def test_upload_command_sends_only_what_differs(heard: RecordingReporter, folder: Path) -> None:
     uri = "gs://models-of-mine/iris/v1"
     first = run("upload", heard, str(folder), uri)
     again = run("upload", heard, str(folder), uri)
@@ -97,7 +97,7 @@ def test_only_what_differs(heard: Heard, folder: Path) -> None:
     assert heard.of(Note)[-1].text == "will be deleted: assets/단어 words.txt"
 
 
-def test_a_dry_run_sends_nothing(heard: Heard, folder: Path) -> None:
+def test_upload_command_dry_run_sends_nothing(heard: RecordingReporter, folder: Path) -> None:
     plan = run("upload", heard, str(folder), "gs://models-of-mine/iris/v1", "--dry-run")
     assert [file.name for file in plan.send] == ["assets/단어 words.txt", "model.bin"]
     assert heard.shown == [plan]
@@ -105,14 +105,14 @@ def test_a_dry_run_sends_nothing(heard: Heard, folder: Path) -> None:
     assert find_bucket(choose(resolve()).store, "models-of-mine") is None
 
 
-def test_one_file(heard: Heard, folder: Path, tmp_path: Path) -> None:
+def test_upload_command_sends_one_file(heard: RecordingReporter, folder: Path, tmp_path: Path) -> None:
     (stored,) = run("upload", heard, str(folder / "model.bin"), "gs://models-of-mine/x")
     assert stored.uri == "gs://models-of-mine/x/model.bin"
     (fetched,) = run("pull", heard, "gs://models-of-mine/x/model.bin", str(tmp_path / "new"))
     assert fetched.path.read_bytes() == (folder / "model.bin").read_bytes()
 
 
-def test_where_the_bucket_is(heard: Heard, folder: Path) -> None:
+def test_upload_command_creates_the_bucket_in_the_right_region(heard: RecordingReporter, folder: Path) -> None:
     run("upload", heard, str(folder), "gs://models-of-mine/a", "--region", "us-east1")
     run("upload", heard, str(folder), "gs://models-of-mine/b", "--region", "us-west1")
     assert Note("plan", "the bucket is in us-east1, not in us-west1", "warning") in heard.events
@@ -128,15 +128,15 @@ def test_where_the_bucket_is(heard: Heard, folder: Path) -> None:
         (StorageError, ["pull", "gs://models-of-mine/nothing", "new"]),
     ],
 )
-def test_mistakes(
-    heard: Heard, folder: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception], words: list[str]
+def test_transfer_commands_tell_mistakes(
+    heard: RecordingReporter, folder: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception], words: list[str]
 ) -> None:
     monkeypatch.chdir(folder)
     with pytest.raises(error):
         run(words[0], heard, *words[1:])
 
 
-def test_stopped_by_the_user(heard: Heard, folder: Path) -> None:
+def test_upload_command_is_stopped_by_the_user(heard: RecordingReporter, folder: Path) -> None:
     (folder / "big").write_bytes(os.urandom(1 << 20) * 40)
     uri = "gs://models-of-mine/iris/v 1"
     stopped = [0.0]
@@ -145,7 +145,7 @@ def test_stopped_by_the_user(heard: Heard, folder: Path) -> None:
         stopped[0] = time.monotonic()
         signal.raise_signal(signal.SIGINT)
 
-    class Impatient(Heard):
+    class Impatient(RecordingReporter):
         def emit(self, event: Event) -> None:
             super().emit(event)
             if isinstance(event, Progress) and event.done > 1 << 20 and not stopped[0]:
@@ -172,7 +172,7 @@ def aip(*words: str, home: Path) -> tuple[Any, str]:
     return json.loads(done.stdout), done.stderr
 
 
-def test_the_command_line(folder: Path, tmp_path: Path) -> None:
+def test_transfer_commands_from_the_command_line(folder: Path, tmp_path: Path) -> None:
     stored, told = aip("upload", str(folder), "gs://models-of-mine/v1", home=tmp_path)
     assert all(set(each) >= {"name", "generation", "crc32c", "size"} for each in stored)
     assert "2 files to upload (5.0 kB)" in told
@@ -185,7 +185,7 @@ def test_the_command_line(folder: Path, tmp_path: Path) -> None:
     assert len(fetched) == 2
 
 
-def test_another_endpoint(folder: Path, tmp_path: Path) -> None:
+def test_transfer_commands_at_another_endpoint(folder: Path, tmp_path: Path) -> None:
     """Anonymous, without a project: what a compatible endpoint asks for is its own business."""
     script = Path(__file__).parents[1] / "server" / "gcs" / "serve_gcs.py"
     environment = {**os.environ, "PYTHONPATH": ROOT}

@@ -54,7 +54,7 @@ def summary(events: list[Event], step: str) -> str:
     return next(event.summary for event in events if isinstance(event, StepFinished) and event.step == step)
 
 
-def test_each_version_has_its_own_directory(target: Target, export: Path) -> None:
+def test_deployment_uri_is_a_directory_of_its_own_for_each_version(target: Target, export: Path) -> None:
     first, _ = run(target, export)
     assert first.deploymentUri == "gs://aip-local-aiplatform/iris/v1/"
     (export / "notes.txt").unlink()
@@ -66,7 +66,7 @@ def test_each_version_has_its_own_directory(target: Target, export: Path) -> Non
     assert "1 copied from another version" in summary(events, "upload")
 
 
-def test_what_was_removed_does_not_linger_in_a_version_that_is_made_anew(target: Target, export: Path) -> None:
+def test_deployment_uri_of_a_version_created_anew_has_no_removed_files(target: Target, export: Path) -> None:
     version, _ = run(target, export, name="v1")
     (export / "notes.txt").unlink()
     (export / "more.txt").write_text("more")
@@ -75,7 +75,7 @@ def test_what_was_removed_does_not_linger_in_a_version_that_is_made_anew(target:
     assert names(target, again.deploymentUri) == {"model.joblib", "more.txt"}
 
 
-def test_packages_lie_beside_under_their_content(target: Target, export: Path, tmp_path: Path) -> None:
+def test_package_uploads_lie_beside_under_their_content(target: Target, export: Path, tmp_path: Path) -> None:
     one = sdist(tmp_path / "one", "own-code", own_code="X = 1\n")
     two = sdist(tmp_path / "two", "own-code", own_code="X = 2\n")
     assert one.name == two.name
@@ -89,7 +89,7 @@ def test_packages_lie_beside_under_their_content(target: Target, export: Path, t
     assert len(lie) == 2
 
 
-def test_the_bucket_is_made_where_the_model_is(target: Target, export: Path) -> None:
+def test_upload_step_creates_the_bucket_in_the_region_of_the_model(target: Target, export: Path) -> None:
     _, events = run(target, export, region="europe-west1")
     assert summary(events, "bucket") == "created bucket gs://aip-local-aiplatform (europe-west1)"
     (export / "notes.txt").write_text("another")
@@ -97,7 +97,7 @@ def test_the_bucket_is_made_where_the_model_is(target: Target, export: Path) -> 
     assert summary(events, "bucket") == "found bucket gs://aip-local-aiplatform (europe-west1)"
 
 
-def test_a_bucket_that_is_there_is_used(target: Target, export: Path) -> None:
+def test_upload_step_uses_an_existing_bucket(target: Target, export: Path) -> None:
     create_bucket(target.storage_client, "aip-local-aiplatform", project=target.project, location="us-east4")
     run(target, export)
     bucket = find_bucket(target.storage_client, "aip-local-aiplatform")
@@ -105,7 +105,7 @@ def test_a_bucket_that_is_there_is_used(target: Target, export: Path) -> None:
     assert bucket.location == "us-east4"
 
 
-def test_a_deploy_changes_no_variable_and_loads_no_storage_client(embedded: Path, export: Path) -> None:
+def test_deploy_changes_no_variable_and_loads_no_storage_client(embedded: Path, export: Path) -> None:
     """The client costs half a second, and what redirects it would redirect the user's other libraries."""
     script = """
 import os, sys

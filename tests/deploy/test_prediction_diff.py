@@ -6,7 +6,7 @@ from aip_magics.deploy.prediction_diff import difference
 
 
 @pytest.mark.parametrize("same", [({"predictions": [1, 0.5]}, {"predictions": [1.0, 0.5000001]}), (["a"], ["a"])])
-def test_the_same(same: tuple[object, object]) -> None:
+def test_prediction_diff_of_equal_predictions(same: tuple[object, object]) -> None:
     assert difference(*same) is None
 
 
@@ -20,6 +20,6 @@ def test_the_same(same: tuple[object, object]) -> None:
         ({"predictions": ["a"]}, {"error": "x"}, ""),
     ],
 )
-def test_a_difference_is_named(local: object, online: object, at: str) -> None:
+def test_prediction_diff_names_the_difference(local: object, online: object, at: str) -> None:
     assert (difference(local, online) or "").startswith(at)
     assert difference(local, online)

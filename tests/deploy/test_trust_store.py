@@ -26,7 +26,7 @@ def subject(folder: Path, number: int) -> CheckContext:
     return CheckContext(Model(name="m"), Version(), artifacts.inspect_model_dir(folder))
 
 
-def test_nobody_s_consent_is_lost(tmp_path: Path) -> None:
+def test_trust_store_loses_nobodys_consent(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     (home / FILE).write_text('{"modules": ["ours"], "note": "mine"}')
@@ -42,7 +42,7 @@ def test_nobody_s_consent_is_lost(tmp_path: Path) -> None:
     assert stat.S_IMODE((home / FILE).stat().st_mode) == 0o600
 
 
-def test_consent_is_written_down_whatever_was_seen_before(tmp_path: Path, iris_export: Path) -> None:
+def test_trust_store_writes_consent_down_whatever_was_seen_before(tmp_path: Path, iris_export: Path) -> None:
     """The worker may refuse what the look at the file found nothing in: `--trust` has to help then, too."""
     known = CheckContext(Model(name="m"), Version(), artifacts.inspect_model_dir(iris_export))
     home = tmp_path / "home"
@@ -53,7 +53,7 @@ def test_consent_is_written_down_whatever_was_seen_before(tmp_path: Path, iris_e
     assert trust == trust_in(home) == Trust(files={hashlib.sha256(content).hexdigest(): len(content)})
 
 
-def test_the_oldest_consents_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trust_store_forgets_the_oldest_consents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trust_store, "MAX_FILES", 3)
     for number in range(5):
         trust_store.grant_trust(subject(tmp_path / f"m{number}", number), tmp_path / "home")
@@ -62,7 +62,7 @@ def test_the_oldest_consents_are_forgotten(tmp_path: Path, monkeypatch: pytest.M
     assert list(found) == kept
 
 
-def test_a_list_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+def test_trust_store_reads_the_list_of_an_earlier_version(tmp_path: Path) -> None:
     one = subject(tmp_path / "m", 1)
     content = (tmp_path / "m" / "model.pkl").read_bytes()
     (tmp_path / FILE).write_text(json.dumps({"files": {hashlib.sha256(content).hexdigest(): "model.pkl"}}))
@@ -70,7 +70,7 @@ def test_a_list_of_an_earlier_version_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"modules": "ours"}', '{"modules": [1]}', '{"files": []}', "\xff"])
-def test_a_damaged_file_trusts_nothing_and_says_so(tmp_path: Path, text: str) -> None:
+def test_trust_store_that_is_damaged_trusts_nothing_and_says_so(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_bytes(text.encode("latin-1"))
     with pytest.raises(SettingsError, match="cannot be read"):
         trust_in(tmp_path)

@@ -43,19 +43,19 @@ def fields(template: str) -> list[tuple[str, str | None]]:
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_no_text_is_missing(other):
+def test_catalogues_miss_no_text(other):
     catalogue = i18n.catalogue(other)
     missing = [f"{where}: {template!r}" for template, where in said().items() if template not in catalogue]
     assert not missing, f"{len(missing)} texts are not in {other}/*.toml:\n" + "\n".join(missing)
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_no_catalogue_says_what_the_code_does_not(other):
+def test_catalogues_have_no_text_that_the_code_has_not(other):
     assert sorted(set(i18n.catalogue(other)) - set(said())) == []
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_translations_have_the_values_of_their_template(other):
+def test_catalogues_keep_the_values_of_every_template(other):
     wrong = {
         template: translated
         for template, translated in i18n.catalogue(other).items()
@@ -65,7 +65,7 @@ def test_translations_have_the_values_of_their_template(other):
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_a_text_stands_in_one_file_only(other):
+def test_catalogues_have_each_text_in_one_file_only(other):
     seen: dict[str, str] = {}
     for path in sorted((PACKAGE / "i18n" / other).glob("*.toml")):
         for line in path.read_text("utf-8").splitlines():

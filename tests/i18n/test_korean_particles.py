@@ -11,7 +11,7 @@ CONSONANT, VOWEL, RIEUL = "모델들은 그만", "버전 정보", "파일"
 
 
 @pytest.mark.parametrize("both", FORMS)
-def test_each_particle_has_a_form_after_a_consonant_and_one_after_a_vowel(both: str) -> None:
+def test_korean_particles_have_a_form_after_a_consonant_and_after_a_vowel(both: str) -> None:
     after_consonant, after_vowel = FORMS[both]
     assert fix_particles(CONSONANT + both) == CONSONANT + after_consonant
     assert fix_particles(VOWEL + both) == VOWEL + after_vowel
@@ -34,11 +34,11 @@ def test_each_particle_has_a_form_after_a_consonant_and_one_after_a_vowel(both: 
         ("확인(2개)", "확인(2개)"),
     ],
 )
-def test_the_sound_before_it_chooses_the_form(text: str, expected: str) -> None:
+def test_korean_particles_are_chosen_by_the_sound_before_them(text: str, expected: str) -> None:
     assert fix_particles(text) == expected
 
 
-def test_what_is_said_in_korean_fits_its_values() -> None:
+def test_korean_particles_fit_the_values_of_a_text() -> None:
     i18n.use("ko")
     try:
         assert i18n.gettext("unknown runtime version {asked}", asked="2.99") == "런타임 버전 2.99는 없습니다"

@@ -86,41 +86,41 @@ def latin(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("kind", OTHER_ENDINGS)
-def test_the_reader_is_addressed_in_one_way(kind: str) -> None:
+def test_korean_style_addresses_the_reader_in_one_way(kind: str) -> None:
     assert found(OTHER_ENDINGS[kind]) == []
 
 
 @pytest.mark.parametrize("term", OTHER_TERMS)
-def test_a_thing_has_one_name(term: str) -> None:
+def test_korean_style_has_one_name_for_a_thing(term: str) -> None:
     assert found(term) == [], f"it is called {OTHER_TERMS[term]}"
     assert re.findall(f".*(?:{term}).*", README) == [], f"it is called {OTHER_TERMS[term]}"
 
 
-def test_a_particle_reads_right_whatever_the_value_before_it() -> None:
+def test_korean_style_particles_fit_any_value_before_them() -> None:
     assert found(ONE_FORM) == []
     assert found(OTHER_ORDER) == []
 
 
 @pytest.mark.parametrize("rule", SPACING)
-def test_spacing(rule: str) -> None:
+def test_korean_style_of_spacing(rule: str) -> None:
     assert found(SPACING[rule]) == []
 
 
-def test_a_text_ends_in_a_stop_where_its_template_does() -> None:
+def test_korean_style_ends_texts_as_their_templates() -> None:
     assert {key: text for key, text in KOREAN.items() if key.endswith(".") != text.endswith(".")} == {}
 
 
-def test_every_label_is_translated() -> None:
+def test_korean_style_translates_every_label() -> None:
     untranslated = {key for key, text in KOREAN.items() if latin(own_words(key)) and not re.search("[가-힣]", text)}
     assert untranslated == UNTRANSLATED
 
 
-def test_no_english_is_left_in_a_translation() -> None:
+def test_korean_style_leaves_no_english() -> None:
     texts = {text: re.sub(CODE, "", own_words(text)) for text in KOREAN.values()}
     assert [text for text, words in texts.items() if text not in UNTRANSLATED and re.search(ENGLISH, words)] == []
 
 
-def test_latin_words_of_a_translation_are_those_of_its_template() -> None:
+def test_korean_style_keeps_the_latin_words_of_the_template() -> None:
     # An English plural, or a verb such as pickled, has the word in it.
     assert {
         key: words
@@ -129,5 +129,5 @@ def test_latin_words_of_a_translation_are_those_of_its_template() -> None:
     } == {}
 
 
-def test_flags_and_names_of_the_api_are_kept() -> None:
+def test_korean_style_keeps_flags_and_names_of_the_api() -> None:
     assert {key: text for key, text in KOREAN.items() if kept(key) != kept(text)} == {}

@@ -26,20 +26,20 @@ def english_after():
         ({"LANG": ""}, None, "en"),
     ],
 )
-def test_configuration_wins_over_the_variable_and_that_over_the_locale(variables, configured, expected):
+def test_i18n_prefers_configuration_to_variable_to_locale(variables, configured, expected):
     assert i18n.choose(variables, configured) == expected
 
 
-def test_values_are_filled_in():
+def test_i18n_fills_values_in():
     assert i18n.gettext("{name!r} is not known", name="x") == "'x' is not known"
     assert i18n.gettext("100 {literally}") == "100 {literally}"
 
 
-def test_a_text_that_no_catalogue_has_is_said_in_english():
+def test_i18n_falls_back_to_english():
     i18n.use("ko")
     assert i18n.gettext("no catalogue has {this}", this="this") == "no catalogue has this"
 
 
-def test_an_unknown_language_is_refused():
+def test_i18n_refuses_an_unknown_language():
     with pytest.raises(ValueError, match="'de'"):
         i18n.use("de")

@@ -53,7 +53,7 @@ def ids(report: Report, severity: str = "error") -> list[str]:
     return [one.id for one in report.findings if one.severity == severity]
 
 
-def test_a_good_model_has_no_errors_and_nothing_is_started(
+def test_aip_check_of_a_good_model_has_no_errors_and_starts_nothing(
     shell: Any, iris_export: Path, embedded: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report = check(shell, str(iris_export))
@@ -63,7 +63,7 @@ def test_a_good_model_has_no_errors_and_nothing_is_started(
     assert local.running(embedded) is None
 
 
-def test_findings_are_returned_and_shown_not_raised(
+def test_aip_check_returns_and_shows_findings_without_raising(
     shell: Any, iris_export: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report = check(shell, f"{iris_export} --model 9-lives --runtime-version 2.10")
@@ -73,13 +73,13 @@ def test_findings_are_returned_and_shown_not_raised(
     assert "fix: runtimeVersion: '2.11'" in shown
 
 
-def test_the_line_of_a_deploy_cell_means_the_same(shell: Any, iris_export: Path) -> None:
+def test_aip_check_takes_the_line_of_a_deploy_cell(shell: Any, iris_export: Path) -> None:
     report = check(shell, f"9v --model iris --origin {iris_export}", TEST)
     [finding] = report.errors
     assert (finding.id, finding.subject) == ("M02", "version.name")
 
 
-def test_with_instances_the_model_is_tried(shell: Any, iris_export: Path) -> None:
+def test_aip_check_with_instances_tries_the_model(shell: Any, iris_export: Path) -> None:
     report = check(shell, str(iris_export), TEST)
     assert report.errors == ()
     assert {"T01", "T02", "T03", "T04", "T05", "T06", "T08"} <= set(report.passed)
@@ -93,7 +93,7 @@ def test_with_instances_the_model_is_tried(shell: Any, iris_export: Path) -> Non
         ("test: {instances: [[1.0, 2.0, 3.0, 4.0]], nonsense: 1}", "T03", "nonsense"),
     ],
 )
-def test_what_the_worker_refuses_is_one_finding_in_its_words(
+def test_aip_check_tells_what_the_worker_refuses_in_one_finding(
     shell: Any, iris_export: Path, test: str, id: str, text: str
 ) -> None:
     errors = [one for one in check(shell, str(iris_export), test).errors if one.id.startswith("T")]
@@ -102,7 +102,7 @@ def test_what_the_worker_refuses_is_one_finding_in_its_words(
     assert errors[0].fix
 
 
-def test_a_model_that_answers_nan(shell: Any, tmp_path: Path) -> None:
+def test_aip_check_finds_a_model_that_answers_nan(shell: Any, tmp_path: Path) -> None:
     import numpy
     from sklearn.dummy import DummyRegressor
 
@@ -114,7 +114,7 @@ def test_a_model_that_answers_nan(shell: Any, tmp_path: Path) -> None:
     assert "NaN" in errors[0].message
 
 
-def test_strict_and_skip(shell: Any, iris_export: Path) -> None:
+def test_aip_check_strict_and_skip(shell: Any, iris_export: Path) -> None:
     line = f"{iris_export} --labels A=b"
     assert check(shell, line).errors == ()
     assert "F02" in [one.id for one in check(shell, f"{line} --strict").errors]
@@ -126,7 +126,7 @@ def test_strict_and_skip(shell: Any, iris_export: Path) -> None:
 
 
 @pytest.mark.parametrize("body", [TEST, "description: no instances\n"])
-def test_a_malicious_model_is_never_loaded(shell: Any, tmp_path: Path, body: str) -> None:
+def test_aip_check_never_loads_a_malicious_model(shell: Any, tmp_path: Path, body: str) -> None:
     export, trace = evil_export(tmp_path)
     report = check(shell, str(export), body)
     assert "U01" in ids(report)
@@ -137,7 +137,9 @@ def test_a_malicious_model_is_never_loaded(shell: Any, tmp_path: Path, body: str
     assert not trace.exists()
 
 
-def test_a_malicious_model_in_cloud_storage_is_not_loaded_either(shell: Any, tmp_path: Path, iris_export: Path) -> None:
+def test_aip_check_does_not_load_a_malicious_model_in_cloud_storage(
+    shell: Any, tmp_path: Path, iris_export: Path
+) -> None:
     from aip_magics import settings
     from aip_magics.targets import choose
 
@@ -157,7 +159,7 @@ def test_a_malicious_model_in_cloud_storage_is_not_loaded_either(shell: Any, tmp
     assert "U01" in report.passed
 
 
-def test_trust_is_asked_for_once_per_content(shell: Any, tmp_path: Path, home: Path) -> None:
+def test_aip_check_asks_for_trust_once_per_content(shell: Any, tmp_path: Path, home: Path) -> None:
     export, trace = evil_export(tmp_path)
     trusted = check(shell, f"{export} --trust", TEST)
     # The user wanted it: it was loaded, and tried what a worker has no right to.
@@ -174,7 +176,7 @@ def test_trust_is_asked_for_once_per_content(shell: Any, tmp_path: Path, home: P
     assert "U01" in ids(check(shell, str(export)))
 
 
-def test_modules_that_the_user_trusts_are_written_by_hand(shell: Any, tmp_path: Path, home: Path) -> None:
+def test_aip_check_takes_trusted_modules_written_by_hand(shell: Any, tmp_path: Path, home: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(b"\x80\x02cour_company.models\nModel\n)R.")
     assert "U01" in ids(check(shell, str(tmp_path)))
     home.mkdir(exist_ok=True)
@@ -185,7 +187,7 @@ def test_modules_that_the_user_trusts_are_written_by_hand(shell: Any, tmp_path: 
         check(shell, str(tmp_path))
 
 
-def test_a_model_of_this_notebook_is_trusted(shell: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_aip_check_trusts_a_model_of_this_notebook(shell: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A class of the user's own module: from a directory it is asked about, as a variable it is not."""
     (tmp_path / "own_estimator.py").write_text(
         "from sklearn.linear_model import LogisticRegression\nclass Own(LogisticRegression):\n    pass\n"
@@ -201,7 +203,7 @@ def test_a_model_of_this_notebook_is_trusted(shell: Any, tmp_path: Path, monkeyp
     assert "U01" not in ids(check(shell, "$own"))
 
 
-def test_modules_of_the_users_packages_are_not_asked_about(shell: Any, tmp_path: Path) -> None:
+def test_aip_check_does_not_ask_about_modules_of_the_users_packages(shell: Any, tmp_path: Path) -> None:
     export = custom_models.own_code_pipeline(tmp_path / "m", tmp_path)
     assert "U01" in ids(check(shell, str(export)))
     package = custom_models.sdist(tmp_path / "dist", "own", own_code=custom_models.OWN_CODE % 2)
@@ -213,7 +215,7 @@ def test_modules_of_the_users_packages_are_not_asked_about(shell: Any, tmp_path:
     assert "U01" in ids(check(shell, f"{export} --package-uris {os_package}"))
 
 
-def test_a_notebook_is_not_asked_anything_it_fails(embedded: Path, tmp_path: Path) -> None:
+def test_aip_check_fails_without_asking_a_notebook(embedded: Path, tmp_path: Path) -> None:
     """In a real kernel, run by nbclient: the check shows its panel, the deploy ends with what would be run."""
     export, trace = evil_export(tmp_path)
     cells = ["%load_ext aip_magics", f"%aip_check {export}", f"%aip_deploy --origin {export}"]

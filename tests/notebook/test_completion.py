@@ -107,11 +107,11 @@ def tab(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
         ("print('%aip_deploy --o|", "", []),
     ],
 )
-def test_a_line(tab: Callable[[str], Any], text: str, fragment: str, texts: list[str]) -> None:
+def test_completion_of_a_line(tab: Callable[[str], Any], text: str, fragment: str, texts: list[str]) -> None:
     assert tab(text) == (fragment, texts)
 
 
-def test_an_empty_word_offers_what_can_follow(tab: Callable[[str], Any]) -> None:
+def test_completion_of_an_empty_word_offers_what_can_follow(tab: Callable[[str], Any]) -> None:
     _, origin = tab("%aip_deploy --origin |")
     assert origin == ["$clf", "$folder", "gs://one", "gs://two", "export/", "'my models/'", "한국어.json"]
     _, described = tab("%aip_describe | --model iris")
@@ -153,12 +153,12 @@ def test_an_empty_word_offers_what_can_follow(tab: Callable[[str], Any]) -> None
         ("%%aip_deployed\nfr|", "", []),
     ],
 )
-def test_a_body(tab: Callable[[str], Any], text: str, fragment: str, texts: list[str]) -> None:
+def test_completion_of_a_body(tab: Callable[[str], Any], text: str, fragment: str, texts: list[str]) -> None:
     assert tab(text) == (fragment, texts)
 
 
 @pytest.mark.parametrize("verb", sorted(VERBS))
-def test_every_magic_offers_its_flags(tab: Callable[[str], Any], verb: str) -> None:
+def test_completion_offers_the_flags_of_every_magic(tab: Callable[[str], Any], verb: str) -> None:
     assert {"--help", "--quiet"} <= set(tab(f"%{magic_name(verb)} --|")[1])
     tab(f"%{magic_name(verb)} |")
     if VERBS[verb].body != "none":
@@ -172,14 +172,16 @@ class Trap:
         pytest.fail(f"Tab asked a variable for {name}")
 
 
-def test_a_variable_is_judged_by_its_class_only(tab: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_completion_judges_a_variable_by_its_class_only(
+    tab: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(VARIABLES, "trap", Trap())
     for where in ("--origin", "--package-uris", "--labels", "--description"):
         assert "$trap" in tab(f"%aip_deploy {where} $|")[1]
     assert "$trap" in tab("%%aip_predict --model x\n$|")[1]
 
 
-def test_a_kernel_and_a_terminal_offer_the_same_and_nothing_else(home: Path, tmp_path: Path, shell: Any) -> None:
+def test_completion_is_the_same_in_a_kernel_and_a_terminal(home: Path, tmp_path: Path, shell: Any) -> None:
     home.mkdir(parents=True, exist_ok=True)
     (home / name_cache.FILE).write_text(NAMES)
     env = {**os.environ, "PYTHONPATH": str(ROOT), "IPYTHONDIR": str(tmp_path / "ipython")}

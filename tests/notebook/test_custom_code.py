@@ -48,7 +48,7 @@ def predict(shell: Any, line: str, body: str) -> Any:
     return shell.run_cell_magic("aip_predict", line, body)["predictions"]
 
 
-def test_a_pipeline_with_own_code(shell: Any, pipeline: Path, own_code: Path, capsys: Any) -> None:
+def test_aip_deploy_of_a_pipeline_with_own_code(shell: Any, pipeline: Path, own_code: Path, capsys: Any) -> None:
     version = deploy(shell, f"--model own --origin {pipeline} --package-uris {own_code}", TEST)
     assert (version.state, version.framework, version.predictionClass) == ("READY", "SCIKIT_LEARN", None)
     (uri,) = version.packageUris
@@ -69,7 +69,7 @@ def test_a_pipeline_with_own_code(shell: Any, pipeline: Path, own_code: Path, ca
     assert by_uri.packageUris == other.packageUris
 
 
-def test_own_code_outlives_the_server_and_its_bucket(
+def test_aip_deploy_keeps_own_code_beyond_the_server_and_its_bucket(
     shell: Any, pipeline: Path, own_code: Path, embedded: Path
 ) -> None:
     from google.cloud import storage
@@ -90,7 +90,7 @@ def test_own_code_outlives_the_server_and_its_bucket(
     assert name in str(caught.value)
 
 
-def test_a_custom_prediction_routine(shell: Any, routine: Path, routine_code: Path, capsys: Any) -> None:
+def test_aip_deploy_of_a_custom_prediction_routine(shell: Any, routine: Path, routine_code: Path, capsys: Any) -> None:
     line = f"--model routine --origin {routine} --package-uris {routine_code} --prediction-class my_routine.Routine"
     version = deploy(shell, line, "test: {instances: [1, 2], factor: 10}")
     assert (version.state, version.framework, version.predictionClass) == ("READY", None, "my_routine.Routine")
@@ -100,7 +100,7 @@ def test_a_custom_prediction_routine(shell: Any, routine: Path, routine_code: Pa
     assert deploy(shell, line, "test: {instances: [1, 2], factor: 10}").id == version.id
 
 
-def test_a_package_that_does_not_install(shell: Any, pipeline: Path, tmp_path: Path) -> None:
+def test_aip_deploy_of_a_package_that_does_not_install(shell: Any, pipeline: Path, tmp_path: Path) -> None:
     broken = sdist(tmp_path / "dist", "broken", setup="raise RuntimeError('no luck today')\n")
     line = f"--model own --origin {pipeline} --package-uris {broken} --trust"
     with pytest.raises(PredictionError, match=r"broken-0\.1\.tar\.gz failed to install") as tried:
@@ -116,7 +116,9 @@ def test_a_package_that_does_not_install(shell: Any, pipeline: Path, tmp_path: P
     assert "no luck today" in version.errorMessage
 
 
-def test_a_package_that_acts_while_it_is_built_is_asked_about_once(shell: Any, routine: Path, tmp_path: Path) -> None:
+def test_aip_deploy_asks_once_about_a_package_that_acts_while_it_is_built(
+    shell: Any, routine: Path, tmp_path: Path
+) -> None:
     marker = tmp_path / "ran"
     acts = (
         f"open({str(marker)!r}, 'w')\nfrom setuptools import setup\nsetup(name='acting', py_modules=['my_routine'])\n"
@@ -147,7 +149,9 @@ def test_a_package_that_acts_while_it_is_built_is_asked_about_once(shell: Any, r
     assert not marker.exists()
 
 
-def test_what_is_packaged_here_needs_no_question(shell: Any, routine: Path, tmp_path: Path, embedded: Path) -> None:
+def test_aip_deploy_does_not_ask_about_packages_built_here(
+    shell: Any, routine: Path, tmp_path: Path, embedded: Path
+) -> None:
     (tmp_path / "my_routine.py").write_text(ROUTINE)
     made = shell.run_line_magic("aip_package", f"{tmp_path / 'my_routine.py'} --output {tmp_path / 'dist'}")
     assert hashlib.sha256(made.path.read_bytes()).hexdigest() in trust_store.trust_in(embedded).files
@@ -162,7 +166,7 @@ def test_what_is_packaged_here_needs_no_question(shell: Any, routine: Path, tmp_
         ("my_routine.NoPredict", "A16", "is missing the required predict method"),
     ],
 )
-def test_a_class_that_is_no_routine(
+def test_aip_deploy_of_a_class_that_is_no_routine(
     shell: Any, routine: Path, routine_code: Path, name: str, rule: str, text: str
 ) -> None:
     line = f"--model routine --origin {routine} --package-uris {routine_code} --prediction-class {name}"
@@ -177,14 +181,16 @@ def test_a_class_that_is_no_routine(
     assert "(Error code: 4)" in failed.value.message
 
 
-def test_own_code_that_is_missing_is_named(shell: Any, pipeline: Path) -> None:
+def test_aip_deploy_names_missing_own_code(shell: Any, pipeline: Path) -> None:
     with pytest.raises(ChecksFailed, match=r"own_code\.Scale \(U01 untrusted-pickle\)"):
         deploy(shell, f"--model own --origin {pipeline}")
     with pytest.raises(OperationFailed, match="own_code"):
         deploy(shell, f"--model own --origin {pipeline} --trust")
 
 
-def test_a_dry_run_shows_where_the_package_would_go(shell: Any, pipeline: Path, own_code: Path, embedded: Path) -> None:
+def test_aip_deploy_dry_run_shows_where_the_package_would_go(
+    shell: Any, pipeline: Path, own_code: Path, embedded: Path
+) -> None:
     plan = deploy(shell, f"--model own --origin {pipeline} --package-uris {own_code} --dry-run", TEST)
     (uri,) = plan.version.packageUris
     uploads = [request.body["name"] for request in plan.requests if request.url.endswith("/o")]
@@ -205,7 +211,7 @@ def test_a_dry_run_shows_where_the_package_would_go(shell: Any, pipeline: Path, 
         ("", "packageUris: 5", Exception, "expected a string"),
     ],
 )
-def test_mistakes_are_told_before_anything_is_sent(
+def test_aip_deploy_tells_mistakes_of_custom_code_before_anything_is_sent(
     shell: Any, pipeline: Path, own_code: Path, line: str, body: str, kind: type[Exception], text: str
 ) -> None:
     with pytest.raises(kind) as caught:

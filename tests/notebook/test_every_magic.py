@@ -48,12 +48,12 @@ def run(shell: Any, verb: str, line: str, body: str) -> Any:
     return shell.run_line_magic(magic_name(verb), line)
 
 
-def test_each_verb_is_here() -> None:
+def test_magics_are_all_tested_here() -> None:
     assert set(VERBS) - set(LINES) == {"form"}  # it needs a kernel: test_form_kernel.py
 
 
 @pytest.mark.parametrize("verb", LINES)
-def test_a_magic_and_its_value(
+def test_magics_return_keep_and_silence_their_value(
     shell: Any, verb: str, iris_export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "own.py").write_text("X = 1\n")
@@ -75,13 +75,13 @@ def test_a_magic_and_its_value(
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_help_is_shown_and_is_no_value(shell: Any, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_magics_show_their_help_and_return_nothing(shell: Any, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert shell.run_line_magic(magic_name(verb), "--help") is None
     out = capsys.readouterr().out
     assert f"usage: %{magic_name(verb)}" in out
     assert get_command(verb).example in out
 
 
-def test_a_form_says_that_it_needs_a_notebook(shell: Any) -> None:
+def test_aip_form_says_that_it_needs_a_notebook(shell: Any) -> None:
     with pytest.raises(OptionError, match="a form needs a notebook"):
         shell.run_line_magic("aip_form", "")

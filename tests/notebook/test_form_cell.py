@@ -108,7 +108,7 @@ VALUES = {
         ]
     ),
 )
-def test_the_cell_parses_back(changes: list[tuple[str, Any]], session: dict[str, str], arguments: Any) -> None:
+def test_form_cell_parses_back(changes: list[tuple[str, Any]], session: dict[str, str], arguments: Any) -> None:
     form = state(session, Deployment("gs://bucket/model"), **arguments)
     for id, value in changes:
         form = form.set(id, value)
@@ -120,11 +120,11 @@ def test_the_cell_parses_back(changes: list[tuple[str, Any]], session: dict[str,
         assert (ours and ours.value) == (theirs and theirs.value), name
 
 
-def test_all_fields_were_tried() -> None:
+def test_form_cell_has_had_every_field() -> None:
     assert {field.id for field in fields()} - VALUES.keys() == {"origin", "frameworkVersion"}
 
 
-def test_what_has_no_field_is_in_the_cell_too() -> None:
+def test_form_cell_has_what_has_no_field_too() -> None:
     version = Version(
         acceleratorConfig=AcceleratorConfig(Int64(2), "NVIDIA_TESLA_T4"),
         autoScaling=AutoScaling(1, 2, (MetricSpec("CPU_USAGE", 60),)),
@@ -135,19 +135,19 @@ def test_what_has_no_field_is_in_the_cell_too() -> None:
 
 
 @pytest.mark.parametrize("origin", ["with space/iris", "it's", "~/iris", "꽃/모델", "a b;c?"])
-def test_any_directory(origin: str) -> None:
+def test_form_cell_of_any_directory(origin: str) -> None:
     form = state({}, Deployment(origin))
     assert parsed(build_cell(form), {})[0].origin == origin
 
 
-def test_without_its_instances() -> None:
+def test_form_cell_without_its_instances() -> None:
     form = state({}, Deployment("gs://b/m", test={"instances": ["secret"]}))
     assert "secret" in build_cell(form)
     assert build_cell(form, test=False) == "%aip_deploy --origin gs://b/m"
 
 
 @pytest.mark.parametrize("kind", [kind for _, kind in kinds()])
-def test_every_preview_tells_the_names(kind: Any, iris_export: Path) -> None:
+def test_form_cell_preview_tells_the_names(kind: Any, iris_export: Path) -> None:
     form = state({}, Deployment(str(iris_export), Model("flowers"), Version(name="v7")))
     form = form.set("modelDescription", "all my irises").set("modelLabels", "team=a").set("consoleLogging", True)
     shown = preview(kind, form.set("logTable", "p.d.t").set("logShare", "0.1"))

@@ -28,7 +28,7 @@ def printed(cell: Any) -> str:
     return "".join(output.text for output in cell.outputs if output.output_type == "stream")
 
 
-def test_a_form_deploys_while_cells_run_and_leaves_no_widget(embedded: Path, iris_export: Path, tmp_path: Path) -> None:
+def test_form_deploys_while_cells_run_and_leaves_no_widget(embedded: Path, iris_export: Path, tmp_path: Path) -> None:
     saved = run(
         "%load_ext aip_magics",
         f"form = %aip_form --model-dir {iris_export}",
@@ -52,7 +52,7 @@ def test_a_form_deploys_while_cells_run_and_leaves_no_widget(embedded: Path, iri
     assert [output for cell in saved.cells[2:4] for output in cell.outputs if "data" in output] == []
 
 
-def test_the_function_takes_a_model_and_a_cancelled_form_keeps_nothing(embedded: Path, tmp_path: Path) -> None:
+def test_form_api_takes_a_model_and_keeps_nothing_of_a_cancelled_form(embedded: Path, tmp_path: Path) -> None:
     saved = run(
         "from aip_magics import aip_form\n"
         "from sklearn.linear_model import LogisticRegression\n"
@@ -72,7 +72,7 @@ def test_the_function_takes_a_model_and_a_cancelled_form_keeps_nothing(embedded:
     assert "application/vnd.jupyter.widget-view+json" not in text
 
 
-def test_the_cell_is_quick(embedded: Path, iris_export: Path, tmp_path: Path) -> None:
+def test_form_cell_runs_quickly(embedded: Path, iris_export: Path, tmp_path: Path) -> None:
     saved = run(
         "%load_ext aip_magics\nimport time",
         f"begun = time.perf_counter()\nform = %aip_form --model-dir {iris_export}\n"

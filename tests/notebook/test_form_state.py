@@ -33,7 +33,7 @@ def new(iris_export: Path) -> New:
     return made
 
 
-def test_it_is_prefilled_from_the_model_the_line_and_the_settings_each_with_its_source(new: New) -> None:
+def test_form_state_is_prefilled_each_value_with_its_source(new: New) -> None:
     form = new(version=Version(description="from the line"), region="europe-west4")
     assert form.values["framework"] == "SCIKIT_LEARN"
     assert form.source("framework") == "found in model.joblib"
@@ -47,7 +47,7 @@ def test_it_is_prefilled_from_the_model_the_line_and_the_settings_each_with_its_
     assert form.can_deploy
 
 
-def test_a_runtime_that_fits_none_is_left_out_in_every_language(new: New) -> None:
+def test_form_state_leaves_out_a_runtime_without_match_in_every_language(new: New) -> None:
     for name in i18n.LANGUAGES:
         i18n.use(name)
         try:
@@ -56,7 +56,7 @@ def test_a_runtime_that_fits_none_is_left_out_in_every_language(new: New) -> Non
             i18n.use("en")
 
 
-def test_what_is_derived_is_not_given_to_the_service_twice(new: New) -> None:
+def test_form_state_does_not_send_derived_values_twice(new: New) -> None:
     form = new()
     assert form.deployment == form.base
     chosen = form.set("machineType", "mls1-c4-m2").set("machineType", "")
@@ -64,7 +64,7 @@ def test_what_is_derived_is_not_given_to_the_service_twice(new: New) -> None:
     assert chosen.values["machineType"] == "mls1-c1-m2"
 
 
-def test_every_field_can_be_filled_in_and_says_who_did(new: New) -> None:
+def test_form_state_takes_every_field_and_says_who_filled_it_in(new: New) -> None:
     form = new(target="aiplatform")
     for id, value in {
         "model": "flowers", "region": "asia-east1", "logging": True, "consoleLogging": True, "version": "v3",
@@ -90,7 +90,7 @@ def test_every_field_can_be_filled_in_and_says_who_did(new: New) -> None:
     assert (made.replace, made.trust, made.test) == (True, True, {"instances": [[1, 2]]})
 
 
-def test_the_page_of_the_console_is_all_there(new: New) -> None:
+def test_form_state_has_every_field_of_the_console(new: New) -> None:
     ids = [field.id for field in fields()]
     assert len(ids) == len(set(ids))
     assert all(field.label for field in fields())
@@ -99,7 +99,7 @@ def test_the_page_of_the_console_is_all_there(new: New) -> None:
         assert field.kind != "choice" or form.choices(field.id), field.id
 
 
-def test_framework_runtime_and_python_follow_each_other(new: New) -> None:
+def test_form_state_keeps_framework_runtime_and_python_together(new: New) -> None:
     form = new().set("framework", "SCIKIT_LEARN").set("frameworkVersion", "1.0.2")
     assert form.values["runtimeVersion"] == "2.11"
     assert form.choices("pythonVersion") == ("", *catalog.runtime("2.11").python)
@@ -116,7 +116,7 @@ def test_framework_runtime_and_python_follow_each_other(new: New) -> None:
         assert form.set("framework", "SCIKIT_LEARN").requested.get("runtimeVersion") is None
 
 
-def test_machine_types_and_regions_follow_the_endpoint(new: New) -> None:
+def test_form_state_offers_machine_types_and_regions_of_the_endpoint(new: New) -> None:
     form = new().set("machineType", "mls1-c4-m2").set("region", "us-east1")
     assert all(name.startswith("mls1-") for name in form.choices("machineType"))
     regional = form.set("endpoint", "regional")
@@ -128,7 +128,7 @@ def test_machine_types_and_regions_follow_the_endpoint(new: New) -> None:
     assert regional.set("endpoint", "global").target.region is None
 
 
-def test_a_value_that_the_catalog_does_not_know_stays_and_is_a_problem(new: New) -> None:
+def test_form_state_keeps_a_value_unknown_to_the_catalog_as_a_problem(new: New) -> None:
     form = new(version=Version(machineType="n2-monster-4"))
     assert "n2-monster-4" in form.choices("machineType")
     [problem] = form.problems_of("machineType")
@@ -158,13 +158,13 @@ def test_a_value_that_the_catalog_does_not_know_stays_and_is_a_problem(new: New)
         ("origin", "~nobody-at-all/x"),
     ],
 )
-def test_a_problem_stands_beside_its_field_and_stops_the_deploy(new: New, id: str, value: str) -> None:
+def test_form_state_puts_a_problem_beside_its_field_and_stops_the_deploy(new: New, id: str, value: str) -> None:
     form = new(origin="", version=Version()) if not value else new().set(id, value)
     assert [problem.severity for problem in form.problems_of(id)][:1] == ["error"], form.problems
     assert not form.can_deploy
 
 
-def test_manual_scaling_wants_a_number_and_replaces_the_automatic_one(new: New) -> None:
+def test_form_state_manual_scaling_replaces_the_automatic(new: New) -> None:
     form = new(version=Version(autoScaling=AutoScaling(1, 3, (MetricSpec("CPU_USAGE", 60),))))
     assert form.values["minNodes"] == "1"
     manual = form.set("scaling", "manual")
@@ -177,7 +177,7 @@ def test_manual_scaling_wants_a_number_and_replaces_the_automatic_one(new: New) 
     assert manual.set("scaling", "automatic").deployment.version.autoScaling == form.base.version.autoScaling
 
 
-def test_what_the_form_has_no_field_for_stays(new: New) -> None:
+def test_form_state_keeps_what_the_form_has_no_field_for(new: New) -> None:
     base = new(
         version=Version(etag="x"), model=Model(labels={"a": "b"}), staging_bucket="gs://mine", skip=frozenset({"A02"})
     )
@@ -187,7 +187,7 @@ def test_what_the_form_has_no_field_for_stays(new: New) -> None:
     )  # fmt: skip
 
 
-def test_what_no_field_can_write_is_kept_and_not_shown(new: New) -> None:
+def test_form_state_keeps_hidden_what_no_field_can_write(new: New) -> None:
     version = Version(labels={"a": "x,y"}, packageUris=("one,two.tar.gz",))
     form = new(version=version)
     assert form.requested.keys() == {"origin"}
@@ -195,7 +195,7 @@ def test_what_no_field_can_write_is_kept_and_not_shown(new: New) -> None:
     assert form.set("labels", "a=b").deployment.version.labels == {"a": "b"}
 
 
-def test_long_test_instances_are_kept_and_not_shown(new: New) -> None:
+def test_form_state_keeps_long_test_instances_hidden(new: New) -> None:
     test = {"instances": [[0.5] * 10] * MAX_TEST_CHARACTERS}
     form = new(test=test)
     assert "test" not in form.requested
@@ -203,7 +203,7 @@ def test_long_test_instances_are_kept_and_not_shown(new: New) -> None:
     assert form.set("test", "[[1]]").deployment.test == {"instances": [[1]]}
 
 
-def test_trust_is_given_to_files_and_not_to_a_form(new: New, booster_export: Path) -> None:
+def test_form_state_gives_trust_to_files_and_not_to_a_form(new: New, booster_export: Path) -> None:
     form = new(trust=True)
     assert form.deployment.trust
     assert not form.set("origin", str(booster_export)).deployment.trust
@@ -214,7 +214,7 @@ class Evil:
         return os.system, ("true",)
 
 
-def test_a_model_that_runs_code_is_neither_tested_nor_deployed_without_consent(new: New, tmp_path: Path) -> None:
+def test_form_state_neither_tests_nor_deploys_untrusted_code(new: New, tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(Evil()))
     form = new(origin=str(tmp_path), test={"instances": [[1]]})
     assert "U01" in [problem.id for problem in form.problems_of("origin")]
@@ -223,7 +223,7 @@ def test_a_model_that_runs_code_is_neither_tested_nor_deployed_without_consent(n
     assert "U01" not in [problem.id for problem in form.set("trust", True).problems]
 
 
-def test_another_directory_is_looked_at_at_once(new: New, booster_export: Path, tmp_path: Path) -> None:
+def test_form_state_inspects_another_directory_at_once(new: New, booster_export: Path, tmp_path: Path) -> None:
     form = new().set("origin", str(booster_export))
     assert form.values["framework"] == "XGBOOST"
     (tmp_path / "later").mkdir()
@@ -234,7 +234,7 @@ def test_another_directory_is_looked_at_at_once(new: New, booster_export: Path, 
     assert empty.inspected_again().can_deploy
 
 
-def test_text_is_on_one_line_and_without_control_characters(new: New) -> None:
+def test_form_state_texts_have_one_line_and_no_control_characters(new: New) -> None:
     form = new().set("description", "  two\nlines\x07\u2028three  ")
     assert form.deployment.version.description == "two lines three"
     assert new().set("description", "전각　공백").deployment.version.description == "전각　공백"
@@ -256,11 +256,11 @@ def test_text_is_on_one_line_and_without_control_characters(new: New) -> None:
         ("region", "endpoint"),
     ],
 )
-def test_findings_find_their_field(subject: str, field: str) -> None:
+def test_form_state_findings_find_their_field(subject: str, field: str) -> None:
     assert get_field(subject) == field
 
 
-def test_the_summary_tells_what_is_made_and_not_the_instances(new: New) -> None:
+def test_form_state_summary_tells_what_is_created_and_not_the_instances(new: New) -> None:
     form = new(test={"instances": [["secret-row"]]}).set("description", "<b>bold</b>")
     left = html.draw(summary.deployed(form))
     assert "secret-row" not in left

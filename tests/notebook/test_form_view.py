@@ -86,7 +86,7 @@ def until(condition: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.01)
 
 
-def test_it_is_shown_as_one_view_and_every_control_has_a_name(
+def test_form_view_is_shown_as_one_view_and_names_every_control(
     open_form: Open, published: Published, iris_export: Path
 ) -> None:
     form = open_form(["--model-dir", str(iris_export)])
@@ -101,7 +101,7 @@ def test_it_is_shown_as_one_view_and_every_control_has_a_name(
     assert all(each.continuous_update is False for each in inputs if hasattr(each, "continuous_update"))
 
 
-def test_the_controls_show_the_state_and_change_it(open_form: Open, iris_export: Path) -> None:
+def test_form_view_controls_show_the_state_and_change_it(open_form: Open, iris_export: Path) -> None:
     form = open_form(["--model-dir", str(iris_export), "--description", "from the line"])
     shown = form.view.controls
     assert shown["framework"].value == "SCIKIT_LEARN"
@@ -118,7 +118,7 @@ def test_the_controls_show_the_state_and_change_it(open_form: Open, iris_export:
     assert (shown["nodes"].disabled, shown["minNodes"].disabled) == (False, True)
 
 
-def test_problems_appear_beside_their_field_before_deploy_can_be_pressed(open_form: Open, iris_export: Path) -> None:
+def test_form_view_shows_problems_beside_their_field_before_deploy(open_form: Open, iris_export: Path) -> None:
     form = open_form(["--model-dir", str(iris_export)])
     assert not form.view.deploy_button.disabled
     form.view.controls["model"].value = "1-<b>iris</b>"
@@ -132,13 +132,13 @@ def test_problems_appear_beside_their_field_before_deploy_can_be_pressed(open_fo
     assert not form.view.deploy_button.disabled
 
 
-def test_what_no_field_shows_stands_above_the_buttons(open_form: Open, iris_export: Path) -> None:
+def test_form_view_shows_what_has_no_field_above_the_buttons(open_form: Open, iris_export: Path) -> None:
     form = open_form(["--model-dir", str(iris_export), "--accelerator", "type=nvidia-tesla-t4"])
     assert "accelerator" in form.view.general.value
     assert form.view.deploy_button.disabled
 
 
-def test_the_preview_follows(open_form: Open, iris_export: Path) -> None:
+def test_form_view_preview_follows(open_form: Open, iris_export: Path) -> None:
     form = open_form(["--model-dir", str(iris_export)])
     form.view.controls["version"].value = "v42"
     assert "%aip_deploy v42" in form.view.preview.value
@@ -149,14 +149,14 @@ def test_the_preview_follows(open_form: Open, iris_export: Path) -> None:
     assert "<script>" not in form.view.preview.value
 
 
-def test_a_body_without_a_directory_prefills_the_form(open_form: Open) -> None:
+def test_form_view_is_prefilled_by_a_body_without_a_directory(open_form: Open) -> None:
     form = open_form([], f"test: {{instances: [{ROW}]}}\nmodel: {{name: iris, description: flowers}}")
     assert form.view.controls["modelDescription"].value == "flowers"
     assert form.view.controls["test"].value == f"[{ROW}]"
     assert form.state.problems_of("origin")
 
 
-def test_it_opens_without_a_directory(open_form: Open, iris_export: Path) -> None:
+def test_form_view_opens_without_a_directory(open_form: Open, iris_export: Path) -> None:
     form = open_form([])
     assert form.state.problems_of("origin")
     assert form.view.deploy_button.disabled
@@ -165,7 +165,7 @@ def test_it_opens_without_a_directory(open_form: Open, iris_export: Path) -> Non
     assert not form.view.deploy_button.disabled
 
 
-def test_nothing_typed_is_in_any_representation_nor_left_after_cancel(
+def test_form_view_leaves_nothing_typed_in_representations_or_after_cancel(
     open_form: Open, published: Published, iris_export: Path
 ) -> None:
     form = open_form(["--model-dir", str(iris_export)])
@@ -189,7 +189,7 @@ def test_nothing_typed_is_in_any_representation_nor_left_after_cancel(
     assert form.deploy() is False
 
 
-def test_closing_a_form_leaves_the_users_own_widgets_alone(open_form: Open, iris_export: Path) -> None:
+def test_form_view_leaves_the_users_own_widgets_when_it_closes(open_form: Open, iris_export: Path) -> None:
     own = ipywidgets.Text(value="mine")
     open_form(["--model-dir", str(iris_export)]).cancel()
     assert own.comm is not None
@@ -197,7 +197,7 @@ def test_closing_a_form_leaves_the_users_own_widgets_alone(open_form: Open, iris
     own.close()
 
 
-def test_test_predicts_here(open_form: Open, iris_export: Path) -> None:
+def test_form_view_test_button_predicts_here(open_form: Open, iris_export: Path) -> None:
     form = open_form(["--model-dir", str(iris_export)])
     assert form.view.test_button.disabled
     form.view.controls["test"].value = f"- {ROW}"
@@ -212,7 +212,7 @@ def test_test_predicts_here(open_form: Open, iris_export: Path) -> None:
     assert not form.view.test_button.disabled
 
 
-def test_deploy_turns_the_form_into_summary_panel_and_version(
+def test_form_view_deploy_turns_into_summary_panel_and_version(
     open_form: Open, published: Published, iris_export: Path
 ) -> None:
     form = open_form(["--model-dir", str(iris_export)], f"test:\n  instances: [{ROW}]\n")
@@ -234,7 +234,7 @@ def test_deploy_turns_the_form_into_summary_panel_and_version(
     assert all(len(bundle.get("text/html", "").encode()) <= 4096 for bundle in published.all())
 
 
-def test_regional_from_the_form_is_regional_at_the_target(open_form: Open, iris_export: Path) -> None:
+def test_form_view_deploys_regionally(open_form: Open, iris_export: Path) -> None:
     form = open_form(["--model-dir", str(iris_export)])
     form.view.controls["endpoint"].value = "regional"
     form.view.controls["region"].value = "asia-east1"
@@ -244,7 +244,7 @@ def test_regional_from_the_form_is_regional_at_the_target(open_form: Open, iris_
     assert version.machineType == "n1-standard-2"
 
 
-def test_a_deploy_that_fails_tells_why(
+def test_form_view_tells_why_a_deploy_fails(
     open_form: Open, published: Published, iris_export: Path, tmp_path: Path
 ) -> None:
     export = shutil.copytree(iris_export, tmp_path / "iris")
@@ -257,9 +257,7 @@ def test_a_deploy_that_fails_tells_why(
     assert VIEW not in published
 
 
-def test_files_that_changed_since_are_looked_at_before_deploy(
-    open_form: Open, iris_export: Path, tmp_path: Path
-) -> None:
+def test_form_view_inspects_changed_files_before_deploy(open_form: Open, iris_export: Path, tmp_path: Path) -> None:
     export = shutil.copytree(iris_export, tmp_path / "iris")
     form = open_form(["--model-dir", str(export)])
     (export / "model.joblib").unlink()
@@ -268,7 +266,7 @@ def test_files_that_changed_since_are_looked_at_before_deploy(
     assert form.view.deploy_button.disabled
 
 
-def test_stop_interrupts_before_the_operation(
+def test_form_view_stop_interrupts_before_the_operation(
     open_form: Open, published: Published, iris_export: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reached, go_on = threading.Event(), threading.Event()
@@ -295,7 +293,7 @@ def test_stop_interrupts_before_the_operation(
     assert VIEW not in published
 
 
-def test_stop_is_an_interrupt_of_the_next_event_and_of_no_other(published: Published) -> None:
+def test_background_deploy_stop_interrupts_the_next_event_and_no_other(published: Published) -> None:
     face = FormReporter(OutputSlots(1))
     face.emit(Heartbeat("wait"))
     face.stop()
@@ -306,21 +304,21 @@ def test_stop_is_an_interrupt_of_the_next_event_and_of_no_other(published: Publi
     assert "%aip_attach o" in published
 
 
-def test_the_terminal_has_no_form(iris_export: Path) -> None:
+def test_form_view_is_not_in_the_terminal(iris_export: Path) -> None:
     command = get_command("form")
     args = build_parser(command, "%aip_form").parse(["--model-dir", str(iris_export)])
     with pytest.raises(OptionError, match="needs a notebook"):
         command.run(args, None, Context(TerminalReporter(print, print, time.monotonic)))
 
 
-def test_the_python_function_needs_a_kernel_and_knows_its_options(shell: Any, iris_export: Path) -> None:
+def test_form_api_needs_a_kernel_and_knows_its_options(shell: Any, iris_export: Path) -> None:
     import aip_magics
 
     with pytest.raises(OptionError, match="needs a notebook"):
         aip_magics.aip_form(iris_export)
 
 
-def test_browse_walks_local_directories(open_form: Open, iris_export: Path) -> None:
+def test_form_browser_walks_local_directories(open_form: Open, iris_export: Path) -> None:
     form = open_form(["--model-dir", str(iris_export.parent)])
     browser = form.view.browser
     form.view.browse.click()
@@ -346,7 +344,7 @@ def press(form: Form, name: str) -> None:
     button.click()
 
 
-def test_browse_walks_buckets(open_form: Open, iris_export: Path) -> None:
+def test_form_browser_walks_buckets(open_form: Open, iris_export: Path) -> None:
     deployed = open_form(["--model-dir", str(iris_export)])
     deployed.deploy()
     deployed.wait(120)
@@ -369,7 +367,7 @@ def test_browse_walks_buckets(open_form: Open, iris_export: Path) -> None:
     assert "Open" not in press_names
 
 
-def test_a_place_that_cannot_be_listed_says_so_beside_the_list(open_form: Open, tmp_path: Path) -> None:
+def test_form_browser_tells_beside_the_list_what_cannot_be_listed(open_form: Open, tmp_path: Path) -> None:
     form = open_form([])
     browser = form.view.browser
     browser.open("")
@@ -381,7 +379,7 @@ def test_a_place_that_cannot_be_listed_says_so_beside_the_list(open_form: Open, 
     assert "alert" in browser.note.value
 
 
-def test_places(tmp_path: Path) -> None:
+def test_file_listing_of_paths(tmp_path: Path) -> None:
     assert get_parent("gs://b/x/y/") == "gs://b/x/"
     assert get_parent("gs://b/") == get_parent(BUCKETS) == BUCKETS
     assert get_parent("/a/b") == "/a"

@@ -42,7 +42,7 @@ def run(client: Any, code: str, interrupt: Any = None) -> tuple[str, str]:
     return str(client.get_shell_msg(timeout=60)["content"]["status"]), "\n".join(texts)
 
 
-def test_an_interrupt_detaches_and_attach_waits_again(embedded: Path, iris_export: Path, tmp_path: Path) -> None:
+def test_interrupt_detaches_and_attach_waits_again(embedded: Path, iris_export: Path, tmp_path: Path) -> None:
     export = tmp_path / "slow"
     export.mkdir()
     model = joblib.load(iris_export / "model.joblib")

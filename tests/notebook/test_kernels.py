@@ -33,7 +33,7 @@ LOAD = "%load_ext aip_magics"
 PREDICT = "%%aip_predict --model iris\n- [5.1, 3.5, 1.4, 0.2]"
 
 
-def test_a_notebook_deploys_and_a_second_kernel_finds_it(embedded: Path, iris_export: Path, tmp_path: Path) -> None:
+def test_kernel_deploys_and_a_second_one_finds_it(embedded: Path, iris_export: Path, tmp_path: Path) -> None:
     cell = f"%%aip_deploy --model iris --origin {iris_export}\ntest:\n  instances:\n  - [5.1, 3.5, 1.4, 0.2]"
     first = run(LOAD, cell, PREDICT, cwd=tmp_path)
     server = local.running(embedded)
@@ -63,9 +63,7 @@ def test_a_notebook_deploys_and_a_second_kernel_finds_it(embedded: Path, iris_ex
         ("%%aip_deploy --origin x\ntest: [", "CellError", "line"),
     ],
 )
-def test_a_mistake_fails_the_notebook_with_a_few_lines(
-    embedded: Path, tmp_path: Path, cell: str, name: str, text: str
-) -> None:
+def test_kernel_tells_a_mistake_in_a_few_lines(embedded: Path, tmp_path: Path, cell: str, name: str, text: str) -> None:
     with pytest.raises(nbclient.exceptions.CellExecutionError) as caught:
         run(LOAD, cell, cwd=tmp_path)
     assert caught.value.ename == name

@@ -23,7 +23,9 @@ def deploy(shell: Any, line: str, body: str = TEST) -> Any:
     return shell.run_cell_magic("aip_deploy", line, body)
 
 
-def test_one_cell_deploys_a_real_model(shell: Any, iris_export: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_aip_deploy_of_a_real_model_in_one_cell(
+    shell: Any, iris_export: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     version = deploy(shell, f"--model iris --origin {iris_export}")
     assert isinstance(version, Version)
     assert (version.id, version.state, version.framework, version.isDefault) == ("v1", "READY", "SCIKIT_LEARN", True)
@@ -35,7 +37,7 @@ def test_one_cell_deploys_a_real_model(shell: Any, iris_export: Path, capsys: py
     assert "identical to the local predictions" in shown
 
 
-def test_every_verb_of_the_first_issue(shell: Any, iris_export: Path) -> None:
+def test_magics_of_the_first_issue(shell: Any, iris_export: Path) -> None:
     model = joblib.load(iris_export / "model.joblib")
     expected = model.predict([ROW]).tolist()
     deploy(shell, f"--model iris --origin {iris_export}")
@@ -56,7 +58,7 @@ def test_every_verb_of_the_first_issue(shell: Any, iris_export: Path) -> None:
     assert shell.run_line_magic("aip_list", "") == []
 
 
-def test_running_the_cell_again_is_no_second_deployment(shell: Any, iris_export: Path, tmp_path: Path) -> None:
+def test_aip_deploy_again_is_no_second_deployment(shell: Any, iris_export: Path, tmp_path: Path) -> None:
     export = shutil.copytree(iris_export, tmp_path / "iris")
     first = deploy(shell, f"--origin {export}")
     again = deploy(shell, f"--origin {export}")
@@ -70,12 +72,12 @@ def test_running_the_cell_again_is_no_second_deployment(shell: Any, iris_export:
     assert deploy(shell, f"v2 --origin {export} --machine-type mls1-c4-m2 --replace").machineType == "mls1-c4-m2"
 
 
-def test_an_xgboost_booster(shell: Any, booster_export: Path) -> None:
+def test_aip_deploy_of_an_xgboost_booster(shell: Any, booster_export: Path) -> None:
     version = deploy(shell, f"--model boosted --origin {booster_export}", f"{TEST}labels: {{team: a}}\n")
     assert (version.framework, version.labels) == ("XGBOOST", {"team": "a"})
 
 
-def test_regional_and_global_are_two_worlds(shell: Any, iris_export: Path) -> None:
+def test_aip_deploy_keeps_regional_and_global_apart(shell: Any, iris_export: Path) -> None:
     regional = deploy(shell, f"--model iris --origin {iris_export} --region us-central1")
     assert regional.machineType == "n1-standard-2"
     assert shell.run_line_magic("aip_list", "--region global") == []
@@ -86,7 +88,7 @@ def test_regional_and_global_are_two_worlds(shell: Any, iris_export: Path) -> No
     assert answer == shell.run_cell_magic("aip_predict", "--model iris --region global", f"- {ROW}")
 
 
-def test_the_server_is_killed_between_deploy_and_predict(shell: Any, iris_export: Path, embedded: Path) -> None:
+def test_aip_predict_after_the_server_was_killed(shell: Any, iris_export: Path, embedded: Path) -> None:
     deploy(shell, f"--model iris --origin {iris_export}")
     before = local.running(embedded)
     assert before is not None
@@ -99,7 +101,7 @@ def test_the_server_is_killed_between_deploy_and_predict(shell: Any, iris_export
     assert after.pid != before.pid
 
 
-def test_a_broken_pickle_leaves_a_failed_version_and_its_reason(shell: Any, iris_export: Path, tmp_path: Path) -> None:
+def test_aip_deploy_of_a_broken_pickle_leaves_a_failed_version(shell: Any, iris_export: Path, tmp_path: Path) -> None:
     export = tmp_path / "broken"
     export.mkdir()
     good = (iris_export / "model.joblib").read_bytes()
@@ -115,20 +117,20 @@ def test_a_broken_pickle_leaves_a_failed_version_and_its_reason(shell: Any, iris
     assert deploy(shell, f"--origin {export}").state == "READY"
 
 
-def test_a_dry_run_sends_nothing(shell: Any, iris_export: Path, embedded: Path) -> None:
+def test_aip_deploy_dry_run_sends_nothing(shell: Any, iris_export: Path, embedded: Path) -> None:
     plan = shell.run_cell_magic("aip_deploy", f"--model iris --origin {iris_export} --dry-run", TEST)
     assert [request.method for request in plan.requests] == ["POST", "POST", "POST", "POST", "GET", "GET", "POST"]
     assert plan.requests[3].body["framework"] == "SCIKIT_LEARN"
     assert local.running(embedded) is None
 
 
-def test_async_returns_the_operation_at_once(shell: Any, iris_export: Path) -> None:
+def test_aip_deploy_async_returns_the_operation_at_once(shell: Any, iris_export: Path) -> None:
     operation = deploy(shell, f"--model iris --origin {iris_export} --async")
     assert isinstance(operation, Operation)
     assert shell.run_line_magic("aip_attach", operation.name).state == "READY"
 
 
-def test_an_interrupt_while_waiting_detaches(
+def test_aip_deploy_detaches_when_interrupted_while_waiting(
     shell: Any, iris_export: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from aip_magics.client import Client
@@ -154,7 +156,7 @@ def test_an_interrupt_while_waiting_detaches(
         ("--origin {export} --runtime-version 2.11.0", ChecksFailed, "2.11"),
     ],
 )
-def test_mistakes_are_told_in_a_few_lines(
+def test_magics_tell_mistakes_in_a_few_lines(
     shell: Any, iris_export: Path, line: str, kind: type[Exception], text: str, embedded: Path
 ) -> None:
     with pytest.raises(kind) as caught:
@@ -165,7 +167,7 @@ def test_mistakes_are_told_in_a_few_lines(
     assert local.running(embedded) is None  # found before anything was started or sent
 
 
-def test_no_magic_shows_the_token(shell: Any, iris_export: Path, embedded: Path, capsys: Any) -> None:
+def test_magics_do_not_show_the_token(shell: Any, iris_export: Path, embedded: Path, capsys: Any) -> None:
     deploy(shell, f"--model iris --origin {iris_export}")
     for action in ("status", "env", "logs"):
         shell.run_line_magic("aip_server", action)

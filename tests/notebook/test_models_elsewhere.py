@@ -22,7 +22,7 @@ def client() -> Any:
     return choose(resolve(target="local")).google_storage_client
 
 
-def test_a_model_of_the_notebook(shell: Any, iris_export: Path, capsys: Any) -> None:
+def test_model_source_in_the_notebook(shell: Any, iris_export: Path, capsys: Any) -> None:
     model = shell.user_ns["flowers"] = joblib.load(iris_export / "model.joblib")
     expected = {"predictions": model.predict([ROW]).tolist()}
     version = shell.run_cell_magic("aip_deploy", "--origin $flowers", TEST)
@@ -38,7 +38,9 @@ def test_a_model_of_the_notebook(shell: Any, iris_export: Path, capsys: Any) -> 
         shell.run_cell_magic("aip_deploy", "--origin $flowers", TEST)
 
 
-def test_a_model_in_cloud_storage(shell: Any, iris_export: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_model_source_in_cloud_storage(
+    shell: Any, iris_export: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = shell.run_cell_magic("aip_deploy", f"--model iris --origin {iris_export}", TEST)
     uri = first.deploymentUri
     version = shell.run_cell_magic("aip_deploy", f"--model copy --origin {uri}", TEST)
@@ -53,7 +55,7 @@ def test_a_model_in_cloud_storage(shell: Any, iris_export: Path, capsys: Any, mo
     assert "holds 0 MB; at most 0 MB are downloaded" in capsys.readouterr().out
 
 
-def test_a_package_and_its_model_may_both_lie_there(shell: Any, tmp_path: Path) -> None:
+def test_model_source_and_package_in_cloud_storage(shell: Any, tmp_path: Path) -> None:
     from custom_models import ROUTINE, routine_dir, sdist
 
     package = sdist(tmp_path, "my_routine", my_routine=ROUTINE)

@@ -33,7 +33,7 @@ def outputs(notebook: nbformat.NotebookNode) -> list[list[object]]:
     return [[(one.output_type, *sorted(one.get("data", {}))) for one in cell.outputs] for cell in cells]
 
 
-def test_a_notebook_runs_and_looks_as_it_is_kept(path: Path, embedded: Path, tmp_path: Path) -> None:
+def test_notebooks_run_and_look_as_they_are_kept(path: Path, embedded: Path, tmp_path: Path) -> None:
     needed = NEEDS.get(path.stem, "sklearn")
     if importlib.util.find_spec(needed) is None:
         pytest.skip(f"{needed} is not installed")
@@ -48,7 +48,7 @@ def test_a_notebook_runs_and_looks_as_it_is_kept(path: Path, embedded: Path, tmp
     assert outputs(run) == outputs(kept), f"run: python tests/notebook/notebook_runs.py {path.stem}"
 
 
-def test_what_is_kept_tells_nothing_of_who_made_it(path: Path) -> None:
+def test_notebooks_tell_nothing_of_who_made_them(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     assert any(outputs(notebook)), "notebooks are kept with the outputs of a run"
@@ -61,14 +61,14 @@ def test_what_is_kept_tells_nothing_of_who_made_it(path: Path) -> None:
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
 
 
-def test_what_the_last_test_looks_for_is_found() -> None:
+def test_notebooks_with_traces_of_their_maker_are_found() -> None:
     found = OF_A_MACHINE.findall("at /home/you/.venv/bin/python, at (/home/me/x), file:///tmp/y, gs://b/tmp/z")
     assert found == ["/home/me/x", "file:///tmp/y"]
     assert SECRET.search('"Authorization: Bearer abc"')
     assert not SECRET.search("Authorization: Bearer %s")
 
 
-def test_a_sentence_stands_before_every_cell_that_runs(path: Path) -> None:
+def test_notebooks_have_a_sentence_before_every_cell_that_runs(path: Path) -> None:
     told = ""
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "markdown":
@@ -78,7 +78,7 @@ def test_a_sentence_stands_before_every_cell_that_runs(path: Path) -> None:
         told = ""
 
 
-def test_every_magic_of_the_notebooks_exists_and_the_common_ones_are_shown() -> None:
+def test_notebooks_use_existing_magics_and_all_common_ones() -> None:
     cells = [cell for path in NOTEBOOKS for cell in nbformat.read(path, as_version=4).cells]
     code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
     used = set(re.findall(r"%%?(aip_\w+)", code))

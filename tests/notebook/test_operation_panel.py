@@ -93,7 +93,7 @@ def notebook(directory: Path, name: str) -> Iterator[Front]:
         manager.cleanup_resources()
 
 
-def test_the_panel_goes_on_while_other_cells_run(embedded: Path, slow: Path, tmp_path: Path) -> None:
+def test_operation_panel_goes_on_while_other_cells_run(embedded: Path, slow: Path, tmp_path: Path) -> None:
     with notebook(tmp_path, "follow.ipynb") as front:
         front.run(f"%aip_deploy v1 --model slow --origin {slow} --async --trust -o handle")
         assert front.run("print(handle.done, 1 + 1)") == "None 2\n"
@@ -107,7 +107,9 @@ def test_the_panel_goes_on_while_other_cells_run(embedded: Path, slow: Path, tmp
         assert len(front.times) == before  # nothing is drawn any more
 
 
-def test_a_new_kernel_finds_what_the_old_one_left(embedded: Path, slow: Path, tmp_path: Path) -> None:
+def test_operation_panel_of_a_new_kernel_finds_what_the_old_one_left(
+    embedded: Path, slow: Path, tmp_path: Path
+) -> None:
     with notebook(tmp_path, "left.ipynb") as front:
         front.run(f"handle = %aip_deploy v1 --model slow --origin {slow} --async --trust")
         name = front.run("print(handle.name)").strip()

@@ -18,7 +18,7 @@ def sources(shell: Any) -> dict[str, tuple[str, str]]:
     return {name: (setting.value, setting.source) for name, setting in found.settings.items()}
 
 
-def test_who_wins_and_why(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_session_settings_tell_who_wins_and_why(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sources(shell)["project"] == ("aip-local", "default of the local target")
     assert sources(shell)["bucket"] == ("aip-local-aiplatform", "PROJECT_ID-aiplatform")
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "from-variable")
@@ -35,7 +35,7 @@ def test_who_wins_and_why(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sources(shell)["project"] == ("from-variable", "environment variable GOOGLE_CLOUD_PROJECT")
 
 
-def test_each_setting_can_be_configured(shell: Any) -> None:
+def test_session_settings_can_each_be_configured(shell: Any) -> None:
     session = get_session(shell)
     session.configure({name: "x" for name in NAMES})
     assert session.session() == {name: "x" for name in NAMES}
@@ -43,7 +43,7 @@ def test_each_setting_can_be_configured(shell: Any) -> None:
     assert set(session.session()) == set(NAMES)
 
 
-def test_what_cannot_be_taken_is_not_kept(shell: Any) -> None:
+def test_session_settings_do_not_keep_what_is_refused(shell: Any) -> None:
     with pytest.raises(SettingsError, match="invalid project ID"):
         shell.run_line_magic("aip_config", "--project 12345 --quiet")
     assert get_session(shell).session() == {}
@@ -52,7 +52,7 @@ def test_what_cannot_be_taken_is_not_kept(shell: Any) -> None:
     assert sources(shell)["project"][0] == "aip-local"
 
 
-def test_a_target_whose_project_is_not_known_yet_is_kept_and_told(shell: Any) -> None:
+def test_session_settings_keep_a_target_whose_project_is_not_known_yet(shell: Any) -> None:
     found = shell.run_line_magic("aip_config", "--target aiplatform --quiet")
     assert "no project is set" in found.problem
     assert found.settings["target"].value == "aiplatform"
@@ -60,7 +60,7 @@ def test_a_target_whose_project_is_not_known_yet_is_kept_and_told(shell: Any) ->
     assert sources(shell)["target"] == ("aiplatform", "configuration of this session")
 
 
-def test_another_target_takes_nothing_of_the_last_run(shell: Any) -> None:
+def test_session_settings_of_another_target_take_nothing_of_the_last_run(shell: Any) -> None:
     shell.run_line_magic("aip_list", "--target aiplatform --project cloud-project --region us-east1 --show curl -q")
     text = shell.run_line_magic("aip_list", "--target local --show gcloud --quiet")
     assert "--project=aip-local --region=global" in text
@@ -68,14 +68,16 @@ def test_another_target_takes_nothing_of_the_last_run(shell: Any) -> None:
     assert sources(shell)["target"] == ("aiplatform", "an endpoint is set")
 
 
-def test_the_default_bucket_of_a_deploy(shell: Any, iris_export: Path) -> None:
+def test_session_settings_have_the_default_bucket_of_a_deploy(shell: Any, iris_export: Path) -> None:
     shell.run_line_magic("aip_config", "--bucket gs://my-own-bucket --quiet")
     plan = shell.run_line_magic("aip_deploy", f"--origin {iris_export} --dry-run --quiet")
     assert str(plan.upload_to).startswith("gs://my-own-bucket/")
     assert ("bucket", "configuration of this session") in [(choice.field, choice.source) for choice in plan.choices]
 
 
-def test_a_semicolon_shows_nothing_and_gives_no_value(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_magics_with_a_semicolon_show_nothing_and_return_nothing(
+    shell: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert shell.run_line_magic("aip_list", "--show gcloud") is not None
     assert "gcloud ai-platform models list" in capsys.readouterr().out
     assert shell.run_line_magic("aip_list", "--show gcloud -o kept; ") is None
@@ -83,7 +85,9 @@ def test_a_semicolon_shows_nothing_and_gives_no_value(shell: Any, capsys: pytest
     assert "gcloud ai-platform models list" in shell.user_ns["kept"]
 
 
-def test_a_journal_for_each_notebook(shell: Any, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_history_log_is_separate_for_each_notebook(
+    shell: Any, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("JPY_SESSION_NAME", "/home/me/first.ipynb")
     shell.run_line_magic("aip_create_model", "iris --quiet")
     first = shell.run_line_magic("aip_history", "--quiet")

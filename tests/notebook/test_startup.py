@@ -68,7 +68,7 @@ def listed(text: str) -> tuple[str, bool, str]:
     return magics, imported == "True", names
 
 
-def test_a_kernel_lists_the_magics_and_imports_the_package_when_one_is_used(prefix: Prefix, tmp_path: Path) -> None:
+def test_startup_lists_the_magics_and_imports_the_package_when_one_is_used(prefix: Prefix, tmp_path: Path) -> None:
     with kernel(prefix.python, tmp_path, prefix.env) as real:
         magics, imported, names = listed(real.run(LISTED))
         assert "'aip_deploy'" in magics
@@ -96,19 +96,19 @@ print(settings.settings["project"].value, len([c for c in get_ipython().configur
 
 
 @pytest.mark.parametrize("load", ["", "%load_ext aip_magics"])
-def test_what_is_configured_before_the_first_magic_counts(prefix: Prefix, load: str) -> None:
+def test_startup_takes_what_is_configured_before_the_first_magic(prefix: Prefix, load: str) -> None:
     lines = prefix.ipython(CONFIGURED.format(load=load)).strip().splitlines()[-3:]
     assert lines == ["False", "of-config configuration of this session", "of-config-too 1"]
 
 
-def test_what_is_configured_after_load_ext_alone_counts(prefix: Prefix) -> None:
+def test_startup_takes_what_is_configured_after_load_ext_alone(prefix: Prefix) -> None:
     prefix.env["AIP_MAGICS_AUTOLOAD"] = "0"
     code = CONFIGURED.format(load="").replace("import sys", "import sys\nprint(1)", 1)
     lines = prefix.ipython(f"%load_ext aip_magics\n{code}").strip().splitlines()[-3:]
     assert lines == ["True", "of-config configuration of this session", "of-config-too 1"]
 
 
-def test_what_ipythons_own_file_configures_counts(prefix: Prefix) -> None:
+def test_startup_takes_what_ipythons_own_file_configures(prefix: Prefix) -> None:
     profile = Path(prefix.env["IPYTHONDIR"]) / "profile_default"
     profile.mkdir(parents=True)
     (profile / "ipython_config.py").write_text('c.AipMagics.project = "of-the-file"\n')
@@ -120,13 +120,13 @@ def completes(real: Kernel) -> list[str]:
     return real.complete("%aip_deploy --orig|")[1]
 
 
-def test_a_terminal_has_them_too_and_the_variable_turns_them_off(prefix: Prefix) -> None:
+def test_startup_in_a_terminal_can_be_turned_off_by_the_variable(prefix: Prefix) -> None:
     assert listed(prefix.ipython(LISTED))[0] != "[]"
     prefix.env["AIP_MAGICS_AUTOLOAD"] = "0"
     assert listed(prefix.ipython(LISTED)) == ("[]", False, "[]")
 
 
-def test_a_profile_can_turn_them_off(prefix: Prefix) -> None:
+def test_startup_can_be_turned_off_by_a_profile(prefix: Prefix) -> None:
     subprocess.run([prefix.python, "-m", "aip_magics", "autoload", "off", "-q"], env=prefix.env, check=True, timeout=60)
     assert listed(prefix.ipython(LISTED)) == ("[]", False, "[]")
     subprocess.run([prefix.python, "-m", "aip_magics", "autoload", "on", "-q"], env=prefix.env, check=True, timeout=60)
@@ -134,7 +134,7 @@ def test_a_profile_can_turn_them_off(prefix: Prefix) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "raise RuntimeError('broken')", "VERBS = {"])
-def test_a_package_that_is_gone_or_broken_troubles_no_start(
+def test_startup_is_not_disturbed_by_a_missing_or_broken_package(
     prefix: Prefix, tmp_path: Path, content: str | None
 ) -> None:
     (prefix.site / f"{ROOT.name}.pth").unlink()
@@ -148,7 +148,7 @@ def test_a_package_that_is_gone_or_broken_troubles_no_start(
     assert listed(prefix.ipython(LISTED)) == ("[]", False, "[]")
 
 
-def test_a_copy_in_the_profile_and_the_file_of_the_environment_do_no_harm(prefix: Prefix) -> None:
+def test_startup_takes_a_copy_in_the_profile_beside_the_file(prefix: Prefix) -> None:
     copy = Path(prefix.env["IPYTHONDIR"], "profile_default", "startup", STARTUP.name)
     copy.parent.mkdir(parents=True)
     shutil.copy(ROOT / "jupyter-config" / STARTUP, copy)
@@ -158,7 +158,7 @@ def test_a_copy_in_the_profile_and_the_file_of_the_environment_do_no_harm(prefix
 
 
 @pytest.mark.network
-def test_the_wheel_brings_the_file_and_takes_it_away(tmp_path: Path) -> None:
+def test_startup_file_comes_with_the_wheel_and_goes_with_it(tmp_path: Path) -> None:
     made = Prefix(tmp_path)
     uv = [sys.executable, "-m", "uv", "--quiet"]
 

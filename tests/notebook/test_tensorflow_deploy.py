@@ -24,7 +24,7 @@ def adder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return saved_model(tmp_path_factory.mktemp("tf") / "adder")
 
 
-def test_a_saved_model_from_an_export_base(
+def test_aip_deploy_of_a_saved_model_from_an_export_base(
     shell: Any, adder: Path, tmp_path: Path, embedded: Path, capsys: Any
 ) -> None:
     for folder in ("1487877383", "1587877383"):
@@ -44,7 +44,7 @@ def test_a_saved_model_from_an_export_base(
     assert shell.run_cell_magic("aip_predict", "--model adder", f"[{ADDER_ROW}]") == {"predictions": [ADDER_ANSWER]}
 
 
-def test_a_saved_model_that_is_damaged(shell: Any, adder: Path, tmp_path: Path) -> None:
+def test_aip_deploy_of_a_damaged_saved_model(shell: Any, adder: Path, tmp_path: Path) -> None:
     broken = shutil.copytree(adder, tmp_path / "broken")
     (broken / "saved_model.pb").write_bytes((adder / "saved_model.pb").read_bytes()[:500])
     with pytest.raises(ChecksFailed, match="D06"):

@@ -10,7 +10,7 @@ import pytest
 from aip_magics.errors import OptionError
 
 
-def test_up_and_down_again(shell: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_aip_upload_and_pull_again(shell: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "my export"
     folder.mkdir()
     (folder / "model.bin").write_bytes(b"model")
@@ -30,7 +30,7 @@ def test_up_and_down_again(shell: Any, tmp_path: Path, capsys: pytest.CaptureFix
     assert fetched.path.read_bytes() == b"model"
 
 
-def test_mistakes(shell: Any) -> None:
+def test_aip_upload_tells_mistakes(shell: Any) -> None:
     with pytest.raises(OptionError) as caught:
         shell.run_line_magic("aip_upload", ". gs://models-of-mine/x --delete-extras")
     assert caught.value.message == "unknown option --delete-extras"

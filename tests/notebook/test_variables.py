@@ -33,7 +33,7 @@ def names(shell: Any, iris_data: Any) -> dict[str, Any]:
     return found
 
 
-def test_a_model_in_memory_is_deployed_with_a_frame_as_its_test(shell: Any, names: dict[str, Any]) -> None:
+def test_variables_a_model_in_memory_is_deployed_with_a_frame_as_its_test(shell: Any, names: dict[str, Any]) -> None:
     version = shell.run_cell_magic(
         "aip_deploy",
         "--origin $flowers --description $description --labels=$labels -q",
@@ -52,14 +52,14 @@ def test_a_model_in_memory_is_deployed_with_a_frame_as_its_test(shell: Any, name
     assert here == answer
 
 
-def test_a_booster_in_memory_predicts_here(shell: Any, names: dict[str, Any]) -> None:
+def test_variables_a_booster_in_memory_predicts_here(shell: Any, names: dict[str, Any]) -> None:
     rows = names["frame"].to_numpy()
     answer = shell.run_cell_magic("aip_local_predict", "--model-dir $boosted -q", "$frame")
     expected = names["boosted"].predict(xgboost.DMatrix(rows))
     numpy.testing.assert_allclose(answer["predictions"], expected, rtol=1e-6)
 
 
-def test_the_bodys_deployment_uri_can_be_a_model(shell: Any, names: dict[str, Any], home: Path) -> None:
+def test_variables_a_model_as_deployment_uri_of_the_body(shell: Any, names: dict[str, Any], home: Path) -> None:
     plan = shell.run_cell_magic("aip_deploy", "--dry-run -q", "deploymentUri: $flowers")
     assert any(choice.value == "SCIKIT_LEARN" for choice in plan.choices)
 
@@ -74,7 +74,7 @@ def test_the_bodys_deployment_uri_can_be_a_model(shell: Any, names: dict[str, An
         ("--origin $$flowers", "description: x", AipError, r"\$flowers"),
     ],
 )
-def test_a_mistake_is_told(
+def test_variables_tell_a_mistake(
     shell: Any, names: dict[str, Any], line: str, body: str, kind: type[Exception], text: str
 ) -> None:
     with pytest.raises(kind, match=text):

@@ -55,7 +55,9 @@ def run(request: pytest.FixtureRequest, tmp_path: Path, gone: Callable[..., bool
     return runner
 
 
-def test_loads_and_predicts(run: Run, sklearn_dir: Path, classifier: object, rows: list[list[float]]) -> None:
+def test_async_worker_client_loads_and_predicts(
+    run: Run, sklearn_dir: Path, classifier: object, rows: list[list[float]]
+) -> None:
     async def scene(worker: AsyncWorkerClient) -> None:
         loaded = await worker.load()
         assert loaded.class_name == "sklearn.pipeline.Pipeline"
@@ -66,7 +68,7 @@ def test_loads_and_predicts(run: Run, sklearn_dir: Path, classifier: object, row
     run(scene, sklearn_dir)
 
 
-def test_requests_that_come_together_get_their_own_answers(run: Run, built: Callable[..., Path]) -> None:
+def test_async_worker_client_gives_each_request_its_own_response(run: Run, built: Callable[..., Path]) -> None:
     async def scene(worker: AsyncWorkerClient) -> None:
         await worker.load()
         bodies = [json.dumps({"instances": [n / 1000]}).encode() for n in range(20)]
@@ -76,7 +78,7 @@ def test_requests_that_come_together_get_their_own_answers(run: Run, built: Call
     run(scene, built(SLOW))
 
 
-def test_large_bodies(run: Run, built: Callable[..., Path]) -> None:
+def test_async_worker_client_takes_large_bodies(run: Run, built: Callable[..., Path]) -> None:
     async def scene(worker: AsyncWorkerClient) -> None:
         await worker.load()
         instances = [0] * 500_000
@@ -86,7 +88,7 @@ def test_large_bodies(run: Run, built: Callable[..., Path]) -> None:
     run(scene, built(SLOW.replace("time.sleep(instance)", "pass").replace('print("asked", instances, flush=True)', "")))
 
 
-def test_errors_and_the_next_request(run: Run, built: Callable[..., Path]) -> None:
+def test_async_worker_client_goes_on_after_an_error(run: Run, built: Callable[..., Path]) -> None:
     async def scene(worker: AsyncWorkerClient) -> None:
         await worker.load()
         with pytest.raises(PredictionError, match="Exception during sklearn prediction: as wanted") as caught:
@@ -97,7 +99,7 @@ def test_errors_and_the_next_request(run: Run, built: Callable[..., Path]) -> No
     run(scene, built(SLOW))
 
 
-def test_death_while_predicting(run: Run, built: Callable[..., Path]) -> None:
+def test_async_worker_client_tells_death_while_predicting(run: Run, built: Callable[..., Path]) -> None:
     async def scene(worker: AsyncWorkerClient) -> None:
         await worker.load()
         with pytest.raises(WorkerError, match="exited with code 4 while predicting") as caught:
@@ -110,7 +112,7 @@ def test_death_while_predicting(run: Run, built: Callable[..., Path]) -> None:
     run(scene, built(SLOW))
 
 
-def test_death_while_idle_is_noticed_at_once(run: Run, sklearn_dir: Path) -> None:
+def test_async_worker_client_notices_death_while_idle_at_once(run: Run, sklearn_dir: Path) -> None:
     async def scene(worker: AsyncWorkerClient) -> None:
         os.kill(worker.pid, signal.SIGKILL)
         until = time.monotonic() + 2
@@ -123,7 +125,9 @@ def test_death_while_idle_is_noticed_at_once(run: Run, sklearn_dir: Path) -> Non
     run(scene, sklearn_dir)
 
 
-def test_a_hang_ends_at_its_deadline(run: Run, built: Callable[..., Path], gone: Callable[..., bool]) -> None:
+def test_async_worker_client_ends_a_hang_at_its_deadline(
+    run: Run, built: Callable[..., Path], gone: Callable[..., bool]
+) -> None:
     async def scene(worker: AsyncWorkerClient) -> None:
         await worker.load()
         with pytest.raises(WorkerError, match=r"no answer within 0.2 s while predicting") as caught:
@@ -134,7 +138,7 @@ def test_a_hang_ends_at_its_deadline(run: Run, built: Callable[..., Path], gone:
     run(scene, built(SLOW))
 
 
-def test_a_cancelled_request_does_not_answer_the_next(run: Run, built: Callable[..., Path]) -> None:
+def test_async_worker_client_keeps_a_cancelled_request_from_the_next(run: Run, built: Callable[..., Path]) -> None:
     async def scene(worker: AsyncWorkerClient) -> None:
         await worker.load()
         first = asyncio.create_task(worker.predict(b'{"instances": [0.3]}'))
@@ -147,7 +151,7 @@ def test_a_cancelled_request_does_not_answer_the_next(run: Run, built: Callable[
     run(scene, built(SLOW))
 
 
-def test_closing_while_a_request_waits(run: Run, built: Callable[..., Path]) -> None:
+def test_async_worker_client_closes_while_a_request_waits(run: Run, built: Callable[..., Path]) -> None:
     async def scene(worker: AsyncWorkerClient) -> None:
         await worker.load()
         waiting = asyncio.create_task(worker.predict(b'{"instances": [600]}'))
@@ -159,12 +163,12 @@ def test_closing_while_a_request_waits(run: Run, built: Callable[..., Path]) -> 
     run(scene, built(SLOW))
 
 
-def test_no_directory(tmp_path: Path) -> None:
+def test_async_worker_client_without_a_directory(tmp_path: Path) -> None:
     with pytest.raises(ModelDirError):
         asyncio.run(AsyncWorkerClient.start(WorkerSpec(tmp_path / "nowhere", trusted=True), log_dir=tmp_path))
 
 
-def test_a_parent_that_cannot_fork(built: Callable[..., Path], tmp_path: Path) -> None:
+def test_async_worker_client_with_a_fork_server_that_cannot_fork(built: Callable[..., Path], tmp_path: Path) -> None:
     import sys
 
     python = tmp_path / "python"

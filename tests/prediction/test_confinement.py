@@ -1,7 +1,7 @@
 """What a model's code cannot do in a worker on Linux, attempted by real models and routines.
 
 Each model runs the code that it is asked with, and predicts what came of it: nothing but the confinement stops it. What
-is tried works outside of a worker: `test_the_attempts_are_real`.
+is tried works outside of a worker: `test_confinement_attempts_are_real`.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ def heard(known: dict[str, Any]) -> int:
 
 
 @pytest.mark.parametrize("kind", ["pickle", "routine"])
-def test_what_no_worker_can_do(
+def test_confinement_stops_every_attempt(
     kind: str, pool: ForkServerPool | None, home: Path, known: dict[str, Any], tmp_path: Path
 ) -> None:
     before = sorted(path.relative_to(home / "home") for path in (home / "home").rglob("*"))
@@ -220,7 +220,7 @@ def test_what_no_worker_can_do(
     assert known["process"].poll() is None
 
 
-def test_a_framework_has_no_network_and_no_programs(
+def test_confinement_of_a_framework_has_no_network_and_no_programs(
     pool: ForkServerPool | None, home: Path, known: dict[str, Any], tmp_path: Path
 ) -> None:
     mode = (home / "home" / ".ssh" / "id_rsa").stat().st_mode
@@ -231,7 +231,9 @@ def test_a_framework_has_no_network_and_no_programs(
     assert (home / "home" / ".ssh" / "id_rsa").stat().st_mode == mode
 
 
-def test_a_routine_keeps_both(pool: ForkServerPool | None, home: Path, known: dict[str, Any], tmp_path: Path) -> None:
+def test_confinement_of_a_routine_has_both(
+    pool: ForkServerPool | None, home: Path, known: dict[str, Any], tmp_path: Path
+) -> None:
     with asking(made("routine", home), tmp_path / "logs", pool) as ask:
         said = tried(ask, [*NETWORK[:2], PROGRAMS[0]], known)
         pooled = ask("import multiprocessing\nwith multiprocessing.Pool(2) as pool: seen = pool.map(abs, [-1, -2])")
@@ -244,7 +246,7 @@ def test_a_routine_keeps_both(pool: ForkServerPool | None, home: Path, known: di
     assert inside == "1"  # child processes are confined too
 
 
-def test_what_a_worker_still_can(pool: ForkServerPool | None, home: Path, tmp_path: Path) -> None:
+def test_confinement_lets_a_worker_do_the_rest(pool: ForkServerPool | None, home: Path, tmp_path: Path) -> None:
     with asking(made("pickle", home), tmp_path / "logs", pool) as ask:
         assert ask("import os\nseen = sorted(os.listdir({!r}))".format(str(home / "data/models/mine"))) == (
             "['model.joblib']"
@@ -270,7 +272,7 @@ def test_what_a_worker_still_can(pool: ForkServerPool | None, home: Path, tmp_pa
         assert ask(everything) == "done"
 
 
-def test_the_attempts_are_real(home: Path, known: dict[str, Any], tmp_path: Path) -> None:
+def test_confinement_attempts_are_real(home: Path, known: dict[str, Any], tmp_path: Path) -> None:
     """Outside of a worker each attempt succeeds, so the confinement is what prevents it."""
     harmless = [*WRITES[:2], WRITES[7], *READS[:5], NETWORK[0], NETWORK[1], NETWORK[2], NETWORK[4], *PROGRAMS[:1],
                 PROCESSES[1], *CONTENT_ONLY, PROCESSES[0]]  # fmt: skip
@@ -300,7 +302,7 @@ tf.saved_model.save(module, sys.argv[1], signatures={"serving_default": module.r
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="TensorFlow is not installed")
-def test_a_saved_model_that_reads_and_writes(
+def test_confinement_of_a_saved_model_that_reads_and_writes(
     pool: ForkServerPool | None, home: Path, known: dict[str, Any], tmp_path: Path
 ) -> None:
     directory = home / "data" / "models" / "tensorflow"
@@ -321,14 +323,18 @@ def test_a_saved_model_that_reads_and_writes(
     assert (home / "home" / ".ssh" / "id_rsa").read_text() == "PRIVATE KEY"
 
 
-def test_an_ordinary_booster(xgboost_dir: Path, rows: Any, pool: ForkServerPool | None, tmp_path: Path) -> None:
+def test_confinement_of_an_ordinary_booster(
+    xgboost_dir: Path, rows: Any, pool: ForkServerPool | None, tmp_path: Path
+) -> None:
     with start(WorkerSpec(xgboost_dir), log_dir=tmp_path, fork_servers=pool) as worker:
         loaded = worker.load()
         assert len(asked(worker, rows)) == len(rows)
     assert loaded.protection["network"]
 
 
-def test_many_jobs_are_threads(iris: Any, rows: Any, pool: ForkServerPool | None, tmp_path: Path) -> None:
+def test_confinement_lets_many_jobs_be_threads(
+    iris: Any, rows: Any, pool: ForkServerPool | None, tmp_path: Path
+) -> None:
     """joblib would start processes for these models."""
     x, y = iris
     scaled = ColumnTransformer([("a", StandardScaler(), [0, 1]), ("b", StandardScaler(), [2, 3])], n_jobs=2)
@@ -341,7 +347,9 @@ def test_many_jobs_are_threads(iris: Any, rows: Any, pool: ForkServerPool | None
         assert "joblib" not in worker.log_tail()
 
 
-def test_a_model_that_is_a_link(sklearn_dir: Path, rows: Any, pool: ForkServerPool | None, tmp_path: Path) -> None:
+def test_confinement_takes_a_model_that_is_a_link(
+    sklearn_dir: Path, rows: Any, pool: ForkServerPool | None, tmp_path: Path
+) -> None:
     directory, alias = tmp_path / "linked", tmp_path / "alias"
     directory.mkdir()
     (directory / "model.joblib").symlink_to(sklearn_dir / "model.joblib")
@@ -351,7 +359,7 @@ def test_a_model_that_is_a_link(sklearn_dir: Path, rows: Any, pool: ForkServerPo
         assert len(asked(worker, rows)) == len(rows)
 
 
-def test_no_thread_is_there_before(pool: ForkServerPool | None, home: Path, tmp_path: Path) -> None:
+def test_confinement_begins_before_any_thread(pool: ForkServerPool | None, home: Path, tmp_path: Path) -> None:
     """A thread started earlier would not be confined, and a model's code could use it."""
     with start(made("pickle", home), log_dir=tmp_path / "logs", fork_servers=pool) as worker:
         assert len(os.listdir(f"/proc/{worker.pid}/task")) == 1
@@ -366,7 +374,9 @@ def test_no_thread_is_there_before(pool: ForkServerPool | None, home: Path, tmp_
     }  # fmt: skip
 
 
-def test_threads_of_blas_are_confined_too(sklearn_dir: Path, pool: ForkServerPool | None, tmp_path: Path) -> None:
+def test_confinement_includes_the_threads_of_blas(
+    sklearn_dir: Path, pool: ForkServerPool | None, tmp_path: Path
+) -> None:
     with start(WorkerSpec(sklearn_dir, threads=2), log_dir=tmp_path, fork_servers=pool) as worker:
         loaded = worker.load()
         states = [task.joinpath("status").read_text() for task in Path(f"/proc/{worker.pid}/task").iterdir()]
@@ -375,7 +385,7 @@ def test_threads_of_blas_are_confined_too(sklearn_dir: Path, pool: ForkServerPoo
     assert all("Seccomp:\t2" in state for state in states)
 
 
-def test_a_second_model_is_not_opened(sklearn_dir: Path, xgboost_dir: Path, tmp_path: Path) -> None:
+def test_confinement_opens_no_second_model(sklearn_dir: Path, xgboost_dir: Path, tmp_path: Path) -> None:
     """The confinement is permanent; another request cannot lift it."""
     with start(WorkerSpec(sklearn_dir), log_dir=tmp_path) as worker:
         worker.load()
@@ -385,7 +395,7 @@ def test_a_second_model_is_not_opened(sklearn_dir: Path, xgboost_dir: Path, tmp_
 
 
 @pytest.mark.parametrize("ended", ["closed", "killed"])
-def test_nothing_is_left_of_a_spawned_worker(
+def test_confinement_leaves_nothing_of_a_spawned_worker(
     ended: str, sklearn_dir: Path, tmp_path: Path, gone: Callable[..., bool]
 ) -> None:
     """The worker cannot remove its own directory; its cleanup process does, and ends."""
@@ -408,12 +418,12 @@ PATH_OF_HOME = """
                                                        submodule_search_locations=[folder])
         sys.modules[name] = importlib.util.module_from_spec(found)
     part("w", sys.argv[1])
-    import w.places
-    print(json.dumps(w.places.importable()))
+    import w.file_access
+    print(json.dumps(w.file_access.importable()))
 """
 
 
-def test_a_home_directory_on_the_path_is_not_readable_as_a_whole(home: Path) -> None:
+def test_confinement_of_a_home_directory_on_the_path(home: Path) -> None:
     from aip_magics.prediction.worker_process import FOLDER
 
     there = home / "home"

@@ -28,6 +28,8 @@ from aip_magics.prediction.environments import (
 from aip_magics.prediction.environments.build import build
 from aip_magics.prediction.runtime_setup import PreparedRuntime, prepare_runtime, unavailable_error
 
+pytestmark = pytest.mark.slow
+
 PYTHON = ".".join(map(str, sys.version_info[:2]))
 MODEL = """
     import own
@@ -48,13 +50,13 @@ MODEL = """
         ("2.11", "TENSORFLOW", (), "joblib numpy==1.21.6 pandas==1.3.5 protobuf<3.21 tensorflow==2.11.*"),
     ],
 )
-def test_pins(version: str, framework: str | None, extra: tuple[str, ...], pins: str) -> None:
+def test_pins_of_runtimes(version: str, framework: str | None, extra: tuple[str, ...], pins: str) -> None:
     runtime = catalog.runtime(version)
     assert runtime is not None
     assert build_pins(runtime, framework, extra) == tuple(sorted([*pins.split(), "setuptools<60", "wheel"]))
 
 
-def test_what_the_service_never_had(tmp_path: Path) -> None:
+def test_environment_the_service_never_had(tmp_path: Path) -> None:
     with pytest.raises(FieldError, match=r"unknown runtime version '2\.10'") as caught:
         prepare_environment("2.10", None, tmp_path)
     assert "2.11, 2.9" in caught.value.fix
@@ -64,7 +66,7 @@ def test_what_the_service_never_had(tmp_path: Path) -> None:
         prepare_environment("1.2", None, tmp_path, framework="XGBOOST")
 
 
-def test_an_absent_python_is_skipped_with_the_command_that_gets_it(tmp_path: Path) -> None:
+def test_environment_without_its_python_names_the_command_for_it(tmp_path: Path) -> None:
     nothing = {"HOME": str(tmp_path), "PATH": str(tmp_path), "PYENV_ROOT": str(tmp_path)}
     found = prepare_environment("2.11", None, tmp_path, environ=nothing)
     assert isinstance(found, EnvironmentUnavailable)
@@ -77,7 +79,7 @@ def test_an_absent_python_is_skipped_with_the_command_that_gets_it(tmp_path: Pat
     assert "Python 3.5" in old.reason
 
 
-def test_find_python(tmp_path: Path) -> None:
+def test_find_python_on_this_machine(tmp_path: Path) -> None:
     assert find_python(PYTHON) == Path(sys.executable)
     assert find_python("3.99") is None
     # A broken shim, as pyenv creates for every version that is installed but not selected.
@@ -100,7 +102,7 @@ def own(tmp_path: Path) -> Path:
     return wheel(tmp_path, "own", {"own": "VALUE = 'of the environment'"})
 
 
-def test_an_environment_is_built_once_and_runs_a_worker(
+def test_environment_is_built_once_and_runs_a_worker(
     own: Path, tmp_path: Path, built: Callable[..., Path], gone: Callable[..., bool]
 ) -> None:
     lines: list[str] = []
@@ -127,7 +129,7 @@ def test_an_environment_is_built_once_and_runs_a_worker(
     assert gone(worker.pid)
 
 
-def test_an_environment_whose_python_went_away_is_built_again(own: Path, tmp_path: Path) -> None:
+def test_environment_whose_python_went_away_is_built_again(own: Path, tmp_path: Path) -> None:
     made = build(Path(sys.executable), [str(own)], tmp_path)
     made.python.unlink()
     again = build(Path(sys.executable), [str(own)], tmp_path)
@@ -138,7 +140,7 @@ def test_an_environment_whose_python_went_away_is_built_again(own: Path, tmp_pat
     ]
 
 
-def test_without_a_network_the_error_says_so(tmp_path: Path) -> None:
+def test_environment_without_a_network_says_so(tmp_path: Path) -> None:
     offline = {**os.environ, "UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "uv")}
     with pytest.raises(RuntimeEnvironmentError, match="could not download the libraries") as caught:
         build(Path(sys.executable), ["scikit-learn==1.0.2"], tmp_path, environ=offline)
@@ -146,14 +148,14 @@ def test_without_a_network_the_error_says_so(tmp_path: Path) -> None:
     assert [name for name in os.listdir(tmp_path / "environments") if not name.endswith(".lock")] == []
 
 
-def test_what_cannot_be_built_is_told(own: Path, tmp_path: Path) -> None:
+def test_environment_that_cannot_be_built_says_so(own: Path, tmp_path: Path) -> None:
     with pytest.raises(RuntimeEnvironmentError, match="could not build the environment"):
         build(Path(sys.executable), ["this is no requirement"], tmp_path)
     with pytest.raises(RuntimeEnvironmentError, match=r"timed out after 0\.01 s"):
         build(Path(sys.executable), [str(own)], tmp_path, deadline=0.01)
 
 
-def test_the_current_python(sklearn_dir: Path, own: Path, tmp_path: Path) -> None:
+def test_prepare_runtime_with_the_current_python(sklearn_dir: Path, own: Path, tmp_path: Path) -> None:
     found = prepare_runtime(sklearn_dir, tmp_path)
     assert found == PreparedRuntime(
         sys.executable, (), f"Python {sys.version.split()[0]} at {sys.executable} (current interpreter)"
@@ -164,7 +166,7 @@ def test_the_current_python(sklearn_dir: Path, own: Path, tmp_path: Path) -> Non
     assert (with_code.packages[0] / "own.py").exists()
 
 
-def test_the_runtime_that_is_asked_for(sklearn_dir: Path, tmp_path: Path) -> None:
+def test_prepare_runtime_with_the_requested_runtime(sklearn_dir: Path, tmp_path: Path) -> None:
     old = prepare_runtime(sklearn_dir, tmp_path, env="runtime", runtime_version="1.14", framework="scikit-learn")
     assert isinstance(old, EnvironmentUnavailable)
     with pytest.raises(ModelDirError, match="does not exist"):
@@ -185,7 +187,7 @@ print(model.predict(x[::15].tolist()).tolist())
 
 
 @pytest.mark.network
-def test_runtime_2_11_for_real(sklearn_dir: Path, rows: Any, tmp_path: Path) -> None:
+def test_environment_of_runtime_2_11_for_real(sklearn_dir: Path, rows: Any, tmp_path: Path) -> None:
     """Python 3.7 and scikit-learn 1.0.2: a current model fails as in the cloud, a model trained there predicts."""
     if find_python("3.7") is None:
         pytest.skip("Python 3.7 is not on this machine")

@@ -44,7 +44,9 @@ def begun(pool: ForkServerPool, built: Callable[..., Path], tmp_path: Path) -> I
         worker.close()
 
 
-def test_warming_does_not_wait_and_imports_no_model(pool: ForkServerPool, gone: Callable[..., bool]) -> None:
+def test_fork_server_pool_warms_without_waiting_and_imports_no_model(
+    pool: ForkServerPool, gone: Callable[..., bool]
+) -> None:
     start = time.monotonic()
     assert pool.preload(framework="SCIKIT_LEARN")
     assert time.monotonic() - start < 1
@@ -53,7 +55,7 @@ def test_warming_does_not_wait_and_imports_no_model(pool: ForkServerPool, gone: 
     assert pool.pids() == [pid]
 
 
-def test_one_parent_for_many_workers(pool: ForkServerPool, begun: Callable[..., WorkerClient]) -> None:
+def test_fork_server_pool_has_one_for_many_workers(pool: ForkServerPool, begun: Callable[..., WorkerClient]) -> None:
     workers = [begun() for _ in range(5)]
     assert all(worker.forked for worker in workers)
     assert len({worker.pid for worker in workers}) == 5
@@ -61,7 +63,7 @@ def test_one_parent_for_many_workers(pool: ForkServerPool, begun: Callable[..., 
     assert all(worker.predict(BODY) == b'{"predictions": [1]}' for worker in workers)
 
 
-def test_the_pool_is_bounded_and_workers_outlive_their_retired_parent(
+def test_fork_server_pool_is_bounded_and_workers_outlive_a_retired_one(
     pool: ForkServerPool, begun: Callable[..., WorkerClient], gone: Callable[..., bool]
 ) -> None:
     workers = [begun(framework) for framework in ("A", "B", "C")]
@@ -75,7 +77,7 @@ def test_the_pool_is_bounded_and_workers_outlive_their_retired_parent(
     assert len(pool.pids()) == 2
 
 
-def test_a_dead_parent_is_replaced_and_its_workers_go_on(
+def test_fork_server_pool_replaces_a_dead_one_and_its_workers_go_on(
     pool: ForkServerPool, begun: Callable[..., WorkerClient], gone: Callable[..., bool]
 ) -> None:
     first = begun()
@@ -90,14 +92,16 @@ def test_a_dead_parent_is_replaced_and_its_workers_go_on(
     assert gone(first.pid)
 
 
-def test_closing_the_pool_leaves_the_workers(pool: ForkServerPool, begun: Callable[..., WorkerClient]) -> None:
+def test_fork_server_pool_leaves_the_workers_when_it_closes(
+    pool: ForkServerPool, begun: Callable[..., WorkerClient]
+) -> None:
     worker = begun()
     pool.close()
     assert pool.pids() == []
     assert worker.predict(BODY) == b'{"predictions": [1]}'
 
 
-def test_where_forking_fails_the_worker_is_spawned(built: Callable[..., Path], tmp_path: Path) -> None:
+def test_fork_server_pool_spawns_where_forking_fails(built: Callable[..., Path], tmp_path: Path) -> None:
     # An interpreter that cannot be a parent: it knows only how to serve.
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\n[ "$3" = serve ] && exec "{sys.executable}" "$@"\nexit 1\n')
@@ -110,7 +114,7 @@ def test_where_forking_fails_the_worker_is_spawned(built: Callable[..., Path], t
             assert worker.predict(BODY) == b'{"predictions": [1]}'
 
 
-def test_an_interpreter_that_is_not_there_cannot_be_warmed() -> None:
+def test_fork_server_pool_cannot_warm_a_missing_interpreter() -> None:
     with ForkServerPool() as pool:
         assert not pool.preload(python="/nowhere/python")
         assert pool.pids() == []

@@ -80,7 +80,9 @@ def asked(folder: Path, instances: object, parents: ForkServerPool, *, trusted: 
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_what_a_graph_reaches_is_named_and_does_not_happen(exports: Path, parents: ForkServerPool, name: str) -> None:
+def test_graph_trust_names_what_a_graph_reaches_and_prevents_it(
+    exports: Path, parents: ForkServerPool, name: str
+) -> None:
     folder = exports / "hostile" / name
     [finding] = found(folder)
     assert HOSTILE[name] in finding.message
@@ -97,7 +99,7 @@ def test_what_a_graph_reaches_is_named_and_does_not_happen(exports: Path, parent
 
 
 @pytest.mark.parametrize("name", WRITING)
-def test_with_trust_it_runs_as_before(exports: Path, parents: ForkServerPool, name: str) -> None:
+def test_graph_trust_lets_a_trusted_graph_run(exports: Path, parents: ForkServerPool, name: str) -> None:
     """A trusted model has its side effect, unless the kernel confines workers and denies it."""
     before = left(exports)
     told = ""
@@ -115,7 +117,7 @@ def test_with_trust_it_runs_as_before(exports: Path, parents: ForkServerPool, na
 
 
 @pytest.mark.parametrize("name", ORDINARY)
-def test_ordinary_models_are_not_asked_about(exports: Path, parents: ForkServerPool, name: str) -> None:
+def test_graph_trust_does_not_ask_about_ordinary_models(exports: Path, parents: ForkServerPool, name: str) -> None:
     folder = exports / "ordinary" / name
     instances = json.loads((exports / "ordinary.json").read_text())[name]
     assert found(folder) == []
@@ -127,14 +129,14 @@ def test_ordinary_models_are_not_asked_about(exports: Path, parents: ForkServerP
     assert left(exports) == before
 
 
-def test_tables_are_filled_from_the_models_own_assets(exports: Path, parents: ForkServerPool) -> None:
+def test_graph_trust_fills_tables_from_the_models_own_assets(exports: Path, parents: ForkServerPool) -> None:
     answer = asked(exports / "ordinary" / "table", ["a", "c", "?"], parents, trusted=False)
     assert answer == [{"y": 0}, {"y": 2}, {"y": -1}]
     assert asked(exports / "ordinary" / "vocabulary_1", [1.0], parents, trusted=False) == [{"y": 4.0}]
 
 
 @pytest.mark.parametrize("place", ["variables", "assets"])
-def test_files_are_read_in_the_models_own_folders(
+def test_graph_trust_reads_files_in_the_models_own_folders(
     exports: Path, parents: ForkServerPool, tmp_path: Path, place: str
 ) -> None:
     folder = tmp_path / "model"
@@ -150,7 +152,7 @@ def test_files_are_read_in_the_models_own_folders(
 
 
 @pytest.mark.parametrize("model", ["nested/saved_model.pb", "named_text/saved_model.pbtxt"])
-def test_a_garbled_graph_is_an_answer_and_no_crash(exports: Path, tmp_path: Path, model: str) -> None:
+def test_graph_trust_answers_a_garbled_graph_without_a_crash(exports: Path, tmp_path: Path, model: str) -> None:
     data = (exports / "hostile" / model).read_bytes()
     chance = random.Random(0)
     told = set()
@@ -165,7 +167,9 @@ def test_a_garbled_graph_is_an_answer_and_no_crash(exports: Path, tmp_path: Path
     assert any("WriteFile" in text for text in told)
 
 
-def test_a_damaged_file_is_asked_about_and_stays_the_models_fault(parents: ForkServerPool, tmp_path: Path) -> None:
+def test_graph_trust_asks_about_a_damaged_file_that_stays_the_models_fault(
+    parents: ForkServerPool, tmp_path: Path
+) -> None:
     (tmp_path / "saved_model.pb").write_bytes(b"\x12\xff\xff\xff\x7f" + os.urandom(50))
     [finding] = found(tmp_path)
     assert (

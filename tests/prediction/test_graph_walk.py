@@ -19,7 +19,7 @@ def ops(nodes: list[Node], functions: dict[str, Function] | None = None, **optio
     return [op for op, _group in graph_walk.find_unsafe_operations(graph, JUDGED)]
 
 
-def test_what_is_not_reached_counts_only_where_importing_may_run_it() -> None:
+def test_reach_counts_unreached_operations_that_importing_may_run() -> None:
     y = Node("y", "Identity", ["x"])
     assert ops([y, Node("s", "SaveV2", ["x"]), Node("d", "TextLineDataset", ["x"])]) == []
     assert ops([y, Node("r", "ReadFile", ["x"])]) == ["ReadFile"]
@@ -29,11 +29,11 @@ def test_what_is_not_reached_counts_only_where_importing_may_run_it() -> None:
 
 
 @pytest.mark.parametrize("tensor", ["d", "d:1", "^d"])
-def test_control_inputs_and_later_outputs_are_followed(tensor: str) -> None:
+def test_reach_follows_control_inputs_and_later_outputs(tensor: str) -> None:
     assert ops([Node("y", "Identity", ["x", tensor]), Node("d", "TextLineDataset", ["x"])]) == ["TextLineDataset"]
 
 
-def test_functions_are_followed_wherever_they_are_named() -> None:
+def test_reach_follows_functions_wherever_they_are_named() -> None:
     read = Function([], [Node("d", "TextLineDataset")])
     inner = Function([], [Node("c", "While", [], ["g"])])
     assert ops([Node("y", "f", ["x"])], {"f": inner, "g": read}) == ["TextLineDataset"]
@@ -44,7 +44,7 @@ def test_functions_are_followed_wherever_they_are_named() -> None:
     assert ops([Node("y", "Identity", ["x"])], {"f": Function([], read.nodes, swaps=True)}) == ["TextLineDataset"]
 
 
-def test_a_function_in_the_place_of_a_harmless_operation_is_what_it_does() -> None:
+def test_reach_judges_a_function_in_the_place_of_a_harmless_operation() -> None:
     assert ops([Node("y", "Relu", ["x"])], {"Relu": Function(["a"], [WRITE])}) == ["WriteFile"]
 
 
@@ -56,7 +56,7 @@ def restored(path: str, *more: Node) -> list[Node]:
     return [Y, Node("save/Const", "Const"), Node("r", "NoOp", ["^s"]), Node("s", "RestoreV2", [path]), *more]
 
 
-def test_a_saver_restores_from_what_it_is_fed() -> None:
+def test_reach_restores_a_saver_from_what_it_is_fed() -> None:
     assert ops(restored("save/Const"), **SAVER) == []
     assert ops(restored("save/Const:0"), **SAVER) == []
     assert ops(restored("i", Node("i", "Identity", ["save/Const"])), **SAVER) == []
@@ -75,7 +75,7 @@ def calls(*inputs: str, op: str = "StatefulPartitionedCall", functions: tuple[st
     return [Y, Node("a", "Const"), Node("b", "Const"), Node("n", "NoOp", ["^c"]), Node("c", op, inputs, functions)]
 
 
-def test_a_table_is_filled_from_an_asset_that_is_fed() -> None:
+def test_reach_fills_a_table_from_an_asset_that_is_fed() -> None:
     fill = {"f": Function(["table", "path"], [Node("t", "InitializeTableFromTextFileV2", ["table", "path"])])}
     named = ["InitializeTableFromTextFileV2"]
     init = {"init": ["n"], "assets": [("a:0", "words.txt")]}
@@ -90,7 +90,7 @@ def test_a_table_is_filled_from_an_asset_that_is_fed() -> None:
     assert ops(calls("x", "a"), fill, init=["n"], assets=[("a:0", "../words.txt")]) == named
 
 
-def test_an_asset_that_was_put_into_a_variable_is_taken_from_before_it() -> None:
+def test_reach_reads_an_asset_from_a_variable() -> None:
     table = Node("t", "InitializeTableFromTextFileV2", ["x", "read"])
     variable, n = Node("v", "VarHandleOp"), Node("n", "NoOp", ["^t"])
     read, assign = Node("read", "ReadVariableOp", ["v", "^assign"]), Node("assign", "AssignVariableOp", ["v", "a"])
@@ -110,13 +110,13 @@ def test_an_asset_that_was_put_into_a_variable_is_taken_from_before_it() -> None
         ("vocab_file", "FixedUnigramCandidateSampler", [""], ["/etc/passwd"]),
     ],
 )
-def test_an_attribute_decides(attribute: str, op: str, harmless: list[str], other: list[str]) -> None:
+def test_reach_lets_an_attribute_decide(attribute: str, op: str, harmless: list[str], other: list[str]) -> None:
     assert ops([Node("y", op, ["x"])]) == []
     assert [ops([Node("y", op, ["x"], (), {attribute: text})]) for text in harmless] == [[]] * len(harmless)
     assert [ops([Node("y", op, ["x"], (), {attribute: text})]) for text in other] == [[op]] * len(other)
 
 
-def test_what_cannot_be_told_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reach_says_what_cannot_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(graph_walk.GraphUnclear, match="two operations with the same name"):
         ops([Y, Y])
     monkeypatch.setattr(graph_walk, "MAX_NODES", 50)
@@ -128,7 +128,7 @@ def test_what_cannot_be_told_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     "name", ["/etc/passwd", "../x", "a/../../x", "gs://b/o", "", "\\x", "a\\..\\..\\x", "c:x", "~/x"]
 )
-def test_assets_lie_below_their_folder(name: str) -> None:
+def test_reach_keeps_assets_below_their_folder(name: str) -> None:
     assert not graph_walk.is_below(name)
     assert graph_walk.unsafe_assets(Graph([], {}, assets=[("a:0", name), ("b:0", "ok.txt")])) == [name]
     assert graph_walk.is_below("words/단어..txt")

@@ -20,7 +20,7 @@ def pool(parents: ForkServerPool) -> Iterator[WorkerPool]:
 
 
 @pytest.mark.parametrize("framework", [None, "scikit-learn", "SCIKIT_LEARN", "FRAMEWORK_UNSPECIFIED"])
-def test_scikit_learn(
+def test_local_predict_with_scikit_learn(
     pool: WorkerPool, sklearn_dir: Path, classifier: Any, iris: Any, rows: Any, framework: str | None
 ) -> None:
     wanted = {"predictions": classifier.predict(rows).tolist()}
@@ -29,13 +29,13 @@ def test_scikit_learn(
     assert local_predict(sklearn_dir / "model.joblib", tuple(rows), signature_name="s", pool=pool) == wanted
 
 
-def test_a_whole_body(pool: WorkerPool, sklearn_dir: Path, rows: Any) -> None:
+def test_local_predict_with_a_whole_body(pool: WorkerPool, sklearn_dir: Path, rows: Any) -> None:
     body = json.dumps({"instances": rows[:1]}).encode()
     assert local_predict(sklearn_dir, body=body, pool=pool) == {"predictions": [0]}
     assert local_predict(sklearn_dir, body=body, signature_name="s", pool=pool) == {"predictions": [0]}
 
 
-def test_xgboost(pool: WorkerPool, xgboost_dir: Path, booster: Any, rows: Any) -> None:
+def test_local_predict_with_xgboost(pool: WorkerPool, xgboost_dir: Path, booster: Any, rows: Any) -> None:
     import numpy
     import xgboost
 
@@ -43,7 +43,7 @@ def test_xgboost(pool: WorkerPool, xgboost_dir: Path, booster: Any, rows: Any) -
     assert local_predict(xgboost_dir, rows, framework="xgboost", pool=pool) == {"predictions": wanted}
 
 
-def test_errors(pool: WorkerPool, sklearn_dir: Path, tmp_path: Path) -> None:
+def test_local_predict_raises_errors(pool: WorkerPool, sklearn_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelDirError, match="does not exist"):
         local_predict(tmp_path / "nowhere", [1], pool=pool)
     with pytest.raises(ModelDirError, match="Cloud Storage"):
@@ -58,7 +58,7 @@ def test_errors(pool: WorkerPool, sklearn_dir: Path, tmp_path: Path) -> None:
         local_predict(sklearn_dir, [1], framework="tensorflow", pool=pool)
 
 
-def test_nothing_heavy_is_imported_before_it_is_used() -> None:
+def test_local_predict_imports_nothing_heavy_before_it_is_used() -> None:
     code = (
         "import sys, aip_magics.prediction as p; print({'asyncio', 'subprocess', 'numpy'} & set(sys.modules));"
         "p.local_predict; print({'sklearn', 'xgboost', 'numpy', 'joblib'} & set(sys.modules));"
@@ -68,14 +68,14 @@ def test_nothing_heavy_is_imported_before_it_is_used() -> None:
     assert done.stdout.splitlines() == ["set()", "set()", "True"]
 
 
-def test_an_unknown_member() -> None:
+def test_local_predict_has_no_unknown_member() -> None:
     import aip_magics.prediction
 
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = aip_magics.prediction.nothing
 
 
-def test_an_export_base_and_directories_at_the_wrong_level(pool: WorkerPool, tmp_path: Path) -> None:
+def test_local_predict_of_an_export_base_or_at_the_wrong_level(pool: WorkerPool, tmp_path: Path) -> None:
     export = tmp_path / "base" / "export"
     (export / "variables").mkdir(parents=True)
     (export / "saved_model.pb").touch()
@@ -85,7 +85,7 @@ def test_an_export_base_and_directories_at_the_wrong_level(pool: WorkerPool, tmp
         assert caught.value.fix == fix
 
 
-def test_packages_must_be_installed_first(pool: WorkerPool, sklearn_dir: Path, tmp_path: Path) -> None:
+def test_local_predict_needs_packages_installed_first(pool: WorkerPool, sklearn_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "code-0.1.tar.gz").touch()
     with pytest.raises(FieldError, match="the directory of installed packages does not exist"):
         local_predict(sklearn_dir, [1], packages=[tmp_path / "code-0.1.tar.gz"], pool=pool)

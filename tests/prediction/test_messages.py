@@ -11,7 +11,7 @@ headers = st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=
 
 
 @given(st.lists(st.tuples(headers, st.binary(max_size=40)), max_size=4), st.integers(1, 50))
-def test_frames_survive_any_cutting(frames: list[tuple[dict[str, object], bytes]], size: int) -> None:
+def test_messages_survive_any_segmentation(frames: list[tuple[dict[str, object], bytes]], size: int) -> None:
     wire = b"".join(encode_message(header, payload) for header, payload in frames)
     unpacker = MessageDecoder()
     got = [frame for at in range(0, len(wire), size) for frame in unpacker.feed(wire[at : at + size])]
@@ -19,6 +19,6 @@ def test_frames_survive_any_cutting(frames: list[tuple[dict[str, object], bytes]
 
 
 @pytest.mark.parametrize("wire", [b"HTTP/1.1 200 OK\r\n", b"\0\0\0\2\0\0\0\0no"])
-def test_something_else_is_refused(wire: bytes) -> None:
+def test_messages_refuse_anything_else(wire: bytes) -> None:
     with pytest.raises(WorkerError, match="something else than frames"):
         list(MessageDecoder().feed(wire))

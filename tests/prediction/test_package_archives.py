@@ -28,7 +28,7 @@ def refused(path: Path) -> PredictionError:
     return error
 
 
-def test_good_archives(tmp_path: Path) -> None:
+def test_package_archives_that_are_good(tmp_path: Path) -> None:
     found = examine(sdist(tmp_path, "good", {"good": "X = 1"}))
     assert (found.is_wheel, found.pyproject) == (False, None)
     assert found.members == {"good-0.1/setup.py", "good-0.1/good.py"}
@@ -40,7 +40,7 @@ def test_good_archives(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["../evil.py", "/evil.py", "p-0.1/../../evil.py", "C:/evil.py", "p-0.1\\..\\evil.py", "p-0.1/e\nvil.py"]
 )
-def test_names_that_lead_out(name: str, tmp_path: Path) -> None:
+def test_package_archives_refuse_names_that_lead_out(name: str, tmp_path: Path) -> None:
     assert "leads out of it" in refused(tar(tmp_path / "x.tar.gz", {**GOOD, name: "x"})).message
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as file:
         file.writestr("setup.py", "")
@@ -60,11 +60,11 @@ def test_names_that_lead_out(name: str, tmp_path: Path) -> None:
     ],
     ids=lambda members: ",".join(f"{info.linkname}" for info in members.values()),
 )
-def test_links_that_lead_out(members: dict[str, tarfile.TarInfo], tmp_path: Path) -> None:
+def test_package_archives_refuse_links_that_lead_out(members: dict[str, tarfile.TarInfo], tmp_path: Path) -> None:
     assert "leads out of it" in refused(tar(tmp_path / "x.tar.gz", {**GOOD, **members})).message
 
 
-def test_devices_pipes_and_links_in_zips(tmp_path: Path) -> None:
+def test_package_archives_refuse_devices_pipes_and_links_in_zips(tmp_path: Path) -> None:
     assert "a pipe" in refused(tar(tmp_path / "x.tar.gz", {**GOOD, "p-0.1/f": link("", tarfile.FIFOTYPE)})).message
     entry = zipfile.ZipInfo("p-0.1/link")
     entry.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -74,7 +74,7 @@ def test_devices_pipes_and_links_in_zips(tmp_path: Path) -> None:
     assert "a link in a zip" in refused(tmp_path / "x.zip").message
 
 
-def test_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_package_archives_refuse_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own, "UNPACKED_BYTES", 1 << 20)
     zeros = tar(tmp_path / "zeros.tar.gz", {**GOOD, "p-0.1/zeros": bytes(2 << 20)})
     assert zeros.stat().st_size < 10_000
@@ -87,7 +87,7 @@ def test_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "more than 10 members" in refused(many).message
 
 
-def test_a_size_that_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_package_archives_refuse_a_false_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "lies.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("p-0.1/setup.py", bytes(2 << 20))
@@ -96,7 +96,7 @@ def test_a_size_that_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert "damaged" in refused(path).message
 
 
-def test_a_header_that_is_huge(tmp_path: Path) -> None:
+def test_package_archives_refuse_a_huge_header(tmp_path: Path) -> None:
     info = tarfile.TarInfo()
     info.pax_headers = {"comment": "x" * (2 << 20)}
     assert "a header of more than 1 MiB" in refused(tar(tmp_path / "x.tar.gz", {"p-0.1/a": info, **GOOD})).message
@@ -113,12 +113,12 @@ def test_a_header_that_is_huge(tmp_path: Path) -> None:
         ("x.rar", b"Rar!", "neither a .tar.gz, a .zip nor a .whl"),
     ],
 )
-def test_what_is_no_archive(name: str, content: bytes, reason: str, tmp_path: Path) -> None:
+def test_package_archives_refuse_what_is_no_archive(name: str, content: bytes, reason: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
     assert reason in refused(tmp_path / name).message
 
 
-def test_what_is_no_package(tmp_path: Path) -> None:
+def test_package_archives_refuse_what_is_no_package(tmp_path: Path) -> None:
     assert "neither a setup.py nor" in refused(tar(tmp_path / "x.tar.gz", {"p-0.1/deep/setup.py": ""})).message
     assert "%aip_package" in refused(tar(tmp_path / "x.tar.gz", {"code.py": ""})).fix
     with zipfile.ZipFile(tmp_path / "x.whl", "w") as file:
@@ -126,7 +126,7 @@ def test_what_is_no_package(tmp_path: Path) -> None:
     assert "no .dist-info/METADATA" in refused(tmp_path / "x.whl").message
 
 
-def test_a_truncated_archive(tmp_path: Path) -> None:
+def test_package_archives_refuse_a_truncated_one(tmp_path: Path) -> None:
     path = tar(tmp_path / "x.tar.gz", {**GOOD, "p-0.1/data": bytes(range(256)) * 4000})
     path.write_bytes(path.read_bytes()[:-2000])
     assert "damaged" in refused(path).message

@@ -25,6 +25,8 @@ from aip_magics.artifacts.packages import read
 from aip_magics.errors import PredictionError, TrustError
 from aip_magics.prediction.packages import install
 
+pytestmark = pytest.mark.slow
+
 PLAIN = "from setuptools import setup\nsetup(name='own', version='0.1', py_modules=['own'])\n"
 
 
@@ -37,7 +39,7 @@ def names(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_script_that_is_not_plain_is_not_run_and_runs_with_consent(tmp_path: Path) -> None:
+def test_package_trust_runs_a_script_that_is_not_plain_with_consent_only(tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     archive = sdist(tmp_path, "own", {"own": "VALUE = 1"}, setup=f"open({str(marker)!r}, 'w')\n{PLAIN}")
     with pytest.raises(
@@ -54,7 +56,7 @@ def test_a_script_that_is_not_plain_is_not_run_and_runs_with_consent(tmp_path: P
         here(tmp_path, again)
 
 
-def test_a_plain_build_imports_nothing_of_the_package(tmp_path: Path) -> None:
+def test_package_trust_imports_nothing_of_the_package_in_a_plain_build(tmp_path: Path) -> None:
     """setuptools' fallback backend imports from the directory that it builds, and loads entry points from there."""
     marker = tmp_path / "ran"
     acts = f"open({str(marker)!r}, 'a').write(__name__ + chr(10))\n"
@@ -73,7 +75,7 @@ def test_a_plain_build_imports_nothing_of_the_package(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
-def test_names_that_python_has_itself(tmp_path: Path) -> None:
+def test_package_trust_refuses_names_that_python_has_itself(tmp_path: Path) -> None:
     for name in ("pickle", "sitecustomize", "random"):
         with pytest.raises(PredictionError, match=f"module '{name}' would shadow a module of Python") as caught:
             here(tmp_path, wheel(tmp_path, "own", {name: "", "fine": ""}))
@@ -87,7 +89,7 @@ def test_names_that_python_has_itself(tmp_path: Path) -> None:
     assert "sklearn/__init__.py" in names(here(tmp_path, wheel(tmp_path, "more", own)))
 
 
-def test_files_for_the_start_of_python_are_not_read(tmp_path: Path) -> None:
+def test_package_trust_ignores_files_for_the_start_of_python(tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     line = f"import os; open({str(marker)!r}, 'w')\n"
     path = wheel(tmp_path, "own", {"own": "VALUE = 1"})
@@ -105,7 +107,7 @@ def test_files_for_the_start_of_python_are_not_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../../escaped", "/tmp/escaped", "a/b"])
-def test_scripts_of_entry_points_stay_inside(name: str, tmp_path: Path) -> None:
+def test_package_trust_keeps_scripts_of_entry_points_inside(name: str, tmp_path: Path) -> None:
     path = wheel(tmp_path, "own", {"own": ""})
     with zipfile.ZipFile(path, "a") as file:
         file.writestr("own-0.1.dist-info/entry_points.txt", f"[console_scripts]\n{name} = own:f\n")
@@ -321,7 +323,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_archives_that_are_refused(name: str, tmp_path: Path) -> None:
+def test_package_trust_refuses_archives(name: str, tmp_path: Path) -> None:
     make, reason = HOSTILE[name]
     (tmp_path / "given").mkdir()
     path = make(tmp_path / "given")
@@ -337,7 +339,7 @@ def test_archives_that_are_refused(name: str, tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("evil*"))
 
 
-def test_odd_archives_that_are_fine(tmp_path: Path) -> None:
+def test_package_trust_accepts_odd_archives(tmp_path: Path) -> None:
     """`tar czf x.tgz ./own`, with directories, a link to a file, and an executable with a setuid bit."""
     info = tarfile.TarInfo()
     info.mode = 0o4755
@@ -361,7 +363,7 @@ def test_odd_archives_that_are_fine(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("elsewhere", ["file:///tmp/x-1.tar.gz", "https://127.0.0.1:1/x-1.tar.gz"])
-def test_requirements_from_elsewhere(elsewhere: str, tmp_path: Path) -> None:
+def test_package_trust_refuses_requirements_from_elsewhere(elsewhere: str, tmp_path: Path) -> None:
     """With requirements, a package may name an archive whose setup.py would run."""
     path = wheel(tmp_path, "own", {"own": "VALUE = 1"}, requires=f"x @ {elsewhere}")
     with pytest.raises(TrustError, match=r"requirement x ?@ .* comes from a URL"):
@@ -371,14 +373,14 @@ def test_requirements_from_elsewhere(elsewhere: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["--index-url http://127.0.0.1:1", "-r /etc/passwd", "./x", "x; y"])
-def test_what_is_no_requirement_reaches_no_tool(text: str, tmp_path: Path) -> None:
+def test_package_trust_passes_no_false_requirement_to_a_tool(text: str, tmp_path: Path) -> None:
     path = wheel(tmp_path, "own", {"own": ""}, requires=text)
     with pytest.raises(PredictionError, match=r"invalid requirement|failed to install") as caught:
         install([path], sys.executable, tmp_path, with_requirements=True)
     assert caught.value.fix
 
 
-def test_requirements_are_not_built_without_consent(tmp_path: Path) -> None:
+def test_package_trust_builds_no_requirement_without_consent(tmp_path: Path) -> None:
     marker, index = tmp_path / "ran", tmp_path / "index"
     index.mkdir()
     setup = SETUP.format(name="needed", modules=["needed"], more="")

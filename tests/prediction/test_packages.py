@@ -19,6 +19,8 @@ from aip_magics.prediction import subprocess_tools
 from aip_magics.prediction.packages import install
 from aip_magics.prediction.packages.install_errors import build_error
 
+pytestmark = pytest.mark.slow
+
 
 def imported(folder: Path, module: str, python: str = sys.executable) -> str:
     """The `VALUE` of a module, imported by the interpreter with this directory first on its path."""
@@ -39,7 +41,7 @@ def install_here(cache: Path, *files: Path, **options: object) -> Path:
     return install(files, sys.executable, cache, **options)  # type: ignore[arg-type]
 
 
-def test_a_source_distribution_is_built_once(tmp_path: Path) -> None:
+def test_packages_build_a_source_distribution_once(tmp_path: Path) -> None:
     counted = tmp_path / "builds"
     counting = f"open({str(counted)!r}, 'a').write(str(__import__('os').getpid()) + chr(10))\n"
     setup = counting + SETUP.format(name="own", modules=["own"], more="")
@@ -63,13 +65,13 @@ def test_a_source_distribution_is_built_once(tmp_path: Path) -> None:
     assert imported(other, "own") == "42"
 
 
-def test_the_module_of_googles_sample_is_importable(tmp_path: Path) -> None:
+def test_packages_make_the_module_of_googles_sample_importable(tmp_path: Path) -> None:
     setup = "from setuptools import setup\nsetup(name='my_custom_code', version='0.1', scripts=['predictor.py'])\n"
     archive = sdist(tmp_path, "my_custom_code", {"predictor": "VALUE = 'found'"}, setup=setup)
     assert imported(install_here(tmp_path, archive), "predictor") == "found"
 
 
-def test_a_zip_with_a_package_and_data(tmp_path: Path) -> None:
+def test_packages_install_a_zip_with_a_package_and_data(tmp_path: Path) -> None:
     setup = "from setuptools import setup\nsetup(name='deep', packages=['deep'], package_data={'deep': ['*.txt']})\n"
     code = "import os; VALUE = open(os.path.join(os.path.dirname(__file__), 'data.txt')).read()"
     path = tmp_path / "deep-0.zip"
@@ -79,7 +81,7 @@ def test_a_zip_with_a_package_and_data(tmp_path: Path) -> None:
     assert imported(install_here(tmp_path, path), "deep") == "data"
 
 
-def test_of_two_with_one_name_the_first_stays(tmp_path: Path) -> None:
+def test_packages_keep_the_first_of_two_with_one_name(tmp_path: Path) -> None:
     first = wheel(tmp_path, "first", {"shared": "VALUE = 1", "one": "VALUE = 'one'"})
     second = wheel(tmp_path, "second", {"shared": "VALUE = 2", "two": "VALUE = 'two'"})
     lines: list[str] = []
@@ -89,7 +91,7 @@ def test_of_two_with_one_name_the_first_stays(tmp_path: Path) -> None:
     assert imported(install_here(tmp_path, second, first), "shared") == "2"
 
 
-def test_a_wheel_for_another_python(tmp_path: Path) -> None:
+def test_packages_refuse_a_wheel_for_another_python(tmp_path: Path) -> None:
     found = sorted(Path.home().glob(".pyenv/versions/3.7.*/bin/python"))
     if not found:
         pytest.skip("Python 3.7 is not on this machine")
@@ -98,7 +100,7 @@ def test_a_wheel_for_another_python(tmp_path: Path) -> None:
     assert imported(folder, "old", str(found[-1])) == "3.7"
 
 
-def test_no_secret_reaches_the_build(tmp_path: Path) -> None:
+def test_packages_pass_no_secret_to_the_build(tmp_path: Path) -> None:
     seeing = "import os; open('seen.py', 'w').write('VALUE = ' + repr(sorted(os.environ)))\n"
     setup = seeing + SETUP.format(name="seen", modules=["seen"], more="")
     secrets = {"GOOGLE_APPLICATION_CREDENTIALS": "/x", "AWS_SECRET_ACCESS_KEY": "x", "UV_INDEX_URL": "http://a:b@c/"}
@@ -125,7 +127,7 @@ def test_no_secret_reaches_the_build(tmp_path: Path) -> None:
     ],
     ids=["raises", "lacks a file", "no Python", "lacks a module", "another Python"],
 )
-def test_a_package_that_does_not_build(setup: str, reason: str, fix: str, tmp_path: Path) -> None:
+def test_packages_tell_one_that_does_not_build(setup: str, reason: str, fix: str, tmp_path: Path) -> None:
     archive = sdist(tmp_path, "b", {}, setup=setup)
     with pytest.raises(PredictionError) as caught:
         install_here(tmp_path, archive)
@@ -139,7 +141,7 @@ def test_a_package_that_does_not_build(setup: str, reason: str, fix: str, tmp_pa
     assert left(tmp_path) == []
 
 
-def test_a_package_of_nothing(tmp_path: Path) -> None:
+def test_packages_tell_one_with_nothing_in_it(tmp_path: Path) -> None:
     archive = sdist(tmp_path, "b", {}, setup=SETUP.format(name="b", modules=["absent"], more=""))
     with pytest.raises(PredictionError, match="the package contains no modules") as caught:
         install_here(tmp_path, archive)
@@ -148,13 +150,13 @@ def test_a_package_of_nothing(tmp_path: Path) -> None:
     assert install_here(tmp_path, needing)
 
 
-def test_a_wheel_for_a_python_of_the_past(tmp_path: Path) -> None:
+def test_packages_install_a_wheel_for_an_old_python(tmp_path: Path) -> None:
     with pytest.raises(PredictionError, match="failed to install") as caught:
         install_here(tmp_path, wheel(tmp_path, "past", {"past": ""}, tag="cp27-cp27mu-manylinux1_x86_64"))
     assert "for the Python version that predicts" in caught.value.fix
 
 
-def test_nothing_is_run_when_one_is_refused(tmp_path: Path) -> None:
+def test_packages_run_nothing_when_one_is_refused(tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     good = sdist(tmp_path, "good", {}, setup=f"open({str(ran)!r}, 'w')")
     bad = tar(tmp_path / "bad.tar.gz", {"setup.py": "", "../evil.py": ""})
@@ -164,7 +166,7 @@ def test_nothing_is_run_when_one_is_refused(tmp_path: Path) -> None:
     assert left(tmp_path) == []
 
 
-def test_files_that_are_not_there(tmp_path: Path) -> None:
+def test_packages_name_missing_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the package file does not exist"):
         install_here(tmp_path, tmp_path / "nothing.tar.gz")
     with pytest.raises(InputError, match="download the package"):
@@ -187,7 +189,7 @@ def pids_of(path: Path) -> list[int]:
     return [int(word) for word in path.read_text().split()]
 
 
-def test_a_deadline_ends_the_build_and_its_children(tmp_path: Path, gone: Callable[..., bool]) -> None:
+def test_packages_build_and_its_children_end_at_the_deadline(tmp_path: Path, gone: Callable[..., bool]) -> None:
     pids = tmp_path / "pids"
     archive = sdist(tmp_path, "slow", {}, setup=SLEEPING.format(pids=str(pids)))
     with pytest.raises(PredictionError, match="timed out after 4 s"):
@@ -196,7 +198,7 @@ def test_a_deadline_ends_the_build_and_its_children(tmp_path: Path, gone: Callab
     assert left(tmp_path) == []
 
 
-def test_an_interrupt_ends_the_build_and_its_children(tmp_path: Path, gone: Callable[..., bool]) -> None:
+def test_packages_build_and_its_children_end_at_an_interrupt(tmp_path: Path, gone: Callable[..., bool]) -> None:
     pids = tmp_path / "pids"
 
     def interrupt(_: str) -> None:
@@ -211,7 +213,7 @@ def test_an_interrupt_ends_the_build_and_its_children(tmp_path: Path, gone: Call
     assert left(tmp_path) == []
 
 
-def test_what_a_killed_build_left_is_no_hindrance(tmp_path: Path) -> None:
+def test_packages_ignore_what_a_killed_build_left(tmp_path: Path) -> None:
     archive = wheel(tmp_path, "own", {"own": "VALUE = 1"})
     made = install_here(tmp_path, archive)
     partial = made.with_name(f".{made.name}.partial")
@@ -232,7 +234,7 @@ def test_what_a_killed_build_left_is_no_hindrance(tmp_path: Path) -> None:
         ("PyTest>=5", ""),
     ],
 )
-def test_requirements(requires: str, told: str, tmp_path: Path) -> None:
+def test_missing_requirements_of_packages(requires: str, told: str, tmp_path: Path) -> None:
     archive = wheel(tmp_path, "needy", {"needy": "VALUE = 1"}, requires=requires)
     if not told:
         assert imported(install_here(tmp_path, archive), "needy") == "1"
@@ -244,7 +246,7 @@ def test_requirements(requires: str, told: str, tmp_path: Path) -> None:
     assert caught.value.fix.startswith(f"{sys.executable} -m pip install ")
 
 
-def test_requirements_are_looked_at_again_when_something_changed(tmp_path: Path) -> None:
+def test_missing_requirements_are_checked_again_after_a_change(tmp_path: Path) -> None:
     subprocess.run(
         subprocess_tools.uv_command("venv", "--quiet", "--python", sys.executable, str(tmp_path / "venv")), check=True
     )
@@ -269,7 +271,7 @@ def test_requirements_are_looked_at_again_when_something_changed(tmp_path: Path)
     assert install([needed, needy], python, tmp_path) != folder  # one package meets the requirement of the other
 
 
-def test_the_reason_in_an_output() -> None:
+def test_install_errors_find_the_reason_in_an_output() -> None:
     network = ["error: Request failed", "  cause: Failed to fetch: https://index/x", "  cause: dns error"]
     error = build_error("x.tar.gz", (), network)
     assert "failed to install: dns error" in error.message

@@ -28,22 +28,22 @@ values = st.recursive(
 
 
 @given(st.lists(values, min_size=1, max_size=5), st.booleans(), st.sampled_from(["\n", "\r\n"]), st.booleans())
-def test_json_lines_give_back_what_was_written(items: list[Any], bom: bool, end: str, last: bool) -> None:
+def test_instances_of_json_lines_are_those_that_were_written(items: list[Any], bom: bool, end: str, last: bool) -> None:
     text = end.join(json.dumps(item, ensure_ascii=False) for item in items) + (end if last else "")
     data = (BOM if bom else b"") + text.encode("utf-8", "surrogatepass")
     assert parse_json_instances(data) == items
     assert parse_json_instances(text) == items
 
 
-def test_a_mark_on_every_line_and_u2028_within_one() -> None:
+def test_instances_with_a_bom_on_every_line_and_u2028_within_one() -> None:
     assert parse_json_instances(BOM + b"1\n" + BOM + '"a\u2028b"\n'.encode()) == [1, "a\u2028b"]
 
 
-def test_text_lines_stay_texts() -> None:
+def test_instances_of_text_lines_stay_texts() -> None:
     assert parse_text_instances(BOM + "1,2,3\r\n 한글 \n".encode()) == ["1,2,3", " 한글 "]
 
 
-def test_a_request_keeps_its_other_keys() -> None:
+def test_instances_of_a_request_keep_its_other_keys() -> None:
     request = {"instances": [1], "signature_name": "s", "params": {"a": None}}
     assert parse_json_request(BOM + json.dumps(request).encode()) == request
 
@@ -71,7 +71,7 @@ def test_a_request_keeps_its_other_keys() -> None:
         (parse_json_request, b'{"instances": []}', '"instances" is empty', "--json-request"),
     ],
 )  # fmt: skip
-def test_bad_text_says_where(parse: Any, data: bytes, message: str, where: str) -> None:
+def test_instances_of_bad_text_tell_the_place(parse: Any, data: bytes, message: str, where: str) -> None:
     with pytest.raises(InstancesError) as caught:
         parse(data)
     assert message in caught.value.message
@@ -86,7 +86,7 @@ class DataFrame:
     values = numpy.array([[1, 2.5], [3, 4.5]])
 
 
-def test_values_of_python() -> None:
+def test_instances_of_python_values() -> None:
     rows = [[1.0, 2.5], [3.0, 4.5]]
     assert from_value(rows) is rows
     assert from_value(tuple(rows)) == rows
@@ -120,7 +120,7 @@ class Sparse:
         ((x for x in [1]), "got generator", "a list"),
     ],
 )
-def test_values_that_are_no_instances(value: object, message: str, fix: str) -> None:
+def test_instances_refuse_other_python_values(value: object, message: str, fix: str) -> None:
     with pytest.raises(InstancesError) as caught:
         from_value(value)
     assert message in caught.value.message
@@ -136,13 +136,13 @@ def test_values_that_are_no_instances(value: object, message: str, fix: str) -> 
         ([b"x"], "could not encode instances[0] as JSON: bytes is not a JSON type"),
     ],
 )
-def test_what_json_cannot_hold_is_named(instances: object, message: str) -> None:
+def test_instances_name_what_json_cannot_hold(instances: object, message: str) -> None:
     with pytest.raises(InstancesError) as caught:
         request_body(instances)
     assert message in caught.value.message
 
 
-def test_further_keys() -> None:
+def test_instances_with_further_keys() -> None:
     with pytest.raises(InstancesError, match="given twice"):
         request_body([1], extra={"instances": [2]})
     with pytest.raises(InstancesError, match="could not encode params as JSON"):

@@ -95,7 +95,7 @@ def asked(worker: WorkerClient, instances: Any, **extra: Any) -> Any:
     return json.loads(worker.predict(json.dumps({"instances": instances, **extra}).encode(), 30.0))["predictions"]
 
 
-def test_a_routine_predicts_with_the_requests_other_keys(
+def test_routine_predicts_with_the_other_keys_of_the_request(
     run: Callable[..., WorkerClient], package: Write, model_dir: Path
 ) -> None:
     worker = run(model_dir, package(ROUTINE))
@@ -146,7 +146,7 @@ CLASSES = [
 ]  # fmt: skip
 
 
-def test_classes_that_are_none(package: Write, model_dir: Path, tmp_path: Path, parents: ForkServerPool) -> None:
+def test_routine_class_must_be_one(package: Write, model_dir: Path, tmp_path: Path, parents: ForkServerPool) -> None:
     for index, (name, source, kind, text, fix) in enumerate(CLASSES):
         spec = WorkerSpec(
             model_dir,
@@ -181,7 +181,7 @@ RESULTS = [
 ]  # fmt: skip
 
 
-def test_results(package: Write, model_dir: Path, tmp_path: Path, parents: ForkServerPool) -> None:
+def test_routine_results_are_encoded(package: Write, model_dir: Path, tmp_path: Path, parents: ForkServerPool) -> None:
     site = package(routine("return eval(kwargs['code'], {'instances': instances})"))
     spec = WorkerSpec(model_dir, packages=(site,), prediction_class="predictor.Predictor")
     with start(spec, log_dir=tmp_path, fork_servers=parents) as worker:
@@ -197,7 +197,7 @@ def test_results(package: Write, model_dir: Path, tmp_path: Path, parents: ForkS
             asked(worker, [1], stats=1)
 
 
-def test_a_predict_without_kwargs_is_told_what_the_service_passes(
+def test_routine_predict_without_kwargs_is_told_what_the_service_passes(
     run: Callable[..., WorkerClient], package: Write, model_dir: Path
 ) -> None:
     worker = run(model_dir, package(routine().replace(", **kwargs", "")))
@@ -210,7 +210,7 @@ def test_a_predict_without_kwargs_is_told_what_the_service_passes(
 
 
 @pytest.mark.parametrize(("framework", "seen"), [(None, {"b64": "YWI="}), ("TENSORFLOW", "b'ab'")])
-def test_base64_reaches_a_routine_as_the_service_has_it(
+def test_routine_gets_base64_as_on_the_service(
     package: Write, model_dir: Path, tmp_path: Path, parents: ForkServerPool, framework: str | None, seen: object
 ) -> None:
     site = package(routine("return [x if isinstance(x, dict) else repr(x) for x in instances]"))
@@ -235,7 +235,7 @@ def _load_and_predict(worker: WorkerClient, deadline: float) -> None:
         ("return cls()", "time.sleep(600)", "gave no answer within 0.5 s while predicting"),
     ],
 )
-def test_a_routines_death_is_told(
+def test_routine_death_is_told(
     run: Callable[..., WorkerClient], package: Write, model_dir: Path, load: str, predict: str, says: str
 ) -> None:
     worker = run(model_dir, package(routine(predict, load)))
@@ -254,7 +254,9 @@ async def answered(spec: WorkerSpec, log_dir: Path, parents: ForkServerPool) -> 
         await worker.close()
 
 
-def test_the_server_runs_routines_too(package: Write, model_dir: Path, tmp_path: Path, parents: ForkServerPool) -> None:
+def test_routine_runs_in_the_server_too(
+    package: Write, model_dir: Path, tmp_path: Path, parents: ForkServerPool
+) -> None:
     import asyncio
 
     spec = WorkerSpec(model_dir, packages=(package(ROUTINE),), prediction_class="predictor.Predictor")
@@ -262,7 +264,7 @@ def test_the_server_runs_routines_too(package: Write, model_dir: Path, tmp_path:
     assert answer == (b'{"predictions": [10.0]}', "predictor.Predictor")
 
 
-def test_local_predict_with_a_routine(package: Write, model_dir: Path, parents: ForkServerPool) -> None:
+def test_routine_runs_in_local_predict(package: Write, model_dir: Path, parents: ForkServerPool) -> None:
     site, other = package(ROUTINE), package(ROUTINE.replace("self.factor *", "-self.factor *"), name="other")
     with WorkerPool(fork_servers=parents) as pool:
         given = {"prediction_class": "predictor.Predictor", "pool": pool}
@@ -276,7 +278,7 @@ def test_local_predict_with_a_routine(package: Write, model_dir: Path, parents: 
             local_predict(model_dir, [1], framework="scikit-learn", **given)
 
 
-def test_warming_returns_at_once(gone: Callable[..., bool]) -> None:
+def test_routine_warming_returns_at_once(gone: Callable[..., bool]) -> None:
     with WorkerPool() as pool:
         began = time.monotonic()
         assert preload("xgboost", pool=pool)
@@ -323,7 +325,7 @@ def train(site: Path, target: Path, module: str) -> list[int]:
     return answer
 
 
-def test_a_pipeline_with_its_own_step(package: Write, tmp_path: Path, parents: ForkServerPool, rows: Any) -> None:
+def test_pipeline_with_its_own_step(package: Write, tmp_path: Path, parents: ForkServerPool, rows: Any) -> None:
     site = package(SCALER, "steps")
     (tmp_path / "model").mkdir()
     wanted = train(site, tmp_path / "model" / "model.joblib", "steps")
@@ -337,7 +339,7 @@ def test_a_pipeline_with_its_own_step(package: Write, tmp_path: Path, parents: F
     assert "steps" not in sys.modules
 
 
-def test_a_step_that_was_defined_in_the_notebook(
+def test_pipeline_with_a_step_defined_in_the_notebook(
     package: Write, tmp_path: Path, parents: ForkServerPool, rows: Any
 ) -> None:
     site = package(SCALER, "steps")
@@ -350,7 +352,7 @@ def test_a_step_that_was_defined_in_the_notebook(
     assert "%aip_package my_module.py" in caught.value.fix
 
 
-def test_packages_that_bring_a_library_are_not_mixed_with_the_parents(
+def test_packages_with_a_library_are_not_mixed_with_the_fork_server(
     package: Write, tmp_path: Path, parents: ForkServerPool
 ) -> None:
     site = package("", "other")
@@ -366,7 +368,7 @@ def test_packages_that_bring_a_library_are_not_mixed_with_the_parents(
     assert answer == {"predictions": ["mine"]}
 
 
-def test_a_routine_that_loads_a_pickle_of_the_notebook(
+def test_routine_loads_a_pickle_of_the_notebook(
     package: Write, tmp_path: Path, parents: ForkServerPool, model_dir: Path
 ) -> None:
     site = package(routine(load="import pickle; return pickle.load(open(os.path.join(model_dir, 'state.pkl'), 'rb'))"))

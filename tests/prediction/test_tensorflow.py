@@ -28,14 +28,8 @@ X = [[0.5, -1.5], [2.25, 3.0]]
 
 
 @pytest.fixture(scope="module")
-def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("exports")
-    script = Path(__file__).with_name("tensorflow_exports.py")
-    done = subprocess.run(
-        [sys.executable, str(script), str(base)], capture_output=True, text=True, check=False, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    return base
+def exports(tensorflow_exports: Path) -> Path:
+    return tensorflow_exports
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +65,7 @@ def rows(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("framework", [None, "TENSORFLOW"])
-def test_what_tensorflow_itself_answers(
+def test_tensorflow_worker_answers_as_tensorflow_itself(
     ask: Callable[..., Any], answers: dict[str, Any], framework: str | None
 ) -> None:
     wanted = rows(answers["score"])
@@ -80,7 +74,7 @@ def test_what_tensorflow_itself_answers(
     assert ask("numbers", [X[0], {"x": X[1]}], framework) == wanted
 
 
-def test_loaded_forked_and_spawned(
+def test_tensorflow_worker_is_forked_and_spawned(
     exports: Path, tmp_path: Path, answers: dict[str, Any], parents: ForkServerPool
 ) -> None:
     for way in (parents, None):
@@ -96,21 +90,25 @@ def test_loaded_forked_and_spawned(
             assert worker.stats["Framework"] == "tensorflow"
 
 
-def test_keras(ask: Callable[..., Any], answers: dict[str, Any]) -> None:
+def test_tensorflow_worker_serves_keras(ask: Callable[..., Any], answers: dict[str, Any]) -> None:
     got = ask("keras", [[0.1, 0.2, 0.3], [1.0, -1.0, 0.5]])
     assert [list(prediction) for prediction in got] == [["output_0"], ["output_0"]]
     for prediction, wanted in zip(got, answers["keras"], strict=True):
         assert prediction["output_0"] == pytest.approx(wanted, rel=1e-6)
 
 
-def test_tensorflow_1_with_an_input_that_has_a_default(ask: Callable[..., Any], answers: dict[str, Any]) -> None:
+def test_tensorflow_worker_serves_tensorflow_1_with_a_default_input(
+    ask: Callable[..., Any], answers: dict[str, Any]
+) -> None:
     instances = [{"x": [1.0, 2.0]}, {"x": [3.0, 4.0]}]
     assert ask("simple", instances) == [{"y": value} for value in answers["simple"]]
     given = [{"x": [1.0, 2.0], "bias": [0.0]}, {"x": [3.0, 4.0], "bias": [1.0]}]
     assert ask("simple", given) == [{"y": [6.5]}, {"y": [15.5]}]
 
 
-def test_text_format_and_its_only_valid_signature(ask: Callable[..., Any], answers: dict[str, Any]) -> None:
+def test_tensorflow_worker_reads_text_format_and_its_only_valid_signature(
+    ask: Callable[..., Any], answers: dict[str, Any]
+) -> None:
     assert ask("text", [[1.0, 2.0], [3.0, 4.0]]) == [{"y": value} for value in answers["simple"]]
     for dropped in ("lost", "wrong"):
         error = refused(ask, "text", [[1.0, 2.0]], signature_name=dropped)
@@ -118,7 +116,7 @@ def test_text_format_and_its_only_valid_signature(ask: Callable[..., Any], answe
         assert error.fix == "use one of the signatures of the model: only"
 
 
-def test_several_inputs_and_outputs_text_and_bytes(ask: Callable[..., Any]) -> None:
+def test_tensorflow_worker_takes_several_inputs_and_outputs_text_and_bytes(ask: Callable[..., Any]) -> None:
     instances = [{"word": "한글", "times": 2}, {"word": {"b64": "//4="}, "times": 3}]
     encoded = [base64.b64encode(word + b"!").decode() for word in ("한글".encode(), b"\xff\xfe")]
     assert ask("numbers", instances, signature_name="mixed") == [
@@ -127,7 +125,7 @@ def test_several_inputs_and_outputs_text_and_bytes(ask: Callable[..., Any]) -> N
     ]
 
 
-def test_base64_is_decoded_for_text_inputs_bare_named_and_nested(ask: Callable[..., Any]) -> None:
+def test_tensorflow_worker_decodes_base64_for_text_inputs(ask: Callable[..., Any]) -> None:
     assert ask("words", [{"b64": "YWI="}, {"s": {"b64": "Y2Q="}}, "ef", "b64"]) == [
         {"twice": text} for text in ("abab", "cdcd", "efef", "b64b64")
     ]
@@ -135,7 +133,7 @@ def test_base64_is_decoded_for_text_inputs_bare_named_and_nested(ask: Callable[.
     assert pairs == [{"pairs_bytes": [{"b64": "YWE="}, {"b64": base64.b64encode(b"\xff\xff").decode()}]}]
 
 
-def test_one_value_instead_of_a_list_is_one_instance(ask: Callable[..., Any]) -> None:
+def test_tensorflow_worker_takes_one_value_for_one_instance(ask: Callable[..., Any]) -> None:
     assert ask("words", "ab") == [{"twice": "abab"}]
     assert refused(ask, "simple", "ab").detail == "'instances' must be a list, not 'ab'"
 
@@ -193,7 +191,7 @@ INPUTS = [
 ]  # fmt: skip
 
 
-def test_bad_requests_name_the_instance_and_the_worker_goes_on(ask: Callable[..., Any], pool: WorkerPool) -> None:
+def test_tensorflow_worker_names_the_bad_instance_and_goes_on(ask: Callable[..., Any], pool: WorkerPool) -> None:
     for name, instances, extra, kind, text in INPUTS:
         error = refused(ask, name, instances, **extra)
         assert error.kind == kind, (text, error)
@@ -203,11 +201,11 @@ def test_bad_requests_name_the_instance_and_the_worker_goes_on(ask: Callable[...
     assert sorted(worker.pid for worker in pool.workers()) == sorted(before)
 
 
-def test_a_scalar_output_is_the_prediction_of_one_instance(ask: Callable[..., Any]) -> None:
+def test_tensorflow_worker_takes_a_scalar_output_for_one_instance(ask: Callable[..., Any]) -> None:
     assert ask("numbers", [[1, 2]], signature_name="total") == [{"total": 3.0}]
 
 
-def test_bad_exports(exports: Path, tmp_path: Path, parents: ForkServerPool) -> None:
+def test_tensorflow_worker_refuses_bad_exports(exports: Path, tmp_path: Path, parents: ForkServerPool) -> None:
     def put(name: str, source: str = "simple") -> Path:
         return Path(shutil.copytree(exports / source, tmp_path / name))
 
@@ -244,7 +242,7 @@ def test_bad_exports(exports: Path, tmp_path: Path, parents: ForkServerPool) -> 
         worker.load()
 
 
-def test_custom_operations_that_do_not_load_are_told_in_the_log(exports: Path, tmp_path: Path, parents: Any) -> None:
+def test_tensorflow_worker_logs_custom_operations_that_do_not_load(exports: Path, tmp_path: Path, parents: Any) -> None:
     directory = Path(shutil.copytree(exports / "words", tmp_path / "words"))
     (directory / "assets.extra").mkdir()
     (directory / "assets.extra" / "ops.so").write_bytes(b"no library")
@@ -254,7 +252,7 @@ def test_custom_operations_that_do_not_load_are_told_in_the_log(exports: Path, t
         assert json.loads(worker.predict(b'{"instances": ["a"]}')) == {"predictions": [{"twice": "aa"}]}
 
 
-def test_a_hang_and_a_kill_are_told_and_the_next_call_works(
+def test_tensorflow_worker_hang_and_kill_are_told_and_the_next_call_works(
     ask: Callable[..., Any], exports: Path, pool: WorkerPool, gone: Callable[..., bool]
 ) -> None:
     spec = WorkerSpec(exports / "endless")
@@ -272,7 +270,7 @@ def test_a_hang_and_a_kill_are_told_and_the_next_call_works(
     assert ask("endless", [-2.0]) == [{"y": -2.0}]
 
 
-def test_many_forks_of_one_parent(exports: Path, tmp_path: Path, parents: ForkServerPool) -> None:
+def test_tensorflow_fork_server_makes_many_workers(exports: Path, tmp_path: Path, parents: ForkServerPool) -> None:
     """The fork server only imports: a fork of a process that had run a session would hang."""
     for _ in range(6):
         with start(WorkerSpec(exports / "words"), log_dir=tmp_path, fork_servers=parents) as worker:

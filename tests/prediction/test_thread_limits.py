@@ -23,7 +23,7 @@ MODEL = """
 
 @pytest.mark.parametrize("forked", [True, False], ids=["forked", "spawned"])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_as_many_threads_as_allowed(
+def test_thread_limits_allow_as_many_threads_as_set(
     parents: ForkServerPool, built: Callable[..., Path], tmp_path: Path, forked: bool, threads: int
 ) -> None:
     spec = WorkerSpec(built(MODEL), "SCIKIT_LEARN", threads=threads, trusted=True)
@@ -37,7 +37,7 @@ def test_as_many_threads_as_allowed(
         assert (omp, blas) == (str(threads), str(threads))
 
 
-def test_one_parent_serves_workers_with_any_number_of_threads(
+def test_thread_limits_of_workers_of_one_fork_server_differ(
     parents: ForkServerPool, built: Callable[..., Path], tmp_path: Path
 ) -> None:
     directory = built(MODEL)

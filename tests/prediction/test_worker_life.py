@@ -45,7 +45,7 @@ def model(predict: str, load: str = "pass") -> str:
         ("os.abort()", "was ended by signal 6 (SIGABRT) while predicting"),
     ],
 )
-def test_a_death_is_told_and_the_next_worker_works(
+def test_worker_client_tells_a_death_and_the_next_worker_works(
     started: Start, built: Callable[..., Path], sklearn_dir: Path, code: str, says: str
 ) -> None:
     worker = started(built(model(f"print('last words'); {code}")))
@@ -62,13 +62,13 @@ def test_a_death_is_told_and_the_next_worker_works(
     assert json.loads(second.predict(BODY, 30.0)) == {"predictions": [0]}
 
 
-def test_dying_while_loading(started: Start, built: Callable[..., Path]) -> None:
+def test_worker_client_tells_a_death_while_loading(started: Start, built: Callable[..., Path]) -> None:
     worker = started(built(model("pass", load="os._exit(3)")))
     with pytest.raises(WorkerError, match="exited with code 3 while loading the model"):
         worker.load()
 
 
-def test_a_killed_idle_worker_is_not_alive(started: Start, sklearn_dir: Path) -> None:
+def test_worker_client_of_a_killed_idle_worker_is_not_alive(started: Start, sklearn_dir: Path) -> None:
     worker = started(sklearn_dir)
     assert worker.alive()
     os.kill(worker.pid, signal.SIGKILL)
@@ -77,7 +77,7 @@ def test_a_killed_idle_worker_is_not_alive(started: Start, sklearn_dir: Path) ->
     assert not worker.alive()
 
 
-def test_a_hang_ends_at_its_deadline_and_says_where(
+def test_worker_client_ends_a_hang_at_its_deadline_and_says_where(
     started: Start, built: Callable[..., Path], gone: Callable[..., bool]
 ) -> None:
     worker = started(built(model("while True: time.sleep(0.01)")))
@@ -90,7 +90,7 @@ def test_a_hang_ends_at_its_deadline_and_says_where(
     assert gone(worker.pid)
 
 
-def test_what_the_models_code_started_ends_too(
+def test_worker_client_ends_what_the_models_code_started(
     started: Start, built: Callable[..., Path], gone: Callable[..., bool]
 ) -> None:
     worker = started(built(model("print(os.fork() or time.sleep(600)); sys.stdout.flush()")))
@@ -101,7 +101,9 @@ def test_what_the_models_code_started_ends_too(
     assert gone(child)
 
 
-def test_an_interrupt_ends_the_worker(started: Start, built: Callable[..., Path], gone: Callable[..., bool]) -> None:
+def test_worker_client_ends_the_worker_at_an_interrupt(
+    started: Start, built: Callable[..., Path], gone: Callable[..., bool]
+) -> None:
     worker = started(built(model("time.sleep(600)")))
     worker.load()
     timer = threading.Timer(0.2, signal.pthread_kill, [threading.get_ident(), signal.SIGINT])
@@ -112,7 +114,7 @@ def test_an_interrupt_ends_the_worker(started: Start, built: Callable[..., Path]
     assert gone(worker.pid)
 
 
-def test_printing_does_not_disturb_the_answer_and_is_kept(started: Start, built: Callable[..., Path]) -> None:
+def test_worker_keeps_printed_text_out_of_the_response(started: Start, built: Callable[..., Path]) -> None:
     worker = started(
         built(
             model(
@@ -135,7 +137,7 @@ def test_printing_does_not_disturb_the_answer_and_is_kept(started: Start, built:
         assert line in worker.log_tail()
 
 
-def test_closing_the_standard_streams_does_not_matter(started: Start, built: Callable[..., Path]) -> None:
+def test_worker_goes_on_with_closed_standard_streams(started: Start, built: Callable[..., Path]) -> None:
     worker = started(built(model("sys.stdout.close(); sys.stderr.close(); instances[1]")))
     worker.load()
     with pytest.raises(PredictionError, match="list index out of range"):
@@ -144,7 +146,7 @@ def test_closing_the_standard_streams_does_not_matter(started: Start, built: Cal
 
 
 @pytest.mark.parametrize("code", ["sys.exit(2)", "raise KeyboardInterrupt", "raise MemoryError"])
-def test_exceptions_that_end_programs_do_not_end_the_worker(
+def test_worker_goes_on_after_exceptions_that_end_programs(
     started: Start, built: Callable[..., Path], code: str
 ) -> None:
     worker = started(built(model(f"if instances[0]: {code}")))
@@ -155,7 +157,7 @@ def test_exceptions_that_end_programs_do_not_end_the_worker(
     assert json.loads(worker.predict(b'{"instances": [0]}', 30.0)) == {"predictions": [1]}
 
 
-def test_a_pickle_runs_in_the_worker_only(started: Start, built: Callable[..., Path]) -> None:
+def test_worker_alone_runs_a_pickle(started: Start, built: Callable[..., Path]) -> None:
     worker = started(built(model("pass", load="print('loaded in', os.getpid(), flush=True)")))
     assert "loaded in" not in worker.log_tail()
     worker.load()
@@ -163,7 +165,7 @@ def test_a_pickle_runs_in_the_worker_only(started: Start, built: Callable[..., P
     assert worker.pid != os.getpid()
 
 
-def test_only_what_is_needed_is_inherited(spawned: Start, built: Callable[..., Path]) -> None:
+def test_worker_environ_has_only_what_is_needed(spawned: Start, built: Callable[..., Path]) -> None:
     names = (
         "GH_PAT DB_PASS PGPASSWORD SENTRY_DSN SLACK_WEBHOOK GOOGLE_APPLICATION_CREDENTIALS AWS_PROFILE MY_TOKEN API_KEY"
         " CLOUDSDK_CORE_PROJECT CLIENT_SECRET SSH_AUTH_SOCK TF_VAR_db_password TF_TOKEN_app NVIDIA_API_KEY OMP_TOKEN"
@@ -191,19 +193,19 @@ WORDS = st.sampled_from([*SECRETS, "MY", "APP", "X", "NUM", "0"])
 @given(
     st.sampled_from(["", *FAMILIES]), st.lists(WORDS, max_size=3), st.sampled_from(SECRETS), st.lists(WORDS, max_size=2)
 )
-def test_no_name_of_a_secret_is_inherited(family: str, before: list[str], secret: str, after: list[str]) -> None:
+def test_worker_environ_has_no_name_of_a_secret(family: str, before: list[str], secret: str, after: list[str]) -> None:
     name = family + "_".join([*before, secret, *after])
     assert name not in worker_environ({name: "x"}, sys.executable, 1)
 
 
 @given(st.text(min_size=1), st.text())
-def test_an_arbitrary_name_is_not_inherited(name: str, value: str) -> None:
+def test_worker_environ_has_no_arbitrary_name(name: str, value: str) -> None:
     own = set(worker_environ({}, sys.executable, 1))
     seen = worker_environ({name: value, f"MY_{name}": value, f"{name}_TOKEN": value}, sys.executable, 1)
     assert set(seen) <= own
 
 
-def test_a_parents_workers_have_no_secrets_either(
+def test_worker_environ_of_a_fork_server_has_no_secrets_either(
     monkeypatch: pytest.MonkeyPatch, built: Callable[..., Path], tmp_path: Path
 ) -> None:
     from aip_magics.prediction import ForkServerPool, start
@@ -224,14 +226,14 @@ def test_a_parents_workers_have_no_secrets_either(
         assert "MY_TOKEN" not in eval(worker.log_tail(1))
 
 
-def test_python_path_is_for_our_own_interpreter() -> None:
+def test_worker_environ_has_python_path_for_our_own_interpreter_only() -> None:
     variables = {"PYTHONPATH": "x", "PYTHONHOME": "y"}
     assert worker_environ(variables, sys.executable, 1)["PYTHONPATH"] == "x"
     assert "PYTHONPATH" not in worker_environ(variables, "/another/python", 1)
     assert "PYTHONHOME" not in worker_environ(variables, sys.executable, 1)
 
 
-def test_each_worker_has_its_own_directory_for_temporary_files(started: Start, built: Callable[..., Path]) -> None:
+def test_worker_has_its_own_directory_for_temporary_files(started: Start, built: Callable[..., Path]) -> None:
     code = "print(tempfile.mkdtemp()); print(os.getcwd())"
     workers = [started(built(model(code), name=name)) for name in ("one", "two")]
     for worker in workers:
@@ -245,7 +247,7 @@ def test_each_worker_has_its_own_directory_for_temporary_files(started: Start, b
     assert not any(Path(made).exists() for made, _ in places)
 
 
-def test_the_models_code_sees_no_file_of_ours(started: Start, built: Callable[..., Path]) -> None:
+def test_worker_hides_our_files_from_the_models_code(started: Start, built: Callable[..., Path]) -> None:
     worker = started(
         built(model("import __main__; print(sorted(vars(__main__)), [p for p in sys.path if 'worker' in p])"))
     )
@@ -255,7 +257,7 @@ def test_the_models_code_sees_no_file_of_ours(started: Start, built: Callable[..
     assert "main'" not in worker.log_tail(1)
 
 
-def test_forked_workers_hold_no_sockets_of_others(started: Start, sklearn_dir: Path) -> None:
+def test_worker_that_was_forked_holds_no_sockets_of_others(started: Start, sklearn_dir: Path) -> None:
     workers = [started(sklearn_dir) for _ in range(3)]
     counts = []
     for worker in workers:
@@ -264,7 +266,7 @@ def test_forked_workers_hold_no_sockets_of_others(started: Start, sklearn_dir: P
     assert counts == [1, 1, 1]
 
 
-def test_forked_workers_do_not_draw_the_same_numbers(
+def test_worker_that_was_forked_draws_its_own_random_numbers(
     tmp_path: Path, built: Callable[..., Path], parents: object
 ) -> None:
     from aip_magics.prediction import start
@@ -280,7 +282,9 @@ def test_forked_workers_do_not_draw_the_same_numbers(
     assert answers[0] != answers[1]
 
 
-def test_connecting_instead_of_inheriting(sklearn_dir: Path, tmp_path: Path, gone: Callable[..., bool]) -> None:
+def test_worker_client_connects_instead_of_inheriting(
+    sklearn_dir: Path, tmp_path: Path, gone: Callable[..., bool]
+) -> None:
     """As on Windows."""
     surroundings = ProcessResources.make(tmp_path)
     sock, handle = spawn_connecting(sys.executable, surroundings, worker_environ(os.environ, sys.executable, 1))
@@ -293,7 +297,7 @@ def test_connecting_instead_of_inheriting(sklearn_dir: Path, tmp_path: Path, gon
     assert gone(worker.pid)
 
 
-def test_no_interpreter(tmp_path: Path, sklearn_dir: Path) -> None:
+def test_worker_client_without_an_interpreter(tmp_path: Path, sklearn_dir: Path) -> None:
     from aip_magics.prediction import ForkServerPool, start
 
     spec = WorkerSpec(sklearn_dir, python=str(tmp_path / "python9"), trusted=True)
@@ -301,7 +305,7 @@ def test_no_interpreter(tmp_path: Path, sklearn_dir: Path) -> None:
         start(spec, log_dir=tmp_path / "logs", fork_servers=pool)
 
 
-def test_an_interpreter_that_is_none(tmp_path: Path, sklearn_dir: Path) -> None:
+def test_worker_client_with_an_interpreter_that_is_none(tmp_path: Path, sklearn_dir: Path) -> None:
     from aip_magics.prediction import start
 
     fake = tmp_path / "python"
@@ -327,7 +331,7 @@ OWNER = """
 
 
 @pytest.mark.parametrize("way", ["forked", "spawned"])
-def test_nothing_outlives_a_killed_owner(
+def test_worker_does_not_outlive_a_killed_owner(
     way: str, built: Callable[..., Path], tmp_path: Path, gone: Callable[..., bool]
 ) -> None:
     directory = built(model("time.sleep(600)"))
@@ -350,7 +354,7 @@ def test_nothing_outlives_a_killed_owner(
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # raised by this process, which has threads
-def test_a_fork_of_the_owner_neither_ends_nor_keeps_its_workers(started: Start, sklearn_dir: Path) -> None:
+def test_worker_is_neither_ended_nor_kept_by_a_fork_of_its_owner(started: Start, sklearn_dir: Path) -> None:
     worker = started(sklearn_dir)
     worker.load()
     pid = os.fork()

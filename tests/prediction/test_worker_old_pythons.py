@@ -31,7 +31,7 @@ def interpreter(version: str) -> str:
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
-def test_syntax_is_that_of_python_3_5(source: Path) -> None:
+def test_worker_syntax_is_that_of_python_3_5(source: Path) -> None:
     text = source.read_text("utf-8")
     for minor in (5, 6, 7):
         tree = ast.parse(text, feature_version=(3, minor))
@@ -40,7 +40,7 @@ def test_syntax_is_that_of_python_3_5(source: Path) -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
-def test_imports_are_the_standard_librarys(source: Path) -> None:
+def test_worker_imports_the_standard_library_only(source: Path) -> None:
     tree = ast.parse(source.read_text("utf-8"))
     names = {name for node in ast.walk(tree) for name in imported(node)}
     assert names <= sys.stdlib_module_names | FRAMEWORKS | {""}
@@ -57,7 +57,7 @@ def imported(node: ast.AST) -> set[str]:
 
 @pytest.mark.parametrize("version", ["3.6", "3.7", "3.9", "3.13"])
 @pytest.mark.parametrize("way", ["forked", "spawned"])
-def test_predicts_there(
+def test_worker_predicts_on_old_pythons(
     version: str, way: str, built: Callable[..., Path], tmp_path: Path, gone: Callable[..., bool]
 ) -> None:
     spec = WorkerSpec(built(MODEL), python=interpreter(version), trusted=True)
@@ -75,7 +75,7 @@ def test_predicts_there(
     assert all(gone(pid) for pid in parents)
 
 
-def test_todays_pickle_without_its_library_fails_with_the_reason(sklearn_dir: Path, tmp_path: Path) -> None:
+def test_worker_without_the_library_of_a_pickle_fails_with_the_reason(sklearn_dir: Path, tmp_path: Path) -> None:
     with start(WorkerSpec(sklearn_dir, python=interpreter("3.7"), trusted=True), log_dir=tmp_path) as worker:
         with pytest.raises(PredictionError, match="Could not import joblib module") as caught:
             worker.load()

@@ -53,14 +53,14 @@ def predictions(pool: WorkerPool, directory: Path, **options: str) -> object:
     return json.loads(pool.predict(WorkerSpec(directory, trusted=True, **options), BODY))["predictions"]  # type: ignore[arg-type]
 
 
-def test_the_same_directory_keeps_its_worker(pool: WorkerPool, sklearn_dir: Path) -> None:
+def test_worker_pool_keeps_the_worker_of_a_directory(pool: WorkerPool, sklearn_dir: Path) -> None:
     assert predictions(pool, sklearn_dir) == [0]
     pids = pids_of(pool)
     assert predictions(pool, sklearn_dir / ".." / sklearn_dir.name) == [0]
     assert pids_of(pool) == pids
 
 
-def test_changed_files_replace_the_worker(
+def test_worker_pool_replaces_the_worker_of_changed_files(
     pool: WorkerPool, built: Callable[..., Path], gone: Callable[..., bool]
 ) -> None:
     directory = built(answering(1))
@@ -72,7 +72,7 @@ def test_changed_files_replace_the_worker(
     assert len(pids_of(pool)) == 1
 
 
-def test_the_number_is_bounded_and_the_oldest_goes(
+def test_worker_pool_is_bounded_and_the_oldest_goes(
     pool: WorkerPool, built: Callable[..., Path], gone: Callable[..., bool]
 ) -> None:
     first, second, third = (built(answering(n), name=str(n)) for n in range(3))
@@ -85,7 +85,7 @@ def test_the_number_is_bounded_and_the_oldest_goes(
     assert pids_of(pool)[0] == one
 
 
-def test_an_idle_worker_ends(
+def test_worker_pool_ends_an_idle_worker(
     pool: WorkerPool, clock: Clock, built: Callable[..., Path], gone: Callable[..., bool]
 ) -> None:
     predictions(pool, built(answering(1)))
@@ -99,7 +99,7 @@ def test_an_idle_worker_ends(
     assert gone(pid)
 
 
-def test_idle_workers_are_swept_without_being_asked(
+def test_worker_pool_sweeps_idle_workers_by_itself(
     parents: ForkServerPool, built: Callable[..., Path], gone: Callable[..., bool]
 ) -> None:
     with WorkerPool(idle_seconds=0.2, fork_servers=parents) as pool:
@@ -111,7 +111,7 @@ def test_idle_workers_are_swept_without_being_asked(
 
 
 @pytest.mark.parametrize("code", ["os._exit(1)", "os.kill(os.getpid(), 11)", "time.sleep(600)"])
-def test_after_a_death_the_next_call_works(pool: WorkerPool, built: Callable[..., Path], code: str) -> None:
+def test_worker_pool_works_again_after_a_death(pool: WorkerPool, built: Callable[..., Path], code: str) -> None:
     directory = built(
         f"import os, time\nclass Model:\n    def predict(self, x):\n        if x[0]: {code}\n        return x"
     )
@@ -122,7 +122,7 @@ def test_after_a_death_the_next_call_works(pool: WorkerPool, built: Callable[...
     assert json.loads(pool.predict(spec, b'{"instances": [0]}')) == {"predictions": [0]}
 
 
-def test_a_worker_killed_while_idle_is_replaced(
+def test_worker_pool_replaces_a_worker_killed_while_idle(
     pool: WorkerPool, built: Callable[..., Path], gone: Callable[..., bool]
 ) -> None:
     directory = built(answering(1))
@@ -133,7 +133,9 @@ def test_a_worker_killed_while_idle_is_replaced(
     assert predictions(pool, directory) == [1]
 
 
-def test_a_model_that_does_not_load_leaves_no_worker(pool: WorkerPool, built: Callable[..., Path]) -> None:
+def test_worker_pool_keeps_no_worker_of_a_model_that_does_not_load(
+    pool: WorkerPool, built: Callable[..., Path]
+) -> None:
     directory = built("raise ValueError('not today')")
     for _ in range(2):
         with pytest.raises(PredictionError, match="not today"):
@@ -143,7 +145,7 @@ def test_a_model_that_does_not_load_leaves_no_worker(pool: WorkerPool, built: Ca
     assert predictions(pool, directory) == [3]
 
 
-def test_many_threads_share_one_worker(pool: WorkerPool, sklearn_dir: Path) -> None:
+def test_worker_pool_shares_one_worker_between_threads(pool: WorkerPool, sklearn_dir: Path) -> None:
     answers: list[object] = []
     threads = [threading.Thread(target=lambda: answers.append(predictions(pool, sklearn_dir))) for _ in range(8)]
     for thread in threads:
@@ -155,7 +157,7 @@ def test_many_threads_share_one_worker(pool: WorkerPool, sklearn_dir: Path) -> N
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of this process, which has threads
-def test_a_fork_of_this_process_starts_with_an_empty_pool(pool: WorkerPool, built: Callable[..., Path]) -> None:
+def test_worker_pool_is_empty_in_a_fork_of_this_process(pool: WorkerPool, built: Callable[..., Path]) -> None:
     directory = built(answering(1))
     predictions(pool, directory)
     pid = os.fork()
@@ -174,7 +176,9 @@ SCRIPT = """
 """
 
 
-def test_nothing_is_left_when_the_process_ends(built: Callable[..., Path], gone: Callable[..., bool]) -> None:
+def test_worker_pool_leaves_nothing_when_the_process_ends(
+    built: Callable[..., Path], gone: Callable[..., bool]
+) -> None:
     home = str(Path(aip_magics.__file__).parents[1])
     done = subprocess.run(
         [sys.executable, "-W", "error", "-X", "dev", "-c", textwrap.dedent(SCRIPT), str(built(answering(5)))],
@@ -192,7 +196,7 @@ def test_nothing_is_left_when_the_process_ends(built: Callable[..., Path], gone:
     assert not Path(logs).exists()
 
 
-def test_the_fingerprint_sees_every_file(tmp_path: Path) -> None:
+def test_worker_pool_fingerprint_sees_every_file(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "a").write_text("a")
     (tmp_path / "sub" / "b").write_text("b")
@@ -206,7 +210,7 @@ def test_the_fingerprint_sees_every_file(tmp_path: Path) -> None:
 HEAVY = "held = bytearray(b'x') * (120 << 20)\n"
 
 
-def test_memory_is_bounded_and_the_oldest_goes(
+def test_worker_pool_memory_is_bounded_and_the_oldest_goes(
     parents: ForkServerPool, built: Callable[..., Path], gone: Callable[..., bool]
 ) -> None:
     first, second, third = (built(HEAVY + answering(n), name=str(n)) for n in range(3))
@@ -225,7 +229,7 @@ def test_memory_is_bounded_and_the_oldest_goes(
         assert len(pids_of(pool)) == 2
 
 
-def test_one_worker_alone_may_be_large(parents: ForkServerPool, built: Callable[..., Path]) -> None:
+def test_worker_pool_lets_one_worker_alone_be_large(parents: ForkServerPool, built: Callable[..., Path]) -> None:
     with WorkerPool(fork_servers=parents, memory=1) as pool:
         assert predictions(pool, built(answering(1))) == [1]
         assert predictions(pool, built(answering(1))) == [1]
@@ -235,7 +239,7 @@ def test_one_worker_alone_may_be_large(parents: ForkServerPool, built: Callable[
     assert memory_of(pid) == 0
 
 
-def test_a_thread_that_waited_for_an_evicted_worker_gets_a_new_one(
+def test_worker_pool_gives_a_new_worker_to_who_waited_for_an_evicted(
     parents: ForkServerPool, built: Callable[..., Path], gone: Callable[..., bool]
 ) -> None:
     directories = [built(answering(n), name=str(n)) for n in range(3)]

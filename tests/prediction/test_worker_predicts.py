@@ -32,7 +32,7 @@ def asked(worker: WorkerClient, instances: Any, **extra: Any) -> Any:
 
 
 @pytest.mark.parametrize("framework", [None, "SCIKIT_LEARN"])
-def test_scikit_learn_pipeline(
+def test_worker_serves_a_scikit_learn_pipeline(
     started: Start, sklearn_dir: Path, classifier: Any, rows: Any, framework: str | None
 ) -> None:
     worker = started(sklearn_dir, framework)
@@ -47,7 +47,7 @@ def test_scikit_learn_pipeline(
     assert worker.stats["Prediction-Engine-Run-Time"] > 0
 
 
-def test_scikit_learn_pickle_of_a_regressor_with_two_outputs(started: Start, iris: Any, tmp_path: Path) -> None:
+def test_worker_serves_a_pickled_regressor_with_two_outputs(started: Start, iris: Any, tmp_path: Path) -> None:
     x, y = iris
     model = RandomForestRegressor(n_estimators=3, random_state=0).fit(x, numpy.stack([y, y * 0.1], axis=1))
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(model))
@@ -56,7 +56,7 @@ def test_scikit_learn_pickle_of_a_regressor_with_two_outputs(started: Start, iri
     assert asked(worker, x[:5].tolist()) == model.predict(x[:5]).tolist()
 
 
-def test_scikit_learn_texts_and_text_labels(started: Start, tmp_path: Path) -> None:
+def test_worker_serves_texts_and_text_labels(started: Start, tmp_path: Path) -> None:
     texts, labels = ["좋은 영화", "나쁜 영화", "좋은 책", "나쁜 책"], ["긍정", "부정", "긍정", "부정"]
     model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, labels)
     joblib.dump(model, tmp_path / "model.joblib", compress=3)
@@ -67,7 +67,7 @@ def test_scikit_learn_texts_and_text_labels(started: Start, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("framework", [None, "XGBOOST"])
 @pytest.mark.parametrize("form", ["model.bst", "model.pkl", "model.joblib"])
-def test_xgboost_booster(
+def test_worker_serves_an_xgboost_booster(
     forked: Start, booster: Any, xgboost_dir: Path, rows: Any, tmp_path: Path, form: str, framework: str | None
 ) -> None:
     if form == "model.bst":
@@ -83,7 +83,7 @@ def test_xgboost_booster(
     assert asked(worker, rows) == booster.predict(xgboost.DMatrix(numpy.array(rows))).tolist()
 
 
-def test_xgboost_reads_nan_as_missing_and_keeps_binary_probabilities(forked: Start, iris: Any, tmp_path: Path) -> None:
+def test_worker_reads_nan_as_missing_and_keeps_binary_probabilities(forked: Start, iris: Any, tmp_path: Path) -> None:
     x, y = iris
     model = xgboost.train({"objective": "binary:logistic"}, xgboost.DMatrix(x, label=y > 0), num_boost_round=3)
     model.save_model(tmp_path / "model.ubj")
@@ -95,7 +95,7 @@ def test_xgboost_reads_nan_as_missing_and_keeps_binary_probabilities(forked: Sta
 
 
 @pytest.mark.parametrize("framework", [None, "SCIKIT_LEARN"])
-def test_xgboost_estimator_is_a_scikit_learn_model(
+def test_worker_serves_an_xgboost_estimator_as_scikit_learn(
     forked: Start, iris: Any, tmp_path: Path, framework: str | None
 ) -> None:
     x, y = iris
@@ -106,7 +106,7 @@ def test_xgboost_estimator_is_a_scikit_learn_model(
     assert asked(worker, x[::20].tolist()) == model.predict(x[::20]).tolist()
 
 
-def test_joblib_comes_before_pickle_when_the_framework_is_named(
+def test_worker_prefers_joblib_to_pickle_when_the_framework_is_named(
     forked: Start, classifier: Any, rows: Any, tmp_path: Path
 ) -> None:
     joblib.dump(classifier, tmp_path / "model.joblib")
@@ -130,7 +130,7 @@ BODIES = [
 ]  # fmt: skip
 
 
-def test_bad_requests_are_named_and_the_worker_goes_on(forked: Start, sklearn_dir: Path, rows: Any) -> None:
+def test_worker_names_bad_requests_and_goes_on(forked: Start, sklearn_dir: Path, rows: Any) -> None:
     worker = forked(sklearn_dir)
     worker.load()
     for body, kind, text in BODIES:
@@ -143,7 +143,7 @@ def test_bad_requests_are_named_and_the_worker_goes_on(forked: Start, sklearn_di
     assert asked(worker, rows[:1]) == [0]
 
 
-def test_bad_xgboost_requests(forked: Start, xgboost_dir: Path) -> None:
+def test_worker_names_bad_xgboost_requests(forked: Start, xgboost_dir: Path) -> None:
     worker = forked(xgboost_dir)
     worker.load()
     for instances, kind, text in [
@@ -178,7 +178,7 @@ OUTPUTS = [
 ]  # fmt: skip
 
 
-def test_bad_outputs_name_the_instance(forked: Start, built: Callable[..., Path]) -> None:
+def test_worker_names_the_instance_of_a_bad_output(forked: Start, built: Callable[..., Path]) -> None:
     worker = forked(
         built("""
             import numpy
@@ -197,7 +197,9 @@ def test_bad_outputs_name_the_instance(forked: Start, built: Callable[..., Path]
     assert asked(worker, [good, None]) == [0.5, [True, False]]
 
 
-def test_numpy_in_a_list_is_refused_as_in_the_cloud_with_its_fix(forked: Start, built: Callable[..., Path]) -> None:
+def test_worker_refuses_numpy_in_a_list_as_the_cloud_does_with_its_fix(
+    forked: Start, built: Callable[..., Path]
+) -> None:
     worker = forked(
         built("""
             import numpy
@@ -245,7 +247,7 @@ def directories(base: Path, classifier: Any) -> dict[str, tuple[str | None, str]
     }  # fmt: skip
 
 
-def test_bad_models_are_refused_with_the_services_text(forked: Start, classifier: Any, tmp_path: Path) -> None:
+def test_worker_refuses_bad_models_with_the_services_text(forked: Start, classifier: Any, tmp_path: Path) -> None:
     table = directories(tmp_path, classifier)
     for name, (framework, text) in table.items():
         worker = forked(tmp_path / name, framework)  # a confined worker cannot open another model
@@ -266,7 +268,7 @@ def test_bad_models_are_refused_with_the_services_text(forked: Start, classifier
             worker.load()
 
 
-def test_advice_names_the_missing_package_and_the_notebook(forked: Start, classifier: Any, tmp_path: Path) -> None:
+def test_worker_hints_name_the_missing_package_and_the_notebook(forked: Start, classifier: Any, tmp_path: Path) -> None:
     directories(tmp_path, classifier)
     for name, fix in [
         ("nomodule", "install the package of no_such_module for "),
@@ -279,19 +281,19 @@ def test_advice_names_the_missing_package_and_the_notebook(forked: Start, classi
         assert "%aip_package" in caught.value.fix
 
 
-def test_predicting_before_loading_is_refused(spawned: Start, sklearn_dir: Path) -> None:
+def test_worker_refuses_to_predict_before_loading(spawned: Start, sklearn_dir: Path) -> None:
     with pytest.raises(PredictionError, match="no model is loaded"):
         asked(spawned(sklearn_dir), [[1, 2, 3, 4]])
 
 
-def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
+def test_worker_tells_a_missing_directory(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for name, text in [("nowhere", "does not exist"), ("file", "is not a directory")]:
         with pytest.raises(ModelDirError, match=text):
             start(WorkerSpec(tmp_path / name, trusted=True), log_dir=tmp_path)
 
 
-def test_large_requests_and_answers(started: Start, built: Callable[..., Path]) -> None:
+def test_worker_takes_large_requests_and_responses(started: Start, built: Callable[..., Path]) -> None:
     worker = started(
         built("""
             class Model:

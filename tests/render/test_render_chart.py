@@ -8,7 +8,7 @@ from aip_magics.render import html, text
 from aip_magics.render.panels.chart import MAX_BARS, probabilities
 
 
-def test_a_bar_for_each_class_of_a_few_predictions():
+def test_chart_has_a_bar_for_each_class_of_a_few_predictions():
     chart = probabilities([[0.1, 0.2, 0.7], [0.5, 0.25, 0.25]])
     assert chart is not None
     assert len(chart.rows) == 6
@@ -18,7 +18,7 @@ def test_a_bar_for_each_class_of_a_few_predictions():
     assert "[##############------] 0.700" in text.of({"predictions": [[0.1, 0.2, 0.7]]})
 
 
-def test_a_bar_for_the_likeliest_class_of_many():
+def test_chart_has_a_bar_for_the_likeliest_class_of_many():
     chart = probabilities([[0.1, 0.9]] * 100)
     assert chart is not None
     assert (len(chart.rows), chart.total) == (MAX_BARS, 100)
@@ -26,7 +26,7 @@ def test_a_bar_for_the_likeliest_class_of_many():
     assert len(html.of({"predictions": [[0.1, 0.9]] * 100}).encode()) <= 4096
 
 
-def test_objects_with_one_list_of_probabilities():
+def test_chart_of_objects_with_one_list_of_probabilities():
     assert probabilities([{"class": 1, "scores": [0.4, 0.6]}]) is not None
     assert probabilities([{"a": [0.4, 0.6], "b": [0.5, 0.5]}]) is None  # which of them?
 
@@ -45,5 +45,5 @@ def test_objects_with_one_list_of_probabilities():
         [[float("nan"), 0.5]],
     ],
 )
-def test_what_are_no_probabilities_is_no_chart(predictions):
+def test_chart_is_not_drawn_without_probabilities(predictions):
     assert probabilities(predictions) is None

@@ -18,7 +18,7 @@ from aip_magics.render import formatting
         (90061, "25 h 01 min"),
     ],
 )
-def test_duration(seconds, shown):
+def test_formatting_of_durations(seconds, shown):
     assert formatting.duration(seconds) == shown
 
 
@@ -34,7 +34,7 @@ def test_duration(seconds, shown):
         (7, 0, "instances", "7 instances"),
     ],
 )
-def test_amount(done, total, unit, shown):
+def test_formatting_of_amounts(done, total, unit, shown):
     assert formatting.amount(done, total, unit) == shown
 
 
@@ -50,15 +50,15 @@ def test_amount(done, total, unit, shown):
         (None, 5, ""),
     ],
 )
-def test_age(created, later, shown):
+def test_formatting_of_ages(created, later, shown):
     assert formatting.age(created, float(later)) == shown
 
 
-def test_width_of_korean_and_combining_letters():
+def test_formatting_width_of_korean_and_combining_letters():
     assert formatting.width("붓꽃 a") == 6
     assert formatting.width("é") == 1
 
 
-def test_first_line():
+def test_formatting_of_a_first_line():
     assert formatting.first_line("\n  \nwhat\nmore") == "what"
     assert formatting.first_line("") == ""

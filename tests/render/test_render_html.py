@@ -87,7 +87,7 @@ def check(panel: str) -> Page:
 
 @pytest.mark.parametrize(("text", "count"), SIZES.values(), ids=SIZES)
 @pytest.mark.parametrize("kind", MAKERS)
-def test_every_panel_is_well_formed_harmless_and_small(kind, text, count):
+def test_html_panels_are_well_formed_harmless_and_small(kind, text, count):
     if kind in ("failed run", "running", "detached"):
         count = min(count, 40)  # each step has as many notes again
     page = check(render.of(MAKERS[kind](text, count), now=1.8e9))
@@ -96,12 +96,12 @@ def test_every_panel_is_well_formed_harmless_and_small(kind, text, count):
 
 @settings(deadline=None, max_examples=60)
 @given(st.sampled_from(sorted(MAKERS)), st.text(max_size=80), st.integers(1, 5))
-def test_whatever_the_texts_the_page_holds(kind, text, count):
+def test_html_holds_whatever_the_texts_are(kind, text, count):
     check(render.of(MAKERS[kind](text, count)))
 
 
 @given(st.text())
-def test_text_comes_back_from_html_as_it_was_but_for_control_characters(text):
+def test_html_gives_text_back_but_for_control_characters(text):
     page = Page(el("p", text, aria_label=text))
     shown = "".join(page.pieces)
     assert "<" not in el("p", text).removeprefix("<p>").removesuffix("</p>")
@@ -111,7 +111,7 @@ def test_text_comes_back_from_html_as_it_was_but_for_control_characters(text):
 
 
 @given(st.text(), st.integers(0, 40))
-def test_clip_keeps_within_its_bytes_and_says_what_is_missing(text, most):
+def test_html_clip_keeps_within_its_bytes_and_says_what_is_missing(text, most):
     cut = clip(text, most)
     if cut != text:
         kept, _, missing = cut.rpartition("… (+")
@@ -126,20 +126,20 @@ def test_html_is_not_escaped_twice():
     assert el("b", Html("<i>x</i>"), " < ") == "<b><i>x</i> &lt; </b>"
 
 
-def test_progress_has_a_bar_with_a_name_and_its_numbers_beside_it():
+def test_html_progress_has_a_bar_with_a_name_and_numbers():
     page = check(render.of(run([StepStarted("up", "Upload"), Progress("up", 34, 100, "files", "model.joblib")])))
     assert page.all("progress") == [{"value": "34", "max": "100", "aria-label": "Upload", "style": render.BAR}]
     assert "34 of 100 files model.joblib" in page.text
     assert page.all("tr")
 
 
-def test_progress_of_an_unknown_total_shows_no_bar():
+def test_html_progress_of_an_unknown_total_shows_no_bar():
     page = check(render.of(run([Progress("up", 3, 0, "files")])))
     assert page.all("progress") == []
     assert "3 files" in page.text
 
 
-def test_a_run_tells_states_times_summaries_and_notes():
+def test_html_run_shows_states_times_summaries_and_notes():
     happened = [StepStarted("a", "Look"), Note("a", "old library", "warning"), StepFinished("a", "sklearn")]
     page = check(render.of(run(happened, "Deploy iris").finished(65)))
     assert "Deploy iris ✔ done 1 min 05 s" in page.text
@@ -147,7 +147,7 @@ def test_a_run_tells_states_times_summaries_and_notes():
     assert "⚠ warning: old library" in page.text
 
 
-def test_a_package_tells_where_it_lies_and_how_it_is_taken_along():
+def test_html_package_tells_where_it_lies_and_how_it_is_taken_along():
     made = Package(Path("dist/my code-0.1.tar.gz"), "my_code", "0.1", ("my_code", "steps"), ("lightgbm is absent",))
     text = check(render.of(made)).text
     for told in ("my_code 0.1", "dist/my code-0.1.tar.gz", "my_code, steps", "⚠\u00a0 lightgbm is absent"):
@@ -194,7 +194,7 @@ def deployment() -> list[Event]:
     return found
 
 
-def test_a_usual_deployment_shows_every_step_and_the_whole_name_of_its_operation():
+def test_html_run_of_a_usual_deployment_shows_every_step_and_its_operation():
     happened = deployment()
     text = check(render.of(run(happened, "aip_deploy").finished(60))).text
     assert "earlier row" not in text
@@ -205,7 +205,7 @@ def test_a_usual_deployment_shows_every_step_and_the_whole_name_of_its_operation
 
 
 @pytest.mark.parametrize("count", [1, 100])
-def test_the_name_of_an_operation_is_never_cut(count):
+def test_html_name_of_an_operation_is_never_cut(count):
     name = "create_a_model_of_a_long_name_a_version_of_a_long_name_too-1795438005632"
     assert name in check(render.of([operation(name)] * count)).text
     told = f"{'x' * 60} is being created: projects/a-project/operations/{name} {'y' * 900}"
@@ -214,7 +214,7 @@ def test_the_name_of_an_operation_is_never_cut(count):
     assert count == 1 or "y" * 900 not in text
 
 
-def test_of_a_long_run_the_last_steps_are_kept():
+def test_html_run_that_is_long_keeps_the_last_steps():
     happened = [StepFinished(f"step{n}", "y" * 30) for n in range(100)]
     text = check(render.of(run(list(happened)))).text
     assert "step99" in text
@@ -222,14 +222,14 @@ def test_of_a_long_run_the_last_steps_are_kept():
     assert "earlier rows" in text
 
 
-def test_a_detached_run_says_that_it_goes_on_and_how_to_come_back():
+def test_html_run_that_is_detached_says_how_to_come_back():
     text = check(render.of(MAKERS["detached"]("create_iris", 1))).text
     assert "The operation continues in the background" in text
     assert "projects/p/operations/create_iris" in text
     assert "To wait for the operation again: create_iris" in text
 
 
-def test_describe_has_all_set_fields_and_the_yaml():
+def test_html_describe_has_all_set_fields_and_the_yaml():
     page = check(render.of(version("v1")))
     assert "Version v1 ✖ FAILED default version" in page.text
     assert "labels.v10 v1" in page.text
@@ -238,7 +238,7 @@ def test_describe_has_all_set_fields_and_the_yaml():
     assert len(page.all("details")) == 1
 
 
-def test_describe_of_a_model_and_an_operation():
+def test_html_describe_of_a_model_and_an_operation():
     assert "Model iris default version iris" in check(render.of(model("iris"))).text
     text = check(render.of(operation("op1"))).text
     assert "Operation op1 ✖ failed" in text
@@ -253,39 +253,39 @@ def test_describe_of_a_model_and_an_operation():
         (operation, "v1 CREATE_VERSION ✖ failed v1 v1 v1"),
     ],
 )
-def test_lists_have_a_row_each_with_ages(of, wanted):
+def test_html_lists_have_a_row_each_with_ages(of, wanted):
     now = 1709618828 + 7300  # 2024-03-05T06:07:08Z, and two hours
     page = check(render.of([of("v1"), of("v2")], now=now))
     assert wanted in page.text
     assert len(page.all("tr")) == 3
 
 
-def test_lists_without_now_tell_the_time_of_creation():
+def test_html_lists_without_now_show_the_time_of_creation():
     assert "2024-03-05T06:07:08Z" in check(render.of([version("v1")])).text
 
 
-def test_predictions_stand_beside_their_instances_and_in_columns():
+def test_html_predictions_stand_beside_their_instances_and_in_columns():
     page = check(render.of({"predictions": [{"class": 1, "scores": [0.1, 0.9]}], "instances": [[5.1, 3.5]]}))
     assert "# instance class scores 0 [5.1, 3.5] 1 [0.1, 0.9] probabilities" in page.text
 
 
-def test_instances_that_do_not_match_are_not_shown():
+def test_html_predictions_leave_out_instances_that_do_not_match():
     assert "instance" not in check(render.of({"predictions": [1, 2], "instances": [[5.1]]})).text
 
 
-def test_many_predictions_are_counted():
+def test_html_predictions_that_are_many_are_counted():
     page = check(render.of({"predictions": list(range(10_000))}))
     assert "10,000 predictions" in page.text
     shown = len(page.all("tr")) - 2
     assert f"{10_000 - shown:,} more rows" in page.text
 
 
-def test_many_columns_are_counted():
+def test_html_columns_that_are_many_are_counted():
     text = check(render.of({"predictions": [{f"k{n}": n for n in range(500)}] * 20})).text
     assert re.search(r"\d+ more columns", text)
 
 
-def test_findings_are_grouped_worst_first_with_the_fix_as_code():
+def test_html_findings_are_grouped_worst_first_with_the_fix_as_code():
     panel = render.of(report("x"))
     text = check(panel).text
     assert text.index("1 error") < text.index("1 warning") < text.index("1 advice")
@@ -297,19 +297,19 @@ def test_findings_are_grouped_worst_first_with_the_fix_as_code():
     assert "✔ 2 checks passed" in text
 
 
-def test_checks_skipped_for_the_same_reason_share_a_line():
+def test_html_checks_skipped_for_the_same_reason_share_a_line():
     panel = check(render.of(skipping("no files", "F1", "F2", "F3")))
     assert "3 checks skipped no files: F1, F2, F3" in panel.text
     assert len(panel.all("details")) == 1
 
 
-def test_a_state_and_its_time_stay_on_one_line():
+def test_html_state_and_its_time_stay_on_one_line():
     panel = render.of(run([StepStarted("look", "Look"), StepFinished("look", "one long text of many words")]))
     assert "done\u00a01.0\u00a0s</td>" in panel
     assert "one long text of many words</td>" in panel
 
 
-def test_a_fix_of_several_lines_keeps_them():
+def test_html_fix_of_several_lines_keeps_them():
     fix = "autoScaling:\n  minNodes: 1"
     panel = render.of([Finding("S22", "error", "version", "x", fix, "")])
     assert f"<pre style={render.CODE}>{fix}</pre>" in panel
@@ -320,7 +320,7 @@ def skipping(reason: str, *rules: str) -> Report:
     return Report((), {rule: Skipped(reason) for rule in rules}, ())
 
 
-def test_ten_real_findings_are_all_there():
+def test_html_findings_of_ten_rules_are_all_there():
     what = "runtime 2.11 has scikit-learn 1.0.2; the model was saved by 1.9.0"
     fix = "leave runtimeVersion out, or save the model with scikit-learn 1.0.2"
     link = "https://cloud.google.com/ai-platform/prediction/docs/runtime-version-list"
@@ -329,7 +329,7 @@ def test_ten_real_findings_are_all_there():
     assert text.count(what) == text.count(fix) == len(found)
 
 
-def test_a_finding_alone_and_checks_that_failed():
+def test_html_finding_alone_and_checks_that_failed():
     assert "1 error" in check(render.of(finding("bad"))).text
     error = ChecksFailed("1 check failed\n  S21 …", findings=[finding("bad")])
     assert "ChecksFailed: 1 check failed" in check(render.of(error)).text
@@ -337,13 +337,13 @@ def test_a_finding_alone_and_checks_that_failed():
 
 
 @pytest.mark.parametrize("address", ["javascript:alert(1)", "http://x.test", "https://x.test/" + "y" * 9000, ""])
-def test_what_is_no_short_https_address_is_not_a_link(address):
+def test_html_links_are_short_https_addresses_only(address):
     panel = render.draw(Panel("x", "idle", (line(Link("S1", address)),)))
     assert check(panel).all("a") == []
     assert "S1" in panel
 
 
-def test_a_plan_tells_choices_steps_and_requests():
+def test_html_plan_tells_choices_steps_and_requests():
     text = check(render.of(MAKERS["plan"]("iris", 2))).text
     assert "nothing was sent" in text
     assert "field1 iris iris" in text
@@ -351,12 +351,12 @@ def test_a_plan_tells_choices_steps_and_requests():
     assert 'POST http://h/iris {"name": "iris", "n": 0}' in text
 
 
-def test_an_error_tells_what_where_and_how_to_mend_it():
+def test_html_error_tells_what_where_and_how_to_fix_it():
     text = check(render.of(CellError("no field 'x'\nsecond line", where="version.x", fix="did you mean 'y'?"))).text
     assert text == "✖ CellError: no field 'x' second line where: version.x fix: did you mean 'y'?"
 
 
-def test_the_log_of_a_model_is_the_end_of_it():
+def test_html_log_of_a_model_is_the_end_of_it():
     error = PredictionError("FAILED_TO_LOAD_MODEL", "x", log="\n".join(f"line {n}" for n in range(100)))
     text = check(render.of(error)).text
     assert "last 40 of 100 lines" in text
@@ -364,24 +364,24 @@ def test_the_log_of_a_model_is_the_end_of_it():
     assert "line 99" in text
 
 
-def test_values_without_a_panel_are_shown_as_json():
+def test_html_values_without_a_panel_are_shown_as_json():
     assert '{"a": [1, "<b>"]}' in check(render.of({"a": [1, "<b>"]})).text
 
 
-def test_what_does_not_fit_says_so():
+def test_html_says_what_does_not_fit():
     wide = Table("c" * 900, tuple("h" * 900 for _ in range(50)), (row(*["v" * 900] * 50),) * 50)
     panel = Panel("all", "good", tuple([wide, Code("line\n" * 500)] * 30))
     text = check(render.draw(panel)).text
     assert "too large" in text or "more part" in text
 
 
-def test_a_realistic_panel_is_whole():
+def test_html_realistic_panel_is_whole():
     for value in (version("iris"), model("iris"), running("iris"), predictions("iris")):
         assert "more row" not in render.of(value)
         assert "(+" not in render.of(value)
 
 
-def test_a_command_stays_whole_however_little_else_is_drawn():
+def test_html_command_stays_whole_however_little_else_is_drawn():
     command = "%aip_attach projects/my-project/operations/create_my_model_v1-1795434102837"
     table = Table("", ("Step", "What"), tuple(row("step", "x" * 300) for _ in range(30)))
     drawn = render.draw(Panel("run", "away", (table, line("To wait for the operation again:", Span(command, "code")))))
@@ -389,7 +389,7 @@ def test_a_command_stays_whole_however_little_else_is_drawn():
     assert f"<code>{command}</code>" in drawn
 
 
-def test_only_a_long_word_may_be_broken_anywhere_in_a_table():
+def test_html_table_breaks_only_long_words_anywhere():
     drawn = render.draw(Panel("run", "good", (Table("", ("Step", "What"), (row("Upload", "gs://" + "x" * 40),)),)))
     cells = [attributes["style"] for tag, attributes in Page(drawn).tags if tag in ("th", "td")]
     assert ["anywhere" in style for style in cells] == [False, False, False, True]

@@ -21,11 +21,11 @@ class Colour(enum.Enum):
 
 
 @pytest.mark.parametrize("kind", MAKERS)
-def test_every_value_is_strict_json(kind):
+def test_json_of_every_value_is_strict(kind):
     assert json.loads(json.dumps(render.of(MAKERS[kind]("iris", 2)), allow_nan=False)) is not None
 
 
-def test_every_event_is_an_object_with_its_kind_and_step():
+def test_json_of_every_event_is_an_object_with_its_kind_and_step():
     written = [render.event_json(event) for event in events("iris")]
     assert json.loads(json.dumps(written)) == written
     kinds = {"stepStarted", "note", "progress", "stepFinished", "stepSkipped", "heartbeat", "failed"}
@@ -33,7 +33,7 @@ def test_every_event_is_an_object_with_its_kind_and_step():
     assert all(event["step"] for event in written)
 
 
-def test_an_event_has_its_fields():
+def test_json_of_an_event_has_its_fields():
     assert render.event_json(StepStarted("up", "Upload")) == {"event": "stepStarted", "step": "up", "title": "Upload"}
     written = render.event_json(StepFinished("version", "made", version("v1")))
     assert written["value"]["runtimeVersion"] == "2.11"
@@ -61,22 +61,22 @@ def test_an_event_has_its_fields():
         (int, "<type>"),
     ],
 )
-def test_values(value, written):
+def test_json_of_values(value, written):
     assert render.of(value) == written
 
 
-def test_errors_carry_what_they_know():
+def test_json_of_errors_has_what_they_know():
     assert render.of(ChecksFailed("x", findings=[finding("y")]))["findings"][0]["subject"] == "version.y"
     assert render.of(OperationFailed("x", operation=operation("y")))["operation"]["error"]["code"] == 9
     assert render.of(ApiError("x", details=[{"a": math.nan}]))["details"] == [{"a": "NaN"}]
 
 
 @given(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
-def test_pretty_is_the_same_json(value):
+def test_json_pretty_is_the_same_json(value):
     assert json.loads(render.pretty(value)) == value
 
 
-def test_pretty_breaks_only_what_is_long():
+def test_json_pretty_breaks_only_what_is_long():
     rows = [[5.1, 3.5, 1.4, 0.2]] * 4
     assert render.pretty({"name": "iris", "instances": rows}).splitlines() == [
         "{",

@@ -29,7 +29,7 @@ def words(shown: str) -> set[str]:
 
 
 @pytest.mark.parametrize("kind", MAKERS)
-def test_text_tells_what_html_tells(kind):
+def test_text_shows_what_html_shows(kind):
     value = MAKERS[kind]("iris", 2)
     shown = words(f"{text.of(value)} {text.aside(value)}")
     for piece in words(Page(html.of(value)).text):
@@ -55,23 +55,23 @@ def test_text_tells_what_html_tells(kind):
         (Heartbeat("up"), None),
     ],
 )
-def test_event_lines(event, line):
+def test_text_of_event_lines(event, line):
     assert text.event_line(event, 2.5) == line
 
 
 @given(st.text(), st.floats(0, 1e6))
-def test_an_event_is_one_line_whatever_its_text(anything, elapsed):
+def test_text_of_an_event_is_one_line(anything, elapsed):
     for event in events(anything):
         line = text.event_line(event, elapsed)
         assert line is None or (len(line.splitlines()) == 1 and "\x1b" not in line)
 
 
 @pytest.mark.parametrize("kind", MAKERS)
-def test_a_terminal_is_not_driven_by_foreign_text(kind):
+def test_text_does_not_let_foreign_text_drive_a_terminal(kind):
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f\x9b]", text.of(MAKERS[kind]("a\x1b[2J\rb\x9bc", 2)))
 
 
-def test_the_progress_text():
+def test_text_of_progress():
     happened = [StepStarted("a", "Look"), StepFinished("a", "sklearn"), StepStarted("up", "Upload")]
     state = run([*happened, Progress("up", 5_000_000, 10_000_000, "bytes", "model.joblib")], "Deploy 붓꽃")
     assert text.progress_text(state).splitlines() == [
@@ -82,22 +82,22 @@ def test_the_progress_text():
     ]
 
 
-def test_columns_align_in_korean():
+def test_text_aligns_korean_columns():
     shown = text.of([version("붓꽃"), version("iris")]).splitlines()
     assert {width(line.partition("✔")[0]) for line in shown[1:]} == {6}
 
 
-def test_rows_are_bounded_on_demand_only():
+def test_text_bounds_rows_on_demand_only():
     reply = {"predictions": list(range(100))}
     assert len(text.of(reply).splitlines()) == 102
     assert text.of(reply, rows=3).splitlines()[-1] == "… 97 more rows"
 
 
-def test_an_empty_list():
+def test_text_of_an_empty_list():
     assert text.of([]) == "Listed 0 items."
 
 
-def test_findings_as_text():
+def test_text_of_findings():
     assert text.of(report("x")).splitlines() == [
         "✖ 1 error",
         "version.x: x S21 https://example.test/x",
@@ -114,7 +114,7 @@ def test_findings_as_text():
     ]
 
 
-def test_checks_failed_tells_each_finding_once():
+def test_text_of_checks_failed_shows_each_finding_once():
     shown = text.of(ChecksFailed("1 check failed\n  S21 bad", findings=[finding("bad")]))
     assert shown.splitlines()[0] == "✖ ChecksFailed: 1 check failed"
     assert shown.count("version.bad") == 1
@@ -142,5 +142,5 @@ NONE = {**HELD, "files": False, "network": False, "processes": False, "by": ""}
         ({}, ""),
     ],
 )
-def test_protection_in_a_line(held, line):
+def test_text_of_protection_in_a_line(held, line):
     assert protection({"protection": held}) == line

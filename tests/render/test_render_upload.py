@@ -15,7 +15,7 @@ def plan(*rows: tuple[str, str, int], extra: int = 0) -> SampleUpload:
     return made
 
 
-def test_the_plan_in_a_line() -> None:
+def test_upload_panel_has_the_plan_in_a_line() -> None:
     rows = [("upload", "model.joblib", 12_300_000), ("copy", "vocab.txt", 5_000), ("keep", "a", 10), ("keep", "b", 10)]
     shown = text.of(plan(*rows, extra=2)).splitlines()
     assert shown[:3] == [
@@ -26,19 +26,19 @@ def test_the_plan_in_a_line() -> None:
     assert [line.split()[0] for line in shown[3:]] == ["NAME", "model.joblib", "vocab.txt", "a", "b"]
 
 
-def test_what_is_removed_does_not_stay() -> None:
+def test_upload_panel_does_not_keep_what_is_removed() -> None:
     shown = text.of(plan(("remove", "old", 1), extra=1))
     assert "1 object to delete" in shown
     assert "--delete-extra" not in shown
 
 
-def test_objects() -> None:
+def test_upload_panel_of_objects() -> None:
     shown = text.of([SampleObject("iris/v1/model.joblib", 1700000000000001, "yZRlqg==", 1200)]).splitlines()
     assert shown[0] == "1 object, 1.2 kB"
     assert shown[2].split() == ["iris/v1/model.joblib", "1.2", "kB", "1700000000000001", "yZRlqg=="]
 
 
-def test_a_terminal_tells_now_and_then_how_far_it_is() -> None:
+def test_terminal_reporter_shows_progress_now_and_then() -> None:
     now = [0.0]
     lines: list[str] = []
     face = TerminalReporter(None, lines.append, lambda: now[0])

@@ -31,11 +31,11 @@ def read(name: str) -> spec.Resource:
 
 
 @pytest.mark.parametrize("name", REPLIES)
-def test_describe_is_what_gcloud_prints_line_for_line(name):
+def test_yaml_of_describe_is_what_gcloud_prints_line_for_line(name):
     assert text.describe(read(name)).splitlines() == PRINTED[name].splitlines()
 
 
-def test_an_etag_is_written_in_gclouds_alphabet_but_not_in_the_metadata_of_an_operation():
+def test_yaml_of_an_etag_is_in_gclouds_alphabet_but_not_in_metadata():
     version = spec.Version(name="v", etag="a+b/")
     assert text.describe(version).splitlines()[0] == "etag: a-b_"
     assert "  etag: a-b_" in text.describe(spec.Model(defaultVersion=version))
@@ -65,12 +65,12 @@ def test_an_etag_is_written_in_gclouds_alphabet_but_not_in_the_metadata_of_an_op
         ((), "x: []"),
     ],
 )
-def test_scalars(value, line):
+def test_yaml_of_scalars(value, line):
     assert yaml.dump({"x": value}) == line + "\n"
 
 
 @given(st.dictionaries(st.text(max_size=9), TREES, max_size=4))
-def test_what_is_written_is_read_again(tree):
+def test_yaml_is_read_back_as_it_was_written(tree):
     # A YAML 1.2 writer, a 1.1 reader: `yes` would come back as true, so scalars are read as they are written.
     read_back = pyyaml.load(yaml.dump(tree), Loader=Loader12)
     assert read_back == normal(tree)
@@ -90,6 +90,6 @@ def normal(tree):
     return tree.replace("\r\n", "\n") if isinstance(tree, str) and "\r\n" in tree else tree
 
 
-def test_the_same_object_twice_is_written_twice():
+def test_yaml_writes_the_same_object_twice():
     labels = {"a": "b"}
     assert "&" not in yaml.dump({"x": labels, "y": labels})

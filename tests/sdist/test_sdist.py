@@ -34,7 +34,7 @@ def run(folder: Path, code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_a_module(tmp_path: Path) -> None:
+def test_sdist_of_a_module(tmp_path: Path) -> None:
     module = tmp_path / "my_code.py"
     module.write_text("import json\nimport numpy\nfrom sklearn.base import BaseEstimator\nVALUE = '값'\n", "utf-8")
     made = package(module, output=tmp_path / "dist")
@@ -48,7 +48,7 @@ def test_a_module(tmp_path: Path) -> None:
     assert (folder / "my_code-0.1.dist-info").is_dir()
 
 
-def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
+def test_sdist_of_the_same_files_has_the_same_bytes(tmp_path: Path) -> None:
     module = tmp_path / "my_code.py"
     module.write_text("VALUE = 1\n")
     first = package(module, output=tmp_path).path.read_bytes()
@@ -60,7 +60,7 @@ def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my_code-0.1.tar.gz", "my_code.py", "other"]
 
 
-def test_a_package_directory(tmp_path: Path) -> None:
+def test_sdist_of_a_package_directory(tmp_path: Path) -> None:
     files = {
         "deep/__init__.py": "from deep.inner.part import VALUE",
         "deep/inner/__init__.py": "",
@@ -93,7 +93,7 @@ def test_a_package_directory(tmp_path: Path) -> None:
     assert (folder / "deep" / "loose" / "more.txt").exists()
 
 
-def test_a_directory_of_modules(tmp_path: Path) -> None:
+def test_sdist_of_a_directory_of_modules(tmp_path: Path) -> None:
     files = {
         "one.py": "import two, inner\nVALUE = two.VALUE",
         "two.py": "VALUE = 2",
@@ -118,14 +118,14 @@ def test_a_directory_of_modules(tmp_path: Path) -> None:
         ("import distutils, joblib, scipy.sparse, six, m\nfrom . import x", ""),
     ],
 )
-def test_notes(source: str, note: str, tmp_path: Path) -> None:
+def test_sdist_lint_notes(source: str, note: str, tmp_path: Path) -> None:
     (tmp_path / "m.py").write_text(source)
     notes = package(tmp_path / "m.py", output=tmp_path).notes
     assert len(notes) == bool(note)
     assert note in "".join(notes)
 
 
-def test_notes_are_those_of_the_runtime(tmp_path: Path) -> None:
+def test_sdist_lint_notes_are_those_of_the_runtime(tmp_path: Path) -> None:
     (tmp_path / "m.py").write_text("import xgboost\nf'{1}'")
     assert package(tmp_path / "m.py", output=tmp_path, runtime_version="2.11").notes == ()
     old = package(tmp_path / "m.py", output=tmp_path, runtime_version="1.2").notes
@@ -151,7 +151,7 @@ def test_notes_are_those_of_the_runtime(tmp_path: Path) -> None:
         ({"m.py": "", "file": ""}, "m.py", {"output": "file"}, "could not write the package"),
     ],
 )
-def test_what_cannot_be_packaged(
+def test_sdist_refuses_what_cannot_be_packaged(
     files: dict[str, str], path: str, options: dict[str, str], text: str, tmp_path: Path
 ) -> None:
     tree(tmp_path, files)

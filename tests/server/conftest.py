@@ -39,6 +39,18 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerPr
     assert server.stop() == 0
 
 
+@pytest.fixture
+def cleared_server(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
+    """The server of this module, without a model. A test that ends it, and asks for `new_server`, gets its own."""
+    if "new_server" in request.fixturenames:
+        yield request.getfixturevalue("new_server")().start()
+        return
+    shared: ServerProcess = request.getfixturevalue("shared_server")
+    shared.clear()
+    yield shared
+    shared.clear()
+
+
 @pytest.fixture(scope="session")
 def sklearn_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a trained scikit-learn model as `model.joblib`."""

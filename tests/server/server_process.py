@@ -114,6 +114,19 @@ class ServerProcess:
         body = {"name": version, "deploymentUri": uri, **fields}
         return self.wait(self.ok("POST", f"/v1/projects/proj/models/{model}/versions", body))
 
+    def clear(self) -> None:
+        """Remove all models with their versions, all objects and all consents: what tests of one server share."""
+        for model in self.ok("GET", "/v1/projects/proj/models?pageSize=100").get("models", []):
+            versions = self.ok("GET", f"/v1/{model['name']}/versions?pageSize=100").get("versions", [])
+            for version in sorted(versions, key=lambda one: bool(one.get("isDefault"))):
+                self.ok("DELETE", f"/v1/{version['name']}")
+            self.ok("DELETE", f"/v1/{model['name']}")
+        for bucket in self.ok("GET", "/storage/v1/b?project=proj").get("items", []):
+            for found in self.ok("GET", f"/storage/v1/b/{bucket['name']}/o").get("items", []):
+                name = requests.utils.quote(found["name"], safe="")
+                assert self.call("DELETE", f"/storage/v1/b/{bucket['name']}/o/{name}").status == 204
+        (self.data_dir / "trusted.json").unlink(missing_ok=True)
+
     def log(self) -> str:
         path = self.data_dir / "server.log"
         return path.read_text("utf-8") if path.exists() else ""

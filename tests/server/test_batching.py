@@ -29,11 +29,11 @@ def body(*instances: object, **rest: object) -> bytes:
         b"[" * 100_000,
     ],
 )
-def test_what_goes_alone(alone: bytes) -> None:
+def test_batching_leaves_some_requests_alone(alone: bytes) -> None:
     assert parse_part(alone) is None
 
 
-def test_only_what_is_equal_but_for_the_instances_goes_together() -> None:
+def test_batching_takes_only_what_is_equal_but_for_the_instances() -> None:
     one, same, other = (
         parse_part(body([1], a=1, b=2)),
         parse_part(b'{"b":2,"instances":[[2]],"a":1}'),
@@ -46,7 +46,7 @@ def test_only_what_is_equal_but_for_the_instances_goes_together() -> None:
     assert json.loads(merge_parts([one, same])) == {"instances": [[1], [2]], "a": 1, "b": 2}
 
 
-def test_the_number_of_predictions_must_be_right() -> None:
+def test_batching_verifies_the_number_of_predictions() -> None:
     part = parse_part(body([1], [2]))
     assert part
     with pytest.raises(ValueError, match="number of predictions"):
@@ -61,7 +61,7 @@ values = st.recursive(
 
 
 @given(st.lists(st.lists(values, min_size=1, max_size=4), min_size=1, max_size=5))
-def test_each_gets_the_bytes_it_would_have_got_alone(requests: list[list[object]]) -> None:
+def test_batching_gives_each_the_bytes_it_would_have_got_alone(requests: list[list[object]]) -> None:
     parts = [parse_part(body(*instances)) for instances in requests]
     known = [part for part in parts if part]
     assert len(known) == len(requests)

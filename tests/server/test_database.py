@@ -28,14 +28,14 @@ def store(tmp_path):
     store.close()
 
 
-def test_a_name_is_taken_once_per_location(store):
+def test_database_takes_a_name_once_per_location(store):
     with pytest.raises(AlreadyExists) as caught:
         store.create_model(ModelRow(MODEL, Model(), None))
     assert caught.value.message == "Field: model.name Error: A model with the same name already exists."
     store.create_model(ModelRow(ModelKey("us-east1", "proj", "m"), Model(), None))
 
 
-def test_a_version_whose_name_is_taken_leaves_no_operation(store):
+def test_database_keeps_no_operation_of_a_version_whose_name_is_taken(store):
     store.create_version(version("v1"), operation("one"))
     with pytest.raises(AlreadyExists):
         store.create_version(version("v1"), operation("two"))
@@ -43,7 +43,7 @@ def test_a_version_whose_name_is_taken_leaves_no_operation(store):
     assert store.get_operation("global", "proj", "two") is None
 
 
-def test_only_the_first_version_that_becomes_ready_becomes_the_default(store):
+def test_database_makes_the_first_version_that_becomes_ready_the_default(store):
     for name, state in (("broken", "FAILED"), ("good", "READY"), ("later", "READY")):
         store.create_version(version(name), operation(name, name))
         row = store.get_operation("global", "proj", name)
@@ -52,7 +52,7 @@ def test_only_the_first_version_that_becomes_ready_becomes_the_default(store):
     assert [row.is_default for row in store.list_versions(MODEL, "", 9)] == [False, True, False]
 
 
-def test_an_operation_runs_until_it_is_done(store):
+def test_database_operation_runs_until_it_is_done(store):
     store.create_version(version("v1"), operation("op"))
     (running,) = store.list_running_operations()
     assert running.version_key == MODEL.child("v1")
@@ -62,13 +62,13 @@ def test_an_operation_runs_until_it_is_done(store):
     assert store.get_operation("global", "proj", "op").operation.done is True
 
 
-def test_an_operation_id_is_never_given_twice(store):
+def test_database_never_gives_an_operation_id_twice(store):
     store.create_version(version("v1"), operation("create_m_v1-1000"))
     assert store.unused_operation_id("global", "proj", "create_m_v1", 1000) == "create_m_v1-1001"
     assert store.unused_operation_id("us-east1", "proj", "create_m_v1", 1000) == "create_m_v1-1000"
 
 
-def test_everything_is_there_after_opening_it_again(tmp_path):
+def test_database_has_everything_after_opening_it_again(tmp_path):
     path = tmp_path / "db"
     first = Database(path)
     first.create_model(ModelRow(MODEL, Model(description="Modell für später", labels={"a": "b"}), None))
@@ -84,7 +84,7 @@ def test_everything_is_there_after_opening_it_again(tmp_path):
     second.close()
 
 
-def test_data_of_a_newer_version_of_ours_is_left_alone(tmp_path):
+def test_database_of_a_newer_version_is_left_alone(tmp_path):
     path = tmp_path / "db"
     with sqlite3.connect(path) as database:
         database.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
@@ -93,7 +93,7 @@ def test_data_of_a_newer_version_of_ours_is_left_alone(tmp_path):
         Database(path)
 
 
-def test_an_interrupted_migration_leaves_nothing_half_done(tmp_path, monkeypatch):
+def test_database_interrupted_migration_leaves_nothing_half_done(tmp_path, monkeypatch):
     path = tmp_path / "db"
     broken = (*MIGRATIONS, ("CREATE TABLE extra (a)", "this is no SQL"))
     monkeypatch.setattr("aip_magics.server.state.database.MIGRATIONS", broken)
@@ -105,7 +105,7 @@ def test_an_interrupted_migration_leaves_nothing_half_done(tmp_path, monkeypatch
     database.close()
 
 
-def test_rows_are_paged_by_name(store):
+def test_database_pages_rows_by_name(store):
     for name in ("c", "a", "b"):
         store.create_version(version(name), operation(name, name))
     assert [row.key.version for row in store.list_versions(MODEL, "", 2)] == ["a", "b"]
@@ -113,7 +113,7 @@ def test_rows_are_paged_by_name(store):
     assert store.has_versions(MODEL, besides="a")
 
 
-def test_a_database_of_the_first_release_is_brought_up_to_date(tmp_path):
+def test_database_of_the_first_release_is_migrated(tmp_path):
     with sqlite3.connect(tmp_path / "db") as database:
         for statement in MIGRATIONS[0]:
             database.execute(statement)

@@ -25,7 +25,7 @@ def ml(server):
         yield service
 
 
-def test_life_cycle(ml, server, sklearn_dir):
+def test_discovery_client_life_cycle(ml, server, sklearn_dir):
     models = ml.projects().models()
     versions = models.versions()
     assert models.list(parent=PARENT).execute() == {}
@@ -71,7 +71,7 @@ def test_life_cycle(ml, server, sklearn_dir):
     assert ml.projects().operations().cancel(name=operation["name"]).execute() == {}
 
 
-def test_every_method_of_the_prediction_side(ml, server, sklearn_dir):
+def test_discovery_client_calls_every_method_of_the_prediction_side(ml, server, sklearn_dir):
     projects = ml.projects()
     models, jobs, locations = projects.models(), projects.jobs(), projects.locations()
     model = models.create(parent=PARENT, body={"name": "every", "labels": {"a": "b"}}).execute()
@@ -137,7 +137,7 @@ def test_every_method_of_the_prediction_side(ml, server, sklearn_dir):
         assert caught.value.reason.startswith("Field: ")
 
 
-def test_our_own_client_shows_an_operation_as_gcloud_does(server, sklearn_dir):
+def test_client_shows_an_operation_as_gcloud_does(server, sklearn_dir):
     """All of it, also what the API leaves open: `@type` and our `progress`."""
     reply = server.deploy(sklearn_dir)
     client = Client(

@@ -89,7 +89,7 @@ def iris(shared_server, sklearn_dir):
     return "iris"
 
 
-def test_life_of_a_model(gcloud):
+def test_gcloud_life_of_a_model(gcloud):
     made = gcloud.run("models", "create", "bare", "--regions=us-central1", "--description=d", "--labels=a=b")
     assert made.returncode == 0
     assert "Created ai platform model [projects/proj/models/bare]." in made.stderr
@@ -105,7 +105,7 @@ def test_life_of_a_model(gcloud):
     assert 'NOT_FOUND: Field: name Error: The model resource: "bare" was not found.' in text
 
 
-def test_life_of_versions(gcloud, shared_server, sklearn_dir):
+def test_gcloud_life_of_versions(gcloud, shared_server, sklearn_dir):
     uri = shared_server.upload(sklearn_dir, "gs://bucket/life")
     gcloud.out("models", "create", "life", "--regions=us-central1")
     version = ["--model=life", f"--origin={uri}", "--runtime-version=2.11", "--python-version=3.7"]
@@ -126,7 +126,7 @@ def test_life_of_versions(gcloud, shared_server, sklearn_dir):
         gcloud.out("versions", "delete", one, "--model=life")
 
 
-def test_life_cycle_at_a_regional_endpoint_through_the_proxy(gcloud, shared_server, sklearn_dir, tmp_path):
+def test_gcloud_life_cycle_at_a_regional_endpoint_through_the_proxy(gcloud, shared_server, sklearn_dir, tmp_path):
     uri = shared_server.upload(sklearn_dir, "gs://bucket/regional")
     region = "--region=us-east1"
 
@@ -151,7 +151,7 @@ def test_life_cycle_at_a_regional_endpoint_through_the_proxy(gcloud, shared_serv
     assert "does not answer for the host" not in gcloud.out("models", "list", "--region=global", proxy=True)
 
 
-def test_predict_and_explain(gcloud, iris, tmp_path):
+def test_gcloud_predict_and_explain(gcloud, iris, tmp_path):
     (tmp_path / "request.json").write_text('{"instances": [[0, 0], [3, 3]]}')
     request = f"--json-request={tmp_path / 'request.json'}"
     assert gcloud.out("predict", "--model=iris", request).strip() == "[0, 1]"
@@ -162,7 +162,7 @@ def test_predict_and_explain(gcloud, iris, tmp_path):
     assert 'The version \\"v1\\" cannot be explained' in refused
 
 
-def test_operations(gcloud, iris):
+def test_gcloud_operations(gcloud, iris):
     rows = gcloud.out("operations", "list").splitlines()
     assert rows[0].split() == ["NAME", "OPERATION_TYPE", "DONE"]
     name = next(row.split()[0] for row in rows if row.startswith("create_iris_v1"))
@@ -174,7 +174,7 @@ def test_operations(gcloud, iris):
     assert 'NOT_FOUND: Field: name Error: The operation: "none"' in gcloud.fails("operations", "describe", "none")
 
 
-def test_a_version_that_cannot_be_made_is_told_with_its_reason(gcloud, iris, shared_server, tmp_path):
+def test_gcloud_is_told_why_a_version_cannot_be_created(gcloud, iris, shared_server, tmp_path):
     folder = tmp_path / "broken"
     folder.mkdir()
     (folder / "model.pkl").write_bytes(b"\x80\x04broken")
@@ -187,7 +187,7 @@ def test_a_version_that_cannot_be_made_is_told_with_its_reason(gcloud, iris, sha
     assert "INVALID_ARGUMENT: The specified machine type 'n1-standard-4' is only available on the regional" in text
 
 
-def test_iam_policies(gcloud, iris):
+def test_gcloud_iam_policies(gcloud, iris):
     assert gcloud.out("models", "get-iam-policy", "iris") == "etag: ACAB\n"
     policy = gcloud.json("models", "add-iam-policy-binding", "iris", *MEMBER)
     assert policy["bindings"] == [{"members": ["user:a@example.com"], "role": "roles/ml.developer"}]
@@ -205,7 +205,7 @@ REFUSALS = [
 ]
 
 
-def test_jobs_are_refused(gcloud):
+def test_gcloud_jobs_are_refused(gcloud):
     with ThreadPoolExecutor(2) as pool:
         texts = list(pool.map(lambda case: gcloud.fails("jobs", *case[0]), REFUSALS))
     for (_, wanted), text in zip(REFUSALS, texts, strict=True):
@@ -213,7 +213,7 @@ def test_jobs_are_refused(gcloud):
     assert "Listed 0 items." in gcloud.run("jobs", "list").stderr
 
 
-def test_locations(gcloud):
+def test_gcloud_locations(gcloud):
     rows = gcloud.out("alpha", "locations", "list").splitlines()
     assert rows[0].split()[:2] == ["NAME", "TYPE"]
     assert any("us-central1" in row and "ONLINE_PREDICTION" in row for row in rows)

@@ -63,7 +63,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("kind", HEADS)
-def test_a_head_without_end(served, connect, kind):
+def test_http_limits_of_an_endless_head(served, connect, kind):
     status, begin, rest = HEADS[kind]
     before = resident(served.state.pid)
     connection = connect()
@@ -86,7 +86,7 @@ def test_a_head_without_end(served, connect, kind):
         (431, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n" + b"X: y\r\n" * 2000 + b"\r\n"),
     ],
 )
-def test_a_whole_head_that_is_too_large_is_told_its_limit(connect, status, head):
+def test_http_limits_are_named_for_a_head_that_is_too_large(connect, status, head):
     connection = connect()
     connection.sendall(head)
     ((found, headers, body),) = answers(connection)
@@ -94,13 +94,13 @@ def test_a_whole_head_that_is_too_large_is_told_its_limit(connect, status, head)
     assert str(http_limits.URL_BYTES if status == 414 else http_limits.HEAD_BYTES) in body["error"]["message"]
 
 
-def test_what_is_within_the_limits_is_taken(served):
+def test_http_limits_take_what_is_within(served):
     assert served.call("GET", f"{MODELS}/{'m' * (15 << 10)}").status == 404
     assert served.call("GET", MODELS, X_Long="v" * (60 << 10)).status == 200
 
 
 @pytest.mark.parametrize("kind", BODIES)
-def test_lines_in_a_body_without_end(served, connect, kind):
+def test_http_limits_of_endless_lines_in_a_body(served, connect, kind):
     before = resident(served.state.pid)
     connection = connect()
     connection.sendall(CHUNKED.replace("TOKEN", served.state.token).encode() + BODIES[kind])
@@ -110,7 +110,7 @@ def test_lines_in_a_body_without_end(served, connect, kind):
     assert served.call("GET", MODELS).status == 200
 
 
-def test_heads_have_their_time(new_server, monkeypatch):
+def test_http_limits_of_the_time_of_a_head(new_server, monkeypatch):
     server = new_server().start()
     begun = time.monotonic()
     address = ("127.0.0.1", server.state.port)
@@ -140,7 +140,7 @@ def test_heads_have_their_time(new_server, monkeypatch):
         assert answers(resting)[0][0] == 200
 
 
-def test_many_connections_without_a_token_do_not_shut_others_out(new_server, monkeypatch):
+def test_http_limits_of_connections_without_a_token_do_not_shut_others_out(new_server, monkeypatch):
     server = new_server().start()
     address = ("127.0.0.1", server.state.port)
     get = f"GET {MODELS} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {server.state.token}\r\n\r\n".encode()
@@ -159,7 +159,7 @@ def test_many_connections_without_a_token_do_not_shut_others_out(new_server, mon
         assert answers(known)[0][0] == 200
 
 
-def test_many_connections_with_a_token_are_told(new_server):
+def test_http_limits_of_connections_with_a_token_are_told(new_server):
     server = new_server().start()
     address = ("127.0.0.1", server.state.port)
     get = f"GET {MODELS} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {server.state.token}\r\n\r\n".encode()
@@ -179,7 +179,7 @@ def test_many_connections_with_a_token_are_told(new_server):
     assert server.call("GET", MODELS).status == 200
 
 
-def test_an_upgrade_that_nobody_speaks_is_none(served, connect):
+def test_http_limits_ignore_an_upgrade(served, connect):
     for kind in ({"Connection": "upgrade"}, {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c"},
                  {"Connection": "upgrade", "Upgrade": "websocket"}, {"Upgrade": "h2c"}):  # fmt: skip
         connection = connect()
@@ -226,13 +226,13 @@ HOST = "Host: 127.0.0.1\r\n"
         (404, f"GET //evil{MODELS} HTTP/1.1\r\n{HOST}{TOKEN}"),
     ],
 )
-def test_what_a_request_is_aimed_at(served, connect, status, head):
+def test_http_limits_of_request_targets(served, connect, status, head):
     connection = connect()
     connection.sendall(f"{head}\r\n".replace("TOKEN", served.state.token).encode())
     assert answers(connection)[0][0] == status
 
 
-def test_predict_is_aimed_as_everything_is(served, connect):
+def test_http_limits_of_targets_of_predict(served, connect):
     connection = connect()
     connection.sendall(request(served.state.token, path=f"http://evil{V}"))
     assert answers(connection)[0][0] == 403

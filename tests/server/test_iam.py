@@ -20,7 +20,7 @@ def put(server, model, policy, **more):
     return server.call("POST", f"{model}:setIamPolicy", {"policy": policy, **more})
 
 
-def test_a_policy_is_read_changed_and_kept(server, new_server):
+def test_iam_policy_is_read_changed_and_kept(server, new_server):
     server.ok("POST", f"{P}/models", {"name": "m"})
     model = f"{P}/models/m"
     empty = server.ok("GET", f"{model}:getIamPolicy?options.requestedPolicyVersion=3&alt=json")
@@ -40,14 +40,14 @@ def test_a_policy_is_read_changed_and_kept(server, new_server):
     assert again.ok("GET", f"{model}:getIamPolicy")["bindings"] == [BINDING]
 
 
-def test_a_condition_needs_version_3(shared_server, model):
+def test_iam_condition_needs_version_3(shared_server, model):
     binding = {**BINDING, "condition": {"title": "t", "expression": "true"}}
     answer = put(shared_server, model, {"bindings": [binding]})
     assert "A policy with conditions must have version 3." in answer.body["error"]["message"]
     assert put(shared_server, model, {"bindings": [binding], "version": 3}).body["version"] == 3
 
 
-def test_audit_configs_change_only_when_the_mask_names_them(shared_server, model):
+def test_iam_audit_configs_change_only_when_the_mask_names_them(shared_server, model):
     audit = [{"service": "ml.googleapis.com", "auditLogConfigs": [{"logType": "DATA_READ"}]}]
     assert "auditConfigs" not in put(shared_server, model, {"auditConfigs": audit}).body
     made = put(shared_server, model, {"audit_configs": audit}, updateMask="audit_configs").body
@@ -70,7 +70,7 @@ def test_audit_configs_change_only_when_the_mask_names_them(shared_server, model
         ({"policy": []}, "expected a mapping with the fields of Policy"),
     ],
 )
-def test_policies_that_are_refused(shared_server, model, body, text):
+def test_iam_policies_that_are_refused(shared_server, model, body, text):
     answer = shared_server.call("POST", f"{model}:setIamPolicy", body)
     assert answer.status == 400
     assert answer.body["error"]["status"] == "INVALID_ARGUMENT"
@@ -78,7 +78,7 @@ def test_policies_that_are_refused(shared_server, model, body, text):
     assert shared_server.ok("GET", f"{model}:getIamPolicy") == {"etag": "ACAB"}
 
 
-def test_permissions_are_tested(shared_server, model):
+def test_iam_permissions_are_tested(shared_server, model):
     asked = ["ml.models.predict", "ml.jobs.create", "ml.versions.get", "ml.versions.get"]
     held = shared_server.ok("POST", f"{model}:testIamPermissions", {"permissions": asked})
     assert held == {"permissions": ["ml.models.predict", "ml.versions.get"]}
@@ -87,7 +87,7 @@ def test_permissions_are_tested(shared_server, model):
     assert wildcard.status == 400
 
 
-def test_what_is_not_there_has_no_permissions_and_no_policy(shared_server):
+def test_iam_of_missing_resources_has_no_permissions_and_no_policy(shared_server):
     asked = {"permissions": ["ml.models.predict"]}
     for path in (f"{P}/models/none", f"{P}/jobs/none"):
         assert shared_server.ok("POST", f"{path}:testIamPermissions", asked) == {}
@@ -97,7 +97,7 @@ def test_what_is_not_there_has_no_permissions_and_no_policy(shared_server):
     assert answer.status == 400
 
 
-def test_a_policy_goes_with_its_model(shared_server, model):
+def test_iam_policy_goes_with_its_model(shared_server, model):
     put(shared_server, model, {"bindings": [BINDING]})
     shared_server.ok("DELETE", model)
     shared_server.ok("POST", f"{P}/models", {"name": model.rpartition("/")[2]})

@@ -11,7 +11,7 @@ KEY = ModelKey("global", "proj", "m").child("v1")
 BEGIN = datetime(2024, 3, 5, 6, 7, 8, tzinfo=timezone.utc)
 
 
-def test_not_every_request_is_a_write(tmp_path):
+def test_last_use_is_not_written_for_every_request(tmp_path):
     store, now = Database(tmp_path / "db"), [BEGIN]
     store.create_model(ModelRow(KEY.parent, Model(), None))
     operation = OperationRow("global", "proj", "m", "v1", Operation("projects/proj/operations/o"))

@@ -13,7 +13,7 @@ from server_process import ROOT, wait_until
 from aip_magics.targets.state import ServerState
 
 
-def test_the_state_file_is_the_owners_and_the_log_knows_no_token(server):
+def test_lifecycle_state_file_is_the_owners_and_the_log_has_no_token(server):
     path = server.data_dir / "server.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(server.data_dir.stat().st_mode) == 0o700
@@ -30,7 +30,7 @@ def test_the_state_file_is_the_owners_and_the_log_knows_no_token(server):
     assert token not in server.log()
 
 
-def test_a_second_server_is_told_of_the_first(server):
+def test_lifecycle_second_server_is_told_of_the_first(server):
     command = [sys.executable, "-m", "aip_magics.server", "--data-dir", str(server.data_dir)]
     second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert second.returncode == 3
@@ -39,7 +39,7 @@ def test_a_second_server_is_told_of_the_first(server):
     assert server.call("GET", "/healthz").status == 200
 
 
-def test_stop_route_ends_it_cleanly_and_the_next_keeps_token_and_port(server, new_server):
+def test_lifecycle_stop_route_ends_it_and_the_next_keeps_token_and_port(server, new_server):
     server.ok("POST", "/v1/projects/p/models", {"name": "kept"})
     assert server.ok("POST", "/aip-magics/stop") == {}
     again = new_server(data_dir=server.data_dir).start()  # waits for the lock of the one that is ending
@@ -50,7 +50,7 @@ def test_stop_route_ends_it_cleanly_and_the_next_keeps_token_and_port(server, ne
     assert ServerState.read(server.data_dir) is None
 
 
-def test_another_port_is_taken_when_the_last_one_is_in_use(server, new_server):
+def test_lifecycle_takes_another_port_when_the_last_one_is_in_use(server, new_server):
     server.stop()
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -66,14 +66,14 @@ def test_another_port_is_taken_when_the_last_one_is_in_use(server, new_server):
         assert f"port {server.state.port} on 127.0.0.1 cannot be used" in refused.stderr
 
 
-def test_a_token_of_the_users_own(new_server, tmp_path):
+def test_lifecycle_takes_a_token_of_the_users_own(new_server, tmp_path):
     (tmp_path / "token").write_text("a-token-of-my-own-choice\n")
     server = new_server("--token-file", str(tmp_path / "token")).start()
     assert server.state.token == "a-token-of-my-own-choice"
     assert server.call("GET", "/v1/projects/p/models", Authorization="Bearer a-token-of-my-own-choice").status == 200
 
 
-def test_it_ends_when_idle(new_server):
+def test_lifecycle_ends_when_idle(new_server):
     server = new_server("--idle-exit", "0.5").start()
     family = server.processes()
     begun = time.monotonic()
@@ -86,7 +86,7 @@ def test_it_ends_when_idle(new_server):
     assert ServerState.read(server.data_dir) is None
 
 
-def test_a_request_in_progress_is_answered_before_the_end(server, sklearn_dir):
+def test_lifecycle_answers_a_request_in_progress_before_the_end(server, sklearn_dir):
     server.deploy(sklearn_dir)
     connection = socket.create_connection(("127.0.0.1", server.state.port))
     body = b'{"instances": [[3, 3]]}'
@@ -106,7 +106,7 @@ def test_a_request_in_progress_is_answered_before_the_end(server, sklearn_dir):
     assert server.process.wait(20) == 0
 
 
-def test_of_three_that_start_at_once_one_serves(tmp_path):
+def test_lifecycle_one_of_three_that_start_at_once_serves(tmp_path):
     command = [sys.executable, "-m", "aip_magics.server", "--data-dir", str(tmp_path / "data")]
     racing = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) for _ in range(3)]
     try:

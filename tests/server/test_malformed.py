@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from aip_magics.server.api import routes
+from aip_magics.server.api.routes import routes
 from aip_magics.spec import Model, Resource, Version, field_types
 
 PROJECT = "/v1/projects/proj"
@@ -115,7 +115,7 @@ def check(raw, method, path, body):
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_any_path_and_body(raw, method, path):
+def test_malformed_path_and_body(raw, method, path):
     # Half of the names are those of things that are there, so that the rest of the request is looked at, too. To
     # delete the version would be right.
     there = {"project": "proj", "model": "kept", "version": "none" if method == "DELETE" else "v1"}
@@ -151,7 +151,7 @@ CREATES = [(f"{PROJECT}/models", Model), (f"{PROJECT}/models/kept/versions", Ver
 
 
 @pytest.mark.parametrize(("path", "kind"), CREATES)
-def test_any_values_of_the_fields_of_a_resource(raw, path, kind):
+def test_malformed_fields_of_a_resource(raw, path, kind):
     good = {"name": st.just("v2"), "deploymentUri": st.just("gs://bucket-of-models/none")}
 
     if kind is Model:
@@ -170,7 +170,7 @@ def test_any_values_of_the_fields_of_a_resource(raw, path, kind):
 
 
 @pytest.mark.parametrize("path", [f"{PROJECT}/models/kept", f"{PROJECT}/models/kept/versions/v1"])
-def test_any_patch(raw, path):
+def test_malformed_patch(raw, path):
     masks = st.lists(
         st.sampled_from([*KEYS, "autoScaling.minNodes", "manualScaling.nodes", "labels.a"]) | TEXT, max_size=3
     )
@@ -185,7 +185,7 @@ def test_any_patch(raw, path):
     holds()
 
 
-def test_any_prediction(raw):
+def test_malformed_prediction(raw):
     @QUICK
     @given(body=BODIES | st.fixed_dictionaries({"instances": JSON}).map(lambda value: json.dumps(value).encode()))
     def holds(body):
@@ -194,7 +194,7 @@ def test_any_prediction(raw):
     holds()
 
 
-def test_a_body_that_ends_too_early_or_never_comes(raw):
+def test_malformed_body_that_ends_too_early_or_never_comes(raw):
     token = raw.server.state.token
     before = raw.state()
     for size in (10, 10**12):

@@ -19,7 +19,7 @@ MODELS = "/v1/projects/proj/models"
         ("POST", "/aip-magics/stop"),
     ],
 )
-def test_no_route_without_the_token(shared_server, method, path, given):
+def test_middleware_lets_no_route_without_the_token(shared_server, method, path, given):
     value = given.replace("TOKEN", shared_server.state.token) if given else given
     answer = shared_server.call(method, path, Authorization=value)
     assert answer.status == 401
@@ -28,14 +28,14 @@ def test_no_route_without_the_token(shared_server, method, path, given):
     assert shared_server.state.token not in str(answer.body)
 
 
-def test_health_tells_nothing_but_who_answers(shared_server):
+def test_middleware_tells_health_without_a_token_and_no_more(shared_server):
     answer = shared_server.call("GET", "/healthz", Authorization=None)
     assert answer.status == 200
     assert answer.body == {"name": "aip-magics", "version": shared_server.state.version, "pid": shared_server.state.pid}
 
 
 @pytest.mark.parametrize("path", [MODELS, "/healthz", "/storage/v1/b?project=p"])
-def test_other_hosts_and_web_pages_are_refused(shared_server, path):
+def test_middleware_refuses_other_hosts_and_web_pages(shared_server, path):
     assert shared_server.call("GET", path, Host="evil.example").status == 403
     assert shared_server.call("GET", path, Host="mars-ml.googleapis.com").status == 403
     for origin in ("https://evil.example", "null", shared_server.url):
@@ -45,7 +45,7 @@ def test_other_hosts_and_web_pages_are_refused(shared_server, path):
     assert shared_server.call("OPTIONS", path, Origin="https://evil.example").status == 403
 
 
-def test_it_listens_on_the_loopback_interface_only(shared_server):
+def test_server_listens_on_the_loopback_interface_only(shared_server):
     assert shared_server.state.host == "127.0.0.1"
     listening = [
         line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if line.split()[3] == "0A"
@@ -54,7 +54,7 @@ def test_it_listens_on_the_loopback_interface_only(shared_server):
     assert ours == [f"0100007F:{shared_server.state.port:04X}"]
 
 
-def test_a_proxy_request_reaches_the_region_in_its_target(shared_server):
+def test_middleware_takes_the_region_from_the_target_of_a_proxy_request(shared_server):
     def ask(host: str) -> bytes:
         request = (
             f"GET http://{host}{MODELS}/proxied?alt=json HTTP/1.1\r\nHost: {host}\r\n"
@@ -70,7 +70,7 @@ def test_a_proxy_request_reaches_the_region_in_its_target(shared_server):
     assert ask("evil.example").startswith(b"HTTP/1.1 403")
 
 
-def test_a_proxy_request_names_an_object_as_it_was_encoded(shared_server):
+def test_middleware_keeps_the_encoding_of_an_object_in_a_proxy_request(shared_server):
     """`/` in an object's name travels as %2F: what is taken from the target must not be decoded on the way."""
 
     def ask(method: str, target: str, body: bytes = b"") -> bytes:
@@ -92,7 +92,7 @@ def test_a_proxy_request_names_an_object_as_it_was_encoded(shared_server):
     assert ask("GET", "").startswith(b"HTTP/1.1 4")
 
 
-def test_an_internal_error_shows_a_reference_and_no_more(server):
+def test_middleware_shows_a_reference_of_an_internal_error_and_no_more(server):
     server.ok("POST", MODELS, {"name": "m"})
     with sqlite3.connect(server.data_dir / "service.sqlite") as database:
         database.execute("UPDATE models SET document = 'broken'")

@@ -36,7 +36,7 @@ def content_of(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_copy_outlives_its_source(objects, copies):
+def test_model_snapshots_outlive_their_source(objects, copies):
     put(objects, "dir/", b"")  # a marker that some tools leave is no file
     name = copies.create(objects, list_model_files(objects, "gs://bucket/dir/"))
     for stored in objects.list("bucket", ""):
@@ -44,7 +44,7 @@ def test_a_copy_outlives_its_source(objects, copies):
     assert content_of(copies.path(name)) == CONTENT
 
 
-def test_the_same_files_are_copied_once(objects, copies):
+def test_model_snapshots_store_the_same_files_once(objects, copies):
     for name, content in CONTENT.items():
         put(objects, f"again/{name}", content)
     first = copies.create(objects, list_model_files(objects, "gs://bucket/dir"))
@@ -53,7 +53,7 @@ def test_the_same_files_are_copied_once(objects, copies):
     assert digest(list_model_files(objects, "gs://bucket/again")) != first
 
 
-def test_a_file_system_without_links_gets_real_copies(objects, copies, monkeypatch):
+def test_model_snapshots_are_real_copies_where_links_are_impossible(objects, copies, monkeypatch):
     def refuse(*arguments):
         raise PermissionError("no links here")
 
@@ -63,7 +63,7 @@ def test_a_file_system_without_links_gets_real_copies(objects, copies, monkeypat
     assert all(path.stat().st_nlink == 1 for path in copies.path(name).rglob("*") if path.is_file())
 
 
-def test_an_object_that_vanishes_meanwhile_leaves_no_half_copy(objects, copies):
+def test_model_snapshots_leave_no_half_copy_of_a_vanished_object(objects, copies):
     files = list_model_files(objects, "gs://bucket/dir")
     objects.delete("bucket", "dir/model.joblib")
     with pytest.raises(FileNotFoundError):
@@ -71,7 +71,7 @@ def test_an_object_that_vanishes_meanwhile_leaves_no_half_copy(objects, copies):
     assert list(copies.path("").iterdir()) == []
 
 
-def test_at_start_only_what_is_needed_stays(objects, copies, tmp_path):
+def test_model_snapshots_keep_only_what_is_needed_at_start(objects, copies, tmp_path):
     name = copies.create(objects, list_model_files(objects, "gs://bucket/dir"))
     shutil.copytree(copies.path(name), copies.path("forgotten"))
     copies.path("building-x").mkdir()
@@ -80,13 +80,13 @@ def test_at_start_only_what_is_needed_stays(objects, copies, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../x", "a/../../x", "/x", "a//x", "./x", "x/.", "a\0b", "n" * 256, "empty/x"])
-def test_names_that_would_leave_the_directory_are_refused(objects, name):
+def test_model_snapshots_refuse_names_that_lead_out(objects, name):
     put(objects, f"dir/{name}", b"x")
     with pytest.raises(FailedPrecondition, match="cannot become a file of the model directory"):
         list_model_files(objects, "gs://bucket/dir")
 
 
 @pytest.mark.parametrize("uri", ["gs://bucket/nothing", "gs://bucket/dir/model.joblib", "gs://bucket/di"])
-def test_directories_that_are_not_there(objects, uri):
+def test_model_snapshots_of_missing_directories(objects, uri):
     with pytest.raises(FailedPrecondition, match="was not found or holds no files"):
         list_model_files(objects, uri)

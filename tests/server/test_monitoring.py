@@ -20,6 +20,11 @@ from aip_magics.server.serving.node_spec import NodeSpec
 V = "/v1/projects/proj/models/m/versions/v1"
 
 
+@pytest.fixture
+def server(cleared_server):
+    return cleared_server
+
+
 class Chatty:
     CODE = """
 from sklearn.base import BaseEstimator
@@ -46,7 +51,7 @@ def chatty(server, tmp_path):
     return server
 
 
-def test_what_a_version_has_answered(chatty):
+def test_monitoring_stats_of_a_version(chatty):
     stats = chatty.ok("GET", f"{V}:stats")
     assert stats["name"] == "projects/proj/models/m/versions/v1"
     assert (stats["requests"], stats["errors"], stats["errorsByStatus"]) == (3, 1, {"400": 1})
@@ -56,7 +61,7 @@ def test_what_a_version_has_answered(chatty):
     os.kill(*nodes["pids"], 0)
 
 
-def test_the_lines_of_a_version(chatty):
+def test_monitoring_logs_of_a_version(chatty):
     logs = chatty.ok("GET", f"{V}:logs")
     assert logs["nodes"][:2] == ["asked for [[1]]", "asked for [[2]]"]  # then the traceback of the third
     lines = [json.loads(line) for line in logs["access"]]
@@ -68,19 +73,19 @@ def test_the_lines_of_a_version(chatty):
     assert len(last["nodes"]) == 1
 
 
-def test_a_number_of_lines_is_wanted(chatty):
+def test_monitoring_logs_take_a_number_of_lines(chatty):
     for lines in ("-1", "x", "1" * 20, "٣"):
         answer = chatty.call("GET", f"{V}:logs?lines={lines}")
         assert (answer.status, answer.body["error"]["status"]) == (400, "INVALID_ARGUMENT")
 
 
-def test_what_is_not_there_has_neither(server):
+def test_monitoring_of_a_missing_version(server):
     for what in ("stats", "logs"):
         assert server.call("GET", f"{V}:{what}").status == 404
         assert server.call("GET", f"{V}:{what}", Authorization=None).status == 401
 
 
-def test_logs_stay_over_a_restart_and_go_with_the_version(chatty, new_server):
+def test_monitoring_logs_survive_a_restart_and_go_with_the_version(chatty, new_server):
     chatty.stop()
     again = new_server(data_dir=chatty.data_dir).start()
     assert len(again.ok("GET", f"{V}:logs")["access"]) == 3
@@ -94,7 +99,7 @@ def test_logs_stay_over_a_restart_and_go_with_the_version(chatty, new_server):
     wait_until(lambda: list(folder.iterdir()) == [])
 
 
-def test_bodies_are_logged_where_the_version_asks_for_it(chatty):
+def test_monitoring_logs_bodies_where_the_version_asks_for_it(chatty):
     config = {"requestLoggingConfig": {"bigqueryTableName": "p.d.t", "samplingPercentage": 1}}
     chatty.ok("PATCH", f"{V}?updateMask=requestLoggingConfig", config)
     chatty.ok("POST", f"{V}:predict", {"instances": [[7]]})
@@ -103,7 +108,7 @@ def test_bodies_are_logged_where_the_version_asks_for_it(chatty):
     assert json.loads(row["raw_prediction"]) == {"predictions": [7]}
 
 
-def test_whoever_is_turned_away_is_told_when_to_come_again(tmp_path, monkeypatch):
+def test_predict_tells_the_rejected_when_to_retry(tmp_path, monkeypatch):
     monkeypatch.setattr(request_queue, "QUEUE_REQUESTS", 0)
 
     def clock():

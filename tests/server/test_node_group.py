@@ -106,7 +106,7 @@ def exists(number):
     return True
 
 
-def test_the_first_request_starts_the_node(with_group):
+def test_node_group_starts_the_node_at_the_first_request(with_group):
     async def test(group, loaded):
         assert loaded == []
         first = await pid(group)
@@ -116,7 +116,7 @@ def test_the_first_request_starts_the_node(with_group):
     with_group(test)
 
 
-def test_a_request_past_its_deadline_is_ended_and_the_node_replaced(with_group):
+def test_node_group_replaces_the_node_of_a_request_past_its_deadline(with_group):
     async def test(group, loaded):
         first = await pid(group)
         begun = time.monotonic()
@@ -130,7 +130,7 @@ def test_a_request_past_its_deadline_is_ended_and_the_node_replaced(with_group):
     with_group(test)
 
 
-def test_a_request_that_waits_too_long_for_a_node_disturbs_nobody(with_group):
+def test_node_group_request_that_waits_too_long_disturbs_nobody(with_group):
     async def test(group, loaded):
         await pid(group)
         busy = asyncio.ensure_future(pid(group, 1.0))
@@ -144,7 +144,7 @@ def test_a_request_that_waits_too_long_for_a_node_disturbs_nobody(with_group):
     with_group(test)
 
 
-def test_a_cancelled_request_gives_its_place_away(with_group):
+def test_node_group_gives_the_place_of_a_cancelled_request_away(with_group):
     async def test(group, loaded):
         await pid(group)
         busy = asyncio.ensure_future(pid(group, 0.5))
@@ -159,7 +159,7 @@ def test_a_cancelled_request_gives_its_place_away(with_group):
     with_group(test)
 
 
-def test_two_nodes_share_the_work_and_a_dead_one_is_replaced(with_group):
+def test_node_group_of_two_shares_the_work_and_replaces_a_dead_node(with_group):
     async def test(group, loaded):
         pids = set(await asyncio.gather(*(pid(group, 0.3) for _ in range(2))))
         if len(pids) == 1:  # the second node came up after both were answered
@@ -174,7 +174,7 @@ def test_two_nodes_share_the_work_and_a_dead_one_is_replaced(with_group):
     with_group(test, size=2)
 
 
-def test_closing_tells_those_who_wait(with_group):
+def test_node_group_tells_those_who_wait_when_it_closes(with_group):
     async def test(group, loaded):
         await pid(group)
         busy = asyncio.ensure_future(pid(group, 30))
@@ -189,7 +189,7 @@ def test_closing_tells_those_who_wait(with_group):
     with_group(test)
 
 
-def test_what_the_model_refuses_is_not_tried_again(with_group):
+def test_node_group_does_not_retry_what_the_model_refuses(with_group):
     async def test(group, loaded):
         with pytest.raises(PredictionError) as caught:
             await group.predict(b'{"instances": [["fail"]]}', 30)
@@ -200,7 +200,7 @@ def test_what_the_model_refuses_is_not_tried_again(with_group):
     with_group(test)
 
 
-def test_nodes_come_with_the_queue_and_go_when_idle(with_group):
+def test_node_group_grows_with_the_queue_and_shrinks_when_idle(with_group):
     async def test(group, loaded):
         await group.start()
         assert len(group.to_json()["nodes"]["pids"]) == 1
@@ -213,7 +213,7 @@ def test_nodes_come_with_the_queue_and_go_when_idle(with_group):
     with_group(test, scale=ScalingBounds(0, 3), idle_seconds=0.5)
 
 
-def test_as_many_nodes_as_are_fixed_from_the_start(with_group):
+def test_node_group_has_as_many_nodes_as_are_fixed_from_the_start(with_group):
     async def test(group, loaded):
         await group.start()
         await until(lambda: group.to_json()["nodes"]["running"] == 3)
@@ -223,7 +223,7 @@ def test_as_many_nodes_as_are_fixed_from_the_start(with_group):
     with_group(test, size=3)
 
 
-def test_a_change_of_the_scale_counts_at_once(with_group):
+def test_node_group_takes_a_change_of_the_scaling_at_once(with_group):
     async def test(group, loaded):
         group.rescale(ScalingBounds(2, 2))
         assert not loaded  # a group that serves nobody stays asleep
@@ -241,7 +241,7 @@ def test_a_change_of_the_scale_counts_at_once(with_group):
     with_group(test, size=1)
 
 
-def test_too_many_that_wait_are_turned_away(with_group, monkeypatch):
+def test_node_group_rejects_too_many_that_wait(with_group, monkeypatch):
     async def test(group, loaded):
         await pid(group)
         busy = [asyncio.ensure_future(pid(group, 0.5)) for _ in range(4)]
@@ -260,7 +260,7 @@ def test_too_many_that_wait_are_turned_away(with_group, monkeypatch):
     with_group(test)
 
 
-def test_requests_that_wait_go_together_where_that_is_switched_on(with_group):
+def test_node_group_batches_waiting_requests_where_that_is_on(with_group):
     async def test(group, loaded):
         await group.predict(b'{"instances": [["calls"]]}', 30)
         waiting = [asyncio.ensure_future(group.predict(b'{"instances": [[0.2]]}', 30))]
@@ -277,7 +277,7 @@ def test_requests_that_wait_go_together_where_that_is_switched_on(with_group):
     with_group(test, batching=True)
 
 
-def test_one_bad_request_spoils_none_of_those_it_went_with(with_group):
+def test_node_group_bad_request_spoils_no_other_of_its_batch(with_group):
     async def test(group, loaded):
         waiting = [asyncio.ensure_future(group.predict(b'{"instances": [[0.3]]}', 30))]
         await asyncio.sleep(0.1)
@@ -290,7 +290,7 @@ def test_one_bad_request_spoils_none_of_those_it_went_with(with_group):
     with_group(test, batching=True)
 
 
-def test_a_request_that_ends_its_node_ends_no_other_request(with_group):
+def test_node_group_request_that_ends_its_node_ends_no_other_request(with_group):
     async def test(group, loaded):
         waiting = [asyncio.ensure_future(group.predict(b'{"instances": [[0.3]]}', 30))]
         await asyncio.sleep(0.1)
@@ -314,7 +314,7 @@ def echoed(text):
     return json.dumps({"predictions": [text]}).encode()
 
 
-def test_requests_in_a_queue_are_all_answered_in_order(with_group):
+def test_node_group_answers_a_queue_in_order(with_group):
     async def test(group, loaded):
         await pid(group)
         order = []
@@ -329,7 +329,7 @@ def test_requests_in_a_queue_are_all_answered_in_order(with_group):
     with_group(test)
 
 
-def test_what_waits_goes_to_the_node_that_is_free_first(with_group):
+def test_node_group_gives_waiting_requests_to_the_first_free_node(with_group):
     async def test(group, loaded):
         await pid(group)
         await until(lambda: group.to_json()["nodes"]["running"] == 2)
@@ -346,7 +346,7 @@ def test_what_waits_goes_to_the_node_that_is_free_first(with_group):
     with_group(test, size=2)
 
 
-def test_a_request_that_ends_its_node_ends_none_that_waits(with_group):
+def test_node_group_request_that_ends_its_node_ends_none_that_waits(with_group):
     async def test(group, loaded):
         await pid(group)
         waiting = [ask(group, text) for text in ("echo 0", "die", "echo 1", "echo 2")]
@@ -358,7 +358,7 @@ def test_a_request_that_ends_its_node_ends_none_that_waits(with_group):
     with_group(test)
 
 
-def test_what_waits_ends_at_the_deadline_and_with_the_group(with_group):
+def test_node_group_waiting_requests_end_at_the_deadline_and_with_it(with_group):
     async def test(group, loaded):
         await pid(group)
         slow = asyncio.ensure_future(pid(group, 1.0))
@@ -379,18 +379,18 @@ def test_what_waits_ends_at_the_deadline_and_with_the_group(with_group):
 
 
 @pytest.mark.parametrize("custom", [{"prediction_class": "m.C"}, {"packages": (Path("x.tar.gz"),)}])
-def test_requests_to_custom_code_are_never_batched(node_spec, custom):
+def test_node_group_never_batches_requests_to_custom_code(node_spec, custom):
     assert node_spec.batchable
     assert not dataclasses.replace(node_spec, **custom).batchable
 
 
-def test_the_threads_of_all_nodes_fit_the_processors(node_spec):
+def test_node_groups_threads_of_all_nodes_fit_the_processors(node_spec):
     nodes = NodeGroups(start_worker=None, on_loaded=None, cores=8)
     shares = [nodes.threads(dataclasses.replace(node_spec, scale=ScalingBounds(0, most))) for most in (1, 2, 3, 8, 30)]
     assert shares == [8, 4, 2, 1, 1]
 
 
-def test_more_nodes_than_make_sense_are_not_started(node_spec, caplog):
+def test_node_groups_start_no_more_nodes_than_make_sense(node_spec, caplog):
     nodes = NodeGroups(start_worker=None, on_loaded=None, cores=2)
     group = nodes.group(dataclasses.replace(node_spec, scale=ScalingBounds(50, 50)))
     assert group.node_spec.scale == ScalingBounds(8, 8)
@@ -401,7 +401,7 @@ def test_more_nodes_than_make_sense_are_not_started(node_spec, caplog):
     nodes.rescale(VersionKey("global", "p", "m", "other"), Version())
 
 
-def test_a_version_has_one_group_until_it_is_closed(node_spec):
+def test_node_groups_have_one_for_a_version_until_it_is_closed(node_spec):
     async def test():
         nodes = NodeGroups(start_worker=None, on_loaded=None)  # neither is asked for before a request comes
         group = nodes.group(node_spec)

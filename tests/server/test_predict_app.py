@@ -65,7 +65,7 @@ def test_predict_asks_for_the_token_after_a_request_that_had_it(served, connect,
     assert (status, headers["www-authenticate"]) == (401, "Bearer")
 
 
-def test_a_request_may_arrive_in_any_two_pieces(served, connect):
+def test_predict_request_may_arrive_in_any_two_pieces(served, connect):
     connection, whole = connect(), request(served.state.token)
     for cut in [*range(1, len(whole), 7), whole.index(b"\r\n\r\n") + 4, len(whole) - 1]:
         connection.sendall(whole[:cut])
@@ -74,7 +74,7 @@ def test_a_request_may_arrive_in_any_two_pieces(served, connect):
         assert [status for status, *_ in answers(connection, 2)] == [200, 200]
 
 
-def test_requests_that_are_sent_ahead_are_answered_in_order(served, connect):
+def test_predict_pipelined_requests_are_answered_in_order(served, connect):
     connection, token = connect(), served.state.token
     bodies = [json.dumps({"instances": [ROWS[index % 4]] * (index + 1)}).encode() for index in range(40)]
     kinds = [{}, {"Connection": "keep-alive"}]
@@ -83,14 +83,14 @@ def test_requests_that_are_sent_ahead_are_answered_in_order(served, connect):
     assert [body for *_, body in found] == [{"predictions": [LABELS[i % 4]] * (i + 1)} for i in range(40)]
 
 
-def test_connections_are_closed_where_the_client_asks_for_it(served, connect):
+def test_predict_connections_are_closed_where_the_client_asks_for_it(served, connect):
     connection = connect()
     connection.sendall(request(served.state.token, Connection="close"))
     assert answers(connection)[0][2] == PREDICTIONS
     assert connection.recv(1) == b""
 
 
-def test_a_client_that_goes_away_harms_nobody(served, connect):
+def test_predict_is_not_harmed_by_a_client_that_goes_away(served, connect):
     for _ in range(20):
         connection = connect()
         connection.sendall(request(served.state.token))
@@ -101,7 +101,7 @@ def test_a_client_that_goes_away_harms_nobody(served, connect):
     served.ok("GET", "/v1/projects/proj/models/m")
 
 
-def test_many_heads_are_not_all_remembered(served, connect):
+def test_predict_remembers_a_bounded_number_of_heads(served, connect):
     connection = connect()
     for number in range(600):
         connection.sendall(request(served.state.token, number=number))
@@ -122,7 +122,7 @@ def test_predict_requests_and_their_errors_are_counted(served, connect):
     assert after["errors"] == before["errors"] + 1
 
 
-def test_a_version_that_is_gone_is_gone_for_remembered_heads(server, sklearn_dir):
+def test_predict_of_a_deleted_version_is_gone_for_remembered_heads(server, sklearn_dir):
     assert server.deploy(sklearn_dir, framework="SCIKIT_LEARN")["response"]["state"] == "READY"
     with socket.create_connection(("127.0.0.1", server.state.port), timeout=30) as connection:
         connection.sendall(request(server.state.token))
@@ -132,7 +132,7 @@ def test_a_version_that_is_gone_is_gone_for_remembered_heads(server, sklearn_dir
         assert answers(connection)[0][0] == 404
 
 
-def test_an_answer_on_its_way_is_given_before_the_server_ends(new_server, tmp_path):
+def test_predict_response_is_sent_before_the_server_ends(new_server, tmp_path):
     folder = tmp_path / "forest"  # large enough that its answer takes a while
     folder.mkdir()
     joblib.dump(RandomForestClassifier(800).fit(ROWS, LABELS), folder / "model.joblib")

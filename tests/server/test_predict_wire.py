@@ -44,7 +44,7 @@ def chunk(data, extension=b""):
     return b"%x%b\r\n%b\r\n" % (len(data), extension, data)
 
 
-def test_each_byte_in_a_segment_of_its_own(served, connect):
+def test_predict_takes_each_byte_in_a_segment_of_its_own(served, connect):
     connection = connect()
     for whole in (request(served.state.token, BODY), chunked(served.state.token, chunk(BODY[:9]), chunk(BODY[9:]))):
         for byte in whole:
@@ -53,7 +53,7 @@ def test_each_byte_in_a_segment_of_its_own(served, connect):
         assert answers(connection)[0][::2] == (200, {"predictions": LABELS[:1]})
 
 
-def test_cut_at_every_position(served, connect):
+def test_predict_takes_a_request_cut_at_every_position(served, connect):
     whole = request(served.state.token, BODY)
     connection = connect()
     for cut in range(1, len(whole)):
@@ -63,7 +63,7 @@ def test_cut_at_every_position(served, connect):
         assert answers(connection)[0][::2] == (200, {"predictions": LABELS[:1]}), cut
 
 
-def test_a_pipeline_of_all_kinds_is_answered_in_order(served, connect):
+def test_predict_answers_a_pipeline_of_all_kinds_in_order(served, connect):
     token, connection = served.state.token, connect()
     kinds = [
         (200, request(token, BODY)),
@@ -79,7 +79,7 @@ def test_a_pipeline_of_all_kinds_is_answered_in_order(served, connect):
     assert [status for status, *_ in answers(connection, len(kinds))] == [status for status, _ in kinds]
 
 
-def test_chunks_with_extensions_and_trailers(served, connect):
+def test_predict_takes_chunks_with_extensions_and_trailers(served, connect):
     token, connection = served.state.token, connect()
     pieces = [chunk(bytes([byte]), b";name=value") for byte in BODY]
     for sent in (
@@ -112,7 +112,7 @@ def test_chunks_with_extensions_and_trailers(served, connect):
         lambda sent: sent.replace(b"\r\n\r\n", b"\r\n\r\nzz\r\n", 1),
     ],
 )
-def test_a_request_whose_length_is_not_certain_is_refused(served, connect, change):
+def test_predict_refuses_a_request_of_uncertain_length(served, connect, change):
     """Never two readings: the request that is hidden in the body is not answered."""
     hidden = request(served.state.token, BODY)
     connection = connect()
@@ -135,7 +135,7 @@ def test_a_request_whose_length_is_not_certain_is_refused(served, connect, chang
     ],
     ids=["lists", "open lists", "objects", "no object", "beside the instances"],
 )
-def test_nesting_is_refused_and_the_server_goes_on(served, connect, body):
+def test_predict_refuses_nesting_and_the_server_goes_on(served, connect, body):
     for headers in ({}, {"Connection": "keep-alive"}):
         connection = connect()
         connection.sendall(request(served.state.token, body, **headers))
@@ -148,7 +148,7 @@ def test_nesting_is_refused_and_the_server_goes_on(served, connect, body):
         assert answers(connection)[0][::2] == (200, PREDICTIONS)
 
 
-def test_many_keys(served, connect):
+def test_predict_takes_many_keys(served, connect):
     few = json.dumps(dict.fromkeys(map(str, range(100_000)), 0) | {"instances": ROWS}).encode()
     many = json.dumps({"instances": [dict.fromkeys(map(str, range(100_000)), 0)]}).encode()
     twice = b"{" + b'"instances": [[9, 9]], ' * 50_000 + b'"instances": ' + json.dumps(ROWS).encode() + b"}"
@@ -163,7 +163,7 @@ def test_many_keys(served, connect):
         assert answers(connection)[0][::2] == (200, PREDICTIONS)
 
 
-def test_many_headers_on_the_predict_path(served, connect):
+def test_predict_takes_many_headers(served, connect):
     connection = connect()
     some = {f"X-{index}": "y" for index in range(500)}
     connection.sendall(request(served.state.token, **some))

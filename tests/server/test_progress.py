@@ -9,10 +9,15 @@ import time
 import pytest
 import requests
 from server_process import wait_until
-from test_creation import Sleeper, folder_with, printed
+from test_version_creation import Sleeper, folder_with, printed
 
 P = "/v1/projects/proj"
 ROUNDS = 5
+
+
+@pytest.fixture
+def server(cleared_server):
+    return cleared_server
 
 
 @pytest.fixture
@@ -31,7 +36,7 @@ def slow(server, tmp_path):
     return begin
 
 
-def test_progress_is_seen_while_the_operation_runs(server, slow, sklearn_dir):
+def test_operations_show_progress_while_they_run(server, slow, sklearn_dir):
     begun = slow("v1")
     assert begun["metadata"]["progress"] == {"stage": "copying"}
     wait_until(lambda: printed(server, slow.mark))
@@ -51,7 +56,7 @@ def test_progress_is_seen_while_the_operation_runs(server, slow, sklearn_dir):
     assert done["metadata"]["progress"] == {"stage": "ready"}
 
 
-def test_ten_operations_run_at_once_and_no_more(server, slow):
+def test_operations_run_ten_at_once_and_no_more(server, slow):
     begun = [slow(f"v{number}") for number in range(10)]
     body = {"name": "v10", "deploymentUri": "gs://bucket/slow"}
     answer = server.call("POST", f"{P}/models/m/versions", body)
@@ -65,7 +70,7 @@ def test_ten_operations_run_at_once_and_no_more(server, slow):
     server.ok("DELETE", f"{P}/models/m/versions/v0")
 
 
-def test_a_cancel_while_the_failure_is_written_down_loses_nothing(server, tmp_path):
+def test_operations_cancelled_while_the_failure_is_written_lose_nothing(server, tmp_path):
     uri = server.upload(folder_with(tmp_path, "model.pkl", b"\x80\x04broken"), "gs://bucket/broken")
     server.ok("POST", f"{P}/models", {"name": "m"})
     for number in range(15):
@@ -77,7 +82,7 @@ def test_a_cancel_while_the_failure_is_written_down_loses_nothing(server, tmp_pa
         assert server.ok("GET", f"{P}/models/m/versions/v{number}")["state"] == "FAILED"
 
 
-def test_gcloud_is_answered_when_the_operation_is_done_and_need_not_come_again(server, sklearn_dir):
+def test_operations_are_done_in_one_poll_of_gcloud(server, sklearn_dir):
     uri = server.upload(sklearn_dir, "gs://bucket/quick")
     server.ok("POST", f"{P}/models", {"name": "m"})
     begun = server.ok("POST", f"{P}/models/m/versions", {"name": "v1", "deploymentUri": uri})
@@ -85,7 +90,7 @@ def test_gcloud_is_answered_when_the_operation_is_done_and_need_not_come_again(s
     assert polled["done"] is True
 
 
-def test_kill_9_at_any_moment_of_a_create_loses_and_doubles_nothing(new_server, tmp_path, sklearn_dir):
+def test_operations_survive_kill_9_at_any_moment_once_each(new_server, tmp_path, sklearn_dir):
     """The server is killed before, while and after it answers the request; the next one finishes what was begun."""
     server = new_server(data_dir=tmp_path / "killed").start()
     uri = server.upload(sklearn_dir, "gs://bucket/m")

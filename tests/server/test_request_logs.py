@@ -44,7 +44,7 @@ def of(tmp_path: Path, clock: Clock) -> VersionLogs:
     return RequestLogs(tmp_path, clock).of(KEY)
 
 
-def test_a_line_for_each_request_without_bodies(tmp_path: Path, clock: Clock) -> None:
+def test_request_logs_have_a_line_for_each_request_without_bodies(tmp_path: Path, clock: Clock) -> None:
     def scene() -> None:
         logs = of(tmp_path, clock)
         logs.request(200, 0.00123, b'{"instances": ["private"]}', b'{"predictions": [1]}')
@@ -61,7 +61,7 @@ def test_a_line_for_each_request_without_bodies(tmp_path: Path, clock: Clock) ->
     run(scene)
 
 
-def test_lines_are_written_soon_without_being_asked(tmp_path: Path, clock: Clock, monkeypatch) -> None:
+def test_request_logs_are_written_soon_without_being_asked(tmp_path: Path, clock: Clock, monkeypatch) -> None:
     monkeypatch.setattr(module, "FLUSH_SECONDS", 0.01)
 
     async def main() -> None:
@@ -77,7 +77,7 @@ def test_lines_are_written_soon_without_being_asked(tmp_path: Path, clock: Clock
     asyncio.run(main())
 
 
-def test_two_files_of_bounded_size_are_kept(tmp_path: Path) -> None:
+def test_request_logs_keep_two_files_of_bounded_size(tmp_path: Path) -> None:
     def scene() -> None:
         rotating = RotatingLog(tmp_path / "x.jsonl", 1000)
         for number in range(500):
@@ -91,7 +91,7 @@ def test_two_files_of_bounded_size_are_kept(tmp_path: Path) -> None:
     run(scene)
 
 
-def test_a_full_disk_costs_no_request(tmp_path: Path, clock: Clock) -> None:
+def test_request_logs_on_a_full_disk_cost_no_request(tmp_path: Path, clock: Clock) -> None:
     def scene() -> None:
         (tmp_path / "file").touch()
         logs = VersionLogs(tmp_path / "file" / "in the way", KEY.name, clock)
@@ -102,7 +102,7 @@ def test_a_full_disk_costs_no_request(tmp_path: Path, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(("share", "logged"), [(None, 0), (0.0, 0), (0.25, 5), (1.0, 20), (7.0, 20)])
-def test_bodies_are_logged_as_far_as_it_was_asked_for(tmp_path: Path, clock: Clock, share, logged) -> None:
+def test_request_logs_have_bodies_as_far_as_requested(tmp_path: Path, clock: Clock, share, logged) -> None:
     def scene() -> None:
         logs = of(tmp_path, clock)
         logs.log_requests(RequestLoggingConfig("p.d.t", share))
@@ -120,7 +120,7 @@ def test_bodies_are_logged_as_far_as_it_was_asked_for(tmp_path: Path, clock: Clo
     run(scene)
 
 
-def test_a_nodes_log_is_cut_while_it_is_written(tmp_path: Path, clock: Clock, monkeypatch) -> None:
+def test_request_logs_truncate_a_nodes_log_while_it_is_written(tmp_path: Path, clock: Clock, monkeypatch) -> None:
     monkeypatch.setattr(module, "NODE_LOG_BYTES", 1000)
     monkeypatch.setattr(module, "NODE_LOG_KEPT", 100)
 
@@ -144,7 +144,7 @@ def test_a_nodes_log_is_cut_while_it_is_written(tmp_path: Path, clock: Clock, mo
     run(scene)
 
 
-def test_logs_of_old_nodes_are_removed(tmp_path: Path, clock: Clock) -> None:
+def test_request_logs_of_old_nodes_are_removed(tmp_path: Path, clock: Clock) -> None:
     logs = of(tmp_path, clock)
     logs.folder.mkdir(parents=True)
     paths = [logs.folder / f"worker-{number}.log" for number in range(12)]
@@ -155,7 +155,7 @@ def test_logs_of_old_nodes_are_removed(tmp_path: Path, clock: Clock) -> None:
     assert sorted(logs.folder.iterdir()) == sorted([*paths[:2], *paths[-module.NODE_LOGS :]])
 
 
-def test_what_is_written_down_goes_with_the_version(tmp_path: Path, clock: Clock) -> None:
+def test_request_logs_go_with_the_version(tmp_path: Path, clock: Clock) -> None:
     def scene() -> None:
         everything = RequestLogs(tmp_path, clock)
         other = VersionKey("us-east1", "p", "m", "v")  # the same name at another endpoint
@@ -173,5 +173,5 @@ def test_what_is_written_down_goes_with_the_version(tmp_path: Path, clock: Clock
     run(scene)
 
 
-def test_nothing_is_there_at_first(tmp_path: Path, clock: Clock) -> None:
+def test_request_logs_are_empty_at_first(tmp_path: Path, clock: Clock) -> None:
     RequestLogs(tmp_path / "none", clock).keep_only([])

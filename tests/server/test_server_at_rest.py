@@ -20,7 +20,7 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def test_it_uses_no_processor_while_nothing_happens(server):
+def test_server_uses_no_processor_while_nothing_happens(server):
     time.sleep(0.2)
     before = processor_seconds(server.process.pid)
     switches = Path(f"/proc/{server.process.pid}/status").read_text()
@@ -34,7 +34,7 @@ def _wakeups(status: str) -> int:
     return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
 
 
-def test_answers_have_the_right_date_after_a_rest(server):
+def test_server_responses_have_the_right_date_after_a_rest(server):
     for _ in range(2):
         date = server.call("GET", "/healthz").headers["date"]
         assert abs(parsedate_to_datetime(date).timestamp() - time.time()) < 3
@@ -42,14 +42,14 @@ def test_answers_have_the_right_date_after_a_rest(server):
     assert server.call("GET", "/healthz").headers["date"] != date
 
 
-def test_it_ends_at_once_when_told(server):
+def test_server_ends_at_once_when_told(server):
     begun = time.monotonic()
     server.process.send_signal(signal.SIGINT)
     assert server.process.wait(20) == 0
     assert time.monotonic() - begun < 5
 
 
-def test_it_comes_back_with_many_versions_and_starts_nothing_unasked(server, new_server, sklearn_dir):
+def test_server_restarts_with_many_versions_and_starts_nothing_unasked(server, new_server, sklearn_dir):
     server.deploy(sklearn_dir, framework="SCIKIT_LEARN", manualScaling={"nodes": 2})
     server.stop()
     _multiply(server.data_dir / "service.sqlite")
@@ -76,7 +76,7 @@ def _multiply(database: Path) -> None:
     db.close()
 
 
-def test_nodes_of_an_idle_version_are_ended_and_come_back(new_server, sklearn_dir):
+def test_server_ends_nodes_of_an_idle_version_that_come_back(new_server, sklearn_dir):
     server = new_server("--idle-nodes", "0.5").start()
     server.deploy(sklearn_dir, framework="SCIKIT_LEARN", autoScaling={"minNodes": 0, "maxNodes": 2})
     version = "/v1/projects/proj/models/m/versions/v1"

@@ -18,7 +18,7 @@ from aip_magics.server.names import ModelKey, get_location, is_resource_id
         ("europe-west4-ml.googleapis.com:443", "europe-west4"),
     ],
 )
-def test_hosts_we_answer_for(host, location):
+def test_names_of_hosts_we_answer_for(host, location):
     assert get_location(host) == location
 
 
@@ -39,21 +39,21 @@ def test_hosts_we_answer_for(host, location):
         "localhost\n",
     ],
 )
-def test_hosts_we_do_not_answer_for(host):
+def test_names_of_hosts_we_do_not_answer_for(host):
     assert get_location(host) is None
 
 
 @pytest.mark.parametrize("name", ["a", "A_1", "model", "m" * 128])
-def test_names(name):
+def test_names_that_are_legal(name):
     assert is_resource_id(name)
 
 
 @pytest.mark.parametrize("name", ["", "1a", "_a", "a-b", "a b", "a.b", "é", "a\n", "m" * 129, "../x"])
-def test_no_names(name):
+def test_names_that_are_illegal(name):
     assert not is_resource_id(name)
 
 
-def test_keys_name_their_resources():
+def test_names_keys_of_resources():
     key = ModelKey("us-east1", "p", "m")
     assert key.name == "projects/p/models/m"
     assert key.child("v").name == "projects/p/models/m/versions/v"

@@ -29,7 +29,7 @@ def copies(server):
     return len(list((server.data_dir / "artifacts").iterdir()))
 
 
-def test_copies_of_packages_are_shared_and_go_with_the_last_version(server, routine):
+def test_server_packages_are_shared_and_go_with_the_last_version(server, routine):
     for version in ("v1", "v2"):
         assert server.deploy(version=version, **routine)["response"]["state"] == "READY"
     assert copies(server) == 2  # the model directory and the package, each once
@@ -43,7 +43,7 @@ def test_copies_of_packages_are_shared_and_go_with_the_last_version(server, rout
     assert copies(server) == 0
 
 
-def test_the_code_is_installed_again_where_the_cache_was_emptied(server, new_server, routine):
+def test_server_packages_are_installed_again_where_the_cache_was_emptied(server, new_server, routine):
     import shutil
 
     server.deploy(**routine)
@@ -53,7 +53,7 @@ def test_the_code_is_installed_again_where_the_cache_was_emptied(server, new_ser
     assert again.ok("POST", f"{P}/models/m:predict", {"instances": [1]}) == {"predictions": [101]}
 
 
-def test_a_package_that_is_not_there_is_named(server, routine):
+def test_server_packages_name_one_that_is_missing(server, routine):
     uri = server.upload(routine.pop("folder"), "gs://bucket-of-models/m")
     server.ok("POST", f"{P}/models", {"name": "m"})
     for missing in ("gs://bucket-of-models/code/other-0.1.tar.gz", "gs://no-such-bucket/p.whl"):
@@ -65,7 +65,7 @@ def test_a_package_that_is_not_there_is_named(server, routine):
         assert answer.body["error"]["message"] == text
 
 
-def test_what_building_a_package_would_run_needs_consent(server, tmp_path):
+def test_server_packages_need_consent_for_what_their_build_runs(server, tmp_path):
     """As gcloud does it: nobody there can say --trust. The consent is for the content, wherever it lies."""
     marker = tmp_path / "ran"
     setup = (
@@ -85,7 +85,7 @@ def test_what_building_a_package_would_run_needs_consent(server, tmp_path):
     assert marker.exists()
 
 
-def test_a_framework_can_be_warmed(server):
+def test_warm_route_preloads_a_framework(server):
     before = descendants(server.process.pid)
     assert server.ok("POST", "/aip-magics/warm", {"framework": "XGBOOST"}) == {}
     wait_until(lambda: len(descendants(server.process.pid)) == len(before) + 1)

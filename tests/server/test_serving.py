@@ -70,7 +70,7 @@ def act(server, *row):
     return server.call("POST", PREDICT, {"instances": [list(row)]})
 
 
-def test_errors_of_the_model_are_texts_with_status_400(trap):
+def test_predict_tells_errors_of_the_model_as_texts_with_status_400(trap):
     answer = act(trap, "nonsense", "")
     assert answer.status == 400
     assert answer.body == {"error": "Prediction failed: Exception during sklearn prediction: nonsense"}
@@ -79,13 +79,13 @@ def test_errors_of_the_model_are_texts_with_status_400(trap):
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b"\xff", b'{"instances": 3}'])
-def test_bodies_that_are_no_request(trap, body):
+def test_predict_refuses_bodies_that_are_no_request(trap, body):
     answer = trap.call("POST", PREDICT, body)
     assert answer.status == 400
     assert answer.body["error"].startswith("Prediction failed: ")
 
 
-def test_the_body_has_the_limit_of_the_service(trap):
+def test_predict_body_has_the_limit_of_the_service(trap):
     frame = b'{"instances": [["pid", "%s"]]}'
     fits = frame % (b"x" * (LIMIT - len(frame) + 2))
     assert len(fits) == LIMIT
@@ -96,14 +96,14 @@ def test_the_body_has_the_limit_of_the_service(trap):
         assert answer.body["error"]["message"] == "Request payload size exceeds the limit: 1572864 bytes."
 
 
-def test_a_worker_that_dies_in_the_middle_costs_no_request(trap, tmp_path):
+def test_predict_loses_no_request_by_a_worker_that_dies(trap, tmp_path):
     first = act(trap, "pid", "").body["predictions"]
     path = str(tmp_path / "died")
     assert act(trap, "die once", path).body == {"predictions": [path]}
     assert act(trap, "pid", "").body["predictions"] != first
 
 
-def test_a_request_that_ends_two_workers_is_told_so(trap):
+def test_predict_tells_a_request_that_it_ended_two_workers(trap):
     answer = act(trap, "die", "")
     assert answer.status == 500
     assert answer.body["error"]["status"] == "INTERNAL"
@@ -113,7 +113,7 @@ def test_a_request_that_ends_two_workers_is_told_so(trap):
     assert act(trap, "pid", "").status == 200
 
 
-def test_a_worker_that_was_killed_while_idle_is_replaced(trap):
+def test_predict_replaces_a_worker_that_was_killed_while_idle(trap):
     (pid,) = act(trap, "pid", "").body["predictions"]
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: pid not in descendants(trap.process.pid))
@@ -121,7 +121,7 @@ def test_a_worker_that_was_killed_while_idle_is_replaced(trap):
     assert new != pid
 
 
-def test_requests_wait_for_the_one_node_and_are_all_answered(trap, tmp_path):
+def test_predict_requests_wait_for_the_one_node_and_are_all_answered(trap, tmp_path):
     gate = tmp_path / "gate"
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(act, trap, "wait for", str(gate))
@@ -134,7 +134,7 @@ def test_requests_wait_for_the_one_node_and_are_all_answered(trap, tmp_path):
     assert len({answer.body["predictions"][0] for answer in answers}) == 1
 
 
-def test_first_requests_after_a_restart_share_one_new_worker(own_trap, new_server):
+def test_predict_first_requests_after_a_restart_share_one_new_worker(own_trap, new_server):
     own_trap.stop()
     again = new_server(data_dir=own_trap.data_dir).start()
     assert descendants(again.process.pid) == set()  # nothing is started before it is asked for
@@ -148,7 +148,7 @@ def test_first_requests_after_a_restart_share_one_new_worker(own_trap, new_serve
         assert len(set(pool.map(ask, range(6)))) == 1
 
 
-def test_a_version_that_cannot_be_started_again_says_why(own_trap, new_server):
+def test_predict_tells_why_a_version_cannot_be_started_again(own_trap, new_server):
     own_trap.stop()
     (copy,) = (own_trap.data_dir / "artifacts").iterdir()
     (copy / "model.pkl").unlink()
@@ -160,7 +160,7 @@ def test_a_version_that_cannot_be_started_again_says_why(own_trap, new_server):
     assert message.startswith("No node could be started for this version: Could not load the model: ")
 
 
-def test_deleting_a_version_ends_its_worker(own_trap):
+def test_versions_delete_ends_the_worker(own_trap):
     (pid,) = act(own_trap, "pid", "").body["predictions"]
     own_trap.ok("DELETE", f"{P}/models/m/versions/v1")
     wait_until(lambda: pid not in descendants(own_trap.process.pid))

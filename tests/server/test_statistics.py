@@ -10,7 +10,7 @@ from aip_magics.server.serving.statistics import Histogram, Statistics
 
 
 @pytest.mark.parametrize("spread", [0.1, 1.0, 2.0])
-def test_percentiles_are_right_to_ten_percent(spread: float) -> None:
+def test_statistics_percentiles_are_right_to_ten_percent(spread: float) -> None:
     dice = random.Random(7)
     durations = sorted(dice.lognormvariate(-5, spread) for _ in range(5000))
     histogram = Histogram()
@@ -22,7 +22,7 @@ def test_percentiles_are_right_to_ten_percent(spread: float) -> None:
         assert histogram.percentile(percent) <= max(exact * 1.11, 51e-6)
 
 
-def test_extremes() -> None:
+def test_statistics_of_extremes() -> None:
     histogram = Histogram()
     assert histogram.percentile(50) == 0.0
     for seconds in (0.0, 1e-9, 500.0):
@@ -31,7 +31,7 @@ def test_extremes() -> None:
     assert 100 < histogram.percentile(99) <= histogram.longest == 500.0
 
 
-def test_requests_and_errors_are_counted() -> None:
+def test_statistics_count_requests_and_errors() -> None:
     statistics = Statistics()
     assert statistics.to_json()["requests"] == 0
     for status, count in ((200, 97), (400, 2), (504, 1)):

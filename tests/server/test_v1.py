@@ -18,7 +18,7 @@ def error(answer, code, status):
     return body["message"]
 
 
-def test_life_of_a_version(server, sklearn_dir):
+def test_v1_life_of_a_version(server, sklearn_dir):
     model = server.ok("POST", f"{P}/models", {"name": "m", "description": "d", "onlinePredictionLogging": False})
     assert set(model) == {"name", "description", "regions", "etag"}
     assert model["name"] == "projects/proj/models/m"
@@ -75,7 +75,7 @@ def test_life_of_a_version(server, sklearn_dir):
     assert names == [begun["name"], deleted["name"], gone["name"]]
 
 
-def test_the_default_version_changes_only_when_told(server, sklearn_dir):
+def test_v1_default_version_changes_only_when_told(server, sklearn_dir):
     server.deploy(sklearn_dir, "m", "v1")
     server.deploy(sklearn_dir, "m", "v2")
     assert len(list((server.data_dir / "artifacts").iterdir())) == 1  # the same files are copied once
@@ -91,7 +91,7 @@ def test_the_default_version_changes_only_when_told(server, sklearn_dir):
     assert server.ok("POST", f"{P}/models/m:predict", {"instances": [[0, 0]]}) == {"predictions": [0]}
 
 
-def test_the_same_name_may_exist_at_each_endpoint(server, sklearn_dir):
+def test_v1_same_name_may_exist_at_each_endpoint(server, sklearn_dir):
     regional = {"Host": "us-east1-ml.googleapis.com"}
     server.ok("POST", f"{P}/models", {"name": "m"})
     model = server.ok("POST", f"{P}/models", {"name": "m"}, **regional)
@@ -107,7 +107,7 @@ def test_the_same_name_may_exist_at_each_endpoint(server, sklearn_dir):
     assert answer == {"predictions": [1]}
 
 
-def test_lists_are_paged(shared_server):
+def test_v1_lists_are_paged(shared_server):
     project = "/v1/projects/paging"
     assert shared_server.ok("GET", f"{project}/models") == {}
     assert shared_server.ok("GET", f"{project}/operations") == {}
@@ -135,7 +135,7 @@ def test_lists_are_paged(shared_server):
         error(shared_server.call("GET", f"{project}/operations?pageToken={token}"), 400, "INVALID_ARGUMENT")
 
 
-def test_sixteen_racing_creates_have_one_winner(shared_server):
+def test_v1_sixteen_racing_creates_have_one_winner(shared_server):
     barrier = threading.Barrier(16)
 
     def create(number):
@@ -173,7 +173,7 @@ def test_sixteen_racing_creates_have_one_winner(shared_server):
         (b" " * (1 << 20) + b"{}", "Request payload size exceeds the limit: 1048576 bytes."),
     ],
 )
-def test_models_that_are_refused(shared_server, body, text):
+def test_v1_models_that_are_refused(shared_server, body, text):
     answer = shared_server.call("POST", f"{P}/models", body)
     assert text in error(answer, 400, "INVALID_ARGUMENT")
 
@@ -198,19 +198,19 @@ def test_models_that_are_refused(shared_server, body, text):
         ("GET", "/nothing", "The requested URL /nothing with method GET was not found"),
     ],
 )
-def test_what_is_not_there(shared_server, method, path, text):
+def test_v1_missing_resources_are_not_found(shared_server, method, path, text):
     shared_server.call("POST", f"{P}/models", {"name": "empty"})
     body = None if method == "GET" else {}
     assert text in error(shared_server.call(method, path, body), 404, "NOT_FOUND")
 
 
-def test_a_model_without_a_version_cannot_predict(shared_server):
+def test_v1_model_without_a_version_cannot_predict(shared_server):
     shared_server.call("POST", f"{P}/models", {"name": "bare"})
     answer = shared_server.call("POST", f"{P}/models/bare:predict", {"instances": []})
     assert 'The model "bare" has no default version' in error(answer, 400, "FAILED_PRECONDITION")
 
 
-def test_unknown_and_wrong_fields_of_a_version_are_named(shared_server):
+def test_v1_unknown_and_wrong_fields_of_a_version_are_named(shared_server):
     shared_server.call("POST", f"{P}/models", {"name": "fields"})
     path = f"{P}/models/fields/versions"
     for field, value, text in (

@@ -28,7 +28,7 @@ def version(shared_server, sklearn_dir):
     return f"{P}/models/patched/versions/v1"
 
 
-def test_a_patch_of_a_model_is_an_operation_that_is_done(shared_server, model):
+def test_patch_of_a_model_is_an_operation_that_is_done(shared_server, model):
     body = {"description": "new", "labels": {"b": "2"}, "regions": ["us-east1"], "onlinePredictionLogging": True}
     operation = shared_server.ok("PATCH", f"{model}?updateMask=labels,description&alt=json", body)
     assert operation["done"] is True
@@ -44,7 +44,7 @@ def test_a_patch_of_a_model_is_an_operation_that_is_done(shared_server, model):
     assert shared_server.ok("GET", f"/v1/{operation['name']}") == operation
 
 
-def test_what_the_mask_names_and_the_body_has_not_is_cleared(shared_server, model):
+def test_patch_clears_what_the_mask_names_and_the_body_has_not(shared_server, model):
     shared_server.ok("PATCH", f"{model}?updateMask=description", {"labels": {"c": "3"}})
     shown = shared_server.ok("GET", model)
     assert "description" not in shown
@@ -55,7 +55,7 @@ def test_what_the_mask_names_and_the_body_has_not_is_cleared(shared_server, mode
 
 @pytest.mark.parametrize("mask", ["default_version.name", "defaultVersion.name"])
 @pytest.mark.parametrize("full", [False, True])
-def test_the_default_version_can_be_patched(shared_server, sklearn_dir, mask, full):
+def test_patch_of_the_default_version(shared_server, sklearn_dir, mask, full):
     model = f"defaults_{mask.replace('.', '_')}_{full}"
     shared_server.deploy(sklearn_dir, model, "v1")
     shared_server.deploy(sklearn_dir, model, "v2")
@@ -90,14 +90,14 @@ def test_the_default_version_can_be_patched(shared_server, sklearn_dir, mask, fu
         ("updateMask=default_version.name", {"defaultVersion": {"name": "projects/x/y"}}, 400, "name of a version"),
     ],
 )
-def test_patches_of_a_model_that_are_refused(shared_server, model, query, body, code, text):
+def test_patch_of_a_model_that_is_refused(shared_server, model, query, body, code, text):
     before = shared_server.ok("GET", model)
     answer = shared_server.call("PATCH", f"{model}?{query}", body)
     assert text in refused(answer, code, "INVALID_ARGUMENT" if code == 400 else "NOT_FOUND")
     assert shared_server.ok("GET", model) == before
 
 
-def test_an_etag_that_is_sent_must_be_the_current_one_in_either_alphabet(shared_server, model):
+def test_patch_etag_must_be_the_current_one_in_either_alphabet(shared_server, model):
     path, seen = f"{model}?updateMask=description", set()
     for number in range(200):  # until an etag has had a character in which the alphabets differ
         etag = shared_server.ok("GET", model)["etag"]
@@ -114,7 +114,7 @@ def test_an_etag_that_is_sent_must_be_the_current_one_in_either_alphabet(shared_
     assert "Field: model.etag Error: Invalid etag: expected" in text
 
 
-def test_a_patch_of_a_version(shared_server, version):
+def test_patch_of_a_version(shared_server, version):
     body = {"description": "better", "labels": {"team": "nlp"}, "machineType": "n1-standard-8"}
     operation = shared_server.ok("PATCH", f"{version}?updateMask=description,labels", body)
     assert operation["metadata"]["operationType"] == "UPDATE_VERSION"
@@ -128,7 +128,7 @@ def test_a_patch_of_a_version(shared_server, version):
     assert shown["state"] == "READY"
 
 
-def test_a_prediction_does_not_change_the_etag_but_a_patch_does(shared_server, version):
+def test_patch_changes_the_etag_but_a_prediction_does_not(shared_server, version):
     etag = shared_server.ok("GET", version)["etag"]
     shared_server.ok("POST", f"{version}:predict", {"instances": [[0, 0]]})
     shown = shared_server.ok("GET", version)
@@ -139,7 +139,7 @@ def test_a_prediction_does_not_change_the_etag_but_a_patch_does(shared_server, v
     assert "Field: version.etag" in refused(answer, 409, "ABORTED")
 
 
-def test_request_logging_is_patched_whole_or_in_part(shared_server, version):
+def test_patch_of_request_logging_whole_or_in_part(shared_server, version):
     config = {"bigqueryTableName": "p.d.t", "samplingPercentage": 0.5}
     shared_server.ok("PATCH", f"{version}?updateMask=requestLoggingConfig", {"requestLoggingConfig": config})
     assert shared_server.ok("GET", version)["requestLoggingConfig"] == config
@@ -168,13 +168,13 @@ def test_request_logging_is_patched_whole_or_in_part(shared_server, version):
         ("labels", {"labels": {"a": "B"}}, "INVALID_ARGUMENT", "Field: version.labels.a"),
     ],
 )
-def test_patches_of_a_version_that_are_refused(shared_server, version, mask, body, status, text):
+def test_patch_of_a_version_that_is_refused(shared_server, version, mask, body, status, text):
     before = shared_server.ok("GET", version)
     assert text in refused(shared_server.call("PATCH", f"{version}?updateMask={mask}", body), 400, status)
     assert shared_server.ok("GET", version) == before
 
 
-def test_a_patched_scaling_takes_effect_on_the_running_nodes(server, sklearn_dir):
+def test_patch_of_scaling_takes_effect_on_the_running_nodes(server, sklearn_dir):
     uri = server.upload(sklearn_dir, "gs://bucket/m")
     server.ok("POST", f"{P}/models", {"name": "m"}, **REGION)
     path = f"{P}/models/m/versions"

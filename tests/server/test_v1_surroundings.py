@@ -13,7 +13,7 @@ def refused(answer, code, status):
     return answer.body["error"]["message"]
 
 
-def test_locations(shared_server):
+def test_locations_are_listed_and_found(shared_server):
     listed = shared_server.ok("GET", f"{P}/locations?pageSize=100")["locations"]
     names = [item["name"].rpartition("/")[2] for item in listed]
     assert names == sorted(names)
@@ -30,7 +30,7 @@ def test_locations(shared_server):
     assert message == 'Field: name Error: The location resource: "mars" was not found.'
 
 
-def test_the_config_of_a_project(shared_server):
+def test_project_config_of_a_project(shared_server):
     config = shared_server.ok("GET", f"{P}:getConfig")
     number = config["serviceAccountProject"]
     assert len(number) == 12
@@ -40,7 +40,7 @@ def test_the_config_of_a_project(shared_server):
     assert shared_server.ok("GET", "/v1/projects/123456:getConfig")["serviceAccountProject"] == "123456"
 
 
-def test_an_operation_is_found_by_its_location_too(shared_server):
+def test_operations_are_found_by_their_location_too(shared_server):
     region = {"Host": "us-east4-ml.googleapis.com"}
     shared_server.ok("POST", f"{P}/models", {"name": "m"}, **region)
     name = shared_server.ok("DELETE", f"{P}/models/m", **region)["name"]
@@ -80,7 +80,7 @@ def test_explain_is_refused_with_the_reason(shared_server, sklearn_dir):
     assert 'The model "bare" has no default version' in refused(answer, 400, "FAILED_PRECONDITION")
 
 
-def test_parameters_that_all_methods_take(shared_server):
+def test_system_parameters_that_all_methods_take(shared_server):
     shared_server.ok("POST", f"{P}/models", {"name": "params", "description": "d", "labels": {"a": "b"}})
     path = f"{P}/models/params"
     ignored = (
@@ -104,7 +104,7 @@ def test_parameters_that_all_methods_take(shared_server):
 
 
 @pytest.mark.parametrize("query", ["fields=(", "fields=a(b", "fields=a,,b", "fields=/", "alt=media", "alt=proto"])
-def test_a_refused_parameter_leaves_everything_as_it_was(shared_server, query):
+def test_system_parameters_that_are_refused_leave_everything_as_it_was(shared_server, query):
     refused(shared_server.call("POST", f"{P}/models?{query}", {"name": "never"}), 400, "INVALID_ARGUMENT")
     assert shared_server.call("GET", f"{P}/models/never").status == 404
 
@@ -131,7 +131,7 @@ def test_a_refused_parameter_leaves_everything_as_it_was(shared_server, query):
         ("nothing:x", []),
     ],
 )
-def test_lists_are_filtered(shared_server, filter_, names):
+def test_filters_of_lists(shared_server, filter_, names):
     path = "/v1/projects/filter/models"
     shared_server.call("POST", path, {"name": "one", "labels": {"team": "nlp"}})
     shared_server.call("POST", path, {"name": "two", "labels": {"team": "nlp"}, "description": "the second"})
@@ -158,7 +158,7 @@ def test_filters_beyond_that_are_refused(shared_server, filter_):
     assert answer.json()["error"]["message"].startswith("Field: filter Error: Invalid filter at ")
 
 
-def test_operations_are_filtered_by_what_they_did(shared_server):
+def test_filters_of_operations_by_what_they_did(shared_server):
     path = "/v1/projects/opfilter"
     shared_server.ok("POST", f"{path}/models", {"name": "m"})
     shared_server.ok("PATCH", f"{path}/models/m?updateMask=description", {"description": "d"})
@@ -175,7 +175,7 @@ def quota(answer):
     return message
 
 
-def test_a_project_has_so_many_models_and_versions_and_no_more(server, sklearn_dir):
+def test_quotas_of_models_and_versions_of_a_project(server, sklearn_dir):
     server.deploy(sklearn_dir, "m", "v0")
     uri = "gs://bucket-of-models/m/v0"
     with sqlite3.connect(server.data_dir / "service.sqlite") as database:

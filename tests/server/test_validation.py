@@ -38,7 +38,7 @@ def check(key, **fields):
         (REGIONAL, {"autoScaling": {"minNodes": 1, "maxNodes": 3}}),
     ],
 )
-def test_versions_that_are_accepted(key, fields):
+def test_validation_accepts_versions(key, fields):
     accepted = check(key, **fields).to_json()
     assert accepted.items() >= fields.items()
 
@@ -118,7 +118,7 @@ def test_versions_that_are_accepted(key, fields):
         (REGIONAL, {**CONTAINER, "container": {**IMAGE, "env": [{"name": "AIP_X"}]}}, "reserved prefix AIP_"),
     ],
 )
-def test_versions_that_are_refused(key, fields, text):
+def test_validation_refuses_versions(key, fields, text):
     with pytest.raises(InvalidArgument, match=re.escape(text)):
         check(key, **fields)
 
@@ -136,7 +136,7 @@ def test_versions_that_are_refused(key, fields, text):
         ({"explanationConfig": {"xraiAttribution": {"numIntegralSteps": 50}}}, "version.explanation_config"),
     ],
 )
-def test_what_is_not_served_is_refused_clearly(fields, text):
+def test_validation_refuses_clearly_what_is_not_served(fields, text):
     with pytest.raises(FailedPrecondition, match=re.escape(text)):
         check(REGIONAL, **fields)
 
@@ -180,7 +180,7 @@ def refusal(key, fields):
 
 @pytest.mark.parametrize("key", [GLOBAL, REGIONAL])
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_all_combinations(key, framework):
+def test_validation_all_combinations(key, framework):
     accepted = 0
     for runtime, machine, code, scaling in itertools.product(RUNTIMES, MACHINES, CODE, SCALINGS):
         version, python = runtime
@@ -200,12 +200,12 @@ def test_all_combinations(key, framework):
         (REGIONAL, {**ROUTINE, "machineType": "n1-standard-4"}, "Field: prediction_class Error: A custom prediction"),
     ],
 )
-def test_what_a_routine_needs(key, fields, text):
+def test_validation_what_a_routine_needs(key, fields, text):
     with pytest.raises(FailedPrecondition, match=re.escape(text)):
         check(key, **fields)
 
 
-def test_defaults_follow_the_endpoint_and_output_only_fields_are_dropped():
+def test_validation_defaults_follow_the_endpoint():
     assert check(GLOBAL).machineType == "mls1-c1-m2"
     assert check(REGIONAL).machineType == "n1-standard-2"
     given = check(GLOBAL, state="READY", isDefault=True, createTime="x", etag="e", requestLoggingConfig={})
@@ -225,7 +225,7 @@ def test_defaults_follow_the_endpoint_and_output_only_fields_are_dropped():
         ("XGBOOST", ["model.joblib"], "XGBOOST"),
     ],
 )
-def test_the_framework_of_a_directory(framework, names, found):
+def test_validation_finds_the_framework_of_a_directory(framework, names, found):
     version = check(GLOBAL).replace(framework=framework)
     assert validation.detect_framework(version, names, [1] * len(names)) == found
 
@@ -242,12 +242,12 @@ def test_the_framework_of_a_directory(framework, names, found):
         (None, ["saved_model.pb", "model.pkl"], "is expected to contain exactly one of"),
     ],
 )
-def test_directories_that_are_refused(framework, names, text):
+def test_validation_refuses_directories(framework, names, text):
     with pytest.raises(FailedPrecondition, match=re.escape(text)):
         validation.detect_framework(check(GLOBAL).replace(framework=framework), names, [1] * len(names))
 
 
-def test_a_routine_may_have_any_files():
+def test_validation_lets_a_routine_have_any_files():
     assert (
         validation.detect_framework(check(GLOBAL, **ROUTINE), ["weights.h5", "model.pkl", "model.bst"], [1] * 3) is None
     )
@@ -255,7 +255,7 @@ def test_a_routine_may_have_any_files():
         validation.detect_framework(check(GLOBAL, **ROUTINE), ["x"], [1] * 1001)
 
 
-def test_limits_of_a_directory():
+def test_validation_limits_of_a_directory():
     with pytest.raises(FailedPrecondition, match=r"holds 1001 files, which exceeds the allowed maximum of 1000\."):
         validation.detect_framework(check(GLOBAL), ["model.pkl"], [1] * 1001)
     too_large = [600 * 1024 * 1024]
@@ -274,7 +274,7 @@ def test_limits_of_a_directory():
         ({"regions": ["europe-west1"]}, "europe-west1", ("europe-west1",)),
     ],
 )
-def test_regions_of_a_model(given, location, regions):
+def test_validation_accepts_regions_of_a_model(given, location, regions):
     assert validation.validate_model(Model.from_json(given), location).regions == regions
 
 
@@ -286,6 +286,6 @@ def test_regions_of_a_model(given, location, regions):
         (["us-central1"], "us-east1", "Options are [us-east1]."),
     ],
 )
-def test_regions_that_are_refused(regions, location, text):
+def test_validation_refuses_regions(regions, location, text):
     with pytest.raises(InvalidArgument, match=re.escape(text)):
         validation.validate_model(Model(regions=tuple(regions)), location)

@@ -17,6 +17,11 @@ from sklearn.linear_model import LogisticRegression
 P = "/v1/projects/proj"
 
 
+@pytest.fixture
+def server(cleared_server):
+    return cleared_server
+
+
 class Sleeper:
     """Unpickles after a while, and prints a mark when it begins: a worker can write to nothing but its log."""
 
@@ -40,7 +45,7 @@ def folder_with(tmp_path, name, content):
     return folder
 
 
-def test_a_broken_pickle_leaves_the_version_failed_with_its_reason(server, tmp_path, sklearn_dir):
+def test_version_creation_of_a_broken_pickle_fails_with_its_reason(server, tmp_path, sklearn_dir):
     folder = folder_with(tmp_path, "model.pkl", b"\x80\x04this is no pickle")
     operation = server.deploy(folder, framework="SCIKIT_LEARN")
     failure = operation["error"]
@@ -61,7 +66,7 @@ def test_a_broken_pickle_leaves_the_version_failed_with_its_reason(server, tmp_p
     assert server.deploy(sklearn_dir, version="v2")["response"]["isDefault"] is True
 
 
-def test_a_model_that_ends_its_process_fails_the_version_with_its_last_words(server, tmp_path):
+def test_version_creation_fails_with_the_last_words_of_an_ended_process(server, tmp_path):
     class Deadly:
         def __reduce__(self):
             return eval, ("[print('last words', flush=True), __import__('os')._exit(7)]",)
@@ -74,7 +79,7 @@ def test_a_model_that_ends_its_process_fails_the_version_with_its_last_words(ser
     assert server.call("GET", "/healthz").status == 200
 
 
-def test_an_xgboost_model_is_known_by_its_file(server, tmp_path):
+def test_version_creation_recognises_an_xgboost_model_by_its_file(server, tmp_path):
     matrix = xgboost.DMatrix(numpy.array(ROWS), label=LABELS)
     booster = xgboost.train({"objective": "binary:logistic"}, matrix, 3)
     folder = tmp_path / "xgb"
@@ -85,7 +90,7 @@ def test_an_xgboost_model_is_known_by_its_file(server, tmp_path):
     assert answer["predictions"] == pytest.approx(booster.predict(matrix).tolist())
 
 
-def test_the_python_of_the_caller_serves_the_version(server, tmp_path, sklearn_dir):
+def test_version_creation_serves_with_the_python_of_the_caller(server, tmp_path, sklearn_dir):
     uri = server.upload(sklearn_dir, "gs://bucket/m")
     server.ok("POST", f"{P}/models", {"name": "m"})
     path, body = f"{P}/models/m/versions", {"name": "v1", "deploymentUri": uri}
@@ -115,7 +120,7 @@ def test_the_python_of_the_caller_serves_the_version(server, tmp_path, sklearn_d
         ("gs://content/twice", "cannot become a file of the model directory"),
     ],
 )
-def test_deployment_directories_that_are_refused(shared_server, uri, text):
+def test_version_creation_refuses_deployment_directories(shared_server, uri, text):
     shared_server.call("POST", f"{P}/models", {"name": "m"})
     shared_server.call("POST", "/storage/v1/b?project=proj", {"name": "content"})
     for name in (
@@ -133,7 +138,7 @@ def test_deployment_directories_that_are_refused(shared_server, uri, text):
     assert shared_server.ok("GET", f"{P}/models/m/versions") == {}
 
 
-def test_a_version_that_is_being_created_can_be_cancelled_but_not_deleted(server, tmp_path):
+def test_version_creation_can_be_cancelled_but_the_version_not_deleted(server, tmp_path):
     mark = tmp_path / "mark"
     uri = server.upload(
         folder_with(tmp_path, "model.pkl", pickle.dumps(Sleeper(mark, 60))), "gs://bucket/m", trusted=True
@@ -154,7 +159,7 @@ def test_a_version_that_is_being_created_can_be_cancelled_but_not_deleted(server
     server.ok("DELETE", f"{P}/models/m/versions/v1")
 
 
-def test_after_kill_9_the_version_is_ready_and_predicts(server, new_server, sklearn_dir):
+def test_version_creation_survives_kill_9_and_the_version_predicts(server, new_server, sklearn_dir):
     server.deploy(sklearn_dir)
     assert server.call("DELETE", "/storage/v1/b/bucket-of-models/o/m%2Fv1%2Fmodel.joblib").status == 204
     before = server.ok("GET", f"{P}/models/m/versions/v1")
@@ -165,7 +170,7 @@ def test_after_kill_9_the_version_is_ready_and_predicts(server, new_server, skle
 
 
 @pytest.mark.parametrize("how", ["kill", "stop"])
-def test_an_operation_that_the_server_did_not_finish_is_finished_by_the_next(server, new_server, tmp_path, how):
+def test_version_creation_is_finished_by_the_next_server(server, new_server, tmp_path, how):
     mark = tmp_path / "mark"
     model = LogisticRegression().fit(ROWS, LABELS)
     folder = tmp_path / "slow"
@@ -202,7 +207,7 @@ class Slow:
         return eval, (f"[exec({code!r}), __import__('pickle').loads({data!r})][1]",)
 
 
-def test_an_operation_whose_version_is_gone_is_aborted(server, new_server, sklearn_dir):
+def test_version_creation_of_a_version_that_is_gone_is_aborted(server, new_server, sklearn_dir):
     operation = server.deploy(sklearn_dir)
     server.stop()
     with sqlite3.connect(server.data_dir / "service.sqlite") as database:

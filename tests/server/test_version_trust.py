@@ -18,6 +18,11 @@ from server_process import ServerProcess
 P = "/v1/projects/proj"
 
 
+@pytest.fixture
+def server(cleared_server: ServerProcess) -> ServerProcess:
+    return cleared_server
+
+
 class Doubler:
     """Pickled with its code, as cloudpickle would: loading it runs `exec`."""
 
@@ -65,7 +70,7 @@ def create(server: ServerProcess, folder: Path, **fields: Any) -> dict[str, Any]
     return server.deploy(folder, "m", "v1", framework="SCIKIT_LEARN", **fields)
 
 
-def test_what_is_not_trusted_fails_with_the_line_that_consents(server: ServerProcess, folder: Path) -> None:
+def test_version_trust_fails_with_the_line_that_consents(server: ServerProcess, folder: Path) -> None:
     failure = create(server, folder)["error"]
     assert "builtins.eval" in failure["message"]
     version = server.ok("GET", f"{P}/models/m/versions/v1")
@@ -81,7 +86,7 @@ def test_what_is_not_trusted_fails_with_the_line_that_consents(server: ServerPro
     assert again.status == 409  # what is READY is not replaced
 
 
-def test_consent_is_for_a_content(server: ServerProcess, folder: Path, tmp_path: Path) -> None:
+def test_version_trust_is_for_a_content(server: ServerProcess, folder: Path, tmp_path: Path) -> None:
     trust(server, str(folder))
     assert create(server, folder)["response"]["state"] == "READY"
     mark = tmp_path / "mark"
@@ -90,7 +95,7 @@ def test_consent_is_for_a_content(server: ServerProcess, folder: Path, tmp_path:
     assert not mark.exists()
 
 
-def test_consent_can_be_taken_back_and_shown(server: ServerProcess, folder: Path) -> None:
+def test_version_trust_can_be_taken_back_and_shown(server: ServerProcess, folder: Path) -> None:
     [name] = trust(server, str(folder))["files"].values()
     assert name == "model.pkl"
     assert list(trust(server)["files"].values()) == ["model.pkl"]
@@ -99,7 +104,9 @@ def test_consent_can_be_taken_back_and_shown(server: ServerProcess, folder: Path
     assert "error" in create(server, folder)
 
 
-def test_a_version_that_failed_otherwise_keeps_its_name(server: ServerProcess, tmp_path: Path) -> None:
+def test_version_trust_leaves_the_name_of_a_version_that_failed_otherwise(
+    server: ServerProcess, tmp_path: Path
+) -> None:
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "model.pkl").write_bytes(b"\x80\x04broken")
     assert "error" in create(server, tmp_path / "broken")
@@ -108,6 +115,6 @@ def test_a_version_that_failed_otherwise_keeps_its_name(server: ServerProcess, t
     assert answer.status == 409
 
 
-def test_an_ordinary_model_is_asked_nothing(server: ServerProcess, sklearn_dir: Path) -> None:
+def test_version_trust_asks_nothing_about_an_ordinary_model(server: ServerProcess, sklearn_dir: Path) -> None:
     assert create(server, sklearn_dir)["response"]["state"] == "READY"
     assert not (server.data_dir / "trusted.json").exists()

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permissions 
 NOBODY = 65534
 
 
-def test_one_that_others_may_write_is_refused_until_they_may_not(tmp_path: Path) -> None:
+def test_private_directory_that_others_may_write_is_refused(tmp_path: Path) -> None:
     (shared := tmp_path / "sha red").mkdir()
     for mode in (0o777, 0o775, 0o722, 0o1777):
         shared.chmod(mode)
@@ -35,7 +35,7 @@ def test_one_that_others_may_write_is_refused_until_they_may_not(tmp_path: Path)
         assert settings.data_dir({"AIP_MAGICS_HOME": str(shared)}) == shared
 
 
-def test_one_that_is_not_there_is_made_for_its_owner(embedded: Path) -> None:
+def test_private_directory_that_is_missing_is_created_for_its_owner(embedded: Path) -> None:
     assert not embedded.exists()
     local.start(embedded, "--idle-exit", "60")
     assert stat.S_IMODE(embedded.stat().st_mode) == 0o700
@@ -43,7 +43,7 @@ def test_one_that_is_not_there_is_made_for_its_owner(embedded: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
 
-def test_a_link_in_the_place_of_a_file_is_replaced_not_followed(tmp_path: Path) -> None:
+def test_private_directory_replaces_a_link_in_the_place_of_a_file(tmp_path: Path) -> None:
     (precious := tmp_path / "precious").write_text("mine")
     home = tmp_path / "home"
     journal = HistoryLog(home, "notebook", now)
@@ -120,7 +120,7 @@ except urllib.error.HTTPError as error:
 """
 
 
-def test_another_user_reads_nothing_and_cannot_use_the_server(open_home: Path) -> None:
+def test_private_directory_is_of_no_use_to_another_user(open_home: Path) -> None:
     state = local.start(open_home, "--idle-exit", "60")
     HistoryLog(open_home, "notebook", now).add("deploy", "done")
     names = sorted(str(path.relative_to(open_home)) for path in open_home.rglob("*") if path.is_file())
@@ -133,7 +133,7 @@ def test_another_user_reads_nothing_and_cannot_use_the_server(open_home: Path) -
     assert json.loads(urllib.request.urlopen(asked, timeout=10).read()) == {}
 
 
-def test_a_directory_that_another_user_made_in_our_place_is_refused(open_home: Path) -> None:
+def test_private_directory_created_by_another_user_is_refused(open_home: Path) -> None:
     open_home.mkdir()
     (open_home / "server.json").write_text("{}")
     os.chown(open_home, NOBODY, NOBODY)

@@ -16,13 +16,13 @@ def gcloud_home(tmp_path: Path, **properties: str) -> dict[str, str]:
     return {"CLOUDSDK_CONFIG": str(tmp_path)}
 
 
-def test_nothing_given_is_the_embedded_server(tmp_path: Path) -> None:
+def test_settings_without_any_are_the_embedded_server(tmp_path: Path) -> None:
     settings = resolve(environment=Environment.read({"CLOUDSDK_CONFIG": str(tmp_path)}))
     assert (settings.target.value, settings.project.value, settings.region) == ("local", "aip-local", None)
     assert "default" in settings.project.source
 
 
-def test_the_order_of_the_sources(tmp_path: Path) -> None:
+def test_settings_have_an_order_of_sources(tmp_path: Path) -> None:
     variables = {**gcloud_home(tmp_path, project="from-gcloud"), "GOOGLE_CLOUD_PROJECT": "from-environment"}
     session = {"project": "from-session"}
     read = Environment.read
@@ -37,7 +37,7 @@ def test_the_order_of_the_sources(tmp_path: Path) -> None:
     assert resolve(environment=read(variables)).project.value == "from-environment"
 
 
-def test_region_global_is_the_global_endpoint(tmp_path: Path) -> None:
+def test_settings_region_global_is_the_global_endpoint(tmp_path: Path) -> None:
     environment = Environment.read({"CLOUDSDK_CONFIG": str(tmp_path), "CLOUDSDK_AI_PLATFORM_REGION": "europe-west1"})
     assert resolve(environment=environment).region.value == "europe-west1"  # type: ignore[union-attr]
     assert resolve(region="global", environment=environment).region is None
@@ -52,13 +52,13 @@ def test_region_global_is_the_global_endpoint(tmp_path: Path) -> None:
         ({"project": "My Project"}, "invalid project ID"),
     ],
 )
-def test_what_is_wrong_is_said(tmp_path: Path, arguments: dict[str, str], text: str) -> None:
+def test_settings_tell_what_is_wrong(tmp_path: Path, arguments: dict[str, str], text: str) -> None:
     with pytest.raises(SettingsError) as caught:
         resolve(**arguments, environment=Environment.read({"CLOUDSDK_CONFIG": str(tmp_path)}))  # type: ignore[arg-type]
     assert text in "\n".join(caught.value.format_lines())
 
 
-def test_a_damaged_gcloud_configuration_is_none(tmp_path: Path) -> None:
+def test_settings_ignore_a_damaged_gcloud_configuration(tmp_path: Path) -> None:
     variables = gcloud_home(tmp_path)
     (tmp_path / "configurations" / "config_work").write_bytes(b"\xff\xfe[core")
     assert Environment.read(variables).gcloud == {}

@@ -11,7 +11,7 @@ from typing import Any
 import google.auth
 import pytest
 from google.oauth2.credentials import Credentials
-from heard import Heard
+from recording_reporter import RecordingReporter
 
 from aip_magics import settings
 from aip_magics.commands.common.command import Context
@@ -23,7 +23,7 @@ from aip_magics.targets import choose, local
 def deploy(*words: str) -> Any:
     command = get_command("deploy")
     args = build_parser(command, "deploy").parse(list(words))
-    return command.run(args, "test:\n  instances:\n  - [5.1, 3.5, 1.4, 0.2]\n", Context(Heard()))
+    return command.run(args, "test:\n  instances:\n  - [5.1, 3.5, 1.4, 0.2]\n", Context(RecordingReporter()))
 
 
 @pytest.mark.parametrize(
@@ -34,13 +34,13 @@ def deploy(*words: str) -> Any:
         ("europe-west1", "https://europe-west1-ml.googleapis.com"),
     ],
 )
-def test_googles_endpoints(region: str | None, endpoint: str) -> None:
+def test_cloud_target_has_googles_endpoints(region: str | None, endpoint: str) -> None:
     target = choose(settings.resolve(target="aiplatform", project="my-project", region=region))
     assert target.endpoint == endpoint
     assert target.storage_url == "https://storage.googleapis.com"
 
 
-def test_without_credentials_the_fix_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_cloud_target_names_the_fix_without_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NO_GCE_CHECK", "true")  # google-auth would ask the metadata server of a cloud machine
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(CredentialsError, match="Application Default Credentials not found") as caught:
@@ -48,7 +48,7 @@ def test_without_credentials_the_fix_is_named(monkeypatch: pytest.MonkeyPatch, t
     assert "gcloud auth application-default login" in caught.value.fix
 
 
-def test_a_whole_deploy_at_a_compatible_endpoint(
+def test_cloud_target_deploys_at_a_compatible_endpoint(
     embedded: Path, iris_export: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = local.running(embedded) or local.start(embedded)

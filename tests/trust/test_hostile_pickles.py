@@ -51,7 +51,7 @@ def pool() -> Iterator[WorkerPool]:
         yield made
 
 
-def test_a_look_names_it_and_how_to_consent(builder: Builder, folder: Path, tmp_path: Path) -> None:
+def test_inspection_names_a_hostile_pickle_and_how_to_consent(builder: Builder, folder: Path, tmp_path: Path) -> None:
     began = time.monotonic()
     subject = checks.CheckContext(Model(name="m"), Version(), artifacts.inspect_model_dir(folder))
     outcome = checks.RULES["U01"].apply(subject)
@@ -62,7 +62,9 @@ def test_a_look_names_it_and_how_to_consent(builder: Builder, folder: Path, tmp_
         assert all("--trust" in finding.fix for finding in outcome.findings)
 
 
-def test_a_reader_refuses_it(builder: Builder, folder: Path, tmp_path: Path, read: Callable[[Path], Read]) -> None:
+def test_restricted_reader_refuses_a_hostile_pickle(
+    builder: Builder, folder: Path, tmp_path: Path, read: Callable[[Path], Read]
+) -> None:
     [file] = folder.iterdir()
     found = read(file)
     assert found.events == ()
@@ -72,7 +74,7 @@ def test_a_reader_refuses_it(builder: Builder, folder: Path, tmp_path: Path, rea
     assert not (tmp_path / "mark").exists()
 
 
-def test_a_worker_refuses_it(builder: Builder, folder: Path, tmp_path: Path, pool: WorkerPool) -> None:
+def test_worker_refuses_a_hostile_pickle(builder: Builder, folder: Path, tmp_path: Path, pool: WorkerPool) -> None:
     expected = PredictionError if builder.__name__ in ANY_ERROR else TrustError
     with pytest.raises(expected) as caught:
         local_predict(folder, [[1.0]], framework="SCIKIT_LEARN", pool=pool)

@@ -133,7 +133,7 @@ KINDS = ("forest", "pipeline", "search", "stack", "words")
 
 
 @pytest.mark.parametrize("model", [f"{kind}.{suffix}" for kind in KINDS for suffix in ("pkl", "joblib")])
-def test_no_mutant_does_anything(model: str, tmp_path: Path, read: Callable[[Path], Read]) -> None:
+def test_restricted_reader_lets_no_mutant_do_anything(model: str, tmp_path: Path, read: Callable[[Path], Read]) -> None:
     mark = tmp_path / "mark"
     file = tmp_path / f"mutant.{model.rpartition('.')[2]}"
     original = models()[model]

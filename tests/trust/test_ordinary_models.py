@@ -15,6 +15,7 @@ from aip_magics.prediction import ForkServerPool, WorkerSpec, start
 from aip_magics.prediction.environments import find_python
 from aip_magics.spec import Model, Version
 
+pytestmark = pytest.mark.slow
 TRAINER = Path(__file__).with_name("ordinary_models.py")
 HERE = ".".join(map(str, sys.version_info[:2]))
 RELEASES = {
@@ -60,13 +61,13 @@ def _hold(name: str, python: str, folder: Path, logs: Path, parents: ForkServerP
     assert answer["predictions"] == asked["predictions"], name
 
 
-def test_of_this_environment(tmp_path: Path) -> None:
+def test_ordinary_models_of_this_environment(tmp_path: Path) -> None:
     hold(sys.executable, tmp_path / "models", tmp_path / "logs")
 
 
 @pytest.mark.network
 @pytest.mark.parametrize("release", RELEASES)
-def test_of_a_release(release: str, tmp_path: Path) -> None:
+def test_ordinary_models_of_a_release(release: str, tmp_path: Path) -> None:
     version, *packages = RELEASES[release]
     python = find_python(version)
     if python is None:

@@ -16,7 +16,7 @@ from google.cloud.storage import transfer_manager
 MIB = 1 << 20
 
 
-def test_bucket_life(client: Any) -> None:
+def test_gcs_bucket_life(client: Any) -> None:
     made = client.bucket("life-of-a-bucket")
     made.iam_configuration.uniform_bucket_level_access_enabled = True
     made.iam_configuration.public_access_prevention = "enforced"
@@ -36,7 +36,7 @@ def test_bucket_life(client: Any) -> None:
     assert not found.exists()
 
 
-def test_bucket_refusals(client: Any, bucket: Any) -> None:
+def test_gcs_bucket_refusals(client: Any, bucket: Any) -> None:
     with pytest.raises(Conflict, match="you already own it"):
         client.create_bucket(bucket.name)
     with pytest.raises(Conflict, match="bucket namespace is shared"):
@@ -52,7 +52,7 @@ def test_bucket_refusals(client: Any, bucket: Any) -> None:
     assert not bucket.exists()
 
 
-def test_pages_of_buckets(client: Any) -> None:
+def test_gcs_bucket_pages(client: Any) -> None:
     names = [f"paged-{i}" for i in range(5)]
     for name in names:
         client.create_bucket(name)
@@ -61,7 +61,7 @@ def test_pages_of_buckets(client: Any) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\r", b"\n", b"end\r\n", b"\x85\xff\0--\r\n", os.urandom(3 * MIB)])
-def test_upload_and_download(bucket: Any, data: bytes) -> None:
+def test_gcs_upload_and_download(bucket: Any, data: bytes) -> None:
     blob = bucket.blob("dir/file.bin")
     blob.metadata = {"key": "välue"}
     blob.cache_control = "no-cache"
@@ -75,7 +75,7 @@ def test_upload_and_download(bucket: Any, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", ["a b", "a%2Fb", "a/b", "//x//", "../up", "x#?&+=", "日本語", "cafe\u0301", "é" * 512])
-def test_names(bucket: Any, name: str) -> None:
+def test_gcs_object_names(bucket: Any, name: str) -> None:
     bucket.blob(name).upload_from_string(name)
     assert [blob.name for blob in bucket.list_blobs()] == [name]
     assert bucket.get_blob(name).download_as_text() == name
@@ -83,7 +83,7 @@ def test_names(bucket: Any, name: str) -> None:
     assert [blob.name for blob in bucket.list_blobs()] == [name[:9] + "~"]
 
 
-def test_resumable_uploads(bucket: Any, tmp_path: Path) -> None:
+def test_gcs_resumable_uploads(bucket: Any, tmp_path: Path) -> None:
     data = os.urandom(3 * MIB + 17)
     known = bucket.blob("known", chunk_size=MIB)
     known.upload_from_file(io.BytesIO(data), size=len(data), if_generation_match=0)
@@ -99,7 +99,7 @@ def test_resumable_uploads(bucket: Any, tmp_path: Path) -> None:
     assert (tmp_path / "again").read_bytes() == data * 4
 
 
-def test_ranges(bucket: Any) -> None:
+def test_gcs_ranges(bucket: Any) -> None:
     blob = bucket.blob("x")
     blob.upload_from_string("0123456789")
     assert blob.download_as_bytes(start=2, end=4) == b"234"
@@ -110,7 +110,7 @@ def test_ranges(bucket: Any) -> None:
         assert handle.read(2) == b"56"
 
 
-def test_listing(client: Any, bucket: Any) -> None:
+def test_gcs_object_listing(client: Any, bucket: Any) -> None:
     for name in ["a", "a/", "a/1", "a/2", "b.txt"]:
         bucket.blob(name).upload_from_string(name)
     top = client.list_blobs(bucket, delimiter="/", include_trailing_delimiter=True)
@@ -125,7 +125,7 @@ def test_listing(client: Any, bucket: Any) -> None:
         list(client.list_blobs("missing-bucket"))
 
 
-def test_patch_and_delete(bucket: Any) -> None:
+def test_gcs_patch_and_delete(bucket: Any) -> None:
     blob = bucket.blob("x")
     blob.metadata = {"one": "1", "two": "2"}
     blob.upload_from_string("data", content_type="text/plain")
@@ -146,7 +146,7 @@ def test_patch_and_delete(bucket: Any) -> None:
         blob.delete()
 
 
-def test_conditions_of_uploads_and_reads(bucket: Any) -> None:
+def test_gcs_preconditions_of_uploads_and_reads(bucket: Any) -> None:
     blob = bucket.blob("x")
     blob.upload_from_string("one", if_generation_match=0)
     first = blob.generation
@@ -163,7 +163,7 @@ def test_conditions_of_uploads_and_reads(bucket: Any) -> None:
     assert bucket.blob("x").download_as_bytes(if_generation_match=blob.generation) == b"two"
 
 
-def test_one_of_racing_creates_wins(bucket: Any) -> None:
+def test_gcs_one_of_racing_creates_wins(bucket: Any) -> None:
     def create(number: int) -> bool:
         try:
             bucket.blob("race").upload_from_string(str(number), if_generation_match=0)
@@ -177,7 +177,7 @@ def test_one_of_racing_creates_wins(bucket: Any) -> None:
     assert bucket.blob("race").download_as_text() == str(won.index(True))
 
 
-def test_compose_copy_and_rewrite(client: Any, bucket: Any) -> None:
+def test_gcs_compose_copy_and_rewrite(client: Any, bucket: Any) -> None:
     for name in ("one", "two"):
         bucket.blob(name).upload_from_string(name, content_type="text/plain")
     both = bucket.blob("both")
@@ -203,7 +203,7 @@ def test_compose_copy_and_rewrite(client: Any, bucket: Any) -> None:
         bucket.blob("again").rewrite(bucket.blob("one"), if_source_generation_match=1)
 
 
-def test_iam(client: Any, bucket: Any) -> None:
+def test_gcs_iam(client: Any, bucket: Any) -> None:
     permissions = ["storage.objects.get", "storage.objects.create"]
     assert bucket.test_iam_permissions(permissions) == permissions
     policy = bucket.get_iam_policy(requested_policy_version=3)
@@ -214,7 +214,7 @@ def test_iam(client: Any, bucket: Any) -> None:
         bucket.set_iam_policy(policy)  # the etag is that of the policy before
 
 
-def test_batch(client: Any, bucket: Any) -> None:
+def test_gcs_batch(client: Any, bucket: Any) -> None:
     for name in ("a/b", "c d", "e"):
         bucket.blob(name).upload_from_string(name)
     with client.batch():
@@ -238,7 +238,7 @@ def test_batch(client: Any, bucket: Any) -> None:
     assert bucket.get_blob("e").content_language == "한국"
 
 
-def test_transfer_manager(client: Any, bucket: Any, tmp_path: Path) -> None:
+def test_gcs_transfer_manager(client: Any, bucket: Any, tmp_path: Path) -> None:
     data = os.urandom(17 * MIB)
     (tmp_path / "big").write_bytes(data)
     blob = bucket.blob("dir/big ü")
@@ -262,7 +262,7 @@ def test_transfer_manager(client: Any, bucket: Any, tmp_path: Path) -> None:
     assert [blob.download_as_text() for blob in bucket.list_blobs(prefix="f")] == sorted(names)
 
 
-def test_data_survive_a_restart(start_server: Callable[[], Any], new_client: Callable[[str], Any]) -> None:
+def test_gcs_data_survive_a_restart(start_server: Callable[[], Any], new_client: Callable[[str], Any]) -> None:
     server = start_server()
     before = new_client(server.url).create_bucket("kept-bucket", location="asia-northeast3").blob("x")
     before.upload_from_string("data")

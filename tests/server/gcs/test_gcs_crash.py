@@ -51,7 +51,7 @@ def pouring(url: str, stop: threading.Event, acknowledged: dict[str, str], numbe
             acknowledged[name] = hashlib.md5(data).hexdigest()
 
 
-def test_kill_under_load(start_server: Callable[[], Any]) -> None:
+def test_gcs_kill_under_load(start_server: Callable[[], Any]) -> None:
     server = start_server()
     create_bucket(server.url)
     acknowledged: dict[str, str] = {}
@@ -77,7 +77,7 @@ def test_kill_under_load(start_server: Callable[[], Any]) -> None:
     assert len(stored_files(server.data_dir)) == len(found)
 
 
-def test_a_resumable_upload_goes_on_after_a_kill(start_server: Callable[[], Any]) -> None:
+def test_gcs_resumable_upload_goes_on_after_a_kill(start_server: Callable[[], Any]) -> None:
     data = os.urandom(4 * MIB)
     server = start_server()
     create_bucket(server.url)

@@ -40,7 +40,7 @@ def gcloud(object_server: Any, tmp_path: Path) -> Callable[..., str]:
     return run
 
 
-def test_up_and_down(gcloud: Callable[..., str], bucket_name: str, tmp_path: Path) -> None:
+def test_gcs_with_gcloud_storage_up_and_down(gcloud: Callable[..., str], bucket_name: str, tmp_path: Path) -> None:
     model = tmp_path / "model"
     files = {
         "small.txt": b"hello\n",

@@ -26,7 +26,7 @@ def files(data_dir: Path) -> set[str]:
     return {path.name for path in (data_dir / "objects").rglob("*") if path.is_file() and "index" not in path.name}
 
 
-def test_an_object_is_a_read_only_file_that_its_name_does_not_show(store: ObjectStore, tmp_path: Path) -> None:
+def test_object_store_keeps_an_object_as_a_read_only_file_of_another_name(store: ObjectStore, tmp_path: Path) -> None:
     stored = put(store, "../../etc/passwd", b"hello")
     path = store.path(stored)
     assert path.read_bytes() == b"hello"
@@ -37,7 +37,7 @@ def test_an_object_is_a_read_only_file_that_its_name_does_not_show(store: Object
     assert store.list("bucket", "../") == [stored]
 
 
-def test_names_that_a_file_system_would_confuse_are_different_objects(store: ObjectStore) -> None:
+def test_object_store_separates_names_that_a_file_system_would_confuse(store: ObjectStore) -> None:
     names = ["x", "x/y", "x//y", "X", "../x", "a%2Fb", "a/b", "caf\u00e9", "cafe\u0301", "CON", "dir/", "nul\0", " "]
     for name in names:
         put(store, name, name.encode())
@@ -46,19 +46,19 @@ def test_names_that_a_file_system_would_confuse_are_different_objects(store: Obj
     assert all(store.path(stored).read_bytes() == stored.name.encode() for stored in listed)
 
 
-def test_list_of_a_missing_bucket_is_not_found(store: ObjectStore) -> None:
+def test_object_store_list_of_a_missing_bucket_is_not_found(store: ObjectStore) -> None:
     with pytest.raises(errors.NotFound, match="The specified bucket does not exist"):
         store.list("missing", "")
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a\nb", "a\rb", "x" * 1025, "é" * 513, "\ud800", 7])
-def test_illegal_object_names(name: object) -> None:
+def test_object_store_refuses_illegal_object_names(name: object) -> None:
     with pytest.raises(errors.InvalidArgument):
         check_object_name(name)
 
 
 @pytest.mark.parametrize("name", ["x" * 1024, "é" * 512, "...", "a\tb", "#?%", "\U0010ffff"])
-def test_legal_object_names(name: str) -> None:
+def test_object_store_takes_legal_object_names(name: str) -> None:
     assert check_object_name(name) == name
 
 
@@ -78,22 +78,22 @@ def test_legal_object_names(name: str) -> None:
         (None, "name is required"),
     ],
 )
-def test_illegal_bucket_names(name: object, why: str) -> None:
+def test_object_store_refuses_illegal_bucket_names(name: object, why: str) -> None:
     with pytest.raises(errors.InvalidArgument, match=why):
         check_bucket_name(name)
 
 
 @pytest.mark.parametrize("name", ["abc", "a" * 63, "my-bucket_1.example", "1ab"])
-def test_legal_bucket_names(name: str) -> None:
+def test_object_store_takes_legal_bucket_names(name: str) -> None:
     assert check_bucket_name(name) == name
 
 
-def test_generations_always_grow(store: ObjectStore) -> None:
+def test_object_store_generations_always_grow(store: ObjectStore) -> None:
     generations = [put(store, "x").generation for _ in range(3)]  # the clock of this store stands still
     assert generations == sorted(set(generations))
 
 
-def test_an_overwrite_or_delete_removes_the_old_file(store: ObjectStore, tmp_path: Path) -> None:
+def test_object_store_removes_the_old_file_on_overwrite_or_delete(store: ObjectStore, tmp_path: Path) -> None:
     put(store, "x", b"old")
     new = put(store, "x", b"new")
     assert files(tmp_path) == {new.blob}
@@ -101,7 +101,7 @@ def test_an_overwrite_or_delete_removes_the_old_file(store: ObjectStore, tmp_pat
     assert files(tmp_path) == set()
 
 
-def test_a_copy_shares_the_file_until_the_last_is_deleted(store: ObjectStore, tmp_path: Path) -> None:
+def test_object_store_copy_shares_the_file_until_the_last_is_deleted(store: ObjectStore, tmp_path: Path) -> None:
     original = put(store, "x", metadata={"contentType": "a/b"})
     copied = store.copy(("bucket", "x"), ("bucket", "y"))
     assert (copied.blob, copied.metadata) == (original.blob, {"contentType": "a/b"})
@@ -111,7 +111,7 @@ def test_a_copy_shares_the_file_until_the_last_is_deleted(store: ObjectStore, tm
     assert files(tmp_path) == set()
 
 
-def test_a_reader_keeps_what_it_opened(store: ObjectStore) -> None:
+def test_object_store_reader_keeps_what_it_opened(store: ObjectStore) -> None:
     put(store, "x", b"old")
     _, handle = store.open("bucket", "x")
     put(store, "x", b"new")
@@ -119,7 +119,7 @@ def test_a_reader_keeps_what_it_opened(store: ObjectStore) -> None:
         assert handle.read() == b"old"
 
 
-def test_a_refused_write_leaves_nothing_behind(store: ObjectStore, tmp_path: Path) -> None:
+def test_object_store_refused_write_leaves_nothing_behind(store: ObjectStore, tmp_path: Path) -> None:
     kept = put(store, "x")
     with pytest.raises(errors.ApiError) as caught:
         put(store, "x", conditions=Preconditions(generation_match=0))
@@ -137,7 +137,7 @@ def list_page(store: ObjectStore, **parameters: object) -> tuple[list[str], list
     return [stored.name for stored in page.items], page.prefixes, page.next_page_token
 
 
-def test_listing(store: ObjectStore) -> None:
+def test_object_listing_of_prefixes_and_delimiters(store: ObjectStore) -> None:
     for name in ["a", "a/", "a/b", "a/b/c", "a/d", "b.txt", "c/x.txt", "\U0010ffff", "\U0010ffffz"]:
         put(store, name)
     top = (["a", "b.txt", "\U0010ffff", "\U0010ffffz"], ["a/", "c/"])
@@ -151,7 +151,7 @@ def test_listing(store: ObjectStore) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
-def test_pages_together_are_the_whole_listing(store: ObjectStore, limit: int) -> None:
+def test_object_listing_pages_together_are_the_whole(store: ObjectStore, limit: int) -> None:
     for name in ["a/1", "a/2", "b", "c/1", "c/2", "c/3", "d", "e/"]:
         put(store, name)
     found: list[str] = []
@@ -165,7 +165,7 @@ def test_pages_together_are_the_whole_listing(store: ObjectStore, limit: int) ->
     assert sorted(found) == ["a/", "b", "c/", "d", "e/"]
 
 
-def test_prefix_end_skips_surrogates() -> None:
+def test_object_listing_past_skips_what_is_no_character() -> None:
     assert prefix_end("a") == "b"
     assert prefix_end("\ud7ff") == "\ue000"
     assert prefix_end("a\U0010ffff") == "b"
@@ -185,18 +185,18 @@ def test_prefix_end_skips_surrogates() -> None:
         ("a.b", "a.b", "axb"),
     ],
 )
-def test_globs(glob: str, yes: str, no: str) -> None:
+def test_object_listing_globs(glob: str, yes: str, no: str) -> None:
     assert glob_pattern(glob).fullmatch(yes)
     assert not glob_pattern(glob).fullmatch(no)
 
 
 @pytest.mark.parametrize("glob", ["[", "{a", "a}", "[z-a]", "[]"])
-def test_malformed_globs(glob: str) -> None:
+def test_object_listing_refuses_malformed_globs(glob: str) -> None:
     with pytest.raises(errors.InvalidArgument, match="matchGlob"):
         glob_pattern(glob)
 
 
-def test_a_start_removes_orphans_and_keeps_the_rest(tmp_path: Path) -> None:
+def test_object_store_start_removes_orphans_and_keeps_the_rest(tmp_path: Path) -> None:
     store = ObjectStore(tmp_path, lambda: NOW)
     store.buckets.create("demo", {"name": "bucket"})
     kept, cut, lost = put(store, "kept"), put(store, "cut"), put(store, "lost")
@@ -225,7 +225,7 @@ def test_a_start_removes_orphans_and_keeps_the_rest(tmp_path: Path) -> None:
         store.close()
 
 
-def test_a_session_lives_a_week_and_its_bytes_with_it(tmp_path: Path) -> None:
+def test_resumable_uploads_live_a_week_with_their_bytes(tmp_path: Path) -> None:
     store = ObjectStore(tmp_path, lambda: NOW)
     store.buckets.create("demo", {"name": "bucket"})
     id_ = store.resumable_uploads.start("bucket", "x", {})

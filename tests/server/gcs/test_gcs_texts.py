@@ -18,18 +18,18 @@ from aip_magics.server.gcs.object_checksums import ExpectedChecksums
 
 @settings(deadline=None)
 @given(st.lists(st.binary(max_size=300), max_size=6))
-def test_combined_checksums_are_those_of_the_whole(pieces: list[bytes]) -> None:
+def test_object_checksums_combined_are_those_of_the_whole(pieces: list[bytes]) -> None:
     parts = [(encode_crc32c(google_crc32c.value(piece)), len(piece)) for piece in pieces]
     assert combine_crc32c(parts) == encode_crc32c(google_crc32c.value(b"".join(pieces)))
 
 
-def test_combined_checksums_of_big_pieces() -> None:
+def test_object_checksums_combined_of_big_pieces() -> None:
     one, two = b"\xa7" * 70_001, bytes(range(256)) * 5000
     parts = [(encode_crc32c(google_crc32c.value(piece)), len(piece)) for piece in (one, two)]
     assert combine_crc32c(parts) == encode_crc32c(google_crc32c.value(one + two))
 
 
-def test_expected_checksums_are_read_from_metadata_and_headers() -> None:
+def test_expected_checksums_from_everywhere() -> None:
     headers = {
         "x-goog-hash": "crc32c=mnG7TA==, md5=XUFAKrxLKna5cZ2REBfFkg==",
         "content-md5": "XUFAKrxLKna5cZ2REBfFkg==",
@@ -61,7 +61,7 @@ def related(content: bytes, newline: bytes, cut: int, quotes: str, tail: bytes =
     quotes=st.sampled_from(['"', "'", ""]),
     tail=st.sampled_from([b"", b"\n", b"\r\n"]),
 )
-def test_contents_survive_byte_for_byte(
+def test_multipart_bodies_keep_contents_byte_for_byte(
     content: list[bytes], newline: bytes, cut: int, quotes: str, tail: bytes
 ) -> None:
     parser, found = related(b"".join(content), newline, cut, quotes, tail)
@@ -82,7 +82,7 @@ def test_contents_survive_byte_for_byte(
         b"--b\r\n" + b"x" * 300_000,
     ],
 )
-def test_malformed_multipart_bodies(body: bytes) -> None:
+def test_multipart_bodies_that_are_malformed(body: bytes) -> None:
     parser = Related("multipart/related; boundary=b")
     with pytest.raises(errors.InvalidArgument):
         parser.feed(body) + parser.close()
@@ -90,7 +90,7 @@ def test_malformed_multipart_bodies(body: bytes) -> None:
 
 @settings(deadline=None)
 @given(st.binary(max_size=60), st.integers(1, 60))
-def test_any_bytes_are_a_content_or_a_clear_error(body: bytes, cut: int) -> None:
+def test_multipart_bodies_of_any_bytes_are_a_content_or_a_clear_error(body: bytes, cut: int) -> None:
     parser = Related("multipart/related; boundary=b")
     try:
         for i in range(0, len(body), cut):
@@ -104,7 +104,7 @@ def test_any_bytes_are_a_content_or_a_clear_error(body: bytes, cut: int) -> None
 @pytest.mark.parametrize(
     "text", ["text/plain", "multipart/related", "multipart/related; boundary=", "multipart/x; boundary=é"]
 )
-def test_a_boundary_is_needed(text: str) -> None:
+def test_multipart_bodies_need_a_boundary(text: str) -> None:
     with pytest.raises(errors.InvalidArgument):
         boundary(text)
 
@@ -123,12 +123,12 @@ VALUE = {"kind": "k", "items": [{"name": "a", "size": "1", "owner": {"x": 1, "y"
         ("kind, missing", {"kind": "k"}),
     ],
 )
-def test_fields(fields: str, wanted: object) -> None:
+def test_partial_response_fields(fields: str, wanted: object) -> None:
     assert select(VALUE, fields) == wanted
 
 
 @pytest.mark.parametrize("fields", [",", "a(", "a(b", "a)b", "a//b", "(a)", "a(b))", "a(" * 50])
-def test_malformed_fields(fields: str) -> None:
+def test_partial_response_refuses_malformed_fields(fields: str) -> None:
     with pytest.raises(errors.InvalidArgument, match="Invalid field selection"):
         select(VALUE, fields)
 
@@ -148,7 +148,7 @@ def test_malformed_fields(fields: str) -> None:
         ("", 0, (0, -1)),
     ],
 )
-def test_ranges(text: str, size: int, wanted: tuple[int, int]) -> None:
+def test_ranges_within_the_end(text: str, size: int, wanted: tuple[int, int]) -> None:
     assert byte_range(text, size) == wanted
 
 
@@ -160,12 +160,12 @@ def test_ranges_beyond_the_end(text: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["bytes", "bytes 5-4/10", "bytes 0-10/10", "bytes -5/10", "0-1/2", "bytes 0-1"])
-def test_malformed_content_ranges(text: str) -> None:
+def test_content_ranges_that_are_malformed(text: str) -> None:
     with pytest.raises(errors.InvalidArgument, match="Content-Range"):
         ContentRange.read(text)
 
 
-def test_content_ranges() -> None:
+def test_content_ranges_of_requests() -> None:
     assert ContentRange.read("bytes 0-4/10") == ContentRange(0, 4, 10)
     assert ContentRange.read("bytes 5-9/*") == ContentRange(5, 9, None)
     assert ContentRange.read("bytes */10") == ContentRange(None, None, 10)

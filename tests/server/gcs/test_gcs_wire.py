@@ -71,7 +71,7 @@ def crc32c(data: bytes) -> str:
 
 
 @pytest.mark.parametrize("content", [b"data", b"", b"\r", b"x\r\n", b"\n--=b=", b"\r\n\r\n"])
-def test_multipart_as_gcloud_sends_it(wire: Wire, content: bytes) -> None:
+def test_gcs_multipart_as_gcloud_sends_it(wire: Wire, content: bytes) -> None:
     body = b'--=b=\nContent-Type: application/json\n\n{"size": "4"}\n--=b=\ncontent-type: text/x\n\n' + content
     answer = wire.http.post(
         f"{wire.upload}?alt=json&name=dir%2Fa+b&uploadType=multipart",
@@ -84,14 +84,14 @@ def test_multipart_as_gcloud_sends_it(wire: Wire, content: bytes) -> None:
     assert wire.read("dir/a b") == content
 
 
-def test_links_lead_back(wire: Wire) -> None:
+def test_gcs_links_lead_back(wire: Wire) -> None:
     made = wire.put("a/b%2Fc ü", b"data").json()
     assert wire.http.get(made["mediaLink"]).content == b"data"
     assert wire.http.get(made["selfLink"]).json() == made
     assert wire.http.get(made["selfLink"].replace("/storage/", "/download/storage/")).content == b"data"
 
 
-def test_encoded_slashes_are_not_slashes(wire: Wire) -> None:
+def test_gcs_encoded_slashes_are_not_slashes(wire: Wire) -> None:
     wire.put("a/b", b"slash")
     wire.put("a%2Fb", b"text")
     assert wire.names() == ["a%2Fb", "a/b"]
@@ -100,7 +100,7 @@ def test_encoded_slashes_are_not_slashes(wire: Wire) -> None:
     assert wire.http.get(f"{wire.o}/a/b").status_code == 404
 
 
-def test_checksums_are_checked(wire: Wire) -> None:
+def test_gcs_checksums_are_verified(wire: Wire) -> None:
     good = f"crc32c={crc32c(b'data')},md5={base64.b64encode(hashlib.md5(b'data').digest()).decode()}"
     answer = wire.put("x", b"data", **{"X-Goog-Hash": good})
     assert answer.status_code == 200
@@ -115,7 +115,7 @@ def test_checksums_are_checked(wire: Wire) -> None:
     assert wire.names() == ["x"]
 
 
-def test_resumable_in_steps(wire: Wire) -> None:
+def test_gcs_resumable_in_steps(wire: Wire) -> None:
     url = wire.session("x", json={"contentType": "text/x", "metadata": {"k": "v"}})
     assert wire.send(url, b"", "bytes */*").headers.get("range") is None
     first = wire.send(url, b"01234", "bytes 0-4/*")
@@ -134,7 +134,7 @@ def test_resumable_in_steps(wire: Wire) -> None:
     assert wire.read("x") == b"0123456789"
 
 
-def test_resumable_of_unknown_size_ends_by_a_question(wire: Wire) -> None:
+def test_gcs_resumable_of_unknown_size_ends_by_a_query(wire: Wire) -> None:
     url = wire.session("x")
     wire.send(url, b"01234", "bytes 0-4/*")
     assert wire.send(url, b"", "bytes */5").json()["size"] == "5"
@@ -143,7 +143,7 @@ def test_resumable_of_unknown_size_ends_by_a_question(wire: Wire) -> None:
     assert wire.names() == ["empty", "whole", "x"]
 
 
-def test_resumable_refusals(wire: Wire) -> None:
+def test_gcs_resumable_refusals(wire: Wire) -> None:
     url = wire.session("x", headers={"x-upload-content-length": "5", "x-upload-content-type": "text/x"})
     assert error(wire.send(url, b"x", "bytes 0-0/6")) == (400, "invalid")
     assert error(wire.send(url, b"x", "bytes one")) == (400, "invalid")
@@ -157,7 +157,7 @@ def test_resumable_refusals(wire: Wire) -> None:
     assert error(wire.send(elsewhere, b"x")) == (404, "notFound")
 
 
-def test_gcloud_resumable_path(wire: Wire) -> None:
+def test_gcs_resumable_path_of_gcloud(wire: Wire) -> None:
     url = wire.session("x").replace("/upload/", "/resumable/upload/")
     start = wire.upload.replace("/upload/", "/resumable/upload/")
     given = wire.http.post(f"{start}?alt=json&name=y&uploadType=resumable", json={"size": "4"}).headers["location"]
@@ -178,7 +178,7 @@ def wait_for(condition: Any) -> None:
         time.sleep(0.01)
 
 
-def test_a_broken_connection_keeps_what_arrived(wire: Wire) -> None:
+def test_gcs_resumable_keeps_what_arrived_before_a_broken_connection(wire: Wire) -> None:
     data = os.urandom(3 * MIB)
     url = wire.session("x")
     with connect(wire) as line:
@@ -191,7 +191,7 @@ def test_a_broken_connection_keeps_what_arrived(wire: Wire) -> None:
     assert wire.read("x") == data
 
 
-def test_a_newer_request_takes_a_hanging_upload_over(wire: Wire) -> None:
+def test_gcs_resumable_newer_request_takes_over_a_hanging_one(wire: Wire) -> None:
     data = os.urandom(2 * MIB)
     url = wire.session("x")
     path = url.removeprefix(wire.server.url)
@@ -205,7 +205,7 @@ def test_a_newer_request_takes_a_hanging_upload_over(wire: Wire) -> None:
     assert wire.read("x") == data
 
 
-def test_a_broken_upload_is_no_object(wire: Wire, object_server: Any) -> None:
+def test_gcs_broken_upload_is_no_object(wire: Wire, object_server: Any) -> None:
     incoming: Path = object_server.data_dir / "objects" / "incoming"
     before = set(incoming.iterdir())
     with connect(wire) as line:
@@ -216,13 +216,13 @@ def test_a_broken_upload_is_no_object(wire: Wire, object_server: Any) -> None:
     assert wire.names() == []
 
 
-def test_a_big_upload_to_nowhere_is_told_so(wire: Wire) -> None:
+def test_gcs_big_upload_to_a_missing_bucket_is_told_so(wire: Wire) -> None:
     url = wire.upload.replace(wire.bucket, "missing-bucket")
     answer = wire.http.post(f"{url}?uploadType=media&name=x", data=bytes(8 * MIB))
     assert error(answer) == (404, "notFound")
 
 
-def test_reads(wire: Wire) -> None:
+def test_gcs_reads(wire: Wire) -> None:
     made = wire.put("x", b"0123456789", **{"content-type": "text/x"}).json()
     url = f"{wire.o}/x"
     part = wire.http.get(f"{url}?alt=media", headers={"range": "bytes=2-4"})
@@ -236,7 +236,7 @@ def test_reads(wire: Wire) -> None:
     assert wire.http.get(f"{url}?generation={made['generation']}").json() == made
 
 
-def test_metadata_cannot_write_headers(wire: Wire) -> None:
+def test_gcs_metadata_cannot_write_headers(wire: Wire) -> None:
     wire.put("x", b"data")
     for value in ("a\r\nset-cookie: b", "\0", 7):
         assert error(wire.http.patch(f"{wire.o}/x", json={"contentType": value})) == (400, "invalid")
@@ -274,7 +274,7 @@ def test_metadata_cannot_write_headers(wire: Wire) -> None:
         ("POST", "/batch/storage/v1", "data", (400, "invalid")),
     ],
 )
-def test_refusals(wire: Wire, method: str, path: str, body: str, wanted: tuple[int, str]) -> None:
+def test_gcs_refusals(wire: Wire, method: str, path: str, body: str, wanted: tuple[int, str]) -> None:
     answer = wire.http.request(method, wire.server.url + path.replace("{b}", wire.bucket), data=body)
     assert error(answer) == wanted
     assert wire.names() == []
@@ -288,7 +288,7 @@ def batch(wire: Wire, *calls: str) -> requests.Response:
     return wire.http.post(f"{wire.server.url}/batch/storage/v1", data=body + "--b--", headers=headers)
 
 
-def test_batch_calls_are_answered_one_by_one(wire: Wire) -> None:
+def test_gcs_batch_calls_are_answered_one_by_one(wire: Wire) -> None:
     wire.put("a/b", b"data")
     o = f"/storage/v1/b/{wire.bucket}/o"
     patch = json.dumps({"metadata": {"k": "v"}})
@@ -313,7 +313,7 @@ def test_batch_calls_are_answered_one_by_one(wire: Wire) -> None:
 @pytest.mark.parametrize(
     "call", ["", "nonsense", "GET http://[ HTTP/1.1\r\n\r\n", "GET /storage/v1/b/abc/o/x?alt=media HTTP/1.1\r\n\r\n"]
 )
-def test_malformed_batches(wire: Wire, call: str) -> None:
+def test_gcs_batch_refuses_malformed_ones(wire: Wire, call: str) -> None:
     assert error(batch(wire, call)) == (400, "badRequest")
     assert error(batch(wire, *["GET /storage/v1/b/abc HTTP/1.1\r\n\r\n"] * 101)) == (400, "badRequest")
 
@@ -367,7 +367,7 @@ _BODY = st.one_of(
         max_size=3,
     ),
 )
-def test_no_request_breaks_the_server(
+def test_gcs_no_request_breaks_the_server(
     http: requests.Session,
     object_server: Any,
     route: tuple[str, str],

@@ -56,7 +56,7 @@ def error(answer: requests.Response) -> tuple[int, str]:
     return answer.status_code, fields(answer)["Code"]
 
 
-def test_object(uploads: Uploads) -> None:
+def test_xml_api_object(uploads: Uploads) -> None:
     url = f"{uploads.root}/dir/a%20b%2Fc"
     headers = {"content-type": "text/x", "x-goog-meta-key": "value", "x-goog-if-generation-match": "0"}
     made = uploads.http.put(url, data=b"0123456789", headers=headers)
@@ -72,7 +72,7 @@ def test_object(uploads: Uploads) -> None:
     assert error(uploads.http.get(uploads.root + "-missing/x")) == (404, "NoSuchBucket")
 
 
-def test_parts_in_any_order(uploads: Uploads) -> None:
+def test_multipart_upload_takes_parts_in_any_order(uploads: Uploads) -> None:
     parts = [os.urandom(5 * MIB), os.urandom(5 * MIB + 3), b"end\r\n"]
     id_ = uploads.start("big", **{"content-type": "text/big", "x-goog-meta-key": "value"})
     assert uploads.unfinished() == [id_]
@@ -93,7 +93,7 @@ def test_parts_in_any_order(uploads: Uploads) -> None:
     assert error(uploads.complete("big", id_, [])) == (404, "NoSuchUpload")
 
 
-def test_refused_parts(uploads: Uploads) -> None:
+def test_multipart_upload_refuses_parts(uploads: Uploads) -> None:
     id_ = uploads.start("x")
     assert error(uploads.part("x", id_, 0, b"")) == (400, "InvalidArgument")
     assert error(uploads.part("x", id_, 10_001, b"")) == (400, "InvalidArgument")
@@ -117,7 +117,7 @@ def test_refused_parts(uploads: Uploads) -> None:
     assert uploads.http.get(f"{uploads.root}/x").content == b"two"
 
 
-def test_abort_drops_the_parts(uploads: Uploads) -> None:
+def test_multipart_upload_abort_drops_the_parts(uploads: Uploads) -> None:
     id_ = uploads.start("x")
     before = set(uploads.incoming.iterdir())
     uploads.part("x", id_, 1, b"data")

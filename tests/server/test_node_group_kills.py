@@ -44,7 +44,7 @@ class Client(threading.Thread):
 
 
 @pytest.mark.parametrize("options", [(), ("--coalesce",)], ids=["one by one", "batched"])
-def test_no_request_is_lost_when_workers_are_killed(new_server, sklearn_dir, options):
+def test_node_group_loses_no_request_when_workers_are_killed(new_server, sklearn_dir, options):
     server = new_server(*options).start()
     done = server.deploy(sklearn_dir, framework="SCIKIT_LEARN", manualScaling={"nodes": 2})
     assert done["response"]["state"] == "READY"

@@ -1,9 +1,10 @@
 """Run as a script: predict with the framework alone, nothing around it. What any tool can reach at best.
 
-`plain.py hold KIND DIR` has the model loaded and answers each line of stdin, the file of a request, with
+`framework_only.py hold KIND DIR` has the model loaded and answers each line of stdin, the file of a request, with
 `{"seconds": s, "predictions": [...]}`: reading the JSON, predicting, writing the JSON.
-`plain.py fork KIND DIR` has the framework imported only, and forks a process for each line, which loads the model.
-`plain.py export DIR` writes the models that are measured: see MODELS.
+`framework_only.py fork KIND DIR` has the framework imported only, and forks a process for each line, which loads
+the model.
+`framework_only.py export DIR` writes the models that are measured: see MODELS.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A face that keeps what it is told."""
+"""A reporter that keeps what it is told."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from aip_magics.events import Event
 
 
-class Heard:
+class RecordingReporter:
     """`events` in their order, and the values `shown`."""
 
     def __init__(self) -> None:
