@@ -9,8 +9,7 @@ from aip_magics.deploy.plan import Plan
 from aip_magics.errors import AlreadyExists
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Operation, Version
-from aip_magics.storage import GsUri, TransferPaths
-from aip_magics.storage import plan as plan_upload
+from aip_magics.storage import GsUri, TransferPaths, plan_upload
 from aip_magics.targets import Target
 
 # A difference in one of these makes a new version; description and labels can be updated.
