@@ -1,18 +1,19 @@
-"""Translation of every text a user reads: English in the code, other languages as catalogues beside it.
+"""Translation of user-facing texts: English in the code, one gettext catalogue per further language.
 
-`_("uploaded {name}", name="a")` looks its template up in the catalogue of the current language (`ko/*.toml`, English
-template = translated template) and fills in the values; `ngettext` does so for texts that depend on a number. Names
-of the API, flags, file names and values stay as they are, and so do the texts of the embedded server: they are the
-API's.
+`_("uploaded {name}", name="a")` looks its template up in the current language's catalogue and fills in the values;
+`ngettext` does so for texts that depend on a number. Names of the API, flags, file names and values are not
+translated, and neither are the texts of the embedded server: they are the API's.
 
-Templates are literals at the place of use, so that a test finds them all and sees that no catalogue lacks one.
+Templates are literals at the place of use, so that Babel extracts them (`python tests/i18n/catalogues.py`) and a test
+fails for each that a catalogue lacks. `locale/*/LC_MESSAGES/aip_magics.po` is compiled to the `.mo` that is read here
+when the package is installed or built (`hatch_build.py`).
 """
 
 from __future__ import annotations
 
 import functools
-import importlib
-import sys
+import gettext as gnu_gettext
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from typing import Any
 from aip_magics.i18n import korean_particles
 
 LANGUAGES = ("en", "ko")
+DOMAIN = "aip_magics"
+LOCALE_DIRECTORY = Path(__file__).parent / "locale"
 
 _chosen = "en"
 
@@ -48,16 +51,12 @@ def current_language() -> str:
 
 def gettext(template: str, /, **values: Any) -> str:
     """Translate a template to the current language and fill in its `{name}` as `str.format` does."""
-    if _chosen != "en":
-        template = catalogue(_chosen).get(template, template)
-    return _filled(template, values)
+    return _filled(_translations(_chosen).gettext(template), values)
 
 
 def ngettext(singular: str, plural: str, number: int, /, **values: Any) -> str:
     """Translate the template for `number` things; both templates may use `{number}`, grouped by thousands."""
-    template = singular if number == 1 else plural
-    if _chosen != "en":  # a catalogue's key is the plural
-        template = catalogue(_chosen).get(plural, template)
+    template = _translations(_chosen).ngettext(singular, plural, number)
     return _filled(template, {"number": f"{number:,}", **values})
 
 
@@ -67,11 +66,16 @@ def _filled(template: str, values: Mapping[str, Any]) -> str:
 
 
 @functools.cache
-def catalogue(language: str) -> Mapping[str, str]:
-    """All entries of a language, English template → translated template."""
-    # tomllib came with Python 3.11; tomli is the same parser for 3.10.
-    parser = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    entries: dict[str, str] = {}
-    for file in sorted((Path(__file__).parent / language).glob("*.toml")):
-        entries.update(parser.loads(file.read_text("utf-8")))
-    return entries
+def _translations(language: str) -> gnu_gettext.NullTranslations:
+    """The compiled catalogue, read at the first text in its language; English if it is not compiled."""
+    if language == "en":
+        return gnu_gettext.NullTranslations()
+    source = LOCALE_DIRECTORY / language / "LC_MESSAGES" / f"{DOMAIN}.po"
+    compiled = source.with_suffix(".mo")
+    # Only a checkout has the source; an installed wheel has the compiled catalogue alone, which cannot be outdated.
+    missing = not compiled.exists()
+    if missing or (source.exists() and source.stat().st_mtime > compiled.stat().st_mtime):
+        state = "is not compiled" if missing else "has changed since it was compiled"
+        command = f"pybabel compile -D {DOMAIN} -d {LOCALE_DIRECTORY}"
+        warnings.warn(f"the catalogue of the language {language!r} {state}; run `{command}`", stacklevel=3)
+    return gnu_gettext.translation(DOMAIN, LOCALE_DIRECTORY, [language], fallback=True)

@@ -1,6 +1,6 @@
 """The Korean catalogue reads as if one hand wrote it: how it addresses its reader, its terms, particles and spacing.
 
-The README keeps to the same terms, which are told at the head of `i18n/ko/top.toml`.
+The README keeps to the same terms, which are listed at the head of the catalogue.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ import re
 import string
 from pathlib import Path
 
+import catalogues
 import pytest
 
-from aip_magics import i18n
-
-KOREAN = i18n.catalogue("ko")
+KOREAN = catalogues.entries("ko")
 README = (Path(__file__).parents[2] / "README.ko.md").read_text("utf-8")
 
 # A statement ends in -습니다, a request in -세요, a question in -나요? or -인가요?; a label ends in a noun.
