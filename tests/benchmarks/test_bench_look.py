@@ -35,7 +35,7 @@ from aip_magics import artifacts
 peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 before = peak()
 start = time.perf_counter()
-found = artifacts.look(Path(sys.argv[1]))
+found = artifacts.inspect_model_dir(Path(sys.argv[1]))
 taken = time.perf_counter() - start
 grown = (peak() - before) / 1024
 facts = found.saved_model or found.contents

@@ -27,8 +27,8 @@ def test_graph_ops_judge_every_operation_once() -> None:
 def test_graph_ops_groups_say_what_they_do() -> None:
     for name, one in DATA["groups"].items():
         assert one["why"]
-        assert one["does"] == saved_model_trust._does(name)
-    assert saved_model_trust._does("unknown") not in {one["does"] for one in DATA["groups"].values()}
+        assert one["does"] == saved_model_trust._describe_group(name)
+    assert saved_model_trust._describe_group("unknown") not in {one["does"] for one in DATA["groups"].values()}
 
 
 def test_graph_ops_conditions_are_about_harmful_operations_only() -> None:

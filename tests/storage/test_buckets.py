@@ -51,7 +51,7 @@ def meet(server: FaultServer, **faults: list[str]) -> None:
     server.faults.everywhere = server.faults.plan(named)
 
 
-def test_a_new_bucket_is_closed_to_the_public(server: FaultServer, client: StorageClient, name: str) -> None:
+def test_bucket_that_is_new_is_closed_to_the_public(server: FaultServer, client: StorageClient, name: str) -> None:
     made = ensure_bucket(client, name, project="demo", location="europe-west4")
     assert (made.created, made.location) == (True, "europe-west4")
     about = requests.get(f"{server.url}/storage/v1/b/{name}").json()
@@ -61,7 +61,7 @@ def test_a_new_bucket_is_closed_to_the_public(server: FaultServer, client: Stora
     assert about["projectNumber"] == made.project_number
 
 
-def test_a_bucket_that_is_there_is_used(server: FaultServer, client: StorageClient, name: str) -> None:
+def test_bucket_that_exists_is_used(server: FaultServer, client: StorageClient, name: str) -> None:
     assert find_bucket(client, name) is None
     server.store.buckets.create("demo", {"name": name, "location": "us-east1"})
     found = ensure_bucket(client, name, project="demo", location="europe-west4")
@@ -69,14 +69,14 @@ def test_a_bucket_that_is_there_is_used(server: FaultServer, client: StorageClie
     assert "storage.buckets.insert" not in server.faults.asked
 
 
-def test_an_illegal_name_is_refused_before_any_request(server: FaultServer, client: StorageClient) -> None:
+def test_bucket_with_an_illegal_name_is_refused_before_any_request(server: FaultServer, client: StorageClient) -> None:
     for wrong in ("Models", "ab", "a_b.google", "10.0.0.1", "-x-", "x" * 64):
         with pytest.raises(StorageError):
             ensure_bucket(client, wrong, project="demo", location="us-central1")
     assert server.faults.asked == []
 
 
-def test_a_taken_name(server: FaultServer, client: StorageClient, name: str) -> None:
+def test_bucket_with_a_taken_name(server: FaultServer, client: StorageClient, name: str) -> None:
     meet(server, storage_buckets_get=["return-403"], storage_buckets_testIamPermissions=["return-403"])
     with pytest.raises(StorageError, match="no permission to use it") as caught:
         ensure_bucket(client, name, project="demo", location="us-central1")
@@ -88,7 +88,7 @@ def test_a_taken_name(server: FaultServer, client: StorageClient, name: str) -> 
     assert "globally unique" in caught.value.fix
 
 
-def test_rights_on_the_objects_alone_are_enough(server: FaultServer, client: StorageClient, name: str) -> None:
+def test_bucket_needs_rights_on_the_objects_alone(server: FaultServer, client: StorageClient, name: str) -> None:
     server.store.buckets.create("demo", {"name": name, "location": "us-east1"})
     meet(server, storage_buckets_get=["return-403"])
     found = ensure_bucket(client, name, project="demo", location="us-central1")
@@ -104,7 +104,7 @@ def test_rights_on_the_objects_alone_are_enough(server: FaultServer, client: Sto
         ("return-401", "authentication failed", "gcloud auth"),
     ],
 )
-def test_a_bucket_that_cannot_be_made(
+def test_bucket_that_cannot_be_created(
     server: FaultServer, client: StorageClient, name: str, fault: str, message: str, fix: str
 ) -> None:
     meet(server, storage_buckets_insert=[fault, fault])
@@ -114,13 +114,15 @@ def test_a_bucket_that_cannot_be_made(
 
 
 @pytest.mark.parametrize("fault", ["return-503", "return-429", "return-reset-connection", "return-broken-stream"])
-def test_what_passes_is_tried_again(server: FaultServer, client: StorageClient, name: str, fault: str) -> None:
+def test_bucket_requests_are_retried(server: FaultServer, client: StorageClient, name: str, fault: str) -> None:
     meet(server, storage_buckets_get=[fault], storage_buckets_insert=[fault])
     assert ensure_bucket(client, name, project="demo", location="us-central1").location == "us-central1"
     assert server.faults.completed(server.faults.everywhere)
 
 
-def test_an_answer_that_was_lost_makes_no_taken_name(server: FaultServer, client: StorageClient, name: str) -> None:
+def test_bucket_request_with_a_lost_response_makes_no_taken_name(
+    server: FaultServer, client: StorageClient, name: str
+) -> None:
     meet(server, storage_buckets_insert=["lose-answer"])
     assert ensure_bucket(client, name, project="demo", location="us-central1").name == name
 
@@ -138,13 +140,15 @@ def test_an_answer_that_was_lost_makes_no_taken_name(server: FaultServer, client
         ("", (), "us-west1", None),
     ],
 )
-def test_where_a_location_is(location: str, regions: tuple[str, ...], inside: str, outside: str | None) -> None:
+def test_bucket_location_contains_regions(
+    location: str, regions: tuple[str, ...], inside: str, outside: str | None
+) -> None:
     bucket = Bucket("b", location, regions)
     assert bucket.is_in(inside)
     assert outside is None or not bucket.is_in(outside)
 
 
-def test_who_may_read(server: FaultServer, client: StorageClient, name: str) -> None:
+def test_bucket_readers_are_told(server: FaultServer, client: StorageClient, name: str) -> None:
     ensure_bucket(client, name, project="demo", location="us-central1")
     assert bucket_readers(client, name) == set()
     roles = {
@@ -159,12 +163,12 @@ def test_who_may_read(server: FaultServer, client: StorageClient, name: str) -> 
     assert bucket_readers(client, name) == {"allUsers", "user:viewer@example.com", "user:both@example.com"}
 
 
-def test_a_policy_that_cannot_be_seen(client: StorageClient, name: str) -> None:
+def test_bucket_policy_that_cannot_be_read(client: StorageClient, name: str) -> None:
     with pytest.raises(StorageError, match="404"):
         bucket_readers(client, name)
 
 
-def test_the_grant() -> None:
+def test_bucket_grant_for_the_service() -> None:
     assert grant_command("their-bucket", AGENT) == (
         "gcloud storage buckets add-iam-policy-binding gs://their-bucket "
         f"--member=serviceAccount:{AGENT} --role=roles/storage.objectViewer"

@@ -30,7 +30,7 @@ def blobs(home: Path, content: bytes) -> list[Path]:
     return [path for path in (home / "objects").rglob("*") if path.is_file() and path.read_bytes() == content]
 
 
-def test_what_arrives_is_what_was_stored(target: Target, tmp_path: Path, embedded: Path) -> None:
+def test_cached_download_has_what_was_stored(target: Target, tmp_path: Path, embedded: Path) -> None:
     download_object(target.storage_client, "gs://there/dir/model.pkl", tmp_path / "model.pkl")
     assert (tmp_path / "model.pkl").read_bytes() == FILES["model.pkl"]
     (blob,) = blobs(embedded, FILES["model.pkl"])
@@ -43,7 +43,7 @@ def test_what_arrives_is_what_was_stored(target: Target, tmp_path: Path, embedde
     assert [path.name for path in tmp_path.iterdir()] == ["model.pkl"]
 
 
-def test_a_directory_is_downloaded_once(target: Target, tmp_path: Path, embedded: Path) -> None:
+def test_cached_download_of_a_directory_is_made_once(target: Target, tmp_path: Path, embedded: Path) -> None:
     cache = DirectoryCache(tmp_path / "cache")
     found = cached_directory(target.storage_client, DIRECTORY, cache, 10_000)
     assert isinstance(found, Path)
@@ -60,7 +60,7 @@ def test_a_directory_is_downloaded_once(target: Target, tmp_path: Path, embedded
     assert (other / "model.pkl").read_bytes() == b"another"
 
 
-def test_what_is_not_downloaded_has_a_reason(target: Target, tmp_path: Path) -> None:
+def test_cached_download_tells_why_it_is_not_made(target: Target, tmp_path: Path) -> None:
     cache = DirectoryCache(tmp_path / "cache")
     assert "has 0 MB; at most 0 MB" in str(cached_directory(target.storage_client, DIRECTORY, cache, 5000))
     assert "no objects found in" in str(cached_directory(target.storage_client, GsUri("there", "no/"), cache, 10_000))
@@ -70,7 +70,7 @@ def test_what_is_not_downloaded_has_a_reason(target: Target, tmp_path: Path) -> 
     assert not (tmp_path / "cache").exists()
 
 
-def test_one_file(target: Target, tmp_path: Path) -> None:
+def test_cached_download_of_one_file(target: Target, tmp_path: Path) -> None:
     cache = DirectoryCache(tmp_path / "cache")
     found = cached_file(target.storage_client, "gs://there/dir/model.pkl", cache)
     assert (found.name, found.read_bytes()) == ("model.pkl", FILES["model.pkl"])

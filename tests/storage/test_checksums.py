@@ -20,18 +20,18 @@ def crc(data: bytes) -> str:
 
 
 @given(st.lists(st.binary(max_size=300)))
-def test_a_whole_from_its_parts(parts: list[bytes]) -> None:
+def test_checksums_of_a_whole_from_its_parts(parts: list[bytes]) -> None:
     assert combine_crc32c((crc(part), len(part)) for part in parts) == crc(b"".join(parts))
 
 
-def test_a_part_of_nothing_but_zeros_counts() -> None:
+def test_checksums_count_a_part_of_nothing_but_zeros() -> None:
     zeros = bytes(100_000)
     assert combine_crc32c([(crc(b"x"), 1), (crc(zeros), len(zeros))]) == crc(b"x" + zeros)
     assert combine_crc32c([]) == encode_crc32c(0)
 
 
 @pytest.mark.parametrize("size", [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 2 * BLOCK_BYTES])
-def test_digests_do_not_depend_on_the_slices(tmp_path: Path, size: int) -> None:
+def test_checksums_do_not_depend_on_the_slices(tmp_path: Path, size: int) -> None:
     content = random.Random(size).randbytes(size)
     path = tmp_path / "file"
     path.write_bytes(content)
@@ -45,7 +45,7 @@ def test_digests_do_not_depend_on_the_slices(tmp_path: Path, size: int) -> None:
     assert file_crc32c(path) == crc(content)
 
 
-def test_parts_of_whole_blocks_make_up_the_hash_of_the_file() -> None:
+def test_checksums_of_whole_blocks_make_up_the_hash_of_the_file() -> None:
     content = random.Random(1).randbytes(2 * BLOCK_BYTES + 5)
     whole, first, rest = Hasher(), Hasher(), Hasher()
     whole.update(content)
@@ -54,7 +54,7 @@ def test_parts_of_whole_blocks_make_up_the_hash_of_the_file() -> None:
     assert content_hash_of([*first.blocks(), *rest.blocks()]) == whole.digest().content_hash
 
 
-def test_slices_end_where_the_file_does(tmp_path: Path) -> None:
+def test_checksums_slices_end_where_the_file_does(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"0123456789")
     assert b"".join(read_slices(path, 3, 4)) == b"3456"

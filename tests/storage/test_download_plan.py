@@ -15,13 +15,13 @@ from aip_magics.storage.download.download_plan import is_invalid_file_name
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "../x", "a/../b", "a//b", "/a", "a/", "a\0b", "..\\x", "c:x", "a/./b", "a:b"]
 )
-def test_names_that_lead_out_are_no_files(name):
+def test_download_plan_takes_no_names_that_lead_out(name):
     assert is_invalid_file_name(name, windows=False)
     assert is_invalid_file_name(name, windows=True)
 
 
 @pytest.mark.parametrize("name", ["con", "NUL.txt", "a/com1", "lpt9.joblib", "a.", "a ", "a?b", "CONIN$", "aux .x"])
-def test_names_of_windows(name):
+def test_download_plan_names_of_windows(name):
     assert is_invalid_file_name(name, windows=True)
     assert not is_invalid_file_name(name, windows=False)
 
@@ -34,7 +34,7 @@ def test_names_of_windows(name):
         "a\x1b[2Jb", "a\nb", "a\u202eb", "\u200bmodel.joblib",
     ],
 )  # fmt: skip
-def test_names_that_something_runs_are_risky(name):
+def test_download_plan_names_that_something_runs_are_risky(name):
     assert is_risky(name)
 
 
@@ -50,7 +50,7 @@ def test_names_that_something_runs_are_risky(name):
         "git/x",
     ],
 )
-def test_names_of_models_are_not(name):
+def test_download_plan_names_of_models_are_not_risky(name):
     assert not is_risky(name)
     assert not is_invalid_file_name(name)
 
@@ -63,7 +63,7 @@ def put(client: StorageClient, destination: GsUri, name: str, data: bytes = b"x"
 
 
 @pytest.mark.parametrize("leads", ["sub", "sub/deeper"])
-def test_nothing_is_written_through_a_link(client, destination, tmp_path, leads):
+def test_download_writes_nothing_through_a_link(client, destination, tmp_path, leads):
     put(client, destination, "sub/deeper/model.txt")
     put(client, destination, "beside.txt")
     (outside := tmp_path / "outside").mkdir()
@@ -80,7 +80,7 @@ def test_nothing_is_written_through_a_link(client, destination, tmp_path, leads)
     assert (target / "sub/deeper/model.txt").read_bytes() == b"x"
 
 
-def test_a_link_in_the_place_of_a_file_is_replaced_not_followed(client, destination, tmp_path):
+def test_download_replaces_a_link_in_the_place_of_a_file(client, destination, tmp_path):
     put(client, destination, "model.txt", b"new")
     (outside := tmp_path / "outside.txt").write_bytes(b"old")
     (target := tmp_path / "target").mkdir()
@@ -90,13 +90,13 @@ def test_a_link_in_the_place_of_a_file_is_replaced_not_followed(client, destinat
     assert not (target / "model.txt").is_symlink()
 
 
-def test_an_object_whose_last_name_leads_up_is_no_package(client, destination, tmp_path):
+def test_cached_download_refuses_a_package_whose_last_name_leads_up(client, destination, tmp_path):
     put(client, destination, "dir/..")
     with pytest.raises(StorageError, match="is invalid for a file"):
         cached_file(client, f"{destination}dir/..", DirectoryCache(tmp_path / "cache"))
 
 
-def test_a_directory_with_such_a_name_is_not_pulled(client, destination, tmp_path):
+def test_cached_download_refuses_a_directory_with_such_a_name(client, destination, tmp_path):
     put(client, destination, "a/../../evil.txt")
     with pytest.raises(StorageError, match="is invalid for a file"):
         download_directory(client, destination, Path(tmp_path / "target"))

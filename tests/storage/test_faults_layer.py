@@ -35,7 +35,7 @@ def plan(server: FaultServer, http: requests.Session, operation: str, *faults: s
     return f"{server.url}/retry_test/{answer.json()['id']}"
 
 
-def test_the_contract(server: FaultServer, http: requests.Session) -> None:
+def test_faults_follow_their_contract(server: FaultServer, http: requests.Session) -> None:
     about = plan(server, http, "storage.objects.list", "return-503", "return-429-retry-after-2s")
     listing = f"{server.url}/storage/v1/b/bucket/o"
     assert http.get(f"{server.url}/storage/v1/b/bucket/o/x").status_code == 200  # another operation
@@ -50,7 +50,7 @@ def test_the_contract(server: FaultServer, http: requests.Session) -> None:
     assert http.get(about).status_code == 404
 
 
-def test_faults_that_there_are_not(server: FaultServer, http: requests.Session) -> None:
+def test_faults_that_do_not_exist(server: FaultServer, http: requests.Session) -> None:
     for wrong in ({"instructions": {"storage.objects.list": ["explode"]}}, {}):
         assert http.post(f"{server.url}/retry_test", json=wrong).status_code == 400
 
@@ -63,7 +63,7 @@ def test_faults_that_there_are_not(server: FaultServer, http: requests.Session) 
         ("lose-answer", True),
     ],
 )
-def test_an_upload_that_breaks(server: FaultServer, http: requests.Session, fault: str, stored: bool) -> None:
+def test_faults_break_an_upload(server: FaultServer, http: requests.Session, fault: str, stored: bool) -> None:
     before = server.store.get("bucket", "x").generation
     plan(server, http, "storage.objects.insert", fault)
     with pytest.raises(requests.ConnectionError):
@@ -71,7 +71,7 @@ def test_an_upload_that_breaks(server: FaultServer, http: requests.Session, faul
     assert (server.store.get("bucket", "x").generation > before) is stored
 
 
-def test_an_upload_that_is_refused_half_way(server: FaultServer, http: requests.Session) -> None:
+def test_faults_refuse_an_upload_half_way(server: FaultServer, http: requests.Session) -> None:
     plan(server, http, "storage.objects.insert", "return-503-after-256K")
     before = server.store.get("bucket", "x").generation
     assert http.post(server.url + UPLOAD, data=b"short").status_code == 200  # not this one
@@ -80,7 +80,7 @@ def test_an_upload_that_is_refused_half_way(server: FaultServer, http: requests.
     assert before < between == server.store.get("bucket", "x").generation
 
 
-def test_a_resumable_upload_keeps_what_came_before(server: FaultServer, http: requests.Session) -> None:
+def test_faults_leave_a_resumable_upload_what_came_before(server: FaultServer, http: requests.Session) -> None:
     started = http.post(f"{server.url}/upload/storage/v1/b/bucket/o?uploadType=resumable&name=y")
     plan(server, http, "storage.objects.insert/resume", "return-503-after-256K")
     assert http.put(started.headers["location"], data=BODY).status_code == 503
@@ -89,14 +89,14 @@ def test_a_resumable_upload_keeps_what_came_before(server: FaultServer, http: re
 
 
 @pytest.mark.parametrize("fault", ["return-broken-stream", "return-broken-stream-after-100K"])
-def test_an_answer_that_breaks(server: FaultServer, http: requests.Session, fault: str) -> None:
+def test_faults_break_a_response(server: FaultServer, http: requests.Session, fault: str) -> None:
     plan(server, http, "storage.objects.get/media", fault)
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         http.get(f"{server.url}/storage/v1/b/bucket/o/x?alt=media")
     assert http.get(f"{server.url}/storage/v1/b/bucket/o/x?alt=media").content == BODY
 
 
-def test_bytes_that_are_damaged(server: FaultServer, http: requests.Session) -> None:
+def test_faults_damage_bytes(server: FaultServer, http: requests.Session) -> None:
     plan(server, http, "storage.objects.get/media", "return-corrupted-data")
     damaged = http.get(f"{server.url}/storage/v1/b/bucket/o/x?alt=media").content
     assert sum(a != b for a, b in zip(damaged, BODY, strict=True)) == 1
@@ -108,14 +108,14 @@ def test_bytes_that_are_damaged(server: FaultServer, http: requests.Session) -> 
 
 
 @pytest.mark.parametrize(("fault", "seconds"), [("stall-for-1s-after-128K", 1.0), ("drip-1024K", 0.28)])
-def test_slowness(server: FaultServer, http: requests.Session, fault: str, seconds: float) -> None:
+def test_faults_slow_down(server: FaultServer, http: requests.Session, fault: str, seconds: float) -> None:
     plan(server, http, "storage.objects.insert", fault)
     start = time.monotonic()
     assert http.post(server.url + UPLOAD, data=BODY).status_code == 200
     assert time.monotonic() - start >= seconds
 
 
-def test_every_kind_of_request_has_its_name(server: FaultServer, http: requests.Session) -> None:
+def test_faults_name_every_kind_of_request(server: FaultServer, http: requests.Session) -> None:
     base, name = server.url, "/bucket/big"
     server.faults.asked.clear()
     upload = http.post(f"{base}{name}?uploads").text.partition("<UploadId>")[2].partition("<")[0]

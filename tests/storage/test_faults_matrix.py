@@ -207,7 +207,7 @@ MAY_FAIL = {"return-corrupted-data"}
 
 
 @pytest.mark.parametrize(("path", "operation", "fault"), MATRIX)
-def test_what_passes_ends_in_identical_bytes(
+def test_transfer_with_a_retryable_fault_ends_in_identical_bytes(
     new_case: Callable[..., Case], path: str, operation: str, fault: str
 ) -> None:
     case = new_case()
@@ -222,7 +222,7 @@ def test_what_passes_ends_in_identical_bytes(
     ("path", "operation"), [(path, operation) for path, (_, operations) in PATHS.items() for operation in operations]
 )
 @pytest.mark.parametrize("code", [400, 401, 403])
-def test_what_does_not_pass_is_told_at_once(
+def test_transfer_with_a_permanent_fault_is_told_at_once(
     new_case: Callable[..., Case], path: str, operation: str, code: int
 ) -> None:
     case = new_case()
@@ -241,7 +241,7 @@ def test_what_does_not_pass_is_told_at_once(
     ("path", "operation"), [(path, operation) for path, (_, operations) in PATHS.items() for operation in operations]
 )
 @pytest.mark.parametrize("fault", ["return-503", "return-reset-connection"])
-def test_what_never_passes_ends_in_an_error(
+def test_transfer_with_an_endless_fault_ends_in_an_error(
     new_case: Callable[..., Case], path: str, operation: str, fault: str
 ) -> None:
     case = new_case(dataclasses.replace(QUICK, give_up_after=0.3))
@@ -252,7 +252,7 @@ def test_what_never_passes_ends_in_an_error(
     assert "attempt" in error.message
 
 
-def test_a_burst_of_refusals(new_case: Callable[..., Case]) -> None:
+def test_transfer_survives_a_burst_of_refusals(new_case: Callable[..., Case]) -> None:
     case = new_case()
     files = [case.file(1000 + number, f"f{number}") for number in range(40)]
     made = case.plan(*files)
@@ -261,7 +261,7 @@ def test_a_burst_of_refusals(new_case: Callable[..., Case]) -> None:
     assert [case.stored(file.name) for file in files] == [file.path.read_bytes() for file in files]
 
 
-def test_the_server_says_how_long_to_wait(new_case: Callable[..., Case]) -> None:
+def test_transfer_waits_as_long_as_the_server_says(new_case: Callable[..., Case]) -> None:
     case = new_case()
     made = case.plan(case.file(5))
     meet(case, INSERT, "return-503-retry-after-1s")
@@ -271,7 +271,7 @@ def test_the_server_says_how_long_to_wait(new_case: Callable[..., Case]) -> None
 
 
 @pytest.mark.parametrize("path", ["small", "many", "stream", "parts", "one range"])
-def test_a_stall_is_waited_for(new_case: Callable[..., Case], path: str) -> None:
+def test_transfer_waits_for_a_stall(new_case: Callable[..., Case], path: str) -> None:
     case = new_case()
     assert run(case, path, body_of(path), "stall-for-1s-after-128K") is None
     assert case.server.faults.completed(case.server.faults.everywhere)
@@ -279,14 +279,14 @@ def test_a_stall_is_waited_for(new_case: Callable[..., Case], path: str) -> None
 
 
 @pytest.mark.parametrize("path", ["small", "many", "stream", "parts", "one range"])
-def test_a_stall_that_does_not_end_is_broken_off(new_case: Callable[..., Case], path: str) -> None:
+def test_transfer_breaks_off_an_endless_stall(new_case: Callable[..., Case], path: str) -> None:
     case = new_case(dataclasses.replace(QUICK, stall_timeout=0.5))
     begun = time.monotonic()
     assert run(case, path, body_of(path), "stall-for-30s-after-128K") is None
     assert time.monotonic() - begun < 15
 
 
-def test_one_thing_after_the_other(new_case: Callable[..., Case]) -> None:
+def test_transfer_survives_one_fault_after_the_other(new_case: Callable[..., Case]) -> None:
     """A stream that meets everything still ends with the right bytes."""
     case = new_case()
     every = [
@@ -307,7 +307,7 @@ def test_one_thing_after_the_other(new_case: Callable[..., Case]) -> None:
     assert case.server.faults.completed(case.server.faults.everywhere)
 
 
-def test_a_second_uploader_is_not_overwritten(new_case: Callable[..., Case]) -> None:
+def test_transfer_does_not_overwrite_a_second_uploader(new_case: Callable[..., Case]) -> None:
     case = new_case()
     file = case.file(300 * KI)
     made = case.plan(file)
@@ -321,7 +321,7 @@ def test_a_second_uploader_is_not_overwritten(new_case: Callable[..., Case]) -> 
 
 
 @pytest.mark.parametrize("path", ["small", "many", "stream", "parts"])
-def test_a_stop_while_nothing_moves(new_case: Callable[..., Case], path: str) -> None:
+def test_transfer_stops_while_nothing_moves(new_case: Callable[..., Case], path: str) -> None:
     case = new_case()
     sizes = {"small": [300 * KI], "many": [256 * KI] * MANY, "stream": [8 * MI + 300 * KI], "parts": [17 * MI]}[path]
     made = case.plan(*(case.file(size, f"f{number}") for number, size in enumerate(sizes)))

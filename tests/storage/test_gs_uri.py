@@ -14,11 +14,11 @@ from aip_magics.storage import GsUri
         ("gs://bucket/a/b/", "gs://bucket/a/b/"),
     ],
 )
-def test_a_directory_ends_with_a_slash(text: str, shown: str) -> None:
+def test_gs_uri_of_a_directory_ends_with_a_slash(text: str, shown: str) -> None:
     assert str(GsUri.parse(text)) == shown
 
 
-def test_child() -> None:
+def test_gs_uri_child() -> None:
     assert str(GsUri.parse("gs://bucket/a").child("iris", "v1")) == "gs://bucket/a/iris/v1/"
 
 
@@ -36,6 +36,6 @@ def test_child() -> None:
         "gs://bucket/a//b",
     ],
 )
-def test_illegal_names_are_refused(text: str) -> None:
+def test_gs_uri_refuses_illegal_names(text: str) -> None:
     with pytest.raises(StorageError):
         GsUri.parse(text)

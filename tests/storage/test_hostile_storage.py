@@ -53,21 +53,21 @@ def resource(name: str, size: int = 10) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("kind", ENDLESS)
-def test_an_answer_without_end(other: Hostile, client: StorageClient, kind: str) -> None:
+def test_http_client_bounds_an_endless_response(other: Hostile, client: StorageClient, kind: str) -> None:
     other.answer = lambda _head: ENDLESS[kind]()
     with memory(), within(60), pytest.raises(StorageError) as caught:
         ensure_bucket(client, "bucket", project="project", location="us")
     assert len(str(caught.value)) < 1000
 
 
-def test_the_error_names_endpoint_and_limit(other: Hostile, client: StorageClient) -> None:
+def test_http_client_error_names_endpoint_and_limit(other: Hostile, client: StorageClient) -> None:
     other.answer = lambda _head: ENDLESS["chunks"]()
     with pytest.raises(StorageError, match="exceeds the limit of 16777216 bytes") as caught:
         list_objects(client, DIRECTORY)
     assert other.url in caught.value.where
 
 
-def test_listings_without_end(other: Hostile, client: StorageClient) -> None:
+def test_list_objects_bounds_endless_listings(other: Hostile, client: StorageClient) -> None:
     numbers = itertools.count()
 
     def page(_head: bytes) -> list[bytes]:
@@ -81,7 +81,7 @@ def test_listings_without_end(other: Hostile, client: StorageClient) -> None:
     assert caught.value.where == other.url
 
 
-def test_listings_in_a_circle(other: Hostile, client: StorageClient) -> None:
+def test_list_objects_tells_listings_in_a_circle(other: Hostile, client: StorageClient) -> None:
     tokens = iter("abcab")
     other.answer = lambda _head: answer({"items": [], "nextPageToken": next(tokens)})
     with pytest.raises(StorageError, match="repeated or invalid page token"):
@@ -89,7 +89,7 @@ def test_listings_in_a_circle(other: Hostile, client: StorageClient) -> None:
 
 
 @pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"303 See Other", b"307 Temporary", b"308 Permanent"])
-def test_a_redirect_is_an_error_and_no_bearer_follows_it(
+def test_http_client_follows_no_redirect_with_its_bearer(
     other: Hostile, client: StorageClient, files: MakeFiles, tmp_path: Path, status: bytes
 ) -> None:
     with hostile() as elsewhere:
@@ -114,7 +114,7 @@ def test_a_redirect_is_an_error_and_no_bearer_follows_it(
         lambda: forever(b"%x\r\n%b\r\n" % (len(BLOCK), BLOCK), OK + b"Transfer-Encoding: chunked\r\n\r\n"),
     ],
 )
-def test_an_object_that_is_longer_than_announced(
+def test_download_tells_an_object_longer_than_announced(
     other: Hostile, client: StorageClient, tmp_path: Path, body: object
 ) -> None:
     def respond(head: bytes) -> object:
@@ -126,7 +126,7 @@ def test_an_object_that_is_longer_than_announced(
     assert [path for path in (tmp_path / "here").rglob("*") if path.is_file()] == []
 
 
-def test_an_upload_that_is_answered_without_end(other: Hostile, client: StorageClient, files: MakeFiles) -> None:
+def test_upload_bounds_an_endless_response(other: Hostile, client: StorageClient, files: MakeFiles) -> None:
     """Small files go over connections that read answers by themselves."""
 
     def respond(head: bytes) -> Iterator[bytes] | list[bytes]:

@@ -96,7 +96,7 @@ def only(token: str) -> Callable[[str, str, str | None], Answer]:
     return lambda _method, _path, given: (200, {}, b"{}") if given == f"Bearer {token}" else (401, {}, b"no")
 
 
-def test_a_token_that_ran_out_is_renewed(webs: Callable[[], Web]) -> None:
+def test_http_client_renews_a_token_that_ran_out(webs: Callable[[], Web]) -> None:
     web = webs()
     web.answer = only("new")
     client = StorageClient(
@@ -108,7 +108,7 @@ def test_a_token_that_ran_out_is_renewed(webs: Callable[[], Web]) -> None:
 
 
 @pytest.mark.parametrize("tokens", [("old",), ("old", "other"), ("old", "other", "third")])
-def test_credentials_that_stay_refused(webs: Callable[[], Web], tokens: tuple[str, ...]) -> None:
+def test_http_client_tells_credentials_that_stay_refused(webs: Callable[[], Web], tokens: tuple[str, ...]) -> None:
     web = webs()
     web.answer = only("right")
     client = StorageClient(web.url, GoogleAuth(Credentials(*tokens), web.url), policy=RetryPolicy(initial_delay=0.01))
@@ -119,7 +119,7 @@ def test_credentials_that_stay_refused(webs: Callable[[], Web], tokens: tuple[st
     client.close()
 
 
-def test_the_token_goes_to_the_endpoint_only(
+def test_http_client_sends_the_token_to_the_endpoint_only(
     webs: Callable[[], Web], files: MakeFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A session's URL may lie elsewhere; a redirect is not followed."""
@@ -136,7 +136,7 @@ def test_the_token_goes_to_the_endpoint_only(
     client.close()
 
 
-def test_a_name_that_begins_with_the_endpoint_is_another_host(webs: Callable[[], Web]) -> None:
+def test_http_client_takes_a_longer_name_for_another_host(webs: Callable[[], Web]) -> None:
     web = webs()
     client = StorageClient(web.url.removesuffix(str(web.server_port)) + "1", bearer("secret"))
     client.request_once("GET", f"{web.url}/x", where="x")  # port 1, and a port that begins with 1
@@ -144,7 +144,7 @@ def test_a_name_that_begins_with_the_endpoint_is_another_host(webs: Callable[[],
     client.close()
 
 
-def test_anonymous(webs: Callable[[], Web]) -> None:
+def test_http_client_anonymous(webs: Callable[[], Web]) -> None:
     web = webs()
     client = StorageClient(web.url + "/")
     assert list_objects(client, GsUri("bucket")) == {}
@@ -153,7 +153,7 @@ def test_anonymous(webs: Callable[[], Web]) -> None:
     client.close()
 
 
-def test_a_proxy_is_used(webs: Callable[[], Web]) -> None:
+def test_http_client_uses_a_proxy(webs: Callable[[], Web]) -> None:
     proxy = webs()
     client = StorageClient("http://storage.example.com", bearer("t"), proxy=proxy.url)
     assert list_objects(client, GsUri("bucket")) == {}
@@ -162,7 +162,7 @@ def test_a_proxy_is_used(webs: Callable[[], Web]) -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>log in to the network</html>", b"[]", b"7"])
-def test_an_answer_that_is_not_cloud_storage(webs: Callable[[], Web], body: bytes) -> None:
+def test_http_client_refuses_a_response_that_is_not_cloud_storage(webs: Callable[[], Web], body: bytes) -> None:
     web = webs()
     web.answer = lambda *_asked: (200, {}, body)
     client = StorageClient(web.url)
@@ -171,7 +171,7 @@ def test_an_answer_that_is_not_cloud_storage(webs: Callable[[], Web], body: byte
     client.close()
 
 
-def test_nobody_is_there(files: MakeFiles) -> None:
+def test_http_client_tells_that_nobody_is_there(files: MakeFiles) -> None:
     client = StorageClient("http://127.0.0.1:1", policy=RetryPolicy(initial_delay=0.01, give_up_after=0.1))
     with pytest.raises(StorageError, match="Connection refused") as caught:
         plan_upload(client, files({"a": b"1"}), GsUri("bucket", "dir/"))
@@ -179,7 +179,7 @@ def test_nobody_is_there(files: MakeFiles) -> None:
     client.close()
 
 
-def test_the_message_of_an_error(webs: Callable[[], Web], files: MakeFiles, tmp_path: Path) -> None:
+def test_http_client_reads_the_message_of_an_error(webs: Callable[[], Web], files: MakeFiles, tmp_path: Path) -> None:
     web = webs()
     client = StorageClient(web.url)
     web.answer = lambda method, *_rest: (

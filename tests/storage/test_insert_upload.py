@@ -110,7 +110,7 @@ def send(server: Server, files: MakeFiles, certificate: tuple[Path, Path]) -> It
 
 @pytest.mark.parametrize("server", ["http", "https"], indirect=True)
 @pytest.mark.parametrize("way", ["plain", "chunked", "closes", "without a length", "hangs once"])
-def test_every_way_to_answer(server: Server, send: Callable[[], None], way: str) -> None:
+def test_nonblocking_uploader_takes_every_way_to_answer(server: Server, send: Callable[[], None], way: str) -> None:
     server.way = way
     send()
     assert server.objects == {f"to/{name}": content for name, content in FILES.items()}
@@ -119,13 +119,13 @@ def test_every_way_to_answer(server: Server, send: Callable[[], None], way: str)
         assert server.connections <= 32
 
 
-def test_an_answer_about_other_bytes(server: Server, send: Callable[[], None]) -> None:
+def test_nonblocking_uploader_tells_a_response_about_other_bytes(server: Server, send: Callable[[], None]) -> None:
     server.way = "other bytes"
     with pytest.raises(StorageError, match="checksum mismatch after upload"):
         send()
 
 
-def test_a_file_that_goes_away_meanwhile(send: Callable[[], None], tmp_path: Path) -> None:
+def test_nonblocking_uploader_tells_a_file_that_goes_away_meanwhile(send: Callable[[], None], tmp_path: Path) -> None:
     next(tmp_path.rglob("file-099.bin")).unlink()
     with pytest.raises(StorageError, match="could not read the file") as caught:
         send()

@@ -13,13 +13,13 @@ NO_XML = [b"", b"<html><br>", b"{}", b'<!DOCTYPE a [<!ENTITY b "c">]><A><UploadI
 
 
 @pytest.mark.parametrize("namespace", NAMESPACES)
-def test_upload_id_is_found(namespace: str) -> None:
+def test_multipart_xml_finds_the_upload_id(namespace: str) -> None:
     data = f"<InitiateMultipartUploadResult{namespace}><UploadId>id/1</UploadId></InitiateMultipartUploadResult>"
     assert multipart_xml.upload_id_of(data.encode()) == "id/1"
 
 
 @pytest.mark.parametrize("namespace", NAMESPACES)
-def test_upload_ids_are_those_of_the_very_object(namespace: str) -> None:
+def test_multipart_xml_upload_ids_are_those_of_the_very_object(namespace: str) -> None:
     rows = "".join(
         f"<Upload><Key>{key}</Key><UploadId>{id_}</UploadId></Upload>"
         for key, id_ in (("a&amp;&lt;b&gt;", "1"), ("a&amp;&lt;b&gt;c", "2"), ("a&amp;&lt;b&gt;", "3"))
@@ -29,11 +29,11 @@ def test_upload_ids_are_those_of_the_very_object(namespace: str) -> None:
 
 
 @pytest.mark.parametrize("data", NO_XML)
-def test_no_xml_has_no_ids(data: bytes) -> None:
+def test_multipart_xml_without_xml_has_no_ids(data: bytes) -> None:
     assert multipart_xml.upload_id_of(data) == ""
     assert multipart_xml.upload_ids_of(data, "x") == []
 
 
-def test_completion_has_the_parts_in_order() -> None:
+def test_multipart_xml_completion_has_the_parts_in_order() -> None:
     root = ElementTree.fromstring(multipart_xml.completion({2: "b<&", 1: "a"}))
     assert [(part.findtext("PartNumber"), part.findtext("ETag")) for part in root] == [("1", '"a"'), ("2", '"b<&"')]

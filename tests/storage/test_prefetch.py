@@ -48,7 +48,7 @@ def remote_content_hash(client: StorageClient, destination: GsUri) -> str:
     return plan_upload(client, [], destination).remote["big"].content_hash
 
 
-def test_while_the_listing_is_awaited(
+def test_prefetch_digests_while_the_listing_is_awaited(
     client: StorageClient, destination: GsUri, big: File, hash_updates: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digests = remembering()
@@ -68,7 +68,7 @@ def test_while_the_listing_is_awaited(
     assert hash_updates == []
 
 
-def test_a_file_that_is_not_known_is_described_afterwards(
+def test_prefetch_describes_an_unknown_file_afterwards(
     client: StorageClient, destination: GsUri, big: File, hash_updates: list[Any]
 ) -> None:
     upload(client, plan_upload(client, [big], destination))
@@ -76,14 +76,14 @@ def test_a_file_that_is_not_known_is_described_afterwards(
     assert len(hash_updates) == 1
 
 
-def test_nothing_fails_by_a_file_that_is_gone(
+def test_prefetch_does_not_fail_by_a_file_that_is_gone(
     client: StorageClient, destination: GsUri, big: File, tmp_path: Path
 ) -> None:
     big.path.unlink()
     assert plan_upload(client, [big], destination).send == (big,)
 
 
-def test_what_was_remembered_and_is_wrong(
+def test_prefetch_of_a_digest_that_was_remembered_and_is_wrong(
     client: StorageClient, destination: GsUri, big: File, orphans: Orphans
 ) -> None:
     digests = remembering()
@@ -98,7 +98,7 @@ def test_what_was_remembered_and_is_wrong(
 
 
 @pytest.mark.parametrize("known_again", [True, False])
-def test_a_stop_in_between(
+def test_prefetch_stops_in_between(
     client: StorageClient,
     destination: GsUri,
     big: File,

@@ -41,14 +41,14 @@ def tried(work: Callable[[], str], clock: Clock, **more: Callable[[], int]) -> s
     )
 
 
-def test_pauses_double_with_jitter() -> None:
+def test_retry_pauses_double_with_jitter() -> None:
     clock = Clock()
     assert tried(failing(5), clock) == "done"
     for number, pause in enumerate(clock.pauses):
         assert 0.25 * 2**number <= pause <= 0.5 * 2**number
 
 
-def test_it_is_given_up_when_nothing_was_gained_for_long() -> None:
+def test_retry_ends_when_nothing_was_gained_for_long() -> None:
     clock = Clock()
     with pytest.raises(StorageError, match=r"failed after \d+ attempts: HTTP 503") as caught:
         tried(failing(1000), clock)
@@ -57,7 +57,7 @@ def test_it_is_given_up_when_nothing_was_gained_for_long() -> None:
     assert sum(clock.pauses) <= 120
 
 
-def test_as_long_as_something_is_gained_it_goes_on() -> None:
+def test_retry_goes_on_as_long_as_something_is_gained() -> None:
     clock, bytes_transferred = Clock(), [0]
 
     def fault() -> RetryableError:
@@ -68,7 +68,7 @@ def test_as_long_as_something_is_gained_it_goes_on() -> None:
     assert max(clock.pauses) <= 0.5  # patience begins anew each time
 
 
-def test_the_server_says_how_long() -> None:
+def test_retry_waits_as_long_as_the_server_says() -> None:
     clock = Clock()
     assert tried(failing(1, lambda: RetryableError("HTTP 429", retry_after=17.0)), clock) == "done"
     assert clock.pauses == [17.0]
@@ -86,5 +86,5 @@ def test_the_server_says_how_long() -> None:
         ("²", 0.0),
     ],
 )
-def test_retry_after(text: str, seconds: float) -> None:
+def test_retry_after_is_parsed(text: str, seconds: float) -> None:
     assert parse_retry_after(text, DATE) == seconds

@@ -69,7 +69,7 @@ def left_in(checkpoints: Path) -> list[str]:
 
 @pytest.mark.parametrize("how", ["event", "interrupt"])
 @pytest.mark.parametrize("part", [0.0, 0.3, 0.7])
-def test_a_stop(
+def test_upload_stops(
     client: StorageClient,
     destination: GsUri,
     files: MakeFiles,
@@ -126,7 +126,7 @@ def kill_at(part: float, endpoint: str, source: Path, destination: GsUri, checkp
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("part", [0.0, 0.05, 0.3, 0.6, 0.8, 0.95])
-def test_a_killed_upload_is_taken_up(
+def test_upload_that_was_killed_is_resumed(
     endpoint: str,
     counting: Counting,
     destination: GsUri,
@@ -149,7 +149,7 @@ def test_a_killed_upload_is_taken_up(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-def test_killed_again_and_again(
+def test_upload_that_was_killed_again_and_again(
     endpoint: str, counting: Counting, destination: GsUri, files: MakeFiles, checkpoints: Path, orphans: Orphans
 ) -> None:
     source = files({"big": BIG})
@@ -164,7 +164,7 @@ def test_killed_again_and_again(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-def test_a_file_that_changed_after_the_kill_is_sent_anew(
+def test_upload_sends_a_file_anew_that_changed_after_the_kill(
     endpoint: str,
     client: StorageClient,
     destination: GsUri,
@@ -183,7 +183,7 @@ def test_a_file_that_changed_after_the_kill_is_sent_anew(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-def test_a_file_that_is_gone_leaves_nothing_there(
+def test_upload_leaves_nothing_of_a_file_that_is_gone(
     endpoint: str, client: StorageClient, destination: GsUri, files: MakeFiles, checkpoints: Path, orphans: Orphans
 ) -> None:
     source = files({"big": BIG})
@@ -195,7 +195,7 @@ def test_a_file_that_is_gone_leaves_nothing_there(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-def test_a_whole_that_is_not_the_sum_of_its_parts_is_sent_again(
+def test_multipart_upload_is_sent_again_when_its_checksum_is_wrong(
     endpoint: str,
     client: StorageClient,
     destination: GsUri,
@@ -227,7 +227,7 @@ def start_multipart(client: StorageClient, destination: GsUri, name: str) -> str
     return answer.data.decode().partition("<UploadId>")[2].partition("<")[0]
 
 
-def test_one_that_was_asked_for_and_not_heard_of_is_found(
+def test_multipart_upload_that_was_requested_and_not_heard_of_is_found(
     client: StorageClient, destination: GsUri, files: MakeFiles, checkpoints: Path, orphans: Orphans
 ) -> None:
     """Killed between the server's doing and its answer: only the server knows the id."""
@@ -240,7 +240,7 @@ def test_one_that_was_asked_for_and_not_heard_of_is_found(
     assert orphans("big") == []
 
 
-def test_what_a_living_run_works_on_is_left_alone(
+def test_upload_checkpoint_of_a_living_run_is_left_alone(
     client: StorageClient, destination: GsUri, files: MakeFiles, checkpoints: Path, orphans: Orphans
 ) -> None:
     (file,) = source = files({"big": BIG})
@@ -256,7 +256,7 @@ def test_what_a_living_run_works_on_is_left_alone(
         assert orphans("big") == [theirs]
 
 
-def test_checkpoint_is_for_its_owner_only_and_may_be_truncated(checkpoints: Path) -> None:
+def test_upload_checkpoint_is_for_its_owner_only_and_may_be_truncated(checkpoints: Path) -> None:
     part = UploadedPart("etag", "AAAAAA==", 5, ("00" * 32,))
     with UploadCheckpoint(checkpoints, "there") as killed:
         killed.record_multipart("a", ["path", 5, 1, 1], "id", 8 * MI)
@@ -274,7 +274,7 @@ def test_checkpoint_is_for_its_owner_only_and_may_be_truncated(checkpoints: Path
         assert other.recovered == {}
 
 
-def test_a_failed_upload_goes_on_where_it_was(
+def test_upload_that_failed_goes_on_where_it_was(
     endpoint: str, destination: GsUri, files: MakeFiles, checkpoints: Path, counting: Counting, orphans: Orphans
 ) -> None:
     """The network goes away after some parts, and comes back for the next run."""

@@ -41,7 +41,7 @@ def url(certificate: tuple[Path, Path]) -> Iterator[str]:
         yield url
 
 
-def test_the_bundle_that_is_named_is_trusted(url: str, certificate: tuple[Path, Path]) -> None:
+def test_tls_trusts_the_named_bundle(url: str, certificate: tuple[Path, Path]) -> None:
     client = StorageClient(url, ca_file=str(certificate[0]))
     for _ in range(2):  # the second one over the same connection
         assert client.request_once("GET", "/", where=url).json() == {}
@@ -49,7 +49,7 @@ def test_the_bundle_that_is_named_is_trusted(url: str, certificate: tuple[Path, 
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_the_users_bundle_counts_on_this_machine_too(
+def test_tls_trusts_the_users_bundle_on_this_machine_too(
     url: str, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
 ) -> None:
     for each in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GOOGLE_APPLICATION_CREDENTIALS"):
@@ -61,7 +61,7 @@ def test_the_users_bundle_counts_on_this_machine_too(
     client.close()
 
 
-def test_a_certificate_that_nobody_vouches_for_is_told_at_once(url: str) -> None:
+def test_tls_tells_an_unknown_certificate_at_once(url: str) -> None:
     client = StorageClient(url)
     begun = time.monotonic()
     with pytest.raises(StorageError, match="TLS certificate verification failed: self") as caught:
@@ -73,7 +73,7 @@ def test_a_certificate_that_nobody_vouches_for_is_told_at_once(url: str) -> None
     client.close()
 
 
-def test_a_request_that_waits_is_broken_off(url: str, certificate: tuple[Path, Path]) -> None:
+def test_tls_request_that_waits_is_broken_off(url: str, certificate: tuple[Path, Path]) -> None:
     client = StorageClient(url, ca_file=str(certificate[0]))
     assert client.request_once("GET", "/", where=url).status == 200
     timer = threading.Timer(0.2, client.sockets.interrupt)

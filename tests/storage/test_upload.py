@@ -59,17 +59,21 @@ def send_and_fetch(
     ],
     ids=range(10),
 )
-def test_content(client: StorageClient, destination: GsUri, files: MakeFiles, tmp_path: Path, content: bytes) -> None:
+def test_upload_of_any_content(
+    client: StorageClient, destination: GsUri, files: MakeFiles, tmp_path: Path, content: bytes
+) -> None:
     send_and_fetch(client, destination, {"file": content}, files, tmp_path / "back")
 
 
 @pytest.mark.parametrize("size", [256 * 1024 + 1, 8 * MI, 8 * MI + 1, 20 * MI])
-def test_sizes(client: StorageClient, destination: GsUri, files: MakeFiles, tmp_path: Path, size: int) -> None:
+def test_upload_of_any_size(
+    client: StorageClient, destination: GsUri, files: MakeFiles, tmp_path: Path, size: int
+) -> None:
     content = random.Random(size).randbytes(size)
     send_and_fetch(client, destination, {"file": content}, files, tmp_path / "back")
 
 
-def test_a_big_file_goes_in_parts(
+def test_upload_of_a_big_file_goes_in_parts(
     client: StorageClient, destination: GsUri, files: MakeFiles, tmp_path: Path, orphans: Orphans
 ) -> None:
     send_and_fetch(client, destination, {"big": BIG, "small": b"1"}, files, tmp_path / "back")
@@ -79,13 +83,15 @@ def test_a_big_file_goes_in_parts(
     assert [copy.name for copy in copying.copy] == ["big"]
 
 
-def test_names(client: StorageClient, destination: GsUri, files: MakeFiles, tmp_path: Path) -> None:
+def test_upload_of_any_name(client: StorageClient, destination: GsUri, files: MakeFiles, tmp_path: Path) -> None:
     names = ["with space", "a#b?c%2F&d+e", "한국어/모델.bin", "日本", "'quoted\"", "emoji-🦊", "a;b=c", "<xml>&amp;"]
     names += [unicodedata.normalize(form, "é-ö-한") for form in ("NFC", "NFD")]
     send_and_fetch(client, destination, {name: name.encode() for name in names}, files, tmp_path / "back")
 
 
-def test_the_longest_name(client: StorageClient, destination: GsUri, files: MakeFiles, tmp_path: Path) -> None:
+def test_upload_of_the_longest_name(
+    client: StorageClient, destination: GsUri, files: MakeFiles, tmp_path: Path
+) -> None:
     room = 1024 - len(destination.prefix)
     name = "/".join(["d" * 200] * 4) + "/"
     name += "ö" * ((room - len(name)) // 2)
@@ -94,7 +100,9 @@ def test_the_longest_name(client: StorageClient, destination: GsUri, files: Make
     send_and_fetch(client, destination, contents, files, tmp_path / "b")
 
 
-def test_names_in_the_xml_api(client: StorageClient, destination: GsUri, files: MakeFiles, orphans: Orphans) -> None:
+def test_upload_of_names_in_the_xml_api(
+    client: StorageClient, destination: GsUri, files: MakeFiles, orphans: Orphans
+) -> None:
     """Parts go another way than small files, with other rules for what is escaped."""
     name = "a b/<é>&'%2F+한#?.bin"
     made = plan_upload(client, files({name: BIG}), destination)
@@ -127,7 +135,7 @@ SIZES = {"small": 1000, "stream": 9 * MI, "parts": 70 * MI}
 
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=list(SIZES))
-def test_two_uploaders_of_the_same(
+def test_upload_twice_at_once_of_the_same(
     client: StorageClient, destination: GsUri, files: MakeFiles, size: int, orphans: Orphans
 ) -> None:
     made = plan_upload(client, files({"file": BIG[:size]}), destination)
@@ -138,7 +146,7 @@ def test_two_uploaders_of_the_same(
 
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=list(SIZES))
-def test_two_uploaders_of_something_else(
+def test_upload_twice_at_once_of_something_else(
     client: StorageClient, destination: GsUri, files: MakeFiles, tmp_path: Path, size: int, orphans: Orphans
 ) -> None:
     (one,) = files({"one": b"1" + BIG[1:size]})
@@ -159,7 +167,7 @@ def test_two_uploaders_of_something_else(
     assert orphans("file") == []
 
 
-def test_two_uploaders_of_many_small_files(
+def test_upload_twice_at_once_of_many_small_files(
     client: StorageClient, destination: GsUri, files: MakeFiles, tmp_path: Path
 ) -> None:
     contents = {f"f{number:02}": bytes([number]) * 1000 for number in range(80)}
@@ -172,7 +180,7 @@ def test_two_uploaders_of_many_small_files(
 
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=list(SIZES))
-def test_a_file_that_changed_after_the_plan(
+def test_upload_of_a_file_that_changed_after_the_plan(
     client: StorageClient, destination: GsUri, files: MakeFiles, size: int
 ) -> None:
     (file,) = files({"file": bytes(size)})
@@ -184,7 +192,7 @@ def test_a_file_that_changed_after_the_plan(
     assert plan_upload(client, [], destination).remote == {}
 
 
-def test_progress_ends_with_everything(client: StorageClient, destination: GsUri, files: MakeFiles) -> None:
+def test_upload_progress_ends_with_everything(client: StorageClient, destination: GsUri, files: MakeFiles) -> None:
     made = plan_upload(client, files({"big": BIG, "mid": BIG[: 9 * MI], "small": b"1"}), destination)
     shown: list[ProgressSnapshot] = []
     threads: set[str] = set()
@@ -201,7 +209,7 @@ def test_progress_ends_with_everything(client: StorageClient, destination: GsUri
     assert any(now.rate > 0 and now.seconds_left is not None for now in shown)
 
 
-def test_what_progress_raises_is_raised(client: StorageClient, destination: GsUri, files: MakeFiles) -> None:
+def test_upload_raises_what_progress_raises(client: StorageClient, destination: GsUri, files: MakeFiles) -> None:
     def broken(now: ProgressSnapshot) -> None:
         raise ZeroDivisionError
 
@@ -209,7 +217,7 @@ def test_what_progress_raises_is_raised(client: StorageClient, destination: GsUr
         upload(client, plan_upload(client, files({"a": b"1"}), destination), progress=broken)
 
 
-def test_memory_stays_small(endpoint: str, destination: GsUri, tmp_path: Path) -> None:
+def test_upload_memory_stays_small(endpoint: str, destination: GsUri, tmp_path: Path) -> None:
     """64 threads, files of every kind: at most 100 MB, of which 30 are Python's."""
     if not Path("/proc/self/status").exists():
         pytest.skip("the peak is read from /proc")

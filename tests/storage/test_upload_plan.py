@@ -21,7 +21,9 @@ def later(seconds: float = 10.0) -> int:
     return time.time_ns() + int(seconds * 1e9)
 
 
-def test_send_keep_and_what_is_there_only(client: StorageClient, destination: GsUri, files: MakeFiles) -> None:
+def test_upload_plan_sends_keeps_and_finds_extra_objects(
+    client: StorageClient, destination: GsUri, files: MakeFiles
+) -> None:
     upload(client, plan_upload(client, files({"same": b"1", "other": b"2", "gone": b"3"}), destination))
     now = files({"same": b"1", "other": b"9", "new": b"4"})
     made = plan_upload(client, now, destination)
@@ -39,20 +41,24 @@ def test_send_keep_and_what_is_there_only(client: StorageClient, destination: Gs
     }
 
 
-def test_a_bucket_that_is_not_there_counts_as_empty(client: StorageClient, files: MakeFiles) -> None:
+def test_upload_plan_takes_a_missing_bucket_for_empty(client: StorageClient, files: MakeFiles) -> None:
     made = plan_upload(client, files({"a": b"1"}), GsUri("nobody-made-this"))
     assert [file.name for file in made.send] == ["a"]
     with pytest.raises(StorageError, match="404"):
         upload(client, made)
 
 
-def test_more_objects_than_one_page(client: StorageClient, destination: GsUri, files: MakeFiles) -> None:
+def test_upload_plan_reads_more_objects_than_one_page(
+    client: StorageClient, destination: GsUri, files: MakeFiles
+) -> None:
     many = files({f"f{number:04}": b"x" for number in range(1005)})
     upload(client, plan_upload(client, many, destination))
     assert plan_upload(client, many, destination).unchanged
 
 
-def test_a_new_version_copies_what_another_has(client: StorageClient, destination: GsUri, files: MakeFiles) -> None:
+def test_upload_plan_copies_what_another_version_has(
+    client: StorageClient, destination: GsUri, files: MakeFiles
+) -> None:
     old, new = destination.child("v1"), destination.child("v2")
     upload(client, plan_upload(client, files({"a": b"a" * 1000, "b": b"b" * 1000, "empty": b""}), old))
     now = files({"renamed": b"a" * 1000, "b": b"c" * 1000, "empty": b""})
@@ -68,7 +74,9 @@ def test_a_new_version_copies_what_another_has(client: StorageClient, destinatio
     assert [copy.name for copy in again.copy] == ["renamed", "b"]
 
 
-def test_a_copy_whose_source_is_gone_is_sent(client: StorageClient, destination: GsUri, files: MakeFiles) -> None:
+def test_upload_plan_sends_a_copy_whose_source_is_gone(
+    client: StorageClient, destination: GsUri, files: MakeFiles
+) -> None:
     old, new = destination.child("v1"), destination.child("v2")
     upload(client, plan_upload(client, files({"a": b"a" * 1000}), old))
     made = plan_upload(client, files({"a": b"a" * 1000}), new, copy_from=old)
@@ -77,7 +85,9 @@ def test_a_copy_whose_source_is_gone_is_sent(client: StorageClient, destination:
     assert [one.kind for one in upload(client, made)] == ["uploaded"]
 
 
-def test_equal_checksums_are_not_enough_for_a_copy(client: StorageClient, destination: GsUri, files: MakeFiles) -> None:
+def test_upload_plan_needs_more_than_equal_checksums_for_a_copy(
+    client: StorageClient, destination: GsUri, files: MakeFiles
+) -> None:
     """What somebody else put there has no strong hash: CRC32C has 32 bits, and says nothing across names."""
     body = b"content"
     target = f"/upload/storage/v1/b/{destination.bucket}/o?uploadType=media&name={destination.prefix}v1/a"
@@ -86,7 +96,7 @@ def test_equal_checksums_are_not_enough_for_a_copy(client: StorageClient, destin
     assert made.copy == ()
 
 
-def test_what_did_not_change_is_not_read_again(
+def test_upload_plan_does_not_read_unchanged_files_again(
     tmp_path: Path, files: MakeFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = files({"a": b"12345"})[0].path
@@ -98,7 +108,7 @@ def test_what_did_not_change_is_not_read_again(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no time of change that nobody can set")
-def test_a_change_is_seen_though_size_and_time_are_the_same(tmp_path: Path, files: MakeFiles) -> None:
+def test_upload_plan_sees_a_change_of_the_same_size_and_time(tmp_path: Path, files: MakeFiles) -> None:
     path = files({"a": b"12345"})[0].path
     before = path.stat()
     with DigestCache(tmp_path / "digests", later) as digests:
@@ -110,7 +120,7 @@ def test_a_change_is_seen_though_size_and_time_are_the_same(tmp_path: Path, file
         assert digests.get(path) != first
 
 
-def test_what_changed_just_now_is_not_remembered(tmp_path: Path, files: MakeFiles) -> None:
+def test_upload_plan_does_not_remember_what_changed_just_now(tmp_path: Path, files: MakeFiles) -> None:
     path = files({"a": b"12345"})[0].path
     with DigestCache(tmp_path / "digests", lambda: path.stat().st_mtime_ns + 1) as digests:
         digests.get(path)
@@ -121,7 +131,7 @@ def test_what_changed_just_now_is_not_remembered(tmp_path: Path, files: MakeFile
     assert read == [path]
 
 
-def test_a_damaged_memory_is_no_error(tmp_path: Path, files: MakeFiles) -> None:
+def test_digest_cache_that_is_damaged_is_no_error(tmp_path: Path, files: MakeFiles) -> None:
     path = files({"a": b"12345"})[0].path
     (tmp_path / "digests").write_bytes(b"this is no database" * 100)
     with DigestCache(tmp_path / "digests", later) as digests:
@@ -131,12 +141,14 @@ def test_a_damaged_memory_is_no_error(tmp_path: Path, files: MakeFiles) -> None:
 @pytest.mark.parametrize(
     ("name", "problem"), [("x" * 1025, "1025 bytes"), ("ä" * 513, "1026 bytes"), ("a\nb", "line break")]
 )
-def test_names_that_no_object_can_have(name: str, problem: str) -> None:
+def test_upload_plan_refuses_names_that_no_object_can_have(name: str, problem: str) -> None:
     with pytest.raises(StorageError, match=problem):
         diff_with_remote([File(name, Path("none"), 0, 0)], GsUri("bucket"), {})
 
 
-def test_a_file_that_cannot_be_read(client: StorageClient, destination: GsUri, files: MakeFiles) -> None:
+def test_upload_plan_refuses_a_file_that_cannot_be_read(
+    client: StorageClient, destination: GsUri, files: MakeFiles
+) -> None:
     (file,) = files({"a": b"1"})
     made = plan_upload(client, [file], destination)
     file.path.unlink()
@@ -145,7 +157,7 @@ def test_a_file_that_cannot_be_read(client: StorageClient, destination: GsUri, f
     assert caught.value.where == str(file.path)
 
 
-def test_an_unchanged_upload_is_light(
+def test_upload_plan_of_an_unchanged_upload_is_light(
     endpoint: str, destination: GsUri, client: StorageClient, files: MakeFiles
 ) -> None:
     """It neither imports Google's client, which takes half a second, nor requests."""
