@@ -169,7 +169,7 @@ def test_folders_without_end(export):
         deepest = deepest / "d"
         deepest.mkdir()
     (deepest / "x").write_text("x")
-    with pytest.raises(ModelDirError, match="lie more than 100 deep"):
+    with pytest.raises(ModelDirError, match="more than 100 levels deep"):
         inspect_model_dir(export)
 
 

@@ -27,8 +27,8 @@ def test_every_operation_is_judged_once() -> None:
 def test_groups_say_what_they_do_and_people_read_it() -> None:
     for name, one in DATA["groups"].items():
         assert one["why"]
-        assert one["does"] == saved_model_trust._does(name)
-    assert saved_model_trust._does("unknown") not in {one["does"] for one in DATA["groups"].values()}
+        assert one["does"] == saved_model_trust._describe_group(name)
+    assert saved_model_trust._describe_group("unknown") not in {one["does"] for one in DATA["groups"].values()}
 
 
 def test_what_decides_about_an_operation_is_about_one_that_is_not_harmless() -> None:
