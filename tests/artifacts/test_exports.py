@@ -67,7 +67,7 @@ def test_exports_recognise_a_directory_one_level_too_high(tmp_path: Path) -> Non
     only = export(tmp_path / "export")
     with pytest.raises(ModelDirError, match="one directory deeper") as caught:
         resolve_export(tmp_path)
-    assert caught.value.fix == f"name {only}"
+    assert caught.value.fix == f"use {only}"
     export(tmp_path / "another")
     with pytest.raises(ModelDirError) as caught:
         resolve_export(tmp_path)
@@ -80,4 +80,4 @@ def test_exports_recognise_a_directory_one_level_too_low(tmp_path: Path, part: s
     (folder / part).mkdir(exist_ok=True)
     with pytest.raises(ModelDirError, match=f"{part}/ is only part of a SavedModel") as caught:
         resolve_export(folder / part)
-    assert caught.value.fix == f"name {folder}"
+    assert caught.value.fix == f"use {folder}"

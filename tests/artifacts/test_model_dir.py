@@ -169,7 +169,7 @@ def test_model_dir_stops_in_endless_folders(export):
         deepest = deepest / "d"
         deepest.mkdir()
     (deepest / "x").write_text("x")
-    with pytest.raises(ModelDirError, match="lie more than 100 deep"):
+    with pytest.raises(ModelDirError, match="more than 100 levels deep"):
         inspect_model_dir(export)
 
 

@@ -88,7 +88,7 @@ def test_korean_error_of_a_missing_directory_names_the_nearest(tmp_path: Path) -
 def test_korean_error_of_a_refused_package_says_why(tmp_path: Path) -> None:
     (tmp_path / "code-1.0.tar.gz").touch()
     facts = packages.read(tmp_path / "code-1.0.tar.gz")
-    assert facts.problem == "비어 있습니다"
+    assert facts.problem == "파일이 비어 있습니다"
     assert "%aip_package" in facts.fix
     assert HANGUL.search(facts.fix)
 
