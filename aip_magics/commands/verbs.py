@@ -60,7 +60,7 @@ VERBS = {
         "upload.COMMAND",
     ),
     "pull": Verb(
-        "Download from Cloud Storage; only changed files are fetched and every checksum is verified.",
+        "Download from Cloud Storage; only changed files are transferred and every checksum is verified.",
         "pull.COMMAND",
     ),
     "logs": Verb("Show the access, request and node logs of a version.", "logs.COMMAND"),

@@ -57,7 +57,7 @@ class BaseWorkerClient:
     def _encode_request(self, header: Mapping[str, Any], payload: bytes) -> tuple[int, bytes]:
         """Number a request; the number and the bytes to send. WorkerError if the worker was ended."""
         if self._ended:
-            raise WorkerError(_("the worker was ended before this request"), where=str(self.spec.model_dir))
+            raise WorkerError(_("the worker exited before this request"), where=str(self.spec.model_dir))
         self._number += 1
         if header is PREDICT:  # the common one
             return self._number, encode_raw_message(PREDICT_HEADER % self._number, payload)

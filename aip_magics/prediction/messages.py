@@ -29,7 +29,8 @@ def encode_raw_message(head: bytes, payload: bytes) -> bytes:
     """As `encode_message`, for a header that is JSON already."""
     if len(payload) > PAYLOAD_LIMIT:
         raise InstancesError(
-            _("a request of {count} bytes is too large", count=len(payload)), fix=_("send fewer instances at once")
+            _("a request of {count} bytes is too large", count=len(payload)),
+            fix=_("send fewer instances in one request"),
         )
     return b"".join((HEAD.pack(len(head), len(payload)), head, payload))
 
@@ -51,7 +52,7 @@ class MessageDecoder:
             return None
         head, payload = HEAD.unpack_from(self._buffer)
         if head > HEADER_LIMIT:
-            raise WorkerError(_("the worker process sent something else than frames"))
+            raise WorkerError(_("the worker process sent an invalid message"))
         middle, end = HEAD.size + head, HEAD.size + head + payload
         if len(self._buffer) < end:
             return None
@@ -61,4 +62,4 @@ class MessageDecoder:
         try:
             return WorkerMessage(json.loads(header.decode()), body)  # it would look for the encoding of bytes
         except ValueError:
-            raise WorkerError(_("the worker process sent something else than frames")) from None
+            raise WorkerError(_("the worker process sent an invalid message")) from None

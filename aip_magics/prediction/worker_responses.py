@@ -52,7 +52,7 @@ def response_error(response: WorkerMessage, model_dir: Path, log: str) -> Predic
 
 def trust_fix() -> str:
     """How to consent to what loading a model runs."""
-    return _("if you made this file, or trust whoever did, add --trust once: it holds for this content")
+    return _("add --trust once if you trust the source of this file (remembered for this file content)")
 
 
 def worker_crashed(code: int | None, doing: str, model_dir: Path, log: str) -> WorkerError:
@@ -65,7 +65,9 @@ def worker_crashed(code: int | None, doing: str, model_dir: Path, log: str) -> W
     else:
         how = _("was ended by signal {value} ({signal_name})", value=-code, signal_name=_signal_name(-code))
         if -code == getattr(signal, "SIGKILL", 9):
-            fix = _("somebody killed it, or the machine ran out of memory: try a smaller model or fewer instances")
+            fix = _(
+                "use a smaller model or fewer instances: the process was killed, possibly because the machine ran out of memory"
+            )
     return WorkerError(
         _("the worker process {how} while {doing}", how=how, doing=_told(doing)),
         where=str(model_dir),
@@ -77,7 +79,7 @@ def worker_crashed(code: int | None, doing: str, model_dir: Path, log: str) -> W
 def worker_timed_out(seconds: float, doing: str, model_dir: Path, log: str) -> WorkerError:
     """The worker passed its deadline and was killed."""
     detail = _(
-        "the worker process gave no answer within {seconds:g} s while {doing}, and was ended",
+        "the worker process timed out after {seconds:g} s while {doing} and was killed",
         seconds=seconds,
         doing=_told(doing),
     )
@@ -86,7 +88,7 @@ def worker_timed_out(seconds: float, doing: str, model_dir: Path, log: str) -> W
 
 
 def _told(doing: str) -> str:
-    return {"starting": _("it started"), "loading": _("loading the model"), "predicting": _("predicting")}[doing]
+    return {"starting": _("starting"), "loading": _("loading the model"), "predicting": _("predicting")}[doing]
 
 
 def _signal_name(number: int) -> str:

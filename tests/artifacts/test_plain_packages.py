@@ -234,7 +234,7 @@ def test_plain_packages_ask_about_other_configurations(name: str, tmp_path: Path
 def test_plain_packages_ask_about_a_file_that_is_not_read(tmp_path: Path) -> None:
     padding = {f"own/p{number}.py": "#" * (1 << 20) for number in range(17)}  # 16 MiB of modules are read
     found = runs(tmp_path, **padding, setup__py=SETUP + "setup(name='own')")
-    assert found == ("setup.py is too large to read",)
+    assert found == ("setup.py is too large to inspect",)
 
 
 def test_plain_packages_know_the_backend_of_a_plain_build(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def literals(value: ast.expr | None) -> Iterator[str]:
 
 
 # Names at the start of a text, which keep their capital; so do abbreviations and CamelCase.
-NAMES = {"Artifact", "Cloud", "Google", "Jupyter", "Keras", "Python", "Vertex", "Windows"}
+NAMES = {"Application", "Artifact", "Cloud", "Google", "Jupyter", "Keras", "Python", "Vertex", "Windows"}
 
 
 def capitalized(text: str) -> bool:

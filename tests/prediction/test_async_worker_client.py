@@ -106,7 +106,7 @@ def test_async_worker_client_tells_death_while_predicting(run: Run, built: Calla
             await worker.predict(b'{"instances": ["die"]}')
         assert "asked ['die']" in caught.value.log
         assert not worker.alive
-        with pytest.raises(WorkerError, match="ended before this request"):
+        with pytest.raises(WorkerError, match="exited before this request"):
             await worker.predict(BODY)
 
     run(scene, built(SLOW))

@@ -20,5 +20,5 @@ def test_messages_survive_any_segmentation(frames: list[tuple[dict[str, object],
 
 @pytest.mark.parametrize("wire", [b"HTTP/1.1 200 OK\r\n", b"\0\0\0\2\0\0\0\0no"])
 def test_messages_refuse_anything_else(wire: bytes) -> None:
-    with pytest.raises(WorkerError, match="something else than frames"):
+    with pytest.raises(WorkerError, match="sent an invalid message"):
         list(MessageDecoder().feed(wire))

@@ -311,7 +311,7 @@ def test_worker_client_with_an_interpreter_that_is_none(tmp_path: Path, sklearn_
     fake = tmp_path / "python"
     fake.write_text("#!/bin/sh\necho I am no Python >&2\nexit 5\n")
     fake.chmod(0o755)
-    with pytest.raises(WorkerError, match="exited with code 5 while it started") as caught:
+    with pytest.raises(WorkerError, match="exited with code 5 while starting") as caught:
         start(WorkerSpec(sklearn_dir, python=str(fake), trusted=True), log_dir=tmp_path / "logs")
     assert "I am no Python" in caught.value.log
 

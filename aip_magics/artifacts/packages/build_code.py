@@ -122,7 +122,7 @@ def _reasons(tree: Tree) -> Iterator[str]:
             yield _("{name} may change how the package is built", name=name)
     for file in STEERING:
         if file in tree.members and file not in tree.texts:
-            yield _("{file} is too large to read", file=file)
+            yield _("{file} is too large to inspect", file=file)
         elif file in tree.members and not _is_text(tree.texts[file]):
             yield _("could not read {file}", file=file)
     project = plain_project.read(tree.text("pyproject.toml"))

@@ -68,7 +68,7 @@ class _Place:
 def reasons(source: bytes) -> list[str]:
     """Why this setup.py is not plain, the first few with their lines; nothing where it is."""
     if len(source) > _MAX_SOURCE_BYTES:
-        return [_("{file} is too large to read", file="setup.py")]
+        return [_("{file} is too large to inspect", file="setup.py")]
     try:
         tree = parsed(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

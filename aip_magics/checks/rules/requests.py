@@ -41,7 +41,9 @@ def invalid_test_request(context: CheckContext) -> Outcomes:
         body = json.loads(context.test_request)
     except RecursionError:
         return [
-            error("test", _("the request is not valid JSON: {problem}", problem=_("it is nested too deeply")), ROWS)
+            error(
+                "test", _("the request is not valid JSON: {problem}", problem=_("the value is nested too deeply")), ROWS
+            )
         ]
     except ValueError as problem:
         return [error("test", _("the request is not valid JSON: {problem}", problem=problem), ROWS)]
