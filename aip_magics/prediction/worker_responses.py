@@ -65,9 +65,7 @@ def worker_crashed(code: int | None, doing: str, model_dir: Path, log: str) -> W
     else:
         how = _("was ended by signal {value} ({signal_name})", value=-code, signal_name=_signal_name(-code))
         if -code == getattr(signal, "SIGKILL", 9):
-            fix = _(
-                "use a smaller model or fewer instances: the process was killed, possibly because the machine ran out of memory"
-            )
+            fix = _("use a smaller model or fewer instances: the machine may have run out of memory")
     return WorkerError(
         _("the worker process {how} while {doing}", how=how, doing=_told(doing)),
         where=str(model_dir),

@@ -2,13 +2,15 @@
 
 ::
 
-    __main__ ─► process (lock, port, token) ─► app (builds everything) ─► gate (host, token, errors)
-                                                 │
-               api/routes ─► api/ (handlers)     ├─► express, predict (online prediction) ─► nodes, serving/
-                    │                            └─► gcs/ (Cloud Storage)
-                    ├─► conventions/ (JSON, errors, masks, filters, pages, validation)
-                    ├─► state/ (SQLite, snapshots of models, quotas)
-                    └─► version_creation (CREATE_VERSION) ─► nodes, serving/ (workers of a version)
+    __main__ ─► lifecycle (lock, port, token) ─► app (builds everything)
+
+    http_limits ─► middleware (host, token, errors) ─► predict_app (online prediction) ─► serving/ (node groups)
+                                                        └─► router
+                                                             ├─► api/ (handlers of the prediction API)
+                                                             │    ├─► conventions/ (JSON, errors, masks, pages …)
+                                                             │    ├─► state/ (SQLite, snapshots of models, quotas)
+                                                             │    └─► version_creation ─► serving/
+                                                             └─► gcs/ (Cloud Storage)
 
 `context` has what handlers share, `names` the resource names, `persisted_endpoint` token and port, `logs` the log file.
 """
@@ -17,13 +19,15 @@
 
 ::
 
-    __main__ ─► process (lock, port, token) ─► app (builds everything) ─► gate (host, token, errors)
-                                                 │
-               api/routes ─► api/ (handlers)     ├─► express, predict (online prediction) ─► nodes, serving/
-                    │                            └─► gcs/ (Cloud Storage)
-                    ├─► conventions/ (JSON, errors, masks, filters, pages, validation)
-                    ├─► state/ (SQLite, snapshots of models, quotas)
-                    └─► version_creation (CREATE_VERSION) ─► nodes, serving/ (workers of a version)
+    __main__ ─► lifecycle (lock, port, token) ─► app (builds everything)
+
+    http_limits ─► middleware (host, token, errors) ─► predict_app (online prediction) ─► serving/ (node groups)
+                                                        └─► router
+                                                             ├─► api/ (handlers of the prediction API)
+                                                             │    ├─► conventions/ (JSON, errors, masks, pages …)
+                                                             │    ├─► state/ (SQLite, snapshots of models, quotas)
+                                                             │    └─► version_creation ─► serving/
+                                                             └─► gcs/ (Cloud Storage)
 
 `context` has what handlers share, `names` the resource names, `persisted_endpoint` token and port, `logs` the log file.
 """

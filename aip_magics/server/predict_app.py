@@ -26,7 +26,7 @@ from aip_magics.server.version_creation import build_node_spec
 TARGET = re.compile(r"/v1/projects/([^/]+)/models/([^/]+?)(?:/versions/([^/]+))?:predict")
 RETRY_SECONDS = b"1"
 TOO_MANY_REQUESTS = 429
-MAX_KEYS = 256  # remembered; a path has at most `limits.URL_BYTES`
+MAX_KEYS = 256  # remembered; a path has at most `http_limits.URL_BYTES`
 
 
 class PredictApp:
@@ -97,8 +97,7 @@ class PredictApp:
         version = self._context.database.get_default_version(key)
         if version is None:
             models.require_model(self._context.database, key)
-            text = f'The model "{key.model}" has no default version; name a version.'
-            raise violation(FailedPrecondition, "name", text)
+            raise error_responses.no_default(key.model)
         return key.child(version)
 
     def _node_group(self, key: VersionKey) -> NodeGroup:

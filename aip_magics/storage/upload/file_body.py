@@ -1,4 +1,4 @@
-"""Request body that reads a file lazy_getattr and reports progress."""
+"""Request body that reads a file lazily and reports progress."""
 
 from __future__ import annotations
 
