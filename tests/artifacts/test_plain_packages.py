@@ -131,7 +131,7 @@ def test_plain_packages_ask_about_other_setup_scripts(name: str, tmp_path: Path)
     start = time.process_time()
     found = runs(tmp_path, setup__py=HOSTILE[name])
     assert found
-    assert all(one.startswith(("setup.py, line ", "setup.py ")) for one in found)
+    assert all(one.startswith(("setup.py, line ", "setup.py ", "could not read setup.py")) for one in found)
     assert time.process_time() - start < 5
 
 

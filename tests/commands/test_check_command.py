@@ -31,7 +31,7 @@ def test_check_command_prints_json_and_exit_codes(iris_export: Path) -> None:
     assert good.returncode == 0
     assert good.stderr == ""
     assert told["passed"] > 20
-    assert all(set(one) == {"id", "severity", "subject", "message", "fix", "link"} for one in told["findings"])
+    assert all(set(one) == {"id", "name", "severity", "subject", "message", "fix", "link"} for one in told["findings"])
     assert {"id": "R01", "reason": "no test instances were given"} in told["skipped"]
     bad = aip_check(str(iris_export), "--model", "9-lives", "--format", "json")
     assert bad.returncode == 1

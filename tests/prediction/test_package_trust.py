@@ -43,7 +43,7 @@ def test_package_trust_runs_a_script_that_is_not_plain_with_consent_only(tmp_pat
     marker = tmp_path / "ran"
     archive = sdist(tmp_path, "own", {"own": "VALUE = 1"}, setup=f"open({str(marker)!r}, 'w')\n{PLAIN}")
     with pytest.raises(
-        TrustError, match=r"own-0\.1\.tar\.gz failed to install: building it may run code of it"
+        TrustError, match=r"own-0\.1\.tar\.gz failed to install: building the package may run its code"
     ) as caught:
         here(tmp_path, archive)
     assert "setup.py, line 1: calls open" in caught.value.detail
@@ -275,34 +275,34 @@ def zeros(folder: Path) -> Path:
 
 LONG = b"1048570 comment=" + b"x" * 1048553 + b"\n"
 HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "a name twice": (twice, "is there twice"),
+    "a name twice": (twice, "has more than one member"),
     "a name twice, in other forms": (
         lambda folder: tar_of(folder, [("own-0.1/setup.py", PLAIN), ("own-0.1/é", ""), ("own-0.1/e\u0301", "")]),
-        "is there twice",
+        "has more than one member",
     ),
     "a file below a file": (
         lambda folder: tar_of(folder, [("own-0.1/setup.py", PLAIN), ("own-0.1/setup.py/x", "")]),
-        "is there twice",
+        "has more than one member",
     ),
     "a second archive": (second_archive, "archive has data after its end"),
     "a second member of gzip": (second_member, "archive has data after its end"),
     "a damaged header": (appended(b"x" * 512), "archive has data after its end"),
-    "something after the end": (trailing, "damaged"),
+    "something after the end": (trailing, "corrupted"),
     "a device": (of_info(tarfile.BLKTYPE), "a device, a pipe"),
     "a pipe": (of_info(tarfile.FIFOTYPE), "a device, a pipe"),
     "another kind": (of_info(b"Z"), "a device, a pipe"),
     "a sparse file": (of_info(tarfile.GNUTYPE_SPARSE), "a device, a pipe"),
-    "a link to a folder": (of_links(("loop", ".")), "leads to no file"),
-    "links in a circle": (of_links(("a", "b"), ("b", "a")), "leads to no file"),
-    "a link to nothing": (of_links(("a", "gone")), "leads to no file"),
-    "a link out": (of_links(("a", "../../x")), "leads out of it"),
+    "a link to a folder": (of_links(("loop", ".")), "does not point to a file"),
+    "links in a circle": (of_links(("a", "b"), ("b", "a")), "does not point to a file"),
+    "a link to nothing": (of_links(("a", "gone")), "does not point to a file"),
+    "a link out": (of_links(("a", "../../x")), "outside the archive"),
     "a long name": (
         lambda folder: tar_of(folder, [("own-0.1/setup.py", PLAIN), ("own-0.1/" + "x" * 5000, "")]),
-        "impossible size or name",
+        "invalid size or name",
     ),
     "deep folders": (
         lambda folder: tar_of(folder, [("own-0.1/setup.py", PLAIN), ("own-0.1/" + "x/" * 400 + "y", "")]),
-        "impossible size or name",
+        "invalid size or name",
     ),
     "headers of headers": (headers(900, tarfile.XGLTYPE, b"20 comment=" + b"x" * 8 + b"\n"), ""),
     "headers without end": (headers(200, tarfile.XGLTYPE, LONG), "a header of more"),
@@ -311,14 +311,14 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "zeros": (zeros, "unpacks to more than"),
     "a link in a zip": (zipped((entry("own-0.1/l", stat.S_IFLNK | 0o777), b"/etc/passwd")), "a link in a zip"),
     "a device in a zip": (zipped((entry("own-0.1/d", stat.S_IFCHR | 0o777), b"")), "a link in a zip"),
-    "a way out of a zip": (zipped(("../evil.py", b"")), "leads out of it"),
-    "an absolute name in a zip": (zipped(("/tmp/evil.py", b"")), "leads out of it"),
-    "backslashes": (zipped(("own-0.1\\..\\..\\evil.py", b"")), "leads out of it"),
-    "a name twice in a zip": (zipped(("own-0.1/./setup.py", b"raise")), "is there twice"),
+    "a way out of a zip": (zipped(("../evil.py", b"")), "outside the archive"),
+    "an absolute name in a zip": (zipped(("/tmp/evil.py", b"")), "outside the archive"),
+    "backslashes": (zipped(("own-0.1\\..\\..\\evil.py", b"")), "outside the archive"),
+    "a name twice in a zip": (zipped(("own-0.1/./setup.py", b"raise")), "has more than one member"),
     "zeros in a zip": (zipped(("own-0.1/zeros", bytes(64 << 20))), "times its size"),
     "a directory of a million": (many_entries, "a directory of more than 8 MiB"),
     "members on top of each other": (overlapping, "unpacks to more than"),
-    "a way out of a wheel": (zipped(("own-0.1.data/data/../../evil.py", b""), suffix="-py3-none-any.whl"), "leads out"),
+    "a way out of a wheel": (zipped(("own-0.1.data/data/../../evil.py", b""), suffix="-py3-none-any.whl"), "outside"),
 }  # fmt: skip
 
 

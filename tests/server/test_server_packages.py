@@ -76,7 +76,7 @@ def test_server_packages_need_consent_for_what_their_build_runs(server, tmp_path
     fields = {"predictionClass": "my_routine.Routine", "packageUris": [f"{uri}/{package.name}"]}
     folder = routine_dir(tmp_path / "offset")
     refused = server.deploy(folder, **fields)["error"]["message"]
-    assert "User-provided package acting-0.1.tar.gz failed to install: building it may run code of it" in refused
+    assert "User-provided package acting-0.1.tar.gz failed to install: building the package may run its code" in refused
     assert "setup.py, line 2: calls open" in refused
     assert not marker.exists()
     file = artifacts.file_at(package)
