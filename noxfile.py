@@ -83,6 +83,12 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session
+def texts(session: nox.Session) -> None:
+    """Extract the texts into the catalogues, compile these, and list what is to be translated."""
+    python(session, "tests/i18n/catalogues.py")
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Regenerate RULES.md, REFERENCE.md and the panel in the READMEs."""
     for module in PAGES:

@@ -31,7 +31,7 @@ KINDS = [
 SHOW = """
 import sys; sys.path.insert(0, {samples!r})
 import render_samples
-from aip_magics.notebook.reporter import bundle, publish
+from aip_magics.notebook.reporter import mime_bundle as bundle, publish
 for kind in {kinds!r}:
     for attack in {attacks!r}:
         publish(bundle(render_samples.MAKERS[kind](attack, 2)))

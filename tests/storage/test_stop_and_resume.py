@@ -104,7 +104,7 @@ def test_upload_stops(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from aip_magics.artifacts import look
+from aip_magics.artifacts import inspect_model_dir
 from aip_magics.storage import GsUri, StorageClient, plan_upload, upload
 endpoint, source, destination, checkpoints, part = sys.argv[1:]
 client = StorageClient(endpoint)
@@ -113,7 +113,7 @@ def progress(now):
     if now.done >= float(part) * now.total:
         os.kill(os.getpid(), signal.SIGKILL)
 
-made = plan_upload(client, look(Path(source)).files, GsUri.parse(destination))
+made = plan_upload(client, inspect_model_dir(Path(source)).files, GsUri.parse(destination))
 upload(client, made, progress=progress, checkpoints=Path(checkpoints))
 """
 

@@ -228,13 +228,13 @@ def test_upload_memory_stays_small(endpoint: str, destination: GsUri, tmp_path: 
             file.truncate(size)
     script = f"""
 from pathlib import Path
-from aip_magics.artifacts import look
+from aip_magics.artifacts import inspect_model_dir
 from aip_magics.storage import GsUri, StorageClient, plan_upload, download_directory, upload
 from aip_magics.storage.thread_pool import ConcurrencyController
 begin = ConcurrencyController.__init__
 ConcurrencyController.__init__ = lambda self, clock, initial=8, maximum=64: begin(self, clock, maximum, maximum)
 client, destination = StorageClient({endpoint!r}), GsUri.parse({str(destination)!r})
-upload(client, plan_upload(client, look(Path({str(source)!r})).files, destination))
+upload(client, plan_upload(client, inspect_model_dir(Path({str(source)!r})).files, destination))
 download_directory(client, destination, Path({str(tmp_path / "back")!r}))
 print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
 """

@@ -166,10 +166,10 @@ def test_upload_plan_of_an_unchanged_upload_is_light(
     script = f"""
 import sys
 from pathlib import Path
-from aip_magics.artifacts import look
+from aip_magics.artifacts import inspect_model_dir
 from aip_magics.storage import GsUri, StorageClient, bearer, plan_upload, upload
 client = StorageClient({endpoint!r}, bearer("t"))
-made = plan_upload(client, look(Path({str(file.path.parent)!r})).files, GsUri.parse({str(destination)!r}))
+made = plan_upload(client, inspect_model_dir(Path({str(file.path.parent)!r})).files, GsUri.parse({str(destination)!r}))
 assert made.unchanged, made
 upload(client, made)
 print(sorted({{"google.cloud.storage", "google.api_core", "requests", "asyncio"}} & set(sys.modules)))
