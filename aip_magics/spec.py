@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 
 from aip_magics.errors import FieldError
 from aip_magics.i18n import gettext as _
+from aip_magics.value_kind import value_kind
 
 T = TypeVar("T", bound="Resource")
 
@@ -56,7 +57,7 @@ class Resource:
         where = where or cls.__name__[0].lower() + cls.__name__[1:]
         if not isinstance(data, Mapping):
             raise FieldError(
-                _("expected a mapping with the fields of {name}, got {kind}", name=cls.__name__, kind=_kind(data)),
+                _("expected a mapping with the fields of {name}, got {kind}", name=cls.__name__, kind=value_kind(data)),
                 where=where,
             )
         resource: Any = cls  # mypy considers the type of a dataclass unhashable
@@ -299,18 +300,18 @@ def _read(hint: Any, value: Any, where: str, strict: bool) -> Any:
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
             raise FieldError(
-                _("expected a list, got {kind}", kind=_kind(value)), where=where, fix=_("put the value in [ ]")
+                _("expected a list, got {kind}", kind=value_kind(value)), where=where, fix=_("put the value in [ ]")
             )
         return tuple(_read(typing.get_args(hint)[0], item, f"{where}[{i}]", strict) for i, item in enumerate(value))
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
-            raise FieldError(_("expected a mapping (key: value), got {kind}", kind=_kind(value)), where=where)
+            raise FieldError(_("expected a mapping (key: value), got {kind}", kind=value_kind(value)), where=where)
         if strict and typing.get_args(hint)[1] is str:
             for key, item in value.items():
                 if not isinstance(item, str):
                     at = f"{where}.{key}"
                     raise FieldError(
-                        _("expected a string, got {kind}", kind=_kind(item)),
+                        _("expected a string, got {kind}", kind=value_kind(item)),
                         where=at,
                         fix=_('write "{item}"', item=item),
                     )
@@ -354,7 +355,7 @@ def _read_scalar(hint: Any, value: Any, where: str) -> Any:
         _('put the value in quotes: "{value}"', value=value) if hint is str and isinstance(value, (int, float)) else ""
     )
     raise FieldError(
-        _("expected {wanted}, got {kind}", wanted=expected[hint], kind=_kind(value)), where=where, fix=quoted
+        _("expected {wanted}, got {kind}", wanted=expected[hint], kind=value_kind(value)), where=where, fix=quoted
     )
 
 
@@ -368,19 +369,3 @@ def _write(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     return value
-
-
-def _kind(value: object) -> str:
-    if value is None:
-        return _("nothing")
-    if isinstance(value, dict):
-        return _("an object")
-    if isinstance(value, list):
-        return _("a list")
-    if type(value) is bool:
-        return repr(value)
-    if type(value) is str:
-        return _("the string {value!r}", value=value)
-    if type(value) in (int, float):
-        return _("the number {value!r}", value=value)
-    return f"{type(value).__name__} {value!r}"

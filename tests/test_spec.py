@@ -124,7 +124,7 @@ def test_spec_takes_a_number_of_a_cell_as_the_text_it_means():
     ("data", "where", "message", "fix"),
     [
         ([], "version", "expected a mapping with the fields of Version, got a list", ""),
-        (None, "version", "expected a mapping with the fields of Version, got nothing", ""),
+        (None, "version", "expected a mapping with the fields of Version, got null", ""),
         ("v1", "version", "got the string 'v1'", ""),
         ({"frmwork": "XGBOOST"}, "version", "unknown field 'frmwork' in Version", "did you mean 'framework'?"),
         (
@@ -141,7 +141,7 @@ def test_spec_takes_a_number_of_a_cell_as_the_text_it_means():
         ({"runtimeVersion": 2.11}, "version.runtimeVersion", "expected a string, got the number 2.11", '"2.11"'),
         ({"isDefault": "yes"}, "version.isDefault", "expected true or false, got the string 'yes'", ""),
         ({"isDefault": 1}, "version.isDefault", "expected true or false, got the number 1", ""),
-        ({"name": True}, "version.name", "expected a string, got True", ""),
+        ({"name": True}, "version.name", "expected a string, got true", ""),
         ({"packageUris": "gs://b/x"}, "version.packageUris", "expected a list", "put the value in [ ]"),
         ({"packageUris": ["a", 5]}, "version.packageUris[1]", "expected a string, got the number 5", '"5"'),
         ({"labels": ["a"]}, "version.labels", "expected a mapping (key: value), got a list", ""),

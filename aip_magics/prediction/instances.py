@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from aip_magics.errors import InstancesError
 from aip_magics.i18n import gettext as _
+from aip_magics.value_kind import value_kind
 
 _EXAMPLE = '{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 
@@ -43,7 +44,7 @@ def parse_json_request(data: str | bytes, where: str = "--json-request") -> dict
     )
     if not isinstance(request, dict):
         raise InstancesError(
-            _("expected a JSON object, got {kind}", kind=_kind(request)),
+            _("expected a JSON object, got {kind}", kind=value_kind(request)),
             where=where,
             fix=_("send a JSON object: {example}", example=_EXAMPLE),
         )
@@ -54,7 +55,7 @@ def parse_json_request(data: str | bytes, where: str = "--json-request") -> dict
     instances = request["instances"]
     if not isinstance(instances, list):
         raise InstancesError(
-            _('"instances" must be a list, got {kind}', kind=_kind(instances)),
+            _('"instances" must be a list, got {kind}', kind=value_kind(instances)),
             where=where,
             fix=_("send a JSON object: {example}", example=_EXAMPLE),
         )
@@ -87,7 +88,7 @@ def from_value(value: object) -> list[Any]:
     elif hasattr(value, "toarray"):
         fix = _("convert the sparse matrix to a dense array: pass .toarray()")
     raise InstancesError(
-        _("expected a list, an array or a DataFrame of instances, got {kind}", kind=_kind(value)), fix=fix
+        _("expected a list, an array or a DataFrame of instances, got {kind}", kind=value_kind(value)), fix=fix
     )
 
 
@@ -148,7 +149,7 @@ def _dumps(value: Any) -> bytes:
 def _to_builtin(value: Any) -> Any:
     if hasattr(value, "tolist"):  # NumPy scalars and arrays inside a list
         return value.tolist()
-    raise TypeError(_("{kind} is not a JSON type", kind=_kind(value)))
+    raise TypeError(_("{kind} is not a JSON type", kind=value_kind(value)))
 
 
 def _encoding_reason(error: BaseException) -> str:
@@ -217,17 +218,3 @@ def _reject_constant(name: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_reject_constant)  # shared: a file may have a million lines
-
-
-def _kind(value: object) -> str:
-    names: dict[type, str] = {
-        dict: _("an object"),
-        list: _("a list"),
-        str: _("a string"),
-        bool: _("a boolean"),
-    }
-    if value is None:
-        return _("nothing")
-    if type(value) in (int, float):
-        return _("the number {value}", value=value)
-    return names.get(type(value), type(value).__name__)

@@ -15,6 +15,7 @@ from aip_magics.checks.rule import error, rule, warning
 from aip_magics.checks.rules.requests import ROWS, no_test
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
+from aip_magics.value_kind import value_kind
 
 _FIELD = "test.instances"
 _MAX_KEYS = 10  # that are reported, each with its own finding
@@ -109,11 +110,13 @@ def wrong_input_values(context: CheckContext) -> Outcomes:
 
 def _row(index: int, row: Any, facts: BoosterFacts | None, first: Any) -> Finding | None:
     if not isinstance(row, list):
-        text = _("instance {index}: expected a list of numbers, got {kind}", index=index, kind=_kind(row))
+        text = _("instance {index}: expected a list of numbers, got {kind}", index=index, kind=value_kind(row))
         return error(_FIELD, text, ROWS)
     invalid = next((value for value in row if not _is_number(value) and value is not None), None)
     if invalid is not None:
-        text = _("instance {index} contains {kind}; XGBoost accepts only numbers", index=index, kind=_kind(invalid))
+        text = _(
+            "instance {index} contains {kind}; XGBoost accepts only numbers", index=index, kind=value_kind(invalid)
+        )
         return error(_FIELD, text, ROWS)
     expected = facts.features if facts and facts.features else len(first)
     if len(row) == expected:
@@ -144,7 +147,9 @@ def _several_inputs(index: int, instance: Any, names: list[str]) -> Finding | No
     fix = _("use the input names {names}", names=", ".join(names))
     if not isinstance(instance, dict):
         text = _(
-            "instance {index}: expected an object keyed by input name, got {kind}", index=index, kind=_kind(instance)
+            "instance {index}: expected an object keyed by input name, got {kind}",
+            index=index,
+            kind=value_kind(instance),
         )
         return error(_FIELD, text, fix)
     unknown = [key for key in instance if key not in names]
@@ -184,7 +189,7 @@ def _mismatch(index: int, value: Any, tensor: Tensor) -> Finding | None:
         text = _(
             "instance {index}: expected {dtype} for input {name}, got {kind}",
             index=index,
-            kind=_kind(wrong),
+            kind=value_kind(wrong),
             name=tensor.name,
             dtype=tensor.dtype,
         )
@@ -247,16 +252,6 @@ def _format_shape(shape: tuple[int | None, ...]) -> str:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    if isinstance(value, dict):
-        return _("an object")
-    if isinstance(value, list):
-        return _("a list")
-    return _("the text {text!r}", text=value[:20]) if isinstance(value, str) else _("the number {value}", value=value)
 
 
 def _first(found: Iterator[Finding | None]) -> Iterator[Finding]:
