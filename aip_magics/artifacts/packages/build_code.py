@@ -6,7 +6,6 @@ all that steers the build, setup.py, setup.cfg, pyproject.toml and MANIFEST.in, 
 
 from __future__ import annotations
 
-import ast
 import configparser
 import io
 import re
@@ -17,7 +16,7 @@ from pathlib import PurePosixPath
 from aip_magics import toml_reader
 from aip_magics.artifacts.packages import plain_project, plain_script, plain_values
 from aip_magics.artifacts.packages.archives import Archive
-from aip_magics.artifacts.packages.setup_script import parsed
+from aip_magics.artifacts.packages.source_tree import SourceTree, normalize_line_ends
 from aip_magics.i18n import gettext as _
 
 STEERING = ("setup.py", "setup.cfg", "pyproject.toml", "MANIFEST.in")
@@ -42,38 +41,12 @@ _KEYS = {  # section of setup.cfg: the keys that say nothing but words
 }
 
 
-class Tree:
-    """The files of a source distribution that steer its build, by their names from where setup.py lies."""
-
-    def __init__(self, archive: Archive) -> None:
-        root = archive.root
-        self.members = {name.removeprefix(root) for name in archive.members if name.startswith(root)}
-        self.texts = {name.removeprefix(root): text for name, text in archive.texts.items() if name.startswith(root)}
-
-    def text(self, name: str) -> str:
-        """The text of a file, with the line ends that whoever opens it sees; `reasons` tells where it is none."""
-        return _lines(self.texts.get(name, b"").decode("utf-8", "replace"))
-
-    def says_literally(self, attribute: str, folders: Mapping[str, str]) -> bool:
-        """Whether `package.module.NAME` is a value that stands there: then setuptools does not import the module."""
-        module, _sep, name = attribute.rpartition(".")
-        path = module.replace(".", "/")
-        first, _sep, rest = path.partition("/")
-        places = {path, f"src/{path}", f"{folders['']}/{path}" if folders.get("") else path}
-        if first in folders:
-            places.add("/".join(part for part in (folders[first], rest) if part))
-        heads = tuple(head for place in places for head in (f"{place}.", f"{place}/__init__."))
-        files = [file for file in self.members if file.startswith(heads)]
-        plain = len(files) == 1 and files[0].endswith(".py") and not any("." in folder for folder in folders)
-        return plain and files[0] in self.texts and _has_literal(self.texts[files[0]], name)
-
-
 def reasons(archive: Archive) -> tuple[str, ...]:
     """Why building this source distribution needs consent; nothing where that runs nothing of it.
 
     The `texts` of the archive have to be those of all its modules, and of what is `STEERING`.
     """
-    return tuple(dict.fromkeys(_reasons(Tree(archive))))
+    return tuple(dict.fromkeys(_reasons(SourceTree(archive))))
 
 
 def would_run(reasons: Sequence[str]) -> str:
@@ -102,7 +75,7 @@ def isolated(pyproject: str) -> str:
 
     The backend that is taken where none is named lets files of the package stand for modules of Python.
     """
-    pyproject = _lines(pyproject)
+    pyproject = normalize_line_ends(pyproject)
     system = toml_reader.loads(pyproject).get("build-system")
     if system is None:
         return f"{pyproject}\n{_SYSTEM}"
@@ -111,7 +84,7 @@ def isolated(pyproject: str) -> str:
     return _HEAD.sub(f'[build-system]\nbuild-backend = "{_BACKEND}"', pyproject, count=1)
 
 
-def _reasons(tree: Tree) -> Iterator[str]:
+def _reasons(tree: SourceTree) -> Iterator[str]:
     for name in sorted(tree.members):
         path = PurePosixPath(name)
         if _HISTORIES & set(path.parts):
@@ -145,10 +118,6 @@ def _reasons(tree: Tree) -> Iterator[str]:
             yield from plain_values.outside("MANIFEST.in", word)
 
 
-def _lines(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
 def _is_text(data: bytes) -> bool:
     """Whether it is UTF-8, declares nothing else, and ends its lines in a way that all readers know."""
     try:
@@ -165,7 +134,7 @@ def _is_another(name: str) -> bool:
     return name not in STEERING and name.casefold() in {one.casefold() for one in STEERING}
 
 
-def _of_config(tree: Tree) -> Iterator[str]:
+def _of_config(tree: SourceTree) -> Iterator[str]:
     """Why a setup.cfg is not plain."""
     parser = configparser.RawConfigParser()
     parser.optionxform = str  # type: ignore[assignment,method-assign] # as setuptools has it
@@ -205,7 +174,7 @@ def _command(section: str, given: Mapping[str, str]) -> Iterator[str]:
             yield _("{file} sets {key} in {name}", file="setup.cfg", key=key, name=f"[{section}]")
 
 
-def _option(section: str, key: str, value: str, tree: Tree, folders: Mapping[str, str]) -> Iterator[str]:
+def _option(section: str, key: str, value: str, tree: SourceTree, folders: Mapping[str, str]) -> Iterator[str]:
     value = value.strip()
     if value.startswith("attr:"):
         if key != "version" or not tree.says_literally(value.removeprefix("attr:").strip(), folders):
@@ -222,19 +191,3 @@ def _option(section: str, key: str, value: str, tree: Tree, folders: Mapping[str
             yield from plain_values.outside(f"setup.cfg {key}", value)
     elif section == "options" and key not in plain_values.TEXTS:
         yield _("{file} sets {key} in {name}", file="setup.cfg", key=key, name=f"[{section}]")
-
-
-def _has_literal(source: bytes, name: str) -> bool:
-    """Whether the module's first assignments to this name, at its top, are all values that stand there."""
-    try:
-        tree = parsed(source)
-        values = []
-        for node in tree.body:
-            targets = node.targets if isinstance(node, ast.Assign) else []
-            if isinstance(node, ast.AnnAssign) and node.value is not None:
-                targets = [node.target]
-            if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-                values.append(ast.literal_eval(node.value))  # type: ignore[attr-defined]
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
-        return False
-    return bool(values) and all(isinstance(one, (str, tuple, list)) for one in values)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aip_magics import toml_reader
 from aip_magics.artifacts.packages import plain_values
+from aip_magics.artifacts.packages.source_tree import SourceTree
 from aip_magics.i18n import gettext as _
-
-if TYPE_CHECKING:
-    from aip_magics.artifacts.packages.build_code import Tree
 
 _SETUPTOOLS = "setuptools.build_meta"
 # Backend: what it may be built with, and its own table below [tool].
@@ -52,7 +50,7 @@ def is_setuptools(project: Mapping[str, Any]) -> bool:
     return isinstance(system, Mapping) and system.get("build-backend", _SETUPTOOLS) == _SETUPTOOLS
 
 
-def reasons(project: Mapping[str, Any], tree: Tree) -> Iterator[str]:
+def reasons(project: Mapping[str, Any], tree: SourceTree) -> Iterator[str]:
     """Why it is not plain. All that is not known is asked about."""
     system, tools, metadata = (project.get(name, {}) for name in ("build-system", "tool", "project"))
     if not all(isinstance(table, Mapping) for table in (system, tools, metadata)):
@@ -111,7 +109,7 @@ def _metadata(project: Mapping[str, Any]) -> Iterator[str]:
     yield from plain_values.entry_points({**groups, **scripts})
 
 
-def _setuptools(given: Mapping[str, Any], tree: Tree) -> Iterator[str]:
+def _setuptools(given: Mapping[str, Any], tree: SourceTree) -> Iterator[str]:
     folders = given.get("package-dir", {})
     folders = {str(key): str(value).strip("/") for key, value in folders.items()} if isinstance(folders, dict) else {}
     for key, value in given.items():
@@ -124,7 +122,7 @@ def _setuptools(given: Mapping[str, Any], tree: Tree) -> Iterator[str]:
             yield _("{file} sets {key} in {name}", file="pyproject.toml", key=key, name="[tool.setuptools]")
 
 
-def _dynamic(given: Any, tree: Tree, folders: Mapping[str, str]) -> Iterator[str]:
+def _dynamic(given: Any, tree: SourceTree, folders: Mapping[str, str]) -> Iterator[str]:
     for key, value in given.items() if isinstance(given, Mapping) else [("dynamic", given)]:
         how = dict(value) if isinstance(value, Mapping) else {}
         if set(how) <= {"file", "content-type"} and "file" in how and key != "entry-points":

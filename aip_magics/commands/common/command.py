@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from aip_magics import settings
     from aip_magics.commands.common.history_log import HistoryLog
-    from aip_magics.commands.form import FormRequest
     from aip_magics.events import Event
     from aip_magics.spec import Operation
     from aip_magics.targets import Target
@@ -65,7 +64,7 @@ class Context:
         history: The history that changes are recorded in; None to record nothing.
         watch_operation: Shows the progress of a pending operation in the background.
         set_config: Changes the configuration of the notebook; None removes a setting.
-        open_form: Shows a form and returns it at once.
+        open_form: Shows the form of a `commands.form.FormRequest` and returns it at once.
     """
 
     reporter: Reporter
@@ -76,7 +75,7 @@ class Context:
     history: HistoryLog | None = None
     watch_operation: Callable[[PendingOperation], None] | None = None
     set_config: Callable[[Mapping[str, str | None]], None] | None = None
-    open_form: Callable[[FormRequest], Any] | None = None
+    open_form: Callable[[Any], Any] | None = None
 
     def settings(self, args: argparse.Namespace) -> settings.Settings:
         """Resolve the settings for these arguments. As in gcloud, `--regions` means the global endpoint."""

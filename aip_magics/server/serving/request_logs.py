@@ -184,8 +184,8 @@ class RequestLogs:
 
     def remove(self, key: VersionKey) -> None:
         """Delete the logs of a version that is gone."""
-        if journals := self._open.pop(key, None):
-            journals.flush()
+        if logs := self._open.pop(key, None):
+            logs.flush()
         shutil.rmtree(self._folder / _digest(key), ignore_errors=True)
 
     def keep_only(self, keys: Iterable[VersionKey]) -> None:
@@ -197,8 +197,8 @@ class RequestLogs:
                     shutil.rmtree(folder, ignore_errors=True)
 
     def flush(self) -> None:
-        for journals in self._open.values():
-            journals.flush()
+        for logs in self._open.values():
+            logs.flush()
 
 
 def _digest(key: VersionKey) -> str:
