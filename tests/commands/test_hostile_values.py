@@ -70,7 +70,7 @@ def test_config_file_that_is_a_bomb_is_refused(tmp_path, verb, embedded):
     (tmp_path / "bomb.yaml").write_text(LAUGHS)
     command = get_command(verb)
     args = build_parser(command, verb).parse(["v1", "--model", "m", "--config", str(tmp_path / "bomb.yaml")])
-    with pytest.raises(AipError, match="aliases make"):
+    with pytest.raises(AipError, match="aliases expand"):
         command.run(args, None, Context(Silent()))
 
 

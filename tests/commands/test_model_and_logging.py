@@ -38,8 +38,8 @@ def test_deploy_command_creates_a_model_as_requested_and_then_leaves_it(aip: Lin
     for other in (line, line.replace("v1", "v2")):  # one is there already, one is made
         aip(f"{other} --model-description other --model-labels team=b --enable-logging")
         told = notes(aip)
-        assert "description flowers, which a deploy leaves as it is" in told
-        assert "labels team=a, which a deploy leaves as it is" in told
+        assert "description flowers, which a deploy does not change" in told
+        assert "labels team=a, which a deploy does not change" in told
         assert "onlinePredictionLogging not set, which cannot be changed" in told
     assert aip("describe --model iris").to_json().keys() == made.to_json().keys()
     assert aip("describe --model iris").description == "flowers"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from resource_lines import Lines
@@ -54,7 +55,7 @@ def test_update_command_changes_versions_and_models(aip: Lines) -> None:
     ("line", "body", "error", "told"),
     [
         ("update v1 --model iris", None, errors.OptionError, "no changes were given"),
-        ("update v1 --model iris --nodes 1 --min-nodes 1", None, errors.OptionError, "not both"),
+        ("update v1 --model iris --nodes 1 --min-nodes 1", None, errors.OptionError, "cannot be combined"),
         ("update v1 --model iris", "framework: XGBOOST", errors.FieldError, "framework cannot be changed"),
         ("update --model iris --nodes 2", None, errors.FieldError, "manualScaling cannot be changed"),
         ("update v1 --model iris", "descripton: x", errors.FieldError, "did you mean 'description'"),
@@ -66,7 +67,7 @@ def test_update_command_changes_versions_and_models(aip: Lines) -> None:
         ("describe --model m --compare v1", None, errors.OptionError, "a version is required"),
         ("operations describe", None, errors.OptionError, "an operation is required"),
         ("delete v1 --model iris", None, errors.OptionError, "add --yes"),
-        ("list --model iris --operations", None, errors.OptionError, "not both"),
+        ("list --model iris --operations", None, errors.OptionError, "cannot be listed together"),
         ("config --unset projekt", None, errors.OptionError, "did you mean 'project'"),
         ("config --project some-project", None, errors.OptionError, "only be set in a notebook"),
     ],
@@ -150,10 +151,10 @@ class Interrupting:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from aip_magics.client import Client
 
-        def wait(self: Client, operation: Operation, **_: object) -> Operation:
+        def watch(self: Client, operation: Operation, **_: object) -> NoReturn:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(Client, "wait", wait)
+        monkeypatch.setattr(Client, "watch", watch)
 
 
 def test_operation_wait_detaches_or_cancels_on_interrupt(
@@ -165,7 +166,7 @@ def test_operation_wait_detaches_or_cancels_on_interrupt(
         assert isinstance(operation, Operation)
         assert isinstance(aip.face.events[-1], Detached)
         assert len(aip.journal.running()) == 1
-        with pytest.raises(errors.Interrupted, match="cancelled") as caught:
+        with pytest.raises(errors.Interrupted, match="canceled") as caught:
             aip(f"deploy v3 --model iris --origin {iris_export} --cancel-on-interrupt")
         assert "operations/create_iris_v3" in caught.value.where
         assert isinstance(aip.face.events[-1], Failed)

@@ -139,7 +139,7 @@ def test_aip_deploy_detaches_when_interrupted_while_waiting(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Client, "wait", interrupted)
+        patched.setattr(Client, "watch", interrupted)
         operation = deploy(shell, f"--model iris --origin {iris_export}")
     assert isinstance(operation, Operation)
     line = f"%aip_attach {operation.name}"

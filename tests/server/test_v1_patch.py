@@ -82,7 +82,7 @@ def test_patch_of_the_default_version(shared_server, sklearn_dir, mask, full):
         ("updateMask=description,name", {"name": "b"}, 400, "'name' cannot be updated"),
         ("updateMask=onlinePredictionLogging", {}, 400, "'online_prediction_logging' cannot be updated"),
         ("updateMask=*", {}, 400, "'*' cannot be updated"),
-        ("updateMask=labels", {"labels": {"A": "b"}}, 400, "Field: model.labels.A Error: the key 'A' has more than"),
+        ("updateMask=labels", {"labels": {"A": "b"}}, 400, "Field: model.labels.A Error: label key 'A' has characters other than"),
         ("updateMask=description", {"descr": "x"}, 400, "Unknown name \"descr\" at 'model': Cannot find field."),
         ("updateMask=description", b"[1]", 400, "The body must be a JSON object"),
         ("updateMask=default_version.name", {}, 400, "Field: model.default_version.name Error: The name of a version"),
