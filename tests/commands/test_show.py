@@ -231,7 +231,7 @@ def test_show_prints_transfers(aip: Lines, form: str, tmp_path: Path) -> None:
     assert contents(tmp_path / "new") == sent
     aip(f"upload {folder / 'model.bin'} {uri}/extra".replace(str(folder), shlex.quote(str(folder))))
     if form == "curl":
-        with pytest.raises(OptionError, match="cannot remove"):
+        with pytest.raises(OptionError, match="cannot delete"):
             aip(f"{upload} --delete-extra --show {form}")
     else:
         run(PROGRAMS[form], aip(f"{upload} --delete-extra --show {form}"), tmp_path)

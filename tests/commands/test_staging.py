@@ -73,7 +73,7 @@ def test_stage_saves_a_pickle_without_joblib(tmp_path: Path, monkeypatch: pytest
     [
         ({"a": 1}, "thing is a dict, not a model"),
         (LogisticRegression, "thing is a class, not a model"),
-        (SimpleNamespace(fit=len, predict=lambda rows: rows), "thing cannot be saved"),
+        (SimpleNamespace(fit=len, predict=lambda rows: rows), "could not save thing"),
     ],
 )
 def test_stage_refuses_what_is_no_model(tmp_path: Path, obj: Any, text: str) -> None:

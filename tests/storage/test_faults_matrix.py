@@ -104,7 +104,7 @@ def _send(size: int) -> Callable[[Case, Callable[[], None]], None]:
         assert case.stored() == file.path.read_bytes()
         about = case.server.store.get(BUCKET, case.prefix + file.name)
         assert (stored.generation, stored.crc32c, stored.size) == (about.generation, about.crc32c, about.size)
-        assert case.server.store.multipart_uploads.unfinished(BUCKET, case.prefix) == []
+        assert case.server.store.multipart_uploads.list_unfinished(BUCKET, case.prefix) == []
 
     return path
 
@@ -341,9 +341,9 @@ def test_transfer_stops_while_nothing_moves(new_case: Callable[..., Case], path:
     assert "stopped" in caught.value.message
     assert late < 0.5  # 0.2 on a quiet machine: the benchmark measures it
     deadline = time.monotonic() + 8
-    while case.server.store.multipart_uploads.unfinished(BUCKET, case.prefix) and time.monotonic() < deadline:
+    while case.server.store.multipart_uploads.list_unfinished(BUCKET, case.prefix) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert case.server.store.multipart_uploads.unfinished(BUCKET, case.prefix) == []
+    assert case.server.store.multipart_uploads.list_unfinished(BUCKET, case.prefix) == []
 
 
 def body_of(path: str) -> str:

@@ -6,15 +6,13 @@ import argparse
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aip_magics.commands.common.command import Context
 from aip_magics.commands.common.magic_line import referenced_name
+from aip_magics.directory_cache import DirectoryCache
 from aip_magics.errors import ModelDirError
 from aip_magics.i18n import gettext as _
-
-if TYPE_CHECKING:  # a local path, the usual case, does not need the import
-    from aip_magics.directory_cache import DirectoryCache
 
 STAGING = "staging"  # below the data directory
 
