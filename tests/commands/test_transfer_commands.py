@@ -102,7 +102,7 @@ def test_upload_command_dry_run_sends_nothing(heard: RecordingReporter, folder: 
     assert [file.name for file in plan.send] == ["assets/단어 words.txt", "model.bin"]
     assert heard.shown == [plan]
     assert heard.of(StepFinished)[-1].summary == "2 files to upload (5.0 kB)"
-    assert find_bucket(choose(resolve()).store, "models-of-mine") is None
+    assert find_bucket(choose(resolve()).storage_client, "models-of-mine") is None
 
 
 def test_upload_command_sends_one_file(heard: RecordingReporter, folder: Path, tmp_path: Path) -> None:

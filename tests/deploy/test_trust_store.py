@@ -72,5 +72,5 @@ def test_trust_store_reads_the_list_of_an_earlier_version(tmp_path: Path) -> Non
 @pytest.mark.parametrize("text", ["", "[]", '{"modules": "ours"}', '{"modules": [1]}', '{"files": []}', "\xff"])
 def test_trust_store_that_is_damaged_trusts_nothing_and_says_so(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_bytes(text.encode("latin-1"))
-    with pytest.raises(SettingsError, match="cannot be read"):
+    with pytest.raises(SettingsError, match="could not read"):
         trust_in(tmp_path)
