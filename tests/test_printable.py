@@ -207,7 +207,7 @@ def test_printable_internal_error_is_shown_as_safely(capsys):
 
 
 def test_printable_record_of_the_servers_log_is_one_line():
-    formatter = logs._WithoutToken("s3cret-token-of-the-server")
+    formatter = logs._TokenFilterFormatter("s3cret-token-of-the-server")
     record = logging.makeLogRecord(
         {"name": "x", "msg": "%s", "args": ("a\n2026-01-01 fake\x1b[2J s3cret-token-of-the-server",)}
     )

@@ -227,7 +227,7 @@ def test_aip_check_fails_without_asking_a_notebook(embedded: Path, tmp_path: Pat
     checked, deployed = notebook.cells[1].outputs[0].data, notebook.cells[2].outputs[0].data
     for shown in (checked, deployed):
         assert "mkdir" in shown["text/plain"]
-        assert "--trust once" in shown["text/html"]
+        assert "add --trust" in shown["text/html"]
         assert len(shown["text/html"].encode()) <= 4096
     assert "<details>" in checked["text/html"]
     assert not trace.exists()

@@ -85,7 +85,7 @@ def test_aip_deploy_keeps_own_code_beyond_the_server_and_its_bucket(
     client.bucket(bucket).blob(name).delete()
     os.kill(before.pid, signal.SIGKILL)
     assert predict(shell, "--model own", "[[5.0]]") == pytest.approx([10.0])
-    with pytest.raises(Exception, match=r"was not found") as caught:
+    with pytest.raises(Exception, match=r"object not found") as caught:
         deploy(shell, f"--model other --origin {pipeline} --package-uris {version.packageUris[0]}")
     assert name in str(caught.value)
 
@@ -205,8 +205,8 @@ def test_aip_deploy_dry_run_shows_where_the_package_would_go(
     ("line", "body", "kind", "text"),
     [
         ("--package-uris nowhere.tar.gz", "", ChecksFailed, "nowhere.tar.gz does not exist"),
-        ("--prediction-class m.C", "", ChecksFailed, "needs the package"),
-        ("--package-uris {package} --prediction-class m.C --framework scikit-learn", "", ChecksFailed, "exactly one"),
+        ("--prediction-class m.C", "", ChecksFailed, "requires the package"),
+        ("--package-uris {package} --prediction-class m.C --framework scikit-learn", "", ChecksFailed, "mutually exclusive"),
         ("--package-uris nowhere.tar.gz --skip C02 --trust", "", OptionError, "could not read the package"),
         ("", "packageUris: 5", Exception, "expected a string"),
     ],

@@ -36,7 +36,7 @@ def new(iris_export: Path) -> New:
 def test_form_state_is_prefilled_each_value_with_its_source(new: New) -> None:
     form = new(version=Version(description="from the line"), region="europe-west4")
     assert form.values["framework"] == "SCIKIT_LEARN"
-    assert form.source("framework") == "found in model.joblib"
+    assert form.source("framework") == "detected from model.joblib"
     assert (form.values["model"], form.source("model")) == ("iris", "name of directory iris")
     assert (form.values["description"], form.source("description")) == ("from the line", "argument")
     assert (form.values["endpoint"], form.values["region"]) == ("regional", "europe-west4")

@@ -64,7 +64,7 @@ def open_form(published: Published, embedded: Path) -> Iterator[Open]:
     def opening(line: list[str], body: str | None = None) -> Form:
         command = get_command("form")
         args = build_parser(command, "%aip_form").parse(line)
-        form: Form = command.run(args, body, Context(NotebookReporter("aip_form")))
+        form: Form = command.run(args, body, Context(NotebookReporter("aip_form"), open_form=Form))
         opened.append(form)
         return form
 
@@ -105,7 +105,7 @@ def test_form_view_controls_show_the_state_and_change_it(open_form: Open, iris_e
     form = open_form(["--model-dir", str(iris_export), "--description", "from the line"])
     shown = form.view.controls
     assert shown["framework"].value == "SCIKIT_LEARN"
-    assert "found in model.joblib" in form.view.notes["framework"].value
+    assert "detected from model.joblib" in form.view.notes["framework"].value
     assert shown["description"].value == "from the line"
     shown["endpoint"].value = "regional"
     assert shown["machineType"].value == "n1-standard-2"
