@@ -206,7 +206,12 @@ def test_aip_deploy_dry_run_shows_where_the_package_would_go(
     [
         ("--package-uris nowhere.tar.gz", "", ChecksFailed, "nowhere.tar.gz does not exist"),
         ("--prediction-class m.C", "", ChecksFailed, "requires the package"),
-        ("--package-uris {package} --prediction-class m.C --framework scikit-learn", "", ChecksFailed, "mutually exclusive"),
+        (
+            "--package-uris {package} --prediction-class m.C --framework scikit-learn",
+            "",
+            ChecksFailed,
+            "mutually exclusive",
+        ),
         ("--package-uris nowhere.tar.gz --skip C02 --trust", "", OptionError, "could not read the package"),
         ("", "packageUris: 5", Exception, "expected a string"),
     ],

@@ -52,7 +52,7 @@ def test_magics_of_the_first_issue(shell: Any, iris_export: Path) -> None:
     assert shell.run_line_magic("aip_describe", "--model iris").defaultVersion.id == "v1"
     assert shell.run_line_magic("aip_describe", f"--operation {operation.name}").name == operation.name
     assert shell.run_line_magic("aip_attach", operation.name).state == "READY"
-    with pytest.raises(OptionError, match="would delete"):
+    with pytest.raises(OptionError, match="deleting model iris requires confirmation"):
         shell.run_line_magic("aip_delete", "--model iris")
     shell.run_line_magic("aip_delete", "--model iris --all-versions --yes")
     assert shell.run_line_magic("aip_list", "") == []

@@ -52,7 +52,7 @@ def test_model_source_in_cloud_storage(
         shell.run_cell_magic("aip_local_predict", f"--model-dir {uri}nothing", f"[{ROW}]")
     monkeypatch.setattr(trial, "DOWNLOAD_LIMIT", 100)
     assert shell.run_cell_magic("aip_deploy", f"--model large --origin {uri}", TEST).state == "READY"
-    assert "holds 0 MB; at most 0 MB are downloaded" in capsys.readouterr().out
+    assert "has 0 MB; at most 0 MB are downloaded" in capsys.readouterr().out
 
 
 def test_model_source_and_package_in_cloud_storage(shell: Any, tmp_path: Path) -> None:

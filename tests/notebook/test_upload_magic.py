@@ -21,7 +21,7 @@ def test_aip_upload_and_pull_again(shell: Any, tmp_path: Path, capsys: pytest.Ca
     told = capsys.readouterr().out
     assert (stored.uri, stored.size) == ("gs://models-of-mine/iris/v1/model.bin", 5)
     assert "1 file to upload (5 B)" in told
-    assert "gs://models-of-mine made (us-central1)" in told
+    assert "created bucket gs://models-of-mine (us-central1)" in told
     assert "uploaded or copied 1 of 1 files, checksums verified" in told
     assert stored.crc32c in told
     shell.user_ns["new"] = tmp_path / "new"

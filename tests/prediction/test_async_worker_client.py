@@ -130,7 +130,7 @@ def test_async_worker_client_ends_a_hang_at_its_deadline(
 ) -> None:
     async def scene(worker: AsyncWorkerClient) -> None:
         await worker.load()
-        with pytest.raises(WorkerError, match=r"no answer within 0.2 s while predicting") as caught:
+        with pytest.raises(WorkerError, match=r"timed out after 0.2 s while predicting") as caught:
             await worker.predict(b'{"instances": [600]}', 0.2)
         assert "in predict" in caught.value.log
         assert gone(worker.pid)

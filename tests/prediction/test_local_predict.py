@@ -79,7 +79,7 @@ def test_local_predict_of_an_export_base_or_at_the_wrong_level(pool: WorkerPool,
     export = tmp_path / "base" / "export"
     (export / "variables").mkdir(parents=True)
     (export / "saved_model.pb").touch()
-    for path, fix in [(tmp_path / "base", f"name {export}"), (export / "variables", f"name {export}")]:
+    for path, fix in [(tmp_path / "base", f"use {export}"), (export / "variables", f"use {export}")]:
         with pytest.raises(ModelDirError) as caught:
             local_predict(path, [1], pool=pool)
         assert caught.value.fix == fix

@@ -55,7 +55,7 @@ def test_worker_client_tells_a_death_and_the_next_worker_works(
     assert says in caught.value.detail
     assert "last words" in caught.value.log
     assert not worker.alive()
-    with pytest.raises(WorkerError, match="ended before this request"):
+    with pytest.raises(WorkerError, match="exited before this request"):
         worker.predict(BODY, 30.0)
     second = started(sklearn_dir)
     second.load()
@@ -83,7 +83,7 @@ def test_worker_client_ends_a_hang_at_its_deadline_and_says_where(
     worker = started(built(model("while True: time.sleep(0.01)")))
     worker.load()
     start = time.monotonic()
-    with pytest.raises(WorkerError, match=r"gave no answer within 0.3 s while predicting") as caught:
+    with pytest.raises(WorkerError, match=r"timed out after 0.3 s while predicting") as caught:
         worker.predict(BODY, 0.3)
     assert time.monotonic() - start < 5
     assert "in predict" in caught.value.log  # the position of the hanging code

@@ -63,7 +63,7 @@ def test_lifecycle_takes_another_port_when_the_last_one_is_in_use(server, new_se
         command += ["--port", str(server.state.port)]
         refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
         assert refused.returncode == 1
-        assert f"port {server.state.port} on 127.0.0.1 cannot be used" in refused.stderr
+        assert f"could not listen on port {server.state.port} of 127.0.0.1" in refused.stderr
 
 
 def test_lifecycle_takes_a_token_of_the_users_own(new_server, tmp_path):
