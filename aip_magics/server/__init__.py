@@ -14,20 +14,3 @@
 
 `context` has what handlers share, `names` the resource names, `persisted_endpoint` token and port, `logs` the log file.
 """
-
-"""The embedded server: one process on 127.0.0.1 that serves the AI Platform Prediction and Cloud Storage REST APIs.
-
-::
-
-    __main__ ─► lifecycle (lock, port, token) ─► app (builds everything)
-
-    http_limits ─► middleware (host, token, errors) ─► predict_app (online prediction) ─► serving/ (node groups)
-                                                        └─► router
-                                                             ├─► api/ (handlers of the prediction API)
-                                                             │    ├─► conventions/ (JSON, errors, masks, pages …)
-                                                             │    ├─► state/ (SQLite, snapshots of models, quotas)
-                                                             │    └─► version_creation ─► serving/
-                                                             └─► gcs/ (Cloud Storage)
-
-`context` has what handlers share, `names` the resource names, `persisted_endpoint` token and port, `logs` the log file.
-"""

@@ -1,3 +1,1 @@
 """State of the server: database, snapshots of models and packages, quotas, and the serializers of rows."""
-
-"""State of the server: database, snapshots of models and packages, quotas, and the serializers of rows."""
