@@ -48,7 +48,12 @@ def write_anew(path: Path) -> None:
         try:
             variables = {"AIP_MAGICS_HOME": str(home), "CLOUDSDK_CONFIG": str(home / "gcloud"), "AIP_MAGICS_LANG": "en"}
             text = nbformat.writes(executed(path, directory, {**kept, **variables}))
-            for place, shown in ((directory, "/home/you/notebooks"), (sys.prefix, "/home/you/.venv")):
+            shown_as = {
+                directory: "/home/you/notebooks",
+                home: "/home/you/.local/share/aip-magics",
+                sys.prefix: "/home/you/.venv",
+            }
+            for place, shown in shown_as.items():
                 text = text.replace(str(place), shown)
             path.write_text(f"{text}\n", "utf-8")
         finally:
