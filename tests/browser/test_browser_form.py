@@ -137,7 +137,7 @@ def test_form_sends_model_fields_and_request_logging_to_the_service(opened: Note
     form.get_by_label("Log node output").check()
     share = form.get_by_label("Share of requests")
     beside = form.locator(".widget-box").filter(has=opened.page.get_by_label("Share of requests")).last
-    expect(beside.get_by_role("alert")).to_contain_text("from 0 to 1")
+    expect(beside.get_by_role("alert")).to_contain_text("between 0 and 1")
     expect(form.get_by_role("button", name="Deploy")).to_be_disabled()
     share.fill("0.5")
     share.press("Tab")

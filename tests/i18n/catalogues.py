@@ -65,6 +65,12 @@ def literal(call: ast.Call, index: int, where: str) -> str:
     raise ValueError(f"{where}: {ast.unparse(call)}: argument {index + 1} is not a literal text")
 
 
+def texts_of(catalogue: Catalog) -> set[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Templates and translations, each with its plural form where it has one. Babel has lists or tuples of these."""
+    both = ((message.id, message.string) for message in catalogue if message.id)
+    return {tuple((text,) if isinstance(text, str) else tuple(text) for text in pair) for pair in both}  # type: ignore[misc]
+
+
 def read(path: Path) -> Catalog:
     """A catalogue or the template."""
     with path.open("rb") as file:

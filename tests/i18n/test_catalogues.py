@@ -114,13 +114,7 @@ def test_the_compiled_catalogue_is_up_to_date(language, catalogue):
     assert path.exists(), UPDATE
     with path.open("rb") as file:
         compiled = read_mo(file)
-    assert texts_of(compiled) == texts_of(catalogue), UPDATE
-
-
-def texts_of(catalogue: Catalog) -> set[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Templates and translations, each with its plural form where it has one. Babel has lists or tuples of these."""
-    both = ((message.id, message.string) for message in messages(catalogue))
-    return {tuple((text,) if isinstance(text, str) else tuple(text) for text in pair) for pair in both}  # type: ignore[misc]
+    assert catalogues.texts_of(compiled) == catalogues.texts_of(catalogue), UPDATE
 
 
 # What the tests above would find.
