@@ -266,6 +266,7 @@ def test_dry_run_of_a_pull_downloads_nothing(aip: Lines, tmp_path: Path) -> None
         aip(f"pull gs://aip-local-aiplatform/none {tmp_path / 'new'} --dry-run")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["gcloud", "python"])
 def test_show_prints_a_local_prediction(home: Path, form: str, iris_export: Path, tmp_path: Path) -> None:
     available(form)
@@ -286,6 +287,7 @@ class Doubler:
 """
 
 
+@pytest.mark.slow
 def test_show_prints_only_python_where_there_is_no_other_way(home: Path, iris_export: Path, tmp_path: Path) -> None:
     """Own code, the checks and packages: gcloud and curl have nothing of the kind, and that is said."""
     aip = Lines(home)

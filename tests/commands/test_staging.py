@@ -98,6 +98,7 @@ def test_stage_keeps_the_classes_of_an_xgboost_classifier(tmp_path: Path) -> Non
     assert joblib.load(folder / "model.joblib").predict(ROWS).tolist() == model.predict(ROWS).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed")
 def test_stage_saves_keras_and_tensorflow_models_as_saved_models(tmp_path: Path) -> None:
     code = """

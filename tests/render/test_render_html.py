@@ -368,6 +368,7 @@ def test_html_values_without_a_panel_are_shown_as_json():
     assert '{"a": [1, "<b>"]}' in check(render.of({"a": [1, "<b>"]})).text
 
 
+@pytest.mark.slow
 def test_html_says_what_does_not_fit():
     wide = Table("c" * 900, tuple("h" * 900 for _ in range(50)), (row(*["v" * 900] * 50),) * 50)
     panel = Panel("all", "good", tuple([wide, Code("line\n" * 500)] * 30))

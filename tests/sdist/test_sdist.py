@@ -34,6 +34,7 @@ def run(folder: Path, code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
+@pytest.mark.slow
 def test_sdist_of_a_module(tmp_path: Path) -> None:
     module = tmp_path / "my_code.py"
     module.write_text("import json\nimport numpy\nfrom sklearn.base import BaseEstimator\nVALUE = '값'\n", "utf-8")
@@ -60,6 +61,7 @@ def test_sdist_of_the_same_files_has_the_same_bytes(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my_code-0.1.tar.gz", "my_code.py", "other"]
 
 
+@pytest.mark.slow
 def test_sdist_of_a_package_directory(tmp_path: Path) -> None:
     files = {
         "deep/__init__.py": "from deep.inner.part import VALUE",
@@ -93,6 +95,7 @@ def test_sdist_of_a_package_directory(tmp_path: Path) -> None:
     assert (folder / "deep" / "loose" / "more.txt").exists()
 
 
+@pytest.mark.slow
 def test_sdist_of_a_directory_of_modules(tmp_path: Path) -> None:
     files = {
         "one.py": "import two, inner\nVALUE = two.VALUE",
