@@ -9,7 +9,8 @@ import pytest
 from aip_magics.storage.upload import multipart_xml
 
 NAMESPACES = ["", ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"']
-NO_XML = [b"", b"<html><br>", b"{}", b'<!DOCTYPE a [<!ENTITY b "c">]><A><UploadId>&b;</UploadId></A>', b"\xff\xfe"]
+DTD = '<!DOCTYPE a [<!ENTITY b "c">]><A><UploadId>&b;</UploadId></A>'
+NO_XML = [b"", b"<html><br>", b"{}", DTD.encode(), DTD.encode("utf-16"), b"\xff\xfe"]
 
 
 @pytest.mark.parametrize("namespace", NAMESPACES)

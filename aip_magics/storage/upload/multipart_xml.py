@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xml.etree import ElementTree
 
 
 def upload_id_of(data: bytes) -> str:
@@ -21,6 +24,8 @@ def upload_ids_of(data: bytes, name: str) -> list[str]:
 
 def completion(etags: Mapping[int, str]) -> bytes:
     """The body that completes an upload of these parts, by number."""
+    from xml.etree import ElementTree
+
     root = ElementTree.Element("CompleteMultipartUpload")
     for number, etag in sorted(etags.items()):
         part = ElementTree.SubElement(root, "Part")
@@ -30,9 +35,11 @@ def completion(etags: Mapping[int, str]) -> bytes:
 
 
 def _parse(data: bytes) -> ElementTree.Element | None:
-    if b"<!" in data:  # no response of the API has a DTD, whose entities may expand without end
-        return None
+    from xml.etree import ElementTree  # only a multipart upload needs it
+
     try:
-        return ElementTree.fromstring(data)
-    except ElementTree.ParseError:
+        text = data.decode()  # in another encoding than the API's, a DTD would not be found
+        # No response of the API has a DTD, whose entities may expand without end.
+        return None if "<!" in text else ElementTree.fromstring(text)
+    except (UnicodeDecodeError, ElementTree.ParseError):
         return None

@@ -136,11 +136,12 @@ async def abort(call: ObjectRequest) -> Response:
 
 
 def _parse_parts(body: bytes) -> list[tuple[int, str]]:
-    if b"<!" in body:
-        raise _malformed()  # document types and entities are used in attacks only
     try:
-        root = ElementTree.fromstring(body)
-    except ElementTree.ParseError:
+        text = body.decode()  # in another encoding than the API's, a DTD would not be found
+        if "<!" in text:
+            raise _malformed()  # document types and entities are used in attacks only
+        root = ElementTree.fromstring(text)
+    except (UnicodeDecodeError, ElementTree.ParseError):
         raise _malformed() from None
     parts = [
         {child.tag.rpartition("}")[2]: child.text or "" for child in part}
