@@ -67,7 +67,6 @@ class App:
         nodes = NodeGroups(
             self._start_worker,
             self._note_runtime,
-            request_logs=request_logs,
             on_closed=self._forget_gone,
             cores=serving.cores,
             idle_seconds=serving.idle_seconds,

@@ -13,7 +13,6 @@ from aip_magics.server.serving.autoscaler import IDLE_SECONDS, NODES_PER_CORE, S
 from aip_magics.server.serving.node_group import NodeGroup as NodeGroup
 from aip_magics.server.serving.node_group import StartWorker
 from aip_magics.server.serving.node_spec import NodeSpec as NodeSpec
-from aip_magics.server.serving.request_logs import RequestLogs
 from aip_magics.spec import Version
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ class NodeGroups:
         start_worker: StartWorker,
         on_loaded: Callable[[VersionKey, LoadedModel], None],
         *,
-        request_logs: RequestLogs | None = None,
         on_closed: Callable[[VersionKey], None] = lambda _: None,
         cores: int = 1,
         idle_seconds: float = IDLE_SECONDS,
@@ -41,7 +39,6 @@ class NodeGroups:
     ) -> None:
         self._start_worker = start_worker
         self._on_loaded = on_loaded
-        self._request_logs = request_logs
         self._on_closed = on_closed
         self._cores = cores
         self._idle_seconds = idle_seconds
@@ -65,9 +62,7 @@ class NodeGroups:
         return self._groups[key]
 
     def rescale(self, key: VersionKey, version: Version) -> None:
-        """Follow a version that was changed: its scaling (nodes are started or ended at once), its request log."""
-        if self._request_logs:
-            self._request_logs.of(key).log_requests(version.requestLoggingConfig)
+        """Apply the changed scaling of a version: nodes are started or ended immediately."""
         if group := self._groups.get(key):
             group.rescale(self._affordable(key, ScalingBounds.of(version)))
 
