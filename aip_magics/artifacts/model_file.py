@@ -66,9 +66,9 @@ class ModelFileInfo:
 
 
 def read(path: Path) -> ModelFileInfo:
-    """Look into a model file. Of large files only parts are read, of compressed ones no more than `streams.window`.
+    """Inspect a model file: parts of a large one, at most `decompression.WINDOW` of a compressed one.
 
-    A file that cannot be opened, or is damaged, is no error here: `complete` is False and `unread` says why.
+    A file that cannot be opened, or is corrupted, raises no error: `complete` is False and `unread` says why.
     """
     try:
         with path.open("rb") as file:

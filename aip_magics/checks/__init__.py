@@ -63,7 +63,7 @@ def rule_ids(ids_or_names: Collection[str]) -> frozenset[str]:
     known = {rule.id: rule.id for rule in rules} | {rule.name: rule.id for rule in rules}
     for given in ids_or_names:
         if given not in known:
-            fix = nearest(given, sorted(known)) or _("one of {names}", names=", ".join(sorted(known.values())))
+            fix = nearest(given, sorted(known)) or _("use one of {names}", names=", ".join(sorted(known.values())))
             raise OptionError(_("unknown check {id!r}", id=given), where="--skip", fix=fix)
     return frozenset(known[given] for given in ids_or_names)
 

@@ -32,7 +32,7 @@ def _entries(directory: Path, prefix: str) -> Iterator[tuple[str, int, int]]:
             if entry.is_dir(follow_symlinks=False):
                 yield from _entries(Path(entry.path), f"{prefix}{entry.name}/")
             else:
-                with contextlib.suppress(FileNotFoundError):  # removed meanwhile, or a link to nowhere
+                with contextlib.suppress(FileNotFoundError):  # removed since the listing, or a broken link
                     status = entry.stat()
                     yield f"{prefix}{entry.name}", status.st_size, status.st_mtime_ns
 

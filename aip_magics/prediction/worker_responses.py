@@ -56,7 +56,7 @@ def trust_fix() -> str:
 
 
 def worker_crashed(code: int | None, doing: str, model_dir: Path, log: str) -> WorkerError:
-    """The worker ended in the middle. `code` is the exit code, minus the signal, None if nobody knows."""
+    """The error for a worker that exited during an operation. `code`: exit code or minus the signal, or None."""
     fix = _("the log of the model's code is in `.log`")
     if code is None:
         how = _("ended")

@@ -134,19 +134,19 @@ class App:
         return worker
 
     def _trust(self, node_spec: NodeSpec) -> tuple[bool, tuple[str, ...]]:
-        # Anew for every worker: consent may have come since. Whoever asked for the version has no say in it.
+        # For every worker again: the user may have granted trust since. The client that created the version cannot.
         trust = trust_in(self._data_dir)
         modules = tuple(sorted(trust.modules))
         if not trust.files:
             return False, modules
-        from aip_magics.deploy import trust_store  # with all rules: not before a model of somebody was trusted
+        from aip_magics.deploy import trust_store  # imports all rules, so only once a model is trusted
 
         return trust_store.load_trust(
             trust, node_spec.model_dir, node_spec.framework, node_spec.prediction_class
         ), modules
 
     def _install(self, node_spec: NodeSpec) -> tuple[Path, ...]:
-        # Again for every worker: it is a look where it was done before, and mends a cache that was emptied.
+        # For every worker again: cheap if it is cached, and rebuilds a cache that was emptied.
         if not node_spec.packages:
             return ()
         return (install(node_spec.packages, node_spec.python, self._data_dir, trusted=trust_in(self._data_dir).files),)

@@ -1,9 +1,9 @@
-"""What a connection may cost before anybody has said who asks: size of a head, time for it, number of connections.
+"""Limits of connections before authentication: size and time of a request head, number of connections.
 
-uvicorn and its parser bound none of these. Everybody on this machine, and every web page in a browser on it, can open
-connections here; the token is asked for when a head is whole, so that what comes before is bounded for all alike.
+uvicorn and its parser limit none of these. Every process on the machine, and every web page in a browser on it, can
+open connections; the token is checked once a head is complete, so everything before that is limited for all clients.
 
-It also settles what a request is aimed at (RFC 9112, 3.2), and that an upgrade nobody here speaks is no upgrade.
+The protocol also determines the request's target (RFC 9112, 3.2), and ignores requests to upgrade the protocol.
 """
 
 from __future__ import annotations
@@ -209,12 +209,12 @@ class LimitedProtocol(HttpToolsProtocol):
     def _too_late(self) -> None:
         self._late = None
         if not self._parsing:
-            self.transport.close()  # nobody has asked anything
+            self.transport.close()  # no request has been started
         elif self.cycle is None or self.cycle.response_complete:
             self._refuse(RequestRefused(408, f"The request's head did not come within {HEAD_SECONDS:g} seconds."))
 
     def _refuse(self, refusal: RequestRefused) -> None:
-        """Say why, and close. What still comes is not looked at: closing at once would cost the client the answer."""
+        """Send the reason and close. Further input is discarded: closing immediately would lose the response."""
         if self._refused or self.transport.is_closing():
             return
         self._refused = True
@@ -227,7 +227,7 @@ class LimitedProtocol(HttpToolsProtocol):
             if self.cycle.response_started or self.pipeline:
                 self.transport.abort()
                 return
-            self.cycle.disconnected = True  # nobody waits for the answer to the half of a request
+            self.cycle.disconnected = True  # no response is sent to an incomplete request
             self.cycle.message_event.set()
         _, body = google_json.error_body(ApiError(str(refusal), code=refusal.code, status=_STATUS[refusal.code]))
         head = [STATUS_LINE[refusal.code]]

@@ -1,4 +1,4 @@
-"""Every request passes here: who may ask, which endpoint was meant, and what an error looks like.
+"""ASGI middleware of all requests: host check, authentication, error responses.
 
 The server listens on the loopback interface only, but other users of the machine and web pages in the user's browser
 reach that too. Hence a token on every route, a list of host names, and no answer to anything that a page has sent.
@@ -24,12 +24,12 @@ from aip_magics.server.names import get_location
 
 log = logging.getLogger(__name__)
 
-MAX_HEADS = 64  # remembered; each has at most `limits.HEAD_BYTES`
+MAX_HEADS = 64  # remembered; each has at most `http_limits.HEAD_BYTES`
 Head = tuple[Any, ...]  # the authority, and the headers as pairs of bytes
 
 
 class AccessMiddleware:
-    """ASGI middleware. `busy` counts the requests in progress, `served` all requests since the start."""
+    """Authorize requests and answer errors. `busy` counts the requests in progress, `served` all since the start."""
 
     def __init__(self, app: ASGIApp, service: AppContext, token: str) -> None:
         self._app = app
@@ -55,9 +55,9 @@ class AccessMiddleware:
             self.authorize(scope)
             await self._app(scope, receive, watched)
         except ClientDisconnect:
-            pass  # nobody is left to answer
+            pass  # the client has disconnected
         except Exception as error:
-            if started:  # too late for another answer: cut this one off, so that it is not taken for whole
+            if started:  # abort the response, so that the client does not take it for complete
                 raise ConnectionError(str(error)) from error
             status, body = self._error_response(error, f"{scope['method']} {scope['path']}")
             headers = {"www-authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
@@ -66,7 +66,7 @@ class AccessMiddleware:
             self.busy -= 1
 
     def _error_response(self, error: Exception, doing: str) -> tuple[int, bytes]:
-        """The HTTP status and the body of the answer; what nobody foresaw goes into the log, under a reference."""
+        """Return the HTTP status and body for an error; an unexpected one is logged under a reference."""
         if isinstance(error, HTTPException):
             error = ApiError(error.detail, code=error.status_code)
         elif not isinstance(error, AipError):
@@ -102,13 +102,13 @@ class AccessMiddleware:
         if len(hosts) > 1 or (not hosts and scope.get("http_version") != "1.0"):
             raise InvalidArgument(f"The request should have one Host header, not {len(hosts)}.")  # RFC 9112, 3.2
         # gcloud sends a URL for a target when this server is set as its proxy: that is how it reaches the regional
-        # endpoints here. Its host is the one that counts (limits.py).
+        # endpoints here. Its host is the one that counts (http_limits.py).
         host = scope.get("authority") or (hosts[0].decode("latin-1") if hosts else "")
         location = get_location(host)
         if location is None:
             raise PermissionDenied(f"This server does not answer for the host {host!r}.")
         if b"origin" in headers:
-            raise PermissionDenied("This server does not answer web pages.")
+            raise PermissionDenied("Requests from web pages are not allowed.")
         has_token = self._has_token(headers.get(b"authorization", []))
         if not has_token and scope["path"] != HEALTH:
             raise Unauthenticated(

@@ -66,7 +66,7 @@ class PredictApp:
             error_text = error.message
             status, answer = google_json.error_body(error)
         seconds = clock() - begun if begun else 0.0
-        if self._context.nodes.find(key) is group:  # or the version was deleted meanwhile, and its logs with it
+        if self._context.nodes.find(key) is group:  # otherwise the version and its logs were deleted during the request
             group.statistics.record(status, seconds)
             self._context.request_logs.of(key).request(status, seconds, body, error_text or answer)
             if not error_text:

@@ -178,4 +178,4 @@ def _nearest_or_list(word: str, known: Sequence[str]) -> str:
 
 
 def _one_of(names: Iterable[str]) -> str:
-    return _("one of {names}", names=", ".join(names))
+    return _("use one of {names}", names=", ".join(names))

@@ -88,7 +88,7 @@ def unknown_framework(context: CheckContext) -> Outcomes:
         return []
     # Short names are too different to be found as the nearest.
     meant = {"SKLEARN": "SCIKIT_LEARN", "TF": "TENSORFLOW"}.get(str(framework).upper(), str(framework))
-    fix = nearest(meant, _FRAMEWORKS) or _("one of {names}", names=", ".join(_FRAMEWORKS))
+    fix = nearest(meant, _FRAMEWORKS) or _("use one of {names}", names=", ".join(_FRAMEWORKS))
     return [error("version.framework", _("unknown framework {asked!r}", asked=framework), fix)]
 
 

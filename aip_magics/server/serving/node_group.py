@@ -135,7 +135,7 @@ class NodeGroup:
         }
 
     async def close(self) -> None:
-        """End the workers; whoever waits for one is told."""
+        """End the workers; requests that wait for one fail."""
         self._closed = True
         if self._check_timer is not None:
             self._check_timer.cancel()

@@ -156,7 +156,7 @@ class VersionLogs:
         return [path for _, path in sorted(found)]
 
     def _trim(self) -> None:
-        """Cut the logs that grew too large. A node goes on appending to the same file."""
+        """Truncate logs that are too large. A node continues to append to the same file."""
         for path in self._node_logs():
             with contextlib.suppress(OSError):
                 if path.stat().st_size > NODE_LOG_BYTES:
