@@ -348,12 +348,14 @@ def _read_scalar(hint: Any, value: Any, where: str) -> Any:
         if isinstance(value, str):
             return value
         if isinstance(written := getattr(value, "written", None), str):
-            return written  # a YAML number of a cell: `runtimeVersion: 2.10` means the string, not the number 2.1
+            return written  # a number in a cell: `runtimeVersion: 2.10` means the string, not the number 2.1
     whole = _("a whole number")
     expected = {bool: _("true or false"), int: whole, Int64: whole, float: _("a number"), str: _("a string")}
-    quoted = (
-        _('put the value in quotes: "{value}"', value=value) if hint is str and isinstance(value, (int, float)) else ""
-    )
+    quoted = ""
+    if hint is str and isinstance(value, bool):  # not known whether true, True or TRUE was written
+        quoted = _("put the value in quotes")
+    elif hint is str and isinstance(value, (int, float)):
+        quoted = _('put the value in quotes: "{value}"', value=value)
     raise FieldError(
         _("expected {wanted}, got {kind}", wanted=expected[hint], kind=value_kind(value)), where=where, fix=quoted
     )

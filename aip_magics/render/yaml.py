@@ -5,6 +5,7 @@ as a literal block, `'3.7'` quoted because 3.7 would be a number, but `yes` and 
 core/resource/yaml_printer.py; tests/render/test_render_yaml.py compares the output. Unlike gcloud, control and
 invisible characters are escaped, and text that contains any is quoted.
 
+PyYAML writes it, because it folds long text as gcloud's ruamel 0.15 does; later versions of ruamel fold differently.
 Import this module on first use: the module loads PyYAML.
 """
 

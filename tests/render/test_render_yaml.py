@@ -56,6 +56,8 @@ def test_yaml_of_an_etag_is_in_gclouds_alphabet_but_not_in_metadata():
         ("it's: so", 'x: "it\'s: so"'),
         ("붓꽃 😀", "x: 붓꽃 😀"),
         ("bell \x07", 'x: "bell \\a"'),
+        ("gs://" + "long/" * 20, f"x: gs://{'long/' * 20}"),
+        ("long/" * 17 + " next", f"x: {'long/' * 17}\n  next"),
         ("two\nlines", "x: |-\n  two\n  lines"),
         ("bell\x07\nline", 'x: "bell\\a\\nline"'),
         (0.1 + 0.2, "x: 0.3"),

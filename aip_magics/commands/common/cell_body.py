@@ -21,9 +21,10 @@ def read_yaml(text: str, where: str = "cell") -> Any:
     """Read the YAML of a cell (JSON is YAML too); None for an empty cell. CellError with line and column."""
     if not text.strip():
         return None  # as the YAML reader would, without the 25 ms of its import
-    import yaml
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    from ruamel.yaml.reader import ReaderError
 
-    from aip_magics.commands.common.yaml_reader import TooDeep, TooMuch, load
+    from aip_magics.commands.common.yaml_reader import RejectedYAML, TooDeep, TooMuch, load
 
     try:
         return load(text)
@@ -34,19 +35,24 @@ def read_yaml(text: str, where: str = "cell") -> Any:
         fix = _("shorten the text; pass many instances as a file with --json-instances FILE")
         message = _("the YAML is too large: {reason}", reason=error.problem)
         raise CellError(message, where=where, fix=fix) from None
-    except yaml.MarkedYAMLError as error:
+    except MarkedYAMLError as error:
         mark = error.problem_mark
         location = where
         if mark:
             location = _(
                 "{where}, line {line}, column {column}", where=where, line=mark.line + 1, column=mark.column + 1
             )
+        if isinstance(error, RejectedYAML):
+            raise CellError(error.problem or "", where=location, fix=error.fix) from None
         raise CellError(
             _("invalid YAML: {reason}", reason=error.problem), where=location, fix=_yaml_fix(text)
         ) from None
-    except yaml.YAMLError as error:
-        raise CellError(_("invalid YAML: {reason}", reason=error), where=where) from None
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:  # from a value such as !!int x
+    except ReaderError as error:
+        code = f"{error.character:04x}"
+        message = _("YAML does not allow the character U+{code}", code=code.upper())
+        fix = _('write it as "\\u{code}", in double quotes', code=code)
+        raise CellError(message, where=where, fix=fix) from None
+    except (YAMLError, ValueError, OverflowError) as error:  # an escape such as "\\Uffffffff"
         raise CellError(_("invalid YAML: {reason}", reason=error), where=where) from None
 
 

@@ -22,9 +22,9 @@ def build_cell(state: FormState, *, test: bool = True) -> str:
     line = " ".join(["%%aip_deploy" if body else "%aip_deploy", *_words(state)])
     if not body:
         return line
-    import yaml
+    from aip_magics.commands.common.yaml_writer import dump
 
-    return f"{line}\n{yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110)}"
+    return f"{line}\n{dump(body, width=110)}"
 
 
 def _words(state: FormState) -> Iterator[str]:
