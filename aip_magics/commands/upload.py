@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[U
     from aip_magics.storage import GsUri, TransferPaths, create_bucket, upload
 
     destination = GsUri.parse(args.uri)
-    listing = list_files(Path(args.directory).expanduser())
+    listing = list_files(Path(os.path.expanduser(args.directory)))
     target = connect_target(args, context)
     if args.show:
         return _show_script(args.show, listing, destination, target, context, delete_extra=args.delete_extra)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def is_remote(package: str) -> bool:
 
 def local_path(package: str) -> Path:
     """Return the local path of an entry of packageUris, with `~` expanded."""
-    return Path(package).expanduser()
+    return Path(os.path.expanduser(package))
 
 
 def resolve_package_uris(packages: Iterable[str], bucket: str) -> tuple[tuple[str, ...], tuple[PackageFile, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -237,4 +238,4 @@ def _planned(target: Target, request: Request) -> PlannedRequest:
 
 def local_origin(deployment: Deployment) -> Path:
     """Return the local path of the model, with `~` expanded."""
-    return Path(deployment.origin).expanduser()
+    return Path(os.path.expanduser(deployment.origin))

@@ -49,7 +49,7 @@ def local_directory(value: Any, args: argparse.Namespace, context: Context) -> P
     """
     origin = resolve_origin(value, args, context) or ""
     if not origin.startswith("gs://"):
-        return Path(origin).expanduser()
+        return Path(os.path.expanduser(origin))
     from aip_magics import catalog
     from aip_magics.storage import GsUri, cached_directory
 
@@ -80,7 +80,7 @@ def local_packages(given: Any, args: argparse.Namespace, context: Context) -> li
     return [
         cached_file(context.target(args).storage_client, name, _download_cache(args, context))
         if name.startswith("gs://")
-        else Path(name).expanduser()
+        else Path(os.path.expanduser(name))
         for name in map(str, package_names(given, context))
     ]
 
