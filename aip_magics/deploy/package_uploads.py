@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from aip_magics import local_path as paths
 from aip_magics.errors import OptionError
 from aip_magics.i18n import gettext as _
 from aip_magics.storage import GsUri
@@ -36,8 +36,8 @@ def is_remote(package: str) -> bool:
 
 
 def local_path(package: str) -> Path:
-    """Return the local path of an entry of packageUris, with `~` expanded."""
-    return Path(os.path.expanduser(package))
+    """Return the local path of an entry of packageUris, with `~` expanded. OptionError if the entry is a URL."""
+    return paths.local_path(package, OptionError)
 
 
 def resolve_package_uris(packages: Iterable[str], bucket: str) -> tuple[tuple[str, ...], tuple[PackageFile, ...]]:
