@@ -115,7 +115,7 @@ def _exists(directory: Path) -> bool:
 def _reason(error: OSError) -> str:
     # mkdir says `File exists` for a file in the place of the directory.
     text = os.strerror(errno.ENOTDIR) if isinstance(error, FileExistsError) else error.strerror
-    return str(text or error or type(error).__name__)
+    return text or str(error) or type(error).__name__
 
 
 def _set_home() -> str:

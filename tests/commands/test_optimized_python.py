@@ -66,7 +66,9 @@ def test_optimized_python_has_the_same_help_and_rules(code: str) -> None:
 
 @pytest.mark.parametrize("verb", ["check", "deploy"])
 def test_optimized_python_checks_and_plans_the_same(verb: str, iris_export: Path, tmp_path: Path) -> None:
-    words: list[object] = ["--model", "iris", "--origin", iris_export, "--dry-run"] if verb == "deploy" else [iris_export]
+    words: list[object] = (
+        ["--model", "iris", "--origin", iris_export, "--dry-run"] if verb == "deploy" else [iris_export]
+    )
     plain, optimized = (python(optimize, "-m", "aip_magics", verb, *words) for optimize in OPTIMIZE)
     assert plain == optimized
     assert plain.strip()
