@@ -86,7 +86,7 @@ def file_error(error: OSError, data_dir: Path) -> AipError:
         directory = path or _full_directory(data_dir)  # a failed write, unlike a failed open, does not name its file
         if directory == data_dir:
             return data_dir_error(data_dir, error)
-        return LocalFileError(_("the disk is full"), where=str(directory), fix=free_space_fix())
+        return LocalFileError(_("the disk is full"), where=str(directory or ""), fix=free_space_fix())
     if path is None:
         text = _("the operating system reported an error: {reason}", reason=_reason(error))
         return LocalFileError(text, fix=_("run the command again with --debug to see the failed operation"))
@@ -99,13 +99,13 @@ def _is_about(path: Path, data_dir: Path) -> bool:
     return path == data_dir or data_dir in path.parents or (path in data_dir.parents and not _exists(data_dir))
 
 
-def _full_directory(data_dir: Path) -> Path:
-    """The directory on a full disk: the data directory, the working directory or that of temporary files."""
+def _full_directory(data_dir: Path) -> Path | None:
+    """The directory on a full disk: the data directory, the working directory, that of temporary files, or another."""
     for directory in (data_dir, Path(), Path(tempfile.gettempdir())):
         with contextlib.suppress(OSError):
             if shutil.disk_usage(directory).free < _PROBE_BYTES:
                 return directory.absolute()
-    return data_dir
+    return None
 
 
 def _exists(directory: Path) -> bool:

@@ -96,6 +96,9 @@ def test_file_error_of_a_write_finds_the_full_disk(tmp_path: Path, monkeypatch: 
     full.update({work: 100, tmp_path: 1 << 40})
     error = file_error(os_error(errno.ENOSPC), tmp_path)
     assert (error.message, error.where) == ("the disk is full", str(work))
+    full.clear()
+    error = file_error(os_error(errno.ENOSPC), tmp_path)
+    assert (error.message, error.where) == ("the disk is full", "")
     error = file_error(os_error(errno.ENOSPC, "/elsewhere/file"), tmp_path)
     assert (error.message, error.where) == ("the disk is full", "/elsewhere/file")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 import joblib
 import numpy
 import pytest
+from mounts import fill, mounted
 from sklearn.neighbors import KNeighborsClassifier
 
 from aip_magics.targets import local
@@ -45,24 +45,10 @@ def aip(*words: object, code: int = 1) -> list[str]:
 @pytest.fixture
 def disk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The data directory, a disk of its own with as many kB as the parameter says."""
-    (directory := tmp_path / "disk").mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={request.param}k,mode=700", "tmpfs", str(directory)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting is not permitted")
-    monkeypatch.setenv("AIP_MAGICS_HOME", str(directory))
-    yield directory
-    local.stop(directory)
-    subprocess.run(["umount", str(directory)], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Fill the disk; return the file to delete."""
-    with (filler := disk / "filler").open("wb", buffering=0) as file:
-        while True:
-            try:
-                file.write(bytes(4096))
-            except OSError:
-                return filler
+    with mounted(tmp_path / "disk", f"size={request.param}k") as directory:
+        monkeypatch.setenv("AIP_MAGICS_HOME", str(directory))
+        yield directory
+        local.stop(directory)
 
 
 @pytest.mark.parametrize("disk", [60], indirect=True)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from mounts import mounted
 
 from aip_magics.targets import local
 
@@ -72,12 +73,8 @@ def files(iris_export: Path, tmp_path: Path) -> dict[str, Path]:
 @pytest.fixture
 def read_only(tmp_path: Path) -> Iterator[Path]:
     """The mount point of a read-only file system."""
-    (directory := tmp_path / "read-only").mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "ro,mode=700", "tmpfs", str(directory)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting is not permitted")
-    yield directory
-    subprocess.run(["umount", str(directory)], check=True)
+    with mounted(tmp_path / "read-only", "ro") as directory:
+        yield directory
 
 
 @pytest.fixture

@@ -181,7 +181,7 @@ class _Builder:
             )
         if full := next((line for line in lines if "No space left on device" in line), ""):
             raise RuntimeEnvironmentError(
-                _("could not build the environment: {reason}", reason=full),
+                _("could not build the environment: {reason}", reason=full.removeprefix("cause: ")),
                 where=str(self._folder.parent),
                 fix=free_space_fix(),
             )
