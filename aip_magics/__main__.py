@@ -62,6 +62,13 @@ def _run(words: list[str]) -> int:
         return _run_verb(words)
     except BrokenPipeError:  # the reader of the output closed the pipe
         return 1
+    except OSError as os_error:  # outside of the command, which explains its own: no space for the output
+        from aip_magics.data_directory import file_error
+        from aip_magics.settings import NO_HOME
+
+        error = file_error(os_error, NO_HOME)
+        error.debug = "--debug" in words
+        return _report_error(error, "text")
 
 
 def _run_verb(words: list[str]) -> int:

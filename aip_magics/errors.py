@@ -20,6 +20,7 @@ shows just these one to three lines (`_render_traceback_`), `--debug` shows the 
     │   └── WorkerError           the worker process died, timed out or could not start
     ├── RuntimeEnvironmentError   the environment of a runtime version is not here and could not be built
     ├── StorageError              Cloud Storage (upload, bucket, object)
+    ├── LocalFileError            a local file or directory could not be read or written
     ├── ServerError               the embedded server could not start or does not answer
     ├── ApiError                  an error response of the REST API: `.code`, `.status`, `.details`
     │   ├── InvalidArgument, FailedPrecondition        400
@@ -177,6 +178,10 @@ class RuntimeEnvironmentError(AipError):
 
 class StorageError(AipError):
     """A request to Cloud Storage failed. `where` is the gs:// name."""
+
+
+class LocalFileError(AipError):
+    """A local file or directory could not be read or written: no permission, a full disk. `where` is its path."""
 
 
 class ServerError(AipError):

@@ -25,6 +25,9 @@ T = TypeVar("T")
 
 TARGETS = ("local", "aiplatform")
 LOCAL_PROJECT = "aip-local"
+# The data directory of a user without a home directory: nothing can be in it or be created in it, so that only the
+# commands that need a data directory fail.
+NO_HOME = Path(os.devnull) / "aip_magics"
 LAST_RUN = "last run"
 SESSION = "configuration of this session"
 
@@ -151,14 +154,20 @@ def default_bucket(project: str) -> str:
 def data_dir(variables: Mapping[str, str]) -> Path:
     """The directory of the embedded server's state: `AIP_MAGICS_HOME`, or the user's data directory.
 
+    It may not exist yet; `NO_HOME` if the user has no home directory.
+
     Raises:
         SettingsError: As in `private`.
     """
     if variables.get("AIP_MAGICS_HOME"):
-        return private(Path(variables["AIP_MAGICS_HOME"]).expanduser().absolute())
+        return private(Path(os.path.expanduser(variables["AIP_MAGICS_HOME"])).absolute())
     import platformdirs
 
-    return private(Path(platformdirs.user_data_dir("aip_magics", appauthor=False)))
+    try:
+        directory = platformdirs.user_data_dir("aip_magics", appauthor=False)
+    except RuntimeError:  # HOME is not set, and the user ID has no entry in the user database
+        return NO_HOME
+    return NO_HOME if directory.startswith("~") else private(Path(directory).absolute())
 
 
 def private(directory: Path) -> Path:
@@ -217,7 +226,7 @@ def gcloud_home(variables: Mapping[str, str]) -> Path:
         return Path(variables["CLOUDSDK_CONFIG"])
     if variables.get("APPDATA"):
         return Path(variables["APPDATA"]) / "gcloud"
-    return Path(variables.get("HOME") or "~").expanduser() / ".config" / "gcloud"
+    return Path(os.path.expanduser(variables.get("HOME") or "~")) / ".config" / "gcloud"
 
 
 def _gcloud_properties(variables: Mapping[str, str]) -> dict[str, str]:

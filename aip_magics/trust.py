@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -67,14 +68,20 @@ def _size(one: object) -> int | None:
 
 
 def written_in(path: Path) -> dict[str, Any]:
-    """Read the content of the file; empty lists without a file. SettingsError as in `trust_in`."""
+    """Read the content of the file; empty lists without a file or a data directory. SettingsError as in `trust_in`."""
     try:
         found = json.loads(path.read_text("utf-8"))
         modules, files = found.get("modules", []), found.get("files", {})
         if not isinstance(files, dict) or not isinstance(modules, list) or not all(isinstance(m, str) for m in modules):
             raise ValueError
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {"modules": [], "files": {}}
+    except PermissionError as error:
+        if not os.access(path.parent, os.X_OK):  # nothing was ever trusted in a directory that cannot be entered
+            return {"modules": [], "files": {}}
+        text = _("could not read the list of trusted code: {reason}", reason=error.strerror or error)
+        fix = _("grant yourself permission to read and write the file")
+        raise SettingsError(text, where=str(path), fix=fix) from None
     except (OSError, ValueError, AttributeError):
         text = _("could not read the list of trusted code")
         fix = _("correct the file ({example}) or delete it", example='{"modules": [], "files": {}}')

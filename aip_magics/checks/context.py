@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,7 @@ class CheckContext:
     @property
     def package_files(self) -> list[Path]:
         """The local files in packageUris, whether or not they exist."""
-        return [Path(uri).expanduser() for uri in self.version.packageUris or () if not is_gs_uri(uri)]
+        return [Path(os.path.expanduser(uri)) for uri in self.version.packageUris or () if not is_gs_uri(uri)]
 
     @property
     def has_remote_packages(self) -> bool:

@@ -17,6 +17,7 @@ returns `Skipped(reason)`: no rule passes without having looked.
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable
 
 from aip_magics.artifacts import ModelDir
@@ -27,7 +28,10 @@ from aip_magics.i18n import gettext as _
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """A registered rule. `title` and `text` are the first line and the rest of its documentation."""
+    """A registered rule.
+
+    `title` and `text` are the first line and the rest of its documentation, empty in a Python that strips docstrings.
+    """
 
     id: str
     name: str
@@ -50,9 +54,13 @@ def build_outcome(found: Outcomes, id: str, name: str, link: str) -> Outcome:
 
 
 def documentation(check: Callable[..., Outcomes], id: str) -> tuple[str, str]:
-    """Return title and text of a rule, from the docstring of its function. ValueError if it has none."""
+    """Return title and text of a rule, from the docstring of its function; both are empty under `python -OO`.
+
+    Raises:
+        ValueError: The function has no docstring, although this Python keeps docstrings.
+    """
     title, _sep, text = (check.__doc__ or "").strip().partition("\n")
-    if not title:
+    if not title and sys.flags.optimize < 2:  # -OO and PYTHONOPTIMIZE=2 strip all docstrings
         raise ValueError(f"rule {id} has no docstring")
     return title, " ".join(text.split())
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aip_magics import bounded_response, errors
 from aip_magics.client.calls import Request
 from aip_magics.connection_errors import check_endpoint_fix, connection_reason, credentials_error, innermost_cause
+from aip_magics.data_directory import free_server_space_fix
 from aip_magics.errors import ApiError, PredictionError
 from aip_magics.i18n import gettext as _
 from aip_magics.retry import RETRYABLE_STATUSES, RetryableError, RetryPolicy, retry_call
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import requests
 
 RETRY_POLICY = RetryPolicy(initial_delay=0.4, max_delay=8.0, give_up_after=math.inf, max_attempts=5)
+DISK_FULL = 507  # of the embedded server only
 RETRYABLE = RETRYABLE_STATUSES - {408}
 MAX_ERROR_BYTES = 64 << 10  # read of an error response, which is a few sentences long
 ERROR_BY_STATUS: dict[str, type[ApiError]] = {
@@ -215,7 +217,10 @@ def error_from_response(code: int, data: Any, text: str, endpoint: str) -> error
             fix=_("use the embedded server (--target local); AI Platform Prediction was shut down on 2025-01-31"),
         )
     kind = ERROR_BY_STATUS.get(status) or ERROR_BY_CODE.get(code, ApiError)
-    return kind(message, code=code, status=status, details=details.get("details") or (), where=_violated(details))
+    fix = free_server_space_fix() if code == DISK_FULL else ""
+    return kind(
+        message, code=code, status=status, details=details.get("details") or (), where=_violated(details), fix=fix
+    )
 
 
 def _violated(error: Mapping[str, Any]) -> str:

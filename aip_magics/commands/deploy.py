@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -183,7 +184,7 @@ def read_config(name: str | None) -> dict[str, Any]:
     """Read the fields in the YAML file of `--config`; none without a file. OptionError if it cannot be read."""
     if not name:
         return {}
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     try:
         return read_mapping(path.read_text("utf-8-sig"), name)
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import dataclasses
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Packag
     """
     if args.show:
         return _shown(args, context)
-    pickled_names = _inspect_model(Path(args.model_dir).expanduser()) if args.model_dir else None
+    pickled_names = _inspect_model(Path(os.path.expanduser(args.model_dir))) if args.model_dir else None
     result: Package | PickledFromMain
     if args.path:
         result = _build_package(args, pickled_names)
@@ -82,7 +83,7 @@ def _shown(args: argparse.Namespace, context: Context) -> str:
         raise _nothing_to_package()
     options = {"name": args.name, "version": args.version, "runtime_version": args.runtime_version}
     lines = local_equivalents.python_package(
-        Path(args.path).expanduser(), output=Path(args.output).expanduser(), **options
+        Path(os.path.expanduser(args.path)), output=Path(os.path.expanduser(args.output)), **options
     )
     text = local_equivalents.choose_script(args.show, {"python": lines}, _("packages are built on this machine"))
     context.reporter.show(text)
@@ -96,12 +97,12 @@ def _nothing_to_package() -> OptionError:
 def _build_package(args: argparse.Namespace, pickled_names: PickledFromMain | None) -> Package:
     from aip_magics.sdist import package
 
-    path = Path(args.path).expanduser()
+    path = Path(os.path.expanduser(args.path))
     built = package(
         path,
         name=args.name,
         version=args.version,
-        output=Path(args.output).expanduser(),
+        output=Path(os.path.expanduser(args.output)),
         runtime_version=args.runtime_version,
     )
     if pickled_names is None or not pickled_names.names:

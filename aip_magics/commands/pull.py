@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[D
     steps = TransferSteps(context.reporter.emit, resume_command("pull", [args.uri, args.directory], args))
     with steps.step("download", _("Download")) as step:
         digests = TransferPaths.below(target.settings.data_dir).digests
-        directory = Path(args.directory).expanduser()
+        directory = Path(os.path.expanduser(args.directory))
         fetched = list(
             download_directory(
                 target.storage_client, args.uri, directory, progress=steps.progress("download"), digests=digests
@@ -66,7 +67,7 @@ def _preview(args: argparse.Namespace, target: Target, context: Context) -> Down
     from aip_magics.storage import TransferPaths, plan_download
 
     digests = TransferPaths.below(target.settings.data_dir).digests
-    plan = plan_download(target.storage_client, args.uri, Path(args.directory).expanduser(), digests)
+    plan = plan_download(target.storage_client, args.uri, Path(os.path.expanduser(args.directory)), digests)
     result: DownloadPlan | str = plan
     if args.show:
         names = tuple(name for _kind, name, _size in plan.rows)

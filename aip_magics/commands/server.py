@@ -13,6 +13,7 @@ from aip_magics import settings
 from aip_magics.commands.common import options
 from aip_magics.commands.common.access_token import read_access_token
 from aip_magics.commands.common.command import Command, Context
+from aip_magics.data_directory import create_data_dir, data_dir_error
 from aip_magics.errors import OptionError, ServerError
 from aip_magics.i18n import gettext as _
 from aip_magics.targets import local
@@ -84,9 +85,13 @@ class _Refused(argparse.Action):
 
 def run(args: argparse.Namespace, _body: str | None, context: Context) -> ServerStatus | str:
     """Start, stop or inspect the embedded server; `env` returns shell commands that point other clients at it."""
-    directory = Path(args.data_dir).expanduser().absolute() if args.data_dir else context.data_dir()
+    directory = Path(os.path.expanduser(args.data_dir)).absolute() if args.data_dir else context.data_dir()
     result: ServerStatus | str
     settings.private(directory)
+    if args.action in ("start", "env"):
+        create_data_dir(directory, _("use --data-dir with a directory that you can write to") if args.data_dir else "")
+    elif directory == settings.NO_HOME:
+        raise data_dir_error(directory, FileNotFoundError())
     if args.action == "start":
         args.token = read_access_token(args.token_file, os.environ)
     if args.action == "start" and args.foreground:
@@ -130,7 +135,6 @@ def _start_options(args: argparse.Namespace, directory: Path) -> list[str]:
 
 
 def _write_token_file(directory: Path, token: str) -> Path:
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = directory / "token"
     if not path.is_file() or path.read_text("utf-8") != token:
         write_private(path, token)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aip_magics.commands.common import options
@@ -12,6 +11,7 @@ from aip_magics.commands.common.options import ScriptFormat
 from aip_magics.commands.common.transfer_steps import TransferSteps, connect_target, resume_command
 from aip_magics.errors import OptionError
 from aip_magics.i18n import gettext as _
+from aip_magics.local_path import local_path
 
 if TYPE_CHECKING:
     from aip_magics.artifacts import File, Listing
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[U
     from aip_magics.storage import GsUri, TransferPaths, create_bucket, upload
 
     destination = GsUri.parse(args.uri)
-    listing = list_files(Path(args.directory).expanduser())
+    listing = list_files(local_path(args.directory))
     target = connect_target(args, context)
     if args.show:
         return _show_script(args.show, listing, destination, target, context, delete_extra=args.delete_extra)

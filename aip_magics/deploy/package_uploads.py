@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from aip_magics import local_path as paths
 from aip_magics.errors import OptionError
 from aip_magics.i18n import gettext as _
 from aip_magics.storage import GsUri
@@ -35,8 +36,8 @@ def is_remote(package: str) -> bool:
 
 
 def local_path(package: str) -> Path:
-    """Return the local path of an entry of packageUris, with `~` expanded."""
-    return Path(package).expanduser()
+    """Return the local path of an entry of packageUris, with `~` expanded. OptionError if the entry is a URL."""
+    return paths.local_path(package, OptionError)
 
 
 def resolve_package_uris(packages: Iterable[str], bucket: str) -> tuple[tuple[str, ...], tuple[PackageFile, ...]]:

@@ -14,6 +14,7 @@ from aip_magics.client.calls import Request
 from aip_magics.deploy.deployment import Deployment
 from aip_magics.deploy.package_uploads import PackageFile
 from aip_magics.i18n import gettext as _
+from aip_magics.local_path import local_path
 from aip_magics.spec import Model, Version
 from aip_magics.storage import GsUri, url_paths
 from aip_magics.targets import Target
@@ -236,5 +237,5 @@ def _planned(target: Target, request: Request) -> PlannedRequest:
 
 
 def local_origin(deployment: Deployment) -> Path:
-    """Return the local path of the model, with `~` expanded."""
-    return Path(deployment.origin).expanduser()
+    """Return the local path of the model, with `~` expanded. ModelDirError if the origin is a URL."""
+    return local_path(deployment.origin)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aip_magics.artifacts import ModelDir, inspect_model_dir
+from aip_magics.data_directory import file_error
 from aip_magics.deploy.deployment import Deployment
 from aip_magics.deploy.plan import Plan, make_plan, with_requests
 from aip_magics.deploy.prediction_diff import difference
@@ -104,6 +105,10 @@ def run(
     except AipError as error:
         steps.fail(error)
         raise
+    except OSError as error:
+        failure = file_error(error, target.settings.data_dir)
+        steps.fail(failure)
+        raise failure from error
 
 
 class _DeployRun:

@@ -11,6 +11,7 @@ from aip_magics import checks
 from aip_magics.artifacts import File, inspect_model_dir
 from aip_magics.checks import CheckContext
 from aip_magics.checks.trust import TRUST_QUESTIONS, is_trusted
+from aip_magics.data_directory import create_data_dir
 from aip_magics.spec import Model, Version
 from aip_magics.trust import FILE, Trust, digest, trust_in, written_in
 
@@ -78,8 +79,7 @@ def _write(data_dir: Path, added: Mapping[str, object], removed: Collection[str]
 
     from aip_magics.targets.state import write_private
 
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = data_dir / FILE
+    path = create_data_dir(data_dir) / FILE
     with filelock.FileLock(f"{path}.lock", timeout=LOCK_SECONDS, mode=0o600):
         written = written_in(path)
         kept = {sha256: entry for sha256, entry in written["files"].items() if sha256 not in removed}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sqlite3
 import sys
 from pathlib import Path
 
-from aip_magics.errors import AipError
+from aip_magics.errors import AipError, ServerError
 from aip_magics.printable import inline
 
 EXIT_FAILED, EXIT_ALREADY_RUNNING = 1, 3
@@ -18,13 +20,15 @@ def main(arguments: list[str] | None = None) -> int:
     # Imported after the options are parsed, so that --help and usage errors are fast.
     from aip_magics.server.lifecycle import AlreadyRunning, Options, run
 
+    directory = Path(os.path.expanduser(options.data_dir)).absolute()
     try:
-        directory = options.data_dir.expanduser().absolute()
         run(directory, Options(**{name: value for name, value in vars(options).items() if name != "data_dir"}))
     except AlreadyRunning as error:
         return _report(error, EXIT_ALREADY_RUNNING)
     except AipError as error:
         return _report(error, EXIT_FAILED)
+    except (OSError, sqlite3.Error) as error:  # a full disk, a damaged file
+        return _report(ServerError(f"{type(error).__name__}: {error}", where=str(directory)), EXIT_FAILED)
     return 0
 
 

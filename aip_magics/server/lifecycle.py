@@ -25,13 +25,13 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import aip_magics
+from aip_magics.data_directory import create_data_dir
 from aip_magics.errors import ServerError
 from aip_magics.server import logs
 from aip_magics.server.app import App, Serving
 from aip_magics.server.http_limits import protocol
 from aip_magics.server.persisted_endpoint import HOST, PersistedEndpoint, listen, token_from
 from aip_magics.server.serving.autoscaler import IDLE_SECONDS
-from aip_magics.settings import private
 from aip_magics.targets.state import STATE_FILE, ServerState
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Options:
 
 def run(data_dir: Path, options: Options) -> None:
     """Serve until told to stop. AlreadyRunning or ServerError when it cannot start."""
-    private(data_dir).mkdir(parents=True, exist_ok=True, mode=0o700)
+    create_data_dir(data_dir, "use another --data-dir")
     if os.name == "posix":
         data_dir.chmod(0o700)
     with _locked(data_dir):

@@ -16,9 +16,11 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from aip_magics.data_directory import is_disk_full
 from aip_magics.errors import AipError, ApiError, InvalidArgument, PermissionDenied, Unauthenticated
 from aip_magics.server.api.routes import HEALTH
 from aip_magics.server.context import AppContext
+from aip_magics.server.conventions.error_responses import disk_full
 from aip_magics.server.conventions.google_json import error_body
 from aip_magics.server.names import get_location
 
@@ -69,6 +71,9 @@ class AccessMiddleware:
         """Return the HTTP status and body for an error; an unexpected one is logged under a reference."""
         if isinstance(error, HTTPException):
             error = ApiError(error.detail, code=error.status_code)
+        elif is_disk_full(error):
+            log.error("the disk is full: %s in %s", error, doing)
+            error = disk_full()
         elif not isinstance(error, AipError):
             reference = secrets.token_hex(4)
             log.error("internal error %s in %s", reference, doing, exc_info=error)

@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from aip_magics.data_directory import is_disk_full
 from aip_magics.errors import AipError, PredictionError, TrustError
+from aip_magics.server.conventions.error_responses import DISK_FULL
 from aip_magics.server.conventions.google_json import timestamp
 from aip_magics.server.names import VersionKey
 from aip_magics.server.serving.autoscaler import ScalingBounds
@@ -129,10 +131,12 @@ class VersionCreator:
             await self._fail(operation, _bad_model_status(error))
         except AipError as error:
             await self._fail(operation, Status(FAILED_PRECONDITION, f"Create Version failed. {error.message}"))
-        except Exception:
+        except Exception as error:
             log.exception("%s: could not create the version", key.name)
-            text = "Create Version failed. Internal error encountered; the server's log has the details."
-            await self._fail(operation, Status(INTERNAL, text))
+            text = "Internal error encountered; the server's log has the details."
+            if is_disk_full(error):
+                text = DISK_FULL
+            await self._fail(operation, Status(INTERNAL, f"Create Version failed. {text}"))
 
     def _trust_status(self, key: VersionKey, error: TrustError) -> Status:
         """Build the status of a bad model, with the command that trusts its files: other clients have no `--trust`."""

@@ -14,9 +14,10 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO
 
 from aip_magics.client import Transport
+from aip_magics.data_directory import check_free_space, create_data_dir, data_dir_error
 from aip_magics.errors import ServerError
 from aip_magics.i18n import gettext as _
 from aip_magics.settings import private
@@ -104,11 +105,14 @@ def start(data_dir: Path, *options: str) -> ServerState:
     """Start a detached server, which outlives this process, and wait until it responds.
 
     Two processes may do so at once: the server holds a lock, and the second process finds the server of the first.
+
+    Raises:
+        SettingsError: The data directory cannot be created or written to, or its disk is full.
+        ServerError: The server did not start.
     """
-    private(data_dir).mkdir(parents=True, exist_ok=True, mode=0o700)
-    log = data_dir / "start.log"
+    log = create_data_dir(data_dir) / "start.log"
     command = _command(data_dir, options)
-    with log.open("wb") as output:
+    with _open_log(log) as output:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -128,12 +132,20 @@ def start(data_dir: Path, *options: str) -> ServerState:
         if process.poll() not in (None, 3):  # 3: another server holds the lock and will respond soon
             break
         time.sleep(0.02)
+    check_free_space(data_dir)  # on a full disk the server cannot even write why it failed
     tail = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or [_("no output")]
     raise ServerError(
         _("the embedded server did not start: {tail}", tail=tail[0]),
         where=str(log),
         fix=_("check that log, or run `aip-magics server start --foreground` to see the output in the terminal"),
     )
+
+
+def _open_log(log: Path) -> BinaryIO:
+    try:
+        return log.open("wb")
+    except OSError as error:
+        raise data_dir_error(log.parent, error) from error
 
 
 def serve(data_dir: Path, *options: str) -> None:
@@ -144,6 +156,7 @@ def serve(data_dir: Path, *options: str) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             process.wait()
     if process.returncode:
+        check_free_space(data_dir)
         raise ServerError(
             _("the embedded server exited with an error"), where=str(data_dir), fix=_("check the last lines of its log")
         )

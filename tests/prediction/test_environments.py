@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from archives import wheel
+from mounts import mounted
 
 from aip_magics import catalog
 from aip_magics.errors import FieldError, ModelDirError, PredictionError, RuntimeEnvironmentError
@@ -153,6 +154,18 @@ def test_environment_that_cannot_be_built_says_so(own: Path, tmp_path: Path) -> 
         build(Path(sys.executable), ["this is no requirement"], tmp_path)
     with pytest.raises(RuntimeEnvironmentError, match=r"timed out after 0\.01 s"):
         build(Path(sys.executable), [str(own)], tmp_path, deadline=0.01)
+
+
+def test_environment_on_a_full_disk_says_so(own: Path, tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "size=40k") as disk:
+        with pytest.raises(
+            RuntimeEnvironmentError, match=r"could not build the environment: .*No space left"
+        ) as caught:
+            build(Path(sys.executable), [str(own)], disk)
+        assert caught.value.where == str(disk / "environments")
+        assert caught.value.fix == "free space on that disk and run the command again"
+        assert len(caught.value.format_lines()) == 3
+        assert [name for name in os.listdir(disk / "environments") if not name.endswith(".lock")] == []
 
 
 def test_prepare_runtime_with_the_current_python(sklearn_dir: Path, own: Path, tmp_path: Path) -> None:

@@ -278,6 +278,8 @@ def test_install_errors_find_the_reason_in_an_output() -> None:
     error = build_error("x.tar.gz", (), network)
     assert "failed to install: dns error" in error.message
     assert error.fix.startswith("connect to the network to download the build requirements")
+    full = build_error("x.tar.gz", (), ["error: Failed to install: No space left on device (os error 28)"])
+    assert full.fix == "free space on that disk and run the command again"
     assert "exited without output" in build_error("x.tar.gz", (), []).message
     there = ["FileNotFoundError: [Errno 2] No such file or directory: 'conf/a.txt'"]
     assert "include" not in build_error("x.tar.gz", ("x/conf/a.txt",), there).fix

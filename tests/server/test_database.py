@@ -1,6 +1,7 @@
 import sqlite3
 
 import pytest
+from mounts import fill, mounted
 
 from aip_magics.errors import AlreadyExists, ServerError
 from aip_magics.server.names import ModelKey
@@ -103,6 +104,26 @@ def test_database_interrupted_migration_leaves_nothing_half_done(tmp_path, monke
         assert database.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
         assert database.execute("SELECT 1 FROM sqlite_master WHERE name = 'extra'").fetchone() is None
     database.close()
+
+
+def create_many(store):
+    for number in range(100):
+        store.create_version(version(f"v{number}"), operation(f"o{number}", f"v{number}"))
+
+
+def test_database_on_a_full_disk_goes_on_when_there_is_space_again(tmp_path):
+    with mounted(tmp_path / "disk", "size=300k") as disk:
+        store = Database(disk / "db")
+        store.create_model(ModelRow(MODEL, Model(regions=("us-central1",)), None))
+        filler = fill(disk)
+        with pytest.raises(sqlite3.OperationalError, match="database or disk is full"):
+            create_many(store)
+        kept = store.list_versions(MODEL, "", 100)
+        assert len(kept) == len(store.list_operations("global", "proj", 0, 100)) < 100  # each with its operation
+        filler.unlink()
+        store.create_version(version("late"), operation("late", "late"))
+        assert store.get_version(MODEL.child("late")) is not None
+        store.close()
 
 
 def test_database_pages_rows_by_name(store):

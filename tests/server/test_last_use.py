@@ -1,5 +1,6 @@
 """`lastUseTime`: written at the first use, then now and then, and whatever is left when it is asked for."""
 
+import sqlite3
 from datetime import datetime, timedelta, timezone
 
 from aip_magics.server.names import ModelKey
@@ -9,6 +10,19 @@ from aip_magics.spec import Model, Operation, Version
 
 KEY = ModelKey("global", "proj", "m").child("v1")
 BEGIN = datetime(2024, 3, 5, 6, 7, 8, tzinfo=timezone.utc)
+
+
+class FullDatabase:
+    """A database on a full disk."""
+
+    def set_last_use(self, *_arguments):
+        raise sqlite3.OperationalError("database or disk is full")
+
+
+def test_last_use_on_a_full_disk_costs_no_prediction():
+    uses = LastUseTimes(FullDatabase(), lambda: BEGIN)
+    uses.note(KEY)
+    uses.write()
 
 
 def test_last_use_is_not_written_for_every_request(tmp_path):

@@ -101,6 +101,19 @@ def test_upload_stops(
     assert left_in(checkpoints) == []
 
 
+def test_upload_without_a_place_for_its_checkpoint_succeeds(
+    client: StorageClient, destination: GsUri, files: MakeFiles, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    made = plan_upload(client, files({"big": BIG}), destination)
+    upload(client, made, checkpoints=tmp_path / "file" / "checkpoints")
+    assert plan_upload(client, made.send, destination).unchanged
+    with UploadCheckpoint(Path(os.devnull) / "checkpoints", str(destination)) as checkpoint:
+        checkpoint.record_multipart("big", [], "id", MI)
+        checkpoint.preserve()
+        assert set(checkpoint.pending) == {"big"}
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path

@@ -5,6 +5,7 @@ A package is a gs:// object, or a local file that is uploaded with the model.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def missing_package_file(context: CheckContext) -> Outcomes:
     """A local package must be an existing file."""
     found = []
     for uri in context.version.packageUris or ():
-        path = Path(uri).expanduser()
+        path = Path(os.path.expanduser(uri))
         if is_gs_uri(uri) or path.is_file():
             continue
         text = _("{file} is a directory", file=uri) if path.is_dir() else _("{file} does not exist", file=uri)

@@ -7,6 +7,7 @@ notebooks and logs store them.
 from __future__ import annotations
 
 import getpass
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +35,7 @@ def read_access_token(file: str | None, variables: Mapping[str, str]) -> str | N
         if file is None:
             token = variables[VARIABLE]
         else:
-            token = _prompt() if file == "-" else Path(file).expanduser().read_text("utf-8")
+            token = _prompt() if file == "-" else Path(os.path.expanduser(file)).read_text("utf-8")
     except (OSError, UnicodeDecodeError, EOFError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise OptionError(_("could not read the token: {reason}", reason=reason), where=where, fix=_fix()) from None

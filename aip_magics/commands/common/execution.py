@@ -18,12 +18,15 @@ TARGET_OPTIONS = ("target", "project", "region", "endpoint", "storage_endpoint")
 
 
 def execute(command: Command, args: argparse.Namespace, body: str | None, context: Context) -> Any:
-    """Run the command and return its value (→ `commands/<verb>.py: run`). Its AipError is recorded and re-raised."""
+    """Run the command and return its value (→ `commands/<verb>.py: run`). Its AipError is recorded and re-raised.
+
+    An OSError that the command did not explain becomes an AipError with the path and the reason.
+    """
     preview_only = getattr(args, "show", None) or getattr(args, "dry_run", False)
     history = context.history if command.changes and not preview_only else None
     added_before = history.added if history else 0
     try:
-        value = command.run(args, body, context)  # the verb's own function, see `verbs.VERBS` for its file
+        value = _run(command, args, body, context)
     except AipError as error:
         # The end of an operation is already in the operation's own entry.
         ended = isinstance(error, (OperationFailed, Interrupted))
@@ -37,6 +40,17 @@ def execute(command: Command, args: argparse.Namespace, body: str | None, contex
     if not preview_only:
         name_cache.record_names(command.name, args, value, context)
     return value
+
+
+def _run(command: Command, args: argparse.Namespace, body: str | None, context: Context) -> Any:
+    try:
+        return command.run(args, body, context)  # the verb's own function, see `verbs.VERBS` for its file
+    except BrokenPipeError:  # the reader of the output closed the pipe
+        raise
+    except OSError as error:
+        from aip_magics.data_directory import file_error
+
+        raise file_error(error, context.data_dir()) from error
 
 
 def given_target_options(args: argparse.Namespace) -> dict[str, str]:

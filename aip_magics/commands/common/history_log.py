@@ -118,7 +118,11 @@ class HistoryLog:
 
 def open_history_log(data_dir: Path) -> HistoryLog:
     """Open the history of the working directory: for the command line, and for notebooks without a known path."""
-    return HistoryLog(data_dir, f"{Path.cwd()}{os.sep}", now)
+    try:
+        directory = os.getcwd()
+    except OSError:  # the working directory was deleted; most commands do not need it
+        directory = ""
+    return HistoryLog(data_dir, f"{directory}{os.sep}", now)
 
 
 def now() -> datetime.datetime:

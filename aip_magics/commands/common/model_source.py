@@ -11,8 +11,9 @@ from typing import Any
 from aip_magics.commands.common.command import Context
 from aip_magics.commands.common.magic_line import referenced_name
 from aip_magics.directory_cache import DirectoryCache
-from aip_magics.errors import ModelDirError
+from aip_magics.errors import ModelDirError, OptionError
 from aip_magics.i18n import gettext as _
+from aip_magics.local_path import local_path
 
 STAGING = "staging"  # below the data directory
 
@@ -25,15 +26,31 @@ def resolve_origin(value: Any, args: argparse.Namespace, context: Context) -> st
 
     Raises:
         OptionError: The variable is not a model.
+        ModelDirError: The value is the name of a variable with a model or a path, and not a path.
     """
     name, value = _dereference(value, context)
     if value is None or isinstance(value, str):
+        if value and not name:
+            _suggest_variable(value, context)
         return value
     if isinstance(value, os.PathLike):
         return str(os.fspath(value))
     from aip_magics.commands.common.staging import stage
 
     return str(stage(value, context.settings(args).data_dir / STAGING, name))
+
+
+def _suggest_variable(value: str, context: Context) -> None:
+    """Raise ModelDirError if a missing path is the name of a variable: `model` or `{model}` instead of `$model`."""
+    from aip_magics.commands.common.staging import is_model
+
+    name = value[1:-1] if value.startswith("{") and value.endswith("}") else value
+    if not name.isidentifier() or name not in context.names or os.path.lexists(value):
+        return
+    variable = context.names[name]
+    if isinstance(variable, (str, os.PathLike)) or is_model(variable):
+        text = _("no such file or directory: {path}", path=value)
+        raise ModelDirError(text, where=value, fix=_("use ${name} for the variable of that name", name=name))
 
 
 def is_in_memory(value: Any, context: Context) -> bool:
@@ -49,7 +66,7 @@ def local_directory(value: Any, args: argparse.Namespace, context: Context) -> P
     """
     origin = resolve_origin(value, args, context) or ""
     if not origin.startswith("gs://"):
-        return Path(origin).expanduser()
+        return local_path(origin)
     from aip_magics import catalog
     from aip_magics.storage import GsUri, cached_directory
 
@@ -80,7 +97,7 @@ def local_packages(given: Any, args: argparse.Namespace, context: Context) -> li
     return [
         cached_file(context.target(args).storage_client, name, _download_cache(args, context))
         if name.startswith("gs://")
-        else Path(name).expanduser()
+        else local_path(name, OptionError)
         for name in map(str, package_names(given, context))
     ]
 

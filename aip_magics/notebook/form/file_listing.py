@@ -47,7 +47,7 @@ def list_directory(uri: str, target: Target) -> DirectoryListing:
         AipError: The directory could not be read.
     """
     if not uri.startswith(BUCKETS):
-        return _local(Path(uri).expanduser())
+        return _local(Path(os.path.expanduser(uri)))
     target.connect()
     return _objects(uri, target) if uri != BUCKETS else _buckets(target)
 
@@ -58,7 +58,7 @@ def get_parent(uri: str) -> str:
         inner = uri.removeprefix(BUCKETS).rstrip("/")
         directory, slash, _tail = inner.rpartition("/")
         return f"{BUCKETS}{directory}{slash}"
-    return str(Path(uri).expanduser().absolute().parent)
+    return str(Path(os.path.expanduser(uri)).absolute().parent)
 
 
 def get_start(origin: str) -> str:

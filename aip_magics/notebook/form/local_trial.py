@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aip_magics.checks import Skipped
+from aip_magics.data_directory import file_error
 from aip_magics.deploy.preflight import check_trial, needs_download, run_trial
 from aip_magics.errors import AipError, PredictionError
 from aip_magics.notebook.form.state import FormState
@@ -16,6 +17,8 @@ def run_local_trial(state: FormState) -> tuple[Any, ...]:
         return _run(state)
     except AipError as error:
         return (error,)
+    except OSError as error:
+        return (file_error(error, state.target.settings.data_dir),)
 
 
 def _run(state: FormState) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from aip_magics.data_directory import free_space_fix
 from aip_magics.directory_cache import DirectoryCache
 from aip_magics.errors import RuntimeEnvironmentError
 from aip_magics.i18n import gettext as _
@@ -177,6 +178,12 @@ class _Builder:
                 _("could not download the libraries: {reason}", reason=reason),
                 where=_("environment of the runtime version"),
                 fix=_("connect to the network, set UV_INDEX_URL to a mirror, or use --env current"),
+            )
+        if full := next((line for line in lines if "No space left on device" in line), ""):
+            raise RuntimeEnvironmentError(
+                _("could not build the environment: {reason}", reason=full.removeprefix("cause: ")),
+                where=str(self._folder.parent),
+                fix=free_space_fix(),
             )
         text = "\n".join([_("could not build the environment:"), *(f"    {line}" for line in lines[-6:])])
         raise RuntimeEnvironmentError(text, where=_("environment of the runtime version"), fix=_("use --env current"))

@@ -42,7 +42,7 @@ def find_python(version: str, environ: Mapping[str, str] | None = None) -> Path 
 def _candidates(version: str, variables: Mapping[str, str]) -> Iterator[Path]:
     if sys.version.startswith(f"{version}."):
         yield Path(sys.executable)
-    home = Path(variables.get("HOME") or variables.get("USERPROFILE") or Path.home())
+    home = Path(variables.get("HOME") or variables.get("USERPROFILE") or os.path.expanduser("~"))
     suffix = ".exe" if sys.platform == "win32" else ""
     for entry in filter(None, variables.get("PATH", "").split(os.pathsep)):
         yield from _existing(Path(entry) / f"python{version}{suffix}")

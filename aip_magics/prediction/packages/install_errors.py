@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import PurePosixPath
 
 from aip_magics.artifacts.packages import build_code
+from aip_magics.data_directory import free_space_fix
 from aip_magics.errors import PredictionError, TrustError
 from aip_magics.i18n import gettext as _
 
@@ -71,6 +72,8 @@ def _fix(name: str, members: Collection[str], text: str) -> str:
                 file=file,
                 name=name,
             )
+    if "No space left on device" in text:
+        return free_space_fix()
     if _NO_WHEEL.search(text):
         return _("add --trust once if you trust the package: its requirements have to be built from source")
     if is_network_error(text):

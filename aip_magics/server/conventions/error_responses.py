@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from aip_magics.errors import ApiError, FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
 
+DISK_FULL = "The disk of the embedded server is full."
+
 
 def violation(kind: type[ApiError], field: str, description: str) -> ApiError:
     """Build an error about one field of the request."""
@@ -42,6 +44,11 @@ def quota_exceeded(subject: str, description: str) -> ApiError:
         "violations": [{"subject": subject, "description": description}],
     }
     return ResourceExhausted(f"Quota exceeded. {description}", details=[failure])
+
+
+def disk_full() -> ApiError:
+    """Build a 507 error; unlike 429 and 500, clients do not retry it."""
+    return ApiError(DISK_FULL, code=507, status="RESOURCE_EXHAUSTED")
 
 
 def no_model(model: str) -> ApiError:

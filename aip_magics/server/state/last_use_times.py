@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from aip_magics.data_directory import is_disk_full
 from aip_magics.server.conventions.google_json import timestamp
 from aip_magics.server.names import VersionKey
 from aip_magics.server.state.database import Database
@@ -41,4 +43,8 @@ class LastUseTimes:
 
     def _write(self, key: VersionKey) -> None:
         self._written[key] = self._used[key]
-        self._store.set_last_use(key, timestamp(self._used[key]))
+        try:
+            self._store.set_last_use(key, timestamp(self._used[key]))
+        except sqlite3.Error as error:
+            if not is_disk_full(error):  # a full disk must cost no prediction its answer
+                raise

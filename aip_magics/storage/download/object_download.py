@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from aip_magics.crc32c import combine_crc32c, encode_crc32c
+from aip_magics.data_directory import free_space_fix, is_disk_full
 from aip_magics.errors import Interrupted, StorageError
 from aip_magics.i18n import gettext as _
 from aip_magics.retry import RetryableError
@@ -198,4 +199,5 @@ class _RangeDownload:
 
 def _write_error(path: Path, error: OSError) -> StorageError:
     reason = error.strerror or error
-    return StorageError(_("could not write the file: {reason}", reason=reason), where=str(path))
+    fix = free_space_fix() if is_disk_full(error) else _("check the path and its permissions")
+    return StorageError(_("could not write the file: {reason}", reason=reason), where=str(path), fix=fix)

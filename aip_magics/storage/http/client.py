@@ -21,6 +21,7 @@ from aip_magics.connection_errors import (
     credentials_error,
     innermost_cause,
 )
+from aip_magics.data_directory import free_server_space_fix
 from aip_magics.errors import StorageError
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
@@ -383,4 +384,6 @@ def _fix_for_status(code: int) -> str:
         return _("check the name with `gcloud storage ls gs://BUCKET`")
     if code == 412:
         return _("run the command again; the object was modified concurrently")
+    if code == 507:  # of the embedded server only
+        return free_server_space_fix()
     return ""

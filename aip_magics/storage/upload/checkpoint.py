@@ -58,7 +58,7 @@ class PendingObject:
 
 
 class UploadCheckpoint:
-    """The checkpoint of one run, a context manager. `directory` None: nothing is written.
+    """The checkpoint of one run, a context manager. `directory` None, or one that cannot be written to: no file.
 
     Attributes, all by name relative to the destination:
         recovered: What dead runs left.
@@ -77,6 +77,7 @@ class UploadCheckpoint:
         self._handle: int | None = None
         self._preserved = False
         self._closed = False
+        self._failed = False
         self.recovered: dict[str, PendingObject] = {}
         self.active_elsewhere: set[str] = set()
         self.pending: dict[str, PendingObject] = {}
@@ -121,14 +122,20 @@ class UploadCheckpoint:
             if self._closed:  # called by a thread that outlived its run
                 return
             _apply(self.pending, line)
-            if self._path is None:
+            if self._path is None or self._failed:
                 return
-            if self._handle is None:
-                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._file_lock = _lock_of(self._path)
-                self._file_lock.acquire(timeout=0)
-                self._handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-            os.write(self._handle, f"{json.dumps(line)}\n".encode())
+            try:
+                self._append(self._path, line)
+            except OSError:  # a full or read-only disk loses the checkpoint but must not fail the upload
+                self._failed = True
+
+    def _append(self, path: Path, line: dict[str, Any]) -> None:
+        if self._handle is None:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file_lock = _lock_of(path)
+            self._file_lock.acquire(timeout=0)
+            self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        os.write(self._handle, f"{json.dumps(line)}\n".encode())
 
     def _take_over(self, path: Path) -> None:
         """Copy the checkpoint of a dead run into this one; of a living run learn only which uploads it has."""
@@ -139,6 +146,8 @@ class UploadCheckpoint:
             file_lock.acquire(timeout=0)
         except filelock.Timeout:
             self.active_elsewhere |= {pending.upload for pending in _read(path).values() if pending.upload}
+            return
+        except OSError:  # as in `_write`
             return
         try:
             for pending in _read(path).values():

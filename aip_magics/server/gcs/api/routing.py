@@ -6,10 +6,10 @@ Starlette matches the decoded path, in which `a%2Fb` and `a/b` are the same; as 
 from __future__ import annotations
 
 import asyncio
-import errno
 import functools
 import json
 import re
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import parse_qsl, unquote_to_bytes
@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
+from aip_magics.data_directory import is_disk_full
 from aip_magics.errors import ApiError
 from aip_magics.server.gcs.api.partial_response import select
 from aip_magics.server.gcs.gcs_errors import invalid, refusal
@@ -30,7 +31,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_JSON = 1 << 20  # bytes of a request body that is read whole
-_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no quota error
 
 
 class ObjectRequest:
@@ -161,8 +161,8 @@ class ObjectRoute(BaseRoute):
             return None
         except ApiError as error:
             return failure_response(error, xml=self._xml)
-        except OSError as error:
-            if error.errno not in _FULL:
+        except (OSError, sqlite3.Error) as error:
+            if not is_disk_full(error):
                 raise
             text = "The disk of the embedded object store is full."
             return failure_response(refusal(507, "insufficientStorage", text, "InsufficientStorage"), xml=self._xml)
