@@ -131,6 +131,25 @@ class SavedModelFacts:
 
 
 @dataclasses.dataclass(frozen=True)
+class ModelInputs:
+    """The names of the inputs, as far as the model has any.
+
+    Attributes:
+        features: The columns that the model was fitted with, in order; empty if it was fitted without names.
+        signatures: The signatures of a SavedModel, with their inputs.
+        unread: Why the names are not known; empty if they are, or if the model has none.
+    """
+
+    features: tuple[str, ...] = ()
+    signatures: tuple[Signature, ...] = ()
+    unread: str = ""
+
+    def signature(self, name: str | None) -> Signature | None:
+        """The signature of a SavedModel for a request; None for other models and unknown names."""
+        return SavedModelFacts(signatures=self.signatures).signature(name)
+
+
+@dataclasses.dataclass(frozen=True)
 class ClassFacts:
     """Facts of the class of a custom prediction routine, from the source of a package.
 

@@ -1,34 +1,14 @@
-"""What a model calls its inputs: the columns that it was fitted with, or the inputs of its signatures."""
+"""Read what a model calls its inputs: the columns that it was fitted with, or the inputs of its signatures."""
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 from aip_magics.artifacts import model_file, saved_models
-from aip_magics.artifacts.facts import SavedModelFacts, Signature
+from aip_magics.artifacts.facts import ModelInputs, SavedModelFacts
 from aip_magics.artifacts.model_dir import ModelDir
 from aip_magics.artifacts.model_file import ModelFileInfo
 from aip_magics.artifacts.names import MODEL_FILES
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelInputs:
-    """The names of the inputs, as far as the model has any.
-
-    Attributes:
-        features: The columns that the model was fitted with, in order; empty if it was fitted without names.
-        signatures: The signatures of a SavedModel, with their inputs.
-        unread: Why the names are not known; empty if they are, or if the model has none.
-    """
-
-    features: tuple[str, ...] = ()
-    signatures: tuple[Signature, ...] = ()
-    unread: str = ""
-
-    def signature(self, name: str | None) -> Signature | None:
-        """The signature of a SavedModel for a request; None for other models and unknown names."""
-        return SavedModelFacts(signatures=self.signatures).signature(name)
 
 
 def model_inputs(directory: ModelDir) -> ModelInputs:

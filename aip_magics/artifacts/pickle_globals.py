@@ -95,7 +95,8 @@ def read(path: Path) -> PickleGlobals:
 def read_from(feed: BoundedReader) -> PickleGlobals:
     """The globals of the pickle that begins here. Whatever it holds, no exception leaves this."""
     notes = _Notes()
-    top, complete, bounded, features = None, True, False, ()
+    top, complete, bounded = None, True, False
+    features: tuple[str, ...] = ()
     try:
         value = _Reader(feed, notes).load()
         top, features = class_of(value), feature_names(value)
