@@ -40,7 +40,12 @@ def converted(column: "list[Any]", dtype: "Any") -> "Any":
             if fault:
                 text = "instance {}: {} is not a valid {}: {}"
                 raise ValueError(text.format(index, shortened(value), dtype.name, fault))
-    return column
+    if not dtype.is_integer:
+        return column
+    try:
+        return numpy.asarray(column, numpy_type)  # one by one; the session makes floats of 0 and 2 ** 64 - 1 first
+    except Exception:  # noqa: BLE001 (null, an object: the session's error says so)
+        return column
 
 
 def fits_integer(array: "Any", dtype: "Any") -> bool:
@@ -48,18 +53,16 @@ def fits_integer(array: "Any", dtype: "Any") -> bool:
     if not array.size:
         return True
     low, high = array.min(), array.max()
-    if array.dtype.kind == "f":
-        # Larger ones may be integers that NumPy has rounded, beside a float in the same list.
-        if not -EXACT < low <= high < EXACT or (array % 1).any():
-            return False
+    # Larger ones may be integers that NumPy has rounded, beside a float in the same list.
+    if array.dtype.kind == "f" and (not -EXACT < low <= high < EXACT or (array % 1).any()):
+        return False
     return bool(dtype.min <= int(low) and int(high) <= dtype.max)
 
 
 def leaves(value: "Any") -> "Any":
     if isinstance(value, list):
         for item in value:
-            for leaf in leaves(item):
-                yield leaf
+            yield from leaves(item)
     else:
         yield value
 
