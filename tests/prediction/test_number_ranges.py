@@ -105,7 +105,7 @@ def test_number_ranges_refuse_what_would_become_another_number(
 
 @needs_tensorflow
 def test_number_ranges_refuse_fractions_of_integers_only(tensorflow_exports: Path, ask: Ask) -> None:
-    with pytest.raises(PredictionError, match="1.5 is not a valid int32: must be a whole number"):
+    with pytest.raises(PredictionError, match=r"1\.5 is not a valid int32: must be a whole number"):
         ask({**ZEROS, "in_int32": 1.5})
     found = finding(tensorflow_exports / "typed", {**ZEROS, "in_int32": 1.5})
     assert found is not None

@@ -30,7 +30,9 @@ def add_instances(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--signature-name", metavar="NAME", help=_("signature of a TensorFlow model"))
 
 
-def request(args: argparse.Namespace, body: str | None, context: Context, read_inputs: InputsReader) -> bytes:
+def request(
+    args: argparse.Namespace, body: str | None, context: Context, read_inputs: InputsReader | None = None
+) -> bytes:
     """Build the prediction request, `{"instances": […], …}`, as JSON.
 
     InstancesError if there are no instances, or two sources of them. `read_inputs` is called for a DataFrame with
