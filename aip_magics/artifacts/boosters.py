@@ -65,6 +65,13 @@ def version_in(data: bytes) -> str | None:
     return None
 
 
+def feature_names_in(data: bytes) -> tuple[str, ...]:
+    """Return the feature names of a booster in JSON or UBJSON, as a pickle holds it; empty without names."""
+    find = _json_value if re.match(rb'\{\s*"', data) else _ubjson_value
+    names = find(data, "feature_names")
+    return tuple(map(str, names)) if isinstance(names, list) else ()
+
+
 def _text(format: BoosterFormat, head: bytes, tail: bytes) -> BoosterFacts:
     find: _Find = _json_value if format == "json" else _ubjson_value
     names = find(head, "feature_names")

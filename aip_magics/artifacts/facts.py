@@ -31,7 +31,8 @@ class PickleFacts:
     `protocol` is 0 for protocols 0 and 1. `globals` are in the order of their first mention. `top` is the dotted name
     of the class of the pickled object: `builtins.dict` for a literal, `builtins.type` if a class itself was pickled,
     None if it is unknown. `libraries` maps each distribution to the version that saved the model. `main_names` were
-    defined in a notebook or script (`__main__`): no other process has them.
+    defined in a notebook or script (`__main__`): no other process has them. `feature_names` are the columns that the
+    estimator was fitted with, in order; empty if it was fitted without names, or if they are not known.
     """
 
     protocol: int
@@ -39,6 +40,7 @@ class PickleFacts:
     top: str | None = None
     libraries: Mapping[str, str] = dataclasses.field(default_factory=dict)
     main_names: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
     complete: bool = True
     unread: str = ""
 
@@ -126,6 +128,25 @@ class SavedModelFacts:
                 return self.signatures[0]
             name = "serving_default"
         return next((one for one in self.signatures if one.name == name), None)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelInputs:
+    """The names of the inputs, as far as the model has any.
+
+    Attributes:
+        features: The columns that the model was fitted with, in order; empty if it was fitted without names.
+        signatures: The signatures of a SavedModel, with their inputs.
+        unread: Why the names are not known; empty if they are, or if the model has none.
+    """
+
+    features: tuple[str, ...] = ()
+    signatures: tuple[Signature, ...] = ()
+    unread: str = ""
+
+    def signature(self, name: str | None) -> Signature | None:
+        """The signature of a SavedModel for a request; None for other models and unknown names."""
+        return SavedModelFacts(signatures=self.signatures).signature(name)
 
 
 @dataclasses.dataclass(frozen=True)

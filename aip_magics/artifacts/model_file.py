@@ -160,6 +160,7 @@ def _pickle(
         top=found.top if found.complete else pickles.top_of(head),
         libraries=libraries,
         main_names=found.of_main,
+        feature_names=found.feature_names,
         complete=found.complete,
         unread=unread,
     )

@@ -26,11 +26,13 @@ from aip_magics.artifacts.bounded_reader import (
     open_bounded_reader,
 )
 from aip_magics.artifacts.facts import Global
+from aip_magics.artifacts.pickle_features import feature_names
 from aip_magics.artifacts.pickle_values import (
     ARRAYS,
-    LIST,
+    KEPT_BYTES,
     SET,
     Dictionary,
+    ListBudget,
     Made,
     Named,
     class_of,
@@ -42,7 +44,6 @@ from aip_magics.artifacts.pickle_values import (
 _MAX_MARKS = 10_000  # open at a time: each holds a stack
 _MAX_KEPT = 400_000  # dictionaries and remembered objects, each: what one byte asks for takes a hundred
 _MAX_GLOBALS = 20_000  # different ones; a pipeline names some dozens, a file made to hurt a million
-_KEPT = 64 * 1024  # of a string of bytes from either end: there a booster says which XGBoost wrote it
 MAX_DIMENSIONS = 64  # as NumPy has it
 # Size of one item, by the letter of the dtype, in the units that its number counts.
 _UNIT = {"U": 4}
@@ -57,6 +58,7 @@ class PickleGlobals:
     because there is more of it than is looked at. `top` is the dotted name of the class of the pickled object, None
     where it cannot be told. `called` were called; of `made` instances were made without calling them; `passed` has what
     was handed to something that was called, each with that (None: something that no name stands for).
+    `feature_names` are those that the pickled estimator was fitted with, if it was read to the end.
     """
 
     found: tuple[Global, ...]
@@ -67,6 +69,7 @@ class PickleGlobals:
     called: frozenset[Global] = frozenset()
     made: frozenset[Global] = frozenset()
     passed: frozenset[tuple[Global, Global | None]] = frozenset()
+    feature_names: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -93,14 +96,16 @@ def read_from(feed: BoundedReader) -> PickleGlobals:
     """The globals of the pickle that begins here. Whatever it holds, no exception leaves this."""
     notes = _Notes()
     top, complete, bounded = None, True, False
+    features: tuple[str, ...] = ()
     try:
-        top = class_of(_Reader(feed, notes).load())
+        value = _Reader(feed, notes).load()
+        top, features = class_of(value), feature_names(value)
     except InspectionLimitExceeded:
         complete, bounded = False, True
     except Exception:  # noqa: BLE001 - the bytes are anyone's: whatever the reader stumbles over ends the look
         complete = False
     uses = frozenset(notes.called), frozenset(notes.made), frozenset(notes.passed)
-    return PickleGlobals(tuple(notes.found), complete, top, notes.libraries, bounded, *uses)
+    return PickleGlobals(tuple(notes.found), complete, top, notes.libraries, bounded, *uses, features)
 
 
 class _Notes:
@@ -112,6 +117,7 @@ class _Notes:
         self.made: set[Global] = set()
         self.passed: set[tuple[Global, Global | None]] = set()
         self.libraries: dict[str, str] = {}
+        self.lists = ListBudget()
 
 
 class _Stop(Exception):
@@ -203,9 +209,10 @@ class _Reader(pickle._Unpickler):
         if not self._nested and ARRAYS.fullmatch(maker_of(made) or ""):
             if again or not is_uncalled(made) or self._feed.position < self._frame_end:
                 raise pickle.UnpicklingError("an array in another form than joblib gives it")
-            self._pass_array(state_of_array(state))
+            made.content = self._pass_array(state_of_array(state))
 
-    def _pass_array(self, state: dict[str, Any]) -> None:
+    def _pass_array(self, state: dict[str, Any]) -> object:
+        """Pass over the bytes of an array; return what is in one of objects."""
         dtype = state["dtype"]
         described = re.fullmatch(r"[<>|=]?([a-zA-Z])(\d+)", dtype.arguments[0])
         if described is None:
@@ -213,14 +220,15 @@ class _Reader(pickle._Unpickler):
         kind, size = described.groups()
         fields = dtype.state if isinstance(dtype.state, tuple) else ()
         if kind == "O" or (len(fields) > 7 and isinstance(fields[7], int) and fields[7] & _HAS_OBJECTS):
-            _Reader(self._feed, self._notes, nested=True).load()  # an array of objects is a pickle in the pickle
-            return
+            # An array of objects is a pickle in the pickle.
+            return _Reader(self._feed, self._notes, nested=True).load()
         if state.get("numpy_array_alignment_bytes") is not None:
             self._feed.skip(self._feed.read(1)[0])
         shape = state["shape"]
         if len(shape) > MAX_DIMENSIONS or not all(0 <= length < 1 << 63 for length in shape):
             raise pickle.UnpicklingError("an array of no possible shape")
         self._feed.skip(int(size) * _UNIT.get(kind, 1) * math.prod(shape))
+        return None
 
     def _set_item(self) -> None:
         value, key = self.stack.pop(), self.stack.pop()
@@ -280,11 +288,12 @@ class _Reader(pickle._Unpickler):
         self._remember(struct.unpack("<I", self.read(4))[0])
 
     def _empty_list(self) -> None:
-        self.append(LIST)
+        self.append(self._notes.lists.new_list())
 
     def _list(self) -> None:
-        self.pop_mark()
-        self.append(LIST)
+        items = self.pop_mark()
+        self._empty_list()
+        self.stack[-1].extend(items)
 
     def _empty_set(self) -> None:
         self.append(SET)
@@ -304,7 +313,7 @@ class _Reader(pickle._Unpickler):
         self._frame_end = self._feed.position + size
 
     def _bytes(self, size: int) -> None:
-        data = self._feed.ends(size, _KEPT)
+        data = self._feed.ends(size, KEPT_BYTES)
         self.append(data)
         self._look_for_booster(data)
 
@@ -324,7 +333,7 @@ class _Reader(pickle._Unpickler):
         self._text(struct.unpack("<I", self.read(4))[0])
 
     def _text(self, size: int) -> None:
-        text = self._feed.ends(size, _KEPT).decode("utf-8", "replace")
+        text = self._feed.ends(size, KEPT_BYTES).decode("utf-8", "replace")
         self.append(text)
         if len(text) > 100:  # protocols 0 to 2 write bytes as the text that latin-1 makes of them
             self._look_for_booster(text.encode("latin-1", "replace"))

@@ -16,6 +16,7 @@ _MAKES_CLASSES = re.compile(r"(joblib\.externals\.)?cloudpickle(\.cloudpickle)?\
 _MAKES_FUNCTIONS = re.compile(r"(joblib\.externals\.)?cloudpickle(\.cloudpickle)?\._make_(skeleton_func|function)")
 _ARRAY_STATE = frozenset({"subclass", "shape", "order", "dtype", "allow_mmap"})
 _ARRAY_MORE = frozenset({"numpy_array_alignment_bytes"})  # since joblib 1.1
+KEPT_BYTES = 64 * 1024  # of a string of bytes from either end: there a booster says which XGBoost wrote it
 ARRAYS = re.compile(r"(joblib|sklearn\.externals\.joblib)\.numpy_pickle\.NumpyArrayWrapper")
 
 
@@ -32,22 +33,61 @@ class Named:
 class Made:
     """A stand-in for what a global was called with: it keeps that, and does nothing."""
 
-    __slots__ = ("arguments", "maker", "new", "state")
+    __slots__ = ("arguments", "content", "maker", "new", "state")
 
     def __init__(self, maker: object, arguments: object, *, new: bool = False) -> None:
         self.maker = maker
         self.arguments = arguments
         self.new = new
         self.state: Any = None
+        self.content: Any = None  # of an array of objects that joblib wrote: what its own pickle has
 
     def append(self, _: Any) -> None: ...
 
     def extend(self, _: Any) -> None: ...
 
 
-# One for all of them: nothing of what is in a list or set is needed.
-LIST = Made(Named(None, "builtins.list"), ())
+_LIST = Named(None, "builtins.list")
+# One for all lists that are not kept, and for all sets: nothing of what is in them is needed.
+LIST = Made(_LIST, ())
 SET = Made(Named(None, "builtins.set"), ())
+MAX_LISTS = 50_000  # kept of one pickle, with so many items in all: what one byte asks for takes a hundred
+MAX_ITEMS = 200_000
+
+
+class ListBudget:
+    """How many lists and items may still be kept."""
+
+    def __init__(self) -> None:
+        self.lists = MAX_LISTS
+        self.items = MAX_ITEMS
+
+    def new_list(self) -> Made:
+        """A stand-in for an empty list: it keeps its items as long as the budget lasts."""
+        self.lists -= 1
+        return KeptList(self) if self.lists >= 0 else LIST
+
+
+class KeptList(Made):
+    """A stand-in for a list, with its items. `whole`: none of them is missing."""
+
+    __slots__ = ("_budget", "items", "whole")
+
+    def __init__(self, budget: ListBudget) -> None:
+        super().__init__(_LIST, ())
+        self.items: list[Any] = []
+        self.whole = True
+        self._budget = budget
+
+    def append(self, item: Any) -> None:
+        self.extend([item])
+
+    def extend(self, items: list[Any]) -> None:
+        self._budget.items -= len(items)
+        if self._budget.items >= 0:
+            self.items += items
+        else:
+            self.whole = False
 
 
 class Dictionary(dict[str, Any]):

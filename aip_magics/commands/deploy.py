@@ -15,6 +15,7 @@ from aip_magics.commands.common import options
 from aip_magics.commands.common.cell_body import read_mapping, reading_value, substitute
 from aip_magics.commands.common.command import Command, Context
 from aip_magics.commands.common.instances import from_value
+from aip_magics.commands.common.model_inputs import deployment_inputs
 from aip_magics.commands.common.model_source import is_in_memory, package_names, resolve_origin
 from aip_magics.commands.common.operation_wait import OperationTracker, add_waiting
 from aip_magics.deploy import Deployment, Plan
@@ -116,13 +117,14 @@ def build_deployment(
     origin = resolve_origin(args.origin or origin_in_cell, args, context)
     if complete and not origin:
         raise OptionError(_("the model's directory is missing"), where="--origin", fix=_("add --origin DIR"))
+    version = _with_line({**fields, **options.request_logging(args)}, args, context)
     if test is not None:
         with reading_value(_("a value in the cell"), "test"):
-            test = from_value(test, "test")
+            test = from_value(test, "test", deployment_inputs(origin or "", version, args, context))
     return Deployment(
         origin=origin or "",
         model=_model(model, args),
-        version=_with_line({**fields, **options.request_logging(args)}, args, context),
+        version=version,
         staging_bucket=args.staging_bucket,
         test=test,
         replace=args.replace,

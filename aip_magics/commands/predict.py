@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from aip_magics.commands.common import options
 from aip_magics.commands.common.command import Command, Context, Reporter
 from aip_magics.commands.common.instances import add_instances, request
+from aip_magics.commands.common.model_inputs import deployment_inputs, version_inputs
 from aip_magics.errors import AipError, ChecksFailed, OptionError
 from aip_magics.events import Failed, Note, StepFinished, StepSkipped, StepStarted
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
 
 if TYPE_CHECKING:
+    from aip_magics.artifacts.facts import ModelInputs
     from aip_magics.checks import CheckContext
     from aip_magics.commands.show import DryRun
     from aip_magics.prediction.runtime_setup import PreparedRuntime
@@ -36,7 +38,7 @@ def predict(args: argparse.Namespace, body: str | None, context: Context) -> dic
     from aip_magics.client import calls
     from aip_magics.commands import show
 
-    body_json = request(args, body, context)
+    body_json = request(args, body, context, version_inputs(args, context))
     target = context.target(args)
     name = calls.model_name(target.project, args.model)
     if args.version:
@@ -93,6 +95,7 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
     from aip_magics.checks.trust import is_trusted
     from aip_magics.prediction.local import local_predict as predict_in_worker
     from aip_magics.prediction.local import resolve_model_dir
+    from aip_magics.spec import Version
 
     if not args.show:
         _preload(args)
@@ -105,7 +108,12 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
             where=flag,
             fix=_("add --env runtime"),
         )
-    body_json = request(args, body, context)
+
+    def read_inputs() -> ModelInputs:
+        directory = str(local_directory(args.model_dir, args, context))
+        return deployment_inputs(directory, Version(predictionClass=args.prediction_class), args, context)()
+
+    body_json = request(args, body, context, read_inputs)
     model_dir = resolve_model_dir(local_directory(args.model_dir, args, context))
     packages = local_packages(args.package_uris, args, context)
     if args.show:

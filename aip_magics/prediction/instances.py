@@ -7,8 +7,11 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
+from aip_magics.artifacts.facts import ModelInputs
 from aip_magics.errors import InstancesError
 from aip_magics.i18n import gettext as _
+from aip_magics.prediction import frames
+from aip_magics.prediction.json_values import encoding_fix, is_time_array, to_builtin
 from aip_magics.value_kind import value_kind
 
 _EXAMPLE = '{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
@@ -64,18 +67,30 @@ def parse_json_request(data: str | bytes, where: str = "--json-request") -> dict
     return request
 
 
-def from_value(value: object) -> list[Any]:
+def from_value(value: object, inputs: ModelInputs | None = None, signature_name: object = None) -> list[Any]:
     """Convert a list, tuple, NumPy array (rows), Series or DataFrame (rows as lists) to a list of instances.
 
     NumPy and pandas objects are recognized by their attributes, so that neither library is imported.
 
+    Args:
+        value: The instances.
+        inputs: The names of the model's inputs, to arrange the columns of a DataFrame by name. None leaves the order.
+        signature_name: The signature of a SavedModel, as in the request.
+
     Raises:
-        InstancesError: the value has another type, or is empty.
+        InstancesError: The value has another type or is empty, or its columns are not those of the model.
     """
-    if hasattr(value, "columns") and hasattr(value, "values"):
-        value = value.values  # scikit-learn on the service receives rows as lists, too
+    source, names = value, frames.column_names(value)
+    if is_time_array(value):
+        reason = _("{kind} is not a JSON type", kind=value.dtype.name)  # type: ignore[attr-defined]
+        text = _("could not encode {label} as JSON: {reason}", label="instances", reason=reason)
+        raise InstancesError(text, where="instances", fix=encoding_fix(value, source))
+    if frames.is_frame(value):
+        value = frames.to_rows(value)  # scikit-learn on the service receives rows as lists, too
     if hasattr(value, "tolist"):
         value = value.tolist()
+    if names and inputs is not None and isinstance(value, list):
+        value = frames.arrange(value, names, inputs, signature_name)
     if isinstance(value, tuple):
         value = list(value)
     if isinstance(value, list):
@@ -92,13 +107,20 @@ def from_value(value: object) -> list[Any]:
     )
 
 
-def request_body(instances: object, signature_name: str | None = None, extra: Mapping[str, Any] | None = None) -> bytes:
+def request_body(
+    instances: object,
+    signature_name: str | None = None,
+    extra: Mapping[str, Any] | None = None,
+    *,
+    inputs: ModelInputs | None = None,
+) -> bytes:
     """Encode the body of a predict request for these instances.
 
     Args:
         instances: any value that `from_value` accepts.
         signature_name: the signature to predict with; None leaves the choice to the service.
         extra: further keys of the request.
+        inputs: the names of the model's inputs, see `from_value`.
 
     Raises:
         InstancesError: JSON cannot represent an instance (NaN, Infinity, a date, bytes); the error names the instance.
@@ -107,14 +129,18 @@ def request_body(instances: object, signature_name: str | None = None, extra: Ma
         raise InstancesError(
             _('"instances" was given twice'), where="extra", fix=_('remove "instances" from the extra keys')
         )
-    request = {"instances": from_value(instances), **(extra or {})}
+    request = {"instances": from_value(instances, inputs, signature_name), **(extra or {})}
     if signature_name is not None:
         request["signature_name"] = signature_name
-    return encode(request)
+    return encode(request, instances)
 
 
-def encode(request: Mapping[str, Any]) -> bytes:
+def encode(request: Mapping[str, Any], source: object = None) -> bytes:
     """Encode a predict request as strict JSON.
+
+    Args:
+        request: the request.
+        source: what the user passed as instances; an error's fix is in its terms.
 
     Raises:
         InstancesError: JSON cannot represent an instance or key; the error names the instance or key.
@@ -128,7 +154,9 @@ def encode(request: Mapping[str, Any]) -> bytes:
             except (ValueError, TypeError, RecursionError) as value_error:
                 reason = _encoding_reason(value_error)
                 raise InstancesError(
-                    _("could not encode {label} as JSON: {reason}", label=label, reason=reason), where=label
+                    _("could not encode {label} as JSON: {reason}", label=label, reason=reason),
+                    where=label,
+                    fix=encoding_fix(value, source),
                 ) from None
         reason = _encoding_reason(error)
         raise InstancesError(_("could not encode the request as JSON: {reason}", reason=reason)) from None
@@ -143,13 +171,7 @@ def _labeled_values(request: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _dumps(value: Any) -> bytes:
-    return json.dumps(value, allow_nan=False, default=_to_builtin).encode("ascii")
-
-
-def _to_builtin(value: Any) -> Any:
-    if hasattr(value, "tolist"):  # NumPy scalars and arrays inside a list
-        return value.tolist()
-    raise TypeError(_("{kind} is not a JSON type", kind=value_kind(value)))
+    return json.dumps(value, allow_nan=False, default=to_builtin).encode("ascii")  # NumPy scalars and arrays in a list
 
 
 def _encoding_reason(error: BaseException) -> str:

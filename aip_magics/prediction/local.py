@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from aip_magics.artifacts import resolve_export
+from aip_magics.artifacts.facts import ModelInputs
 from aip_magics.errors import FieldError, InstancesError, ModelDirError
 from aip_magics.i18n import gettext as _
+from aip_magics.prediction.frames import column_names
 from aip_magics.prediction.instances import encode, parse_json_request, request_body
 from aip_magics.prediction.worker_pool import WorkerPool, shared
 from aip_magics.prediction.worker_spec import NO_PRELOAD, WorkerSpec
@@ -38,7 +40,8 @@ def local_predict(
     Args:
         model_dir: the model directory, or a file in it. For the base directory of timestamped exports, the newest
             complete export is used.
-        instances: a list, an array or a DataFrame; exclusive with `body`.
+        instances: a list, an array or a DataFrame, whose columns are arranged by name if the model knows the names;
+            exclusive with `body`.
         body: the bytes of a whole predict request.
         framework: the framework's name in the API or in gcloud; None detects the framework from the model files.
         signature_name: the signature of a SavedModel.
@@ -56,7 +59,7 @@ def local_predict(
 
     Raises:
         ModelDirError: the model directory does not exist.
-        InstancesError: the instances cannot be sent.
+        InstancesError: the instances cannot be sent, or the columns of a DataFrame are not those of the model.
         FieldError: a field or a package directory is invalid.
         PredictionError: the model or the request is faulty; TrustError if the model is not trusted.
         WorkerError: the worker process died or timed out.
@@ -68,7 +71,8 @@ def local_predict(
             fix=_("pass either instances or body"),
         )
     if body is None:
-        body = request_body(instances, signature_name)
+        named = column_names(instances) and not prediction_class
+        body = request_body(instances, signature_name, inputs=local_inputs(model_dir) if named else None)
     elif signature_name is not None:
         body = encode({**parse_json_request(body, "body"), "signature_name": signature_name})
     spec = worker_spec(
@@ -77,6 +81,14 @@ def local_predict(
     answer = (pool or shared()).predict(spec, body, deadline)
     predictions: dict[str, Any] = json.loads(answer)
     return predictions
+
+
+def local_inputs(model_dir: Path | str) -> ModelInputs:
+    """Read the names of a local model's inputs from its files. ModelDirError if the model directory does not exist."""
+    from aip_magics.artifacts.model_dir import inspect_model_dir
+    from aip_magics.artifacts.model_inputs import model_inputs
+
+    return model_inputs(inspect_model_dir(resolve_export(resolve_model_dir(model_dir)).path))
 
 
 def worker_spec(

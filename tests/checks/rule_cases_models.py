@@ -209,7 +209,7 @@ CASES = [
         "error",
         "instances:",
         lambda d: boosted(d, test=asked([1, "x"])),
-        lambda d: boosted(d, test=asked([1, 2])),
+        lambda d: boosted(d, test=asked([1, 2], [True, False], [None, 0.5])),
     ),
     (
         "R04",
@@ -312,6 +312,20 @@ CASES = [
         "int64",
         lambda d: d(saved(d, signature(inputs=(tensor("x", "DT_INT64"),))), test=asked([1.5, 2.0])),
         lambda d: d(saved(d, signature(inputs=(tensor("x", "DT_INT64"),))), test=asked([1, 2])),
+    ),
+    (
+        "R10",
+        "error",
+        "use numbers between -2147483648 and 2147483647",
+        lambda d: d(saved(d, signature(inputs=(tensor("x", "DT_INT32"),))), test=asked([1, 2], [3, 3000000000])),
+        lambda d: d(saved(d, signature(inputs=(tensor("x", "DT_INT32"),))), test=asked([1e3, -2147483648])),
+    ),
+    (
+        "R10",
+        "error",
+        "use numbers between -3.40",
+        lambda d: d(saved(d), test=asked([1, -1e39])),
+        lambda d: d(saved(d), test=asked([1, 3.4e38])),
     ),
     (
         "R10",

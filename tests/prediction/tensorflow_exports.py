@@ -41,6 +41,20 @@ class Numbers(tf.Module):
         return {"y": tf.math.log(x)}
 
 
+class Typed(tf.Module):
+    """One input of each type of numbers, each returned as it arrived."""
+
+    TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "half", "float32", "float64")
+
+    @tf.function(input_signature=[tf.TensorSpec([None], getattr(tf, name), name=f"in_{name}") for name in TYPES])
+    def same(self, *inputs):
+        return dict(zip(self.TYPES, inputs, strict=True))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.bfloat16, name="x")])
+    def brain(self, x):
+        return {"y": tf.cast(x, tf.float32)}
+
+
 class Words(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="s")])
     def twice(self, s):
@@ -74,6 +88,8 @@ def second(base: Path) -> dict[str, object]:
         "logarithm": numbers.logarithm,
     }  # fmt: skip
     tf.saved_model.save(numbers, str(base / "numbers"), signatures=signatures)
+    typed = Typed()
+    tf.saved_model.save(typed, str(base / "typed"), signatures={"serving_default": typed.same, "brain": typed.brain})
     tf.saved_model.save(words, str(base / "words"), signatures={"twice": words.twice})
     tf.saved_model.save(words, str(base / "pairs"), signatures={"serving_default": words.pairs})
     tf.saved_model.save(Endless(), str(base / "endless"), signatures={"serving_default": Endless().loop})

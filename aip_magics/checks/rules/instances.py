@@ -10,6 +10,7 @@ from aip_magics.artifacts.facts import BoosterFacts, SavedModelFacts, Signature,
 from aip_magics.checks import links
 from aip_magics.checks.context import CheckContext
 from aip_magics.checks.model_facts import get_booster, get_saved_model
+from aip_magics.checks.number_ranges import RANGES
 from aip_magics.checks.outcome import Finding, Outcomes, Skipped
 from aip_magics.checks.rule import error, rule, warning
 from aip_magics.checks.rules.requests import ROWS, no_test
@@ -18,6 +19,7 @@ from aip_magics.i18n import ngettext
 from aip_magics.value_kind import value_kind
 
 _FIELD = "test.instances"
+_MAX_DIGITS = 40  # of a number in a message
 _MAX_KEYS = 10  # that are reported, each with its own finding
 _NOT_PASSED_ON = frozenset({"instances", "signature_name"})
 # Arguments of Booster.predict besides the data, and of some scikit-learn estimators besides X.
@@ -26,8 +28,6 @@ _XGBOOST_OPTIONS = frozenset(
     strict_shape training validate_features""".split()  # noqa: SIM905
 )
 _SKLEARN_OPTIONS = frozenset({"return_cov", "return_std"})
-_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-_NUMBERS = (*_INTEGERS, "half", "bfloat16", "float16", "float32", "float64")
 
 
 @rule("R04", "unexpected-request-key", link=links.OTHER_KEYS)
@@ -112,7 +112,8 @@ def _row(index: int, row: Any, facts: BoosterFacts | None, first: Any) -> Findin
     if not isinstance(row, list):
         text = _("instance {index}: expected a list of numbers, got {kind}", index=index, kind=value_kind(row))
         return error(_FIELD, text, ROWS)
-    invalid = next((value for value in row if not _is_number(value) and value is not None), None)
+    # XGBoost reads null as a missing value, false and true as 0 and 1.
+    invalid = next((value for value in row if value is not None and not isinstance(value, (int, float))), None)
     if invalid is not None:
         text = _(
             "instance {index} contains {kind}; XGBoost accepts only numbers", index=index, kind=value_kind(invalid)
@@ -194,6 +195,8 @@ def _mismatch(index: int, value: Any, tensor: Tensor) -> Finding | None:
             dtype=tensor.dtype,
         )
         return error(_FIELD, text, _("use values of type {dtype}", dtype=tensor.dtype))
+    if found := _out_of_range(index, value, tensor):
+        return found
     shape = _shape(value)
     if tensor.shape is None or shape is None or _matches(shape, tensor.shape[1:]):
         return None
@@ -207,6 +210,22 @@ def _mismatch(index: int, value: Any, tensor: Tensor) -> Finding | None:
     return error(
         _FIELD, text, _("provide one value of shape {wanted} per instance", wanted=_format_shape(tensor.shape[1:]))
     )
+
+
+def _out_of_range(index: int, value: Any, tensor: Tensor) -> Finding | None:
+    held = RANGES.get(tensor.dtype)
+    wrong = next((one for one in _leaves(value) if held and held.fault(one)), None)
+    if wrong is None or held is None:
+        return None
+    text = _(
+        "instance {index}: {value} is out of the range of {dtype} for input {name}",
+        index=index,
+        value=wrong if len(str(wrong)) <= _MAX_DIGITS else f"{str(wrong)[:_MAX_DIGITS]}…",
+        dtype=tensor.dtype,
+        name=tensor.name,
+    )
+    fix = _("use numbers between {smallest} and {largest}", smallest=held.smallest, largest=held.largest)
+    return error(_FIELD, text, fix)
 
 
 def _leaves(value: Any) -> Iterator[Any]:
@@ -224,11 +243,9 @@ def _has_dtype(value: Any, dtype: str) -> bool:
         return isinstance(value, str)
     if dtype == "bool":
         return isinstance(value, bool)
-    if dtype not in _NUMBERS:
+    if dtype not in RANGES:
         return True
-    if isinstance(value, float) and dtype in _INTEGERS:
-        return False
-    return _is_number(value)
+    return _is_number(value) and RANGES[dtype].fault(value) != "fraction"
 
 
 def _shape(value: Any) -> tuple[int, ...] | None:

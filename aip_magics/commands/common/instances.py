@@ -11,9 +11,11 @@ from typing import Any
 
 from aip_magics.commands.common.cell_body import VARIABLE, NestedTooDeeply, read_yaml, reading_value, substitute
 from aip_magics.commands.common.command import Context
+from aip_magics.commands.common.model_inputs import InputsReader
 from aip_magics.errors import InstancesError
 from aip_magics.i18n import gettext as _
 from aip_magics.prediction import instances as formats
+from aip_magics.prediction.frames import column_names
 
 
 def add_instances(parser: argparse.ArgumentParser) -> None:
@@ -28,10 +30,13 @@ def add_instances(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--signature-name", metavar="NAME", help=_("signature of a TensorFlow model"))
 
 
-def request(args: argparse.Namespace, body: str | None, context: Context) -> bytes:
+def request(
+    args: argparse.Namespace, body: str | None, context: Context, read_inputs: InputsReader | None = None
+) -> bytes:
     """Build the prediction request, `{"instances": […], …}`, as JSON.
 
-    InstancesError if there are no instances, or two sources of them.
+    InstancesError if there are no instances, or two sources of them. `read_inputs` is called for a DataFrame with
+    column names, to arrange its columns as the model expects them.
     """
     options = {
         "--json-instances": args.json_instances,
@@ -48,7 +53,7 @@ def request(args: argparse.Namespace, body: str | None, context: Context) -> byt
             )
         value = substitute(_read(body), context.names)
         with reading_value(body.strip() if VARIABLE.fullmatch(body.strip()) else _("a value in the cell"), "cell"):
-            body_fields = from_value(value, "cell")
+            body_fields = from_value(value, "cell", read_inputs, args.signature_name)
     elif files:
         body_fields = _from_file(*next(iter(files.items())))
     else:
@@ -69,8 +74,14 @@ def _read(body: str) -> Any:
         raise InstancesError(error.message, where=error.where, fix=error.fix) from None
 
 
-def from_value(value: Any, where: str) -> dict[str, Any]:
-    """Turn instances (list, array, DataFrame) or a mapping with `instances` into a request of plain JSON values."""
+def from_value(
+    value: Any, where: str, read_inputs: InputsReader | None = None, signature_name: str | None = None
+) -> dict[str, Any]:
+    """Turn instances (list, array, DataFrame) or a mapping with `instances` into a request of plain JSON values.
+
+    The columns of a DataFrame are arranged by the names that `read_inputs` returns; `signature_name` overrides that of
+    the mapping.
+    """
     if not isinstance(value, Mapping):
         value = {"instances": value}
     if "instances" not in value:
@@ -78,8 +89,11 @@ def from_value(value: Any, where: str) -> dict[str, Any]:
 
         fix = nearest("instances", list(value)) and _("rename the key to instances")
         raise InstancesError(_("`instances` is required"), where=where, fix=fix or "instances: [[5.1, 3.5, 1.4, 0.2]]")
+    given = value["instances"]
+    inputs = read_inputs() if read_inputs and column_names(given) else None
     try:
-        encoded = formats.encode({**value, "instances": formats.from_value(value["instances"])})
+        instances = formats.from_value(given, inputs, signature_name or value.get("signature_name"))
+        encoded = formats.encode({**value, "instances": instances}, given)
     except InstancesError as error:
         error.where = f"{where}: {error.where or 'instances'}"
         raise

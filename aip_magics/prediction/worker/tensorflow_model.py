@@ -14,6 +14,7 @@ from . import tensorflow_trust
 from .errors import ModelError, NotTrusted, error_text, shortened
 from .graph_walk import Judgements
 from .inputs import as_list, columns, decoded, find_shape_error, unwrapped
+from .ranges import converted
 from .tensorflow_minimal import forget, import_minimal, is_missing_module_error
 
 DEFAULT = "serving_default"
@@ -187,7 +188,7 @@ class TensorflowModel:
     def run(self, inputs: "tuple[Signature, dict[str, list[Any]]]", options: "dict[str, Any]") -> "Any":
         signature, values = inputs
         fetches = {alias: tensor.name for alias, tensor in signature.outputs.items()}
-        feed = {signature.inputs[alias].name: column for alias, column in values.items()}
+        feed = {signature.inputs[alias].name: in_range(alias, column, signature) for alias, column in values.items()}
         try:
             return signature, self.session.run(fetches, feed)
         except Exception as error:
@@ -214,6 +215,16 @@ class TensorflowModel:
             column = value.tolist()
             rows.append(encoded(column, alias) if signature.outputs[alias].is_string else column)
         return [dict(zip(arrays, row)) for row in zip(*rows)]
+
+
+def in_range(alias: str, column: "list[Any]", signature: Signature) -> "Any":
+    """The column in the type of its input. Raises ModelError for a number that the type cannot hold."""
+    try:
+        return converted(column, signature.inputs[alias].dtype)
+    except ValueError as error:
+        text = "{} (input {})".format(error_text(error), alias)
+        fix = "send a number that the type of the input can hold, or export the model with a larger type"
+        raise ModelError("INVALID_INPUTS", text, fix) from error
 
 
 def find_fault(column: "list[Any]", tensor: Tensor) -> str:
