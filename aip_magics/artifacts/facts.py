@@ -6,6 +6,7 @@ incomplete fact may still be in the file.
 
 from __future__ import annotations
 
+import _compat_pickle
 import dataclasses
 from collections.abc import Mapping
 from typing import Literal
@@ -22,6 +23,14 @@ class Global:
 
     def __str__(self) -> str:
         return f"{self.module}.{self.name}"
+
+    @property
+    def python3_name(self) -> tuple[str, str]:
+        """Module and name in Python 3: pickles of protocol 0 to 2 have the names of Python 2."""
+        module, name = _compat_pickle.NAME_MAPPING.get((self.module, self.name), (self.module, self.name))
+        if (module, name) == (self.module, self.name):
+            module = _compat_pickle.IMPORT_MAPPING.get(module, module)
+        return module, name
 
 
 @dataclasses.dataclass(frozen=True)

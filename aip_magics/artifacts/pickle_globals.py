@@ -38,6 +38,7 @@ from aip_magics.artifacts.pickle_values import (
     class_of,
     is_uncalled,
     maker_of,
+    named_by_call,
     state_of_array,
 )
 
@@ -167,16 +168,19 @@ class _Reader(pickle._Unpickler):
 
     def _reduce(self) -> None:
         arguments = self.stack.pop()
-        self._call(self.stack[-1], arguments)
-        self.stack[-1] = Made(self.stack[-1], arguments)
+        self.stack[-1] = self._call(self.stack[-1], arguments)
 
-    def _call(self, maker: object, arguments: object) -> None:
+    def _call(self, maker: object, arguments: object) -> Named | Made:
+        """What a call results in: the global that it stands for, or a stand-in for what it makes."""
+        if named := named_by_call(maker, arguments):
+            return self.find_class(*named)  # so this global is judged, and not getattr, as the worker does it
         called = maker.of if isinstance(maker, Named) else None
         if called:
             self._notes.called.add(called)
         for one in arguments if isinstance(arguments, tuple) else ():
             if isinstance(one, Named) and one.of:
                 self._notes.passed.add((one.of, called))
+        return Made(maker, arguments)
 
     def _new(self) -> None:
         arguments = self.stack.pop()
@@ -191,14 +195,11 @@ class _Reader(pickle._Unpickler):
 
     def _instance(self) -> None:
         module, name = self.readline()[:-1].decode("ascii"), self.readline()[:-1].decode("ascii")
-        maker, arguments = self.find_class(module, name), tuple(self.pop_mark())
-        self._call(maker, arguments)
-        self.append(Made(maker, arguments))
+        self.append(self._call(self.find_class(module, name), tuple(self.pop_mark())))
 
     def _object(self) -> None:
         maker, *arguments = self.pop_mark()
-        self._call(maker, tuple(arguments))
-        self.append(Made(maker, tuple(arguments)))
+        self.append(self._call(maker, tuple(arguments)))
 
     def _build(self) -> None:
         state = self.stack.pop()

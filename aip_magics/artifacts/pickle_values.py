@@ -12,6 +12,9 @@ from aip_magics.artifacts.facts import Global
 _REBUILDERS = re.compile(
     r"copy_?reg\.(_reconstructor|__newobj__|__newobj_ex__)|numpy\.(_?core)\.multiarray\._reconstruct"
 )
+# Calls that stand for a global: getattr(Class, "name"), getattr(instance, "method"), NumPy's functions before 1.17.
+_GETATTR = re.compile(r"(builtins|__builtin__)\.getattr")
+_BY_NAMES = re.compile(r"numpy\.(_?core)\._ufunc_reconstruct")
 _MAKES_CLASSES = re.compile(r"(joblib\.externals\.)?cloudpickle(\.cloudpickle)?\._make_(skeleton_)?class")
 _MAKES_FUNCTIONS = re.compile(r"(joblib\.externals\.)?cloudpickle(\.cloudpickle)?\._make_(skeleton_func|function)")
 _ARRAY_STATE = frozenset({"subclass", "shape", "order", "dtype", "allow_mmap"})
@@ -132,6 +135,32 @@ def _written_class(made: Made) -> str | None:
     attributes = given[3] if len(given) > 3 and isinstance(given[3], dict) else {}
     module = attributes.get("__module__", "__main__")
     return f"{module}.{given[1]}" if isinstance(module, str) else None
+
+
+def named_by_call(maker: object, arguments: object) -> tuple[str, str] | None:
+    """The module and name of the global that a call stands for; None if the call stands for no global."""
+    if not isinstance(maker, Named) or not isinstance(arguments, tuple) or len(arguments) != 2:
+        return None
+    owner, name = arguments
+    if not isinstance(name, str):
+        return None
+    if _BY_NAMES.fullmatch(maker.dotted) and isinstance(owner, str):
+        return owner, name
+    if _GETATTR.fullmatch(maker.dotted):
+        of = owner.of if isinstance(owner, Named) else _made_of(owner)
+        # What was defined in a notebook has no attributes to name: the worker does not find it.
+        if of is not None and of.module != "__main__":
+            module, outer = of.python3_name
+            return module, f"{outer}.{name}"
+    return None
+
+
+def _made_of(value: object) -> Global | None:
+    """The class of an instance, as the pickle names it."""
+    maker = value.maker if isinstance(value, Made) else None
+    if isinstance(value, Made) and isinstance(maker, Named) and _REBUILDERS.fullmatch(maker.dotted):
+        maker = value.arguments[0] if isinstance(value.arguments, tuple) and value.arguments else None
+    return maker.of if isinstance(maker, Named) else None
 
 
 def is_uncalled(made: Made) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _compat_pickle
 import dataclasses
 import sys
 from collections.abc import Iterator
@@ -23,6 +22,9 @@ from aip_magics.trust import Trust
 _PICKLES = frozenset({"model.joblib", "model.pkl"})
 _JOBLIB_SUFFIXES = frozenset({".joblib", ".jbl"})
 _PICKLE_SUFFIXES = _JOBLIB_SUFFIXES | {".pkl", ".pickle"}  # that a routine may load
+_CALLED = frozenset({"call", "pure"})
+_MADE = frozenset({"new", "distribution"})
+_KEPT = frozenset({"value", "method"})
 _NO_PICKLE = frozenset({"git-lfs-pointer", "html", "empty"})  # none of these begins with a pickle instruction
 
 
@@ -74,15 +76,7 @@ def untrusted_pickle(context: CheckContext, _directory: ModelDir) -> Outcomes:
 
 def get_modes(one: Global) -> frozenset[str]:
     """Return what the list allows a pickle to do with a class or function."""
-    return catalog.pickle_globals.modes(*python3_name(one))
-
-
-def python3_name(one: Global) -> tuple[str, str]:
-    """Return the name in Python 3 of a global in a pickle of protocol 0 to 2."""
-    module, name = _compat_pickle.NAME_MAPPING.get((one.module, one.name), (one.module, one.name))
-    if (module, name) == (one.module, one.name):
-        module = _compat_pickle.IMPORT_MAPPING.get(module, module)
-    return module, name
+    return catalog.pickle_globals.modes(*one.python3_name)
 
 
 def _with_packages(context: CheckContext) -> Trust:
@@ -104,12 +98,12 @@ def _is_allowed(one: Global, found: pickled.PickleGlobals, trust: Trust, by_jobl
     if trust.has(one.module):
         return True
     modes = get_modes(one)
-    if not modes or (one in found.called and "call" not in modes) or (one in found.made and "new" not in modes):
+    if not modes or (one in found.called and not modes & _CALLED) or (one in found.made and not modes & _MADE):
         return False
     # `copyreg._reconstructor(Class, object, None)` creates an instance; another function might call the class.
     receivers = [receiver for passed, receiver in found.passed if passed == one]
-    return "value" in modes or all(
-        receiver and catalog.pickle_globals.rebuilds(*python3_name(receiver)) for receiver in receivers
+    return not modes.isdisjoint(_KEPT) or all(
+        receiver and catalog.pickle_globals.rebuilds(*receiver.python3_name) for receiver in receivers
     )
 
 

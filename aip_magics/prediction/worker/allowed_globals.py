@@ -6,7 +6,9 @@ Each global has *modes*:
 * ``call``   the unpickler may call the global
 * ``array``  an array class that may be passed only to functions that rebuild arrays
 * ``value``  the global may be stored in the model, which may call it with any arguments when it predicts
-* ``attribute``  getattr: with a class of mode ``owner`` and a name, the call stands for the global ``Class.name``
+* ``attribute``  getattr: with a class of mode ``owner`` and a name, the call stands for the global ``Class.name``; with
+  an instance and a name, for its method, if ``Class.name`` has the mode ``method``
+* ``method``  a function of a class that may be stored in the model, bound to an instance of that class
 * ``global``  with a module and a name, the call stands for that global, as NumPy 1 wrote its functions
 * ``pure``   a path class, replaced by the pure path class that cannot access files
 * ``distribution``  like ``new``, but code that SciPy would execute from the state is taken from the installed SciPy

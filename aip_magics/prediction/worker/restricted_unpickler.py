@@ -3,7 +3,8 @@
 The rules apply where objects are created, so that no separate parsing of the bytes can disagree with them:
 
 * a global has to be listed (`allowed_globals`) for its use: instantiated, called, or stored
-* only objects get a state, never a class, function or module, and no key of a state is a dunder name
+* only objects get a state, never a class, function or module, and no key of a state is a dunder name, except for a text
+  `__doc__` or `__name__`
 * only lists, sets and dictionaries get items
 * NumPy dtypes and arrays get a state once, and only a state that NumPy itself would write, because NumPy's
   `__setstate__` does not validate memory sizes
@@ -22,7 +23,7 @@ import sys
 import types
 from typing import Any
 
-from .allowed_globals import Token
+from .allowed_globals import Token, to_python3
 from .errors import NotTrusted, class_name
 
 BASE = pickle._Unpickler  # type: Any  # kept here, because `reader_patches` replaces the name
@@ -31,6 +32,11 @@ NOT_STATEFUL = (
     type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType, Token
 )  # fmt: skip
 TEMPLATE = "_parse_arg_template"  # attribute of a SciPy distribution: code that SciPy executes
+NAMED_TOO = ("__doc__", "__name__")  # texts that SciPy's distributions and numpy.vectorize set on their instances
+ARGUMENTS = frozenset(
+    ["momtype", "a", "b", "xtol", "badvalue", "name", "longname", "shapes", "extradoc", "moment_tol", "inc", "seed",
+     "values"]
+)  # of the `__init__` of a distribution
 MAX_IN_A_KEY = 10000  # items in a tuple used as a key: hashing nested tuples could take forever
 
 
@@ -151,11 +157,27 @@ class RestrictedUnpickler(BASE):  # type: ignore[misc]
         return tuple(found)
 
     def attribute(self, owner: "Any" = None, name: "Any" = None, *_: "Any") -> "Any":
-        """Resolve getattr(Class, name), which pickles have for methods and, before protocol 4, for nested classes."""
+        """Resolve getattr(owner, name), which pickles have for methods and, before protocol 4, for nested classes."""
         token = self.get_token(owner)
+        if token is None and type(name) is str:
+            return self.method(owner, name)
         if token is None or "owner" not in token.modes or not isinstance(name, str):
             raise NotTrusted("builtins.getattr")
-        return self.find_class(token.module, "{}.{}".format(token.name, name))
+        module, outer = token.module, token.name
+        if self.proto < 3 and self.fix_imports:  # the class has its name of Python 2, the attribute has none
+            module, outer = to_python3(module, outer)
+        return self.find_class(module, "{}.{}".format(outer, name))
+
+    def method(self, instance: "Any", name: str) -> "Any":
+        """Bind a listed function of the instance's class to it. No descriptor or `__getattr__` of the class is run."""
+        kind = type(instance)
+        listed = "{}.{}".format(kind.__qualname__, name)
+        free = self.rules.is_free(kind.__module__)
+        if free or "method" in self.rules.modes(kind.__module__, listed):
+            function = next((vars(one)[name] for one in kind.__mro__ if name in vars(one)), None)
+            if isinstance(function, types.FunctionType) and (not free or self.rules.is_free(function.__module__)):
+                return types.MethodType(function, instance)
+        raise NotTrusted("{}.{}".format(kind.__module__, listed))
 
     def load_reduce(self) -> None:
         arguments = self.stack.pop()
@@ -212,10 +234,7 @@ class RestrictedUnpickler(BASE):  # type: ignore[misc]
         else:
             self.check_state(instance, state)
             if type(instance) in self.distributions:
-                if type(state) is not dict:
-                    raise NotTrusted("an unexpected state of {}".format(class_name(instance)))
-                if TEMPLATE in state:
-                    state[TEMPLATE] = template_of(type(instance))
+                check_distribution(instance, state)
         if self.is_guarded(type(instance)):
             self.guarded.append(instance)
         BASE.dispatch[pickle.BUILD[0]](self)
@@ -228,6 +247,8 @@ class RestrictedUnpickler(BASE):  # type: ignore[misc]
             return
         for attributes in states:
             for key in attributes if isinstance(attributes, dict) else ():
+                if key in NAMED_TOO and isinstance(attributes[key], (str, type(None))):
+                    continue
                 if isinstance(key, str) and key[:2] == "__" == key[-2:]:
                     raise NotTrusted("{} of {}".format(key, class_name(instance)))
 
@@ -308,6 +329,20 @@ class RestrictedUnpickler(BASE):  # type: ignore[misc]
 def encode() -> "Any":
     """The function with which pickles of protocol 0 to 2 write bytes, also in the state of a NumPy dtype."""
     return importlib.import_module("_codecs").encode
+
+
+def check_distribution(instance: "Any", state: "Any") -> None:
+    """Take the code from the installed distribution. SciPy before 1.6 keeps the arguments of `__init__` instead."""
+    if type(state) is dict:
+        if TEMPLATE in state:
+            state[TEMPLATE] = template_of(type(instance))
+        return
+    arguments = state[0] if type(state) is tuple and len(state) == 2 else None
+    if type(arguments) is not dict or not set(arguments) <= ARGUMENTS:
+        raise NotTrusted("an unexpected state of {}".format(class_name(instance)))
+    for one in arguments.values():  # SciPy refuses `shapes` that are no names, before it makes code of them
+        if one is not None and type(one) not in (str, bool, int, float):
+            raise NotTrusted("an unexpected state of {}".format(class_name(instance)))
 
 
 def template_of(kind: type) -> str:

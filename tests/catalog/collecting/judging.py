@@ -27,10 +27,10 @@ def write(folder: str) -> int:
     unjudged += unjudged_risks(risks)
     for module, known in _listed(LIST).items():
         for name, modes in known.items():
-            if module not in names or name not in names[module]:
-                kept, _ = judge({module: {name: modes}})
-                if modes & _plain(modes):
-                    names.setdefault(module, {}).update(kept.get(module, {}))
+            # Another release does more with it than the collected ones: what is judged well is kept.
+            kept, _ = judge({module: {name: _plain(modes)}})
+            if _plain(modes) and module in kept:
+                names.setdefault(module, {}).setdefault(name, set()).update(kept[module][name])
     add(names)
     LIST.write_text(render(names), encoding="utf-8")
     for line in unjudged:
@@ -65,7 +65,7 @@ def judge(collected: Mapping[str, Mapping[str, Iterable[str]]]) -> tuple[Names, 
             for mode in modes:
                 if special or _refused(key, mode):
                     continue
-                table = {"value": "values", "call": "calls"}.get(mode)
+                table = {"value": "values", "call": "calls", "method": "methods"}.get(mode)
                 if table and not any(_is_in(key, row["names"]) for row in _rows(table)):
                     unjudged.append(f"{key} {mode}")
                 else:
@@ -89,11 +89,16 @@ def unjudged_risks(risks: Mapping[str, Iterable[str]]) -> list[str]:
 
 def add(names: Names) -> None:
     """Adds what is listed without being collected."""
+    for row in _rows("alias"):
+        values = [name for name, modes in names.get(row["of"], {}).items() if "value" in modes]
+        for module in row["modules"]:
+            for name in values:
+                names.setdefault(module, {}).setdefault(name, set()).add("value")
     for row in _rows("added"):
         for name, modes in row["names"].items():
             names.setdefault(row["module"], {})[name] = set(modes.split())
     for found in names.values():
-        for name in [name for name in found if "." in name]:
+        for name in [name for name, modes in found.items() if "." in name and modes != {"method"}]:
             found.setdefault(name.rpartition(".")[0], set()).add("owner")
 
 
@@ -134,12 +139,12 @@ def _listed(file: Path) -> Names:
 
 
 def _plain(modes: set[str]) -> set[str]:
-    return modes & {"new", "call", "value"}
+    return modes & {"new", "call", "value", "method"}
 
 
 def _refused(key: str, mode: str) -> bool:
     return any(
-        mode in row.get("modes", "new call value").split()
+        mode in row.get("modes", "new call value method").split()
         and _is_in(key, row["names"])
         and not _is_in(key, row.get("except", []))
         for row in _rows("refused")

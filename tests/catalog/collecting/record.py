@@ -23,7 +23,7 @@ def main(out):
         return _look_again(out)
     found, examples = {}, {}
     made = failed = 0
-    for part in ("specimens_values", "specimens_sklearn", "specimens_boosters"):
+    for part in ("specimens_values", "specimens_sklearn", "specimens_compositions", "specimens_boosters"):
         for label, make in importlib.import_module(part).specimens():
             if "--quick" in sys.argv and label.startswith(specimens_sklearn.VARIANT):
                 continue

@@ -1,5 +1,7 @@
 """What a pickle does with each global that it names: makes an instance of it, calls it, or holds it as a value.
 
+A method of an instance, getattr(instance, "name") in the pickle, is told as "Class.name" with the mode "method".
+
 The pickle is run by Python's own reader over stand-ins, so nothing of it is imported or called. Runs on Python 3.7 to
 the newest, in the environments that `collect_pickle_globals.py` makes: standard library only, and joblib where it is.
 """
@@ -22,12 +24,16 @@ REBUILDERS = [
 
 
 class Named:
-    """A stand-in for a global."""
+    """A stand-in for a global, or for a method of an instance."""
 
-    def __init__(self, module, name):
-        self.module, self.name = module, name
+    def __init__(self, module, name, mode="value"):
+        self.module, self.name, self.mode = module, name, mode
 
     def __call__(self, *args, **kwargs):
+        if self.name == "getattr" and len(args) == 2 and isinstance(args[0], Made):
+            of = args[0].of_class()
+            if of is not None:
+                return Named(of.module, "{}.{}".format(of.name, args[1]), "method")
         return Made(self, "call", args, kwargs)
 
 
@@ -36,6 +42,16 @@ class Made:
 
     def __init__(self, maker, mode, args, kwargs):
         self.maker, self.mode, self.args, self.kept = maker, mode, args, [kwargs]
+
+    def of_class(self):
+        """The class of this instance, if it was made without a call."""
+        if isinstance(self.maker, Named):
+            if self.mode == "new":
+                return self.maker
+            place = next(iter(classes_of(self.maker.module, self.maker.name)), None)
+            if place is not None and place < len(self.args) and isinstance(self.args[place], Named):
+                return self.args[place]
+        return None
 
     def __setstate__(self, state):
         self.kept.append(state)
@@ -87,7 +103,7 @@ def roles(data):
     while waiting:
         one = waiting.pop()
         if isinstance(one, Named):
-            found.add((one.module, one.name, "value"))
+            found.add((one.module, one.name, one.mode))
             continue
         if id(one) in seen:
             continue
