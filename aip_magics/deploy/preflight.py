@@ -158,6 +158,7 @@ def build_check_context(plan: Plan, target: Target) -> CheckContext:
         model_dir=plan.model_dir,
         target=checks.TargetKind(kind=target.kind, region=target.region, endpoint=target.endpoint),
         test_request=plan.deployment.test_request(),
+        default_machine=not plan.deployment.version.machineType,
     )
 
 

@@ -10,7 +10,7 @@ from aip_magics.artifacts import MODEL_FILES, ModelDir, NearMiss
 from aip_magics.checks import links
 from aip_magics.checks.context import CheckContext
 from aip_magics.checks.outcome import Outcomes
-from aip_magics.checks.rule import advice, error, on_directory, rule
+from aip_magics.checks.rule import advice, error, on_directory, over_limit, rule
 from aip_magics.checks.rules.project_files import fix_environments
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
@@ -183,7 +183,10 @@ def origin_not_a_directory(context: CheckContext) -> Outcomes:
 @rule("S05", "model-too-large", link=links.TOO_LARGE)
 @on_directory
 def model_too_large(context: CheckContext, directory: ModelDir) -> Outcomes:
-    """The model directory must not exceed 500 MB on MLS1 machines (global endpoint), 10 GB on N1 (regional)."""
+    """The model directory must not exceed 500 MB on MLS1 machines (global endpoint), 10 GB on N1 (regional).
+
+    The embedded server enforces this only for a requested machine type.
+    """
     most = catalog.limits().model_dir_bytes(context.family)
     if directory.total_size <= most:
         return []
@@ -201,13 +204,16 @@ def model_too_large(context: CheckContext, directory: ModelDir) -> Outcomes:
     )
     if context.family == "MLS1" and directory.total_size <= catalog.limits().model_dir_bytes("N1"):
         fix += "; " + _("or use a regional endpoint (--region), which accepts 10 GB")
-    return [error(str(directory.path), text, fix)]
+    return [over_limit(context, str(directory.path), text, fix)]
 
 
 @rule("S06", "too-many-files", link=links.API)
 @on_directory
-def too_many_files(_context: CheckContext, directory: ModelDir) -> Outcomes:
-    """The model directory must not have more than 1000 files."""
+def too_many_files(context: CheckContext, directory: ModelDir) -> Outcomes:
+    """The model directory must not have more than 1000 files.
+
+    The embedded server enforces this only for a requested machine type, but no upload has more than 20,000 files.
+    """
     most = catalog.limits().model_dir_files
     if len(directory.files) <= most:
         return []
@@ -217,7 +223,9 @@ def too_many_files(_context: CheckContext, directory: ModelDir) -> Outcomes:
     else:
         text = _("the directory has {count} files; the maximum is {most}", count=count, most=most)
     fix = fix_environments(directory) or _("use only the export directory, not the training directory")
-    return [error(str(directory.path), text, fix)]
+    if directory.truncated:
+        return [error(str(directory.path), text, fix)]
+    return [over_limit(context, str(directory.path), text, fix)]
 
 
 @rule("D04", "files-not-uploaded", link=links.DEPLOYING)

@@ -140,8 +140,8 @@ def _fix_ignore(directory: ModelDir, names: Sequence[str]) -> str:
 
 
 def _patterns(names: Sequence[str]) -> str:
-    """Return lines for .gcloudignore, as words of a sentence."""
-    return " ".join(ignore_file.to_pattern(name) for name in names[:_MAX_SHOWN])
+    """Return lines for .gcloudignore, as words: a space in a name becomes the wildcard `?`."""
+    return " ".join(ignore_file.to_pattern(name.replace(" ", "\0")).replace("\0", "?") for name in names[:_MAX_SHOWN])
 
 
 def _join(names: Sequence[str]) -> str:
