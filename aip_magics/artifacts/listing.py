@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import fnmatch
 import itertools
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Literal
 
+from aip_magics.artifacts import ignore_file
+from aip_magics.artifacts.ignore_file import IgnoreFile
+from aip_magics.artifacts.key_files import is_key
 from aip_magics.errors import ModelDirError
 from aip_magics.i18n import gettext as _
 
 _MAX_DEPTH = 100  # folders in folders
 MAX_FILES = 20_000  # where the walk stops: twenty times what the service takes, so that `--origin /` ends soon
 _MAX_ENTRIES = 100_000  # of all kinds, of one folder and of all: hidden ones are not sent, but looked at
-SkipReason = Literal["hidden", "compiled", "link", "unreadable", "special", "name"]
+SkipReason = Literal["hidden", "compiled", "link", "unreadable", "special", "name", "ignored", "key"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,12 +71,21 @@ class Listing:
     truncated: bool = False
 
 
-def list_files(path: Path) -> Listing:
+def list_files(path: Path, *, include: Collection[str] = (), on_disk: bool = False) -> Listing:
     """List the files of a directory; a file stands for its parent directory and sets `given_file`.
+
+    Hidden files, files that look like private keys, and what the directory's `.gcloudignore` excludes are skipped.
+
+    Args:
+        path: A directory or a file.
+        include: Names, or patterns with `*`, of files to list nevertheless: relative to the directory, or the last
+            component alone.
+        on_disk: Whether to list what loading the directory from this disk may read: keys and excluded files, too.
 
     Raises:
         ModelDirError: `path` does not exist (the fix names a similar path), is neither a file nor a directory, is
-            empty, or has more entries than the limit.
+            empty, or has more entries than the limit; its `.gcloudignore` cannot be read; a name in `include` matches
+            no file.
     """
     given_file = None
     if path.is_file():
@@ -80,44 +93,95 @@ def list_files(path: Path) -> Listing:
     elif not path.is_dir():
         raise _not_a_directory(path)
     left_out: list[SkippedFile] = []
-    walk = _walk(path, "", left_out)
-    files = sorted(itertools.islice(walk, MAX_FILES), key=lambda file: file.name)
-    truncated = next(walk, None) is not None
+    walk = _Walk(path, include, given_file, left_out, on_disk=on_disk)
+    found = walk.list_dir(path, "")
+    files = sorted(itertools.islice(found, MAX_FILES), key=lambda file: file.name)
+    truncated = next(found, None) is not None
+    if missing := [] if truncated else walk.unmatched:
+        text = _("no file to upload matches {pattern!r}", pattern=missing[0])
+        raise ModelDirError(text, where="--include", fix=_("use the name of a file in {path}", path=path))
     if not files:
         raise _empty(path, left_out)
+    left_out.sort(key=lambda entry: entry.kind != "key")  # keys first: of many names, only a few are shown
     return Listing(path, tuple(files), tuple(left_out), given_file, truncated)
 
 
-def _walk(folder: Path, prefix: str, left_out: list[SkippedFile]) -> Iterator[File]:
-    try:
-        with os.scandir(folder) as found:
-            entries = sorted(itertools.islice(found, _MAX_ENTRIES + 1), key=lambda entry: entry.name)
-    except OSError as error:
-        where = prefix.rstrip("/") or str(folder)
-        text = _("could not read the directory: {reason}", reason=error.strerror)
-        raise ModelDirError(text, where=where) from error
-    if len(entries) + len(left_out) > _MAX_ENTRIES:
-        text = _("the directory has more than {count:,} files and subdirectories", count=_MAX_ENTRIES)
-        raise ModelDirError(
-            text, where=prefix.rstrip("/") or str(folder), fix=_("use a directory that contains only the model")
-        )
-    for entry in entries:
-        name = prefix + entry.name
-        if why := _skip_reason(entry):
-            left_out.append(SkippedFile(name, *why))
-        elif entry.is_dir() and name.count("/") >= _MAX_DEPTH:
-            text = _("the directory is nested more than {count} levels deep", count=_MAX_DEPTH)
-            raise ModelDirError(text, where=f"{name[:100]}…", fix=_("use a directory that contains only the model"))
-        elif entry.is_dir():
-            yield from _walk(folder / entry.name, f"{name}/", left_out)
-        else:
-            status = entry.stat()
-            yield File(name, folder / entry.name, status.st_size, status.st_mtime_ns, entry.is_symlink())
+class _Walk:
+    """Walk a directory; entries that are not listed are added to `left_out`."""
+
+    def __init__(
+        self,
+        root: Path,
+        include: Collection[str],
+        given_file: str | None,
+        left_out: list[SkippedFile],
+        *,
+        on_disk: bool,
+    ) -> None:
+        self.unmatched = list(include)
+        self._include = tuple(include)
+        self._given_file = given_file
+        self._left_out = left_out
+        self._on_disk = on_disk
+        self._ignore_file = None if on_disk else IgnoreFile(root)
+
+    def list_dir(self, folder: Path, prefix: str) -> Iterator[File]:
+        for entry in self._scan(folder, prefix):
+            name = prefix + entry.name
+            if why := self._skip_reason(entry, name):
+                self._left_out.append(SkippedFile(name, *why))
+            elif entry.is_dir() and name.count("/") >= _MAX_DEPTH:
+                text = _("the directory is nested more than {count} levels deep", count=_MAX_DEPTH)
+                raise ModelDirError(text, where=f"{name[:100]}…", fix=_("use a directory that contains only the model"))
+            elif entry.is_dir():
+                yield from self.list_dir(folder / entry.name, f"{name}/")
+            else:
+                status = entry.stat()
+                yield File(name, folder / entry.name, status.st_size, status.st_mtime_ns, entry.is_symlink())
+
+    def _scan(self, folder: Path, prefix: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(folder) as found:
+                entries = sorted(itertools.islice(found, _MAX_ENTRIES + 1), key=lambda entry: entry.name)
+        except OSError as error:
+            where = prefix.rstrip("/") or str(folder)
+            text = _("could not read the directory: {reason}", reason=error.strerror)
+            raise ModelDirError(text, where=where) from error
+        if len(entries) + len(self._left_out) > _MAX_ENTRIES:
+            text = _("the directory has more than {count:,} files and subdirectories", count=_MAX_ENTRIES)
+            raise ModelDirError(
+                text, where=prefix.rstrip("/") or str(folder), fix=_("use a directory that contains only the model")
+            )
+        return entries
+
+    def _skip_reason(self, entry: os.DirEntry[str], name: str) -> tuple[str, SkipReason] | None:
+        why = _skip_reason(entry)
+        if why is not None and why[1] != "hidden":
+            return why
+        is_dir = entry.is_dir()
+        if not is_dir and (self._is_included(name) or (why is None and name == self._given_file)):
+            return _skip_reason(entry, hidden=True)
+        if why is not None or self._ignore_file is None:
+            return why
+        if self._ignore_file.ignores(name, is_dir=is_dir):
+            return ignore_file.NAME, "ignored"
+        if not is_dir and is_key(name, Path(entry.path), entry.stat().st_size):
+            return _("looks like a private key or credentials"), "key"
+        return None
+
+    def _is_included(self, name: str) -> bool:
+        matching = [pattern for pattern in self._include if _matches(name, pattern)]
+        self.unmatched = [pattern for pattern in self.unmatched if pattern not in matching]
+        return bool(matching)
 
 
-def _skip_reason(entry: os.DirEntry[str]) -> tuple[str, SkipReason] | None:
-    """Return why an entry is not uploaded, and the kind of reason; None if it is uploaded."""
-    if entry.name.startswith("."):
+def _matches(name: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(name if "/" in pattern else name.rpartition("/")[2], pattern.removeprefix("./"))
+
+
+def _skip_reason(entry: os.DirEntry[str], *, hidden: bool = False) -> tuple[str, SkipReason] | None:
+    """Return why an entry cannot be uploaded, and the kind of reason; None if it can. `hidden` accepts hidden ones."""
+    if entry.name.startswith(".") and not hidden:
         return _("hidden"), "hidden"
     if entry.name == "__pycache__":
         return _("compiled Python"), "compiled"
@@ -161,6 +225,13 @@ def _not_a_directory(path: Path) -> ModelDirError:
 def _empty(path: Path, left_out: list[SkippedFile]) -> ModelDirError:
     fix = _("save the model first: joblib.dump(model, '{path}')", path=path / "model.joblib")
     if left_out:
+        from aip_magics.artifacts.names import MODEL_FILES  # its imports are heavy for a mere listing
+
+        ignored = next(
+            (entry.name for entry in left_out if entry.kind == "ignored" and entry.name in MODEL_FILES), None
+        )
+        if ignored:
+            fix = _("remove the line that excludes {name} from {file}", name=ignored, file=path / ignore_file.NAME)
         why = _join_names([str(entry) for entry in left_out])
         text = _("{path} has no files to upload; skipped: {why}", path=path, why=why)
         return ModelDirError(text, where=str(path), fix=fix)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from aip_magics.artifacts import model_file as _contents
@@ -51,6 +51,16 @@ class ModelDir:
         return tuple(file.name for file in self.files if file.name.lower().endswith(KERAS_SUFFIXES))
 
     @property
+    def skipped_keys(self) -> tuple[str, ...]:
+        """The names of files that are not uploaded because they look like private keys or credentials."""
+        return tuple(entry.name for entry in self.left_out if entry.kind == "key")
+
+    @property
+    def ignored_models(self) -> tuple[str, ...]:
+        """The model files that `.gcloudignore` excludes; a worker that loads this directory finds them nevertheless."""
+        return tuple(entry.name for entry in self.left_out if entry.kind == "ignored" and entry.name in MODEL_FILES)
+
+    @property
     def total_size(self) -> int:
         """The size of all files to upload, in bytes."""
         return sum(file.size for file in self.files)
@@ -68,13 +78,15 @@ class ModelDir:
         return self.contents.libraries if self.contents else {}
 
 
-def inspect_model_dir(path: Path) -> ModelDir:
+def inspect_model_dir(path: Path, *, include: Collection[str] = (), on_disk: bool = False) -> ModelDir:
     """Inspect a model directory; a file stands for its parent directory and sets `given_file`.
+
+    `include` and `on_disk` are those of `list_files`.
 
     Raises:
         ModelDirError: `path` does not exist, is neither a file nor a directory, or has no files to upload.
     """
-    listing = list_files(path)
+    listing = list_files(path, include=include, on_disk=on_disk)
     model_files = tuple(file for file in listing.files if file.name in MODEL_FILES)
     model_file = model_files[0] if len(model_files) == 1 else None
     saved = model_file is not None and _is_saved_model(model_file)

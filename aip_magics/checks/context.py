@@ -75,6 +75,7 @@ class CheckContext:
         test_request: The body of the test prediction.
         trust: The code that the user trusts; None for none.
         trial: The result of the local trial, or the reason why there was none.
+        default_machine: Whether the machine type of the version is a default rather than requested by the user.
     """
 
     model: Model
@@ -84,6 +85,15 @@ class CheckContext:
     test_request: bytes | None = None
     trust: Trust | None = None
     trial: TrialResult | Skipped | None = None
+    default_machine: bool = False
+
+    @property
+    def enforces_limits(self) -> bool:
+        """Whether the limits of the cloud apply: on its endpoints, and where the user requested a machine type.
+
+        Otherwise this machine serves the model, with the memory and the disk that it has.
+        """
+        return self.target.is_cloud or (self.version.machineType is not None and not self.default_machine)
 
     @functools.cached_property
     def test_keys(self) -> Mapping[str, Any]:

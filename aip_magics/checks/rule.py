@@ -109,6 +109,16 @@ def advice(subject: str, message: str, fix: str, link: str = "") -> Finding:
     return Finding("", "advice", subject, message, fix, link)
 
 
+def over_limit(
+    context: CheckContext, subject: str, message: str, fix: str, severity: Severity = "error", link: str = ""
+) -> Finding:
+    """Return a finding about a limit of the cloud: of this `severity` where the limit applies, else advice."""
+    if not context.enforces_limits:
+        severity = "advice"
+        message = _("accepted by the embedded server; in the cloud: {text}", text=message)
+    return Finding("", severity, subject, message, fix, link)
+
+
 def in_cloud(
     context: CheckContext, subject: str, message: str, fix: str, severity: Severity = "error", link: str = ""
 ) -> Finding:

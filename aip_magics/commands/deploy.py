@@ -49,6 +49,7 @@ def add_deployment(parser: argparse.ArgumentParser) -> Any:
     options.add_model(parser, prefix="--model-")
     run = parser.add_argument_group(_("run"))
     run.add_argument("--config", metavar="FILE", help=_("YAML file with Version fields, as in gcloud"))
+    options.add_include(run)
     run.add_argument("--skip", action="append", default=[], metavar="CHECK", help=_("skip this check"))
     run.add_argument("--strict", action="store_true", help=_("treat warnings of the checks as errors"))
     options.add_trust(run)
@@ -127,6 +128,7 @@ def build_deployment(
         version=version,
         staging_bucket=args.staging_bucket,
         test=test,
+        include=tuple(args.include),
         replace=args.replace,
         skip=frozenset(args.skip),
         strict=args.strict,

@@ -121,7 +121,11 @@ def _trust_package(path: Path, context: Context) -> None:
 
 def _inspect_model(model_dir: Path) -> PickledFromMain:
     """Find the names of the notebook in a pickled model."""
-    files = [file for file in artifacts.inspect_model_dir(model_dir).model_files if file.name.endswith(_PICKLES)]
+    files = [
+        file
+        for file in artifacts.inspect_model_dir(model_dir, on_disk=True).model_files
+        if file.name.endswith(_PICKLES)
+    ]
     if not files:
         text = _("no pickled model found in this directory")
         raise ModelDirError(text, where=str(model_dir), fix=_("use a directory with a model.joblib or model.pkl"))

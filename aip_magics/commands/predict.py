@@ -164,7 +164,7 @@ def _show_script(
         "python": local_equivalents.python_local_predict(model_dir, body_json, runtime, **model_options)
     }
     spec = worker_spec(model_dir, args.framework, prediction_class=args.prediction_class)
-    framework = spec.framework or inspect_model_dir(spec.model_dir).framework
+    framework = spec.framework or inspect_model_dir(spec.model_dir, on_disk=True).framework
     if framework and not runtime and not args.prediction_class:
         command = local_equivalents.gcloud_local_predict(spec.model_dir, framework, body_json)
         scripts = {"gcloud": command, **scripts}
@@ -195,7 +195,7 @@ def _require_trust(args: argparse.Namespace, model_dir: Path, packages: list[Pat
             "packageUris": [str(package) for package in packages] or None,
         }
     )
-    check_context = CheckContext(Model(), version, inspect_model_dir(spec.model_dir))
+    check_context = CheckContext(Model(), version, inspect_model_dir(spec.model_dir, on_disk=True))
     try:
         return trust_store.require(
             check_context, context.data_dir(), vouched=args.trust or is_in_memory(args.model_dir, context)

@@ -81,7 +81,7 @@ def _files(args: argparse.Namespace, context: Context) -> tuple[File, ...]:
         [path] = local_packages(args.source, args, context)
     else:
         path = local_directory(args.source, args, context)
-    return (file_at(path),) if path.is_file() else list_files(path).files
+    return (file_at(path),) if path.is_file() else list_files(path, on_disk=True).files
 
 
 COMMAND = Command("trust", add_options, run, example="%aip_trust gs://my-bucket/iris/v1")

@@ -26,6 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", metavar="DIR", help=_("directory or single file to upload"))
     parser.add_argument("uri", metavar="gs://BUCKET/PATH", help=_("destination directory"))
     parser.add_argument("--delete-extra", action="store_true", help=_("delete remote objects that have no local file"))
+    options.add_include(parser)
     options.add_dry_run(parser, help_text=_("show what would be uploaded without uploading it"))
     options.add_target(parser)
     options.add_output(parser)
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> list[U
     from aip_magics.storage import GsUri, TransferPaths, create_bucket, upload
 
     destination = GsUri.parse(args.uri)
-    listing = list_files(local_path(args.directory))
+    listing = list_files(local_path(args.directory), include=args.include)
     target = connect_target(args, context)
     if args.show:
         return _show_script(args.show, listing, destination, target, context, delete_extra=args.delete_extra)
@@ -103,7 +104,15 @@ def _compare(
     from aip_magics.storage import find_bucket, plan_upload
 
     for skipped in listing.left_out[:MAX_LISTED]:
-        step.note(_("skipped: {name} ({reason})", name=skipped.name, reason=skipped.reason))
+        if skipped.kind == "key":
+            text = _(
+                "skipped: {name} ({reason}); use --include {name} to upload it",
+                name=skipped.name,
+                reason=skipped.reason,
+            )
+            step.note(text, "warning")
+        else:
+            step.note(_("skipped: {name} ({reason})", name=skipped.name, reason=skipped.reason))
     bucket = find_bucket(target.storage_client, destination.bucket)
     upload_plan = plan_upload(
         target.storage_client, _get_files(listing), destination, delete_extra=delete_extra, digests=digests
@@ -124,7 +133,7 @@ def _get_files(listing: Listing) -> list[File]:
     files = [file for file in listing.files if listing.given_file in (None, file.name)]
     if not files:
         text = _("{name} is a hidden file; hidden files are not uploaded", name=listing.given_file)
-        raise OptionError(text, where="DIR", fix=_("rename the file"))
+        raise OptionError(text, where="DIR", fix=_("add --include {name}", name=listing.given_file))
     return files
 
 

@@ -21,6 +21,8 @@ class Deployment:
         staging_bucket: The bucket that local files are uploaded to.
         test: A prediction request, `{"instances": […], "signature_name"?: …}`, that runs locally before the upload and
             online after the deployment.
+        include: Names or patterns of files to upload although they are hidden, look like private keys, or are
+            excluded by `.gcloudignore`.
         replace: Whether to replace a different version of the same name.
         skip: IDs of checks that are skipped.
         strict: Whether warnings of the checks count as errors.
@@ -32,6 +34,7 @@ class Deployment:
     version: Version = dataclasses.field(default_factory=Version)
     staging_bucket: str | None = None
     test: Mapping[str, Any] | None = None
+    include: tuple[str, ...] = ()
     replace: bool = False
     skip: frozenset[str] = frozenset()
     strict: bool = False

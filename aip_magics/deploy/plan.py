@@ -54,7 +54,8 @@ class Plan:
 
     `version` has neither name nor deploymentUri until `resolve.resolve_deployment_uri` has run. `upload_to` is the
     directory of the model files, or None for a model that is already in Cloud Storage. `packages` are the local package
-    files to upload; they are known once the version is named.
+    files to upload; they are known once the version is named. `server_defaults` are fields that the server sets to the
+    chosen values if they are omitted.
     """
 
     panel_kind: ClassVar[str] = "plan"
@@ -67,11 +68,12 @@ class Plan:
     choices: tuple[Choice, ...] = ()
     steps: tuple[PlanStep, ...] = ()
     requests: tuple[PlannedRequest, ...] = ()
+    server_defaults: tuple[str, ...] = ()
 
     @property
     def create_fields(self) -> Version:
         """The version as versions.create gets it: the service accepts request logging only in a later update."""
-        return self.version.replace(requestLoggingConfig=None)
+        return self.version.replace(requestLoggingConfig=None, **dict.fromkeys(self.server_defaults))
 
     @property
     def post_ready_updates(self) -> dict[str, Any]:
@@ -214,7 +216,11 @@ def _machine_type(plan: Plan, target: Target) -> Plan:
     machine = catalog.default_machine_type(regional).name
     source = _("default of the regional endpoint") if regional else _("default of the global endpoint")
     plan = plan.record_choice("machineType", machine, source)
-    return dataclasses.replace(plan, version=plan.version.replace(machineType=machine))
+    # The embedded server enforces the limits of a machine type that a request names.
+    defaults = ("machineType",) if target.kind == "local" else ()
+    return dataclasses.replace(
+        plan, version=plan.version.replace(machineType=machine), server_defaults=(*plan.server_defaults, *defaults)
+    )
 
 
 def _storage_requests(plan: Plan, target: Target) -> list[PlannedRequest]:

@@ -89,7 +89,9 @@ def run_trial(plan: Plan, target: Target, trial_runner: TrialRunner = run_trial_
 
 def build_plan(deployment: Deployment, target: Target) -> Plan:
     """Inspect the files of a deployment and build its plan. ModelDirError if the model directory is missing."""
-    model_dir = None if deployment.is_remote else inspect_model_dir(find_model_dir(deployment).path)
+    model_dir = None
+    if not deployment.is_remote:
+        model_dir = inspect_model_dir(find_model_dir(deployment).path, include=deployment.include)
     return make_plan(deployment, target, model_dir)
 
 
@@ -123,7 +125,7 @@ def check_trust(plan: Plan, target: Target, trial: Trial) -> Trial:
     """
     version = plan.version.replace(packageUris=tuple(map(str, trial.packages)) or None)
     context = dataclasses.replace(
-        build_check_context(plan, target), version=version, model_dir=inspect_model_dir(trial.model_dir)
+        build_check_context(plan, target), version=version, model_dir=inspect_model_dir(trial.model_dir, on_disk=True)
     )
     context = trust_store.require(context, target.settings.data_dir, vouched=plan.deployment.trust)
     trust = context.trust or Trust()
@@ -156,6 +158,7 @@ def build_check_context(plan: Plan, target: Target) -> CheckContext:
         model_dir=plan.model_dir,
         target=checks.TargetKind(kind=target.kind, region=target.region, endpoint=target.endpoint),
         test_request=plan.deployment.test_request(),
+        default_machine=not plan.deployment.version.machineType,
     )
 
 

@@ -162,7 +162,7 @@ class _DeployRun:
             export = find_model_dir(self.deployment)
             if export.note:
                 step.note(export.note)
-            model_dir = inspect_model_dir(export.path)
+            model_dir = inspect_model_dir(export.path, include=self.deployment.include)
             if self.body is not None and not self.deployment.version.predictionClass:
                 preload_worker(self.deployment.version.framework or model_dir.framework)
             for left_out in model_dir.left_out[:5]:

@@ -14,6 +14,7 @@ from aip_magics.deploy import package_uploads
 from aip_magics.deploy.plan import Plan
 from aip_magics.directory_cache import DirectoryCache
 from aip_magics.errors import PredictionError
+from aip_magics.i18n import gettext as _
 from aip_magics.storage import GsUri, cached_directory, cached_file
 from aip_magics.targets import Target
 
@@ -53,10 +54,13 @@ class Trial:
 
 
 def build_trial(plan: Plan, target: Target, body: bytes) -> Trial | str:
-    """Build the trial of a plan and download its files from Cloud Storage; the reason as text if they are too large."""
+    """Build the trial of a plan and download its files from Cloud Storage; the reason as text if there is none."""
     version, data_dir = plan.version, target.settings.data_dir
     cache = DirectoryCache(data_dir / DOWNLOADS)
     if plan.model_dir is not None:
+        if (ignored := plan.model_dir.ignored_models) and not version.predictionClass:
+            # Loading takes the first of several model files, which need not be the one that is uploaded.
+            return _("a local trial would load {name}, which .gcloudignore excludes", name=ignored[0])
         model_dir = plan.model_dir.path
     else:
         downloaded = cached_directory(target.storage_client, GsUri.parse(plan.deployment.origin), cache, DOWNLOAD_LIMIT)

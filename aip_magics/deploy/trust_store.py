@@ -38,7 +38,7 @@ def require(context: CheckContext, data_dir: Path, *, vouched: bool) -> CheckCon
 def load_trust(trust: Trust, model_dir: Path, framework: str | None, prediction_class: str | None) -> bool:
     """Whether all code that loading a model may run is trusted; for callers without a deployment."""
     version = Version.from_json({"framework": framework, "predictionClass": prediction_class})
-    return is_trusted(CheckContext(Model(), version, inspect_model_dir(model_dir), trust=trust))
+    return is_trusted(CheckContext(Model(), version, inspect_model_dir(model_dir, on_disk=True), trust=trust))
 
 
 def grant_trust(context: CheckContext, data_dir: Path) -> CheckContext:

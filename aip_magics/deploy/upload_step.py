@@ -14,7 +14,10 @@ from aip_magics.storage import DigestCache, GsUri, ProgressSnapshot, TransferPat
 from aip_magics.targets import Target
 
 if TYPE_CHECKING:
+    from aip_magics.artifacts import ModelDir
     from aip_magics.deploy.plan import Plan
+
+MAX_KEYS = 3  # names in the summary
 
 
 def upload_step(steps: Steps, deployed: Plan, target: Target, versions: Sequence[Version] = ()) -> None:
@@ -35,7 +38,7 @@ def upload_step(steps: Steps, deployed: Plan, target: Target, versions: Sequence
                 digests=local_state.digests,
             )
             progress.finish_upload(one)
-        step.done(_summary(uploads), uploads[0])
+        step.done(_summary(uploads, deployed.model_dir), uploads[0])
 
 
 def _plan_uploads(
@@ -94,7 +97,7 @@ def progress_note(now: ProgressSnapshot) -> str:
     return ", ".join(parts) + (f": {now.name}" if now.name else "")
 
 
-def _summary(uploads: Sequence[UploadPlan]) -> str:
+def _summary(uploads: Sequence[UploadPlan], model_dir: ModelDir | None) -> str:
     uploaded = sum(len(one.send) for one in uploads)
     total = size(sum(one.bytes_to_send for one in uploads))
     parts = [ngettext("{number} file uploaded ({size})", "{number} files uploaded ({size})", uploaded, size=total)]
@@ -104,4 +107,9 @@ def _summary(uploads: Sequence[UploadPlan]) -> str:
         parts.append(_("{count} unchanged", count=kept))
     if deleted := sum(len(one.remove) for one in uploads):
         parts.append(_("{count} deleted", count=deleted))
+    if keys := model_dir.skipped_keys if model_dir else ():
+        shown = ", ".join(keys[:MAX_KEYS])
+        if len(keys) > MAX_KEYS:
+            shown = _("{names} and {count} more", names=shown, count=len(keys) - MAX_KEYS)
+        parts.append(_("not uploaded: {names}", names=shown))
     return f"{', '.join(parts)} → {uploads[0].destination}"

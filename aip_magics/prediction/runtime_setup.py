@@ -80,7 +80,7 @@ def prepare_runtime(
             executable=sys.executable,
         )
         return PreparedRuntime(sys.executable, installed, summary)
-    found = inspect_model_dir(resolve_export(resolve_model_dir(model_dir)).path)
+    found = inspect_model_dir(resolve_export(resolve_model_dir(model_dir)).path, on_disk=True)
     framework = framework_name(framework) or found.framework
     chosen, reason = _choose_runtime(runtime_version, framework, found.libraries)
     # A pickled model may need libraries other than its framework.

@@ -55,7 +55,7 @@ def package(
     Args:
         path: A module file or a directory with modules.
         name: The name of the package (default: the name of the module or directory).
-        version: The version of the package (default: 0.1).
+        version: The version of the package (default: that of a setup.py of scripts, else 0.1).
         output: The directory of the archive.
         runtime_version: The runtime to check imports and syntax against (default: the newest).
 
@@ -66,7 +66,7 @@ def package(
         InputError: `path` has no modules, a file is not valid Python, or a name or version is invalid.
     """
     sources = collect(path)
-    name, version = name or sources.name.strip("._-"), version or DEFAULT_VERSION
+    name, version = name or sources.name.strip("._-"), version or sources.version or DEFAULT_VERSION
     if not _NAME.fullmatch(name):
         raise InputError(
             _("invalid package name {name!r}", name=name), where="--name", fix=_("use letters, digits, - _ .")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from aip_magics.artifacts.packages import module_discovery, setup_script
 from aip_magics.errors import InputError
 from aip_magics.i18n import gettext as _
 
@@ -15,6 +18,10 @@ MAX_BYTES = 100 * 1000**2  # more than this is a data set or a virtual environme
 _CACHES = frozenset({"__pycache__", "node_modules"})
 _BUILD_DIRS = frozenset({"build", "dist"})  # output of package builds; with an __init__.py they are code
 _COMPILED = (".pyc", ".pyo")
+_SCRIPT_KEYWORDS = frozenset({"name", "version", "scripts", "install_requires"})  # of a setup.py of scripts
+_DESCRIPTIONS = frozenset(
+    {"description", "long_description", "author", "author_email", "url", "license", "keywords", "classifiers"}
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +34,8 @@ class Sources:
         modules: The top-level modules.
         packages: The dotted names of all packages.
         data: Package → relative names of the files in it that are not modules.
+        version: The version in the directory's setup.py; empty without one.
+        requires: The requirements in that setup.py.
     """
 
     name: str
@@ -34,6 +43,8 @@ class Sources:
     modules: tuple[str, ...]
     packages: tuple[str, ...]
     data: dict[str, tuple[str, ...]]
+    version: str = ""
+    requires: tuple[str, ...] = ()
 
     @property
     def python_files(self) -> dict[str, Path]:
@@ -49,7 +60,8 @@ class Sources:
 def collect(path: Path) -> Sources:
     """Collect the files of a module, a package directory (with an `__init__.py`), or a directory with both.
 
-    Hidden files, caches and links to directories are skipped. InputError if there is nothing to package.
+    Hidden files, caches and links to directories are skipped. Of a directory whose setup.py lists its modules as
+    scripts, these are collected. InputError if there is nothing to package.
     """
     path = path.absolute()
     if path.is_file():
@@ -60,10 +72,17 @@ def collect(path: Path) -> Sources:
             where=str(path),
             fix=_("use a module (my_code.py) or a directory with modules"),
         )
+    if scripts := _collect_scripts(path):
+        return scripts
     for name in ("setup.py", "pyproject.toml"):
         if (path / name).exists():
             text = _("the directory already has a {name}", name=name)
-            fix = _("build the package with `python -m build --sdist`, or use the directory with the modules")
+            build = [sys.executable, "-m", "uv", "build", "--sdist", "--out-dir", "dist", str(path)]
+            fix = _(
+                "run `{line}`, or copy the modules without {name} into another directory and package that one",
+                line=shlex.join(build),
+                name=name,
+            )
             raise InputError(text, where=str(path), fix=fix)
     is_package = (path / "__init__.py").exists()
     return _collect_directory(path, path.name if is_package else "")
@@ -75,6 +94,35 @@ def _collect_module(path: Path) -> Sources:
         raise InputError(_("not a Python module"), where=str(path), fix=fix)
     _check_importable(path.stem, path)
     return Sources(path.stem, {path.name: path}, (path.stem,), (), {})
+
+
+def _collect_scripts(path: Path) -> Sources | None:
+    """Collect the modules that a setup.py lists as scripts, as in Google's samples; None if it does anything else."""
+    setup = path / "setup.py"
+    if not setup.is_file() or (path / "pyproject.toml").exists() or (path / "setup.cfg").exists():
+        return None
+    script = setup_script.read(setup.read_bytes())
+    names = module_discovery.script_modules(script)
+    modules = tuple(sorted(PurePosixPath(name).stem for name in names))
+    given = {*script.keywords, *script.computed}
+    if not names or given - _SCRIPT_KEYWORDS - _DESCRIPTIONS or script.computed - _DESCRIPTIONS:
+        return None
+    requires = script.keywords.get("install_requires", [])
+    if not isinstance(requires, list) or len(set(modules)) < len(script.keywords["scripts"]):
+        return None
+    if not all((path / name).is_file() and ".." not in PurePosixPath(name).parts for name in names):
+        return None
+    for module in modules:
+        _check_importable(module, path)
+    return Sources(
+        name=str(script.keywords.get("name", path.name)),
+        files=dict(sorted((PurePosixPath(name).name, path / name) for name in names)),
+        modules=modules,
+        packages=(),
+        data={},
+        version=str(script.keywords.get("version", "")),
+        requires=tuple(map(str, requires)),
+    )
 
 
 def _collect_directory(path: Path, package: str) -> Sources:

@@ -65,6 +65,8 @@ def _setup(sources: Sources, name: str, version: str) -> bytes:
         "packages": list(sources.packages),
         "package_data": {package: list(names) for package, names in sources.data.items()},
     }
+    if sources.requires:
+        fields["install_requires"] = list(sources.requires)
     lines = [f"    {field}={value!r}," for field, value in fields.items()]
     text = "\n".join(["from setuptools import setup", "", "setup(", *lines, ")", ""])
     return text.encode("utf-8")

@@ -123,6 +123,13 @@ def test_online_rules_all_have_a_case_and_documentation():
     assert all(rule.title.endswith((".", ":")) for rule in checks.ONLINE_RULES.values())
 
 
+def test_online_rules_tell_quotas_of_the_cloud_as_advice_on_the_local_target(deployment):
+    full = View(models=100, operations=10)
+    for fields, severity in (({}, "advice"), ({"machineType": "mls1-c1-m2"}, "error")):
+        [finding] = [one for one in checks.run_online(deployment(**fields), full).findings if one.id == "S25"]
+        assert (finding.severity, finding.subject) == (severity, "models")
+
+
 def test_online_rules_find_nothing_in_a_good_service(subject):
     assert checks.run_online(subject, View(IRIS)).findings == ()
 

@@ -8,6 +8,7 @@ import pytest
 import rule_cases_fields
 import rule_cases_models
 import rule_cases_packages
+import rule_cases_project
 import xgboost
 
 from aip_magics import checks
@@ -185,15 +186,24 @@ CASES = [
         lambda d: d(deploymentUri="gs://b/m/v/"),
     ),
     ("S04", "error", "gs://BUCKET", lambda d: d(deploymentUri="/m"), lambda d: d(deploymentUri="gs://b")),
-    ("S05", "error", "--region", lambda d: d(of_size(d, MB500 + 1)), lambda d: d(of_size(d, MB500))),
+    ("S05", "error", "--region", lambda d: d.cloud(of_size(d, MB500 + 1)), lambda d: d.cloud(of_size(d, MB500))),
+    ("S05", "advice", "--region", lambda d: d(of_size(d, MB500 + 1)), lambda d: d(of_size(d, MB500))),
+    (
+        "S05",
+        "error",
+        "--region",
+        lambda d: d(of_size(d, MB500 + 1), machineType="mls1-c1-m2"),
+        lambda d: d(of_size(d, MB500), machineType="mls1-c1-m2"),
+    ),
     (
         "S05",
         "error",
         "variables",
-        lambda d: d(of_size(d, GB10 + 1), **REGIONAL),
-        lambda d: d(of_size(d, MB500 + 1), **REGIONAL),
+        lambda d: d.cloud(of_size(d, GB10 + 1), **REGIONAL),
+        lambda d: d.cloud(of_size(d, MB500 + 1), **REGIONAL),
     ),
-    ("S06", "error", "only the export", lambda d: d(with_files(d, 1001)), lambda d: d(with_files(d, 1000))),
+    ("S06", "error", "only the export", lambda d: d.cloud(with_files(d, 1001)), lambda d: d.cloud(with_files(d, 1000))),
+    ("S06", "advice", "only the export", lambda d: d(with_files(d, 1001)), lambda d: d(with_files(d, 1000))),
     ("D01", "error", "git lfs pull", lambda d: d(d.folder(model_joblib=LFS)), lambda d: d()),
     ("D02", "error", "download", lambda d: d(d.folder(model_pkl=b"<!DOCTYPE html><html>")), lambda d: d()),
     ("D03", "error", "save the model", lambda d: d(d.folder(model_bst=b"")), lambda d: d()),
@@ -458,6 +468,7 @@ CASES = [
     *rule_cases_fields.CASES,
     *rule_cases_models.CASES,
     *rule_cases_packages.CASES,
+    *rule_cases_project.CASES,
 ]
 
 

@@ -67,6 +67,8 @@ def test_trial_results_of_a_model_too_large_for_the_machine() -> None:
     [finding] = findings("T07", large, machineType="mls1-c1-m2")
     assert (finding.severity, finding.fix) == ("warning", "--machine-type mls1-c4-m4")
     assert findings("T07", large, machineType="n1-standard-2") == []
+    [finding] = findings("T07", large)  # of a machine type that nobody requested: the embedded server has no such limit
+    assert (finding.severity, finding.fix) == ("advice", "--machine-type mls1-c4-m4")
     assert isinstance(outcome("T07", large, machineType="n1-unknown-1"), checks.Skipped)
     [finding] = findings("T07", TrialResult(predictions=[1], memory_bytes=10**13), machineType="mls1-c1-m2")
     assert "no machine" in finding.fix

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -69,6 +70,32 @@ def test_packages_make_the_module_of_googles_sample_importable(tmp_path: Path) -
     setup = "from setuptools import setup\nsetup(name='my_custom_code', version='0.1', scripts=['predictor.py'])\n"
     archive = sdist(tmp_path, "my_custom_code", {"predictor": "VALUE = 'found'"}, setup=setup)
     assert imported(install_here(tmp_path, archive), "predictor") == "found"
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+@pytest.mark.parametrize("names", [["predictor", "preprocess"], ["predictor", "preprocess", "model", "utils"]])
+def test_packages_install_modules_that_are_listed_as_scripts(tmp_path: Path, names: list[str], trusted: bool) -> None:
+    """As the setuptools of the service does; the newest one refuses several modules beside a setup.py."""
+    scripts = [f"{name}.py" for name in names]
+    setup = f"from setuptools import setup\nsetup(name='my_code', version='0.1', scripts={scripts})\n"
+    modules = {name: f"VALUE = {name!r}" for name in names}
+    modules["predictor"] = "import preprocess\nVALUE = 'predictor with ' + preprocess.VALUE"
+    archive = sdist(tmp_path, "my_code", {**modules, "unlisted": "VALUE = 1"}, setup=setup)
+    folder = install_here(tmp_path, archive, **({} if trusted else {"trusted": []}))
+    assert imported(folder, "predictor") == "predictor with preprocess"
+    assert not (folder / "unlisted.py").exists()
+
+
+def test_packages_with_unlisted_modules_are_mended_by_the_fix(tmp_path: Path) -> None:
+    line = "from setuptools import setup\nsetup(name='my_code', version='0.1'{more})\n"
+    modules = {"predictor": "import preprocess\nVALUE = preprocess.VALUE", "preprocess": "VALUE = 'found'"}
+    archive = sdist(tmp_path, "my_code", modules, setup=line.format(more=""))
+    with pytest.raises(PredictionError, match="Multiple top-level modules") as refused:
+        install_here(tmp_path, archive)
+    more = re.search(r"setup\(…(, py_modules=\[.*?\])\)", refused.value.fix)
+    assert more
+    mended = sdist(tmp_path, "my_code", modules, setup=line.format(more=more[1]))
+    assert imported(install_here(tmp_path, mended), "predictor") == "found"
 
 
 def test_packages_install_a_zip_with_a_package_and_data(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def quota(answer):
     return message
 
 
-def test_quotas_of_models_and_versions_of_a_project(server, sklearn_dir):
+def test_quota_of_versions_is_for_requested_machine_types(server, sklearn_dir):
     server.deploy(sklearn_dir, "m", "v0")
     uri = "gs://bucket-of-models/m/v0"
     with sqlite3.connect(server.data_dir / "service.sqlite") as database:
@@ -187,12 +187,14 @@ def test_quotas_of_models_and_versions_of_a_project(server, sklearn_dir):
             names = "location, project, model, version, state, python, runtime, document"
             database.execute(f"INSERT INTO versions ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
     database.close()
-    text = quota(server.call("POST", f"{P}/models", {"name": "onemore"}))
-    assert text == "Quota exceeded. A project can have at most 100 models."
-    assert server.call("POST", f"{P}/models", {"name": "m1"}).status == 409  # the name is taken, quota or not
-    body = {"name": "onemore", "deploymentUri": uri}
+    server.ok("POST", f"{P}/models", {"name": "onemore"})  # the 101st: the service refuses it
+    assert server.call("POST", f"{P}/models", {"name": "m1"}).status == 409
+    body = {"name": "onemore", "deploymentUri": uri, "machineType": "mls1-c1-m2"}
     text = quota(server.call("POST", f"{P}/models/m/versions", body))
     assert text == "Quota exceeded. A project can have at most 200 versions, over all its models."
     server.ok("POST", "/v1/projects/other/models", {"name": "onemore"})
-    server.ok("DELETE", f"{P}/models/m1/versions/v1")
+    unlimited = {"name": "unlimited", "deploymentUri": uri}
+    assert server.wait(server.ok("POST", f"{P}/models/m/versions", unlimited))["response"]["state"] == "READY"
+    for number in (1, 2):
+        server.ok("DELETE", f"{P}/models/m1/versions/v{number}")
     assert server.wait(server.ok("POST", f"{P}/models/m/versions", body))["response"]["state"] == "READY"

@@ -256,17 +256,22 @@ def test_validation_lets_a_routine_have_any_files():
         validation.detect_framework(check(GLOBAL, **ROUTINE), ["weights.h5", "model.pkl", "model.bst"], [1] * 3) is None
     )
     with pytest.raises(FailedPrecondition, match="holds 1001 files"):
-        validation.detect_framework(check(GLOBAL, **ROUTINE), ["x"], [1] * 1001)
+        validation.detect_framework(check(GLOBAL, **ROUTINE), ["x"], [1] * 1001, "mls1-c1-m2")
 
 
 def test_validation_limits_of_a_directory():
     with pytest.raises(FailedPrecondition, match=r"holds 1001 files, which exceeds the allowed maximum of 1000\."):
-        validation.detect_framework(check(GLOBAL), ["model.pkl"], [1] * 1001)
+        validation.detect_framework(check(GLOBAL), ["model.pkl"], [1] * 1001, "mls1-c1-m2")
     too_large = [600 * 1024 * 1024]
     text = r"The total size of files in gs://b/dir is 629145600 bytes, which exceeds the allowed maximum of \d+ bytes\."
     with pytest.raises(FailedPrecondition, match=text):
-        validation.detect_framework(check(GLOBAL), ["model.pkl"], too_large)
-    assert validation.detect_framework(check(REGIONAL), ["model.bst"], too_large) == "XGBOOST"
+        validation.detect_framework(check(GLOBAL), ["model.pkl"], too_large, "mls1-c1-m2")
+    assert validation.detect_framework(check(REGIONAL), ["model.bst"], too_large, "n1-standard-2") == "XGBOOST"
+
+
+def test_validation_without_a_requested_machine_type_has_no_limit_of_a_directory():
+    for sizes in ([1] * 1001, [600 * 1024 * 1024], [11 * 1024**3]):
+        assert validation.detect_framework(check(GLOBAL), ["model.bst"], sizes) == "XGBOOST"
 
 
 @pytest.mark.parametrize(

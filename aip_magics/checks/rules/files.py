@@ -10,7 +10,8 @@ from aip_magics.artifacts import MODEL_FILES, ModelDir, NearMiss
 from aip_magics.checks import links
 from aip_magics.checks.context import CheckContext
 from aip_magics.checks.outcome import Outcomes
-from aip_magics.checks.rule import advice, error, on_directory, rule
+from aip_magics.checks.rule import advice, error, on_directory, over_limit, rule
+from aip_magics.checks.rules.project_files import fix_environments
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
 
@@ -55,6 +56,8 @@ def invalid_saved_model_directory(context: CheckContext, directory: ModelDir) ->
         ]
     if framework is None or count == 1 or (not count and _needs_export(context, directory)):
         return []
+    if not count and directory.ignored_models:
+        return []
     text = _("expected exactly one of {wanted}, got {count}", wanted=", ".join(expected), count=count or _("none"))
     return [error(str(directory.path), text, _rename(directory, expected) or _("export the model as a SavedModel"))]
 
@@ -90,7 +93,7 @@ def wrong_model_file_name(context: CheckContext, directory: ModelDir) -> Outcome
             present=", ".join(present),
         )
         return [error(str(directory.path), text, _("remove {present}", present=present[1]))]
-    if present or not directory.near_misses or _needs_export(context, directory):
+    if present or not directory.near_misses or directory.ignored_models or _needs_export(context, directory):
         return []
     near = directory.near_misses[0]
     fix = _rename(directory, expected) or _("export the model as one of {names}", names=", ".join(expected))
@@ -105,7 +108,7 @@ def missing_model_file(context: CheckContext, directory: ModelDir) -> Outcomes:
     if context.is_custom or framework == "TENSORFLOW" or directory.newest_export:
         return []
     expected = _FILE_NAMES.get(framework or "", tuple(MODEL_FILES))
-    if _present(directory, expected) or directory.near_misses:
+    if _present(directory, expected) or directory.near_misses or directory.ignored_models:
         return []
     where = str(directory.path)
     if directory.model_files:
@@ -180,7 +183,10 @@ def origin_not_a_directory(context: CheckContext) -> Outcomes:
 @rule("S05", "model-too-large", link=links.TOO_LARGE)
 @on_directory
 def model_too_large(context: CheckContext, directory: ModelDir) -> Outcomes:
-    """The model directory must not exceed 500 MB on MLS1 machines (global endpoint), 10 GB on N1 (regional)."""
+    """The model directory must not exceed 500 MB on MLS1 machines (global endpoint), 10 GB on N1 (regional).
+
+    The embedded server enforces this only for a requested machine type.
+    """
     most = catalog.limits().model_dir_bytes(context.family)
     if directory.total_size <= most:
         return []
@@ -198,13 +204,16 @@ def model_too_large(context: CheckContext, directory: ModelDir) -> Outcomes:
     )
     if context.family == "MLS1" and directory.total_size <= catalog.limits().model_dir_bytes("N1"):
         fix += "; " + _("or use a regional endpoint (--region), which accepts 10 GB")
-    return [error(str(directory.path), text, fix)]
+    return [over_limit(context, str(directory.path), text, fix)]
 
 
 @rule("S06", "too-many-files", link=links.API)
 @on_directory
-def too_many_files(_context: CheckContext, directory: ModelDir) -> Outcomes:
-    """The model directory must not have more than 1000 files."""
+def too_many_files(context: CheckContext, directory: ModelDir) -> Outcomes:
+    """The model directory must not have more than 1000 files.
+
+    The embedded server enforces this only for a requested machine type, but no upload has more than 20,000 files.
+    """
     most = catalog.limits().model_dir_files
     if len(directory.files) <= most:
         return []
@@ -213,8 +222,10 @@ def too_many_files(_context: CheckContext, directory: ModelDir) -> Outcomes:
         text = _("the directory has more than {count} files; the maximum is {most}", count=count, most=most)
     else:
         text = _("the directory has {count} files; the maximum is {most}", count=count, most=most)
-    fix = _("use only the export directory, not the training directory")
-    return [error(str(directory.path), text, fix)]
+    fix = fix_environments(directory) or _("use only the export directory, not the training directory")
+    if directory.truncated:
+        return [error(str(directory.path), text, fix)]
+    return [over_limit(context, str(directory.path), text, fix)]
 
 
 @rule("D04", "files-not-uploaded", link=links.DEPLOYING)
@@ -222,9 +233,9 @@ def too_many_files(_context: CheckContext, directory: ModelDir) -> Outcomes:
 def files_not_uploaded(_context: CheckContext, directory: ModelDir) -> Outcomes:
     """Links to directories, broken links and special files are not uploaded.
 
-    Hidden files and compiled Python are not uploaded either, which is not reported.
+    Hidden files, compiled Python and what .gcloudignore excludes are not uploaded either, which is not reported.
     """
-    reported = [entry for entry in directory.left_out if entry.kind not in ("hidden", "compiled")]
+    reported = [entry for entry in directory.left_out if entry.kind in ("link", "unreadable", "special", "name")]
     fix = _("copy the file into the directory if the model needs it")
     return [advice(entry.name, _("not uploaded: {reason}", reason=entry.reason), fix) for entry in reported[:10]]
 

@@ -21,7 +21,7 @@ def model_exceeds_memory(context: CheckContext, directory: ModelDir) -> Outcomes
 
     Loading takes at least the size of the files; compressed files and packages take more.
     """
-    if not context.target.is_cloud:
+    if not context.enforces_limits:
         return []
     name = context.version.machineType or catalog.default_machine_type(context.target.regional).name
     machine = catalog.machine_type(name)

@@ -15,7 +15,7 @@ from aip_magics import catalog
 from aip_magics.checks import links
 from aip_magics.checks.context import CheckContext
 from aip_magics.checks.outcome import Finding, Outcome, Outcomes, Skipped
-from aip_magics.checks.rule import RULES, Rule, advice, build_outcome, documentation, error, warning
+from aip_magics.checks.rule import RULES, Rule, advice, build_outcome, documentation, error, over_limit, warning
 from aip_magics.errors import AipError
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Model, Version
@@ -155,19 +155,18 @@ def version_exists(context: CheckContext, service: ServiceView) -> Outcomes:
 def quota_exceeded(context: CheckContext, service: ServiceView) -> Outcomes:
     """The project must have quota for one more model, version and operation: 100, 200 and 10 concurrent ones.
 
-    Only the versions of this model are counted: counting all would take one call per model.
+    Only the versions of this model are counted: counting all would take one call per model. The embedded server
+    enforces the number of versions only for a requested machine type.
     """
-    if not context.target.is_cloud:
-        return []  # the embedded server refuses without a wait, so that a query before saves no time
     limits = catalog.limits()
     versions = _("delete unused versions; %aip_list shows all versions")
     models = _("delete unused models; %aip_list shows all models")
-    found = [
-        _quota("model.versions", len(service.versions()), limits.versions_per_project, versions),
-        _quota("operations", service.running(), limits.concurrent_operations, _("wait until an operation is done")),
-    ]
+    found = [_quota(context, "model.versions", len(service.versions()), limits.versions_per_project, versions)]
+    if context.target.is_cloud:  # the embedded server refuses operations without a wait: a query saves no time
+        wait = _("wait until an operation is done")
+        found.append(_quota(context, "operations", service.running(), limits.concurrent_operations, wait))
     if service.model() is None:
-        found.append(_quota("models", service.model_count(), limits.models_per_project, models))
+        found.append(_quota(context, "models", service.model_count(), limits.models_per_project, models))
     return [finding for finding in found if finding]
 
 
@@ -236,12 +235,11 @@ def bucket_in_other_region(context: CheckContext, service: ServiceView) -> Outco
     return [advice("version.deploymentUri", text, fix)]
 
 
-def _quota(subject: str, count: int, most: int, fix: str) -> Finding | None:
-    if count >= most:
-        return error(subject, _("{count} in use; the maximum is {most}", count=count, most=most), fix)
-    if count >= _NEARLY_USED * most:
-        return warning(subject, _("{count} in use; the maximum is {most}", count=count, most=most), fix)
-    return None
+def _quota(context: CheckContext, subject: str, count: int, most: int, fix: str) -> Finding | None:
+    if count < _NEARLY_USED * most:
+        return None
+    text = _("{count} in use; the maximum is {most}", count=count, most=most)
+    return over_limit(context, subject, text, fix, "error" if count >= most else "warning")
 
 
 def _shown(value: object) -> str:

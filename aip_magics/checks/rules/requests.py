@@ -16,7 +16,10 @@ ROWS = "instances: [[5.1, 3.5, 1.4, 0.2]]"  # an example of well-formed instance
 
 @rule("R01", "request-too-large", link=links.LARGE_REQUEST)
 def request_too_large(context: CheckContext) -> Outcomes:
-    """The body of a prediction request must not exceed 1,572,864 bytes (1.5 MB)."""
+    """The body of a prediction request must not exceed 1,572,864 bytes (1.5 MB).
+
+    The limit is one of the API, which the embedded server has, too.
+    """
     if context.test_request is None:
         return no_test()
     size, most = len(context.test_request), catalog.limits().predict_body_bytes

@@ -13,7 +13,7 @@ from aip_magics import catalog
 from aip_magics.checks import links
 from aip_magics.checks.context import CheckContext, TrialResult
 from aip_magics.checks.outcome import Outcomes, Skipped
-from aip_magics.checks.rule import error, rule, warning
+from aip_magics.checks.rule import error, over_limit, rule, warning
 from aip_magics.i18n import gettext as _
 
 _LOAD = "FAILED_TO_LOAD_MODEL"
@@ -109,7 +109,7 @@ def trial_exceeds_memory(context: CheckContext, trial: TrialResult) -> Outcomes:
         machine=machine.name,
         most=machine.memory_gb,
     )
-    return [warning("version.machineType", text, _larger_machine(machine, trial.memory_bytes))]
+    return [over_limit(context, "version.machineType", text, _larger_machine(machine, trial.memory_bytes), "warning")]
 
 
 @rule("T08", "trial-shapes-differ", link=links.API_PREDICT)

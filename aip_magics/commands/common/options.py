@@ -95,6 +95,18 @@ def add_trust(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--trust", action="store_true", help=text)
 
 
+def add_include(parser: argparse._ActionsContainer) -> None:
+    """Add `--include` of a command that uploads a directory."""
+    parser.add_argument(
+        "--include",
+        type=split_commas,
+        action="extend",
+        default=[],
+        metavar="FILE,…",
+        help=_("upload these files although they are hidden, look like private keys, or are in .gcloudignore"),
+    )
+
+
 def add_model(parser: argparse.ArgumentParser, *, prefix: str = "--") -> None:
     """Add the options of `models create`.
 

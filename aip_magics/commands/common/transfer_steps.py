@@ -40,6 +40,7 @@ def connect_target(args: argparse.Namespace, context: Context) -> Target:
 def resume_command(verb: str, arguments: Sequence[str], args: argparse.Namespace) -> str:
     """Return the magic that repeats the command and so resumes an interrupted transfer."""
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in given_target_options(args).items()]
+    flags += [f"--include={pattern}" for pattern in getattr(args, "include", ())]
     if getattr(args, "delete_extra", False):
         flags.append("--delete-extra")
     return shlex.join([f"%aip_{verb}", *arguments, *flags])

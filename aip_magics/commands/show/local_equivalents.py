@@ -73,6 +73,7 @@ def python_check(deployment: Deployment, settings: Settings) -> list[str]:
         "version": _Code(f"Version.from_json({version!r})") if version else None,
         "staging_bucket": deployment.staging_bucket,
         "test": deployment.test,
+        "include": deployment.include,
         "skip": _Code(f"frozenset({sorted(deployment.skip)!r})") if deployment.skip else None,
         "strict": deployment.strict,
         "trust": deployment.trust,

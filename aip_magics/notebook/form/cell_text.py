@@ -37,6 +37,8 @@ def _words(state: FormState) -> Iterator[str]:
     yield from _flag("--origin", deployment.origin)
     yield from _target(state)
     yield from _flag("--staging-bucket", deployment.staging_bucket)
+    for pattern in deployment.include:
+        yield from _flag("--include", pattern)
     switches = {
         "--enable-logging": deployment.model.onlinePredictionLogging,
         "--enable-console-logging": deployment.model.onlinePredictionConsoleLogging,

@@ -25,7 +25,7 @@ class InspectedOrigin:
         if deployment.is_remote or not deployment.origin:
             return cls()
         try:
-            return cls(inspect_model_dir(find_model_dir(deployment).path))
+            return cls(inspect_model_dir(find_model_dir(deployment).path, include=deployment.include))
         except AipError as error:
             return cls(problem=problem("origin", error))
         except (OSError, ValueError) as error:  # an unreadable directory, an invalid file name

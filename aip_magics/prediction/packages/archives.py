@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aip_magics.artifacts.packages import build_code
+from aip_magics.artifacts.packages import build_code, module_discovery
 from aip_magics.artifacts.packages.archives import Archive, read
 from aip_magics.artifacts.packages.bounds import MemberRefused
 from aip_magics.artifacts.packages.extraction import repack, unpack
@@ -53,6 +53,10 @@ def prepare(archive: Archive, folder: Path, *, trusted: bool) -> Path:
             project = source / "pyproject.toml"
             text = build_code.isolated(project.read_text("utf-8") if project.exists() else "")
             project.write_text(text, "utf-8")
+        if module_discovery.lists_only_scripts(_root_texts(archive)):
+            config = source / "setup.cfg"
+            text = config.read_text("utf-8", "surrogateescape") if config.exists() else ""
+            config.write_text(module_discovery.without_discovery(text), "utf-8", "surrogateescape")
         return source
     except MemberRefused as refused:
         raise install_error(archive.path.name, refused.reason, fix=refused.fix) from None
@@ -61,3 +65,7 @@ def prepare(archive: Archive, folder: Path, *, trusted: bool) -> Path:
         raise install_error(
             archive.path.name, _("could not unpack the archive: {error}", error=error), fix=fix
         ) from error
+
+
+def _root_texts(archive: Archive) -> dict[str, bytes]:
+    return {name.removeprefix(archive.root): text for name, text in archive.texts.items()}

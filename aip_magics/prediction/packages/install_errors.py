@@ -15,6 +15,9 @@ SHOWN_LINES = 6  # of the output, in the error itself; the full output is in `lo
 _NOISE = ("Using CPython", "Using Python", "Resolved ", "hint: Build failures")
 _EXCEPTION = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt)\b.*")
 _MISSING_FILE = re.compile(r"No such file or directory: (['\"])(.+?)\1")
+_FLAT_LAYOUT = re.compile(
+    r"Multiple top-level (?P<kind>modules|packages) discovered in a flat-layout: \[(?P<names>[^]]*)\]"
+)
 _NO_WHEEL = re.compile(r"no usable wheels|building (?:from )?source (?:distributions )?is disabled|--only-binary")
 _NO_NETWORK = re.compile(
     r"failed to fetch|error sending request|dns error|network is unreachable|network was disabled|connection refused"
@@ -74,6 +77,12 @@ def _fix(name: str, members: Collection[str], text: str) -> str:
             )
     if "No space left on device" in text:
         return free_space_fix()
+    if listed := _FLAT_LAYOUT.search(text):
+        keyword = "packages" if listed["kind"] == "packages" else "py_modules"
+        line = f"{keyword}=[{listed['names']}]"
+        return _(
+            "list what the package contains in setup.py, as in setup(…, {line}), and rebuild the archive", line=line
+        )
     if _NO_WHEEL.search(text):
         return _("add --trust once if you trust the package: its requirements have to be built from source")
     if is_network_error(text):

@@ -12,7 +12,7 @@ from aip_magics.server.context import get_context, model_key
 from aip_magics.server.conventions import error_responses, etags, field_masks, pagination, request_parsing, validation
 from aip_magics.server.conventions.error_responses import violation
 from aip_magics.server.names import ModelKey
-from aip_magics.server.state import quotas, serializers
+from aip_magics.server.state import serializers
 from aip_magics.server.state.database import Database, ModelRow
 from aip_magics.spec import Model
 
@@ -27,8 +27,6 @@ async def create(request: Request) -> dict[str, Any]:
     location = request.scope["location"]
     key = ModelKey(location, request.path_params["project"], validation.check_resource_id("model.name", requested.name))
     row = ModelRow(key, validation.validate_model(requested, location), None)
-    if context.database.get_model(key) is None:  # otherwise the database reports that the name is taken
-        quotas.check_model_quota(context.database, key)
     context.database.create_model(row)
     return serializers.model(row, context.database).to_json()
 

@@ -61,13 +61,14 @@ async def create(request: Request) -> dict[str, Any]:
         # Only trust was missing: the repeated call, now with trust, replaces the failed version.
         await _remove(context, failed)
     if context.database.get_version(key) is None:  # otherwise the database reports that the name is taken
-        version = await asyncio.to_thread(_inspect_files, context, version)
+        version = await asyncio.to_thread(_inspect_files, context, version, requested.machineType)
         if not version.predictionClass:
             await asyncio.to_thread(context.warm, python, version.framework)
     # No await from here on: the counted rows must not change before the insert.
     models.require_model(context.database, model)  # may have been deleted in the meantime
     if context.database.get_version(key) is None:
-        quotas.check_version_quota(context.database, key)
+        if requested.machineType:  # otherwise this machine has room for as many as it has
+            quotas.check_version_quota(context.database, key)
         quotas.check_operation_quota(context.database, key)
     version = version.replace(state="CREATING", createTime=google_json.timestamp(context.clock()))
     row = VersionRow(key, version, python)
@@ -182,12 +183,12 @@ def require_version(context: AppContext, key: VersionKey) -> VersionRow:
     return row
 
 
-def _inspect_files(context: AppContext, version: Version) -> Version:
+def _inspect_files(context: AppContext, version: Version, machine_type: str | None) -> Version:
     """Detect the framework from the file names; FailedPrecondition without packages or exactly one model file."""
     version_packages.list_package_files(context.object_store, version)
     files = list_model_files(context.object_store, version.deploymentUri or "")
     names, sizes = [name for name, _ in files], [obj.size for _, obj in files]
-    return version.replace(framework=validation.detect_framework(version, names, sizes))
+    return version.replace(framework=validation.detect_framework(version, names, sizes, machine_type))
 
 
 def _python(request: Request, context: AppContext) -> str:

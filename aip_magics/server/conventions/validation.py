@@ -187,19 +187,22 @@ _RULES: tuple[Callable[[Version], None], ...] = (
 _ENDPOINT_RULES: tuple[Callable[[Version, bool], None], ...] = (_machine_type, version_packages.check_machine_type)
 
 
-def detect_framework(version: Version, names: list[str], sizes: list[int]) -> Framework | None:
+def detect_framework(
+    version: Version, names: list[str], sizes: list[int], machine_type: str | None = None
+) -> Framework | None:
     """Detect the framework from the file names in the deployment directory, unless the version has one.
 
     None means a pickled model, whose framework the worker finds out, or a custom prediction routine, which may have any
     files. FailedPrecondition when there is not exactly one model file, or too many or too large files (`sizes` in
-    bytes).
+    bytes) for the `machine_type` of the request; a request without one is limited by this machine alone.
     """
     uri, expected = version.deploymentUri or "", _MODEL_FILES[version.framework]
     model_files = [name for name in names if name in expected]
     if len(model_files) != 1 and not version.predictionClass:
         text = f"Deployment directory {uri} is expected to contain exactly one of: [{', '.join(expected)}]."
         raise violation(FailedPrecondition, "version.deployment_uri", text)
-    _check_size(uri, sizes, version.machineType or "")
+    if machine_type:
+        _check_size(uri, sizes, machine_type)
     if version.predictionClass:
         return None
     known: dict[str, Framework] = {**dict.fromkeys(_TENSORFLOW_FILES, "TENSORFLOW"), "model.bst": "XGBOOST"}

@@ -133,10 +133,6 @@ class Database:
         with self._transaction():
             self._db.execute(f"UPDATE models SET policy = ? WHERE {_MODEL}", (policy, *_key_values(key)))
 
-    def count_models(self, project: str) -> int:
-        """Count the models of the project at all endpoints."""
-        return self._count("SELECT count(*) FROM models WHERE project = ?", project)
-
     # --- versions
 
     def create_version(self, row: VersionRow, operation: OperationRow) -> None:

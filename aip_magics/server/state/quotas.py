@@ -1,4 +1,7 @@
-"""Quotas of a project, as in the service."""
+"""Quotas of a project, as in the service.
+
+The number of models is not limited: they need nothing of this machine.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,6 @@ from aip_magics.errors import ApiError
 from aip_magics.server.conventions.error_responses import quota_exceeded
 from aip_magics.server.names import ModelKey
 from aip_magics.server.state.database import Database
-
-
-def check_model_quota(database: Database, key: ModelKey) -> None:
-    """Raise ResourceExhausted when the project has the maximum number of models."""
-    maximum = catalog.limits().models_per_project
-    if database.count_models(key.project) >= maximum:
-        raise _exceeded(key, f"A project can have at most {maximum} models.")
 
 
 def check_version_quota(database: Database, key: ModelKey) -> None:
