@@ -160,6 +160,7 @@ def _pickle(
         top=found.top if found.complete else pickles.top_of(head),
         libraries=libraries,
         main_names=found.of_main,
+        root=found.root,
         complete=found.complete,
         unread=unread,
     )

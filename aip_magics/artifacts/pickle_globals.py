@@ -25,22 +25,25 @@ from aip_magics.artifacts.bounded_reader import (
     InspectionLimitExceeded,
     open_bounded_reader,
 )
-from aip_magics.artifacts.facts import Global
+from aip_magics.artifacts.facts import Global, PickledObject
 from aip_magics.artifacts.pickle_values import (
     ARRAYS,
     LIST,
     SET,
     Dictionary,
+    Listed,
     Made,
     Named,
     class_of,
     is_uncalled,
     maker_of,
+    outline,
     state_of_array,
 )
 
 _MAX_MARKS = 10_000  # open at a time: each holds a stack
 _MAX_KEPT = 400_000  # dictionaries and remembered objects, each: what one byte asks for takes a hundred
+_MAX_LISTS = 2_000  # whose items are kept; those of a model's steps come first
 _MAX_GLOBALS = 20_000  # different ones; a pipeline names some dozens, a file made to hurt a million
 _KEPT = 64 * 1024  # of a string of bytes from either end: there a booster says which XGBoost wrote it
 MAX_DIMENSIONS = 64  # as NumPy has it
@@ -55,8 +58,9 @@ class PickleGlobals:
 
     `complete` is False where the pickle was not read to its end: then there may be more; `bounded`, where that is only
     because there is more of it than is looked at. `top` is the dotted name of the class of the pickled object, None
-    where it cannot be told. `called` were called; of `made` instances were made without calling them; `passed` has what
-    was handed to something that was called, each with that (None: something that no name stands for).
+    where it cannot be told; `root` is what is known of that object. `called` were called; of `made` instances were made
+    without calling them; `passed` has what was handed to something that was called, each with that (None: something
+    that no name stands for).
     """
 
     found: tuple[Global, ...]
@@ -67,6 +71,7 @@ class PickleGlobals:
     called: frozenset[Global] = frozenset()
     made: frozenset[Global] = frozenset()
     passed: frozenset[tuple[Global, Global | None]] = frozenset()
+    root: PickledObject | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -92,15 +97,16 @@ def read(path: Path) -> PickleGlobals:
 def read_from(feed: BoundedReader) -> PickleGlobals:
     """The globals of the pickle that begins here. Whatever it holds, no exception leaves this."""
     notes = _Notes()
-    top, complete, bounded = None, True, False
+    top, root, complete, bounded = None, None, True, False
     try:
-        top = class_of(_Reader(feed, notes).load())
+        value = _Reader(feed, notes).load()
+        top, root = class_of(value), outline(value)
     except InspectionLimitExceeded:
         complete, bounded = False, True
     except Exception:  # noqa: BLE001 - the bytes are anyone's: whatever the reader stumbles over ends the look
         complete = False
     uses = frozenset(notes.called), frozenset(notes.made), frozenset(notes.passed)
-    return PickleGlobals(tuple(notes.found), complete, top, notes.libraries, bounded, *uses)
+    return PickleGlobals(tuple(notes.found), complete, top, notes.libraries, bounded, *uses, root)
 
 
 class _Notes:
@@ -131,7 +137,7 @@ class _Reader(pickle._Unpickler):
         self._feed = feed
         self._notes = notes
         self._nested = nested  # in an array of objects: pickle's own reader loads it, which knows no raw bytes
-        self._dictionaries = 0
+        self._dictionaries = self._lists = 0
         self._frame_end = 0
 
     def load(self) -> Any:
@@ -280,11 +286,13 @@ class _Reader(pickle._Unpickler):
         self._remember(struct.unpack("<I", self.read(4))[0])
 
     def _empty_list(self) -> None:
-        self.append(LIST)
+        self._lists += 1
+        self.append(Listed([]) if self._lists <= _MAX_LISTS else LIST)
 
     def _list(self) -> None:
-        self.pop_mark()
-        self.append(LIST)
+        items = self.pop_mark()
+        self._empty_list()
+        self.stack[-1].extend(items)
 
     def _empty_set(self) -> None:
         self.append(SET)

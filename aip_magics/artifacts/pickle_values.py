@@ -6,7 +6,7 @@ import pickle
 import re
 from typing import Any
 
-from aip_magics.artifacts.facts import Global
+from aip_magics.artifacts.facts import Global, PickledObject
 
 # What rebuilds an object of the class that is its first argument.
 _REBUILDERS = re.compile(
@@ -45,8 +45,29 @@ class Made:
     def extend(self, _: Any) -> None: ...
 
 
-# One for all of them: nothing of what is in a list or set is needed.
-LIST = Made(Named(None, "builtins.list"), ())
+_MAX_ITEMS = 64  # of a list: the steps of a pipeline are fewer
+
+
+class Listed(Made):
+    """A stand-in for a list. `items` are all of them, or None where they are too many to be kept."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: list[Any] | None = None) -> None:
+        super().__init__(_LIST, ())
+        self.items = items
+
+    def append(self, item: Any) -> None:
+        self.extend([item])
+
+    def extend(self, items: Any) -> None:
+        if self.items is not None:
+            self.items = [*self.items, *items] if len(self.items) + len(items) <= _MAX_ITEMS else None
+
+
+_LIST = Named(None, "builtins.list")
+# One for all whose items are not kept, and for all sets.
+LIST = Listed()
 SET = Made(Named(None, "builtins.set"), ())
 
 
@@ -98,6 +119,28 @@ def is_uncalled(made: Made) -> bool:
     """Whether an instance was made without calling its class: in protocols 0 and 1 a helper does that."""
     by_helper = isinstance(made.maker, Named) and _REBUILDERS.fullmatch(made.maker.dotted) is not None
     return by_helper or (made.new and made.arguments == ())
+
+
+# Attributes that hold the estimator that does the work; of the steps of a pipeline, the last one does.
+_PARTS = ("estimator", "best_estimator_")
+_MAX_DEPTH = 8  # of estimators in estimators; an object may also hold itself
+
+
+def outline(value: object, depth: int = 0) -> PickledObject | None:
+    """What rules need to know of an object: its class and its attributes. None where it is no object."""
+    name = class_of(value)
+    if name is None or not isinstance(value, Made):
+        return None
+    state = value.state
+    if not isinstance(state, Dictionary) or isinstance(value, Listed):
+        return PickledObject(name)
+    parts = {key: state[key] for key in _PARTS if key in state}
+    if isinstance(steps := state.get("steps"), Listed) and steps.items:
+        step = steps.items[-1]
+        parts["steps"] = step[1] if isinstance(step, tuple) and len(step) == 2 else None
+    outlines = {} if depth >= _MAX_DEPTH else {key: outline(part, depth + 1) for key, part in parts.items()}
+    flags = {key: flag for key, flag in state.items() if flag is None or isinstance(flag, bool)}
+    return PickledObject(name, frozenset(state), flags, {key: part for key, part in outlines.items() if part})
 
 
 def state_of_array(state: object) -> dict[str, Any]:
