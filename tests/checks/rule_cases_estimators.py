@@ -1,5 +1,6 @@
-"""Cases of rules about what a pickled estimator can do, and about early stopping."""
+"""Cases of rules about what a pickled estimator can do, about early stopping, and about directories."""
 
+import dataclasses
 import io
 import pickle
 
@@ -9,6 +10,8 @@ import xgboost
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+
+from aip_magics.errors import ModelDirError
 
 X = np.random.RandomState(0).rand(80, 3)
 Y = (X[:, 0] + np.random.RandomState(1).randn(80) * 0.5 > 0.5).astype(int)
@@ -80,6 +83,13 @@ CASES = [
         "joblib.dump(clf, ",
         lambda d: saved(d, early_stopped()),
         lambda d: saved(d, early_stopped("XGBRegressor")),
+    ),
+    (
+        "D31",
+        "error",
+        "use a directory",
+        lambda d: dataclasses.replace(d(), model_dir=None, unusable=ModelDirError("is empty")),
+        lambda d: dataclasses.replace(d(), model_dir=None),
     ),
     ("A34", "advice", "os.remove(", lambda d: saved(d, early_stopped(), "json"), lambda d: saved(d, trained())),
 ]

@@ -22,6 +22,17 @@ _FILE_NAMES = {
 }
 
 
+@rule("D31", "unusable-directory", link=links.DEPLOYING)
+def unusable_directory(context: CheckContext) -> Outcomes:
+    """The model directory must exist, be readable, and contain the files of a model."""
+    problem = context.unusable
+    if problem is None:
+        return []
+    fix = problem.fix or _("use a directory that contains the model")
+    named = not problem.where or problem.where in problem.message
+    return [error("origin" if named else problem.where, problem.message, fix)]
+
+
 @rule("A06", "multiple-model-files", link=links.EXPORTING)
 @on_directory
 def multiple_model_files(context: CheckContext, directory: ModelDir) -> Outcomes:
