@@ -29,7 +29,8 @@ class PickledObject:
     """An object in a pickle: the dotted name of its class, and the names of its attributes (None: not known).
 
     `flags` are those attributes that are True, False or None. `parts` has the objects that do the work of another one:
-    under `estimator` and `best_estimator_` those attributes, under `steps` the last step of a pipeline.
+    under `estimator` and `best_estimator_` those attributes, under `steps` the last step of a pipeline. Those of a
+    dictionary are the objects in it.
     """
 
     name: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import re
 from typing import Any
@@ -128,6 +129,9 @@ _MAX_DEPTH = 8  # of estimators in estimators; an object may also hold itself
 
 def outline(value: object, depth: int = 0) -> PickledObject | None:
     """What rules need to know of an object: its class and its attributes. None where it is no object."""
+    if isinstance(value, Dictionary) and depth == 0:
+        held = {key: outline(one, 1) for key, one in itertools.islice(value.items(), _MAX_ITEMS)}
+        return PickledObject("builtins.dict", parts={key: part for key, part in held.items() if part})
     name = class_of(value)
     if name is None or not isinstance(value, Made):
         return None

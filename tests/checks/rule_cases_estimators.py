@@ -40,6 +40,11 @@ def trained(rounds=3):
     return xgboost.train({"nthread": 1, "objective": "binary:logistic"}, xgboost.DMatrix(X, Y), rounds)
 
 
+# What dill writes for a function of a notebook, and for one that refers to nothing.
+DILL = b"\x80\x04cdill._dill\n_create_function\n(c__builtin__\n__main__\ntR."
+DILL_ALONE = DILL.replace(b"c__builtin__\n__main__\n", b"")
+IMBLEARN = b"\x80\x04cimblearn.pipeline\nPipeline\n)\x81}b."
+
 CASES = [
     # id, severity, text of the fix, what triggers it, its innocent neighbour
     (
@@ -83,6 +88,27 @@ CASES = [
         "joblib.dump(clf, ",
         lambda d: saved(d, early_stopped()),
         lambda d: saved(d, early_stopped("XGBRegressor")),
+    ),
+    (
+        "X02",
+        "error",
+        "my_module.py",
+        lambda d: d(d.folder(model_pkl=DILL)),
+        lambda d: d(d.folder(model_pkl=pickle.dumps(LogisticRegression().fit(X, Y)))),
+    ),
+    (
+        "X02",
+        "warning",
+        "my_module.py",
+        lambda d: d.cloud(d.folder(model_pkl=DILL_ALONE)),
+        lambda d: d(d.folder(model_pkl=DILL), predictionClass="m.C", packageUris=["gs://b/p-1.tar.gz"]),
+    ),
+    (
+        "A04",
+        "error",
+        "sklearn.pipeline.Pipeline([step for step in model.steps if not hasattr(step[1], 'fit_resample')])",
+        lambda d: d(d.folder(model_pkl=IMBLEARN)),
+        lambda d: d(d.folder(model_pkl=IMBLEARN.replace(b"imblearn", b"sklearn"))),
     ),
     (
         "D31",

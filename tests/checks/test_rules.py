@@ -202,7 +202,7 @@ CASES = [
     (
         "A04",
         "error",
-        "dump the estimator",
+        "save the estimator",
         lambda d: d(d.folder(model_pkl=pickle.dumps(["model.joblib"]))),
         lambda d: d(d.folder(model_pkl=d.models.sklearn)),
     ),

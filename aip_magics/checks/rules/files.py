@@ -11,6 +11,7 @@ from aip_magics.checks import links
 from aip_magics.checks.context import CheckContext
 from aip_magics.checks.outcome import Outcomes
 from aip_magics.checks.rule import advice, error, on_directory, rule
+from aip_magics.checks.rules.wrong_formats import unpack_line
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
 
@@ -67,7 +68,8 @@ def invalid_saved_model_directory(context: CheckContext, directory: ModelDir) ->
     if framework is None or count == 1 or (not count and _needs_export(context, directory)):
         return []
     text = _("expected exactly one of {wanted}, got {count}", wanted=", ".join(expected), count=count or _("none"))
-    return [error(str(directory.path), text, _rename(directory, expected) or _("export the model as a SavedModel"))]
+    fix = _rename(directory, expected) or _unpack(directory) or _("export the model as a SavedModel")
+    return [error(str(directory.path), text, fix)]
 
 
 @rule("A19", "unexported-model", link=links.EXPORTING)
@@ -104,7 +106,8 @@ def wrong_model_file_name(context: CheckContext, directory: ModelDir) -> Outcome
     if present or not directory.near_misses or _needs_export(context, directory):
         return []
     near = directory.near_misses[0]
-    fix = _rename(directory, expected) or _("export the model as one of {names}", names=", ".join(expected))
+    fix = _rename(directory, expected) or _unpack(directory)
+    fix = fix or _("export the model as one of {names}", names=", ".join(expected))
     return [error(near.name, _("{name} {why}: the model would not be found", name=near.name, why=near.why), fix)]
 
 
@@ -272,6 +275,13 @@ def _rename(directory: ModelDir, expected: Collection[str]) -> str:
             old, new = directory.path / near.name, directory.path / str(near.wanted)
             return f"mv {shlex.quote(str(old))} {shlex.quote(str(new))}"
     return ""
+
+
+def _unpack(directory: ModelDir) -> str:
+    """Return the fix for a model that is in an archive, if the likeliest file is one, or an empty string."""
+    near = directory.near_misses[0].name if directory.near_misses else ""
+    line = unpack_line(str(directory.path / near), str(directory.path))
+    return _("unpack it: {line}", line=line) if line else ""
 
 
 def _gcloud_name(framework: str) -> str:
