@@ -82,17 +82,51 @@ def _text(format: BoosterFormat, head: bytes, tail: bytes) -> BoosterFacts:
     features = str(param.get("num_feature", ""))
     base_score = param.get("base_score")
     objective = objective.get("name") if isinstance(objective, dict) else None
+    attributes = find(head, "attributes")
+    attributes = attributes if isinstance(attributes, dict) else {}
     complete = bool(param) and objective is not None
     return BoosterFacts(
         format,
         version=".".join(map(str, version)) if _is_version(version) else None,
         objective=objective if isinstance(objective, str) else None,
-        features=int(features) if re.fullmatch(r"\d{1,10}", features) else None,
+        features=_count(features),
         feature_names=tuple(map(str, names)) if isinstance(names, list) else (),
         base_score=None if base_score is None else str(base_score),
+        rounds=_rounds(find, head, param, attributes),
+        best_iteration=_count(attributes.get("best_iteration")),
+        estimator_type=_estimator_type(attributes.get("scikit_learn")),
         complete=complete,
         unread="" if complete else _("file is corrupted or truncated: it does not end with its parameters"),
     )
+
+
+def _rounds(find: _Find, head: bytes, param: dict[str, Any], attributes: dict[str, Any]) -> int | None:
+    """Return the number of boosting rounds of a tree booster; it stands before the trees."""
+    starts = find(head, "iteration_indptr")  # the first tree of each round, and the number of trees; since XGBoost 2
+    if isinstance(starts, list) and starts:
+        return len(starts) - 1
+    trees = find(head, "gbtree_model_param")
+    if not isinstance(trees, dict):
+        return None
+    all_trees, parallel = _count(trees.get("num_trees")), _count(trees.get("num_parallel_tree"))
+    best, limit = _count(attributes.get("best_iteration")), _count(attributes.get("best_ntree_limit"))
+    if parallel is None and best is not None and limit is not None:
+        parallel = limit // (best + 1)  # XGBoost before 1.6 tells it in no other place
+    groups = max(_count(param.get("num_class")) or 1, 1) * max(_count(param.get("num_target")) or 1, 1)
+    return all_trees // (parallel * groups) if all_trees is not None and parallel else None
+
+
+def _count(value: Any) -> int | None:
+    return int(value) if re.fullmatch(r"\d{1,10}", str(value)) else None
+
+
+def _estimator_type(written: Any) -> str:
+    try:
+        found = json.loads(written) if isinstance(written, str) else None
+    except (ValueError, RecursionError):
+        return ""
+    kind = found.get("_estimator_type") if isinstance(found, dict) else None
+    return kind if kind in ("classifier", "regressor", "ranker") else ""
 
 
 def _is_version(value: Any) -> bool:

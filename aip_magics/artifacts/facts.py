@@ -34,14 +34,30 @@ class Global:
 
 
 @dataclasses.dataclass(frozen=True)
+class PickledObject:
+    """An object in a pickle: the dotted name of its class, and the names of its attributes (None: not known).
+
+    `flags` are those attributes that are True, False or None. `parts` has the objects that do the work of another one:
+    under `estimator` and `best_estimator_` those attributes, under `steps` the last step of a pipeline. Those of a
+    dictionary are the objects in it.
+    """
+
+    name: str
+    attributes: frozenset[str] | None = None
+    flags: Mapping[str, bool | None] = dataclasses.field(default_factory=dict)
+    parts: Mapping[str, PickledObject] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
 class PickleFacts:
     """Facts of a pickle or joblib file.
 
     `protocol` is 0 for protocols 0 and 1. `globals` are in the order of their first mention. `top` is the dotted name
     of the class of the pickled object: `builtins.dict` for a literal, `builtins.type` if a class itself was pickled,
-    None if it is unknown. `libraries` maps each distribution to the version that saved the model. `main_names` were
-    defined in a notebook or script (`__main__`): no other process has them. `feature_names` are the columns that the
-    estimator was fitted with, in order; empty if it was fitted without names, or if they are not known.
+    None if it is unknown; `root` is that object, None if the file was not read to its end. `libraries` maps each
+    distribution to the version that saved the model. `main_names` were defined in a notebook or script (`__main__`): no
+    other process has them. `feature_names` are the columns that the estimator was fitted with, in order; empty if it was
+    fitted without names, or if they are not known.
     """
 
     protocol: int
@@ -50,6 +66,7 @@ class PickleFacts:
     libraries: Mapping[str, str] = dataclasses.field(default_factory=dict)
     main_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
+    root: PickledObject | None = None
     complete: bool = True
     unread: str = ""
 
@@ -65,7 +82,9 @@ class BoosterFacts:
 
     `version` is that of the XGBoost that saved the file, None before 1.0. `features` is the number of columns,
     `feature_names` are empty if the booster was trained without them. `base_score` is the text as it is in the file:
-    `5E-1`, or `[6.67E-1]` as XGBoost 3 writes it.
+    `5E-1`, or `[6.67E-1]` as XGBoost 3 writes it. `rounds` is the number of boosting rounds, `best_iteration` the index
+    of the one that early stopping took for the best. `estimator_type` is `classifier`, `regressor` or `ranker` if an
+    estimator of the scikit-learn interface saved the file, else empty. None and empty where that is not known.
     """
 
     format: BoosterFormat
@@ -74,6 +93,9 @@ class BoosterFacts:
     features: int | None = None
     feature_names: tuple[str, ...] = ()
     base_score: str | None = None
+    rounds: int | None = None
+    best_iteration: int | None = None
+    estimator_type: str = ""
     complete: bool = True
     unread: str = ""
 

@@ -13,31 +13,33 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from aip_magics.artifacts import boosters, pickle_globals, pickles
+from aip_magics.artifacts import boosters, other_formats, pickle_globals, pickles
 from aip_magics.artifacts.bounded_reader import BoundedReader, Unpacked
 from aip_magics.artifacts.decompression import Compression, chunks, compression_of
 from aip_magics.artifacts.facts import BoosterFacts, BoosterFormat, PickleFacts
+from aip_magics.artifacts.other_formats import OtherFormat
 from aip_magics.i18n import gettext as _
 
-Format = Literal[
-    "pickle", "xgboost-ubjson", "xgboost-json", "xgboost-binary",
-    "git-lfs-pointer", "html", "hdf5", "zip", "empty", "unknown",
-]  # fmt: skip
+Format = (
+    Literal["pickle", "xgboost-ubjson", "xgboost-json", "xgboost-binary", "git-lfs-pointer", "html", "empty", "unknown"]
+    | OtherFormat
+)
 _BOOSTERS: Mapping[Format, BoosterFormat] = {
     "xgboost-ubjson": "ubjson",
     "xgboost-json": "json",
     "xgboost-binary": "binary",
 }
 _HEAD = 64 * 1024
-_HTML = re.compile(rb"\s*<(?:!doctype html|html|head|\?xml)", re.IGNORECASE)
+_HTML = re.compile(rb"\s*<(?:!doctype html|html|head)", re.IGNORECASE)
+_XHTML = re.compile(rb"\s*<\?xml[^>]{0,200}\?>\s*<(?:!doctype html|html)", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelFileInfo:
     """What is known of a model file without loading it.
 
-    `pickle` is set for a pickle or joblib file, `booster` for a file of XGBoost. `complete` is False where only a part
-    was read: `unread` then says why.
+    `pickle` is set for a pickle or joblib file, `booster` for a file of XGBoost; any other format is no model, and
+    `base64` may be the text of one. `complete` is False where only a part was read: `unread` then says why.
     """
 
     format: Format
@@ -95,19 +97,19 @@ def format_of(head: bytes) -> Format:
         return "empty"
     if head.startswith(b"version https://git-lfs.github.com/spec/"):
         return "git-lfs-pointer"
-    if _HTML.match(head):
+    if _HTML.match(head) or _XHTML.match(head):
         return "html"
-    if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        return "hdf5"
-    if head.startswith(b"PK\x03\x04"):
-        return "zip"
+    if other := other_formats.by_magic(head):
+        return other
     if head.startswith(b"{L"):
         return "xgboost-ubjson"
     if re.match(rb'\{\s*"learner"', head) or re.match(rb'\{\s*"version"\s*:\s*\[[\d,\s]+\],\s*"learner"', head):
         return "xgboost-json"
     if pickles.looks_like_pickle(head):
         return "pickle"
-    return "xgboost-binary" if head.startswith(b"binf") or boosters.looks_like_binary(head) else "unknown"
+    if head.startswith(b"binf") or boosters.looks_like_binary(head):
+        return "xgboost-binary"
+    return other_formats.by_text(head) or "unknown"
 
 
 def _plain_pickle(path: Path, head: bytes) -> ModelFileInfo:
@@ -139,7 +141,8 @@ def _packed(path: Path, compression: Compression) -> ModelFileInfo:
     if not found.complete:
         unpacked.drain()
     if not pickles.looks_like_pickle(head):
-        return ModelFileInfo("unknown", compression, complete=not stream.unread, unread=stream.unread)
+        format: Format = "tar" if other_formats.is_tar(head) else "unknown"
+        return ModelFileInfo(format, compression, complete=not stream.unread, unread=stream.unread)
     return _pickle(head, compression, found, {**libraries, **found.libraries}, stream.unread)
 
 
@@ -161,6 +164,7 @@ def _pickle(
         libraries=libraries,
         main_names=found.of_main,
         feature_names=found.feature_names,
+        root=found.root,
         complete=found.complete,
         unread=unread,
     )

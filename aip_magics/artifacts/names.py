@@ -34,6 +34,8 @@ _BY_SUFFIX = {
 }
 _IF_BOOSTER = frozenset({".json", ".model", ".bin", ".txt"})  # anything may have these: the bytes decide
 KERAS_SUFFIXES = (".h5", ".hdf5", ".keras")
+ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar", ".zip")
+_COMPRESSED_PICKLES = (".pkl.gz", ".pickle.gz", ".joblib.gz", ".pkl.bz2", ".pkl.xz")  # which joblib reads
 _PYTORCH_SUFFIXES = (".pt", ".pth")
 _CHECKPOINT = re.compile(r"checkpoint|.+\.(?i:ckpt).*|.+\.index|.+\.data-\d{5}-of-\d{5}")
 _MAX_NEAR_MISSES = 10  # near misses shown
@@ -73,6 +75,10 @@ def _near(folder: Path, name: str) -> NearMiss | None:
             return NearMiss(name, known, _("has upper-case letters in its name"))
     if wanted := _BY_SUFFIX.get(suffix):
         return NearMiss(name, wanted, _("is not named as the service expects"))
+    if base.lower().endswith(_COMPRESSED_PICKLES):
+        return NearMiss(name, "model.joblib", _("is not named as the service expects"))
+    if base.lower().endswith(ARCHIVE_SUFFIXES):
+        return NearMiss(name, None, _("is an archive"))
     if suffix in _IF_BOOSTER and _is_booster(folder / name):
         return NearMiss(name, "model.bst", _("is an XGBoost model under another name"))
     if why := _beside_saved_models(base, suffix):

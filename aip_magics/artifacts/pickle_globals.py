@@ -25,8 +25,9 @@ from aip_magics.artifacts.bounded_reader import (
     InspectionLimitExceeded,
     open_bounded_reader,
 )
-from aip_magics.artifacts.facts import Global
+from aip_magics.artifacts.facts import Global, PickledObject
 from aip_magics.artifacts.pickle_features import feature_names
+from aip_magics.artifacts.pickle_outline import outline
 from aip_magics.artifacts.pickle_values import (
     ARRAYS,
     KEPT_BYTES,
@@ -57,9 +58,10 @@ class PickleGlobals:
 
     `complete` is False where the pickle was not read to its end: then there may be more; `bounded`, where that is only
     because there is more of it than is looked at. `top` is the dotted name of the class of the pickled object, None
-    where it cannot be told. `called` were called; of `made` instances were made without calling them; `passed` has what
-    was handed to something that was called, each with that (None: something that no name stands for).
-    `feature_names` are those that the pickled estimator was fitted with, if it was read to the end.
+    where it cannot be told; `root` is what is known of that object. `called` were called; of `made` instances were made
+    without calling them; `passed` has what was handed to something that was called, each with that (None: something
+    that no name stands for). `feature_names` are those that the pickled estimator was fitted with, if it was read to
+    the end.
     """
 
     found: tuple[Global, ...]
@@ -71,6 +73,7 @@ class PickleGlobals:
     made: frozenset[Global] = frozenset()
     passed: frozenset[tuple[Global, Global | None]] = frozenset()
     feature_names: tuple[str, ...] = ()
+    root: PickledObject | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -96,17 +99,17 @@ def read(path: Path) -> PickleGlobals:
 def read_from(feed: BoundedReader) -> PickleGlobals:
     """The globals of the pickle that begins here. Whatever it holds, no exception leaves this."""
     notes = _Notes()
-    top, complete, bounded = None, True, False
+    top, root, complete, bounded = None, None, True, False
     features: tuple[str, ...] = ()
     try:
         value = _Reader(feed, notes).load()
-        top, features = class_of(value), feature_names(value)
+        top, root, features = class_of(value), outline(value), feature_names(value)
     except InspectionLimitExceeded:
         complete, bounded = False, True
     except Exception:  # noqa: BLE001 - the bytes are anyone's: whatever the reader stumbles over ends the look
         complete = False
     uses = frozenset(notes.called), frozenset(notes.made), frozenset(notes.passed)
-    return PickleGlobals(tuple(notes.found), complete, top, notes.libraries, bounded, *uses, features)
+    return PickleGlobals(tuple(notes.found), complete, top, notes.libraries, bounded, *uses, features, root)
 
 
 class _Notes:

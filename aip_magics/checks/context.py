@@ -15,7 +15,8 @@ from aip_magics import catalog
 from aip_magics.artifacts import ModelDir
 from aip_magics.artifacts.packages import PackageFacts, read
 from aip_magics.checks.outcome import Skipped
-from aip_magics.errors import PredictionError
+from aip_magics.errors import ModelDirError, PredictionError
+from aip_magics.i18n import gettext as _
 from aip_magics.spec import Model, Version
 from aip_magics.trust import Trust
 
@@ -70,7 +71,8 @@ class CheckContext:
     Attributes:
         model: The model resource as the deployment would create it.
         version: The version resource as the deployment would create it.
-        model_dir: The local files; None if the model is already in Cloud Storage.
+        model_dir: The local files; None if the model is already in Cloud Storage, or if they cannot be deployed.
+        unusable: Why the local files cannot be deployed: the directory does not exist, or is empty.
         target: Where the model is deployed.
         test_request: The body of the test prediction.
         trust: The code that the user trusts; None for none.
@@ -86,6 +88,7 @@ class CheckContext:
     trust: Trust | None = None
     trial: TrialResult | Skipped | None = None
     default_machine: bool = False
+    unusable: ModelDirError | None = None
 
     @property
     def enforces_limits(self) -> bool:
@@ -94,6 +97,13 @@ class CheckContext:
         Otherwise this machine serves the model, with the memory and the disk that it has.
         """
         return self.target.is_cloud or (self.version.machineType is not None and not self.default_machine)
+
+    @property
+    def no_files(self) -> Skipped:
+        """The outcome of a rule about files if there is no `model_dir`."""
+        if self.unusable:
+            return Skipped(_("the model directory cannot be deployed"))
+        return Skipped(_("the model directory is not on this machine"))
 
     @functools.cached_property
     def test_keys(self) -> Mapping[str, Any]:

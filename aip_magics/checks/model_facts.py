@@ -61,7 +61,7 @@ def _with_facts(
     def checked(context: CheckContext) -> Outcomes:
         directory = context.model_dir
         if directory is None:
-            return Skipped(_("the model directory is not on this machine"))
+            return context.no_files
         facts = get_facts(directory)
         if isinstance(facts, Skipped):
             return facts

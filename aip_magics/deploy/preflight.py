@@ -18,7 +18,7 @@ from aip_magics.deploy.deployment import Deployment
 from aip_magics.deploy.plan import Plan, local_origin, make_plan
 from aip_magics.deploy.steps import Step, Steps
 from aip_magics.deploy.trial import Trial, TrialRunner, build_trial, run_trial_locally
-from aip_magics.errors import ChecksFailed, OptionError
+from aip_magics.errors import ChecksFailed, ModelDirError, OptionError
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
 from aip_magics.targets import Target
@@ -29,13 +29,13 @@ def check_deployment(deployment: Deployment, target: Target) -> Report:
     """Check the fields and files of a deployment. No request is sent and no code of the model runs.
 
     Returns:
-        The report with all findings.
+        The report with all findings. A model directory that does not exist or has no files is one of them.
 
     Raises:
-        ModelDirError: The model directory does not exist or has no model.
         OptionError: `skip` names an unknown check, or one that cannot be skipped.
     """
-    return check_plan(build_plan(deployment, target), target)
+    plan, unusable = _inspect_and_plan(deployment, target)
+    return check_plan(plan, target, unusable)
 
 
 def check_with_trial(
@@ -50,12 +50,12 @@ def check_with_trial(
         The report with the findings of both.
 
     Raises:
-        ModelDirError, OptionError: As `check_deployment`.
+        OptionError: As `check_deployment`.
         StorageError, ServerError: The model could not be downloaded.
     """
-    plan = build_plan(deployment, target)
-    report = check_plan(plan, target)
-    if deployment.test is None or any(one.id in TRUST_QUESTIONS for one in report.findings):
+    plan, unusable = _inspect_and_plan(deployment, target)
+    report = check_plan(plan, target, unusable)
+    if deployment.test is None or unusable or any(one.id in TRUST_QUESTIONS for one in report.findings):
         return report
     if needs_download(plan):
         target.connect()
@@ -95,6 +95,14 @@ def build_plan(deployment: Deployment, target: Target) -> Plan:
     return make_plan(deployment, target, model_dir)
 
 
+def _inspect_and_plan(deployment: Deployment, target: Target) -> tuple[Plan, ModelDirError | None]:
+    """Build the plan of a deployment, without its files if these cannot be deployed, and return the reason for that."""
+    try:
+        return build_plan(deployment, target), None
+    except ModelDirError as error:
+        return make_plan(deployment, target, None), error
+
+
 def find_model_dir(deployment: Deployment) -> ResolvedExport:
     """Find the local directory to deploy: the newest export if the origin is an export base directory."""
     origin, version = local_origin(deployment), deployment.version
@@ -103,17 +111,19 @@ def find_model_dir(deployment: Deployment) -> ResolvedExport:
     return resolve_export(origin)
 
 
-def check_plan(plan: Plan, target: Target) -> Report:
-    """Apply the rules to a plan. `--trust` is stored here."""
+def check_plan(plan: Plan, target: Target, unusable: ModelDirError | None = None) -> Report:
+    """Apply the rules to a plan. `--trust` is stored here.
+
+    `unusable` is why there are no files in the plan, if they are local.
+    """
     if skipped := next((id for id in TRUST_QUESTIONS if id in checks.rule_ids(plan.deployment.skip)), None):
         text = _(
             "check {id} cannot be skipped: the code that loading the model runs must be trusted",
             id=checks.rule_label(skipped),
         )
         raise OptionError(text, where="--skip", fix="--trust")
-    context = trust_store.with_trust(
-        build_check_context(plan, target), target.settings.data_dir, vouched=plan.deployment.trust
-    )
+    context = dataclasses.replace(build_check_context(plan, target), unusable=unusable)
+    context = trust_store.with_trust(context, target.settings.data_dir, vouched=plan.deployment.trust)
     report = checks.run(context, skip=plan.deployment.skip)
     return dataclasses.replace(report, strict=plan.deployment.strict)
 

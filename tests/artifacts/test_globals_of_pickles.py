@@ -149,7 +149,8 @@ def test_pickle_globals_of_incomplete_pickles(data: bytes, tmp_path: Path) -> No
 
 def test_pickle_globals_hashes_no_keys(tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(nested(60))
-    assert pickled.read(tmp_path / "model.pkl") == pickled.PickleGlobals((), True, "builtins.dict")
+    found = pickled.read(tmp_path / "model.pkl")
+    assert (found.found, found.complete, found.top) == ((), True, "builtins.dict")
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))

@@ -235,9 +235,10 @@ CASES = [
     ("D06", "error", "tf.saved_model.save", lambda d: d(saved(d, tag="train")), lambda d: d(saved(d))),
     ("D06", "error", "signatures=", lambda d: d(saved(d, " ")), lambda d: d(saved(d, signature("one")))),
     ("D07", "warning", "export", lambda d: d(d.folder(saved_model_pb=b"\xff" * 50)), lambda d: d(saved(d))),
-    ("D07", "error", "mv model.bst", lambda d: d(d.folder(model_bst=d.models.sklearn)), boosted),
-    ("D07", "error", "joblib.dump", lambda d: d(d.folder(model_pkl=b"PK\x03\x04" + bytes(60))), lambda d: d()),
-    ("D07", "warning", "again", lambda d: d(d.folder(model_pkl=b"weights, as text")), lambda d: d()),
+    ("D07", "error", "/model.pkl", lambda d: d(d.folder(model_bst=d.models.sklearn)), boosted),
+    ("D07", "error", "zipfile -e", lambda d: d(d.folder(model_pkl=b"PK\x03\x04" + bytes(60))), lambda d: d()),
+    ("D07", "error", "dumps(model)", lambda d: d(d.folder(model_pkl=b"weights, as text")), lambda d: d()),
+    ("D07", "warning", "again", lambda d: d(d.folder(model_pkl=b"\xff\xfe\xfd" * 9)), lambda d: d()),
     (
         "D01",
         "error",

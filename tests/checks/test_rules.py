@@ -5,6 +5,7 @@ import pickle
 
 import numpy
 import pytest
+import rule_cases_estimators
 import rule_cases_fields
 import rule_cases_models
 import rule_cases_packages
@@ -211,7 +212,7 @@ CASES = [
     (
         "A04",
         "error",
-        "dump the estimator",
+        "save the estimator",
         lambda d: d(d.folder(model_pkl=pickle.dumps(["model.joblib"]))),
         lambda d: d(d.folder(model_pkl=d.models.sklearn)),
     ),
@@ -465,6 +466,7 @@ CASES = [
     ("R16", "error", "instances:", lambda d: d(test=b'{"instances": 1}'), lambda d: d(test=b'{"instances": [1]}')),
     ("R16", "error", "instances:", lambda d: d(test=b"[[1]]"), lambda d: d()),
     ("R16", "error", "instances:", lambda d: d(test=b'{"instances": [1]'), lambda d: d(test=b'{"instances": [null]}')),
+    *rule_cases_estimators.CASES,
     *rule_cases_fields.CASES,
     *rule_cases_models.CASES,
     *rule_cases_packages.CASES,

@@ -49,8 +49,36 @@ def test_check_command_tells_mistakes_of_the_line(iris_export: Path) -> None:
     assert unknown.returncode == 2
     assert "did you mean 'M02'?" in unknown.stderr
     assert aip_check().returncode == 2
-    nowhere = aip_check("nowhere")
-    assert (nowhere.returncode, "nowhere" in nowhere.stderr) == (1, True)
+
+
+def test_check_command_reports_a_directory_that_cannot_be_deployed(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "saved" / "1").mkdir(parents=True)
+    (tmp_path / "saved" / "one").mkdir()
+    (tmp_path / "saved" / "one" / "saved_model.pb").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    for name, text in {
+        "nowhere": "no such file or directory",
+        "empty": "is empty",
+        "saved": "one directory deeper",
+        "link": "is a broken link",
+    }.items():
+        done = aip_check(str(tmp_path / name), "--format", "json")
+        [error] = [one for one in json.loads(done.stdout)["findings"] if one["severity"] == "error"]
+        assert (done.returncode, done.stderr) == (1, "")
+        assert error["id"] == "D31"
+        assert text in error["message"]
+        assert error["fix"]
+        shown = aip_check(str(tmp_path / name))
+        assert text in shown.stdout
+        assert shown.returncode == 1
+
+
+def test_check_of_a_directory_that_cannot_be_deployed_still_checks_the_fields(tmp_path: Path) -> None:
+    done = aip_check(str(tmp_path), "--model", "9-lives", "--format", "json")
+    told = json.loads(done.stdout)
+    assert {one["id"] for one in told["findings"]} == {"D31", "M02"}
+    assert {"id": "A05", "reason": "the model directory cannot be deployed"} in told["skipped"]
 
 
 def test_check_command_text_has_the_fixes(iris_export: Path) -> None:

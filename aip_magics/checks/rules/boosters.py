@@ -8,9 +8,11 @@ from aip_magics.checks import links
 from aip_magics.checks.context import CheckContext
 from aip_magics.checks.model_facts import get_model_file, requires_booster
 from aip_magics.checks.outcome import Outcomes
-from aip_magics.checks.rule import advice, error, in_cloud, rule
+from aip_magics.checks.rule import advice, error, in_cloud, rule, warning
 from aip_magics.checks.rules.libraries import newer_libraries, unread_format
 from aip_magics.i18n import gettext as _
+
+_PROBABILITIES = ("binary:logistic", "multi:softprob")  # objectives whose booster predicts them
 
 
 @rule("A08", "unreadable-booster-format", link=links.XGBOOST_IO)
@@ -61,3 +63,53 @@ def booster_with_feature_names(_context: CheckContext, directory: ModelDir, fact
     )
     fix = "booster.feature_names = None; booster.save_model('model.ubj'); mv model.ubj model.bst"
     return [error(get_model_file(directory), text, fix)]
+
+
+@rule("A33", "early-stopped-booster", link=links.XGBOOST_EARLY_STOPPING)
+@requires_booster
+def early_stopped_booster(context: CheckContext, directory: ModelDir, facts: BoosterFacts) -> Outcomes:
+    """A booster that early stopping ended should be cut after its best round: the service predicts with all rounds.
+
+    XGBClassifier and XGBRegressor predict with the rounds up to the best one, so that their predictions differ from
+    those of the service; `Booster.predict` takes all rounds, too, so that this is only advice for other boosters.
+    """
+    if context.is_custom or facts.best_iteration is None or facts.rounds is None:
+        return []
+    used = facts.best_iteration + 1
+    if used >= facts.rounds:
+        return []
+    file = get_model_file(directory)
+    path = str(directory.path / file)
+    form = "json" if facts.format == "json" else "ubj"
+    line = f"xgboost.Booster(model_file={path!r})[:{used}].save_raw({form!r})"
+    fix = _("keep the best rounds only: {line}", line=f"pathlib.Path({path!r}).write_bytes({line})")
+    if facts.estimator_type:
+        text = _(
+            "{file} predicts with all its {rounds} boosting rounds; the estimator that saved it uses the first {used}, "
+            "up to the best one of early stopping",
+            file=file,
+            rounds=facts.rounds,
+            used=used,
+        )
+        return [warning(file, text, fix)]
+    text = _(
+        "{file} predicts with all its {rounds} boosting rounds; the best one of early stopping is round {used}",
+        file=file,
+        rounds=facts.rounds,
+        used=used,
+    )
+    return [advice(file, text, fix)]
+
+
+@rule("A34", "classifier-as-booster", link=links.XGBOOST_IO)
+@requires_booster
+def classifier_as_booster(context: CheckContext, directory: ModelDir, facts: BoosterFacts) -> Outcomes:
+    """The booster that XGBClassifier.save_model writes predicts probabilities, where XGBClassifier predicts classes."""
+    if context.is_custom or facts.estimator_type != "classifier" or facts.objective not in _PROBABILITIES:
+        return []
+    file = get_model_file(directory)
+    text = _("{file} predicts probabilities, where the predict method of XGBClassifier returns classes", file=file)
+    line = f"joblib.dump(clf, {str(directory.path / 'model.joblib')!r}); os.remove({str(directory.path / file)!r})"
+    return [
+        advice(file, text, _("keep the file for probabilities; for classes, save the classifier: {line}", line=line))
+    ]

@@ -12,6 +12,7 @@ from aip_magics.checks.context import CheckContext
 from aip_magics.checks.outcome import Outcomes
 from aip_magics.checks.rule import advice, error, on_directory, over_limit, rule
 from aip_magics.checks.rules.project_files import fix_environments
+from aip_magics.checks.rules.wrong_formats import unpack_line
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
 
@@ -21,6 +22,17 @@ _FILE_NAMES = {
     "SCIKIT_LEARN": ("model.joblib", "model.pkl"),
     "XGBOOST": ("model.bst", "model.joblib", "model.pkl"),
 }
+
+
+@rule("D31", "unusable-directory", link=links.DEPLOYING)
+def unusable_directory(context: CheckContext) -> Outcomes:
+    """The model directory must exist, be readable, and contain the files of a model."""
+    problem = context.unusable
+    if problem is None:
+        return []
+    fix = problem.fix or _("use a directory that contains the model")
+    named = not problem.where or problem.where in problem.message
+    return [error("origin" if named else problem.where, problem.message, fix)]
 
 
 @rule("A06", "multiple-model-files", link=links.EXPORTING)
@@ -59,7 +71,8 @@ def invalid_saved_model_directory(context: CheckContext, directory: ModelDir) ->
     if not count and directory.ignored_models:
         return []
     text = _("expected exactly one of {wanted}, got {count}", wanted=", ".join(expected), count=count or _("none"))
-    return [error(str(directory.path), text, _rename(directory, expected) or _("export the model as a SavedModel"))]
+    fix = _rename(directory, expected) or _unpack(directory) or _("export the model as a SavedModel")
+    return [error(str(directory.path), text, fix)]
 
 
 @rule("A19", "unexported-model", link=links.EXPORTING)
@@ -96,7 +109,8 @@ def wrong_model_file_name(context: CheckContext, directory: ModelDir) -> Outcome
     if present or not directory.near_misses or directory.ignored_models or _needs_export(context, directory):
         return []
     near = directory.near_misses[0]
-    fix = _rename(directory, expected) or _("export the model as one of {names}", names=", ".join(expected))
+    fix = _rename(directory, expected) or _unpack(directory)
+    fix = fix or _("export the model as one of {names}", names=", ".join(expected))
     return [error(near.name, _("{name} {why}: the model would not be found", name=near.name, why=near.why), fix)]
 
 
@@ -272,6 +286,13 @@ def _rename(directory: ModelDir, expected: Collection[str]) -> str:
             old, new = directory.path / near.name, directory.path / str(near.wanted)
             return f"mv {shlex.quote(str(old))} {shlex.quote(str(new))}"
     return ""
+
+
+def _unpack(directory: ModelDir) -> str:
+    """Return the fix for a model that is in an archive, if the likeliest file is one, or an empty string."""
+    near = directory.near_misses[0].name if directory.near_misses else ""
+    line = unpack_line(str(directory.path / near), str(directory.path))
+    return _("unpack it: {line}", line=line) if line else ""
 
 
 def _gcloud_name(framework: str) -> str:

@@ -280,7 +280,7 @@ def _saved_model(context: CheckContext) -> SavedModelFacts | Skipped:
     if context.instances is None:
         return no_test()
     if context.model_dir is None:
-        return Skipped(_("the model directory is not on this machine"))
+        return context.no_files
     facts = get_saved_model(context.model_dir)
     return facts if isinstance(facts, Skipped) or facts.complete else Skipped(facts.unread)
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from aip_magics.artifacts import ModelDir
+from aip_magics.artifacts.facts import PickleFacts
+from aip_magics.catalog import estimators
 from aip_magics.checks import links
 from aip_magics.checks.context import CheckContext
 from aip_magics.checks.outcome import Finding, Outcomes, Skipped
 from aip_magics.checks.rule import error, on_directory, rule, warning
+from aip_magics.checks.rules.estimators import dump_line
+from aip_magics.checks.rules.wrong_formats import wrong_format
 from aip_magics.i18n import gettext as _
 
 _MAX_SHOWN = 5
+_DATA_MODULES = ("pandas.", "numpy.", "scipy.sparse.")  # of tables and arrays
+# Of estimators that predict like those of scikit-learn, without being named as these are.
+_ESTIMATOR_MODULES = ("catboost.core.CatBoost", "imblearn.ensemble.")
+_PIPELINES = ("sklearn.pipeline.Pipeline", "imblearn.pipeline.Pipeline")
 _SAVED_MODEL_DIRS = ("variables/", "assets/")
 
 
@@ -67,17 +75,8 @@ def unreadable_model_file(context: CheckContext, directory: ModelDir) -> Outcome
         return [warning(file.name, text, _("export the model again and copy all of its files"))]
     if contents is None:
         return []
-    if contents.format == "pickle" and file.name == "model.bst":
-        return [
-            error(
-                file.name,
-                _("{file} is a pickle, not an XGBoost file", file=file.name),
-                "mv model.bst model.pkl",
-            )
-        ]
-    if contents.format in ("hdf5", "zip"):
-        text = _("{file} is a {format} file, not a model", file=file.name, format=contents.format)
-        return [error(file.name, text, _("save the model with joblib.dump or booster.save_model"))]
+    if problem := wrong_format(directory, file, contents):
+        return [problem]
     if contents.format == "unknown" and contents.complete:
         text = _("{file}: unrecognized file format", file=file.name)
         return [warning(file.name, text, _("save the model again and copy the complete file"))]
@@ -90,18 +89,22 @@ def wrong_object_type(context: CheckContext, directory: ModelDir) -> Outcomes:
     """The pickled object must be a scikit-learn estimator or an XGBoost model, as the framework says.
 
     The service searches the module of its class for `sklearn` or `xgboost`. A literal (a dict, or the list that dump
-    returns) is an error; a class of another module is a warning, since only loading it shows whether it is a model.
+    returns), a table or an array is an error, and a pipeline of imbalanced-learn; a class of another module is a
+    warning, since only loading it shows whether it is a model.
     """
     contents = directory.contents
     if context.is_custom or contents is None or contents.format != "pickle":
         return []
+    if directory.model_file and directory.model_file.name == "model.bst":
+        return []  # D07 reports the pickle
     if contents.top is None:
         return Skipped(contents.unread or _("the class of the pickled object is unknown until the file is loaded"))
     module = contents.top.rpartition(".")[0]
     word = {"SCIKIT_LEARN": "sklearn", "XGBOOST": "xgboost"}.get(context.framework or "")
     if word in module if word else ("sklearn" in module or "xgboost" in module):
         return []
-    return [_wrong_object(context, directory, contents.top)]
+    facts = contents.pickle
+    return [_wrong_object(context, directory, facts, contents.top)] if facts else []
 
 
 @rule("A07", "xgboost-wrapper-as-booster", link=links.XGBOOST_IO)
@@ -131,15 +134,18 @@ def _placeholders(directory: ModelDir, kind: str) -> list[tuple[str, Callable[[s
     return [(name, error if name in parts or name.startswith(_SAVED_MODEL_DIRS) else warning) for name in names]
 
 
-def _wrong_object(context: CheckContext, directory: ModelDir, top: str) -> Finding:
+def _wrong_object(context: CheckContext, directory: ModelDir, facts: PickleFacts, top: str) -> Finding:
     file = directory.model_file.name if directory.model_file else str(directory.path)
-    if top.startswith("builtins."):
-        kind = top.rpartition(".")[2]
+    kind = top.rpartition(".")[2]
+    if top.startswith(("builtins.", *_DATA_MODULES)):
         return error(
-            file,
-            _("{file} contains a {kind}, not a model", file=file, kind=kind),
-            _("dump the estimator itself: joblib.dump(model, path)"),
+            file, _("{file} contains a {kind}, not a model", file=file, kind=kind), _save_fix(directory, facts)
         )
+    if top == "imblearn.pipeline.Pipeline":
+        text = _("{file} contains a Pipeline of imbalanced-learn, which the service does not accept", file=file)
+        steps = "[step for step in model.steps if not hasattr(step[1], 'fit_resample')]"
+        line = dump_line(directory, f"sklearn.pipeline.Pipeline({steps})")
+        return error(file, text, _("save its steps in a pipeline of scikit-learn: {line}", line=line))
     if "sklearn" in top or "xgboost" in top:
         other = "scikit-learn" if "sklearn" in top else "xgboost"
         return error(
@@ -150,4 +156,24 @@ def _wrong_object(context: CheckContext, directory: ModelDir, top: str) -> Findi
     text = _(
         "{file} contains a {top}; only scikit-learn and XGBoost classes are known to be accepted", file=file, top=top
     )
+    if top.startswith(_ESTIMATOR_MODULES) and context.framework != "XGBOOST":
+        line = dump_line(directory, "sklearn.pipeline.make_pipeline(model)")
+        return warning(file, text, _("save the model in a pipeline of scikit-learn: {line}", line=line))
     return warning(file, text, _("dump a scikit-learn estimator or pipeline, or an XGBoost model"))
+
+
+def _save_fix(directory: ModelDir, facts: PickleFacts) -> str:
+    """Return the fix for a container: it names the key of the only model in a dictionary."""
+    parts = facts.root.parts if facts.root and facts.root.name == "builtins.dict" else {}
+    known = [
+        key for key, part in parts.items() if part.name in _PIPELINES or estimators.predicts(part.name) is not None
+    ]
+    if len(known) == 1 and directory.model_file and estimators.predicts(parts[known[0]].name) is not False:
+        path = str(directory.model_file.path)
+        load = (
+            f"joblib.load({path!r})"
+            if path.endswith(".joblib")
+            else f"pickle.loads(pathlib.Path({path!r}).read_bytes())"
+        )
+        return _("save the model in it: {line}", line=dump_line(directory, f"{load}[{known[0]!r}]"))
+    return _("save the estimator itself: {line}", line=dump_line(directory))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from aip_magics import catalog
-from aip_magics.artifacts import File, ModelDir
+from aip_magics.artifacts import File, ModelDir, model_file
 from aip_magics.artifacts import pickle_globals as pickled
 from aip_magics.artifacts.facts import Global
 from aip_magics.checks import links
@@ -25,7 +25,6 @@ _PICKLE_SUFFIXES = _JOBLIB_SUFFIXES | {".pkl", ".pickle"}  # that a routine may 
 _CALLED = frozenset({"call", "pure"})
 _MADE = frozenset({"new", "distribution"})
 _KEPT = frozenset({"value", "method"})
-_NO_PICKLE = frozenset({"git-lfs-pointer", "html", "empty"})  # none of these begins with a pickle instruction
 
 
 def _files(context: CheckContext) -> Iterator[File]:
@@ -40,17 +39,25 @@ def _files(context: CheckContext) -> Iterator[File]:
 def _inspect(context: CheckContext, file: File) -> UntrustedFile | None:
     if file.name not in _PICKLES and PurePosixPath(file.name).suffix not in _PICKLE_SUFFIXES:
         return None
-    directory = context.model_dir
-    is_model = directory is not None and file == directory.model_file
-    if is_model and directory and directory.contents and directory.contents.format in _NO_PICKLE:
-        return None
     trust = _with_packages(context)
     globals_read = pickled.read(file.path)
+    if not globals_read.found and not globals_read.complete and _is_no_pickle(context, file):
+        return None
     by_joblib = PurePosixPath(file.name).suffix in _JOBLIB_SUFFIXES
     names = tuple(str(one) for one in globals_read.found if not _is_allowed(one, globals_read, trust, by_joblib))
     # The worker checks the rest of a file that is only too large to inspect.
     complete = globals_read.complete or globals_read.bounded
     return UntrustedFile(file, names, complete) if names or not complete else None
+
+
+def _is_no_pickle(context: CheckContext, file: File) -> bool:
+    """Whether a file is of another format, so that the worker that unpickles it ends at its first bytes."""
+    directory = context.model_dir
+    is_model = directory is not None and file == directory.model_file
+    contents = directory.contents if directory and is_model else model_file.read(file.path)
+    if contents is None or contents.format in ("pickle", "joblib-0.9"):
+        return False
+    return contents.format != "unknown" or contents.complete
 
 
 UNPICKLING = register(TrustQuestion("U01", of_model=True, files=_files, inspect=_inspect))

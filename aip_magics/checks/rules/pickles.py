@@ -12,16 +12,18 @@ from pathlib import Path
 
 from aip_magics import catalog
 from aip_magics.artifacts import ModelDir
-from aip_magics.artifacts.facts import PickleFacts
+from aip_magics.artifacts.facts import Global, PickleFacts
 from aip_magics.checks import links
 from aip_magics.checks.context import CheckContext
 from aip_magics.checks.model_facts import get_model_file, package_modules, requires_pickle
 from aip_magics.checks.outcome import Finding, Outcomes, Skipped
 from aip_magics.checks.rule import error, in_cloud, rule, warning
+from aip_magics.checks.rules.estimators import dump_line
 from aip_magics.checks.rules.libraries import newer_libraries
 from aip_magics.i18n import gettext as _
 
 _MAX_SHOWN = 5
+_DILL_MAIN = Global("__builtin__", "__main__")  # dill's name for the variables of a notebook
 
 
 @rule("X01", "defined-in-notebook", link=links.PICKLE)
@@ -48,6 +50,29 @@ def defined_in_notebook(context: CheckContext, directory: ModelDir, facts: Pickl
     return [level(get_model_file(directory), text, fix)]
 
 
+@rule("X02", "saved-with-dill", link=links.PICKLE)
+@requires_pickle
+def saved_with_dill(context: CheckContext, directory: ModelDir, facts: PickleFacts) -> Outcomes:
+    """The model must be saved with joblib or pickle: dill writes what only dill reads, or what needs dill to be read.
+
+    A function of a notebook refers to the notebook's variables in a way that pickle.load and joblib.load cannot follow.
+    """
+    if context.is_custom or "dill" not in facts.modules:
+        return []
+    file = get_model_file(directory)
+    fix = _(
+        "move the functions and classes of the model into my_module.py, import them from there and save the model "
+        "again: {line}; build the package for --package-uris with %aip_package my_module.py",
+        line=dump_line(directory),
+    )
+    if _DILL_MAIN in facts.globals:
+        text = _("{file} was saved with dill, and only dill can load it; the service uses pickle and joblib", file=file)
+        return [error(file, text, fix)]
+    if not context.target.is_cloud and not list(_not_installed(["dill"])):
+        return []
+    return [warning(file, _("{file} was saved with dill, which is not installed where it is loaded", file=file), fix)]
+
+
 @rule("V10", "missing-module", link=links.NO_MODULE)
 @requires_pickle
 def missing_module(context: CheckContext, directory: ModelDir, facts: PickleFacts) -> Outcomes:
@@ -61,6 +86,8 @@ def missing_module(context: CheckContext, directory: ModelDir, facts: PickleFact
     possible = (runtime,) if runtime else catalog.runtimes()
     packaged = package_modules(context)
     known = {"__main__", *(packaged or ())}
+    if "dill" in facts.modules and not context.is_custom:
+        known |= {"dill", _DILL_MAIN.module}  # X02 reports it
     missing = [name for name in facts.modules if name not in known]
     missing = [name for name in missing if not any(catalog.runtime_has(name, one) for one in possible)]
     if not missing:

@@ -11,7 +11,7 @@ from typing import Any
 from . import reader_patches
 from .allowed_globals import AllowedGlobals
 from .errors import ModelError, class_name, error_text
-from .hints import hint_for
+from .hints import hint_for, hint_for_type
 from .models import SklearnModel, XgboostModel
 from .routine import open_routine
 from .tensorflow_model import open_saved_model
@@ -85,7 +85,8 @@ def checked(model: "Any", library: str, kinds: str) -> "Any":
     if library in type(model).__module__:
         return model
     text = "Invalid model type detected: {}. Please make sure the model file is an exported {}."
-    raise ModelError("FAILED_TO_LOAD_MODEL", text.format(class_name(model), kinds))
+    fix = hint_for_type(model) if library == "sklearn" else ""
+    raise ModelError("FAILED_TO_LOAD_MODEL", text.format(class_name(model), kinds), fix)
 
 
 def load_pickled(model_dir: str) -> "Any":

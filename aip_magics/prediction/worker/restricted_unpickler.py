@@ -34,8 +34,21 @@ NOT_STATEFUL = (
 TEMPLATE = "_parse_arg_template"  # attribute of a SciPy distribution: code that SciPy executes
 NAMED_TOO = ("__doc__", "__name__")  # texts that SciPy's distributions and numpy.vectorize set on their instances
 ARGUMENTS = frozenset(
-    ["momtype", "a", "b", "xtol", "badvalue", "name", "longname", "shapes", "extradoc", "moment_tol", "inc", "seed",
-     "values"]
+    [
+        "momtype",
+        "a",
+        "b",
+        "xtol",
+        "badvalue",
+        "name",
+        "longname",
+        "shapes",
+        "extradoc",
+        "moment_tol",
+        "inc",
+        "seed",
+        "values",
+    ]
 )  # of the `__init__` of a distribution
 MAX_IN_A_KEY = 10000  # items in a tuple used as a key: hashing nested tuples could take forever
 
