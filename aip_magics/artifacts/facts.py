@@ -56,8 +56,8 @@ class PickleFacts:
     of the class of the pickled object: `builtins.dict` for a literal, `builtins.type` if a class itself was pickled,
     None if it is unknown; `root` is that object, None if the file was not read to its end. `libraries` maps each
     distribution to the version that saved the model. `main_names` were defined in a notebook or script (`__main__`): no
-    other process has them. `feature_names` are the columns that the estimator was fitted with, in order; empty if it was
-    fitted without names, or if they are not known.
+    other process has them. `feature_names` are the columns that the estimator was fitted with, in order; empty if it
+    was fitted without names, or if they are not known.
     """
 
     protocol: int
@@ -109,12 +109,14 @@ class BoosterFacts:
 class Tensor:
     """An input or output of a signature. `dtype` as TensorFlow names it (`float32`, `string`).
 
-    `shape` has None for a size that is not fixed, and is None itself if the rank is unknown.
+    `shape` has None for a size that is not fixed, and is None itself if the rank is unknown. `source` is the tensor of
+    the graph: `serving_default_x:0`.
     """
 
     name: str
     dtype: str
     shape: tuple[int | None, ...] | None
+    source: str = dataclasses.field(default="", compare=False)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy
 import pytest
 import rule_cases_estimators
 import rule_cases_fields
+import rule_cases_graphs
 import rule_cases_models
 import rule_cases_packages
 import rule_cases_project
@@ -144,7 +145,7 @@ CASES = [
         "S02",
         "error",
         "SavedModel",
-        lambda d: d(tree(d, "weights.onnx"), framework="TENSORFLOW"),
+        lambda d: d(tree(d, "weights.pt"), framework="TENSORFLOW"),
         lambda d: d(tree(d, "saved_model.pb", "model.pkl"), framework="TENSORFLOW"),
     ),
     (
@@ -378,14 +379,14 @@ CASES = [
     (
         "A19",
         "error",
-        "tf.saved_model.save",
+        "tf.train.Checkpoint(model=model).restore(",
         lambda d: d(tree(d, "model.ckpt-1.index", "model.ckpt-1.data-00000-of-00001"), framework="TENSORFLOW"),
         lambda d: d(tree(d, "weights.h5"), framework="SCIKIT_LEARN"),
     ),
     (
         "A19",
         "error",
-        "tf.saved_model.save",
+        "tf.train.Checkpoint(model=model).restore(",
         lambda d: d(tree(d, "checkpoint")),
         lambda d: d(tree(d, "iris.pkl", "x.h5")),
     ),
@@ -468,6 +469,7 @@ CASES = [
     ("R16", "error", "instances:", lambda d: d(test=b'{"instances": [1]'), lambda d: d(test=b'{"instances": [null]}')),
     *rule_cases_estimators.CASES,
     *rule_cases_fields.CASES,
+    *rule_cases_graphs.CASES,
     *rule_cases_models.CASES,
     *rule_cases_packages.CASES,
     *rule_cases_project.CASES,
