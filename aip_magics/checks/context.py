@@ -74,6 +74,8 @@ class CheckContext:
         test_request: The body of the test prediction.
         trust: The code that the user trusts; None for none.
         trial: The result of the local trial, or the reason why there was none.
+        env: The environment that loads the model on this machine: `current` is this Python.
+        installed: The release of each library of this Python; None to read them from the installed distributions.
     """
 
     model: Model
@@ -83,6 +85,8 @@ class CheckContext:
     test_request: bytes | None = None
     trust: Trust | None = None
     trial: TrialResult | Skipped | None = None
+    env: str = "current"
+    installed: Mapping[str, str] | None = None
 
     @functools.cached_property
     def test_keys(self) -> Mapping[str, Any]:

@@ -96,11 +96,13 @@ class Plan:
         return dataclasses.replace(self, choices=(*self.choices, Choice(field, value, source)))
 
 
-def steps() -> tuple[PlanStep, ...]:
-    """Return the steps of every run, in order."""
+def steps(env: str = "current") -> tuple[PlanStep, ...]:
+    """Return the steps of every run with this environment, in order."""
+    environment = [] if env == "current" else [PlanStep("environment", _("Prepare the environment"))]
     return (
         PlanStep("look", _("Inspect model files")),
         PlanStep("checks", _("Run preflight checks")),
+        *environment,
         PlanStep("target", _("Connect")),
         PlanStep("try", _("Predict the test instances locally")),
         PlanStep("bucket", _("Bucket")),
@@ -118,7 +120,7 @@ def make_plan(deployment: Deployment, target: Target, model_dir: ModelDir | None
     version = deployment.version
     if deployment.is_remote:
         version = version.replace(deploymentUri=deployment.origin)
-    plan = Plan(deployment, deployment.model, version, model_dir, None, steps=steps())
+    plan = Plan(deployment, deployment.model, version, model_dir, None, steps=steps(deployment.env))
     for choose in (_settings, _model_name, _region, _framework, _runtime, _machine_type):
         plan = choose(plan, target)
     return plan
