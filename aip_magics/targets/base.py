@@ -48,7 +48,7 @@ class Target(abc.ABC):
         """Serve the versions that are created from now on with this interpreter. Called before `client` is used."""
 
     def get_other_python(self, model: str, version: str) -> str | None:  # noqa: ARG002 - as with `serve_with`
-        """Return the interpreter that serves a version if it is not the one of `serve_with`; None if it is or unknown."""
+        """Return the interpreter that serves a version if it is another one than that of `serve_with`; else None."""
         return None
 
     @abc.abstractmethod
