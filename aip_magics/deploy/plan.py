@@ -190,11 +190,12 @@ def _runtime(plan: Plan, target: Target) -> Plan:
     if version.runtimeVersion is None and plan.model_dir is not None and version.framework:
         fit = catalog.match_runtime_to_all(version.framework, plan.model_dir.libraries)
         if fit.runtime is None:
-            source = (
-                _("{reason}; this Python serves the model instead", reason=fit.reason)
-                if target.kind == "local"
-                else _("{reason}; the target requires a runtime version", reason=fit.reason)
-            )
+            if target.kind != "local":
+                source = _("{reason}; the target requires a runtime version", reason=fit.reason)
+            elif plan.deployment.env == "current":
+                source = _("{reason}; this Python serves the model instead", reason=fit.reason)
+            else:
+                source = _("{reason}; an environment of its own serves the model instead", reason=fit.reason)
             return plan.record_choice("runtimeVersion", _("none"), source)
         plan = plan.record_choice("runtimeVersion", fit.runtime, fit.reason)
         version = version.replace(runtimeVersion=fit.runtime)

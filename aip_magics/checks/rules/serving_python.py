@@ -20,7 +20,7 @@ from aip_magics.i18n import gettext as _
 _MAX_SHOWN = 5
 
 
-@rule("V11", "unreadable-by-this-python", link=links.SKLEARN_VERSIONS)
+@rule("A23", "unreadable-by-this-python", link=links.SKLEARN_VERSIONS)
 @requires_pickle
 def unreadable_by_this_python(context: CheckContext, directory: ModelDir, facts: PickleFacts) -> Outcomes:
     """The Python that serves the local target must be able to load the pickle, and to predict with it.
@@ -30,49 +30,11 @@ def unreadable_by_this_python(context: CheckContext, directory: ModelDir, facts:
     """
     if not serving_python.is_served_here(context):
         return _served_elsewhere(context)
-    file = get_model_file(directory)
-    # The user's own code may load the file in its own way.
-    level = warning if context.is_custom else error
-    for library, saved in facts.libraries.items():
-        has = serving_python.get_serving_version(context, library)
-        if has is None:
-            continue
-        found = catalog.find_library_break(library, saved, has, (str(one) for one in facts.globals))
-        if found is None:
-            continue
-        if found.step == "load":
-            text = _(
-                "the model was saved with {library} {saved}; {library} {has} of this Python cannot load its {name}",
-                library=library,
-                saved=saved,
-                has=has,
-                name=found.name,
-            )
-            return [level(file, text, fix_with_environment(context, directory))]
-        text = _(
-            "the model was saved with {library} {saved}; {library} {has} of this Python cannot predict with its {name}",
-            library=library,
-            saved=saved,
-            has=has,
-            name=found.name,
-        )
-        # A selector of features only reads what its estimator has learnt, without a prediction.
-        selects = any(one.module.startswith("sklearn.feature_selection") for one in facts.globals)
-        return [(warning if selects else level)(file, text, fix_with_environment(context, directory))]
-    absent = serving_python.find_absent_global(context, facts.globals)
-    if absent is None:
-        return []
-    library, name = absent
-    text = _(
-        "the model references {name}, which {library} {has} of this Python does not have",
-        name=name,
-        library=library,
-        has=serving_python.get_serving_version(context, library) or "",
-    )
-    return [level(file, text, fix_with_environment(context, directory))]
+    finding = _find_unreadable(context, directory, facts)
+    return [finding] if finding else []
 
 
-@rule("V12", "saved-by-another-release", link=links.SKLEARN_VERSIONS)
+@rule("A24", "saved-by-another-release", link=links.SKLEARN_VERSIONS)
 @on_directory
 def saved_by_another_release(context: CheckContext, directory: ModelDir) -> Outcomes:
     """The model should be saved with the releases of scikit-learn and XGBoost that serve the local target.
@@ -82,11 +44,14 @@ def saved_by_another_release(context: CheckContext, directory: ModelDir) -> Outc
     """
     if not serving_python.is_served_here(context):
         return _served_elsewhere(context)
+    pickled = directory.contents.pickle if directory.contents else None
+    if pickled and _find_unreadable(context, directory, pickled):
+        return []  # A23 reports it
     findings = [_compare(context, directory, *library) for library in directory.libraries.items()]
     return [finding for finding in findings if finding]
 
 
-@rule("V13", "operation-not-in-this-tensorflow", link=links.TENSORFLOW_SKEW)
+@rule("A25", "operation-not-in-this-tensorflow", link=links.TENSORFLOW_SKEW)
 @requires_saved_model
 def operation_not_in_this_tensorflow(context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
     """The TensorFlow that serves the local target must have the operations of the SavedModel, or it does not load.
@@ -129,6 +94,50 @@ def fix_with_environment(context: CheckContext, directory: ModelDir) -> str:
         _series(catalog.library_of(runtime, name) or "") == _series(version) for name, version in saved.items()
     )
     return _("add --env runtime") if saved and fits else _("add --env model")
+
+
+def _find_unreadable(context: CheckContext, directory: ModelDir, facts: PickleFacts) -> Finding | None:
+    """Find what this Python certainly cannot load, or predict with."""
+    file = get_model_file(directory)
+    # The user's own code may load the file in its own way.
+    level = warning if context.is_custom else error
+    for library, saved in facts.libraries.items():
+        has = serving_python.get_serving_version(context, library)
+        if has is None:
+            continue
+        found = catalog.find_library_break(library, saved, has, (str(one) for one in facts.globals))
+        if found is None:
+            continue
+        if found.step == "load":
+            text = _(
+                "the model was saved with {library} {saved}; {library} {has} of this Python cannot load its {name}",
+                library=library,
+                saved=saved,
+                has=has,
+                name=found.name,
+            )
+            return level(file, text, fix_with_environment(context, directory))
+        text = _(
+            "the model was saved with {library} {saved}; {library} {has} of this Python cannot predict with its {name}",
+            library=library,
+            saved=saved,
+            has=has,
+            name=found.name,
+        )
+        # A selector of features only reads what its estimator has learnt, without a prediction.
+        selects = any(one.module.startswith("sklearn.feature_selection") for one in facts.globals)
+        return (warning if selects else level)(file, text, fix_with_environment(context, directory))
+    absent = serving_python.find_absent_global(context, facts.globals)
+    if absent is None:
+        return None
+    library, name = absent
+    text = _(
+        "the model references {name}, which {library} {has} of this Python does not have",
+        name=name,
+        library=library,
+        has=serving_python.get_serving_version(context, library) or "",
+    )
+    return level(file, text, fix_with_environment(context, directory))
 
 
 def _compare(context: CheckContext, directory: ModelDir, library: str, saved: str) -> Finding | None:

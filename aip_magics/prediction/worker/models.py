@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 from .errors import ModelError, class_name, error_text
+from .hints import predict_hint
 from .inputs import as_list, find_shape_error
 
 BAD_OUTPUT = (
@@ -29,9 +30,8 @@ class SklearnModel:
         try:
             return self.model.predict(inputs, **options)
         except Exception as error:
-            raise ModelError(
-                "FAILED_TO_RUN_MODEL", "Exception during sklearn prediction: " + error_text(error)
-            ) from error
+            text = "Exception during sklearn prediction: " + error_text(error)
+            raise ModelError("FAILED_TO_RUN_MODEL", text, predict_hint(error)) from error
 
     def postprocess(self, output: "Any") -> "list[Any]":
         numpy = sys.modules.get("numpy")
