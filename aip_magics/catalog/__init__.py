@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from aip_magics.catalog import pickle_globals
 from aip_magics.catalog.graph_ops import graph_ops_path
+from aip_magics.catalog.library_skew import LibraryBreak, find_library_break, xgboost_reads
+from aip_magics.catalog.model_environments import ModelEnvironment, find_model_environment
 from aip_magics.catalog.modules import ModuleGone, module_gone, runtime_has
 from aip_magics.catalog.runtime_match import (
     RuntimeMatch,
@@ -43,9 +45,11 @@ from aip_magics.catalog.tables import (
 __all__ = [
     "Certainty",
     "Family",
+    "LibraryBreak",
     "Limits",
     "MachineType",
     "MaxLibraryVersions",
+    "ModelEnvironment",
     "ModuleGone",
     "Runtime",
     "RuntimeMatch",
@@ -53,6 +57,8 @@ __all__ = [
     "accelerators",
     "default_machine_type",
     "default_region",
+    "find_library_break",
+    "find_model_environment",
     "global_regions",
     "graph_ops_path",
     "library_name",
@@ -72,4 +78,5 @@ __all__ = [
     "runtime",
     "runtime_has",
     "runtimes",
+    "xgboost_reads",
 ]

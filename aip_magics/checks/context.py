@@ -85,6 +85,8 @@ class CheckContext:
         trust: The code that the user trusts; None for none.
         trial: The result of the local trial, or the reason why there was none.
         default_machine: Whether the machine type of the version is a default rather than requested by the user.
+        env: The environment that loads the model on this machine: `current` is this Python.
+        installed: The release of each library of this Python; None to read them from the installed distributions.
     """
 
     model: Model
@@ -96,6 +98,8 @@ class CheckContext:
     trial: TrialResult | Skipped | None = None
     default_machine: bool = False
     unusable: ModelDirError | None = None
+    env: str = "current"
+    installed: Mapping[str, str] | None = None
 
     @property
     def enforces_limits(self) -> bool:

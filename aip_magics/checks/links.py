@@ -19,6 +19,7 @@ LABELS = "https://cloud.google.com/resource-manager/docs/labels-overview#require
 IGNORE = "https://cloud.google.com/sdk/gcloud/reference/topic/gcloudignore"
 GIT_LFS = "https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md"
 XGBOOST_EARLY_STOPPING = "https://xgboost.readthedocs.io/en/stable/python/python_intro.html#early-stopping"
+SKLEARN_VERSIONS = "https://scikit-learn.org/stable/model_persistence.html#security-maintainability-limitations"
 XGBOOST_IO = "https://xgboost.readthedocs.io/en/stable/tutorials/saving_model.html"
 NAMES = f"{_GITHUB}GoogleCloudPlatform/cloudml-samples/pull/444"
 WRONG_LEVEL = f"{_GITHUB}GoogleCloudPlatform/cloudml-samples/issues/33"

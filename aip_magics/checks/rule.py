@@ -129,5 +129,8 @@ def in_cloud(
     """
     if not context.target.is_cloud:
         severity = "warning" if context.version.runtimeVersion else "advice"
-        message = _("served by this Python locally; in the cloud: {text}", text=message)
+        if context.env == "current":
+            message = _("served by this Python locally; in the cloud: {text}", text=message)
+        else:
+            message = _("served with --env {env} locally; in the cloud: {text}", env=context.env, text=message)
     return Finding("", severity, subject, message, fix, link)

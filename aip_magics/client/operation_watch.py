@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from aip_magics.errors import OperationFailed, Unavailable
 from aip_magics.i18n import gettext as _
-from aip_magics.spec import Operation
+from aip_magics.spec import Operation, Status
 
 MAX_WAIT_SECONDS = 2 * 3600.0  # a version with GPUs was ready after half an hour
 _INITIAL_DELAY = 0.03  # a version that is ready after 0.3 s is not waited for longer
@@ -53,7 +53,16 @@ def watch_operation(
         yield OperationUpdate(operation, state if state != before else "")
     if operation.error is not None:
         message = operation.error.message or _("the operation failed without a message")
-        raise OperationFailed(message, operation=operation, where=operation.name or "")
+        raise OperationFailed(message, operation=operation, where=operation.name or "", fix=_find_fix(operation.error))
+
+
+def _find_fix(error: Status) -> str:
+    """The fix that the embedded server gives with an error; empty if there is none."""
+    for detail in error.details or ():
+        if isinstance(detail, Mapping) and detail.get("domain") == "aip-magics":
+            metadata = detail.get("metadata")
+            return str(metadata.get("fix") or "") if isinstance(metadata, Mapping) else ""
+    return ""
 
 
 def version_state(operation: Operation) -> str:

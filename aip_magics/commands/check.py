@@ -10,6 +10,7 @@ from aip_magics.commands.common.command import Command, Context
 from aip_magics.commands.deploy import add_deployment, build_deployment
 from aip_magics.commands.show import local_equivalents
 from aip_magics.deploy.preflight import check_with_trial
+from aip_magics.events import Note
 from aip_magics.i18n import gettext as _
 
 
@@ -40,7 +41,11 @@ def run(args: argparse.Namespace, body: str | None, context: Context) -> Report 
         )
         context.reporter.show(text)
         return text
-    report = check_with_trial(deployment, context.target(args))
+    report = check_with_trial(
+        deployment,
+        context.target(args),
+        on_line=lambda line: context.reporter.emit(Note("environment", line)),
+    )
     context.reporter.show(report)
     return report
 

@@ -52,6 +52,7 @@ def add_deployment(parser: argparse.ArgumentParser) -> Any:
     options.add_include(run)
     run.add_argument("--skip", action="append", default=[], metavar="CHECK", help=_("skip this check"))
     run.add_argument("--strict", action="store_true", help=_("treat warnings of the checks as errors"))
+    options.add_env(run)
     options.add_trust(run)
     return run
 
@@ -91,6 +92,12 @@ def perform(deployment: Deployment, args: argparse.Namespace, context: Context) 
 
 def _preview(deployment: Deployment, args: argparse.Namespace, context: Context, target: Target) -> deploy.Plan | str:
     """Return the plan of `--dry-run` or the script of `--show`. No request is sent."""
+    if args.show and deployment.env != "current" and target.kind == "local":
+        raise OptionError(
+            _("--show is not available with --env, whose environment is built by the deployment"),
+            where="--show",
+            fix=_("use --dry-run, or omit --env"),
+        )
     try:
         plan = deploy.dry_run(deployment, target)
     except ChecksFailed as error:
@@ -133,6 +140,7 @@ def build_deployment(
         skip=frozenset(args.skip),
         strict=args.strict,
         trust=args.trust or is_in_memory(args.origin or origin_in_cell, context),
+        env=args.env,
     )
 
 

@@ -67,17 +67,14 @@ def add_local_predict(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--prediction-class", metavar="MODULE.CLASS", help=_("class of the custom prediction routine"))
     group = parser.add_argument_group(_("environment"))
-    group.add_argument(
-        "--env",
-        choices=("current", "runtime"),
-        default="current",
-        help=_("current: this Python; runtime: the Python and libraries of a runtime version"),
-    )
+    options.add_env(group)
     group.add_argument(
         "--runtime-version", metavar="X.Y", help=_("with --env runtime (default: the version that matches the model)")
     )
     group.add_argument(
-        "--python-version", metavar="X.Y", help=_("with --env runtime (default: the newest Python of the runtime)")
+        "--python-version",
+        metavar="X.Y",
+        help=_("with --env runtime or model (default: the newest Python of the runtime, one that fits the model)"),
     )
     add_instances(parser)
     options.add_trust(parser)
@@ -107,6 +104,12 @@ def local_predict(args: argparse.Namespace, body: str | None, context: Context) 
             _("the option has no effect with --env current, which uses this Python"),
             where=flag,
             fix=_("add --env runtime"),
+        )
+    if args.env == "model" and args.runtime_version:
+        raise OptionError(
+            _("the option has no effect with --env model, which uses the libraries that saved the model"),
+            where="--runtime-version",
+            fix=_("use --env runtime"),
         )
 
     def read_inputs() -> ModelInputs:
@@ -155,7 +158,7 @@ def _show_script(
     from aip_magics.prediction.local import worker_spec
 
     runtime: dict[str, Any] = {}
-    if packages or args.env == "runtime":
+    if packages or args.env != "current":
         versions = {"runtime_version": args.runtime_version, "python_version": args.python_version}
         runtime = {"cache": context.data_dir(), "env": args.env, "framework": args.framework, **versions}
         runtime["packages"] = packages
@@ -226,7 +229,7 @@ def _prepare_runtime(
             summary.append(prepared.summary)
             return prepared
         context.reporter.emit(StepSkipped("environment", prepared.reason))
-    raise runtime_setup.unavailable_error(prepared)
+    raise runtime_setup.unavailable_error(prepared, args.env)
 
 
 @contextlib.contextmanager

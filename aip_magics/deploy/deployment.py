@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aip_magics.prediction.instances import encode
+from aip_magics.prediction.runtime_setup import Env
 from aip_magics.spec import Model, Version
 
 
@@ -27,6 +28,8 @@ class Deployment:
         skip: IDs of checks that are skipped.
         strict: Whether warnings of the checks count as errors.
         trust: Whether the user trusts the code that loading the model runs.
+        env: The environment of the local trial and, on the embedded server, of the version: this Python, that of the
+            runtime version, or one of the libraries that saved the model.
     """
 
     origin: str
@@ -39,6 +42,7 @@ class Deployment:
     skip: frozenset[str] = frozenset()
     strict: bool = False
     trust: bool = False
+    env: Env = "current"
 
     @property
     def is_remote(self) -> bool:

@@ -99,11 +99,13 @@ class Plan:
         return dataclasses.replace(self, choices=(*self.choices, Choice(field, value, source)))
 
 
-def steps() -> tuple[PlanStep, ...]:
-    """Return the steps of every run, in order."""
+def steps(env: str = "current") -> tuple[PlanStep, ...]:
+    """Return the steps of every run with this environment, in order."""
+    environment = [] if env == "current" else [PlanStep("environment", _("Prepare the environment"))]
     return (
         PlanStep("look", _("Inspect model files")),
         PlanStep("checks", _("Run preflight checks")),
+        *environment,
         PlanStep("target", _("Connect")),
         PlanStep("try", _("Predict the test instances locally")),
         PlanStep("bucket", _("Bucket")),
@@ -121,7 +123,7 @@ def make_plan(deployment: Deployment, target: Target, model_dir: ModelDir | None
     version = deployment.version
     if deployment.is_remote:
         version = version.replace(deploymentUri=deployment.origin)
-    plan = Plan(deployment, deployment.model, version, model_dir, None, steps=steps())
+    plan = Plan(deployment, deployment.model, version, model_dir, None, steps=steps(deployment.env))
     for choose in (_settings, _model_name, _region, _framework, _runtime, _machine_type):
         plan = choose(plan, target)
     return plan
@@ -191,11 +193,12 @@ def _runtime(plan: Plan, target: Target) -> Plan:
     if version.runtimeVersion is None and plan.model_dir is not None and version.framework:
         fit = catalog.match_runtime_to_all(version.framework, plan.model_dir.libraries)
         if fit.runtime is None:
-            source = (
-                _("{reason}; this Python serves the model instead", reason=fit.reason)
-                if target.kind == "local"
-                else _("{reason}; the target requires a runtime version", reason=fit.reason)
-            )
+            if target.kind != "local":
+                source = _("{reason}; the target requires a runtime version", reason=fit.reason)
+            elif plan.deployment.env == "current":
+                source = _("{reason}; this Python serves the model instead", reason=fit.reason)
+            else:
+                source = _("{reason}; an environment of its own serves the model instead", reason=fit.reason)
             return plan.record_choice("runtimeVersion", _("none"), source)
         plan = plan.record_choice("runtimeVersion", fit.runtime, fit.reason)
         version = version.replace(runtimeVersion=fit.runtime)

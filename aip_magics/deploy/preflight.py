@@ -18,9 +18,11 @@ from aip_magics.deploy.deployment import Deployment
 from aip_magics.deploy.plan import Plan, local_origin, make_plan
 from aip_magics.deploy.steps import Step, Steps
 from aip_magics.deploy.trial import Trial, TrialRunner, build_trial, run_trial_locally
-from aip_magics.errors import ChecksFailed, ModelDirError, OptionError
+from aip_magics.errors import ChecksFailed, ModelDirError, OptionError, RuntimeEnvironmentError
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
+from aip_magics.prediction.runtime_setup import PreparedRuntime
+from aip_magics.prediction.subprocess_tools import OnLine
 from aip_magics.targets import Target
 from aip_magics.trust import Trust
 
@@ -39,12 +41,16 @@ def check_deployment(deployment: Deployment, target: Target) -> Report:
 
 
 def check_with_trial(
-    deployment: Deployment, target: Target, *, trial_runner: TrialRunner = run_trial_locally
+    deployment: Deployment,
+    target: Target,
+    *,
+    trial_runner: TrialRunner = run_trial_locally,
+    on_line: OnLine | None = None,
 ) -> Report:
     """Check a deployment as `check_deployment` does and, if it has test instances, run a local trial of the model.
 
     The model is loaded in a worker process, and only if all code that this runs is trusted. A model in Cloud Storage is
-    downloaded for the trial.
+    downloaded for the trial. `on_line` is called with each line of the output of building the trial's environment.
 
     Returns:
         The report with the findings of both.
@@ -52,6 +58,7 @@ def check_with_trial(
     Raises:
         OptionError: As `check_deployment`.
         StorageError, ServerError: The model could not be downloaded.
+        RuntimeEnvironmentError: The environment could not be built.
     """
     plan, unusable = _inspect_and_plan(deployment, target)
     report = check_plan(plan, target, unusable)
@@ -59,8 +66,9 @@ def check_with_trial(
         return report
     if needs_download(plan):
         target.connect()
+    environment = prepare_environment(plan, target, on_line)
     try:
-        result = run_trial(plan, target, trial_runner)
+        result = run_trial(plan, target, trial_runner, environment)
     except ChecksFailed as error:
         found = {id: tuple(finding for finding in error.findings if finding.id == id) for id in TRUST_QUESTIONS}
         return report.updated(Report.of({id: Failed(findings) for id, findings in found.items() if findings}))
@@ -70,8 +78,44 @@ def check_with_trial(
     return report.updated(check_trial(plan, target, result))
 
 
-def run_trial(plan: Plan, target: Target, trial_runner: TrialRunner = run_trial_locally) -> TrialResult | Skipped:
-    """Run the test instances in a local worker.
+def prepare_environment(plan: Plan, target: Target, on_line: OnLine | None = None) -> PreparedRuntime | None:
+    """Prepare the environment of `--env` without the packages; None for this Python.
+
+    Raises:
+        RuntimeEnvironmentError: The environment could not be built, or the model is too large to download.
+    """
+    from aip_magics.prediction import runtime_setup
+
+    env = plan.deployment.env
+    if env == "current":
+        return None
+    version = plan.version
+    if plan.model_dir is None:
+        target.connect()
+    trial = build_trial(plan, target, b"")
+    if isinstance(trial, str):
+        raise RuntimeEnvironmentError(trial, where=f"--env {env}", fix=_("download the model directory first"))
+    prepared = runtime_setup.prepare_runtime(
+        trial.model_dir,
+        target.settings.data_dir,
+        env=env,
+        framework=plan.version.framework,
+        runtime_version=version.runtimeVersion,
+        python_version=version.pythonVersion if env == "runtime" else None,
+        on_line=on_line,
+    )
+    if isinstance(prepared, runtime_setup.PreparedRuntime):
+        return prepared
+    raise runtime_setup.unavailable_error(prepared, env)
+
+
+def run_trial(
+    plan: Plan,
+    target: Target,
+    trial_runner: TrialRunner = run_trial_locally,
+    environment: PreparedRuntime | None = None,
+) -> TrialResult | Skipped:
+    """Run the test instances in a local worker, of this Python or of the environment.
 
     Returns:
         The result, or Skipped for a custom container or a model that is too large to download.
@@ -84,7 +128,8 @@ def run_trial(plan: Plan, target: Target, trial_runner: TrialRunner = run_trial_
     trial = build_trial(plan, target, plan.deployment.test_request() or b"")
     if isinstance(trial, str):
         return Skipped(trial)
-    return trial_runner(check_trust(plan, target, trial))
+    trial = check_trust(plan, target, trial)
+    return trial_runner(trial if environment is None else dataclasses.replace(trial, python=environment.python))
 
 
 def build_plan(deployment: Deployment, target: Target) -> Plan:
@@ -169,6 +214,7 @@ def build_check_context(plan: Plan, target: Target) -> CheckContext:
         target=checks.TargetKind(kind=target.kind, region=target.region, endpoint=target.endpoint),
         test_request=plan.deployment.test_request(),
         default_machine=not plan.deployment.version.machineType,
+        env=plan.deployment.env,
     )
 
 
@@ -188,7 +234,25 @@ def _passed(count: int) -> str:
     return ngettext("passed with {number} finding", "passed with {number} findings", count) if count else _("passed")
 
 
-def trial_step(steps: Steps, plan: Plan, target: Target, trial_runner: TrialRunner) -> dict[str, Any] | None:
+def environment_step(steps: Steps, plan: Plan, target: Target) -> PreparedRuntime | None:
+    """Run the step `environment`, and serve with its Python; None, without a step, for this Python."""
+    if plan.deployment.env == "current":
+        return None
+    with steps("environment") as step:
+        prepared = prepare_environment(plan, target, step.note)
+        assert prepared is not None
+        target.serve_with(prepared.python)
+        step.done(prepared.summary)
+        return prepared
+
+
+def trial_step(
+    steps: Steps,
+    plan: Plan,
+    target: Target,
+    trial_runner: TrialRunner,
+    environment: PreparedRuntime | None = None,
+) -> dict[str, Any] | None:
     """Run the step `try`: predict the test instances locally.
 
     Returns:
@@ -203,7 +267,7 @@ def trial_step(steps: Steps, plan: Plan, target: Target, trial_runner: TrialRunn
             _check_trust_of_remote_files(plan, target)
             step.skip(_("no test instances were given"))
             return None
-        result = run_trial(plan, target, trial_runner)
+        result = run_trial(plan, target, trial_runner, environment)
         if isinstance(result, Skipped):
             step.skip(result.reason)
             return None

@@ -1,7 +1,7 @@
 """Run a deployment, step by step. Each step emits events; reporters show them.
 
-The order of the steps is that of `_DeployRun.run`: inspect → check → connect → resolve → try → bucket → upload →
-model → version → wait → describe → predict.
+The order of the steps is that of `_DeployRun.run`: inspect → check → (environment) → connect → resolve → try → bucket →
+upload → model → version → wait → describe → predict.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from aip_magics.deploy.preflight import (
     build_plan,
     check_plan,
     check_step,
+    environment_step,
     find_model_dir,
     report_findings,
     summarize_predictions,
@@ -134,9 +135,10 @@ class _DeployRun:
         model_dir = self.inspect()
         plan = make_plan(self.deployment, self.target, model_dir)
         check_step(self.steps, plan, self.target)
+        environment = environment_step(self.steps, plan, self.target)
         # Before the trial: the embedded server imports the framework at the same time as the local worker.
         decision = self.connect(plan)
-        local = trial_step(self.steps, plan, self.target, self.trial_runner)
+        local = trial_step(self.steps, plan, self.target, self.trial_runner, environment)
         plan = decision.plan
         result = Result(plan, local=local)
         if decision.action in ("create", "replace"):
@@ -163,7 +165,8 @@ class _DeployRun:
             if export.note:
                 step.note(export.note)
             model_dir = inspect_model_dir(export.path, include=self.deployment.include)
-            if self.body is not None and not self.deployment.version.predictionClass:
+            served_here = self.deployment.env == "current"
+            if self.body is not None and served_here and not self.deployment.version.predictionClass:
                 preload_worker(self.deployment.version.framework or model_dir.framework)
             for left_out in model_dir.left_out[:5]:
                 step.note(_("skipped: {file}", file=left_out))

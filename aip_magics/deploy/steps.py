@@ -44,7 +44,7 @@ class Steps:
         self.current = ""
         from aip_magics.deploy import plan
 
-        self._titles = {step.id: step.title for step in plan.steps()}
+        self._titles = {step.id: step.title for step in plan.steps("model")}
 
     @property
     def title(self) -> str:

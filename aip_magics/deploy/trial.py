@@ -40,6 +40,7 @@ class Trial:
         trusted: Whether the user trusts all code that loading the model runs.
         trusted_modules: Modules that are trusted for every model.
         trusted_files: SHA-256 digests of trusted files; packages among them may run code when they are built.
+        python: The interpreter of the worker.
     """
 
     model_dir: Path
@@ -51,6 +52,7 @@ class Trial:
     trusted: bool = False
     trusted_modules: tuple[str, ...] = ()
     trusted_files: frozenset[str] = frozenset()
+    python: str = sys.executable
 
 
 def build_trial(plan: Plan, target: Target, body: bytes) -> Trial | str:
@@ -80,7 +82,8 @@ TrialRunner = Callable[[Trial], TrialResult]
 
 
 def run_trial_locally(trial: Trial) -> TrialResult:
-    """Run a trial in a worker of this Python. A PredictionError becomes the `error` of the result."""
+    """Run a trial in a worker of its Python. A PredictionError becomes the `error` of the result."""
+    from aip_magics.prediction.environments import is_environment
     from aip_magics.prediction.local import worker_spec
     from aip_magics.prediction.packages import install
     from aip_magics.prediction.worker_pool import shared
@@ -89,11 +92,18 @@ def run_trial_locally(trial: Trial) -> TrialResult:
     try:
         installed: tuple[Path, ...] = ()
         if trial.packages:
-            installed = (install(trial.packages, sys.executable, trial.cache, trusted=trial.trusted_files),)
+            package_dir = install(
+                trial.packages,
+                trial.python,
+                trial.cache,
+                trusted=trial.trusted_files,
+                with_requirements=is_environment(trial.python, trial.cache),
+            )
+            installed = (package_dir,)
         spec = worker_spec(
             trial.model_dir,
             trial.framework,
-            sys.executable,
+            trial.python,
             installed,
             trial.prediction_class,
             trusted=trial.trusted,

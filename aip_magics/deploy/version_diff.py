@@ -98,6 +98,13 @@ def _difference(plan: Plan, target: Target, existing: Version) -> str | None:
                 theirs=_format_value(deployed),
                 ours=_format_value(requested),
             )
+    if other := target.get_other_python(plan.model.id, existing.id):
+        return _(
+            "{field}: deployed {theirs}, requested {ours}",
+            field="--env",
+            theirs=other,
+            ours=plan.deployment.env,
+        )
     if plan.model_dir is None:
         same = str(GsUri.parse(existing.deploymentUri or "gs://none")) == str(GsUri.parse(plan.deployment.origin))
         return None if same else f"deploymentUri: {existing.deploymentUri}"

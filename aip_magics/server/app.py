@@ -14,6 +14,7 @@ from pathlib import Path
 from starlette.routing import Router
 
 from aip_magics.prediction import AsyncWorkerClient, ForkServerPool, LoadedModel, WorkerSpec
+from aip_magics.prediction.environments import is_environment
 from aip_magics.prediction.packages import install
 from aip_magics.server.api import routes
 from aip_magics.server.context import AppContext
@@ -149,7 +150,14 @@ class App:
         # For every worker again: cheap if it is cached, and rebuilds a cache that was emptied.
         if not node_spec.packages:
             return ()
-        return (install(node_spec.packages, node_spec.python, self._data_dir, trusted=trust_in(self._data_dir).files),)
+        package_dir = install(
+            node_spec.packages,
+            node_spec.python,
+            self._data_dir,
+            trusted=trust_in(self._data_dir).files,
+            with_requirements=is_environment(node_spec.python, self._data_dir),
+        )
+        return (package_dir,)
 
     def _warm(self, python: str, framework: str | None) -> None:
         self._fork_servers.preload(python, framework or "SCIKIT_LEARN")

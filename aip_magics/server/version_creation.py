@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CANCELLED, INVALID_ARGUMENT, FAILED_PRECONDITION, ABORTED, INTERNAL = 1, 3, 9, 10, 13  # google.rpc.Code
+ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 LOG_LINES = 30
 SNAPSHOT_ATTEMPTS = 3
 NEEDS_TRUST = "needsTrust"  # key of a version's runtime: FAILED because the user has not trusted its files
@@ -256,6 +257,15 @@ def _bad_model_status(error: PredictionError) -> Status:
     if error.kind == "INVALID_USER_CODE":
         reason = error.message
     lines = error.log.splitlines()[-LOG_LINES:]
-    info = {"@type": "type.googleapis.com/google.rpc.DebugInfo", "stackEntries": lines, "detail": error.detail}
+    info: dict[str, Any] = {
+        "@type": "type.googleapis.com/google.rpc.DebugInfo",
+        "stackEntries": lines,
+        "detail": error.detail,
+    }
     text = f'Create Version failed. Bad model detected with error:  "{reason}"'
-    return Status(INVALID_ARGUMENT, text, (info,) if lines else None)
+    details = [info] if lines else []
+    if error.fix and not isinstance(error, TrustError):  # its message has the command
+        # Our clients show it as the fix of the operation; others ignore the detail.
+        metadata = {"fix": error.fix}
+        details.append({"@type": ERROR_INFO, "reason": "BAD_MODEL", "domain": "aip-magics", "metadata": metadata})
+    return Status(INVALID_ARGUMENT, text, tuple(details) or None)

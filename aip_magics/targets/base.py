@@ -44,6 +44,13 @@ class Target(abc.ABC):
     def preload(self, framework: str) -> None:  # noqa: B027 - most targets have nothing to prepare
         """Announce a version of this framework (as the API names it). Returns at once."""
 
+    def serve_with(self, python: str) -> None:  # noqa: B027 - only the embedded server serves with a given Python
+        """Serve the versions that are created from now on with this interpreter. Called before `client` is used."""
+
+    def get_other_python(self, model: str, version: str) -> str | None:  # noqa: ARG002 - as with `serve_with`
+        """Return the interpreter that serves a version if it is another one than that of `serve_with`; else None."""
+        return None
+
     @abc.abstractmethod
     def _transport(self) -> Transport: ...
 

@@ -42,6 +42,7 @@ class LocalTarget(Target):
     kind = "local"
     poll_seconds = 0.25
     _state: ServerState | None = None
+    _environment: str | None = None  # the interpreter of `serve_with`
 
     @property
     def endpoint(self) -> str:
@@ -63,14 +64,27 @@ class LocalTarget(Target):
         # Only a hint: the next call, which needs the server, reports its errors.
         with contextlib.suppress(OSError, http.client.HTTPException):
             body = json.dumps({"framework": framework}).encode()
-            _call(self._connected(), "POST", "/aip-magics/warm", 5.0, body, {PYTHON_HEADER: this_python()})
+            _call(self._connected(), "POST", "/aip-magics/warm", 5.0, body, {PYTHON_HEADER: self._python()})
+
+    def serve_with(self, python: str) -> None:
+        self._environment = python
+
+    def get_other_python(self, model: str, version: str) -> str | None:
+        if self._environment is None:
+            return None
+        python = str(self.client.version_runtime(model, version).get("python") or "")
+        return None if python == self._environment else python
+
+    def _python(self) -> str:
+        return this_python() if self._environment is None else urllib.parse.quote(self._environment)
 
     def _transport(self) -> Transport:
         state = self._connected()
         # The embedded server is global and regional at once: as with Google, the host name decides which.
         host = {"Host": f"{self.region}-ml.googleapis.com"} if self.region else {}
-        # The Python that deploys a version serves it, so that a model loads with the libraries it was trained with.
-        return Transport(state.url, self._session(), headers={PYTHON_HEADER: this_python(), **host})
+        # The Python that deploys a version serves it, so that a model loads with the libraries it was trained with,
+        # unless --env builds an environment.
+        return Transport(state.url, self._session(), headers={PYTHON_HEADER: self._python(), **host})
 
     def _connected(self) -> ServerState:
         if self._state is None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from aip_magics import catalog
 from aip_magics.artifacts import ModelDir
 from aip_magics.artifacts.facts import BoosterFacts
-from aip_magics.checks import links
+from aip_magics.checks import links, serving_python
 from aip_magics.checks.context import CheckContext
 from aip_magics.checks.model_facts import get_model_file, requires_booster
-from aip_magics.checks.outcome import Outcomes
+from aip_magics.checks.outcome import Finding, Outcomes
 from aip_magics.checks.rule import advice, error, in_cloud, rule, warning
 from aip_magics.checks.rules.libraries import newer_libraries, unread_format
+from aip_magics.checks.rules.serving_python import fix_with_environment
 from aip_magics.i18n import gettext as _
 
 _PROBABILITIES = ("binary:logistic", "multi:softprob")  # objectives whose booster predicts them
@@ -22,16 +24,8 @@ def unreadable_booster_format(context: CheckContext, directory: ModelDir, facts:
 
     If the version in the file is already too new, only A02 or R07 reports it.
     """
-    if facts.format == "binary" and not context.target.is_cloud:
-        text = _(
-            "{file} is in XGBoost's old binary format, which XGBoost 3.1 and later cannot read",
-            file=get_model_file(directory),
-        )
-        fix = _(
-            "run with the XGBoost that saved the model: booster.load_model('model.bst'); "
-            "booster.save_model('model.json')"
-        )
-        return [advice(get_model_file(directory), text, f"{fix}; mv model.json model.bst")]
+    if not context.target.is_cloud and (found := _unreadable_here(context, directory, facts)):
+        return [found]
     if newer_libraries(context, directory):
         return []
     unread = unread_format(context, facts.format)
@@ -61,7 +55,11 @@ def booster_with_feature_names(_context: CheckContext, directory: ModelDir, fact
         "so every prediction fails",
         first=facts.feature_names[0],
     )
-    fix = "booster.feature_names = None; booster.save_model('model.ubj'); mv model.ubj model.bst"
+    path = str(directory.model_file.path) if directory.model_file else "model.bst"
+    fix = (
+        f"import xgboost; booster = xgboost.Booster(model_file={path!r}); booster.feature_names = None; "
+        f"open({path!r}, 'wb').write(booster.save_raw('ubj'))"
+    )
     return [error(get_model_file(directory), text, fix)]
 
 
@@ -113,3 +111,24 @@ def classifier_as_booster(context: CheckContext, directory: ModelDir, facts: Boo
     return [
         advice(file, text, _("keep the file for probabilities; for classes, save the classifier: {line}", line=line))
     ]
+
+
+def _unreadable_here(context: CheckContext, directory: ModelDir, facts: BoosterFacts) -> Finding | None:
+    """Return the finding for a format that the XGBoost of this Python cannot read; advice if that is unknown."""
+    if not serving_python.is_served_here(context):
+        return None
+    file, has = get_model_file(directory), serving_python.get_serving_version(context, "xgboost")
+    if has is not None and catalog.xgboost_reads(facts.format, has):
+        return None
+    if has is None:
+        if facts.format != "binary":
+            return None
+        text = _("{file} is in XGBoost's old binary format, which XGBoost 3.1 and later cannot read", file=file)
+        return advice(file, text, fix_with_environment(context, directory))
+    text = _(
+        "{file} is in XGBoost's {format} format, which XGBoost {version} of this Python cannot read",
+        file=file,
+        format=facts.format,
+        version=has,
+    )
+    return error(file, text, fix_with_environment(context, directory))

@@ -187,10 +187,10 @@ def _is_misread(context: CheckContext, directory: ModelDir, name: str, version: 
     if not has_runtime or name != "xgboost" or catalog.parse_version(version) < _FIRST_MISREAD:
         return False
     booster = directory.contents.booster if directory.contents else None
-    return booster is None or not _ignores_base_score(booster)  # the base score in a pickle is not inspected
+    return booster is None or not ignores_base_score(booster)  # the base score in a pickle is not inspected
 
 
-def _ignores_base_score(booster: BoosterFacts) -> bool:
+def ignores_base_score(booster: BoosterFacts) -> bool:
     """Whether a reader that takes the base score for 0.5 returns the same predictions.
 
     The softmax of several classes does not depend on a score that all classes have in common; XGBoost 3 writes one

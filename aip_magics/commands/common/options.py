@@ -128,6 +128,22 @@ def add_model(parser: argparse.ArgumentParser, *, prefix: str = "--") -> None:
     )
 
 
+ENVS = ("current", "runtime", "model")  # as in `prediction.runtime_setup`, which a parser does not import
+
+
+def add_env(group: Any) -> None:
+    """Add `--env`: the Python that loads the model on this machine."""
+    group.add_argument(
+        "--env",
+        choices=ENVS,
+        default="current",
+        help=_(
+            "Python that loads the model on this machine: current, the Python and libraries of a runtime version, or "
+            "those that saved the model"
+        ),
+    )
+
+
 def add_version(parser: argparse.ArgumentParser) -> None:
     """Add the options of `versions create`."""
     group = parser.add_argument_group(_("version"))

@@ -77,6 +77,7 @@ def python_check(deployment: Deployment, settings: Settings) -> list[str]:
         "skip": _Code(f"frozenset({sorted(deployment.skip)!r})") if deployment.skip else None,
         "strict": deployment.strict,
         "trust": deployment.trust,
+        "env": deployment.env if deployment.env != "current" else None,
     }
     return [
         "from aip_magics import settings",

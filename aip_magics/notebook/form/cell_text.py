@@ -47,6 +47,8 @@ def _words(state: FormState) -> Iterator[str]:
         "--strict": deployment.strict,
     }
     yield from (flag for flag, is_set in switches.items() if is_set)
+    if deployment.env != "current":
+        yield from _flag("--env", deployment.env)
     for check in sorted(deployment.skip):
         yield from _flag("--skip", check)
 

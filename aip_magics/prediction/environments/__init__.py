@@ -1,4 +1,5 @@
-"""Local environments of runtime versions: the same Python and libraries that a model would find on the service.
+"""Local environments: of runtime versions, with the Python and libraries that a model would find on the service, and of
+the libraries that saved a model.
 
 ::
 
@@ -7,8 +8,22 @@
 
 from __future__ import annotations
 
-from aip_magics.prediction.environments.build import EnvironmentUnavailable, RuntimeEnvironment, prepare_environment
+from aip_magics.prediction.environments.build import (
+    EnvironmentUnavailable,
+    RuntimeEnvironment,
+    is_environment,
+    prepare_environment,
+    prepare_model_environment,
+)
 from aip_magics.prediction.environments.pins import build_pins
 from aip_magics.prediction.environments.pythons import find_python
 
-__all__ = ["EnvironmentUnavailable", "RuntimeEnvironment", "build_pins", "find_python", "prepare_environment"]
+__all__ = [
+    "EnvironmentUnavailable",
+    "RuntimeEnvironment",
+    "build_pins",
+    "find_python",
+    "is_environment",
+    "prepare_environment",
+    "prepare_model_environment",
+]

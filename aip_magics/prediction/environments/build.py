@@ -1,4 +1,4 @@
-"""Build the environment of a runtime version with uv, once per list of libraries."""
+"""Build the environment of a runtime version or of a model with uv, once per list of libraries."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from aip_magics.catalog import ModelEnvironment
 from aip_magics.data_directory import free_space_fix
 from aip_magics.directory_cache import DirectoryCache
 from aip_magics.errors import RuntimeEnvironmentError
@@ -93,22 +94,72 @@ def prepare_environment(
     return build(base, pins, cache, deadline=deadline, on_line=on_line, environ=environ)
 
 
+def prepare_model_environment(
+    environment: ModelEnvironment,
+    cache: Path,
+    *,
+    python_version: str | None = None,
+    deadline: float = DEADLINE,
+    on_line: subprocess_tools.OnLine | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> RuntimeEnvironment | EnvironmentUnavailable:
+    """Get the environment of a model's own libraries, built in `cache/environments` if it does not exist.
+
+    Args:
+        environment: the requirements, and the Pythons that have wheels of them.
+        cache: the directory of environments and installed packages.
+        python_version: the Python version, `3.10`; None uses this Python if it has the wheels, else the first of the
+            environment's Pythons that is installed on this machine.
+        deadline: seconds for the build.
+        on_line: called with each line of the build's output.
+        environ: the environment variables; None uses those of this process.
+
+    Returns:
+        The environment, or EnvironmentUnavailable if none of the Pythons is installed on this machine.
+
+    Raises:
+        RuntimeEnvironmentError: the build failed or timed out, usually for lack of a network.
+    """
+    this_python = ".".join(map(str, sys.version_info[:2]))
+    versions = list(environment.pythons or (this_python,))
+    if this_python in versions:
+        versions.sort(key=lambda version: version != this_python)
+    if python_version:
+        versions = [python_version]
+    for version in versions:
+        base = find_python(version, environ)
+        if base is not None:
+            return build(
+                base, environment.pins, cache, env="model", deadline=deadline, on_line=on_line, environ=environ
+            )
+    reason = _(
+        "the model's libraries require one of these Python versions, none of which is installed: {versions}",
+        versions=", ".join(versions),
+    )
+    uv = f"{sys.executable} -m uv python install {versions[0]}"
+    return EnvironmentUnavailable(reason, _("{uv}   (or: {pyenv})", uv=uv, pyenv=f"pyenv install {versions[0]}"))
+
+
 def build(
     base: Path,
     pins: Sequence[str],
     cache: Path,
     *,
+    env: str = "runtime",
     deadline: float = DEADLINE,
     on_line: subprocess_tools.OnLine | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> RuntimeEnvironment:
-    """Build an environment of the interpreter `base` with the requirements `pins`, in `cache/environments/HASH`."""
+    """Build an environment of the interpreter `base` with the requirements `pins`, in `cache/environments/HASH`.
+
+    `env` is the value of `--env` that asked for it, for errors.
+    """
     folder = cache.absolute() / "environments"
     version = interpreters.get_python_version(str(base))
     key = hashlib.sha256("\0".join([version, interpreters.get_platform_tag(str(base)), *pins]).encode()).hexdigest()
 
     def fill(partial: Path) -> None:
-        _Builder(partial, deadline, on_line, environ).run(base, pins)
+        _Builder(partial, deadline, on_line, environ, env).run(base, pins)
 
     try:
         directory = DirectoryCache(folder, max_entries=None).get_or_build(
@@ -124,6 +175,11 @@ def build(
     return RuntimeEnvironment(_get_python(directory), version, record["libraries"])
 
 
+def is_environment(python: str, cache: Path) -> bool:
+    """Whether an interpreter is that of an environment in `cache`: packages are installed with their requirements."""
+    return Path(python).is_relative_to(cache.absolute() / "environments")
+
+
 def _is_complete(folder: Path) -> bool:
     """Whether the environment was finished and its base interpreter still exists."""
     return (folder / _RECORD).is_file() and _get_python(folder).exists()
@@ -135,13 +191,19 @@ def _get_python(folder: Path) -> Path:
 
 class _Builder:
     def __init__(
-        self, folder: Path, deadline: float, on_line: subprocess_tools.OnLine | None, environ: Mapping[str, str] | None
+        self,
+        folder: Path,
+        deadline: float,
+        on_line: subprocess_tools.OnLine | None,
+        environ: Mapping[str, str] | None,
+        env: str,
     ) -> None:
         self._folder = folder
         self._scratch = folder.with_name(f"{folder.name}.tmp")
         self._deadline = deadline
         self._on_line = on_line
         self._environ = environ
+        self._where = _("environment of the runtime version") if env == "runtime" else f"--env {env}"
 
     def run(self, base: Path, pins: Sequence[str]) -> None:
         self._scratch.mkdir(exist_ok=True)
@@ -176,7 +238,7 @@ class _Builder:
             reason = ": ".join(filter(None, [request.removeprefix("cause: "), find_reason(lines)]))
             raise RuntimeEnvironmentError(
                 _("could not download the libraries: {reason}", reason=reason),
-                where=_("environment of the runtime version"),
+                where=self._where,
                 fix=_("connect to the network, set UV_INDEX_URL to a mirror, or use --env current"),
             )
         if full := next((line for line in lines if "No space left on device" in line), ""):
@@ -186,4 +248,4 @@ class _Builder:
                 fix=free_space_fix(),
             )
         text = "\n".join([_("could not build the environment:"), *(f"    {line}" for line in lines[-6:])])
-        raise RuntimeEnvironmentError(text, where=_("environment of the runtime version"), fix=_("use --env current"))
+        raise RuntimeEnvironmentError(text, where=self._where, fix=_("use --env current"))

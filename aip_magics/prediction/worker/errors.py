@@ -2,9 +2,18 @@
 
 # ruff: noqa: UP032
 
+import re
 from typing import Any
 
 QUOTE_LIMIT = 200  # characters of a request that an error quotes
+SHOWN_ITEMS = 3  # of a long list
+SHOWN_LINES = 3  # of the text of an exception
+LINE_LIMIT = 400  # characters
+# XGBoost's errors: "[12:00:00] /workspace/src/learner.cc:989: Check failed: …", then the stack of its C++ functions.
+STACK = re.compile(r"\s*Stack trace:.*", re.DOTALL)
+SOURCE_LINE = re.compile(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ")
+# Eleven items or more, separated by commas.
+LONG_LIST = re.compile(r"[^\s,\[\](){}][^,\n\[\](){}]{0,80}(?:,[^,\n\[\](){}]{1,80}){10,}")
 
 
 class Text(str):
@@ -45,8 +54,26 @@ class NotTrusted(ModelError):
 
 
 def error_text(error: BaseException) -> str:
-    """The text of an exception, or its type if the text is empty, so that no message ends in a colon."""
-    return str(error) or type(error).__name__
+    """The text of an exception in a few lines, or its type if the text is empty, so that no message ends in a colon.
+
+    Omits the stack of native code, repeated lines, most items of a long list, and what exceeds three lines.
+    """
+    text = SOURCE_LINE.sub("", STACK.sub("", str(error)))
+    text = LONG_LIST.sub(abbreviate, text)
+    lines = []  # type: list[str]
+    for line in text.splitlines():
+        line = line.rstrip()
+        if line.strip() and line not in lines:
+            lines.append(line if len(line) <= LINE_LIMIT else line[:LINE_LIMIT] + "…")
+    more = ["…"] if len(lines) > SHOWN_LINES else []
+    return "\n".join(lines[:SHOWN_LINES] + more).strip() or type(error).__name__
+
+
+def abbreviate(match: "Any") -> str:
+    """The first items of a matched list, and the number of the others."""
+    items = match.group().split(",")
+    shown = ",".join(items[:SHOWN_ITEMS])
+    return "{}, … and {} more".format(shown, len(items) - SHOWN_ITEMS)
 
 
 def shortened(value: "Any") -> str:

@@ -1,12 +1,23 @@
-"""Fixes for the most common reasons why a model or its code does not load."""
+"""Fixes for the most common reasons why a model or its code does not load or predict."""
 
 # ruff: noqa: UP032
 
+import importlib.util
 import os
 import re
 import sys
 from typing import Any
 
+ANOTHER_RELEASE = "add --env model, which loads the model with the library versions that saved it"
+# Import packages and distributions that pickles refer to by the names of their internal modules.
+INTERNAL = ("sklearn", "xgboost", "numpy", "scipy", "pandas", "tensorflow")
+COMPILED = ("_loss",)  # how scikit-learn's compiled losses named their module before 1.9
+ABSENT_NAME = re.compile(r"[Cc]an't get attribute '[^']+' on <module '({})\.".format("|".join(INTERNAL)))
+ABSENT_ATTRIBUTE = re.compile(r"'(\w+)' object has no attribute '(\w+)'")
+UNREADABLE = (
+    "node array from the pickle has an incompatible dtype",  # scikit-learn before 1.3, with a tree
+    "header[0] == '{'",  # a pickled booster in XGBoost's binary format, which 3.1 removed
+)
 FROM_NOTEBOOK = re.compile(r"[Cc]an't get attribute '([^']+)' on <module '__main__'")
 
 
@@ -21,6 +32,8 @@ def hint_for(error: BaseException) -> str:
             "save the model with joblib or pickle instead of dill, and its functions in a module whose package"
             " %aip_package my_module.py builds"
         )
+    if is_of_another_release(error):
+        return ANOTHER_RELEASE
     if isinstance(error, ImportError) and error.name:
         text = "install the package of {} for {}, or add a package that contains the module (packageUris, %aip_package)"
         return text.format(error.name, sys.executable)
@@ -64,3 +77,40 @@ def _has(model: "Any", name: str) -> bool:
         return hasattr(model, name)
     except Exception:  # noqa: BLE001 - the model's own code may raise anything
         return False
+
+
+def is_of_another_release(error: BaseException) -> bool:
+    """Whether a model does not load because another release of its library saved it."""
+    text = str(error)
+    if isinstance(error, ImportError):
+        top, _, below = (error.name or "").partition(".")
+        return top in COMPILED or (bool(below) and top in INTERNAL and is_importable(top))
+    return bool(ABSENT_NAME.search(text)) or any(part in text for part in UNREADABLE)
+
+
+def is_importable(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def predict_hint(error: BaseException) -> str:
+    """The fix for an error of a prediction; empty if none is known.
+
+    An estimator of scikit-learn without an attribute that its own code sets was pickled by another release.
+    """
+    match = ABSENT_ATTRIBUTE.match(str(error)) if isinstance(error, AttributeError) else None
+    if match is None:
+        return ""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    frame = trace.tb_frame if trace else None
+    if frame is None or not frame.f_globals.get("__name__", "").startswith("sklearn."):
+        return ""
+    if match.groups() == ("str", "transform"):  # 'passthrough', which releases before 1.4 keep as text
+        return ANOTHER_RELEASE
+    owner = type(frame.f_locals.get("self"))
+    own = owner.__module__.startswith("sklearn.") and owner.__name__ == match.group(1)
+    return ANOTHER_RELEASE if own else ""

@@ -5,13 +5,14 @@
 import importlib
 import os
 import pickle
+import struct
 import sys
 from typing import Any
 
 from . import reader_patches
 from .allowed_globals import AllowedGlobals
 from .errors import ModelError, class_name, error_text
-from .hints import hint_for, hint_for_type
+from .hints import ANOTHER_RELEASE, hint_for, hint_for_type
 from .models import SklearnModel, XgboostModel
 from .routine import open_routine
 from .tensorflow_model import open_saved_model
@@ -20,6 +21,7 @@ PROTOCOL_ADVICE = (
     " Please make sure the model was exported using python {}."
     " Otherwise, please specify the correct 'python_version' parameter when deploying the model."
 )
+BOOSTERS = (b"gbtree", b"gblinear", b"dart")
 MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt", "model.bst", "model.joblib", "model.pkl")
 
 
@@ -137,7 +139,18 @@ def load_bst(model_dir: str) -> "Any":
 
         return xgboost.Booster(model_file=path)
     except Exception as error:
-        raise unloadable(path, error) from error
+        found = unloadable(path, error)
+        found.fix = found.fix or binary_hint(path)
+        raise found from error
+
+
+def binary_hint(path: str) -> str:
+    """The fix for a booster in the binary format, which XGBoost 3.1 removed; empty for another file."""
+    with open(path, "rb") as file:
+        head = file.read(1024)
+    # Before 1.0 the format has no mark, but the name of the booster after its length.
+    named = any(struct.pack("<Q", len(name)) + name in head for name in BOOSTERS)
+    return ANOTHER_RELEASE if head.startswith(b"binf") or named else ""
 
 
 def unloadable(path: str, error: BaseException) -> ModelError:
