@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import argparse
 import ast
+import dataclasses
 import json
 import os
 import re
