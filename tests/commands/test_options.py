@@ -92,6 +92,12 @@ def test_options_keep_the_literal_of_a_yaml_number() -> None:
     assert version("", "runtimeVersion: 2.10")["runtimeVersion"] == "2.10"
 
 
+def test_options_of_files_to_upload_are_joined() -> None:
+    made = deployment("--origin x --include GCP.key,conf/*.pem --include .vocabulary")
+    assert made.include == ("GCP.key", "conf/*.pem", ".vocabulary")
+    assert deployment("--origin x").include == ()
+
+
 def test_options_of_models() -> None:
     model = deployment("--origin x --model iris --regions europe-west1 --enable-logging").model
     assert model.to_json() == {"name": "iris", "regions": ["europe-west1"], "onlinePredictionLogging": True}
