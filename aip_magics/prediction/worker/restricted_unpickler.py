@@ -33,10 +33,9 @@ NOT_STATEFUL = (
 )  # fmt: skip
 TEMPLATE = "_parse_arg_template"  # attribute of a SciPy distribution: code that SciPy executes
 NAMED_TOO = ("__doc__", "__name__")  # texts that SciPy's distributions and numpy.vectorize set on their instances
-ARGUMENTS = frozenset(
-    ["momtype", "a", "b", "xtol", "badvalue", "name", "longname", "shapes", "extradoc", "moment_tol", "inc", "seed",
-     "values"]
-)  # of the `__init__` of a distribution
+ARGUMENTS = frozenset(  # of the `__init__` of a distribution
+    ("momtype", "a", "b", "xtol", "badvalue", "name", "longname", "shapes", "extradoc", "moment_tol", "inc", "seed")
+)
 MAX_IN_A_KEY = 10000  # items in a tuple used as a key: hashing nested tuples could take forever
 
 
@@ -338,7 +337,7 @@ def check_distribution(instance: "Any", state: "Any") -> None:
             state[TEMPLATE] = template_of(type(instance))
         return
     arguments = state[0] if type(state) is tuple and len(state) == 2 else None
-    if type(arguments) is not dict or not set(arguments) <= ARGUMENTS:
+    if type(arguments) is not dict or not set(arguments) - {"values"} <= ARGUMENTS:
         raise NotTrusted("an unexpected state of {}".format(class_name(instance)))
     for one in arguments.values():  # SciPy refuses `shapes` that are no names, before it makes code of them
         if one is not None and type(one) not in (str, bool, int, float):

@@ -108,7 +108,10 @@ def _searches():
         "search over steps",
         lambda: _search(
             "GridSearchCV",
-            {"standardscaler": ["passthrough", get("sklearn.preprocessing.MinMaxScaler")], "logisticregression__C": [1, 2]},
+            {
+                "standardscaler": ["passthrough", get("sklearn.preprocessing.MinMaxScaler")],
+                "logisticregression__C": [1, 2],
+            },
             chain(get("sklearn.preprocessing.StandardScaler"), logistic()),
         ),
     )
@@ -122,8 +125,17 @@ def _searches():
                 scoring=get("sklearn.metrics.make_scorer", find("sklearn.metrics." + metric), **options),
             ),
         )
-    yield "search by several", lambda: _search("GridSearchCV", {"C": [1]}, scoring=["accuracy", "roc_auc"], refit="roc_auc")
-    for name in ("TimeSeriesSplit", "ShuffleSplit", "StratifiedShuffleSplit", "RepeatedStratifiedKFold", "StratifiedKFold"):
+    yield (
+        "search by several",
+        lambda: _search("GridSearchCV", {"C": [1]}, scoring=["accuracy", "roc_auc"], refit="roc_auc"),
+    )
+    for name in (
+        "TimeSeriesSplit",
+        "ShuffleSplit",
+        "StratifiedShuffleSplit",
+        "RepeatedStratifiedKFold",
+        "StratifiedKFold",
+    ):
 
         def folds(name=name):
             return _search("GridSearchCV", {"C": [1, 2]}, cv=get("sklearn.model_selection." + name, n_splits=2))
@@ -131,7 +143,9 @@ def _searches():
         yield "search in " + name, folds
     yield (
         "search in given folds",
-        lambda: _search("GridSearchCV", {"C": [1]}, cv=[(np.arange(30), np.arange(30, 60)), (np.arange(30, 60), np.arange(30))]),
+        lambda: _search(
+            "GridSearchCV", {"C": [1]}, cv=[(np.arange(30), np.arange(30, 60)), (np.arange(30, 60), np.arange(30))]
+        ),
     )
     yield (
         "threshold",
@@ -148,7 +162,20 @@ def _functions():
         transformer = get("sklearn.preprocessing.FunctionTransformer", what, **options)
         return chain(transformer, logistic()).fit(X, Y)
 
-    for name in ("log1p", "log", "sqrt", "abs", "square", "exp", "sin", "clip", "nan_to_num", "asarray", "tanh", "cbrt"):
+    for name in (
+        "log1p",
+        "log",
+        "sqrt",
+        "abs",
+        "square",
+        "exp",
+        "sin",
+        "clip",
+        "nan_to_num",
+        "asarray",
+        "tanh",
+        "cbrt",
+    ):
         options = {"kw_args": {"a_min": 0.0, "a_max": 1.0}} if name == "clip" else {}
         yield "function " + name, lambda name=name, options=options: function(getattr(np, name), **options)
     yield "function partial", lambda: function(functools.partial(np.clip, a_min=0, a_max=1))
@@ -179,7 +206,8 @@ def _functions():
         yield (
             "select " + score,
             lambda score=score: chain(
-                get("sklearn.feature_selection.SelectKBest", find("sklearn.feature_selection." + score), k=2), logistic()
+                get("sklearn.feature_selection.SelectKBest", find("sklearn.feature_selection." + score), k=2),
+                logistic(),
             ).fit(X, Y),
         )
     yield (
@@ -195,9 +223,9 @@ def _functions():
     )
     yield (
         "select from a model",
-        lambda: chain(
-            get("sklearn.feature_selection.SelectFromModel", logistic(), threshold="median"), logistic()
-        ).fit(X, Y),
+        lambda: chain(get("sklearn.feature_selection.SelectFromModel", logistic(), threshold="median"), logistic()).fit(
+            X, Y
+        ),
     )
 
 
@@ -235,7 +263,11 @@ def _columns():
         "several columns",
         lambda: columns(
             ("n", chain(get("sklearn.impute.SimpleImputer", strategy="median"), scaler()), ["n", "m"]),
-            ("c", chain(get("sklearn.impute.SimpleImputer", strategy="constant", fill_value="?"), one_hot()), ["w", "c"]),
+            (
+                "c",
+                chain(get("sklearn.impute.SimpleImputer", strategy="constant", fill_value="?"), one_hot()),
+                ["w", "c"],
+            ),
         ),
     )
     yield "target encoder", lambda: columns(("a", get("sklearn.preprocessing.TargetEncoder"), ["w", "c"]))
@@ -256,7 +288,9 @@ def _columns():
             "histogram stopped by " + scoring,
             lambda scoring=scoring: get(
                 "sklearn.ensemble.HistGradientBoosting" + ("Regressor" if scoring == "r2" else "Classifier"),
-                max_iter=3, early_stopping=True, scoring=scoring,
+                max_iter=3,
+                early_stopping=True,
+                scoring=scoring,
             ).fit(X, Y),
         )
     yield (
@@ -299,7 +333,16 @@ def _texts():
 
 
 def _neighbours():
-    for metric in ("cosine", "euclidean", "cityblock", "chebyshev", "braycurtis", "canberra", "correlation", "sqeuclidean"):
+    for metric in (
+        "cosine",
+        "euclidean",
+        "cityblock",
+        "chebyshev",
+        "braycurtis",
+        "canberra",
+        "correlation",
+        "sqeuclidean",
+    ):
         yield (
             "neighbours by " + metric,
             lambda metric=metric: get(
@@ -343,7 +386,10 @@ def _ensembles():
     for method in ("sigmoid", "isotonic"):
         yield "calibrated " + method, lambda method=method: calibrated(get("sklearn.svm.LinearSVC"), method=method)
     for base in ("AdaBoostClassifier", "BaggingClassifier"):
-        yield "ensemble " + base, lambda base=base: get("sklearn.ensemble." + base, logistic(), n_estimators=3).fit(X, Y)
+        yield (
+            "ensemble " + base,
+            lambda base=base: get("sklearn.ensemble." + base, logistic(), n_estimators=3).fit(X, Y),
+        )
     yield (
         "several outputs",
         lambda: get("sklearn.multioutput.MultiOutputClassifier", logistic()).fit(X, np.stack([Y, 1 - Y], axis=1)),
@@ -356,17 +402,20 @@ def _ensembles():
     for labels in (np.array(["no", "yes"])[Y], np.array(["no", "yes"], dtype=object)[Y], Y.astype(bool), Y.tolist()):
         yield "labels {}".format(type(labels[0]).__name__), lambda labels=labels: logistic().fit(X, labels)
     yield "weights of classes", lambda: get(
-        "sklearn.linear_model.LogisticRegression", class_weight=dict(zip(*np.unique(Y, return_counts=True)))
+        "sklearn.linear_model.LogisticRegression", class_weight={np.int64(0): 1, np.int64(1): 2.5}
     ).fit(X, Y)  # fmt: skip
     yield "features and union", lambda: chain(
         get("sklearn.pipeline.make_union", get("sklearn.decomposition.PCA", 2), get("sklearn.feature_selection.SelectKBest")
             .set_params(k=1)),
         logistic(),
     ).fit(X, Y)  # fmt: skip
-    yield "requests of metadata", lambda: chain(
-        get("sklearn.preprocessing.StandardScaler"),
-        _routed(logistic()),
-    ).fit(X, Y)
+    yield (
+        "requests of metadata",
+        lambda: chain(
+            get("sklearn.preprocessing.StandardScaler"),
+            _routed(logistic()),
+        ).fit(X, Y),
+    )
 
 
 def _routed(model):
@@ -393,7 +442,10 @@ def _dates():
     def filled(value):
         return get("sklearn.impute.SimpleImputer", strategy="constant", fill_value=value)
 
-    yield "fill values", lambda: [filled(pd.Timestamp("2020-01-01")), filled(pd.NA), filled(np.float32(1)), filled(None)]
+    yield (
+        "fill values",
+        lambda: [filled(pd.Timestamp("2020-01-01")), filled(pd.NA), filled(np.float32(1)), filled(None)],
+    )
 
 
 def _boosters():
@@ -405,7 +457,10 @@ def _boosters():
         )
 
     yield "xgboost, stopped", lambda: stopped(("EarlyStopping", {"rounds": 2}))
-    yield "xgboost, saving its best", lambda: stopped(("EarlyStopping", {"rounds": 2, "save_best": True, "min_delta": 1e-3}))
+    yield (
+        "xgboost, saving its best",
+        lambda: stopped(("EarlyStopping", {"rounds": 2, "save_best": True, "min_delta": 1e-3})),
+    )
     yield "xgboost, told", lambda: stopped(("EvaluationMonitor", {"period": 2}))
     yield "xgboost, rounds", lambda: stopped(early_stopping_rounds=2, eval_metric=["logloss", "auc"])
     yield "xgboost by a metric", lambda: stopped(early_stopping_rounds=2, eval_metric=find("sklearn.metrics.log_loss"))
@@ -439,7 +494,10 @@ def _boosters():
 
     yield "catboost in a pipeline", lambda: chain(get("sklearn.preprocessing.StandardScaler"), cat()).fit(X, Y)
     yield "catboost by a metric", lambda: cat(eval_metric="AUC", custom_loss=["F1"]).fit(X, Y, eval_set=(X, Y))
-    yield "catboost in a vote", lambda: get("sklearn.ensemble.VotingClassifier", [("a", cat()), ("b", logistic())]).fit(X, Y)
+    yield (
+        "catboost in a vote",
+        lambda: get("sklearn.ensemble.VotingClassifier", [("a", cat()), ("b", logistic())]).fit(X, Y),
+    )
     yield "search of a sampler", lambda: _search(
         "GridSearchCV", {"smote__k_neighbors": [2, 3]},
         get("imblearn.pipeline.make_pipeline", get("imblearn.over_sampling.SMOTE"), logistic()),
