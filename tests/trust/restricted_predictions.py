@@ -43,7 +43,7 @@ def main(listed: str, folder: Path) -> None:
             answers[name] = answer_of(model, method, inputs[key]) if method else type(model).__name__
         except Exception as error:  # noqa: BLE001 - whatever it is, the test shows it
             answers[name] = f"{type(error).__name__}: {error}"
-    (folder / "answers.json").write_text(json.dumps(answers))
+    (folder / "answers.json").write_text(json.dumps(answers, default=str))
 
 
 if __name__ == "__main__":
