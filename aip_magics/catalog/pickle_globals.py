@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,12 @@ def modes(module: str, name: str) -> frozenset[str]:
     return frozenset(words.split()) if words else _NONE
 
 
+def is_library(module: str) -> bool:
+    """Whether a module is Python's own, or of a library whose names the list judges: no package has it."""
+    top = module.partition(".")[0]
+    return top in sys.stdlib_module_names or top in _libraries()
+
+
 def rebuilds(module: str, name: str) -> bool:
     """Whether this function makes instances of the classes that it is given, as its arguments, without more."""
     return f"{module}:{name}" in _list()["rebuilders"]
@@ -34,6 +41,11 @@ def guards(module: str, name: str) -> dict[str, frozenset[str]]:
     """Attributes of this class that hold a name it looks up, each with the names that it may hold."""
     held: dict[str, list[str]] = _list()["guards"].get(f"{module}:{name}", {})
     return {attribute: frozenset(allowed) for attribute, allowed in held.items()}
+
+
+@functools.cache
+def _libraries() -> frozenset[str]:
+    return frozenset(module.partition(".")[0] for module in _list()["globals"])
 
 
 @functools.cache

@@ -16,7 +16,7 @@ from aip_magics import catalog
 sys.path.insert(0, str(Path(__file__).parent))
 from collecting import judging
 
-MODES = {"new", "call", "value", "array", "attribute", "distribution", "global", "owner", "pure"}
+MODES = {"new", "call", "value", "array", "attribute", "distribution", "global", "owner", "pure", "method"}
 LIST = json.loads(catalog.pickle_globals.path().read_text(encoding="utf-8"))
 NAMES = [(module, name) for module, names in LIST["globals"].items() for name in names]
 
@@ -264,6 +264,10 @@ def test_pickle_globals_harmless_only_while_rebuilding_are_no_values(dotted):
         ("pathlib:PosixPath", {"pure"}),
         ("zoneinfo:ZoneInfo._unpickle", {"call"}),
         ("re:_compile", {"call"}),
+        ("scipy.stats._discrete_distns:randint_gen._entropy", {"method"}),
+        ("scipy.special:expit", {"value"}),  # NumPy before 1.20
+        ("numpy.core.umath:log1p", {"value"}),
+        ("xgboost.collective:communicator_print", {"value"}),
         ("sklearn.externals.joblib.numpy_pickle:NumpyArrayWrapper", {"new"}),
     ],
 )
@@ -307,7 +311,7 @@ def test_pickle_globals_are_generated_from_the_judgements():
         module: {name: set(modes.split()) for name, modes in found.items()} for module, found in LIST["globals"].items()
     }
     plain = {
-        module: {name: modes & {"new", "call", "value"} for name, modes in found.items()}
+        module: {name: modes & {"new", "call", "value", "method"} for name, modes in found.items()}
         for module, found in names.items()
     }
     kept, unjudged = judging.judge(plain)
@@ -317,6 +321,25 @@ def test_pickle_globals_are_generated_from_the_judgements():
         for name, modes in found.items():
             assert modes == names[module][name], (module, name)
     assert judging.render(names) == catalog.pickle_globals.path().read_text(encoding="utf-8")
+
+
+def test_pickle_globals_that_execute_a_text_of_their_state_are_distributions():
+    import scipy.stats
+
+    names = [
+        (module, name)
+        for module, name in NAMES
+        if module.startswith("scipy.stats") and _has(module) and _resolves(module, name) and "." not in name
+    ]
+    executing = [
+        (module, name)
+        for module, name in names
+        if isinstance(kind := getattr(sys.modules[module], name), type)
+        and issubclass(kind, scipy.stats.rv_continuous.__base__)
+    ]
+    assert len(executing) > 100
+    for module, name in executing:
+        assert catalog.pickle_globals.modes(module, name) == {"distribution"}, name
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -17,6 +17,7 @@ from aip_magics.checks.outcome import Finding, Outcomes, Skipped
 from aip_magics.checks.rule import error, on_directory, rule
 from aip_magics.checks.trust import TrustQuestion, UntrustedFile, find_untrusted, join_names, register
 from aip_magics.i18n import gettext as _
+from aip_magics.prediction.worker_responses import trust_fix
 from aip_magics.trust import Trust
 
 _PICKLES = frozenset({"model.joblib", "model.pkl"})
@@ -115,11 +116,21 @@ def _is_allowed(one: Global, found: pickled.PickleGlobals, trust: Trust, by_jobl
 
 
 def _build_finding(untrusted: UntrustedFile) -> Finding:
-    fix = _(
-        "add the package that contains this code (--package-uris FILE); or, if you trust the source of "
-        "this file, add --trust (remembered for this file content)"
-    )
     text = _(
         "loading {file} would import and may run {names}", file=untrusted.file.name, names=join_names(untrusted.names)
     )
-    return error(untrusted.file.name, text, fix)
+    return error(untrusted.file.name, text, _build_fix(untrusted))
+
+
+def _build_fix(untrusted: UntrustedFile) -> str:
+    if any(name.endswith(".NDArrayWrapper") for name in untrusted.names):
+        return _(
+            "save the model again with joblib.dump: joblib before 0.10 saved it; or, if you trust the source of "
+            "this file, add --trust (remembered for this file content)"
+        )
+    if all(catalog.pickle_globals.is_library(name) for name in untrusted.names):
+        return trust_fix()  # no package can contain the code of a library
+    return _(
+        "add the package that contains this code (--package-uris FILE); or, if you trust the source of "
+        "this file, add --trust (remembered for this file content)"
+    )

@@ -33,23 +33,9 @@ NOT_STATEFUL = (
 )  # fmt: skip
 TEMPLATE = "_parse_arg_template"  # attribute of a SciPy distribution: code that SciPy executes
 NAMED_TOO = ("__doc__", "__name__")  # texts that SciPy's distributions and numpy.vectorize set on their instances
-ARGUMENTS = frozenset(
-    [
-        "momtype",
-        "a",
-        "b",
-        "xtol",
-        "badvalue",
-        "name",
-        "longname",
-        "shapes",
-        "extradoc",
-        "moment_tol",
-        "inc",
-        "seed",
-        "values",
-    ]
-)  # of the `__init__` of a distribution
+ARGUMENTS = frozenset(  # of the `__init__` of a distribution
+    ("momtype", "a", "b", "xtol", "badvalue", "name", "longname", "shapes", "extradoc", "moment_tol", "inc", "seed")
+)
 MAX_IN_A_KEY = 10000  # items in a tuple used as a key: hashing nested tuples could take forever
 
 
@@ -350,19 +336,24 @@ def check_distribution(instance: "Any", state: "Any") -> None:
         if TEMPLATE in state:
             state[TEMPLATE] = template_of(type(instance))
         return
-    arguments = state[0] if type(state) is tuple and len(state) == 2 else None
-    if type(arguments) is not dict or not set(arguments) <= ARGUMENTS:
-        raise NotTrusted("an unexpected state of {}".format(class_name(instance)))
-    for one in arguments.values():  # SciPy refuses `shapes` that are no names, before it makes code of them
-        if one is not None and type(one) not in (str, bool, int, float):
-            raise NotTrusted("an unexpected state of {}".format(class_name(instance)))
+    fine = type(state) is tuple and len(state) == 2 and type(state[0]) is dict
+    # A newer SciPy would take such a state for pairs of a name and a value, and the name of the code could be one.
+    if fine and template_of(type(instance)) is None:
+        arguments, generator = state
+        # SciPy refuses `shapes` that are no names, before it makes code of them.
+        fine = set(arguments) - {"values"} <= ARGUMENTS and all(
+            one is None or type(one) in (str, bool, int, float) for one in arguments.values()
+        )
+        if fine and (generator is None or type(generator).__module__ in ("mtrand", "numpy.random.mtrand")):
+            return
+    raise NotTrusted("an unexpected state of {}".format(class_name(instance)))
 
 
-def template_of(kind: type) -> str:
+def template_of(kind: type) -> "str | None":
     """The code that SciPy executes to restore a distribution, taken from the installed distribution of this class."""
     for one in vars(sys.modules[kind.__module__]).values():
         if type(one) is kind:
-            return str(vars(one)[TEMPLATE])
+            return vars(one).get(TEMPLATE)
     raise NotTrusted("a distribution of class {}".format(guard_name(kind)))
 
 

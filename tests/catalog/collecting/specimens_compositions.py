@@ -13,30 +13,15 @@ import re
 import numpy as np
 
 try:
+    import specimens_searches
+    from specimens_searches import chain, find, get, logistic, search
     from specimens_sklearn import TEXTS, T, X, Y
 except ImportError:
+    from . import specimens_searches
+    from .specimens_searches import chain, find, get, logistic, search
     from .specimens_sklearn import TEXTS, T, X, Y
 
 CLASSES = np.arange(60) % 3
-
-
-def get(dotted, *arguments, **options):
-    """What is called, with these arguments: get("sklearn.svm.SVC", C=2)."""
-    return find(dotted)(*arguments, **options)
-
-
-def find(dotted):
-    """What is imported by this name."""
-    module, _, name = dotted.rpartition(".")
-    return getattr(importlib.import_module(module), name)
-
-
-def logistic():
-    return get("sklearn.linear_model.LogisticRegression")
-
-
-def chain(*steps):
-    return get("sklearn.pipeline.make_pipeline", *steps)
 
 
 def table():
@@ -62,99 +47,17 @@ def table():
 
 def specimens():
     """(name, how to make it) of all."""
-    for part in (_searches, _functions, _columns, _texts, _neighbours, _ensembles, _dates, _boosters):
-        yield from part()
-
-
-def _search(kind, space, model=None, **options):
-    if kind.startswith("Halving"):
-        importlib.import_module("sklearn.experimental.enable_halving_search_cv")
-    if not kind.endswith("GridSearchCV"):
-        options.setdefault("random_state", 0)
-    if kind == "RandomizedSearchCV":
-        options.setdefault("n_iter", 2)
-    options.setdefault("cv", 2)
-    return get("sklearn.model_selection." + kind, logistic() if model is None else model, space, **options).fit(X, Y)
-
-
-def _searches():
-    for name, arguments in {"uniform": (0.1, 2), "loguniform": (0.1, 2), "expon": (0.1,), "norm": (5, 0.1), "gamma": (2,),
-                            "beta": (1, 2), "lognorm": (1,), "truncnorm": (1, 2), "halfnorm": (0.1,)}.items():  # fmt: skip
-        yield (
-            "search of " + name,
-            lambda name=name, arguments=arguments: _search(
-                "RandomizedSearchCV", {"C": get("scipy.stats." + name, *arguments)}
-            ),
-        )
-    for name, arguments in {"randint": (1, 4), "poisson": (2, 1), "geom": (0.5,), "binom": (4, 0.5, 1)}.items():
-
-        def whole(name=name, arguments=arguments, kind="RandomizedSearchCV"):
-            forest = get("sklearn.ensemble.RandomForestClassifier", 3)
-            return _search(kind, {"max_depth": get("scipy.stats." + name, *arguments)}, forest)
-
-        yield "search of " + name, whole
-    yield "halving search of randint", lambda: whole("randint", (1, 4), "HalvingRandomSearchCV")
-    yield "halving grid", lambda: _search("HalvingGridSearchCV", {"C": [0.1, 1.0]})
-
-    def histogram():
-        return get("scipy.stats.rv_histogram", np.histogram(X[:, 0] + 1, bins=4))
-
-    yield "search of a histogram", lambda: _search("RandomizedSearchCV", {"C": histogram()})
-    yield (
-        "search of values",
-        lambda: _search("RandomizedSearchCV", {"C": get("scipy.stats.rv_discrete", values=([1, 2], [0.5, 0.5]))}),
-    )
-    yield (
-        "search over steps",
-        lambda: _search(
-            "GridSearchCV",
-            {
-                "standardscaler": ["passthrough", get("sklearn.preprocessing.MinMaxScaler")],
-                "logisticregression__C": [1, 2],
-            },
-            chain(get("sklearn.preprocessing.StandardScaler"), logistic()),
-        ),
-    )
-    for metric, options in (("f1_score", {}), ("fbeta_score", {"beta": 2}), ("balanced_accuracy_score", {}),
-                            ("matthews_corrcoef", {})):  # fmt: skip
-        yield (
-            "search by " + metric,
-            lambda metric=metric, options=options: _search(
-                "GridSearchCV",
-                {"C": np.array([0.1, 1.0])},
-                scoring=get("sklearn.metrics.make_scorer", find("sklearn.metrics." + metric), **options),
-            ),
-        )
-    yield (
-        "search by several",
-        lambda: _search("GridSearchCV", {"C": [1]}, scoring=["accuracy", "roc_auc"], refit="roc_auc"),
-    )
-    for name in (
-        "TimeSeriesSplit",
-        "ShuffleSplit",
-        "StratifiedShuffleSplit",
-        "RepeatedStratifiedKFold",
-        "StratifiedKFold",
+    for part in (
+        specimens_searches.specimens,
+        _functions,
+        _columns,
+        _texts,
+        _neighbours,
+        _ensembles,
+        _dates,
+        _boosters,
     ):
-
-        def folds(name=name):
-            return _search("GridSearchCV", {"C": [1, 2]}, cv=get("sklearn.model_selection." + name, n_splits=2))
-
-        yield "search in " + name, folds
-    yield (
-        "search in given folds",
-        lambda: _search(
-            "GridSearchCV", {"C": [1]}, cv=[(np.arange(30), np.arange(30, 60)), (np.arange(30, 60), np.arange(30))]
-        ),
-    )
-    yield (
-        "threshold",
-        lambda: get(
-            "sklearn.model_selection.TunedThresholdClassifierCV",
-            logistic(),
-            scoring=get("sklearn.metrics.make_scorer", find("sklearn.metrics.f1_score"), pos_label=0),
-        ).fit(X, Y),
-    )
+        yield from part()
 
 
 def _functions():
@@ -402,7 +305,7 @@ def _ensembles():
     for labels in (np.array(["no", "yes"])[Y], np.array(["no", "yes"], dtype=object)[Y], Y.astype(bool), Y.tolist()):
         yield "labels {}".format(type(labels[0]).__name__), lambda labels=labels: logistic().fit(X, labels)
     yield "weights of classes", lambda: get(
-        "sklearn.linear_model.LogisticRegression", class_weight=dict(zip(*np.unique(Y, return_counts=True)))
+        "sklearn.linear_model.LogisticRegression", class_weight={np.int64(0): 1, np.int64(1): 2.5}
     ).fit(X, Y)  # fmt: skip
     yield "features and union", lambda: chain(
         get("sklearn.pipeline.make_union", get("sklearn.decomposition.PCA", 2), get("sklearn.feature_selection.SelectKBest")
@@ -467,12 +370,12 @@ def _boosters():
     for name in ("xgboost.XGBClassifier", "lightgbm.LGBMClassifier"):
         for kind, distribution in (("float", "uniform"), ("int", "randint")):
 
-            def search(name=name, kind=kind, distribution=distribution):
+            def searched(name=name, kind=kind, distribution=distribution):
                 space = {"max_depth": get("scipy.stats.randint", 1, 4)} if kind == "int" else {}
                 space["learning_rate"] = get("scipy.stats.loguniform", 0.01, 0.1)
-                return _search("RandomizedSearchCV", space, get(name, n_estimators=2))
+                return search("RandomizedSearchCV", space, get(name, n_estimators=2))
 
-            yield "search of {} {}".format(name, kind), search
+            yield "search of {} {}".format(name, kind), searched
         yield (
             "{} of categories".format(name),
             lambda name=name: get(name, n_estimators=2, **({"enable_categorical": True} if "xgb" in name else {})).fit(
@@ -498,14 +401,14 @@ def _boosters():
         "catboost in a vote",
         lambda: get("sklearn.ensemble.VotingClassifier", [("a", cat()), ("b", logistic())]).fit(X, Y),
     )
-    yield "search of a sampler", lambda: _search(
+    yield "search of a sampler", lambda: search(
         "GridSearchCV", {"smote__k_neighbors": [2, 3]},
         get("imblearn.pipeline.make_pipeline", get("imblearn.over_sampling.SMOTE"), logistic()),
     )  # fmt: skip
     yield "bagging of a sampler", lambda: get(
         "imblearn.ensemble.BalancedBaggingClassifier", sampler=get("imblearn.over_sampling.SMOTE"), n_estimators=2
     ).fit(X, Y)  # fmt: skip
-    yield "imblearn by its metric", lambda: _search(
+    yield "imblearn by its metric", lambda: search(
         "GridSearchCV", {"C": [1]},
         scoring=get("sklearn.metrics.make_scorer", find("imblearn.metrics.geometric_mean_score")),
     )  # fmt: skip
