@@ -11,10 +11,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aip_magics import catalog
-from aip_magics.artifacts import ModelDir
+from aip_magics.artifacts import File, ModelDir, saved_models
 from aip_magics.artifacts.packages import PackageFacts, read
 from aip_magics.checks.outcome import Skipped
 from aip_magics.errors import PredictionError
+from aip_magics.prediction.worker import graph_walk
 from aip_magics.spec import Model, Version
 from aip_magics.trust import Trust
 
@@ -22,6 +23,12 @@ from aip_magics.trust import Trust
 def is_gs_uri(uri: str) -> bool:
     """Whether a package or a model is in Cloud Storage, not on this machine."""
     return uri.startswith("gs://")
+
+
+@functools.cache
+def known_operations() -> graph_walk.Judgements:
+    """Return what is known of the operations of TensorFlow's graphs."""
+    return graph_walk.Judgements(str(catalog.graph_ops_path()))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +105,23 @@ class CheckContext:
         """The test instances; None if there are none or they are not a list, which R16 reports."""
         instances = self.test_keys.get("instances")
         return instances if isinstance(instances, list) and instances else None
+
+    def graphs(self, file: File) -> tuple[saved_models.Graph, ...] | None:
+        """The graphs of a SavedModel file that are loaded to serve, None if it cannot be read. Each file is read once.
+
+        Their nodes have the attributes that say which operations are harmless, and the names of variables.
+        """
+        if file.name not in self._graphs:
+            attributes = known_operations().attributes() | {saved_models.SHARED_NAME}
+            try:
+                self._graphs[file.name] = saved_models.graphs(file.path, attributes)
+            except (OSError, ValueError):
+                self._graphs[file.name] = None
+        return self._graphs[file.name]
+
+    @functools.cached_property
+    def _graphs(self) -> dict[str, tuple[saved_models.Graph, ...] | None]:
+        return {}
 
     @property
     def packages(self) -> tuple[PackageFacts, ...]:

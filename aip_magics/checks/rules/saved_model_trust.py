@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from aip_magics import catalog
 from aip_magics.artifacts import File, ModelDir, saved_models
+from aip_magics.artifacts.facts import SavedModelFacts
 from aip_magics.checks import links
-from aip_magics.checks.context import CheckContext
-from aip_magics.checks.outcome import Finding, Outcomes
+from aip_magics.checks.context import CheckContext, known_operations
+from aip_magics.checks.model_facts import requires_saved_model
+from aip_magics.checks.outcome import Finding, Outcomes, Skipped
 from aip_magics.checks.rule import error, on_directory, rule
 from aip_magics.checks.trust import TrustQuestion, UntrustedFile, find_untrusted, join_names, register
 from aip_magics.i18n import gettext as _
@@ -48,9 +48,12 @@ def _inspect(context: CheckContext, file: File) -> UntrustedFile | None:
     is_model = directory is not None and file == directory.model_file
     if is_model and directory and directory.contents and directory.contents.format in _NO_GRAPH:
         return None
+    graphs = context.graphs(file)
     try:
-        names = _names(file)
-    except (OSError, ValueError):
+        names = _names(graphs) if graphs is not None else None
+    except ValueError:
+        names = None
+    if names is None:
         return UntrustedFile(file, (), complete=False)
     return UntrustedFile(file, names) if names else None
 
@@ -73,22 +76,20 @@ def untrusted_graph(context: CheckContext, _directory: ModelDir) -> Outcomes:
     return find_untrusted(GRAPH, context, _build_finding)
 
 
-def _names(file: File) -> tuple[str, ...]:
-    """Return the operations and assets of the graphs in a file that are not known to be harmless."""
-    known_operations = _load_judged()
+def _names(graphs: tuple[saved_models.Graph, ...]) -> tuple[str, ...]:
+    """Return the operations and assets of the graphs that are not known to be harmless."""
     found: dict[str, str] = {}
     assets: list[str] = []
-    for read in saved_models.graphs(file.path, known_operations.attributes()):
-        graph = graph_walk.Graph(**{name: getattr(read, name) for name in graph_walk.Graph.__slots__})
-        found.update(graph_walk.find_unsafe_operations(graph, known_operations))
+    for read in graphs:
+        graph = _walkable(read)
+        found.update(graph_walk.find_unsafe_operations(graph, known_operations()))
         assets += graph_walk.unsafe_assets(graph)
     operations = [_("{op} ({does})", op=op, does=_describe_group(group)) for op, group in sorted(found.items())]
     return (*operations, *(_("an asset outside the model: {name!r}", name=name) for name in assets))
 
 
-@functools.cache
-def _load_judged() -> graph_walk.Judgements:
-    return graph_walk.Judgements(str(catalog.graph_ops_path()))
+def _walkable(graph: saved_models.Graph) -> graph_walk.Graph:
+    return graph_walk.Graph(**{name: getattr(graph, name) for name in graph_walk.Graph.__slots__})
 
 
 def _build_finding(untrusted: UntrustedFile) -> Finding:
@@ -103,11 +104,40 @@ def _build_finding(untrusted: UntrustedFile) -> Finding:
     return error(name, text, _python_fix() if python else trust_fix())
 
 
+@rule("D12", "python-function-in-graph", link=links.PYTHON_FUNCTIONS)
+@requires_saved_model
+def python_function_in_graph(context: CheckContext, directory: ModelDir, _facts: SavedModelFacts) -> Outcomes:
+    """The graph must not call Python functions: a SavedModel has the number of a function, not its code.
+
+    Reported for tf.py_function and tf.numpy_function that loading the graph, or calling one of its signatures, reaches.
+    """
+    file = directory.model_file
+    graphs = context.graphs(file) if file and not context.is_custom else None
+    if file is None or graphs is None:
+        return Skipped(_("the graph could not be read"))
+    if any(untrusted.file == file for untrusted in GRAPH.untrusted_files(context)):
+        return Skipped(_("the graph is not trusted"))  # U02 reports these operations with the same fix
+    try:
+        found = [graph_walk.find_unsafe_operations(_walkable(graph), known_operations()) for graph in graphs]
+    except graph_walk.GraphUnclear:
+        return Skipped(_("the graph could not be read"))
+    names = sorted({op for operations in found for op, _group in operations if op in _PYTHON_OPS})
+    if not names:
+        return []
+    text = _(
+        "the graph calls Python functions that it does not contain ({ops}): no server can run it", ops=", ".join(names)
+    )
+    return [error(file.name, text, _python_fix())]
+
+
 _PYTHON_OPS = ("EagerPyFunc", "PyFunc", "PyFuncStateless")
 
 
 def _python_fix() -> str:
-    return _("export the model without tf.py_function and tf.numpy_function: servers do not have their Python code")
+    return _(
+        "use TensorFlow operations in place of tf.py_function and tf.numpy_function and export the model again, or call"
+        " the Python code from a custom prediction routine"
+    )
 
 
 def _describe_group(group: str) -> str:

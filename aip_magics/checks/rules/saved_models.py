@@ -37,12 +37,42 @@ def missing_serving_signature(_context: CheckContext, directory: ModelDir, facts
     if not facts.serves:
         tags = "; ".join(", ".join(one[:_MAX_SHOWN]) for one in facts.tags[:_MAX_SHOWN])[:200]
         text = _("the SavedModel has no graph with exactly the tag serve; found: {tags}", tags=tags or "-")
-        return [error(file, text, "tf.saved_model.save(model, path)")]
+        return [error(file, text, _export_fix(directory))]
     if facts.signatures:
         return []
     text = _("the SavedModel has no signature: it loads but cannot serve predictions")
-    fix = "tf.saved_model.save(model, path, signatures=model.call.get_concrete_function(spec))"
-    return [error(file, text, fix)]
+    return [error(file, text, _export_fix(directory))]
+
+
+@rule("D11", "variables-without-value", link=links.KERAS_VARIABLES)
+@requires_saved_model
+def variables_without_value(context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
+    """Every variable that a signature reads must be restored from variables/ or be initialized.
+
+    Otherwise the model loads, and every prediction fails. tf.saved_model.save saves Keras 3 models that way, alone or
+    inside of a tf.Module: model.export saves them completely.
+    """
+    file = directory.model_file
+    graphs = context.graphs(file) if file and facts.variables and not context.is_custom else None
+    if graphs is None:
+        return Skipped(_("there are no variables to compare with the graph"))
+    names = sorted({name for graph in graphs for name in saved_models.variables_without_value(graph)})
+    if not names:
+        return []
+    shown = ", ".join(names[:_MAX_SHOWN])
+    if len(names) > _MAX_SHOWN:
+        shown = _("{names} and {count} more", names=shown, count=len(names) - _MAX_SHOWN)
+    text = _("the model reads variables that were not saved, so every prediction fails: {names}", names=shown)
+    if not any(graph.functions for graph in graphs):  # of TensorFlow 1
+        fix = _("save the model with a tf.compat.v1.train.Saver() of all its variables")
+    else:
+        path = str(directory.path / "export")
+        fix = _(
+            "run model.export({path!r}) and deploy {path} (tf.saved_model.save does not save the variables of Keras 3"
+            " models; for a function of your own, use keras.export.ExportArchive)",
+            path=path,
+        )
+    return [error(get_model_file(directory), text, fix)]
 
 
 @rule("A18", "tensorflow-too-new", link=links.TENSORFLOW_SKEW)
@@ -132,6 +162,19 @@ def bytes_output_as_text(_context: CheckContext, directory: ModelDir, facts: Sav
             _("rename the output to {name} if it holds bytes", name=f"{named[0]}_bytes"),
         )
     ]
+
+
+def _export_fix(directory: ModelDir) -> str:
+    """Return how a Keras model and how a tf.Module are exported with a signature."""
+    path = str(directory.path / "export")
+    spec = "tf.TensorSpec([None, 4], tf.float32)"
+    module = f"tf.saved_model.save(module, {path!r}, signatures=tf.function(module.f).get_concrete_function({spec}))"
+    return _(
+        "run model.export({path!r}) for a Keras model, or {line} for a tf.Module with the function f, then deploy"
+        " {path}",
+        path=path,
+        line=module,
+    )
 
 
 def _outputs(facts: SavedModelFacts) -> list[Tensor]:
