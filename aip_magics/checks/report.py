@@ -68,7 +68,10 @@ class Report:
             text = f"{only.message} ({only.label})"
             raise ChecksFailed(text, findings=self.findings, where=only.subject, fix=only.fix)
         if errors:
-            lines = [f"{finding.label} {finding.subject}: {finding.message}; {finding.fix}" for finding in errors]
+            lines = [
+                f"{finding.label} {finding.subject}: {finding.message}" + (f"; {finding.fix}" if finding.fix else "")
+                for finding in errors
+            ]
             head = ngettext("{number} check failed", "{number} checks failed", len(errors))
             raise ChecksFailed("\n".join([head, *lines]), findings=self.findings)
 

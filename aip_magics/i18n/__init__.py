@@ -60,6 +60,15 @@ def ngettext(singular: str, plural: str, number: int, /, **values: Any) -> str:
     return _filled(template, {"number": f"{number:,}", **values})
 
 
+def translate_known(template: str, values: Mapping[str, str]) -> str:
+    """Translate a template that comes from another process; "" if the catalogue lacks it or the values do not fit."""
+    translated = _translations(_chosen).gettext(template)
+    try:
+        return _filled(translated, values) if translated != template else ""
+    except (LookupError, ValueError, AttributeError):
+        return ""
+
+
 def _filled(template: str, values: Mapping[str, Any]) -> str:
     text = template.format(**values) if values else template
     return korean_particles.fix_particles(text) if _chosen == "ko" else text

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aip_magics.errors import PredictionError, TrustError, WorkerError
 from aip_magics.i18n import gettext as _
+from aip_magics.i18n import translate_known
 from aip_magics.prediction.messages import WorkerMessage
 
 
@@ -46,8 +47,19 @@ def response_error(response: WorkerMessage, model_dir: Path, log: str) -> Predic
     if "distrusted" in error:
         return TrustError(str(error.get("detail")), where=str(model_dir), fix=trust_fix(), log=log)
     return PredictionError(
-        str(error.get("kind")), str(error.get("detail")), where=str(model_dir), fix=str(error.get("fix") or ""), log=log
+        str(error.get("kind")), str(error.get("detail")), where=str(model_dir), fix=_fix_text(error), log=log
     )
+
+
+def _fix_text(error: Mapping[str, object]) -> str:
+    """The fix of an error, in the current language if the worker sent its template and a catalogue has it.
+
+    The model's code may have written the response, so only templates of the catalogue are formatted.
+    """
+    english, values = str(error.get("fix") or ""), error.get("fix_values")
+    if not isinstance(values, Mapping) or not all(isinstance(value, str) for value in values.values()):
+        return english
+    return translate_known(str(error.get("fix_template")), values) or english
 
 
 def trust_fix() -> str:

@@ -225,7 +225,7 @@ def test_tensorflow_worker_refuses_bad_exports(exports: Path, tmp_path: Path, pa
         (tmp_path / "novariables", None, bad, "copy the directory variables/ of the export too"),
         (tmp_path / "both", None, "Multiple model files are found in the model_path: ", "keep one of "),
         (tmp_path / "train", None, bad, "export the model for serving: the graph needs the tag 'serve'"),
-        (tmp_path / "empty", "TENSORFLOW", none, "export the model with tf.saved_model.save"),
+        (tmp_path / "empty", "TENSORFLOW", none, "export the model into the model directory: model.export(path)"),
         (tmp_path / "base", "TENSORFLOW", none, deeper),
         (exports / "simple" / "variables", "TENSORFLOW", none, higher),
     ]:

@@ -53,14 +53,14 @@ def trial_instances_rejected(_context: CheckContext, trial: TrialResult) -> Outc
 @_on_trial
 def trial_prediction_failed(_context: CheckContext, trial: TrialResult) -> Outcomes:
     """The model must predict the test instances without an exception and without ending its process."""
-    return _refusal(trial, "FAILED_TO_RUN_MODEL", _("provide instances with the columns used for training"))
+    return _refusal(trial, "FAILED_TO_RUN_MODEL")  # the worker knows the fix, if there is one
 
 
 @rule("T04", "trial-output-invalid", link=links.API_PREDICT)
 @_on_trial
 def trial_output_invalid(_context: CheckContext, trial: TrialResult) -> Outcomes:
     """There must be one prediction per instance, in JSON: lists, numbers and strings, without NaN and Infinity."""
-    return _refusal(trial, "INVALID_OUTPUTS", _("return a list or an array with one prediction per instance"))
+    return _refusal(trial, "INVALID_OUTPUTS")
 
 
 @rule("T05", "trial-routine-failed", link=links.ROUTINES)
@@ -149,7 +149,7 @@ def shape(value: Any) -> str:
     return "text" if isinstance(value, str) else "number"
 
 
-def _refusal(trial: TrialResult, kind: str, fix: str) -> Outcomes:
+def _refusal(trial: TrialResult, kind: str, fix: str = "") -> Outcomes:
     """Return the worker's error if it is of this kind; skipped if an earlier one prevented this check."""
     if trial.error is None:
         return []

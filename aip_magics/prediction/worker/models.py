@@ -5,6 +5,7 @@ from typing import Any
 
 from .errors import ModelError, class_name, error_text
 from .inputs import as_list, find_shape_error
+from .predict_hints import estimator_hint, output_type_hint
 
 BAD_OUTPUT = (
     "Bad output type returned. The predict function should return either a numpy ndarray or a list. It returned {}."
@@ -29,18 +30,17 @@ class SklearnModel:
         try:
             return self.model.predict(inputs, **options)
         except Exception as error:
-            raise ModelError(
-                "FAILED_TO_RUN_MODEL", "Exception during sklearn prediction: " + error_text(error)
-            ) from error
+            text = "Exception during sklearn prediction: " + error_text(error)
+            raise ModelError("FAILED_TO_RUN_MODEL", text, estimator_hint(error, inputs)) from error
 
     def postprocess(self, output: "Any") -> "list[Any]":
         numpy = sys.modules.get("numpy")
-        kind = type(output).__name__
+        result = output
         if numpy is not None and isinstance(output, numpy.ndarray):
             output = output.tolist()
         if isinstance(output, list):
             return output
-        raise ModelError("INVALID_OUTPUTS", BAD_OUTPUT.format(kind))
+        raise ModelError("INVALID_OUTPUTS", BAD_OUTPUT.format(type(result).__name__), output_type_hint(result))
 
 
 class XgboostModel(SklearnModel):
@@ -68,6 +68,5 @@ class XgboostModel(SklearnModel):
         try:
             return self.model.predict(inputs, **options)
         except Exception as error:
-            raise ModelError(
-                "FAILED_TO_RUN_MODEL", "Exception during xgboost prediction: " + error_text(error)
-            ) from error
+            text = "Exception during xgboost prediction: " + error_text(error)
+            raise ModelError("FAILED_TO_RUN_MODEL", text, estimator_hint(error, inputs)) from error

@@ -5,8 +5,11 @@
 import json
 from typing import Any
 
-from .errors import ModelError, error_text, shortened
+from .errors import ModelError, _, error_text, shortened
+from .predict_hints import output_hint
 from .stats import Stats
+
+SEND_OBJECT = _('send a JSON object: {"instances": [...]}')
 
 
 def parse(body: bytes) -> "tuple[Any, dict[str, Any]]":
@@ -17,10 +20,10 @@ def parse(body: bytes) -> "tuple[Any, dict[str, Any]]":
         raise ModelError("INVALID_INPUTS", "the request is not JSON: " + error_text(error)) from error
     if not isinstance(request, dict):
         text = "Invalid request sent to prediction server: " + shortened(request)
-        raise ModelError("INVALID_INPUTS", text, 'send a JSON object: {"instances": [...]}')
+        raise ModelError("INVALID_INPUTS", text, SEND_OBJECT)
     if "instances" not in request:
         text = "Required field 'instances' missing in prediction server request: " + shortened(request)
-        raise ModelError("INVALID_INPUTS", text, 'send a JSON object: {"instances": [...]}')
+        raise ModelError("INVALID_INPUTS", text, SEND_OBJECT)
     instances = request.pop("instances")
     return instances, request
 
@@ -38,12 +41,12 @@ def predict(model: "Any", body: bytes, stats: Stats) -> bytes:
         count = len(instances) if isinstance(instances, list) else 1
         if len(predictions) != count:
             text = "the model returned {} predictions for {} instances".format(len(predictions), count)
-            fix = "predict must return one prediction per instance, in the same order"
+            fix = _("return one prediction per instance from predict, in the same order")
             raise ModelError("INVALID_OUTPUTS", text, fix)
-        return encode(predictions)
+        return encode(predictions, model.label == "custom")
 
 
-def encode(predictions: "list[Any]") -> bytes:
+def encode(predictions: "list[Any]", is_routine: bool = False) -> bytes:
     """Encode predictions as strict JSON. Raises ModelError naming the instance that JSON cannot represent."""
     try:
         return json.dumps({"predictions": predictions}, allow_nan=False).encode("ascii")
@@ -55,7 +58,7 @@ def encode(predictions: "list[Any]") -> bytes:
                 text = "could not encode the prediction for instance {} as JSON: {}".format(
                     index, encoding_reason(reason)
                 )
-                raise ModelError("INVALID_OUTPUTS", text, encoding_fix(prediction)) from error
+                raise ModelError("INVALID_OUTPUTS", text, output_hint(prediction, is_routine)) from error
         raise ModelError("INVALID_OUTPUTS", "could not encode the predictions as JSON: " + error_text(error)) from error
 
 
@@ -64,14 +67,3 @@ def encoding_reason(error: BaseException) -> str:
     if text.startswith("Out of range float values"):
         return "JSON does not support NaN and Infinity"
     return text
-
-
-def encoding_fix(prediction: "Any") -> str:
-    """The fix for a prediction that JSON cannot represent. The service's library would not convert it either."""
-    values = [prediction]
-    while values:
-        value = values.pop()
-        if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
-            return "return one NumPy array, or call .tolist() on the items of the list"
-        values.extend(value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else [])
-    return ""

@@ -21,7 +21,7 @@ from typing import Any
 
 from . import cleanup_process, landlock
 from .confinement import adapt_joblib, confine
-from .errors import ModelError, NotTrusted, error_text
+from .errors import ModelError, NotTrusted, Text, error_text
 from .load import open_model
 from .predict import predict
 from .stats import Stats
@@ -150,11 +150,13 @@ def log_exception() -> None:
         pass
 
 
-def error_payload(error: BaseException, op: "Any") -> "dict[str, str]":
+def error_payload(error: BaseException, op: "Any") -> "dict[str, Any]":
     """Build the `error` field of a response."""
     text = traceback.format_exc()[-TRACEBACK_LIMIT:]
     if isinstance(error, ModelError):
-        payload = {"kind": error.kind, "detail": error.detail, "fix": error.fix, "traceback": text}
+        payload = {"kind": error.kind, "detail": error.detail, "fix": error.fix, "traceback": text}  # type: dict[str, Any]
+        if isinstance(error.fix, Text):
+            payload.update(fix_template=error.fix.template, fix_values=error.fix.values)
         return dict(payload, distrusted=error.what) if isinstance(error, NotTrusted) else payload
     kind = "FAILED_TO_LOAD_MODEL" if op == "load" else "FAILED_TO_RUN_MODEL"
     detail = "{}: {}".format(type(error).__name__, error_text(error))

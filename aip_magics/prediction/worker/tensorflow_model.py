@@ -11,9 +11,10 @@ import traceback
 from typing import Any
 
 from . import tensorflow_trust
-from .errors import ModelError, NotTrusted, error_text, shortened
+from .errors import ModelError, NotTrusted, _, error_text, shortened
 from .graph_walk import Judgements
 from .inputs import as_list, columns, decoded, find_shape_error, unwrapped
+from .predict_hints import graph_hint
 from .tensorflow_minimal import forget, import_minimal, is_missing_module_error
 
 DEFAULT = "serving_default"
@@ -39,6 +40,7 @@ class Tensor:
         self.dtype = tensor.dtype
         self.is_string = dtype == text
         self.optional = tensor.op.type != "Placeholder"
+        self.dims = None if tensor.shape.dims is None else tensor.shape.as_list()
 
 
 class Signature:
@@ -129,8 +131,11 @@ def location_hint(model_dir: str) -> str:
     names = [os.path.join(os.path.dirname(model_dir), name) for name in ("saved_model.pb", "saved_model.pbtxt")]
     above = [name for name in names if os.path.exists(name)]
     for found in sorted(below)[-1:] + above[:1]:
-        return "use the directory {}, which contains the SavedModel".format(os.path.dirname(found))
-    return "export the model with tf.saved_model.save, and put saved_model.pb directly into the model directory"
+        return _("use the directory {path}, which contains the SavedModel", path=os.path.dirname(found))
+    return _(
+        "export the model into the model directory: model.export(path) for a Keras model,"
+        " tf.saved_model.save(module, path, signatures=...) for a tf.Module"
+    )
 
 
 def load_hint(error: BaseException, tf: "Any") -> str:
@@ -192,13 +197,14 @@ class TensorflowModel:
             return signature, self.session.run(fetches, feed)
         except Exception as error:
             for alias, column in values.items():
-                fault = find_fault(column, signature.inputs[alias])
+                fault, fix = find_fault(column, signature.inputs[alias], alias)
                 if fault:
                     text = "{}{} (input {})".format(RUNNING, fault, alias)
-                    raise ModelError("FAILED_TO_RUN_MODEL", text) from error
+                    raise ModelError("FAILED_TO_RUN_MODEL", text, fix) from error
             # The log has the stack trace of the graph.
             text = error_text(error).partition("\n\nOriginal stack trace")[0]
-            raise ModelError("FAILED_TO_RUN_MODEL", RUNNING + text) from error
+            fed = {alias: (column, signature.inputs[alias].dims) for alias, column in values.items()}
+            raise ModelError("FAILED_TO_RUN_MODEL", RUNNING + text, graph_hint(error, fed)) from error
 
     def postprocess(self, output: "Any") -> "list[Any]":
         signature, arrays = output
@@ -208,7 +214,8 @@ class TensorflowModel:
         arrays = {alias: value if value.shape else value[None] for alias, value in arrays.items()}
         sizes = {alias: len(value) for alias, value in arrays.items()}
         if len(set(sizes.values())) != 1:
-            raise ModelError("INVALID_OUTPUTS", SIZES.format(sizes))
+            fix = _("give every output one row per instance: shape (None, …)")
+            raise ModelError("INVALID_OUTPUTS", SIZES.format(sizes), fix)
         rows = []
         for alias, value in arrays.items():
             column = value.tolist()
@@ -216,23 +223,23 @@ class TensorflowModel:
         return [dict(zip(arrays, row)) for row in zip(*rows)]
 
 
-def find_fault(column: "list[Any]", tensor: Tensor) -> str:
-    """Describe the first instance whose value does not fit the input; empty if all fit."""
+def find_fault(column: "list[Any]", tensor: Tensor, alias: str) -> "tuple[str, str]":
+    """Describe the first instance whose value does not fit the input, with a fix; empty texts if all fit."""
     shape_error = find_shape_error(column)
     if shape_error:
-        return shape_error
+        return shape_error, _("provide values of the same shape for the input {name} in every instance", name=alias)
+    wrong_type = _("use values of type {dtype} for the input {name}", dtype=tensor.dtype.name, name=alias)
     import numpy
 
     for index, value in enumerate(column):
         try:
             array = numpy.asarray(value, dtype=tensor.dtype.as_numpy_dtype)
         except Exception as error:  # noqa: BLE001 (NumPy raises what it likes)
-            return "instance {}: {} is not a valid {}: {}".format(
-                index, shortened(value), tensor.dtype.name, error_text(error)
-            )
+            text = "instance {}: {} is not a valid {}: {}"
+            return text.format(index, shortened(value), tensor.dtype.name, error_text(error)), wrong_type
         if tensor.is_string and not all(isinstance(item, (str, bytes)) for item in array.ravel().tolist()):
-            return "instance {}: {} is not a string".format(index, shortened(value))
-    return ""
+            return "instance {}: {} is not a string".format(index, shortened(value)), wrong_type
+    return "", ""
 
 
 def encoded(column: "list[Any]", alias: str) -> "list[Any]":
