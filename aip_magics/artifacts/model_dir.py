@@ -15,8 +15,9 @@ from aip_magics.artifacts.exports import newest_export
 from aip_magics.artifacts.facts import Placeholder, SavedModelFacts
 from aip_magics.artifacts.listing import File, SkippedFile, list_files
 from aip_magics.artifacts.model_file import ModelFileInfo
-from aip_magics.artifacts.names import KERAS_SUFFIXES, MODEL_FILES, NearMiss, near_misses
+from aip_magics.artifacts.names import MODEL_FILES, NearMiss, near_misses
 from aip_magics.artifacts.placeholder_files import find_placeholders
+from aip_magics.artifacts.tensorflow_files import KERAS_SUFFIXES
 from aip_magics.spec import Framework
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
-from aip_magics.artifacts import model_file
+from aip_magics.artifacts import model_file, tensorflow_files
 from aip_magics.artifacts.decompression import compression_of
+from aip_magics.artifacts.tensorflow_files import Kind
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Framework
 
@@ -33,9 +34,8 @@ _BY_SUFFIX = {
     ".pbtxt": "saved_model.pbtxt",
 }
 _IF_BOOSTER = frozenset({".json", ".model", ".bin", ".txt"})  # anything may have these: the bytes decide
-KERAS_SUFFIXES = (".h5", ".hdf5", ".keras")
+_ARCHIVES = (".tar.gz", ".tgz", ".tar", ".tar.bz2", ".zip")
 _PYTORCH_SUFFIXES = (".pt", ".pth")
-_CHECKPOINT = re.compile(r"checkpoint|.+\.(?i:ckpt).*|.+\.index|.+\.data-\d{5}-of-\d{5}")
 _MAX_NEAR_MISSES = 10  # near misses shown
 _HEAD = 1024  # bytes that tell a format; there may be thousands of files
 
@@ -44,13 +44,14 @@ _HEAD = 1024  # bytes that tell a format; there may be thousands of files
 class NearMiss:
     """A file that looks like a model: `wanted` is the name it needs, None where no renaming helps; `why` says so.
 
-    `framework` is TENSORFLOW for what has to be exported as a SavedModel first.
+    `framework` is TENSORFLOW for what has to be exported as a SavedModel first, `kind` then says what it is.
     """
 
     name: str
     wanted: str | None
     why: str
     framework: Framework | None = None
+    kind: Kind | Literal["archive"] | None = None
 
 
 def near_misses(folder: Path, names: Sequence[str]) -> tuple[NearMiss, ...]:
@@ -71,14 +72,14 @@ def _near(folder: Path, name: str) -> NearMiss | None:
     for known in MODEL_FILES:
         if base.lower() == known:
             return NearMiss(name, known, _("has upper-case letters in its name"))
+    if kind := tensorflow_files.kind_of(folder / name):
+        return NearMiss(name, None, _described(kind), "TENSORFLOW", kind)
     if wanted := _BY_SUFFIX.get(suffix):
         return NearMiss(name, wanted, _("is not named as the service expects"))
     if suffix in _IF_BOOSTER and _is_booster(folder / name):
         return NearMiss(name, "model.bst", _("is an XGBoost model under another name"))
-    if why := _beside_saved_models(base, suffix):
-        return NearMiss(name, None, why, "TENSORFLOW")
-    if suffix == ".onnx":
-        return NearMiss(name, None, _("is an ONNX model"))
+    if base.lower().endswith(_ARCHIVES):
+        return NearMiss(name, None, _("is an archive"), kind="archive")
     return NearMiss(name, None, _("is a PyTorch model")) if suffix in _PYTORCH_SUFFIXES else None
 
 
@@ -92,10 +93,14 @@ def _is_booster(path: Path) -> bool:
     return compression_of(head) is None and model_file.format_of(head).startswith("xgboost")
 
 
-def _beside_saved_models(base: str, suffix: str) -> str:
-    """What TensorFlow or Keras wrote here besides a SavedModel, or an empty string. None of it can be served."""
-    if _CHECKPOINT.fullmatch(base):
-        return _("is a checkpoint")
-    if suffix in KERAS_SUFFIXES:
-        return _("is a Keras file")
-    return _("is a TensorFlow Lite model") if suffix == ".tflite" else ""
+def _described(kind: Kind) -> str:
+    """Describe what was written here besides a SavedModel. None of it can be served."""
+    return {
+        "keras": _("is a Keras file"),
+        "keras-hdf5": _("is a Keras file in HDF5 format"),
+        "keras-weights": _("contains the weights of a Keras model without the model"),
+        "graph": _("is a single graph (GraphDef), such as a frozen model of TensorFlow 1"),
+        "tflite": _("is a TensorFlow Lite model"),
+        "tfjs": _("is a TensorFlow.js model"),
+        "onnx": _("is an ONNX model"),
+    }.get(kind) or _("is a checkpoint")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
-from aip_magics.artifacts import ModelDir
+from aip_magics.artifacts import File, ModelDir
 from aip_magics.artifacts.facts import BoosterFacts, PickleFacts, SavedModelFacts
 from aip_magics.checks.context import CheckContext
 from aip_magics.checks.outcome import Outcomes, Skipped
@@ -48,6 +48,11 @@ def get_booster(directory: ModelDir) -> BoosterFacts | Skipped:
 def get_saved_model(directory: ModelDir) -> SavedModelFacts | Skipped:
     """Return the facts of the SavedModel."""
     return directory.saved_model or _no_facts(directory, _("the model is not a SavedModel"))
+
+
+def is_placeholder(directory: ModelDir, file: File) -> bool:
+    """Whether a file is empty, a Git LFS pointer or a web page, which D01, D02 and D03 report."""
+    return not file.size or any(one.name == file.name for one in directory.stand_ins)
 
 
 def get_model_file(directory: ModelDir) -> str:

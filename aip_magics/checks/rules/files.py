@@ -9,6 +9,7 @@ from aip_magics import catalog
 from aip_magics.artifacts import MODEL_FILES, ModelDir, NearMiss
 from aip_magics.checks import links
 from aip_magics.checks.context import CheckContext
+from aip_magics.checks.export_fixes import export_fix, unpack_fix
 from aip_magics.checks.outcome import Outcomes
 from aip_magics.checks.rule import advice, error, on_directory, rule
 from aip_magics.i18n import gettext as _
@@ -62,16 +63,16 @@ def invalid_saved_model_directory(context: CheckContext, directory: ModelDir) ->
 @rule("A19", "unexported-model", link=links.EXPORTING)
 @on_directory
 def unexported_model(context: CheckContext, directory: ModelDir) -> Outcomes:
-    """A Keras file, a checkpoint or a TensorFlow Lite model must be exported as a SavedModel first."""
+    """A model of TensorFlow in another format must be exported as a SavedModel first.
+
+    Found are Keras files, files of weights, checkpoints, frozen graphs, and models that were converted to TensorFlow
+    Lite, TensorFlow.js or ONNX.
+    """
     near = _needs_export(context, directory)
     if near is None:
         return []
-    target = str(directory.path / "export")
-    line = f"tf.saved_model.save(model, {target!r})"
-    if near.name in directory.keras_files:
-        line = f"keras.models.load_model({str(directory.path / near.name)!r}).export({target!r})"
     text = _("{name} {why}; only a SavedModel can be served", name=near.name, why=near.why)
-    return [error(near.name, text, _("run {line}, then deploy {target}", line=line, target=target))]
+    return [error(near.name, text, export_fix(directory, near))]
 
 
 @rule("S03", "wrong-model-file-name", link=links.WRONG_NAME)
@@ -94,6 +95,8 @@ def wrong_model_file_name(context: CheckContext, directory: ModelDir) -> Outcome
         return []
     near = directory.near_misses[0]
     fix = _rename(directory, expected) or _("export the model as one of {names}", names=", ".join(expected))
+    if near.kind == "archive":
+        fix = unpack_fix(directory, near)
     return [error(near.name, _("{name} {why}: the model would not be found", name=near.name, why=near.why), fix)]
 
 

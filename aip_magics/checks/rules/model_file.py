@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from aip_magics.artifacts import ModelDir
+from aip_magics.artifacts import ModelDir, tensorflow_files
 from aip_magics.checks import links
 from aip_magics.checks.context import CheckContext
+from aip_magics.checks.export_fixes import graph_fix
+from aip_magics.checks.model_facts import is_placeholder
 from aip_magics.checks.outcome import Finding, Outcomes, Skipped
 from aip_magics.checks.rule import error, on_directory, rule, warning
 from aip_magics.i18n import gettext as _
@@ -61,7 +63,10 @@ def unreadable_model_file(context: CheckContext, directory: ModelDir) -> Outcome
     if file is None or context.is_custom:
         return Skipped(_("the directory does not have exactly one model file"))
     if directory.saved_model is not None:
-        if directory.saved_model.complete:
+        if tensorflow_files.is_graph(file.path):
+            text = _("{file} is a single graph (GraphDef), not a SavedModel", file=file.name)
+            return [error(file.name, text, graph_fix(file.path, str(directory.path / "export")))]
+        if directory.saved_model.complete or is_placeholder(directory, file):
             return []
         text = _("could not read {file}: {reason}", file=file.name, reason=directory.saved_model.unread)
         return [warning(file.name, text, _("export the model again and copy all of its files"))]

@@ -10,7 +10,7 @@ from aip_magics.artifacts import File, ModelDir, saved_models
 from aip_magics.artifacts.facts import SavedModelFacts
 from aip_magics.checks import links
 from aip_magics.checks.context import CheckContext, known_operations
-from aip_magics.checks.model_facts import requires_saved_model
+from aip_magics.checks.model_facts import is_placeholder, requires_saved_model
 from aip_magics.checks.outcome import Finding, Outcomes, Skipped
 from aip_magics.checks.rule import error, on_directory, rule
 from aip_magics.checks.trust import TrustQuestion, UntrustedFile, find_untrusted, join_names, register
@@ -20,7 +20,6 @@ from aip_magics.prediction.worker_responses import trust_fix
 
 _GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
 _READ_BY_LOADING = ("variables/", "assets/")
-_NO_GRAPH = frozenset({"git-lfs-pointer", "html", "empty"})  # TensorFlow does not read these as a graph either
 
 
 def _files(context: CheckContext) -> Iterator[File]:
@@ -44,10 +43,8 @@ def _leads_out(directory: ModelDir, file: File) -> bool:
 def _inspect(context: CheckContext, file: File) -> UntrustedFile | None:
     if file.name not in _GRAPHS:
         return UntrustedFile(file, (file.name,))
-    directory = context.model_dir
-    is_model = directory is not None and file == directory.model_file
-    if is_model and directory and directory.contents and directory.contents.format in _NO_GRAPH:
-        return None
+    if context.model_dir and is_placeholder(context.model_dir, file):
+        return None  # TensorFlow does not read it as a graph either
     graphs = context.graphs(file)
     try:
         names = _names(graphs) if graphs is not None else None

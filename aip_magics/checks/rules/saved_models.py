@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aip_magics import catalog
-from aip_magics.artifacts import ModelDir, saved_models
+from aip_magics.artifacts import ModelDir, saved_models, tensorflow_files
 from aip_magics.artifacts.facts import SavedModelFacts, Tensor
 from aip_magics.checks import links
 from aip_magics.checks.context import CheckContext
@@ -34,6 +34,8 @@ def incomplete_saved_model(_context: CheckContext, _directory: ModelDir, facts: 
 def missing_serving_signature(_context: CheckContext, directory: ModelDir, facts: SavedModelFacts) -> Outcomes:
     """The SavedModel must have a graph with the tag `serve`, which must have at least one signature."""
     file = get_model_file(directory)
+    if not facts.complete or (directory.model_file and tensorflow_files.is_graph(directory.model_file.path)):
+        return []  # D07 reports it
     if not facts.serves:
         tags = "; ".join(", ".join(one[:_MAX_SHOWN]) for one in facts.tags[:_MAX_SHOWN])[:200]
         text = _("the SavedModel has no graph with exactly the tag serve; found: {tags}", tags=tags or "-")
