@@ -76,12 +76,14 @@ class BoosterFacts:
 class Tensor:
     """An input or output of a signature. `dtype` as TensorFlow names it (`float32`, `string`).
 
-    `shape` has None for a size that is not fixed, and is None itself if the rank is unknown.
+    `shape` has None for a size that is not fixed, and is None itself if the rank is unknown. `source` is the tensor of
+    the graph: `serving_default_x:0`.
     """
 
     name: str
     dtype: str
     shape: tuple[int | None, ...] | None
+    source: str = dataclasses.field(default="", compare=False)
 
 
 @dataclasses.dataclass(frozen=True)

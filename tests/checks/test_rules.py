@@ -6,6 +6,7 @@ import pickle
 import numpy
 import pytest
 import rule_cases_fields
+import rule_cases_graphs
 import rule_cases_models
 import rule_cases_packages
 import xgboost
@@ -142,7 +143,7 @@ CASES = [
         "S02",
         "error",
         "SavedModel",
-        lambda d: d(tree(d, "weights.onnx"), framework="TENSORFLOW"),
+        lambda d: d(tree(d, "weights.pt"), framework="TENSORFLOW"),
         lambda d: d(tree(d, "saved_model.pb", "model.pkl"), framework="TENSORFLOW"),
     ),
     (
@@ -367,14 +368,14 @@ CASES = [
     (
         "A19",
         "error",
-        "tf.saved_model.save",
+        "tf.train.Checkpoint(model=model).restore(",
         lambda d: d(tree(d, "model.ckpt-1.index", "model.ckpt-1.data-00000-of-00001"), framework="TENSORFLOW"),
         lambda d: d(tree(d, "weights.h5"), framework="SCIKIT_LEARN"),
     ),
     (
         "A19",
         "error",
-        "tf.saved_model.save",
+        "tf.train.Checkpoint(model=model).restore(",
         lambda d: d(tree(d, "checkpoint")),
         lambda d: d(tree(d, "iris.pkl", "x.h5")),
     ),
@@ -456,6 +457,7 @@ CASES = [
     ("R16", "error", "instances:", lambda d: d(test=b"[[1]]"), lambda d: d()),
     ("R16", "error", "instances:", lambda d: d(test=b'{"instances": [1]'), lambda d: d(test=b'{"instances": [null]}')),
     *rule_cases_fields.CASES,
+    *rule_cases_graphs.CASES,
     *rule_cases_models.CASES,
     *rule_cases_packages.CASES,
 ]

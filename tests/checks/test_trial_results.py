@@ -49,8 +49,9 @@ def test_trial_results_tell_a_refusal_by_one_rule_in_its_own_words(id: str, erro
     tried = TrialResult(error=error)
     told = [finding for rule in TRIAL_RULES for finding in findings(rule, tried)]
     assert [(one.id, one.severity, one.message) for one in told] == [(id, "error", error.message)]
-    assert told[0].fix
-    assert told[0].fix == error.fix or not error.fix
+    # Why a model does not predict is known to the worker alone: a rule has no fix that fits every reason.
+    assert told[0].fix == error.fix or (not error.fix and id in ("T01", "T02", "T05"))
+    assert told[0].fix or id in ("T03", "T04")
     assert isinstance(outcome("T08", tried), checks.Skipped)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,8 @@ class Graph:
     """A graph of a SavedModel, and what a loader uses of it.
 
     `signatures` are pairs of a name and its tensors, `init` names of operations, `restore` and `filename` what the
-    saver runs and is fed, `assets` pairs of a tensor and the name of a file.
+    saver runs and is fed, `assets` pairs of a tensor and the name of a file. `composites` are functions that take a
+    value of several tensors, with its kind: `RaggedTensorSpec`.
     """
 
     nodes: tuple[Node, ...]
@@ -56,6 +57,7 @@ class Graph:
     restore: str
     filename: str
     assets: tuple[tuple[str, str], ...]
+    composites: Mapping[str, str]
 
 
 def graphs(path: Path, attributes: frozenset[str]) -> tuple[Graph, ...]:
@@ -93,6 +95,7 @@ def _schema(attributes: frozenset[str]) -> Message:
     anything = Message((Field(1, "value", Message((Field(2, "value", asset), Field(0, _AS_TEXT, asset)))),))
     collection = Message((Field(1, "node_list", Message((Field(1, "value"),))), Field(5, "any_list", anything)))
     saver = Message((Field(1, "filename_tensor_name"), Field(3, "restore_op_name")))
+    concrete = Message((Field(3, "canonicalized_input_signature", _structured_value(_NESTED)),))
     meta = Message(
         (
             Field(1, "meta_info_def", Message((Field(4, "tags"),))),
@@ -101,6 +104,7 @@ def _schema(attributes: frozenset[str]) -> Message:
             map_field(4, "collection_def", collection),
             map_field(5, "signature_def", Message(tensors)),
             Field(6, "asset_file_def", asset),
+            Field(7, "object_graph_def", Message((map_field(2, "concrete_functions", concrete, _composite),))),
         ),
         make=_graph,
     )
@@ -112,6 +116,35 @@ def _attribute_value(depth: int) -> Message:
     inner = (map_field(2, "attr", _attribute_value(depth - 1)),) if depth else ()
     named = Message((Field(1, "name"), *inner))
     return Message((Field(1, "list", Message((Field(9, "func", named),))), Field(2, "s"), Field(10, "func", named)))
+
+
+def _structured_value(depth: int) -> Message:
+    """A StructuredValue: a type that is none of a tensor, or tuples, lists and maps of such values."""
+    spec = Field(34, "type_spec_value", Message((Field(3, "type_spec_class_name"),)))
+    if not depth:
+        return Message((spec,))
+    values = Message((Field(1, "values", _structured_value(depth - 1)),))
+    entries = Message((map_field(1, "fields", _structured_value(depth - 1)),))
+    return Message(
+        (spec, Field(51, "list_value", values), Field(52, "tuple_value", values), Field(53, "dict_value", entries))
+    )
+
+
+def _composite(entry: Tree) -> tuple[str, str] | None:
+    """The name of a function, and the kind of its first argument that is of several tensors; None without one."""
+    kinds = list(_specs(_message(_message(entry, "value"), "canonicalized_input_signature")))
+    return (_key(entry), kinds[0]) if kinds else None
+
+
+def _specs(value: Tree) -> Iterator[str]:
+    for spec in value.get("type_spec_value", []):
+        yield from _texts(spec, "type_spec_class_name")
+    for listed in (*value.get("list_value", []), *value.get("tuple_value", [])):
+        for one in listed.get("values", []):
+            yield from _specs(one)
+    for mapped in value.get("dict_value", []):
+        for _name, one in _entries(mapped, "fields"):
+            yield from _specs(one)
 
 
 def _attribute(attributes: frozenset[str]) -> Callable[[Tree], Any]:
@@ -210,6 +243,7 @@ def _graph(tree: Tree) -> tuple[frozenset[str], Graph]:
         restore=_one(saver, "restore_op_name"),
         filename=_one(saver, "filename_tensor_name"),
         assets=tuple((_one(one, "tensor_info"), _one(one, "filename")) for one in assets),
+        composites=dict(_message(tree, "object_graph_def").get("concrete_functions", [])),
     )
     return frozenset(_texts(_message(tree, "meta_info_def"), "tags")), graph
 

@@ -91,7 +91,8 @@ def _tensor(alias: str, info: Tree) -> Tensor:
     # Without any shape the rank is not known, as with the mark for it (`1`, as text `true`).
     if "tensor_shape" not in info or shape.get("unknown_rank", [0])[0] in (1, "true"):
         sizes = None
-    return Tensor(alias, DTYPES.get(dtype, f"dtype {dtype}") if isinstance(dtype, int) else str(dtype), sizes)
+    name = DTYPES.get(dtype, f"dtype {dtype}") if isinstance(dtype, int) else str(dtype)
+    return Tensor(alias, name, sizes, str(info.get("name", [""])[0]))
 
 
 def _size(dim: Tree) -> int | None:

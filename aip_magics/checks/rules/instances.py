@@ -12,6 +12,7 @@ from aip_magics.checks.context import CheckContext
 from aip_magics.checks.model_facts import get_booster, get_saved_model
 from aip_magics.checks.outcome import Finding, Outcomes, Skipped
 from aip_magics.checks.rule import error, rule, warning
+from aip_magics.checks.rules.inputs import get_composite_kind
 from aip_magics.checks.rules.requests import ROWS, no_test
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
@@ -274,4 +275,8 @@ def _signature(context: CheckContext) -> Signature | Skipped:
         return facts
     name = context.test_keys.get("signature_name")
     found = facts.signature(name if isinstance(name, str) else None)
-    return found or Skipped(_("the signature was not found"))  # R09 reports it
+    if found is None:
+        return Skipped(_("the signature was not found"))  # R09 reports it
+    if get_composite_kind(context, found):
+        return Skipped(_("the signature takes a value of several tensors"))  # R23 reports it
+    return found
