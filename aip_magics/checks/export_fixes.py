@@ -64,9 +64,9 @@ def _checkpoint_fix(kind: str, prefix: str, target: str) -> str:
     if kind == "graph-checkpoint":
         tensor = "session.graph.get_tensor_by_name"
         line = (
-            "import tensorflow.compat.v1 as tf1; session = tf1.InteractiveSession(graph=tf1.Graph());"
-            f" tf1.train.import_meta_graph({prefix + '.meta'!r}).restore(session, {prefix!r});"
-            f" tf1.saved_model.simple_save(session, {target!r},"
+            "with tf.Graph().as_default(), tf.compat.v1.Session() as session:"
+            f" tf.compat.v1.train.import_meta_graph({prefix + '.meta'!r}).restore(session, {prefix!r});"
+            f" tf.compat.v1.saved_model.simple_save(session, {target!r},"
             f" {{'x': {tensor}('INPUT:0')}}, {{'y': {tensor}('OUTPUT:0')}})"
         )
         return _(

@@ -57,6 +57,14 @@ class Ragged(tf.Module):
         return {"y": tf.reduce_sum(x, axis=1)}
 
 
+class Called(tf.Module):
+    """Calls Python, which the file does not contain."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    def f(self, x):
+        return {"y": tf.numpy_function(lambda values: values * 2, [x], tf.float32)}
+
+
 def built() -> keras.Model:
     return keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, "relu"), keras.layers.Dense(2)])
 
@@ -85,9 +93,10 @@ def write_files(model: keras.Model) -> None:
         weights.attrs.update(whole["model_weights"].attrs)
     tf.train.Checkpoint(model=model).save(str(BASE / "checkpoint" / "ckpt"))
     tf.saved_model.save(model, str(BASE / "saved"))
-    tf.saved_model.save(Wrapped(model), str(BASE / "wrapped"), signatures=Wrapped(model).f)
+    wrapped = Wrapped(model)
+    tf.saved_model.save(wrapped, str(BASE / "wrapped"), signatures=wrapped.f)
     tf.saved_model.save(Plain(), str(BASE / "unsigned"))
-    for module in (Scaled(), Ragged()):
+    for module in (Scaled(), Ragged(), Called()):
         tf.saved_model.save(module, str(BASE / type(module).__name__.lower()), signatures=module.f)
     model.export(str(BASE / "export"), verbose=False)
     shutil.make_archive(str(BASE / "packed" / "hub"), "gztar", BASE / "export")

@@ -1,4 +1,4 @@
-"""TensorFlow models that cannot be served as they are: each is named for what it is, and its fix works when followed."""
+"""TensorFlow models that cannot be served as they are: each is named for what it is, and its fix works."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
-from aip_magics import artifacts
+from aip_magics import artifacts, checks
+from aip_magics.errors import PredictionError
 from aip_magics.prediction import WorkerSpec, start
+from aip_magics.spec import Model, Version
+from aip_magics.trust import Trust, digest
 
 pytestmark = pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="TensorFlow is not installed")
 
@@ -51,7 +54,7 @@ def predictions(folder: str, instances: object) -> list[Any]:
     with start(WorkerSpec(Path(folder)), log_dir=Path(folder).parent / "logs") as worker:
         worker.load()
         answer: list[Any] = json.loads(worker.predict(json.dumps({"instances": instances}).encode()))["predictions"]
-    return [list(one.values())[0] if isinstance(one, dict) else one for one in answer]
+    return [next(iter(one.values())) if isinstance(one, dict) else one for one in answer]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -85,6 +88,40 @@ def test_inputs_without_a_value_per_instance_are_found(faults: Path, name: str, 
 
 
 @pytest.mark.parametrize(
+    ("name", "instances", "fix"),
+    [
+        ("saved", X, "for a Keras model, use model.export(path)"),
+        ("scaled", [{"x": 1.0, "k": 2}], "a batch dimension for the input k"),
+        ("called", [1.0], "in place of tf.py_function and tf.numpy_function"),
+        ("export", [[1.0, 2.0]], "provide one value of shape (3) per instance for the input keras_tensor"),
+        ("export", [[1.0, 2.0, 3.0], [1.0]], "provide values of the same shape"),
+        ("export", [["a", "b", "c"]], "use values of type float32"),
+    ],
+)
+def test_failed_predictions_of_a_graph_have_a_fix_that_fits(
+    faults: Path, name: str, instances: object, fix: str
+) -> None:
+    with start(WorkerSpec(faults / name, trusted=True), log_dir=faults / "logs") as worker:
+        worker.load()
+        with pytest.raises(PredictionError) as caught:
+            worker.predict(json.dumps({"instances": instances}).encode())
+    assert caught.value.kind == "FAILED_TO_RUN_MODEL"
+    assert fix in caught.value.fix
+    assert "columns" not in caught.value.fix
+
+
+def test_a_graph_that_calls_python_is_an_error_also_when_it_is_trusted(faults: Path) -> None:
+    folder = artifacts.inspect_model_dir(faults / "called")
+    trust = Trust(files={digest(file.path): file.size for file in folder.files})
+    for given, id in ((None, "U02"), (trust, "D12")):
+        subject = checks.CheckContext(Model(name="m"), Version(name="v1"), folder, trust=given)
+        [finding] = checks.run(subject).errors
+        assert finding.id == id
+        assert "PyFunc" in finding.message
+        assert "TensorFlow operations in place of tf.py_function" in finding.fix
+
+
+@pytest.mark.parametrize(
     ("name", "data", "kind"),
     [
         ("m.tflite", b"\x1c\x00\x00\x00TFL3", "tflite"),
@@ -111,9 +148,6 @@ def test_other_formats_are_told_by_name_and_bytes(tmp_path: Path, name: str, dat
     ],
 )
 def test_a_file_in_place_of_a_saved_model_is_reported_once(tmp_path: Path, data: bytes, id: str) -> None:
-    from aip_magics import checks
-    from aip_magics.spec import Model, Version
-
     (tmp_path / "saved_model.pb").write_bytes(data)
     subject = checks.CheckContext(Model(name="m"), Version(name="v1"), artifacts.inspect_model_dir(tmp_path))
     assert [finding.id for finding in checks.run(subject).findings] == [id]
