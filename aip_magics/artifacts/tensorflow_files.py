@@ -21,7 +21,8 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 _HEAD = 4096
 # Keras writes the attribute before the weights. An attribute list is far smaller than what is searched.
 _SEARCHED_BYTES = 64 << 20
-_FIRST_NODE = 0x0A  # a GraphDef begins with a node, a SavedModel with the version of its schema
+# A GraphDef begins with a node and that with its name, a SavedModel with the version of its schema.
+_FIRST_NODE = re.compile(rb"\x0a[\x80-\xff]{0,4}[\x00-\x7f]\x0a")
 _VARIABLES = frozenset({"VariableV2", "Variable", "VarHandleOp"})
 _NO_OUTPUT = frozenset({"NoOp", "Assert", "Placeholder"})
 
@@ -52,15 +53,14 @@ def kind_of(path: Path) -> Kind | None:
         return "tflite"
     if suffix == ".onnx":
         return "onnx"
-    head = _head(path) if suffix in (".pb", ".json") else b""
-    if suffix == ".pb" and head[:1] == bytes([_FIRST_NODE]):
+    if is_graph(path):
         return "graph"
-    return "tfjs" if suffix == ".json" and b'"modelTopology"' in head else None
+    return "tfjs" if suffix == ".json" and b'"modelTopology"' in _head(path) else None
 
 
 def is_graph(path: Path) -> bool:
     """Whether a file in place of a SavedModel is a single graph (GraphDef), as TensorFlow 1 writes frozen models."""
-    return path.suffix == ".pb" and _head(path)[:1] == bytes([_FIRST_NODE])
+    return path.suffix.lower() == ".pb" and _FIRST_NODE.match(_head(path)) is not None
 
 
 def checkpoint_prefix(path: Path) -> Path:

@@ -232,7 +232,7 @@ CASES = [
         lambda d: d(saved(d, assets=("words.txt",))),
         lambda d: d(with_assets(d)),
     ),
-    ("D06", "error", "model.export(", lambda d: d(saved(d, tag="train")), lambda d: d(saved(d))),
+    ("D06", "error", "model.save(", lambda d: d(saved(d, tag="train")), lambda d: d(saved(d))),
     ("D06", "error", "signatures=", lambda d: d(saved(d, " ")), lambda d: d(saved(d, signature("one")))),
     ("D07", "warning", "export", lambda d: d(d.folder(saved_model_pb=b"\xff" * 50)), lambda d: d(saved(d))),
     ("D07", "error", "/model.pkl", lambda d: d(d.folder(model_bst=d.models.sklearn)), boosted),

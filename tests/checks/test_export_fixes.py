@@ -131,6 +131,7 @@ def test_a_graph_that_calls_python_is_an_error_also_when_it_is_trusted(faults: P
         ("hub.tgz", b"", "archive"),
         ("frozen.pb", b"\x0a\x05\x0a\x01x\x12\x01y", "graph"),
         ("export.pb", b"\x08\x01\x12\x00", None),
+        ("labels.pb", b"\x0a\x05\x08\x01x\x12\x01y", None),
     ],
 )
 def test_other_formats_are_told_by_name_and_bytes(tmp_path: Path, name: str, data: bytes, kind: str | None) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import joblib
 import numpy as np
-import pandas as pd
 import pytest
 import xgboost
 from sklearn.cluster import DBSCAN
@@ -25,9 +24,10 @@ from aip_magics.prediction import WorkerClient
 from aip_magics.prediction.messages import WorkerMessage
 from aip_magics.prediction.worker_responses import response_error
 
+pandas: Any = pytest.importorskip("pandas")
 X = np.array([[i % 7, i % 3] for i in range(20)], dtype=float)
 Y = np.arange(20) % 2
-FRAME = pd.DataFrame(X, columns=["a", "b"])
+FRAME = pandas.DataFrame(X, columns=["a", "b"])
 BY_NAME = make_pipeline(ColumnTransformer([("s", StandardScaler(), ["a", "b"])]), LogisticRegression())
 BY_NUMBER = make_pipeline(ColumnTransformer([("s", StandardScaler(), [0, 1])]), LogisticRegression())
 LOGISTIC = LogisticRegression().fit(X, Y)

@@ -16,6 +16,7 @@ from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
 
 _MAX_SHOWN = 5
+_KERAS_EXPORT = (2, 13)  # the first TensorFlow whose Keras models have `export`
 
 
 @rule("D05", "incomplete-saved-model", link=links.EXPORTING)
@@ -39,11 +40,11 @@ def missing_serving_signature(_context: CheckContext, directory: ModelDir, facts
     if not facts.serves:
         tags = "; ".join(", ".join(one[:_MAX_SHOWN]) for one in facts.tags[:_MAX_SHOWN])[:200]
         text = _("the SavedModel has no graph with exactly the tag serve; found: {tags}", tags=tags or "-")
-        return [error(file, text, _export_fix(directory))]
+        return [error(file, text, _export_fix(directory, facts))]
     if facts.signatures:
         return []
     text = _("the SavedModel has no signature: it loads but cannot serve predictions")
-    return [error(file, text, _export_fix(directory))]
+    return [error(file, text, _export_fix(directory, facts))]
 
 
 @rule("D11", "variables-without-value", link=links.KERAS_VARIABLES)
@@ -166,15 +167,17 @@ def bytes_output_as_text(_context: CheckContext, directory: ModelDir, facts: Sav
     ]
 
 
-def _export_fix(directory: ModelDir) -> str:
+def _export_fix(directory: ModelDir, facts: SavedModelFacts) -> str:
     """Return how a Keras model and how a tf.Module are exported with a signature."""
     path = str(directory.path / "export")
+    saved_with = catalog.parse_version(facts.tensorflow_version or "2.21")
+    keras = f"model.export({path!r})" if saved_with >= _KERAS_EXPORT else f"model.save({path!r})"
     spec = "tf.TensorSpec([None, 4], tf.float32)"
     module = f"tf.saved_model.save(module, {path!r}, signatures=tf.function(module.f).get_concrete_function({spec}))"
     return _(
-        "run model.export({path!r}) for a Keras model, or {line} for a tf.Module with the function f, then deploy"
-        " {path}",
+        "run {keras} for a Keras model, or {line} for a tf.Module with the function f, then deploy {path}",
         path=path,
+        keras=keras,
         line=module,
     )
 
