@@ -102,6 +102,8 @@ def from_value(value: object, inputs: ModelInputs | None = None, signature_name:
         fix = _('pass the value of the key "instances"')
     elif hasattr(value, "toarray"):
         fix = _("convert the sparse matrix to a dense array: pass .toarray()")
+    elif hasattr(value, "to_pandas"):  # a frame of polars, a table of Arrow
+        fix = _("convert to a DataFrame of pandas: pass .to_pandas()")
     raise InstancesError(
         _("expected a list, an array or a DataFrame of instances, got {kind}", kind=value_kind(value)), fix=fix
     )

@@ -32,6 +32,11 @@ def test_cell_body_turns_numpy_numbers_into_python_numbers() -> None:
     assert [type(item) for item in found] == [int, float, bool]
 
 
+def test_cell_body_makes_no_number_of_a_time() -> None:
+    time = numpy.datetime64("2020-01-01", "ns")
+    assert read("[$t]", t=time) == [time]  # the encoder refuses it, and says how to convert it
+
+
 @pytest.mark.parametrize("rows", [FRAME, FRAME.to_numpy(), FRAME.to_numpy().tolist()])
 def test_cell_body_takes_frames_arrays_and_lists_as_instances(rows: Any) -> None:
     for body in ("$rows", "instances: $rows"):

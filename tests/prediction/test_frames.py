@@ -15,6 +15,7 @@ import pytest
 import xgboost
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
@@ -97,6 +98,19 @@ def test_frames_arrays_of_every_kind_arrive(rows: list[list[float]]) -> None:
     assert read(request_body(structured)) == rows
     swapped = [[second, first] for first, second in rows]
     assert read(request_body(structured, inputs=ModelInputs(features=("a", "b")))) == swapped
+
+
+@given(
+    st.sampled_from(["bool", "int8", "uint8", "int64", "uint64", "float16", "U3"]).flatmap(
+        lambda dtype: arrays(dtype, st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    )
+)
+def test_frames_arrays_of_every_type_arrive(array: Any) -> None:
+    array = numpy.nan_to_num(array, posinf=0, neginf=0) if array.dtype.kind == "f" else array
+    assert typed(read(request_body(array))) == typed(array.tolist())
+    assert typed(read(request_body(list(array)))) == typed(array.tolist())
+    assert typed(read(request_body([list(row) for row in array]))) == typed(array.tolist())
+    assert typed(read(request_body(pandas.DataFrame(array)))) == typed(array.tolist())
 
 
 def test_frames_keep_integers_beside_floats_exact() -> None:

@@ -93,7 +93,7 @@ def test_number_ranges_refuse_what_would_become_another_number(
     with pytest.raises(PredictionError) as caught:
         ask(ZEROS, sent)
     numpy_name = NUMPY_NAMES.get(name, name)
-    assert caught.value.kind == "INVALID_INPUTS"
+    assert caught.value.kind == "FAILED_TO_RUN_MODEL"
     assert f"is not a valid {numpy_name}: must be between" in caught.value.message
     assert f"(input in_{name})" in caught.value.message
     assert "instance 1: " in caught.value.message

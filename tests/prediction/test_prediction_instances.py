@@ -106,6 +106,12 @@ class Sparse:
     def toarray(self) -> None: ...
 
 
+class Table:
+    columns = ("a",)
+
+    def to_pandas(self) -> None: ...
+
+
 @pytest.mark.parametrize(
     ("value", "message", "fix"),
     [
@@ -117,6 +123,7 @@ class Sparse:
         ({"a": 1}, "got an object", "a list"),
         (numpy.float64(3), "got the number 3.0", "a list"),
         (Sparse(), "got Sparse", "pass .toarray()"),
+        (Table(), "got Table", "pass .to_pandas()"),
         ((x for x in [1]), "got generator", "a list"),
     ],
 )

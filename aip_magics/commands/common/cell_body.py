@@ -112,7 +112,8 @@ def reading_value(name: str, where: str) -> Iterator[None]:
 def _python_number(value: Any) -> Any:
     """Turn `numpy.int64(3)` into 3, because the API's fields and JSON only take Python numbers."""
     scalar = type(value).__module__ == "numpy" and getattr(value, "shape", None) == ()
-    return value.item() if scalar else value
+    is_time = scalar and value.dtype.kind in "mM"  # `item` would make a number of some times, and an object of others
+    return value.item() if scalar and not is_time else value
 
 
 def _yaml_fix(text: str) -> str:

@@ -229,9 +229,9 @@ def in_range(alias: str, column: "list[Any]", signature: Signature) -> "Any":
     try:
         return converted(column, signature.inputs[alias].dtype)
     except ValueError as error:
-        text = "{} (input {})".format(error_text(error), alias)
+        text = "{}{} (input {})".format(RUNNING, error_text(error), alias)
         fix = "send a number that the type of the input can hold, or export the model with a larger type"
-        raise ModelError("INVALID_INPUTS", text, fix) from error
+        raise ModelError("FAILED_TO_RUN_MODEL", text, fix) from error
 
 
 def find_fault(column: "list[Any]", tensor: Tensor, alias: str) -> "tuple[str, str]":
