@@ -8,6 +8,7 @@ import pytest
 import rule_cases_fields
 import rule_cases_models
 import rule_cases_packages
+import rule_cases_serving
 import xgboost
 
 from aip_magics import checks
@@ -458,6 +459,7 @@ CASES = [
     *rule_cases_fields.CASES,
     *rule_cases_models.CASES,
     *rule_cases_packages.CASES,
+    *rule_cases_serving.CASES,
 ]
 
 
