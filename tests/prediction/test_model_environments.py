@@ -60,14 +60,14 @@ def test_model_environment_without_its_python_names_the_command_for_it(tmp_path:
     assert isinstance(found, EnvironmentUnavailable)
     assert found.reason.endswith("none of which is installed: 3.7, 3.8")
     assert found.fix.startswith(f"{sys.executable} -m uv python install 3.7")
-    assert unavailable_error(found, "model").place == "--env model"
+    assert unavailable_error(found, "model").where == "--env model"
 
 
 def test_model_environment_without_a_network_says_so(sklearn_dir: Path, tmp_path: Path) -> None:
     offline = {**os.environ, "UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "uv")}
     with pytest.raises(RuntimeEnvironmentError, match="could not download the libraries") as caught:
         prepare_runtime(sklearn_dir, tmp_path, env="model", environ=offline)
-    assert caught.value.place == "--env model"
+    assert caught.value.where == "--env model"
 
 
 def test_is_environment(tmp_path: Path) -> None:
