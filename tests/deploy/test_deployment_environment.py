@@ -28,11 +28,11 @@ print(json.dumps({"instances": x[:9].tolist()}))
 """
 
 
-def test_steps_have_the_environment_only_if_one_is_built(tmp_path: Path) -> None:
+def test_steps_have_the_environment_only_if_one_is_built() -> None:
     assert "environment" not in [step.id for step in steps()]
     order = [step.id for step in steps("model")]
     assert order[order.index("checks") + 1] == "environment"
-    target = choose(resolve(data_dir=str(tmp_path)))
+    target = choose(resolve(target="local"))
     planned = make_plan(Deployment("x", env="runtime"), target, None).steps
     assert planned == steps("runtime")
 
