@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aip_magics.prediction.instances import encode
-from aip_magics.prediction.runtime_setup import Env
 from aip_magics.spec import Model, Version
+
+if TYPE_CHECKING:
+    from aip_magics.prediction.runtime_setup import Env
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from aip_magics import checks
 from aip_magics.artifacts import ResolvedExport, inspect_model_dir, resolve_export
@@ -21,10 +21,12 @@ from aip_magics.deploy.trial import Trial, TrialRunner, build_trial, run_trial_l
 from aip_magics.errors import ChecksFailed, ModelDirError, OptionError, RuntimeEnvironmentError
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
-from aip_magics.prediction.runtime_setup import PreparedRuntime
-from aip_magics.prediction.subprocess_tools import OnLine
 from aip_magics.targets import Target
 from aip_magics.trust import Trust
+
+if TYPE_CHECKING:
+    from aip_magics.prediction.runtime_setup import PreparedRuntime
+    from aip_magics.prediction.subprocess_tools import OnLine
 
 
 def check_deployment(deployment: Deployment, target: Target) -> Report:

@@ -264,7 +264,7 @@ def _bad_model_status(error: PredictionError) -> Status:
     }
     text = f'Create Version failed. Bad model detected with error:  "{reason}"'
     details = [info] if lines else []
-    if error.fix and not isinstance(error, TrustError):  # its message has the command
+    if error.fix and type(error) is PredictionError:  # not of a lost worker, or of trust, whose message has a command
         # Our clients show it as the fix of the operation; others ignore the detail.
         metadata = {"fix": error.fix}
         details.append({"@type": ERROR_INFO, "reason": "BAD_MODEL", "domain": "aip-magics", "metadata": metadata})

@@ -69,14 +69,30 @@ class Deployment:
             (folder / f"{base}.{suffix}").write_bytes(data)
         return folder
 
-    def __call__(self, folder=None, *, model=None, region=None, target="local", endpoint="", test=None, **version):
-        folder = folder or self.folder()
+    def __call__(
+        self,
+        folder=None,
+        *,
+        model=None,
+        region=None,
+        target="local",
+        endpoint="",
+        test=None,
+        env="current",
+        installed=None,
+        **version,
+    ):
+        """`installed` are the libraries of the Python that serves it; the default model is served by its own."""
+        if folder is None:
+            folder, installed = self.folder(), {"scikit-learn": "1.0.2"}
         return checks.CheckContext(
             model=Model.from_json({"name": "iris", **(model or {})}),
             version=Version.from_json({"name": "v1", **version}, strict=False),
             model_dir=artifacts.inspect_model_dir(folder),
             target=checks.TargetKind(target, region, endpoint),
             test_request=test,
+            env=env,
+            installed=installed,
         )
 
     def cloud(self, folder=None, **fields):

@@ -32,7 +32,7 @@ def follow(context: CheckContext, finding: Finding) -> CheckContext | None:
     if COMMAND.fullmatch(fix) or PYTHON.fullmatch(fix):
         assert context.model_dir is not None
         if PYTHON.fullmatch(fix):
-            exec(fix, {"joblib": joblib, "model": LogisticRegression().fit([[0], [1]], [0, 1])})  # noqa: S102
+            exec(fix, {"joblib": joblib, "model": LogisticRegression().fit([[0], [1]], [0, 1])})
         else:
             subprocess.run(shlex.split(fix), check=True, cwd="/")  # the user may be in any directory
         return dataclasses.replace(context, model_dir=artifacts.inspect_model_dir(context.model_dir.path))

@@ -89,7 +89,7 @@ def test_checks_pass_boosters(tmp_path, format, objective):
 
 
 def test_checks_find_a_booster_with_feature_names(tmp_path):
-    """What R06 says is so, and so is its fix."""
+    """What R06 says is so; test_serving_python follows its fix."""
     booster = xgboost.train({"nthread": 1}, xgboost.DMatrix(X, Y, feature_names=["a", "b"]), 2)
     path = tmp_path / "model.bst"
     path.write_bytes(booster.save_raw("ubj"))

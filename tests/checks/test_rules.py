@@ -11,6 +11,7 @@ import rule_cases_graphs
 import rule_cases_models
 import rule_cases_packages
 import rule_cases_project
+import rule_cases_serving
 import xgboost
 
 from aip_magics import checks
@@ -473,6 +474,7 @@ CASES = [
     *rule_cases_models.CASES,
     *rule_cases_packages.CASES,
     *rule_cases_project.CASES,
+    *rule_cases_serving.CASES,
 ]
 
 

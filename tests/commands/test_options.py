@@ -72,6 +72,12 @@ def test_options_of_gcloud_are_fields(line: str, fields: dict[str, Any]) -> None
     assert version(line) == fields
 
 
+def test_options_choose_the_environment() -> None:
+    assert deployment("--origin x").env == "current"
+    assert deployment("--origin x --env model").env == "model"
+    assert deployment("--origin x --env runtime --image i --env-vars A=b").env == "runtime"
+
+
 def test_options_of_the_line_override_the_body() -> None:
     assert version("--runtime-version 2.11", "runtimeVersion: '1.15'\ndescription: mine\n") == {
         "runtimeVersion": "2.11",

@@ -34,24 +34,6 @@ def _(template: str, **values: "Any") -> Text:
     return Text(template, values)
 
 
-class Text(str):
-    """An English text that knows its template and values, so that the owner of the worker can translate it."""
-
-    template = ""
-    values = {}  # type: dict[str, str]  # noqa: RUF012
-
-    def __new__(cls, template: str, values: "dict[str, Any]") -> "Text":
-        self = str.__new__(cls, template.format(**values) if values else template)
-        self.template = template
-        self.values = {name: str(value) for name, value in values.items()}
-        return self
-
-
-def _(template: str, **values: "Any") -> Text:
-    """The text of a template: named as in the package, whose catalogues have the translations of these templates."""
-    return Text(template, values)
-
-
 class ModelError(Exception):
     """An error of the model or the request: the service's name for the error, the detail and a fix."""
 
