@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -103,7 +104,7 @@ def from_value(
 
 def _from_file(flag: str, name: str) -> dict[str, Any]:
     try:
-        data = sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
+        data = sys.stdin.buffer.read() if name == "-" else Path(os.path.expanduser(name)).read_bytes()
     except OSError as error:
         raise InstancesError(
             _("could not read the file: {reason}", reason=error.strerror or error), where=f"{flag} {name}"

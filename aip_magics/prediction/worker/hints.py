@@ -8,7 +8,9 @@ import re
 import sys
 from typing import Any
 
-ANOTHER_RELEASE = "add --env model, which loads the model with the library versions that saved it"
+from .errors import Text, _
+
+ANOTHER_RELEASE = _("add --env model, which loads the model with the library versions that saved it")
 # Import packages and distributions that pickles refer to by the names of their internal modules.
 INTERNAL = ("sklearn", "xgboost", "numpy", "scipy", "pandas", "tensorflow")
 COMPILED = ("_loss",)  # how scikit-learn's compiled losses named their module before 1.9
@@ -21,54 +23,60 @@ UNREADABLE = (
 FROM_NOTEBOOK = re.compile(r"[Cc]an't get attribute '([^']+)' on <module '__main__'")
 
 
-def hint_for(error: BaseException) -> str:
+def hint_for(error: BaseException) -> "str | Text":
     """The fix for an error; empty if none is known."""
     text = str(error)
     if isinstance(error, ImportError) and "numpy._core" in text:
-        return "use a Python with NumPy 2, or train the model with NumPy 1: the model was saved with NumPy 2"
+        return _("use a Python with NumPy 2, or train the model with NumPy 1: the model was saved with NumPy 2")
     if isinstance(error, ImportError) and (error.name or "").split(".")[0] in ("dill", "__builtin__"):
         # dill's name for the variables of a notebook is __builtin__.__main__
-        return (
+        return _(
             "save the model with joblib or pickle instead of dill, and its functions in a module whose package"
             " %aip_package my_module.py builds"
         )
     if is_of_another_release(error):
         return ANOTHER_RELEASE
     if isinstance(error, ImportError) and error.name:
-        text = "install the package of {} for {}, or add a package that contains the module (packageUris, %aip_package)"
-        return text.format(error.name, sys.executable)
+        return _(
+            "install the package of {module} for {python}, or add a package that contains the module (packageUris,"
+            " %aip_package)",
+            module=error.name,
+            python=sys.executable,
+        )
     match = FROM_NOTEBOOK.search(text)
     if match:
-        text = (
-            "move {} from the notebook into a module, import the module, save the model again, and add the package that"
-            " %aip_package my_module.py builds"
+        return _(
+            "move {name} from the notebook into a module, import the module, save the model again, and add the package"
+            " that %aip_package my_module.py builds",
+            name=match.group(1),
         )
-        return text.format(match.group(1))
     if isinstance(error, FileNotFoundError) and error.filename:
         name = os.path.basename(str(error.filename))
-        return "put {} into the model directory and open the file as os.path.join(model_dir, {!r})".format(name, name)
+        path = "os.path.join(model_dir, {!r})".format(name)
+        return _("put {name} into the model directory and open the file as {path}", name=name, path=path)
     return ""
 
 
-def hint_for_type(model: "Any") -> str:
+def hint_for_type(model: "Any") -> "str | Text":
     """The fix for a model that the service refuses for its class; empty for what is no model."""
     if _has(model, "fit_resample") or not _has(model, "predict"):
         return ""
     if _has(model, "steps"):
         steps = "[step for step in model.steps if not hasattr(step[1], 'fit_resample')]"
-        return "save its steps in a pipeline of scikit-learn: sklearn.pipeline.Pipeline({})".format(steps)
-    return "save the model in a pipeline of scikit-learn: sklearn.pipeline.make_pipeline(model)"
+        line = "sklearn.pipeline.Pipeline({})".format(steps)
+        return _("save its steps in a pipeline of scikit-learn: {line}", line=line)
+    return _("save the model in a pipeline of scikit-learn: {line}", line="sklearn.pipeline.make_pipeline(model)")
 
 
-def hint_for_predict(model: "Any", error: BaseException) -> str:
+def hint_for_predict(model: "Any", error: BaseException) -> "str | Text":
     """The fix for a model that cannot predict, whatever the instances are; empty if it may."""
     if type(error).__name__ == "NotFittedError":
-        return "fit the model before saving it: model.fit(X, y)"
+        return _("fit the model before saving it: {line}", line="model.fit(X, y)")
     if _has(model, "predict"):
         return ""
     if _has(model, "refit") and model.refit is False:
-        return "fit the model with refit=True: model.set_params(refit=True).fit(X, y)"
-    return "save a model that has a predict method, such as a pipeline that ends in a predictor"
+        return _("fit the model with refit=True: {line}", line="model.set_params(refit=True).fit(X, y)")
+    return _("save a model that has a predict method, such as a pipeline that ends in a predictor")
 
 
 def _has(model: "Any", name: str) -> bool:
@@ -95,8 +103,8 @@ def is_importable(name: str) -> bool:
         return False
 
 
-def predict_hint(error: BaseException) -> str:
-    """The fix for an error of a prediction; empty if none is known.
+def release_hint(error: BaseException) -> "str | Text":
+    """The fix if another release of the library saved the model that failed to predict; empty if not.
 
     An estimator of scikit-learn without an attribute that its own code sets was pickled by another release.
     """

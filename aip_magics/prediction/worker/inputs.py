@@ -5,7 +5,7 @@
 import base64
 from typing import Any
 
-from .errors import ModelError, error_text, shortened
+from .errors import ModelError, _, error_text, shortened
 
 
 def as_list(instances: "Any") -> "list[Any]":
@@ -23,7 +23,9 @@ def decoded(instances: "list[Any]") -> "list[Any]":
             results.append(decode(instance))
         except (ValueError, TypeError) as error:
             text = 'instance {}: the value of "b64" is not base64: {}'.format(index, error_text(error))
-            raise ModelError("INVALID_INPUTS", text, "encode the bytes with base64.b64encode(data).decode()") from error
+            raise ModelError(
+                "INVALID_INPUTS", text, _("encode the bytes with {line}", line="base64.b64encode(data).decode()")
+            ) from error
     return results
 
 
@@ -56,11 +58,11 @@ def columns(instances: "list[Any]", aliases: "list[str]", optional: "set[str]") 
     for index, instance in enumerate(instances):
         if not isinstance(instance, dict):
             text = "instance {} is not an object, but the signature has several inputs: {}".format(index, names)
-            raise ModelError("INVALID_INPUTS", text, "write each instance as an object with the input names as keys")
+            raise ModelError("INVALID_INPUTS", text, _("write each instance as an object with the input names as keys"))
         for alias in instance:
             if alias not in known:
                 text = "Unexpected tensor name: {} (instance {})".format(alias, index)
-                raise ModelError("INVALID_INPUTS", text, "use the inputs " + names)
+                raise ModelError("INVALID_INPUTS", text, _("use the inputs {names}", names=names))
     return {alias: column(instances, alias) for alias in aliases if alias not in optional or used(instances, alias)}
 
 

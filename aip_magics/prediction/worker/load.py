@@ -11,7 +11,7 @@ from typing import Any
 
 from . import reader_patches
 from .allowed_globals import AllowedGlobals
-from .errors import ModelError, class_name, error_text
+from .errors import ModelError, _, class_name, error_text
 from .hints import ANOTHER_RELEASE, hint_for, hint_for_type
 from .models import SklearnModel, XgboostModel
 from .routine import open_routine
@@ -54,7 +54,7 @@ def open_estimator(model_dir: str, framework: str) -> SklearnModel:
     """Load a pickled model. With `framework` EITHER, the class decides between scikit-learn and XGBoost."""
     if framework not in ("SCIKIT_LEARN", "EITHER"):
         text = "Unknown framework {}.".format(framework)
-        raise ModelError("FAILED_TO_LOAD_MODEL", text, "use TENSORFLOW, SCIKIT_LEARN or XGBOOST")
+        raise ModelError("FAILED_TO_LOAD_MODEL", text, _("use TENSORFLOW, SCIKIT_LEARN or XGBOOST"))
     model = load_pickled(model_dir)
     if model is None:
         raise missing("Could not find either model.joblib or model.pkl in " + model_dir)
@@ -70,7 +70,7 @@ def detect(model_dir: str) -> str:
     found = [name for name in MODEL_FILES if os.path.exists(os.path.join(model_dir, name))]
     if len(found) > 1:
         text = "Multiple model files are found in the model_path: " + model_dir
-        raise ModelError("FAILED_TO_LOAD_MODEL", text, "keep one of " + ", ".join(found))
+        raise ModelError("FAILED_TO_LOAD_MODEL", text, _("keep one of {names}", names=", ".join(found)))
     if not found:
         raise missing("Could not find any of {} in {}".format(", ".join(MODEL_FILES), model_dir))
     return {"model.bst": "XGBOOST", "model.joblib": "EITHER", "model.pkl": "EITHER"}.get(found[0], "TENSORFLOW")
@@ -78,7 +78,7 @@ def detect(model_dir: str) -> str:
 
 def missing(text: str) -> ModelError:
     return ModelError(
-        "FAILED_TO_LOAD_MODEL", text, "put the file directly into the model directory, with exactly that name"
+        "FAILED_TO_LOAD_MODEL", text, _("put the file directly into the model directory, with exactly that name")
     )
 
 
@@ -120,7 +120,7 @@ def load_joblib(path: str) -> "Any":
 def import_joblib() -> "Any":
     found = reader_patches.find_joblib()
     if found is None:
-        fix = "install joblib for " + sys.executable
+        fix = _("install {library} for {python}", library="joblib", python=sys.executable)
         raise ModelError("FAILED_TO_LOAD_MODEL", "Could not import joblib module.", fix)
     return found
 

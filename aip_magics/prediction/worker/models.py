@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 from .errors import ModelError, class_name, error_text
-from .hints import hint_for_predict, predict_hint
+from .hints import hint_for_predict, release_hint
 from .inputs import as_list, find_shape_error
 from .predict_hints import estimator_hint, output_type_hint
 
@@ -32,7 +32,7 @@ class SklearnModel:
             return self.model.predict(inputs, **options)
         except Exception as error:
             text = "Exception during sklearn prediction: " + error_text(error)
-            fix = predict_hint(error) or hint_for_predict(self.model, error) or estimator_hint(error, inputs)
+            fix = release_hint(error) or hint_for_predict(self.model, error) or estimator_hint(error, inputs)
             raise ModelError("FAILED_TO_RUN_MODEL", text, fix) from error
 
     def postprocess(self, output: "Any") -> "list[Any]":

@@ -9,7 +9,7 @@ from .errors import ModelError, _, error_text, shortened
 from .predict_hints import output_hint
 from .stats import Stats
 
-SEND_OBJECT = 'send a JSON object: {"instances": [...]}'
+SEND_OBJECT = _("send a JSON object: {example}", example='{"instances": [...]}')
 
 
 def parse(body: bytes) -> "tuple[Any, dict[str, Any]]":

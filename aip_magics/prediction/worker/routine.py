@@ -6,7 +6,7 @@ import inspect
 import pydoc
 from typing import Any
 
-from .errors import ModelError, class_name, error_text
+from .errors import ModelError, _, class_name, error_text
 from .hints import hint_for
 from .inputs import decoded
 from .stats import Stats
@@ -34,7 +34,7 @@ def open_routine(prediction_class: str, model_dir: str, package_uris: "list[str]
         raise unexpected(error) from error
     if not hasattr(model, "predict"):
         text = "from_path of {} returned {}, which has no predict method".format(prediction_class, class_name(model))
-        raise ModelError("INVALID_USER_CODE", text, "end from_path with: return cls(...)")
+        raise ModelError("INVALID_USER_CODE", text, _("end from_path with: {line}", line="return cls(...)"))
     return Routine(model, decodes)
 
 
@@ -44,7 +44,7 @@ def find(prediction_class: str, package_uris: "list[str]") -> "Any":
     except pydoc.ErrorDuringImport as error:
         raise unexpected(error) from error
     if not found:
-        fix = "write package.module.Class, and list the package in setup() (packages= or py_modules=)"
+        fix = _("write package.module.Class, and list the package in setup() (packages= or py_modules=)")
         raise ModelError("INVALID_USER_CODE", NOT_FOUND.format(prediction_class, package_uris), fix)
     return found
 
@@ -58,17 +58,19 @@ def unexpected(error: BaseException) -> ModelError:
 def check(cls: "Any", name: str) -> None:
     """Check the interface of the class, as the service does before it creates an instance."""
     if not hasattr(cls, "from_path"):
-        fix = "add to the class: @classmethod def from_path(cls, model_dir)"
+        fix = _("add to the class: {line}", line="@classmethod def from_path(cls, model_dir)")
         raise ModelError("INVALID_USER_CODE", NO_FROM_PATH.format(name), fix)
     if not hasattr(cls, "predict"):
-        raise ModelError("INVALID_USER_CODE", NO_PREDICT.format(name), "add to the class: " + EXPECTED_METHOD)
+        raise ModelError(
+            "INVALID_USER_CODE", NO_PREDICT.format(name), _("add to the class: {line}", line=EXPECTED_METHOD)
+        )
     try:
         names = inspect.getfullargspec(cls.predict).args
     except TypeError as error:  # not a function of Python
         text = BAD_SIGNATURE.format(name, error_text(error))
-        raise ModelError("INVALID_USER_CODE", text, "write " + EXPECTED_METHOD) from error
+        raise ModelError("INVALID_USER_CODE", text, _("write {line}", line=EXPECTED_METHOD)) from error
     if len(names) != 2:
-        fix = "write {} and read the other keys from kwargs".format(EXPECTED_METHOD)
+        fix = _("write {line} and read the other keys from kwargs", line=EXPECTED_METHOD)
         raise ModelError("INVALID_USER_CODE", BAD_SIGNATURE.format(name, names), fix)
 
 
@@ -86,7 +88,7 @@ class Routine:
     def preprocess(self, instances: "Any", options: "dict[str, Any]") -> "Any":
         if "stats" in options:
             text = "the request key 'stats' is reserved: the service calls predict(instances, stats=...)"
-            raise ModelError("INVALID_INPUTS", text, "rename the key")
+            raise ModelError("INVALID_INPUTS", text, _("rename the key"))
         return decoded(instances) if self.decodes and isinstance(instances, list) else instances
 
     def run(self, inputs: "Any", options: "dict[str, Any]") -> "Any":
@@ -105,15 +107,15 @@ class Routine:
         lost = [name for name in passed if name not in spec.args + spec.kwonlyargs]
         if spec.varkw or not lost:
             return ""
-        return "write {}: the service passes {}=".format(EXPECTED_METHOD, "=, ".join(lost))
+        return _("write {line}: the service passes {names}=", line=EXPECTED_METHOD, names="=, ".join(lost))
 
     def postprocess(self, output: "Any") -> "list[Any]":
         kind = type(output).__name__
         if isinstance(output, (dict, str, bytes)):
             text = "predict returned a {}, which list() would split into keys or characters".format(kind)
-            raise ModelError("INVALID_OUTPUTS", text, "return a list with one prediction per instance")
+            raise ModelError("INVALID_OUTPUTS", text, _("return a list with one prediction per instance"))
         try:
             return list(output)
         except Exception as error:
             text = "could not convert the {} returned by predict to a list: {}".format(kind, error_text(error))
-            raise ModelError("INVALID_OUTPUTS", text, "return a list with one prediction per instance") from error
+            raise ModelError("INVALID_OUTPUTS", text, _("return a list with one prediction per instance")) from error

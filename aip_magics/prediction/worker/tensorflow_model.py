@@ -102,7 +102,7 @@ def import_tensorflow() -> "Any":
     try:
         import tensorflow
     except ImportError as error:
-        fix = "install tensorflow for " + sys.executable
+        fix = _("install {library} for {python}", library="tensorflow", python=sys.executable)
         raise ModelError("FAILED_TO_LOAD_MODEL", "Could not import tensorflow: " + error_text(error), fix) from error
     if tensorflow.__version__.startswith("1."):
         try:
@@ -143,12 +143,14 @@ def load_hint(error: BaseException, tf: "Any") -> str:
     """The fix for an error of loading a SavedModel; empty if none is known."""
     text = str(error)
     if "not registered" in text:
-        fix = "put the library of the operation into assets.extra/, or export the model with TensorFlow {}"
-        return fix.format(tf.__version__)
+        return _(
+            "put the library of the operation into assets.extra/, or export the model with TensorFlow {version}",
+            version=tf.__version__,
+        )
     if "valid checkpoint" in text or ("variables" in text and "not found" in text.lower()):
-        return "copy the directory variables/ of the export too"
+        return _("copy the directory variables/ of the export too")
     if "could not be found in SavedModel" in text:
-        return "export the model for serving: the graph needs the tag 'serve'"
+        return _("export the model for serving: the graph needs the tag 'serve'")
     return ""
 
 
@@ -172,7 +174,9 @@ class TensorflowModel:
         if isinstance(chosen, str) and chosen in self.signatures:
             return self.signatures[chosen]
         known = ", ".join(sorted(self.signatures))
-        fix = "use one of the signatures of the model: " + known if known else "export the model with signatures=..."
+        fix = _("use one of the signatures of the model: {names}", names=known)
+        if not known:
+            fix = _("export the model with signatures=...")
         raise ModelError("INVALID_INPUTS", "No signature found for signature key {}.".format(name), fix)
 
     def preprocess(self, instances: "Any", options: "dict[str, Any]") -> "tuple[Signature, dict[str, list[Any]]]":
@@ -230,7 +234,7 @@ def in_range(alias: str, column: "list[Any]", signature: Signature) -> "Any":
         return converted(column, signature.inputs[alias].dtype)
     except ValueError as error:
         text = "{}{} (input {})".format(RUNNING, error_text(error), alias)
-        fix = "send a number that the type of the input can hold, or export the model with a larger type"
+        fix = _("send a number that the type of the input can hold, or export the model with a larger type")
         raise ModelError("FAILED_TO_RUN_MODEL", text, fix) from error
 
 
@@ -262,7 +266,7 @@ def encoded(column: "list[Any]", alias: str) -> "list[Any]":
             results.append(nested(value, encode))
         except ValueError as error:
             text = "Prediction failed during encoding instances: {} (instance {}, output {})"
-            fix = "rename the output to {}_bytes to return it as base64".format(alias)
+            fix = _("rename the output to {name}_bytes to return it as base64", name=alias)
             raise ModelError("INVALID_OUTPUTS", text.format(error_text(error), index, alias), fix) from error
     return results
 
