@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
+import pathlib
+import pickle
 import re
-import shlex
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy
+import sklearn.pipeline
+import xgboost
 from sklearn.linear_model import LogisticRegression
 
 from aip_magics import artifacts
@@ -21,20 +29,19 @@ from aip_magics.spec import Model, Version
 FIELD_LINE = re.compile(r"(?:use )?(\w+): (\[.*\]|'[^']*'|[\w./-]+)(?:, (\w+): ('[^']*'|[\w.-]+))?(?: \(.*\))?")
 OMIT = re.compile(r"omit (--)?(\w+)(?: and use ([\w-]+)|[:,;] .*)?")
 VALUE = re.compile(r"(?:use |did you mean )(?:one of )?'?([\w:/.-]+)'?(?:\?|,.*)?")
-OPTION = re.compile(r"(?:.*: |add |use )?--(origin|framework|region) (\S+?)(?:[,;]? .*)?")
-COMMAND = re.compile(r"(?:mv|rm) \S.*")
-PYTHON = re.compile(r"joblib\.dump\(.*\)")
+OPTION = re.compile(r"(?:.*: |add |use )?--(env|origin|framework|region) ([^\s;]+?)(?:[,;]? .*)?")
+COMMAND = re.compile(r"(?:unpack it: )?((?:mv|rm|tar) \S.*)")
+PYTHON = re.compile(r"(?:[^:;]*(?:;[^:;]*)?: )?((?:joblib|pathlib|model|pipeline|import xgboost)\b.*)")
+REMOVE = re.compile(r"remove (\S+)")
+IGNORE = re.compile(r"add to (\S+): (\S+?)(?:; .*)?")
 
 
 def follow(context: CheckContext, finding: Finding) -> CheckContext | None:
     """What the rules see after the fix; None if its text is no line to copy."""
     fix = finding.fix
-    if COMMAND.fullmatch(fix) or PYTHON.fullmatch(fix):
+    if change := _change_of_files(context, fix):
+        change()
         assert context.model_dir is not None
-        if PYTHON.fullmatch(fix):
-            exec(fix, {"joblib": joblib, "model": LogisticRegression().fit([[0], [1]], [0, 1])})
-        else:
-            subprocess.run(shlex.split(fix), check=True, cwd="/")  # the user may be in any directory
         return dataclasses.replace(context, model_dir=artifacts.inspect_model_dir(context.model_dir.path))
     if match := OPTION.fullmatch(fix):
         return _with_option(context, *match.groups())
@@ -56,6 +63,34 @@ def follow(context: CheckContext, finding: Finding) -> CheckContext | None:
     return None
 
 
+def _change_of_files(context: CheckContext, fix: str) -> Callable[[], object] | None:
+    """What a line for a terminal, a notebook or an editor does with the files of the model."""
+    if match := COMMAND.fullmatch(fix):
+        command = match[1].replace("python ", f"{sys.executable} ")
+        return lambda: subprocess.run(command, shell=True, check=True, cwd="/")  # the user may be in any directory
+    if context.model_dir is None:
+        return None
+    if match := IGNORE.fullmatch(fix):
+        return lambda: Path(match[1]).write_text(f"{match[2]}\n", encoding="utf-8")
+    if match := REMOVE.fullmatch(fix):
+        return (context.model_dir.path / match[1]).unlink
+    if match := PYTHON.fullmatch(fix):
+        return lambda: exec(match[1], _notebook(context))
+    return None
+
+
+def _notebook(context: CheckContext) -> dict[str, Any]:
+    """What the user's notebook has: the modules, the training data, and the model of the file or a good one."""
+    names: dict[str, Any] = {"X": numpy.eye(2).repeat(5, axis=0), "y": numpy.arange(2).repeat(5)}
+    names["model"] = LogisticRegression().fit(names["X"], names["y"])
+    names |= {"clf": xgboost.XGBClassifier(n_estimators=2).fit(names["X"], names["y"]), "predictor": LogisticRegression()}
+    assert context.model_dir is not None
+    with contextlib.suppress(Exception):  # no pickle
+        found = joblib.load(context.model_dir.model_file.path)
+        names |= {"model": found} if hasattr(found, "fit") else {}
+    return names | {module.__name__: module for module in (joblib, os, pathlib, pickle, sklearn, xgboost)}
+
+
 def _path(subject: str, name: str) -> list[str]:
     """The field that a line `name: …` means: the subject itself, a neighbour of it, or a field inside of it."""
     parts = subject.split(".")
@@ -68,6 +103,8 @@ def _with_option(context: CheckContext, option: str, value: str | None) -> Check
     if option == "region":
         return dataclasses.replace(context, target=dataclasses.replace(context.target, region=value))
     assert value is not None
+    if option == "env":
+        return dataclasses.replace(context, env=value)
     if option == "origin":
         return dataclasses.replace(context, model_dir=artifacts.inspect_model_dir(Path(value)))
     return _with(context, ["version", "framework"], value.upper().replace("-", "_"))

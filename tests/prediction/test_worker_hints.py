@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from aip_magics.prediction.worker.errors import error_text
-from aip_magics.prediction.worker.hints import ANOTHER_RELEASE, hint_for, predict_hint
+from aip_magics.prediction.worker.hints import ANOTHER_RELEASE, hint_for, release_hint
 
 X = np.array([[1.0, 2.0], [2.0, 1.0]])
 
@@ -45,17 +45,17 @@ def test_predict_hint_for_an_attribute_that_another_release_did_not_save() -> No
     del model[0]._fill_dtype
     with pytest.raises(AttributeError, match="_fill_dtype") as caught:
         model.predict(X)
-    assert predict_hint(caught.value) == ANOTHER_RELEASE
+    assert release_hint(caught.value) == ANOTHER_RELEASE
 
 
 def test_predict_hint_is_not_given_for_the_users_mistakes() -> None:
     with pytest.raises(AttributeError) as caught:
         DBSCAN().fit(X).predict(X)
-    assert predict_hint(caught.value) == ""
+    assert release_hint(caught.value) == ""
     with pytest.raises(AttributeError, match="lower") as caught:
         CountVectorizer().fit(["a text", "more"]).transform([["a", "list"]])
-    assert predict_hint(caught.value) == ""
-    assert predict_hint(ValueError("X has 2 features")) == ""
+    assert release_hint(caught.value) == ""
+    assert release_hint(ValueError("X has 2 features")) == ""
 
 
 def test_error_text_of_xgboost_is_short() -> None:

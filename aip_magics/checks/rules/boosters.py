@@ -57,8 +57,8 @@ def booster_with_feature_names(_context: CheckContext, directory: ModelDir, fact
     )
     path = str(directory.model_file.path) if directory.model_file else "model.bst"
     fix = (
-        f"import xgboost; booster = xgboost.Booster(model_file={path!r}); booster.feature_names = None; "
-        f"open({path!r}, 'wb').write(booster.save_raw('ubj'))"
+        f"import pathlib, xgboost; booster = xgboost.Booster(model_file={path!r}); booster.feature_names = None; "
+        f"pathlib.Path({path!r}).write_bytes(booster.save_raw('ubj'))"
     )
     return [error(get_model_file(directory), text, fix)]
 

@@ -113,7 +113,7 @@ def _package_fix(path: Path) -> str:
     if path.is_dir():
         return _("build a package with %aip_package {path}", path=path)
     parent = path.parent
-    names = [file.name for file in parent.iterdir() if file.name.endswith(SUFFIXES)] if parent.is_dir() else []
-    if not names:
+    paths = [str(file) for file in parent.iterdir() if file.name.endswith(SUFFIXES)] if parent.is_dir() else []
+    if not paths:
         return _("build the package first")
-    return nearest(path.name, names) or _("use an existing package: {names}", names=", ".join(sorted(names)[:5]))
+    return nearest(str(path), paths) or _("use an existing package: {names}", names=", ".join(sorted(paths)[:5]))

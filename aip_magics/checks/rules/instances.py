@@ -21,6 +21,7 @@ from aip_magics.value_kind import value_kind
 
 _FIELD = "test.instances"
 _MAX_DIGITS = 40  # of a number in a message
+_MAX_NUMBERS = 8  # of an example
 _MAX_KEYS = 10  # that are reported, each with its own finding
 _NOT_PASSED_ON = frozenset({"instances", "signature_name"})
 # Arguments of Booster.predict besides the data, and of some scikit-learn estimators besides X.
@@ -112,14 +113,14 @@ def wrong_input_values(context: CheckContext) -> Outcomes:
 def _row(index: int, row: Any, facts: BoosterFacts | None, first: Any) -> Finding | None:
     if not isinstance(row, list):
         text = _("instance {index}: expected a list of numbers, got {kind}", index=index, kind=value_kind(row))
-        return error(_FIELD, text, ROWS)
+        return error(_FIELD, text, _example(facts))
     # XGBoost reads null as a missing value, false and true as 0 and 1.
     invalid = next((value for value in row if value is not None and not isinstance(value, (int, float))), None)
     if invalid is not None:
         text = _(
             "instance {index} contains {kind}; XGBoost accepts only numbers", index=index, kind=value_kind(invalid)
         )
-        return error(_FIELD, text, ROWS)
+        return error(_FIELD, text, _example(facts))
     expected = facts.features if facts and facts.features else len(first)
     if len(row) == expected:
         return None
@@ -131,6 +132,15 @@ def _row(index: int, row: Any, facts: BoosterFacts | None, first: Any) -> Findin
         wanted=expected,
     )
     return error(_FIELD, text, _("provide the {wanted} columns in the order used for training", wanted=expected))
+
+
+def _example(facts: BoosterFacts | None) -> str:
+    """Return an example of instances with as many numbers as the booster has features."""
+    if facts is None or not facts.features:
+        return ROWS
+    if facts.features > _MAX_NUMBERS:
+        return _("write each instance as a list of {count} numbers", count=facts.features)
+    return f"instances: [[{', '.join(f'{number}.5' for number in range(facts.features))}]]"
 
 
 def _one_input(index: int, instance: Any, name: str) -> Finding | None:
