@@ -186,10 +186,12 @@ def test_printable_command_line_shows_its_arguments(tmp_path, written):
     done = run("check", "--format", written, str(tmp_path / name), home=tmp_path / "home", check=1)
     assert not CONTROLS.search(done.stdout + done.stderr)
     assert not INVISIBLE.search(done.stdout + done.stderr)
-    assert len(FIX.findall(done.stderr)) == 1
-    assert "curl evil" in done.stderr
+    assert "curl evil" in done.stdout
     if written == "json":
-        assert name in json.loads(done.stdout)["error"]["where"]
+        (finding,) = [one for one in json.loads(done.stdout)["findings"] if one["id"] == "D31"]
+        assert name in finding["message"]
+    else:
+        assert len(FIX.findall(done.stdout)) == 1
 
 
 def test_printable_internal_error_is_shown_as_safely(capsys):

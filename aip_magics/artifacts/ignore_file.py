@@ -161,6 +161,6 @@ def _read_lines(path: Path) -> list[str]:
         return data.decode("utf-8-sig").split("\n")
     except OSError as error:
         text = _("could not read the file: {reason}", reason=error.strerror or error)
-        raise ModelDirError(text, where=str(path), fix=_("make the file readable, or remove it")) from None
+        raise ModelDirError(text, where=str(path), fix=_("change the permissions of the file, or remove it")) from None
     except UnicodeDecodeError:
         raise ModelDirError(_("the file is not UTF-8 text"), where=str(path), fix=_("save the file as UTF-8")) from None

@@ -110,7 +110,7 @@ def advice(subject: str, message: str, fix: str, link: str = "") -> Finding:
 
 
 def over_limit(
-    context: CheckContext, subject: str, message: str, fix: str, severity: Severity = "error", link: str = ""
+    context: CheckContext, subject: str, message: str, fix: str, severity: Severity, link: str = ""
 ) -> Finding:
     """Return a finding about a limit of the cloud: of this `severity` where the limit applies, else advice."""
     if not context.enforces_limits:

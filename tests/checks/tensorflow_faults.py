@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -118,6 +119,9 @@ def write_graphs(weights: np.ndarray) -> list[list[float]]:
 
 def follow(fix: str, model: keras.Model) -> str:
     """Run the line of a fix; the directory to deploy then."""
+    if unpack := re.fullmatch(r"unpack it: (.+)", fix):
+        subprocess.run(unpack[1], shell=True, check=True)
+        return re.search(r"-C (\S+)", fix)[1]
     renamed = re.search(r"rename the file to (\S+), run", fix)
     if renamed:
         path = Path(renamed[1])

@@ -43,4 +43,4 @@ def test_docs_page_severities_are_those_the_code_can_make() -> None:
     assert docs_page.severities(only_warns) == ("warning",)
     assert docs_page.severities(checks.RULES["M02"].check) == ("error", "warning")
     assert docs_page.severities(checks.RULES["U01"].check) == ("error",)
-    assert docs_page.severities(checks.RULES["T07"].check) == ("warning",)
+    assert docs_page.severities(checks.RULES["T07"].check) == ("warning", "advice")

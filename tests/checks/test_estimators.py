@@ -108,7 +108,7 @@ def test_parts_are_judged(find):
 def test_many_steps_and_large_lists_give_no_false_alarm(find):
     steps = [(f"s{number}", StandardScaler()) for number in range(80)]
     assert find(Pipeline([*steps, ("last", LogisticRegression())]).fit(X, Y)) == {}
-    assert find(Pipeline([*steps, ("last", LogisticRegression())])) == {}  # too many to be kept
+    assert set(find(Pipeline([*steps, ("last", LogisticRegression())]))) == {"A31"}
     texts = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y)
     texts.notes = [[word] for word in range(5000)]
     assert find(texts) == {}

@@ -34,7 +34,7 @@ CASES = {
     "graph": ("A19", "is a checkpoint", "import_meta_graph", "graph"),
     "frozen": ("A19", "GraphDef", "import_graph_def", "graph"),
     "pb": ("D07", "GraphDef", "import_graph_def", "graph"),
-    "packed": ("S03", "is an archive", "unpack_archive", "model"),
+    "packed": ("S03", "is an archive", "tar -xf", "model"),
 }
 
 

@@ -48,9 +48,9 @@ def test_korean_finding_has_its_value_and_its_fix(tmp_path: Path) -> None:
 def test_korean_finding_has_the_reason_of_a_near_miss(tmp_path: Path) -> None:
     (tmp_path / "net.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(200))
     found = findings(subject(tmp_path))["A19"]
-    assert found.message == "net.h5: Keras 파일입니다. SavedModel만 서빙할 수 있습니다"
+    assert found.message == "net.h5: 모델 없이 Keras 모델의 가중치만 있습니다. SavedModel만 서빙할 수 있습니다"
     # Code stays code, and the rule still tells Keras from the rest, whatever the language.
-    assert found.fix.startswith("keras.models.load_model(")
+    assert "model.load_weights(" in found.fix
 
 
 def test_korean_texts_of_every_outcome(tmp_path: Path) -> None:

@@ -57,7 +57,6 @@ SPACING = {
 
 # Nothing but values, flags and names of the API.
 UNTRANSLATED = {
-    "--env runtime",
     "packageUris: {name}",
     "{done} of {total} {unit}",
 }

@@ -219,7 +219,7 @@ def model_too_large(context: CheckContext, directory: ModelDir) -> Outcomes:
     )
     if context.family == "MLS1" and directory.total_size <= catalog.limits().model_dir_bytes("N1"):
         fix += "; " + _("or use a regional endpoint (--region), which accepts 10 GB")
-    return [over_limit(context, str(directory.path), text, fix)]
+    return [over_limit(context, str(directory.path), text, fix, "error")]
 
 
 @rule("S06", "too-many-files", link=links.API)
@@ -240,7 +240,7 @@ def too_many_files(context: CheckContext, directory: ModelDir) -> Outcomes:
     fix = fix_environments(directory) or _("use only the export directory, not the training directory")
     if directory.truncated:
         return [error(str(directory.path), text, fix)]
-    return [over_limit(context, str(directory.path), text, fix)]
+    return [over_limit(context, str(directory.path), text, fix, "error")]
 
 
 @rule("D04", "files-not-uploaded", link=links.DEPLOYING)

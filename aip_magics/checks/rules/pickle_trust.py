@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import pickletools
 import sys
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -20,6 +22,7 @@ from aip_magics.i18n import gettext as _
 from aip_magics.prediction.worker_responses import trust_fix
 from aip_magics.trust import Trust
 
+_HEAD = 4096  # bytes that tell a format
 _PICKLES = frozenset({"model.joblib", "model.pkl"})
 _JOBLIB_SUFFIXES = frozenset({".joblib", ".jbl"})
 _PICKLE_SUFFIXES = _JOBLIB_SUFFIXES | {".pkl", ".pickle"}  # that a routine may load
@@ -56,9 +59,20 @@ def _is_no_pickle(context: CheckContext, file: File) -> bool:
     directory = context.model_dir
     is_model = directory is not None and file == directory.model_file
     contents = directory.contents if directory and is_model else model_file.read(file.path)
-    if contents is None or contents.format in ("pickle", "joblib-0.9"):
+    if contents is None or contents.format in ("pickle", "joblib-0.9") or _begins_with_persistent_id(file):
         return False
     return contents.format != "unknown" or contents.complete
+
+
+def _begins_with_persistent_id(file: File) -> bool:
+    """Whether a file begins with the instruction that needs no mark and names an object outside of the pickle."""
+    with file.path.open("rb") as opened:
+        head = opened.read(_HEAD)
+    try:
+        (first, *_rest), _second = itertools.islice(pickletools.genops(head), 2)
+    except ValueError:
+        return False
+    return first.name == "PERSID"
 
 
 UNPICKLING = register(TrustQuestion("U01", of_model=True, files=_files, inspect=_inspect))

@@ -78,7 +78,7 @@ def _other(directory: ModelDir, file: File, contents: ModelFileInfo) -> tuple[st
         return _("{file} is base64 text, not a model", file=name), save
     if format in _DATA:
         return _("{file} is a {format} file, not a model", file=name, format=_DATA[format]), save
-    return (_("{file} is a text file, not a model", file=name), save) if format == "text" else ("", "")
+    return (_("{file} contains plain text, not a model", file=name), save) if format == "text" else ("", "")
 
 
 def _save_line(directory: ModelDir, file: File, model: str = "model") -> str:

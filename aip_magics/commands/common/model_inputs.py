@@ -19,9 +19,9 @@ from aip_magics.directory_cache import DirectoryCache, key_digest
 from aip_magics.errors import AipError, NotFound
 from aip_magics.events import Note, StepFinished, StepStarted
 from aip_magics.i18n import gettext as _
-from aip_magics.spec import Version
 
 if TYPE_CHECKING:
+    from aip_magics.spec import Version
     from aip_magics.targets import Target
 
 InputsReader = Callable[[], ModelInputs]

@@ -137,10 +137,7 @@ def add_env(group: Any) -> None:
         "--env",
         choices=ENVS,
         default="current",
-        help=_(
-            "Python that loads the model on this machine: current, the Python and libraries of a runtime version, or "
-            "those that saved the model"
-        ),
+        help=_("Python and libraries that load the model here: current, of a runtime, or those that saved it"),
     )
 
 

@@ -65,8 +65,8 @@ def error_text(error: BaseException) -> str:
         line = line.rstrip()
         if line.strip() and line not in lines:
             lines.append(line if len(line) <= LINE_LIMIT else line[:LINE_LIMIT] + "…")
-    more = ["…"] if len(lines) > SHOWN_LINES else []
-    return "\n".join(lines[:SHOWN_LINES] + more).strip() or type(error).__name__
+    more = " …" if len(lines) > SHOWN_LINES else ""
+    return ("\n".join(lines[:SHOWN_LINES]) + more).strip() or type(error).__name__
 
 
 def abbreviate(match: "Any") -> str:

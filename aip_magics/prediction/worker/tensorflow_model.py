@@ -176,7 +176,7 @@ class TensorflowModel:
         known = ", ".join(sorted(self.signatures))
         fix = _("use one of the signatures of the model: {names}", names=known)
         if not known:
-            fix = _("export the model with signatures=...")
+            fix = _("add signatures when you export the model")
         raise ModelError("INVALID_INPUTS", "No signature found for signature key {}.".format(name), fix)
 
     def preprocess(self, instances: "Any", options: "dict[str, Any]") -> "tuple[Signature, dict[str, list[Any]]]":
