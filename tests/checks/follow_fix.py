@@ -31,7 +31,7 @@ OMIT = re.compile(r"omit (--)?(\w+)(?: and use ([\w-]+)|[:,;] .*)?")
 VALUE = re.compile(r"(?:use |did you mean )(?:one of )?'?([\w:/.-]+)'?(?:\?|,.*)?")
 OPTION = re.compile(r"(?:.*: |add |use )?--(env|origin|framework|region) ([^\s;]+?)(?:[,;]? .*)?")
 COMMAND = re.compile(r"(?:unpack it: )?((?:mv|rm|tar) \S.*)")
-PYTHON = re.compile(r"(?:[^:;]*(?:;[^:;]*)?: )?((?:joblib|pathlib|model|pipeline|import xgboost)\b.*)")
+PYTHON = re.compile(r"(?:[^:;]*(?:;[^:;]*)?: )?((?:joblib|pathlib|model|pipeline|import)\b.*)")
 REMOVE = re.compile(r"remove (\S+)")
 IGNORE = re.compile(r"add to (\S+): (\S+?)(?:; .*)?")
 
@@ -83,7 +83,8 @@ def _notebook(context: CheckContext) -> dict[str, Any]:
     """What the user's notebook has: the modules, the training data, and the model of the file or a good one."""
     names: dict[str, Any] = {"X": numpy.eye(2).repeat(5, axis=0), "y": numpy.arange(2).repeat(5)}
     names["model"] = LogisticRegression().fit(names["X"], names["y"])
-    names |= {"clf": xgboost.XGBClassifier(n_estimators=2).fit(names["X"], names["y"]), "predictor": LogisticRegression()}
+    names["clf"] = xgboost.XGBClassifier(n_estimators=2).fit(names["X"], names["y"])
+    names["predictor"] = LogisticRegression()
     assert context.model_dir is not None
     with contextlib.suppress(Exception):  # no pickle
         found = joblib.load(context.model_dir.model_file.path)
