@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from importlib import metadata
@@ -71,8 +72,11 @@ def _installed_version(library: str) -> str | None:
 
 def _find_package(name: str) -> Path | None:
     """Find the directory of a package that a worker of this Python imports."""
-    current = Path.cwd()  # a kernel and `python -m` import from it, a worker does not
-    spec = PathFinder.find_spec(name, [path for path in sys.path if path and Path(path).absolute() != current])
+    try:
+        current = os.getcwd()  # a kernel and `python -m` import from it, a worker does not
+    except OSError:  # deleted
+        current = ""
+    spec = PathFinder.find_spec(name, [path for path in sys.path if os.path.isabs(path) and path != current])
     locations = list(spec.submodule_search_locations or ()) if spec else []
     return Path(locations[0]) if len(locations) == 1 else None
 

@@ -241,4 +241,14 @@ def _reject_constant(name: str) -> NoReturn:
     raise ValueError(_("JSON does not support {name}", name=name))
 
 
-_DECODER = json.JSONDecoder(parse_constant=_reject_constant)  # shared: a file may have a million lines
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        keys = [key for key, _value in pairs]
+        raise ValueError(_("key {key!r} occurs twice", key=next(key for key in members if keys.count(key) > 1)))
+    return members
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique_members, parse_constant=_reject_constant
+)  # shared: a file may have a million lines

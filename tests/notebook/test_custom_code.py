@@ -213,7 +213,7 @@ def test_aip_deploy_dry_run_shows_where_the_package_would_go(
             "mutually exclusive",
         ),
         ("--package-uris nowhere.tar.gz --skip C02 --trust", "", OptionError, "could not read the package"),
-        ("", "packageUris: 5", Exception, "expected a string"),
+        ("", "packageUris: 5", ChecksFailed, "5 is not a package"),
     ],
 )
 def test_aip_deploy_tells_mistakes_of_custom_code_before_anything_is_sent(

@@ -154,3 +154,17 @@ def test_instances_with_further_keys() -> None:
         request_body([1], extra={"instances": [2]})
     with pytest.raises(InstancesError, match="could not encode params as JSON"):
         encode({"instances": [1], "params": {1, 2}})
+
+
+@pytest.mark.parametrize(
+    ("parse", "data", "where"),
+    [
+        (parse_json_instances, '{"a": 1}\n{"a": 1, "b": 2, "a": 3}', "--json-instances, line 2"),
+        (parse_json_request, '{"instances": [1], "instances": [2]}', "--json-request"),
+        (parse_json_request, '{"instances": [{"x": {"a": 1, "a": 1}}]}', "--json-request"),
+    ],
+)
+def test_instances_refuse_a_key_that_occurs_twice(parse: Any, data: str, where: str) -> None:
+    with pytest.raises(InstancesError, match="occurs twice") as caught:
+        parse(data)
+    assert caught.value.where == where

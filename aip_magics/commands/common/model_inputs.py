@@ -9,6 +9,7 @@ import argparse
 import dataclasses
 import datetime
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +44,7 @@ def deployment_inputs(origin: str, version: Version, args: argparse.Namespace, c
         if not origin.startswith("gs://"):
             from aip_magics.prediction.local import local_inputs
 
-            return local_inputs(Path(origin).expanduser())
+            return local_inputs(Path(os.path.expanduser(origin)))
         target = context.target(args)
         return _no_request() if _is_preview(args) else _read_remote(target, origin)
 

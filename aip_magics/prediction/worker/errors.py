@@ -11,6 +11,8 @@ SHOWN_LINES = 3  # of the text of an exception
 LINE_LIMIT = 400  # characters
 # XGBoost's errors: "[12:00:00] /workspace/src/learner.cc:989: Check failed: …", then the stack of its C++ functions.
 STACK = re.compile(r"\s*Stack trace:.*", re.DOTALL)
+# TensorFlow's errors of a graph: a line for each node with its Python stack, then the node again and the reason.
+GRAPH_STACK = re.compile(r"Graph execution error:\s*Detected at node.*?Node: ('[^']*')\s*", re.DOTALL)
 SOURCE_LINE = re.compile(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ")
 # Eleven items or more, separated by commas.
 LONG_LIST = re.compile(r"[^\s,\[\](){}][^,\n\[\](){}]{0,80}(?:,[^,\n\[\](){}]{1,80}){10,}")
@@ -59,6 +61,7 @@ def error_text(error: BaseException) -> str:
     Omits the stack of native code, repeated lines, most items of a long list, and what exceeds three lines.
     """
     text = SOURCE_LINE.sub("", STACK.sub("", str(error)))
+    text = GRAPH_STACK.sub(r"Graph execution error: node \1: ", text)
     text = LONG_LIST.sub(abbreviate, text)
     lines = []  # type: list[str]
     for line in text.splitlines():

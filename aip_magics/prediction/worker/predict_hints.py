@@ -21,6 +21,9 @@ VARIABLES = re.compile(r"Could not find variable|[Uu]ninitialized value|is unini
 def estimator_hint(error: BaseException, instances: "Any") -> "str | Text":
     """The fix for an error of `predict` of scikit-learn or XGBoost; empty if none is known."""
     text = str(error)
+    unexpected = re.search(r"unexpected keyword argument '(\w+)'", text)
+    if unexpected:
+        return _("omit the key {name} of the request", name=unexpected.group(1))
     for pattern in COLUMN_COUNTS:
         match = re.search(pattern, text)
         if match:
