@@ -94,21 +94,28 @@ def _module_files(folder: Path, below: list[str]) -> list[Path]:
 def _may_define(source: Path, name: str) -> bool:
     """Whether a module's source may bind a name; True if that cannot be told."""
     try:
-        if source.stat().st_size > _MAX_SOURCE:
-            return True
-        text = source.read_text("utf-8")
-        return name in text and _binds(ast.parse(text), name) if _is_plain(text) else True
-    except (OSError, ValueError, SyntaxError, RecursionError):
+        stat = source.stat()
+    except OSError:
         return True
+    if stat.st_size > _MAX_SOURCE:
+        return True
+    names = _names_of(source, stat.st_mtime_ns)
+    return names is None or name in names
+
+
+@functools.lru_cache(maxsize=256)  # to parse a module takes 10 ms, and the form checks after every change
+def _names_of(source: Path, _mtime_ns: int) -> frozenset[str] | None:
+    """Return the names that a module's source may bind; None if that cannot be told."""
+    try:
+        text = source.read_text("utf-8")
+        return frozenset(_bound(ast.parse(text))) if _is_plain(text) else None
+    except (OSError, ValueError, SyntaxError, RecursionError):
+        return None
 
 
 def _is_plain(text: str) -> bool:
     """Whether all names of a module are bound by its own statements."""
     return not any(word in text for word in ("__getattr__", "globals()", "import *", "setattr(", "vars()"))
-
-
-def _binds(module: ast.Module, name: str) -> bool:
-    return name in set(_bound(module))
 
 
 def _bound(node: ast.AST) -> Iterator[str]:
