@@ -241,7 +241,8 @@ def _reject_constant(name: str) -> NoReturn:
     raise ValueError(_("JSON does not support {name}", name=name))
 
 
-def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build a JSON object, as the `object_pairs_hook` of a decoder. ValueError if a key occurs twice."""
     members = dict(pairs)
     if len(members) < len(pairs):
         keys = [key for key, _value in pairs]
@@ -250,5 +251,5 @@ def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_unique_members, parse_constant=_reject_constant
+    object_pairs_hook=unique_members, parse_constant=_reject_constant
 )  # shared: a file may have a million lines

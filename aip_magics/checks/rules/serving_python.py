@@ -108,25 +108,21 @@ def _find_unreadable(context: CheckContext, directory: ModelDir, facts: PickleFa
         found = catalog.find_library_break(library, saved, has, (str(one) for one in facts.globals))
         if found is None:
             continue
+        fix = fix_with_environment(context, directory)
+        values = {"library": library, "saved": saved, "has": has, "name": found.name}
         if found.step == "load":
             text = _(
                 "the model was saved with {library} {saved}; {library} {has} of this Python cannot load its {name}",
-                library=library,
-                saved=saved,
-                has=has,
-                name=found.name,
+                **values,
             )
-            return level(file, text, fix_with_environment(context, directory))
+            return level(file, text, fix)
         text = _(
             "the model was saved with {library} {saved}; {library} {has} of this Python cannot predict with its {name}",
-            library=library,
-            saved=saved,
-            has=has,
-            name=found.name,
+            **values,
         )
         # A selector of features only reads what its estimator has learnt, without a prediction.
         selects = any(one.module.startswith("sklearn.feature_selection") for one in facts.globals)
-        return (warning if selects else level)(file, text, fix_with_environment(context, directory))
+        return (warning if selects else level)(file, text, fix)
     absent = serving_python.find_absent_global(context, facts.globals)
     if absent is None:
         return None
@@ -146,7 +142,6 @@ def _compare(context: CheckContext, directory: ModelDir, library: str, saved: st
         return None
     file, booster = get_model_file(directory), directory.contents.booster if directory.contents else None
     fix = fix_with_environment(context, directory)
-    values = {"library": library, "saved": saved, "has": has}
     if library == "xgboost":
         if _is_misread(booster, has):
             text = _(
@@ -161,7 +156,9 @@ def _compare(context: CheckContext, directory: ModelDir, library: str, saved: st
     text = _(
         "the model was saved with {library} {saved}; {library} {has} of this Python may not load it or may predict "
         "differently",
-        **values,
+        library=library,
+        saved=saved,
+        has=has,
     )
     return warning(file, text, fix)
 

@@ -21,6 +21,7 @@ from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.resolver import BaseResolver
 
 from aip_magics.i18n import gettext as _
+from aip_magics.prediction.instances import unique_members
 
 MAX_CHARACTERS = 2 << 20  # a request has at most 1.5 MiB
 MAX_VALUES = 1_000_000  # including repetitions by aliases
@@ -92,7 +93,9 @@ def load(text: str) -> Any:
         raise TooMuch(problem=_("more than {size} MiB", size=MAX_CHARACTERS >> 20))
     try:
         # JSON is YAML, but has escapes for surrogate pairs and no limit for the length of a key; and is read faster.
-        return json.loads(text, object_pairs_hook=_unique, parse_int=_int, parse_float=_float, parse_constant=_float)
+        return json.loads(
+            text, object_pairs_hook=unique_members, parse_int=_int, parse_float=_float, parse_constant=_float
+        )
     except RecursionError:
         raise TooDeep(problem=_("the YAML is nested too deeply")) from None
     except ValueError:
@@ -210,13 +213,6 @@ def _float(text: str) -> LiteralFloat:
     )
     value.written = text
     return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise ValueError("a key occurs twice")  # the text is read again as YAML, which knows the line
-    return members
 
 
 def _joined_surrogates(text: str) -> str:
