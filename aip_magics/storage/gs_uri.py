@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
+from aip_magics import gcs_names
 from aip_magics.errors import StorageError
 from aip_magics.i18n import gettext as _
 
@@ -42,35 +43,33 @@ class GsUri:
 
 def check_bucket_name(name: str) -> None:
     """StorageError if Cloud Storage would refuse this bucket name."""
-    plain = re.fullmatch(r"[a-z0-9][a-z0-9._-]*[a-z0-9]", name) and all(len(part) <= 63 for part in name.split("."))
-    if not plain or not 3 <= len(name) <= (222 if "." in name else 63) or re.fullmatch(r"\d+(\.\d+){3}", name):
-        raise StorageError(
-            _("invalid bucket name {name!r}", name=name),
-            where=f"gs://{name}",
-            fix=_(
-                "use 3 to 63 lower-case letters, digits, hyphens, underscores and dots, "
-                "with a letter or digit at both ends"
-            ),
-        )
-    if name.startswith("goog") or "google" in name:
-        raise StorageError(
-            _("invalid bucket name {name!r}: bucket names must not contain 'google'", name=name), where=f"gs://{name}"
-        )
+    problem = gcs_names.bucket_name_problem(name)
+    if problem is None:
+        return
+    where = f"gs://{name}"
+    if problem in ("goog", "google"):
+        text = _("invalid bucket name {name!r}: bucket names must not start with 'goog' or contain 'google'", name=name)
+        raise StorageError(text, where=where)
+    fix = _(
+        "use 3 to 63 lower-case letters, digits, hyphens, underscores and dots, with a letter or digit at both ends"
+    )
+    raise StorageError(_("invalid bucket name {name!r}", name=name), where=where, fix=fix)
 
 
 def check_object_name(name: str) -> None:
-    """StorageError if Cloud Storage would refuse this object name (1 to 1,024 bytes of UTF-8, no line breaks)."""
-    try:
-        size = len(name.encode())
-    except UnicodeEncodeError:
-        text = _("the file name is not valid Unicode: {name}", name=ascii(name))
-        raise StorageError(text, where=ascii(name), fix=_("rename the file")) from None
-    if not 1 <= size <= 1024:
-        text = _("the object name must be between 1 and 1024 bytes long, got {size} bytes", size=size)
-        raise StorageError(text, where=name, fix=_("use a shorter directory or file name"))
-    if name in (".", ".."):
-        text = _("invalid object name {name!r}", name=name)
-        raise StorageError(text, where=name, fix=_("rename the file"))
-    if "\r" in name or "\n" in name:
-        text = _("the object name must not contain a line break")
-        raise StorageError(text, where=repr(name), fix=_("rename the file"))
+    """StorageError if Cloud Storage would refuse this object name."""
+    match gcs_names.object_name_problem(name):
+        case None:
+            return
+        case "unicode":
+            text = _("the file name is not valid Unicode: {name}", name=ascii(name))
+            raise StorageError(text, where=ascii(name), fix=_("rename the file"))
+        case "empty" | "length":
+            size, fix = len(name.encode()), _("use a shorter directory or file name")
+            text = _("the object name must be between 1 and 1024 bytes long, got {size} bytes", size=size)
+            raise StorageError(text, where=name, fix=fix)
+        case "line break":
+            text = _("the object name must not contain a line break")
+            raise StorageError(text, where=repr(name), fix=_("rename the file"))
+        case "reserved":
+            raise StorageError(_("invalid object name {name!r}", name=name), where=name, fix=_("rename the file"))
