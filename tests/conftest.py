@@ -46,7 +46,7 @@ SLOW_FOLDERS = frozenset({ROOT / name for name in ("benchmarks", "browser")})
 
 # A time never fails a test: the machine may be doing other things.
 hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
+hypothesis.settings.register_profile("fast", deadline=None, max_examples=20)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -55,6 +55,10 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     # another's when it has none left. By default every process would start every server.
     if config.getoption("numprocesses", None) and config.getoption("dist") == "no":
         config.option.dist = "worksteal"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.load_profile("fast" if "not slow" in config.getoption("markexpr") else "untimed")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

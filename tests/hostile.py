@@ -74,6 +74,7 @@ class Hostile:
         self.asked: list[bytes] = []
         self.sent = 0
         self._ended = False
+        self._connections: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -81,6 +82,7 @@ class Hostile:
         while not self._ended:
             with contextlib.suppress(OSError):
                 connection, _ = self._listener.accept()
+                self._connections.append(connection)
                 self._threads.append(threading.Thread(target=self._serve, args=(connection,)))
                 self._threads[-1].start()
 
@@ -115,6 +117,10 @@ class Hostile:
         with contextlib.suppress(OSError):
             socket.create_connection(self._listener.getsockname(), 1).close()
         self._listener.close()
+        for connection in self._connections:
+            # A client that shut its end down and closed it is not noticed by a thread that waits for room to send.
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(30)
             assert not thread.is_alive()

@@ -17,7 +17,10 @@ from aip_magics.prediction import WorkerSpec, start
 from aip_magics.spec import Model, Version
 from aip_magics.trust import Trust, digest
 
-pytestmark = pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="TensorFlow is not installed")
+pytestmark = [
+    pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="TensorFlow is not installed"),
+    pytest.mark.slow,
+]
 
 X = [[0.5, -1.0, 2.0], [1.0, 1.0, 1.0]]
 # Case → rule, words of its message, words of its fix; whose answers the directory has that the fix makes.

@@ -106,6 +106,7 @@ def test_serving_python_reports_nothing_for_an_environment_of_its_own(deployment
     assert not any(finding.id in RULES for finding in report.findings)
 
 
+@pytest.mark.slow
 def test_feature_names_fix_is_followed(deployment, found):
     """The line of R06 is Python: it runs, and then the booster predicts the same from rows without names."""
     subject = boosted(deployment, ["a", "b"])

@@ -43,6 +43,7 @@ def test_instances_nested_in_a_value(home: Path) -> None:
         Lines(home, names={"deep": value})("predict --model iris", "instances: $deep")
 
 
+@pytest.mark.slow
 def test_instances_in_a_hand_written_request(iris_export: Path) -> None:
     """The worker reads it, as the service does, and says so; it goes on."""
     with pytest.raises(PredictionError, match="Invalid inputs: the request is not JSON"):

@@ -57,6 +57,7 @@ def test_optimized_python_really_strips_docstrings() -> None:
     assert python("2", "-c", code).strip() == "None"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [HELP, CHECK_PAGE])
 def test_optimized_python_has_the_same_help_and_rules(code: str) -> None:
     plain, optimized = (python(optimize, "-c", code, *VERBS) for optimize in OPTIMIZE)
@@ -64,6 +65,7 @@ def test_optimized_python_has_the_same_help_and_rules(code: str) -> None:
     assert plain.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["check", "deploy"])
 def test_optimized_python_checks_and_plans_the_same(verb: str, iris_export: Path, tmp_path: Path) -> None:
     words: list[object] = (

@@ -69,17 +69,22 @@ def found(pattern: str, among: list[str]) -> list[str]:
 def passed_as(part: str) -> Iterator[str]:
     """The texts that errors and findings are given as their `message` or `fix`."""
     classes = {name for name, value in vars(errors).items() if isinstance(value, type)}
-    for path in sorted(catalogues.PACKAGE.rglob("*.py")):
-        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(call, ast.Call):
-                name = ast.unparse(call.func).rpartition(".")[2]
-                values = [keyword.value for keyword in call.keywords if keyword.arg == part]
-                if name in FINDINGS:
-                    values += call.args[1:2] if part == "message" else call.args[2:3]
-                elif name in classes and part == "message":
-                    values += call.args[:2]  # of PredictionError the first is its kind
-                for value in values:
-                    yield from literals(value)
+    for name, call in calls():
+        values = [keyword.value for keyword in call.keywords if keyword.arg == part]
+        if name in FINDINGS:
+            values += call.args[1:2] if part == "message" else call.args[2:3]
+        elif name in classes and part == "message":
+            values += call.args[:2]  # of PredictionError the first is its kind
+        for value in values:
+            yield from literals(value)
+
+
+@functools.cache
+def calls() -> list[tuple[str, ast.Call]]:
+    """All calls in the package, each with the name of what is called."""
+    trees = [ast.parse(path.read_text("utf-8")) for path in sorted(catalogues.PACKAGE.rglob("*.py"))]
+    found = [call for tree in trees for call in ast.walk(tree) if isinstance(call, ast.Call)]
+    return [(ast.unparse(call.func).rpartition(".")[2], call) for call in found]
 
 
 def literals(value: ast.expr | None) -> Iterator[str]:

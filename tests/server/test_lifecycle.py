@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 import requests
 from server_process import ROOT, wait_until
 
@@ -106,6 +107,7 @@ def test_lifecycle_answers_a_request_in_progress_before_the_end(server, sklearn_
     assert server.process.wait(20) == 0
 
 
+@pytest.mark.slow
 def test_lifecycle_one_of_three_that_start_at_once_serves(tmp_path):
     command = [sys.executable, "-m", "aip_magics.server", "--data-dir", str(tmp_path / "data")]
     racing = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) for _ in range(3)]

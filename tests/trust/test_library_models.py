@@ -116,6 +116,7 @@ def hold(models: Iterable[tuple[str, Any]], formats: Callable[[int], Iterable[in
     return len(uses)
 
 
+@pytest.mark.slow
 def test_compositions_of_libraries_need_no_trust_and_predict_equally(tmp_path: Path) -> None:
     """The kinds of models of which 12 of 72 were stopped once; each in one of six formats, in turn."""
     models = made(specimens_compositions.specimens(), SLOW)
