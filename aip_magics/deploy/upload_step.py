@@ -90,6 +90,9 @@ class _StepProgress:
 def progress_note(now: ProgressSnapshot) -> str:
     """Describe the progress of a transfer, for example `3 of 12 files, 4.2 MB/s, 7 s left: saved_model.pb`."""
     parts = [ngettext("{done} of {number} file", "{done} of {number} files", now.files_total, done=now.files_done)]
+    if now.assembling and now.done >= now.total:  # nothing is transferred any more
+        parts.append(_("assembling the parts in Cloud Storage"))
+        return f"{', '.join(parts)}: {now.assembling}"
     if now.rate:
         parts.append(f"{size(int(now.rate))}/s")
     if now.seconds_left is not None and now.seconds_left >= 1:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 _WINDOW = 5.0  # seconds over which the rate is averaged
 
@@ -14,7 +15,7 @@ _WINDOW = 5.0  # seconds over which the rate is averaged
 class ProgressSnapshot:
     """State of a transfer at one moment. Sizes in bytes, `rate` in bytes per second; `name` is a file in transfer.
 
-    `seconds_left` is None while the rate is unknown.
+    `assembling` is a file whose parts the server is assembling; `seconds_left` is None while the rate is unknown.
     """
 
     done: int
@@ -23,6 +24,7 @@ class ProgressSnapshot:
     files_total: int
     rate: float = 0.0
     name: str = ""
+    assembling: str = ""
 
     @property
     def seconds_left(self) -> float | None:
@@ -43,6 +45,7 @@ class ProgressTracker:
         self._done = 0
         self._files_done = 0
         self._name = ""
+        self._assembling: dict[str, None] = {}  # names, in the order of their starts
         self._marks: collections.deque[tuple[float, int]] = collections.deque([(clock(), 0)])
 
     @property
@@ -71,6 +74,17 @@ class ProgressTracker:
         with self._lock:
             self._files_done += 1
 
+    @contextlib.contextmanager
+    def assembly(self, name: str) -> Iterator[None]:
+        """Show that the server is assembling the parts of this file."""
+        with self._lock:
+            self._assembling[name] = None
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._assembling[name]
+
     def snapshot(self) -> ProgressSnapshot:
         now = self._clock()
         with self._lock:
@@ -80,4 +94,7 @@ class ProgressTracker:
             rate = max(0.0, (self._done - before) / (now - then)) if now > then else 0.0
             if now - self._marks[-1][0] >= _WINDOW / 20:
                 self._marks.append((now, self._done))
-            return ProgressSnapshot(self._done, self._total, self._files_done, self._files, rate, self._name)
+            assembling = next(iter(self._assembling), "")
+            return ProgressSnapshot(
+                self._done, self._total, self._files_done, self._files, rate, self._name, assembling
+            )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -83,3 +85,14 @@ def test_full_disk_of_a_running_server_is_named_and_passes(disk: Path, iris_expo
     filler.unlink()
     aip("create-model", "n", "--regions", "us-central1", "-q", code=0)
     aip("delete", "v1", "--model", "m", "--yes", "-q", code=0)
+
+
+@pytest.mark.parametrize("disk", [330 << 10], indirect=True)
+def test_full_disk_is_not_met_by_an_upload_that_leaves_room_for_a_few_parts(disk: Path, tmp_path: Path) -> None:
+    content = random.Random(7).randbytes(10 << 20)
+    with (path := tmp_path / "model.bin").open("wb") as file:
+        for _part in range(30):
+            file.write(content)
+    aip("upload", path, "gs://aip-local-aiplatform/large/", "-q", code=0)
+    (blob,) = disk.rglob("objects/blobs/*/*")
+    assert filecmp.cmp(blob, path, shallow=False)

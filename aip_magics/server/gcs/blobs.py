@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import io
 import os
 import secrets
-import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -52,14 +52,20 @@ class Blobs:
     def publish(self, file: str) -> str:
         """Move a complete incoming file to the blobs, read-only; return the id of the blob."""
         source, target = self.incoming(file), self.path(file)
-        if os.name == "posix":
-            source.chmod(0o400)  # models are hard links to blobs: a blob must not be changed in place by mistake
         try:
             os.rename(source, target)
         except FileNotFoundError:
             target.parent.mkdir(mode=0o700, exist_ok=True)
             os.rename(source, target)
+        if os.name == "posix":
+            target.chmod(0o400)  # models are hard links to blobs: a blob must not be changed in place by mistake
         return file
+
+    def withdraw(self, blob: str) -> None:
+        """Undo `publish` of a blob that no row refers to: the file is an incoming one again."""
+        if os.name == "posix":
+            self.path(blob).chmod(0o600)
+        os.rename(self.path(blob), self.incoming(blob))
 
     def remove(self, blobs: Iterable[str]) -> None:
         """Delete blobs that no row refers to."""
@@ -75,24 +81,27 @@ class Blobs:
         """Concatenate files into a new incoming file; return its name and size in bytes."""
         file, expected = new_id(), 0
         try:
-            with open_new(self.incoming(file)) as target:
+            with os.fdopen(_create(self.incoming(file)), "wb", buffering=0) as target:
                 for source in sources:
-                    with source.open("rb") as part:
-                        expected += os.fstat(part.fileno()).st_size
-                        _append(part, target)
-                if target.tell() != expected:
-                    raise OSError(errno.EIO, "the kernel copied fewer bytes than requested")
+                    size = source.stat().st_size
+                    append_range(target, source, 0, size)
+                    expected += size
                 return file, expected
         except BaseException:
             self.discard([file])
             raise
 
     def sweep(self, blobs: Mapping[str, int], incoming: Collection[str]) -> set[str]:
-        """Remove files that are unlisted or truncated; return those of `blobs` (id → size) that are not complete."""
+        """Remove files that are unlisted or truncated; return those of `blobs` (id → size) that are not complete.
+
+        A file of `incoming` that a killed process had moved to the blobs, without its row, is moved back.
+        """
         complete: set[str] = set()
         for entry in _files(self._blobs):
             if entry.name in blobs and entry.stat().st_size == blobs[entry.name]:
                 complete.add(entry.name)
+            elif entry.name in incoming:
+                self.withdraw(entry.name)
             else:
                 _unlink(Path(entry.path))
         for entry in os.scandir(self._incoming):
@@ -165,23 +174,46 @@ def new_id() -> str:
 
 def open_new(path: Path) -> BinaryIO:
     """Create a file for writing that only this user may read."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600), "wb")
+    return os.fdopen(_create(path), "wb")
 
 
-def _append(source: BinaryIO, target: BinaryIO) -> None:
+def _create(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+
+
+def append_range(target: io.FileIO, source: Path, start: int, count: int) -> None:
+    """Append `count` bytes of `source`, from byte `start`, to a file that is at its end; EOFError if there are fewer.
+
+    After a failure the file has some of the bytes, always the first ones.
+    """
+    with source.open("rb", buffering=0) as part:
+        part.seek(start)
+        while count:
+            copied = _copy_in_kernel(part.fileno(), target.fileno(), count)
+            if copied is None:
+                copied = _copy_block(part, target, count)
+            if not copied:
+                raise EOFError(f"the file {source.name} is truncated")
+            count -= copied
+
+
+def _copy_in_kernel(source: int, target: int, count: int) -> int | None:
+    """Copy at most `count` bytes at the positions of the files; None where the system cannot."""
     copy = getattr(os, "copy_file_range", None)  # Linux: the bytes stay in the kernel, or are shared (btrfs, xfs)
-    if copy is not None:
-        target.flush()
-        try:
-            while copy(source.fileno(), target.fileno(), 1 << 30):
-                pass
-        except OSError as error:
-            if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF):
-                raise
-        else:
-            target.seek(0, os.SEEK_END)
-            return
-    shutil.copyfileobj(source, target, BLOCK)
+    try:
+        return copy(source, target, count) if copy is not None else None
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF):
+            raise
+        return None
+
+
+def _copy_block(source: io.FileIO, target: io.FileIO, count: int) -> int:
+    data = memoryview(source.read(min(count, BLOCK)))
+    written = 0
+    while written < len(data):
+        written += target.write(data[written:])
+    return written
 
 
 def _files(directory: Path) -> Iterator[os.DirEntry[str]]:

@@ -57,6 +57,12 @@ def no_multipart() -> ApiError:
     return refusal(404, "notFound", text, "NoSuchUpload")
 
 
+def lost_multipart() -> ApiError:
+    """Build a 404 error: the multipart upload was aborted because bytes of its parts are gone."""
+    text = "Parts of the multipart upload were lost in a crash of the machine: it was aborted. Start a new one."
+    return refusal(404, "notFound", text, "NoSuchUpload")
+
+
 def condition_not_met() -> ApiError:
     """Build a 412 error: a precondition failed."""
     return refusal(

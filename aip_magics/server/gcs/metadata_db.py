@@ -43,6 +43,8 @@ MIGRATIONS = (
         primary key (multipart, number)
     ) without rowid;
     """,
+    # The numbers of the parts that are being assembled, as a JSON list (see multipart_uploads).
+    "alter table multiparts add column assembly text;",
 )
 
 _OBJECT_COLUMNS = "bucket name size crc32c md5 generation metageneration created updated blob components metadata"

@@ -234,15 +234,19 @@ class ObjectStore:
                 if find_object(db, bucket, stored.name) == stored and stored.name != composed.name:
                     unused.extend(_delete(db, stored))
 
-        stored = self.publish(
-            bucket,
-            name,
-            Blob(file, size, crc32c, None),
-            metadata,
-            conditions,
-            components=sum(stored.components or 1 for stored in components),
-            in_transaction=delete_components,
-        )
+        try:
+            stored = self.publish(
+                bucket,
+                name,
+                Blob(file, size, crc32c, None),
+                metadata,
+                conditions,
+                components=sum(stored.components or 1 for stored in components),
+                in_transaction=delete_components,
+            )
+        except BaseException:
+            self.blobs.discard([file])
+            raise
         self.blobs.remove(unused)
         return stored
 

@@ -50,7 +50,10 @@ class StoreCore:
         components: int | None = None,
         in_transaction: Callable[[sqlite3.Connection, StoredObject], None] | None = None,
     ) -> StoredObject:
-        """Create an object from a finished incoming file; `in_transaction` runs in the same transaction."""
+        """Create an object from a finished incoming file; `in_transaction` runs in the same transaction.
+
+        After a failure the file is an incoming one again: the caller keeps or discards it.
+        """
         settable = object_metadata(metadata)
         self.blobs.publish(blob.id)
         try:
@@ -59,7 +62,7 @@ class StoreCore:
                 if in_transaction:
                     in_transaction(db, stored)
         except BaseException:
-            self.blobs.remove([blob.id])
+            self.blobs.withdraw(blob.id)
             raise
         self.blobs.remove(unused)
         return stored

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import functools
 import json
 import re
 import threading
@@ -123,7 +124,7 @@ class StorageClient:
         self._last_renewal: Mapping[str, str] | None = None
         self._http_error = urllib3.exceptions.HTTPError
         self._pools: dict[str, urllib3.HTTPConnectionPool] = {}
-        self._timeout = urllib3.Timeout(connect=self.policy.connect_timeout, read=self.policy.read_timeout)
+        self._timeout = functools.partial(urllib3.Timeout, connect=self.policy.connect_timeout)
         self._origin = f"{_origin(self.endpoint)}/"
 
     def close(self) -> None:
@@ -198,12 +199,14 @@ class StorageClient:
         headers: Mapping[str, str] = NO_HEADERS,
         expected_statuses: frozenset[int] = frozenset(),
         max_bytes: int = MAX_RESPONSE_BYTES,
+        processing_seconds: float = 0.0,
     ) -> StorageResponse:
         """Send a request without any retry.
 
         Args:
             length: Bytes of a body that is produced while it is sent.
             expected_statuses: Status codes from 300 on that are no errors.
+            processing_seconds: How much longer than usual the server may take until it responds.
 
         Raises:
             RetryableError: A failure that may pass.
@@ -214,7 +217,7 @@ class StorageClient:
         def read(response: urllib3.BaseHTTPResponse) -> StorageResponse:
             return self._read_response(response, where, max_bytes)
 
-        return self._send(method, target, where, body, length, headers, expected_statuses, read)
+        return self._send(method, target, where, body, length, headers, expected_statuses, read, processing_seconds)
 
     def download_once(
         self, target: str, on_data: Callable[[bytes], None], *, where: str, headers: Mapping[str, str] = NO_HEADERS
@@ -241,6 +244,7 @@ class StorageClient:
         headers: Mapping[str, str],
         expected_statuses: frozenset[int],
         read: Callable[[urllib3.BaseHTTPResponse], StorageResponse],
+        processing_seconds: float = 0.0,
     ) -> StorageResponse:
         url = target if target.startswith("http") else self.endpoint + target
         # The URL of a resumable session needs no token; a URL of another host must not get it.
@@ -248,9 +252,10 @@ class StorageClient:
         sent = {**self._headers, **headers, **credentials}
         if length is not None:
             sent["Content-Length"] = str(length)
+        self.sockets.allow_silence(processing_seconds)
         started = self.clock()
         try:
-            response = self._urlopen(method, url, body, sent)
+            response = self._urlopen(method, url, body, sent, processing_seconds)
             try:
                 answer = read(response)
             finally:
@@ -267,13 +272,13 @@ class StorageClient:
             raise RetryableError("HTTP 401")
         raise error_from_response(answer, where)
 
-    def _urlopen(self, method: str, url: str, body: Any, headers: dict[str, str]) -> Any:
+    def _urlopen(self, method: str, url: str, body: Any, headers: dict[str, str], processing_seconds: float) -> Any:
         options: dict[str, Any] = {
             "body": body,
             "headers": headers,
             "retries": False,
             "redirect": False,
-            "timeout": self._timeout,
+            "timeout": self._timeout(read=self.policy.read_timeout + processing_seconds),
             "preload_content": False,
         }
         if self._uses_proxy:

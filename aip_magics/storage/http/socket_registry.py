@@ -16,11 +16,17 @@ class SocketRegistry:
         self._clock = clock
         self._lock = threading.Lock()
         self._in_use: dict[int, tuple[Any, float]] = {}
+        self._silence: dict[int, float] = {}  # seconds that a thread's server may take for its response
 
     def register(self, used: Any) -> None:
         """Note that the current thread uses this socket."""
         with self._lock:
             self._in_use[threading.get_ident()] = (used, self._clock())
+
+    def allow_silence(self, seconds: float) -> None:
+        """Note that the response to the current thread's next request may take so much longer."""
+        with self._lock:
+            self._silence[threading.get_ident()] = seconds
 
     def touch(self) -> None:
         """Note that a byte moved on the current thread's socket."""
@@ -33,12 +39,21 @@ class SocketRegistry:
         """Note that the current thread's request is over."""
         with self._lock:
             self._in_use.pop(threading.get_ident(), None)
+            self._silence.pop(threading.get_ident(), None)
 
     def interrupt(self, idle: float = 0.0) -> None:
-        """Abort all requests in which no byte moved for `idle` seconds; their threads get a connection error."""
+        """Abort all requests in which no byte moved for `idle` seconds; their threads get a connection error.
+
+        With 0, a stop, no request is spared.
+        """
         limit = self._clock() - idle
         with self._lock:
-            stalled = [used for used, moved_at in self._in_use.values() if moved_at <= limit]
+            allowed = self._silence if idle else {}
+            stalled = [
+                used
+                for thread, (used, moved_at) in self._in_use.items()
+                if moved_at + allowed.get(thread, 0.0) <= limit
+            ]
         for used in stalled:
             plain = used if isinstance(used, socket.socket) else getattr(used, "socket", None)
             if isinstance(plain, socket.socket):

@@ -30,6 +30,7 @@ from aip_magics.storage.upload.resumable_upload import upload_resumable
 
 _LOOKUP_SECONDS = 0.1  # for which a lookup of the object counts as current
 _MAX_PARTS = 5_000  # the service allows 10,000
+_ASSEMBLY_RATE = 10 << 20  # bytes per second at which a server assembles the parts, at least
 
 
 class MultipartUpload:
@@ -170,7 +171,8 @@ class MultipartUpload:
             # Multipart uploads of the service have no preconditions: another process's object is detected before.
             created: RemoteObject | None = self._accept_concurrent(existing, crc32c)
         else:
-            created = upload.client.retry(lambda: self._attempt_completion(crc32c), where=upload.where)
+            with upload.context.tracker.assembly(upload.file.name):
+                created = upload.client.retry(lambda: self._attempt_completion(crc32c), where=upload.where)
         if created is None:
             return self._restart()
         if all(part.blocks for part in parts):
@@ -220,7 +222,14 @@ class MultipartUpload:
         precondition = {"x-goog-if-generation-match": str(upload.generation)}
 
         def post(headers: dict[str, str]) -> StorageResponse:
-            return upload.client.request_once("POST", target, where=upload.where, body=body, headers=headers)
+            return upload.client.request_once(
+                "POST",
+                target,
+                where=upload.where,
+                body=body,
+                headers=headers,
+                processing_seconds=upload.file.size / _ASSEMBLY_RATE,
+            )
 
         try:
             response = post({**headers, **precondition})

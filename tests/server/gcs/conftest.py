@@ -27,14 +27,16 @@ PACKAGE_ROOT = Path(aip_magics.__file__).parents[1]
 
 
 class ObjectServer:
-    """One process. `url` has no slash at its end."""
+    """One process. `url` has no slash at its end; `kill_point` is one of kill_points.py."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, kill_point: str = "") -> None:
         self.data_dir = data_dir
         script = Path(__file__).with_name("serve_gcs.py")
         path = os.pathsep.join(filter(None, [str(PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")]))
         self.process = subprocess.Popen(
-            [sys.executable, str(script), str(data_dir)], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}
+            [sys.executable, str(script), str(data_dir), *filter(None, [kill_point])],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": path},
         )
         assert self.process.stdout
         self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
@@ -61,12 +63,12 @@ def object_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectSe
 
 
 @pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[Callable[[], ObjectServer]]:
+def start_server(tmp_path: Path) -> Iterator[Callable[..., ObjectServer]]:
     """Starts servers on one data directory, one after the other."""
     started: list[ObjectServer] = []
 
-    def start() -> ObjectServer:
-        started.append(ObjectServer(tmp_path / "data"))
+    def start(kill_point: str = "", data_dir: Path | None = None) -> ObjectServer:
+        started.append(ObjectServer(data_dir or tmp_path / "data", kill_point))
         return started[-1]
 
     yield start
