@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from aip_magics.errors import AipError
 
-Unit = Literal["bytes", "files", "instances"]
+Unit = Literal["bytes", "files", "objects", "instances"]
 
 
 @dataclasses.dataclass(frozen=True)

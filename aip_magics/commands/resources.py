@@ -1,4 +1,4 @@
-"""`describe`, `list`, `delete`: read and delete models, versions and operations."""
+"""`describe`, `list`: read models, versions and operations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from aip_magics.commands.common import options
 from aip_magics.commands.common.command import Command, Context
 from aip_magics.commands.logs import require_embedded
 from aip_magics.errors import ApiError, OptionError
-from aip_magics.events import StepFinished, StepStarted
 from aip_magics.i18n import gettext as _
 from aip_magics.resource_names import is_full
 from aip_magics.spec import Model, Operation, Version
@@ -163,52 +162,5 @@ def list_(
     return resources
 
 
-def add_delete(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("version", nargs="?", metavar="VERSION", help=_("default: the model itself"))
-    parser.add_argument("--model", required=True, metavar="NAME", help=_("the model, or the model of the version"))
-    parser.add_argument("--all-versions", action="store_true", help=_("delete the model with all its versions"))
-    parser.add_argument("--yes", "-y", action="store_true", help=_("delete without asking"))
-    show.add_dry_run(parser)
-    options.add_target(parser)
-    options.add_output(parser)
-
-
-def delete(args: argparse.Namespace, _body: str | None, context: Context) -> show.DryRun | str | None:
-    """Delete a version, or a model without versions (or with all of them), and wait until this is done."""
-    target = context.target(args)
-    model = calls.model_name(target.project, args.model)
-    name = model
-    if args.version is not None:  # an empty VERSION is a mistake and must not delete the model
-        name = calls.version_name(target.project, args.model, args.version)
-    what = (
-        _("version {version} of model {model}", version=args.version, model=args.model)
-        if args.version
-        else _("model {model}", model=args.model)
-    )
-    preview_only = args.show or args.dry_run
-    if not (args.yes or preview_only):
-        raise OptionError(
-            _("deleting {what} requires confirmation", what=what), where="--yes", fix=_("add --yes to confirm")
-        )
-    versions: list[Version] = []
-    if args.all_versions and name == model:
-        target.connect()  # a dry run too has to list the versions
-        # The default version must be deleted last.
-        versions = sorted(target.client.list_versions(args.model), key=lambda version: bool(version.isDefault))
-    names = [*(version.name or "" for version in versions), name]
-    planned = [call for name in names for call in (calls.delete(name), show.Wait())]
-    shown = show.preview(args, context, target, planned)
-    if shown is not None:
-        return shown
-    target.connect()
-    context.reporter.emit(StepStarted("delete", _("Delete {what}", what=what)))
-    for name in names:
-        client = target.client
-        client.wait(client.delete_model(name) if name == model else client.delete_version("", name))
-    context.reporter.emit(StepFinished("delete", _("deleted {what}", what=what)))
-    return None
-
-
 DESCRIBE = Command("describe", add_describe, describe, example="%aip_describe v2 --model iris --compare v1")
 LIST = Command("list", add_list, list_, example="%aip_list --model iris")
-DELETE = Command("delete", add_delete, delete, example="%aip_delete v1 --model iris --yes", changes=True)

@@ -42,7 +42,7 @@ VERBS = {
     ),
     "describe": Verb("Describe a version, a model or an operation.", "resources.DESCRIBE"),
     "list": Verb("List the models, the versions of a model, or the operations.", "resources.LIST"),
-    "delete": Verb("Delete a version or a model.", "resources.DELETE"),
+    "delete": Verb("Delete a version or a model.", "delete.COMMAND"),
     "create-model": Verb("Create a model resource.", "create.CREATE_MODEL", "yaml"),
     "create-version": Verb(
         "Create a version from a model that is already in Cloud Storage.", "create.CREATE_VERSION", "yaml"
@@ -63,6 +63,7 @@ VERBS = {
         "Download from Cloud Storage; only changed files are transferred and every checksum is verified.",
         "pull.COMMAND",
     ),
+    "remove": Verb("Delete objects in Cloud Storage: single objects or all below a directory.", "remove.COMMAND"),
     "logs": Verb("Show the access, request and node logs of a version.", "logs.COMMAND"),
     "server": Verb("Start, stop or inspect the embedded server.", "server.COMMAND"),
     "autoload": Verb("Turn automatic loading of the magics on or off, or show its status.", "autoload.COMMAND"),

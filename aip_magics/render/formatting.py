@@ -40,6 +40,10 @@ def amount(done: int, total: int, unit: str) -> str:
         if total:
             return _("{done} of {total} files", done=f"{done:,}", total=f"{total:,}")
         return ngettext("{number} file", "{number} files", done)
+    if unit == "objects":
+        if total:
+            return _("{done} of {total} objects", done=f"{done:,}", total=f"{total:,}")
+        return ngettext("{number} object", "{number} objects", done)
     if total:
         return _("{done} of {total} instances", done=f"{done:,}", total=f"{total:,}")
     return ngettext("{number} instance", "{number} instances", done)

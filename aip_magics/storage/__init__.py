@@ -1,4 +1,4 @@
-"""Cloud Storage: gs:// URIs, buckets, uploads, downloads.
+"""Cloud Storage: gs:// URIs, buckets, uploads, downloads, removals.
 
 Upload the files of a directory (`artifacts.look`) to any endpoint, and download them::
 
@@ -28,6 +28,8 @@ from aip_magics.storage.gs_uri import GsUri
 from aip_magics.storage.http.client import GoogleAuth, StorageClient, StorageRequestError, bearer
 from aip_magics.storage.object_api import RemoteObject, list_objects
 from aip_magics.storage.progress import OnProgress, ProgressSnapshot
+from aip_magics.storage.removal_plan import PlannedRemoval, RemovalPlan, RemovalUri, plan_removal
+from aip_magics.storage.removal_run import Removal, RemovalRun
 from aip_magics.storage.transfer_paths import TransferPaths
 from aip_magics.storage.upload.upload_plan import ServerSideCopy, UploadPlan, diff_with_remote, plan_upload
 from aip_magics.storage.upload.upload_run import UploadedFile, upload
@@ -41,8 +43,13 @@ __all__ = [
     "GsUri",
     "OnProgress",
     "PlannedDownload",
+    "PlannedRemoval",
     "ProgressSnapshot",
     "RemoteObject",
+    "Removal",
+    "RemovalPlan",
+    "RemovalRun",
+    "RemovalUri",
     "RetryPolicy",
     "ServerSideCopy",
     "StorageClient",
@@ -64,6 +71,7 @@ __all__ = [
     "is_risky",
     "list_objects",
     "plan_download",
+    "plan_removal",
     "plan_upload",
     "upload",
 ]

@@ -20,18 +20,13 @@ class GsUri:
     @classmethod
     def parse(cls, text: str) -> GsUri:
         """Parse `gs://bucket/some/dir`, with or without a trailing slash."""
-        found = re.fullmatch(r"gs://([^/]+)(?:/(.*))?", text, re.DOTALL)
-        if not found:
-            raise StorageError(
-                _("invalid Cloud Storage URI {text!r}", text=text), where=text, fix=_("use gs://BUCKET/DIRECTORY")
-            )
-        check_bucket_name(found[1])
-        path = (found[2] or "").rstrip("/")
+        bucket, name = split_uri(text)
+        path = name.rstrip("/")
         if path and "" in path.split("/"):
             raise StorageError(
-                _("the path has an empty part (//)"), where=text, fix=f"gs://{found[1]}/{re.sub('/+', '/', path)}"
+                _("the path has an empty part (//)"), where=text, fix=f"gs://{bucket}/{re.sub('/+', '/', path)}"
             )
-        return cls(found[1], f"{path}/" if path else "")
+        return cls(bucket, f"{path}/" if path else "")
 
     def __str__(self) -> str:
         return f"gs://{self.bucket}/{self.prefix}"
@@ -39,6 +34,17 @@ class GsUri:
     def child(self, *parts: str) -> GsUri:
         """The directory below this one."""
         return GsUri(self.bucket, self.prefix + "".join(f"{part}/" for part in parts))
+
+
+def split_uri(text: str) -> tuple[str, str]:
+    """Split `gs://bucket/name` into the bucket and the name, letter for letter. StorageError if it is no such URI."""
+    found = re.fullmatch(r"gs://([^/]+)(?:/(.*))?", text, re.DOTALL)
+    if not found:
+        raise StorageError(
+            _("invalid Cloud Storage URI {text!r}", text=text), where=text, fix=_("use gs://BUCKET/DIRECTORY")
+        )
+    check_bucket_name(found[1])
+    return found[1], found[2] or ""
 
 
 def check_bucket_name(name: str) -> None:

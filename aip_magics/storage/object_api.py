@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from aip_magics.connection_errors import check_endpoint_fix
@@ -53,31 +53,43 @@ class RemoteObject:
 def list_objects(client: StorageClient, directory: GsUri) -> dict[str, RemoteObject]:
     """The objects below `directory`, by relative name; empty if the bucket or directory does not exist."""
     found: dict[str, RemoteObject] = {}
-    query = {"prefix": directory.prefix, "fields": f"nextPageToken,items({FIELDS})", "maxResults": "1000"}
-    seen = set[str]()
-    while len(found) <= MAX_OBJECTS and len(seen) <= MAX_PAGES:
-        target = f"{url_paths.bucket_path(directory.bucket, 'o')}?{urllib.parse.urlencode(query)}"
-        try:
-            page = client.request("GET", target, where=str(directory), max_bytes=MAX_PAGE_BYTES).json()
-        except StorageRequestError as error:
-            if error.code == 404:
-                return {}
-            raise
-        for item in page.get("items", ()):
-            remote = RemoteObject.from_resource(item, directory.prefix)
+    try:
+        for resource in iterate_resources(client, directory):
+            remote = RemoteObject.from_resource(resource, directory.prefix)
             if remote.name:
                 found[remote.name] = remote
+    except StorageRequestError as error:
+        if error.code != 404:
+            raise
+        return {}
+    return found
+
+
+def iterate_resources(client: StorageClient, directory: GsUri, fields: str = FIELDS) -> Iterator[Mapping[str, Any]]:
+    """Yield the API's resource of each object below `directory`, page by page, with these fields.
+
+    StorageRequestError (404) if the bucket does not exist, StorageError for a listing that does not end.
+    """
+    query = {"prefix": directory.prefix, "fields": f"nextPageToken,items({fields})", "maxResults": "1000"}
+    seen, count = set[str](), 0
+    while count <= MAX_OBJECTS and len(seen) <= MAX_PAGES:
+        target = f"{url_paths.bucket_path(directory.bucket, 'o')}?{urllib.parse.urlencode(query)}"
+        page = client.request("GET", target, where=str(directory), max_bytes=MAX_PAGE_BYTES).json()
+        items = page.get("items", ())
+        count += len(items)
+        yield from items
         token = str(page.get("nextPageToken") or "")
         if not token:
-            return found
+            return
         if token in seen or len(token) > MAX_TOKEN_CHARS:
-            raise _listing_error(client, directory, _("repeated or invalid page token"))
+            raise listing_error(client, directory, _("repeated or invalid page token"))
         seen.add(token)
         query["pageToken"] = token
-    raise _listing_error(client, directory, _("more than {count} entries", count=len(found)))
+    raise listing_error(client, directory, _("more than {count} entries", count=count))
 
 
-def _listing_error(client: StorageClient, directory: GsUri, reason: str) -> StorageError:
+def listing_error(client: StorageClient, directory: GsUri, reason: str) -> StorageError:
+    """The error for a listing that cannot be what was asked for."""
     text = _("could not list {key}: {reason}", key=str(directory), reason=reason)
     fix = _("check the endpoint URL and any proxy, or use a directory with fewer objects")
     return StorageError(text, where=client.endpoint, fix=fix)

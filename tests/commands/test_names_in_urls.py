@@ -31,6 +31,7 @@ OF_MODELS = (
     ("delete --model {} --yes", "--model"),
     ("delete v1 --model {} --yes", "--model"),
     ("delete --model {} --all-versions --yes", "--model"),
+    ("delete v1 --model {} --artifacts", "--model"),
     ("update --model {} --description x", "--model"),
     ("update v1 --model {} --update-labels a=b", "--model"),
     ("set-default v1 --model {}", "--model"),
@@ -58,6 +59,7 @@ OF_OPERATIONS = (
 OF_BUCKETS = (
     "pull gs://{}/iris/v1 {folder}",
     "upload {folder} gs://{}/x",
+    "remove gs://{}/iris/v1/ --yes --force",
     "deploy v2 --model iris --origin gs://{}/iris/v1",
     "deploy v2 --model iris --origin {export} --staging-bucket gs://{}",
 )

@@ -19,7 +19,7 @@ from aip_magics.commands.common.options import SCRIPT_FORMATS
 from aip_magics.commands.show import DryRun, render_script
 from aip_magics.commands.show.planned_calls import Address
 from aip_magics.errors import OptionError, StorageError
-from aip_magics.storage import GsUri, list_objects
+from aip_magics.storage import GsUri, find_bucket, list_objects
 from aip_magics.targets import choose, local
 
 ROOT = Path(__file__).parents[2]
@@ -243,6 +243,33 @@ def test_show_prints_transfers(aip: Lines, form: str, tmp_path: Path) -> None:
     assert contents(tmp_path / "one") == {"model.bin": sent["model.bin"]}
     with pytest.raises(OptionError, match="single file"):
         aip(f"upload {one} gs://models-of-mine/b --delete-extra --show {form}")
+
+
+@pytest.mark.parametrize("form", SCRIPT_FORMATS)
+def test_show_prints_removals(aip: Lines, form: str, tmp_path: Path) -> None:
+    available(form)
+    folder = tmp_path / "export"
+    folder.mkdir()
+    for name in ("model.bin", "단어's $HOME.txt", "a*b"):
+        (folder / name).write_bytes(b"x")
+    for path in ("v1", "v10", "v2"):
+        aip(f"upload {folder} gs://models-of-mine/a/{path}")
+    odd = shlex.quote("gs://models-of-mine/a/v2/단어's $HOME.txt")
+    shown = aip(f"remove gs://models-of-mine/a/v1/ {odd} gs://models-of-mine/a/v1/model.bin --show {form}")
+    store = choose(settings.resolve()).storage_client
+    assert len(list_objects(store, GsUri("models-of-mine"))) == 9
+    run(PROGRAMS[form], shown, tmp_path)
+    left = {f"a/v10/{name}" for name in ("model.bin", "단어's $HOME.txt", "a*b")} | {"a/v2/model.bin", "a/v2/a*b"}
+    assert set(list_objects(store, GsUri("models-of-mine"))) == left
+    if form == "gcloud":
+        with pytest.raises(OptionError, match="gcloud reads the name as a pattern"):
+            aip(f"remove 'gs://models-of-mine/a/v2/a*b' --show {form}")
+    else:
+        run(PROGRAMS[form], aip(f"remove 'gs://models-of-mine/a/v2/a*b' --show {form}"), tmp_path)
+        assert set(list_objects(store, GsUri("models-of-mine"))) == left - {"a/v2/a*b"}
+    run(PROGRAMS[form], aip(f"remove gs://models-of-mine --show {form}"), tmp_path)
+    assert list_objects(store, GsUri("models-of-mine")) == {}
+    assert find_bucket(store, "models-of-mine")  # `gcloud storage rm --recursive` of a bucket would delete the bucket
 
 
 def test_show_prints_an_upload_without_any_request(home: Path, iris_export: Path) -> None:

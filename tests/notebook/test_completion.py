@@ -77,6 +77,8 @@ def tab(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
         ("%aip_check ex|", "ex", ["export/"]),
         ("%aip_check $c|", "$c", ["$clf"]),
         ("%aip_upload export gs://t|", "gs://t", ["gs://two"]),
+        ("%aip_remove gs://t|", "gs://t", ["gs://two"]),
+        ("%aip_remove gs://one/a/ gs://t| --yes", "gs://t", ["gs://two"]),
         ("%aip_server st|", "st", ["start", "status", "stop"]),
         ("%aip_deploy --model |", "", ["bees", "iris"]),
         ("%aip_deploy --model=i|", "i", ["iris"]),

@@ -35,11 +35,12 @@ LINES: dict[str, tuple[str, str]] = {
     "attach": ("o --dry-run", ""),
     "upload": ("{iris} gs://my-bucket/iris --show curl", ""),
     "pull": ("gs://aip-local-aiplatform/iris/v1 {output} --dry-run", ""),
+    "remove": ("gs://aip-local-aiplatform/iris/v1/ --dry-run", ""),
     "logs": ("--model iris", ""),
     "server": ("status", ""),
     "autoload": ("status", ""),
 }
-NEED_A_VERSION = ("pull", "logs")
+NEED_A_VERSION = ("pull", "remove", "logs")
 
 
 def run(shell: Any, verb: str, line: str, body: str) -> Any:

@@ -83,5 +83,5 @@ def test_notebooks_use_existing_magics_and_all_common_ones() -> None:
     code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
     used = set(re.findall(r"%%?(aip_\w+)", code))
     assert used <= {magic_name(verb) for verb in VERBS}
-    others = {"wait", "attach", "cancel", "operations", "pull", "config", "server", "autoload", "trust"}
+    others = {"wait", "attach", "cancel", "operations", "pull", "remove", "config", "server", "autoload", "trust"}
     assert {magic_name(verb) for verb in VERBS.keys() - others} <= used

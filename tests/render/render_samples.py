@@ -31,7 +31,15 @@ from aip_magics.events import (
 from aip_magics.render import RunState
 from aip_magics.sdist import Package
 from aip_magics.settings import Sourced
-from aip_magics.storage import DownloadPlan, GsUri, PlannedDownload, RemoteObject
+from aip_magics.storage import (
+    DownloadPlan,
+    GsUri,
+    PlannedDownload,
+    PlannedRemoval,
+    RemoteObject,
+    Removal,
+    RemovalPlan,
+)
 from aip_magics.storage.upload.upload_plan import UploadPlan
 
 
@@ -175,6 +183,10 @@ def pull_plan(text: str, count: int) -> DownloadPlan:
     return DownloadPlan(GsUri("bucket", f"{text}/"), Path(text), wanted)
 
 
+def removed(text: str, count: int) -> tuple[PlannedRemoval, ...]:
+    return tuple(PlannedRemoval("bucket", f"{text}{n}", n * 1000, n + 1) for n in range(count))
+
+
 def package(text: str, count: int) -> Package:
     return Package(Path(text), text, text, (text,) * count, (text,) * count)
 
@@ -215,6 +227,8 @@ MAKERS: dict[str, Callable[[str, int], Any]] = {
     "configuration": configuration,
     "package": package,
     "pull plan": pull_plan,
+    "removal plan": lambda text, count: RemovalPlan((text,), removed(text, count), (text,) * count, (text,) * count),
+    "removal": lambda text, count: Removal((text,), removed(text, count), (text,) * count),
     "of main": of_main,
     "statistics": lambda text, count: {"name": text, "requests": count, "latencyMs": {"p50": 1.5}, "nodes": {}},
     "fields": lambda text, count: ServerStatus(True, Path(text), text),

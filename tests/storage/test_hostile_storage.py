@@ -14,6 +14,7 @@ from storage_fixtures import MakeFiles
 from aip_magics.errors import StorageError
 from aip_magics.storage import (
     GsUri,
+    RemovalUri,
     RetryPolicy,
     StorageClient,
     bearer,
@@ -21,6 +22,7 @@ from aip_magics.storage import (
     download_object,
     ensure_bucket,
     list_objects,
+    plan_removal,
     plan_upload,
     upload,
 )
@@ -86,6 +88,14 @@ def test_list_objects_tells_listings_in_a_circle(other: Hostile, client: Storage
     other.answer = lambda _head: answer({"items": [], "nextPageToken": next(tokens)})
     with pytest.raises(StorageError, match="repeated or invalid page token"):
         list_objects(client, DIRECTORY)
+
+
+def test_removal_plan_takes_no_object_outside_of_the_directory(other: Hostile, client: StorageClient) -> None:
+    """An endpoint that ignores the prefix would have all objects of the bucket deleted."""
+    other.answer = lambda _head: answer({"items": [resource("d/a"), resource("elsewhere/b")]})
+    with pytest.raises(StorageError, match="an object outside of the directory: elsewhere/b"):
+        plan_removal(client, [RemovalUri.parse("gs://bucket/d/")])
+    assert all(b"DELETE" not in head for head in other.asked)
 
 
 @pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"303 See Other", b"307 Temporary", b"308 Permanent"])

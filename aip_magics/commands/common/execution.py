@@ -70,4 +70,6 @@ def _subject(args: argparse.Namespace) -> str:
     """What the line is about, for the history: `MODEL/VERSION`, an operation or a gs:// URI."""
     options: Mapping[str, Any] = vars(args)
     names = [options.get("model"), options.get("version") or options.get("operation")]
-    return "/".join(str(name) for name in names if name) or str(options.get("uri") or "")
+    return "/".join(str(name) for name in names if name) or str(
+        options.get("uri") or " ".join(options.get("uris") or ())
+    )

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from aip_magics.client import Request
 from aip_magics.commands.show import shell
-from aip_magics.commands.show.planned_calls import Download, MakeBucket, PlannedCall, Sync, Upload, Wait
+from aip_magics.commands.show.planned_calls import Download, MakeBucket, PlannedCall, Remove, Sync, Upload, Wait
 from aip_magics.errors import OptionError
 from aip_magics.i18n import gettext as _
 from aip_magics.storage import url_paths
 
 if TYPE_CHECKING:
+    from aip_magics.storage import PlannedRemoval
     from aip_magics.targets import Target
 
 # Every user of the machine sees the arguments of a process, so curl reads the token from a pipe.
@@ -66,6 +67,8 @@ def _line(call: PlannedCall, target: Target, waited: bool) -> list[str]:
         return _sync(call, target)
     if isinstance(call, Download):
         return list(_fetch(call))
+    if isinstance(call, Remove):
+        return [_removal(each) for each in call.objects]
     if isinstance(call, Wait):
         return _wait(call, target)
     return _request(call, target, waited)
@@ -86,6 +89,11 @@ def _fetch(call: Download) -> Iterator[str]:
         # Slashes in an object's name are escaped in the path.
         path = f"{url_paths.object_path(call.bucket, call.prefix + name)[1:]}?alt=media"
         yield f'call -o {shlex.quote(str(call.directory / name))} "${{storage}}{path}"'
+
+
+def _removal(each: PlannedRemoval) -> str:
+    path = url_paths.object_path(each.bucket, each.name)[1:]
+    return _call("DELETE", "storage", path, f"ifGenerationMatch={each.generation}")
 
 
 def _request(request: Request, target: Target, waited: bool) -> list[str]:

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from aip_magics.client import Request
 from aip_magics.commands.show import shell
-from aip_magics.commands.show.planned_calls import Address, Download, MakeBucket, PlannedCall, Sync, Upload, Wait
+from aip_magics.commands.show.planned_calls import (
+    Address,
+    Download,
+    MakeBucket,
+    PlannedCall,
+    Remove,
+    Sync,
+    Upload,
+    Wait,
+)
+from aip_magics.errors import OptionError
 from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:
@@ -71,6 +81,8 @@ def _command(call: PlannedCall, target: Target, waited: bool) -> list[str]:
         return [_sync(call)]
     if isinstance(call, Download):
         return [shell.words("mkdir", "-p", str(call.directory)), _fetch(call)]
+    if isinstance(call, Remove):
+        return [_removal(call)] if call.objects else []
     if isinstance(call, Wait):
         return [_operation("wait", call.operation.rpartition("/")[2], target)] if call.operation else []
     return _request(call, target, waited)
@@ -92,6 +104,18 @@ def _fetch(call: Download) -> str:
         return shell.words("gcloud", "storage", "rsync", "--recursive", "--checksums-only", source, str(call.directory))
     [name] = call.names
     return shell.words("gcloud", "storage", "cp", f"{source}{name}", str(call.directory / name))
+
+
+def _removal(call: Remove) -> str:
+    """Delete with `rm`, which reads wildcards and generations (`#1`) in names and cannot quote them."""
+    if call.directory.count("/") == 3 and call.directory.endswith("/"):
+        return shell.words("gcloud", "storage", "rm", f"{call.directory}**")  # `--recursive` deletes the bucket, too
+    uris = [call.directory] if call.directory else [each.uri for each in call.objects]
+    for uri in uris:
+        if re.search(r"[*?\[\]#]", uri):
+            text = _("gcloud reads the name as a pattern or a generation: {uri}", uri=uri)
+            raise OptionError(text, where="--show", fix=_("use one of {names}", names="--show curl, --show python"))
+    return shell.words("gcloud", "storage", "rm", *(["--recursive"] if call.directory else []), *uris)
 
 
 def _request(request: Request, target: Target, waited: bool) -> list[str]:

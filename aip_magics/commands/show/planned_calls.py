@@ -12,6 +12,7 @@ from aip_magics.client import Request, calls
 
 if TYPE_CHECKING:
     from aip_magics.deploy import Plan
+    from aip_magics.storage import PlannedRemoval
     from aip_magics.targets import Target
 
 
@@ -62,13 +63,21 @@ class Download:
 
 
 @dataclasses.dataclass(frozen=True)
+class Remove:
+    """Delete objects. `directory` is their gs:// URI if they are all objects below it, else empty."""
+
+    objects: tuple[PlannedRemoval, ...]
+    directory: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class Wait:
     """Wait for an operation, named in full; if empty, for the operation of the previous call."""
 
     operation: str = ""
 
 
-PlannedCall: TypeAlias = Request | MakeBucket | Upload | Sync | Download | Wait
+PlannedCall: TypeAlias = Request | MakeBucket | Upload | Sync | Download | Remove | Wait
 
 
 @dataclasses.dataclass(frozen=True)

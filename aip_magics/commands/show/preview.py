@@ -14,6 +14,7 @@ from aip_magics.commands.show.planned_calls import PlannedCall
 from aip_magics.commands.show.script import render_script
 
 if TYPE_CHECKING:
+    from aip_magics.storage import RemovalPlan
     from aip_magics.targets import Target
 
 
@@ -28,11 +29,15 @@ class Planned:
 
 @dataclasses.dataclass(frozen=True)
 class DryRun:
-    """The requests that would be sent. It has the attributes of a deployment's plan and is shown by the same panel."""
+    """The requests that would be sent. It has the attributes of a deployment's plan and is shown by the same panel.
+
+    `removal` are the objects in Cloud Storage that would be deleted, shown by a panel of their own.
+    """
 
     requests: tuple[Planned, ...]
     steps: tuple[Any, ...] = ()
     choices: tuple[Any, ...] = ()
+    removal: RemovalPlan | None = None
 
 
 def preview(

@@ -8,7 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aip_magics.client import Request
-from aip_magics.commands.show.planned_calls import Address, Download, MakeBucket, PlannedCall, Sync, Upload, Wait
+from aip_magics.commands.show.planned_calls import (
+    Address,
+    Download,
+    MakeBucket,
+    PlannedCall,
+    Remove,
+    Sync,
+    Upload,
+    Wait,
+)
 from aip_magics.targets.state import STATE_FILE
 
 if TYPE_CHECKING:
@@ -61,7 +70,7 @@ def _clients(calls: Sequence[PlannedCall], target: Target) -> Iterator[str]:
 
 
 def _uses_storage(calls: Sequence[PlannedCall]) -> bool:
-    return any(isinstance(call, (MakeBucket, Upload, Sync, Download)) for call in calls)
+    return any(isinstance(call, (MakeBucket, Upload, Sync, Download, Remove)) for call in calls)
 
 
 def _uses_api(calls: Sequence[PlannedCall]) -> bool:
@@ -78,6 +87,8 @@ def _lines(call: PlannedCall, target: Target) -> list[str]:
         return [*(line for file in call.files for line in _lines(file, target)), *_removal(call)]
     if isinstance(call, Download):
         return list(_fetch(call))
+    if isinstance(call, Remove):
+        return _delete(call)
     if isinstance(call, Wait):
         return _wait(call, target)
     method_call = _method_call(call)
@@ -95,6 +106,17 @@ def _removal(call: Sync) -> list[str]:
         f"for blob in gcs.list_blobs({call.bucket!r}, prefix={call.prefix!r}):",
         "    if blob.name not in sent:",
         "        blob.delete()",
+    ]
+
+
+def _delete(call: Remove) -> list[str]:
+    if call.directory:
+        bucket, _sep, prefix = call.directory.removeprefix("gs://").partition("/")
+        loop = f"for blob in gcs.list_blobs({bucket!r}, prefix={prefix!r}):"
+        return [loop, "    blob.delete(if_generation_match=blob.generation)"]
+    return [
+        f"gcs.bucket({each.bucket!r}).blob({each.name!r}).delete(if_generation_match={each.generation})"
+        for each in call.objects
     ]
 
 

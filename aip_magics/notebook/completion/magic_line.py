@@ -61,6 +61,8 @@ def _flags(parser: Parser, others: Sequence[str]) -> list[str]:
 def _positional(parser: Parser, words: Sequence[str], value: str, context: CompletionContext) -> ValueHint:
     before = sum(1 for flag, _ in _parse_arguments(parser, words) if not flag)
     positionals = parser.positionals()
+    if positionals and positionals[-1].nargs == "+":  # takes all further words
+        before = min(before, len(positionals) - 1)
     return _value(positionals[before], value, context) if before < len(positionals) else values.NOTHING
 
 

@@ -204,6 +204,7 @@ _SOURCES: dict[str, _Source] = {
     "bucket": _buckets,
     "staging_bucket": _buckets,
     "uri": _buckets,
+    "uris": _buckets,
     "model": _models,
     "version": _versions,
     "compare": _versions,

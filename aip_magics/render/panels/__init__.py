@@ -18,6 +18,7 @@ from aip_magics.render.panels.package import package, pickled_from_main
 from aip_magics.render.panels.plan import plan
 from aip_magics.render.panels.predictions import predictions
 from aip_magics.render.panels.progress import progress
+from aip_magics.render.panels.removal import removal, removal_plan
 from aip_magics.render.panels.upload import objects, pull_plan, upload_plan
 
 
@@ -52,6 +53,10 @@ def panel(value: Any, *, now: float | None = None, max_rows: int | None = None) 
             return upload_plan(value, max_rows=max_rows)
         case "pull":
             return pull_plan(value, max_rows=max_rows)
+        case "removal plan":
+            return removal_plan(value, max_rows=max_rows)
+        case "removal":
+            return removal(value, max_rows=max_rows)
         case "objects":
             return objects(value, max_rows=max_rows)
         case "object":
