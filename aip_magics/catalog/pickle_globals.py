@@ -29,7 +29,7 @@ def modes(module: str, name: str) -> frozenset[str]:
 def is_library(module: str) -> bool:
     """Whether a module is Python's own, or of a library whose names the list judges: no package has it."""
     top = module.partition(".")[0]
-    return top in sys.stdlib_module_names or top in _libraries()
+    return top in sys.stdlib_module_names or top in libraries()
 
 
 def rebuilds(module: str, name: str) -> bool:
@@ -44,7 +44,8 @@ def guards(module: str, name: str) -> dict[str, frozenset[str]]:
 
 
 @functools.cache
-def _libraries() -> frozenset[str]:
+def libraries() -> frozenset[str]:
+    """The top-level modules of all names in the list."""
     return frozenset(module.partition(".")[0] for module in _list()["globals"])
 
 

@@ -61,7 +61,8 @@ class TrialResult:
     """Result of a local trial: the `predictions`, one per instance, or the `error`.
 
     `load_seconds` and `predict_seconds` are measured by the worker; `memory_bytes` is the memory of its process with
-    the model loaded. None where a value is unknown.
+    the model loaded. None where a value is unknown. `passed_at` is the time of a trial whose result is remembered, in
+    seconds since the epoch; None for one that has just run.
     """
 
     predictions: Sequence[Any] | None = None
@@ -69,6 +70,7 @@ class TrialResult:
     load_seconds: float | None = None
     predict_seconds: float | None = None
     memory_bytes: int | None = None
+    passed_at: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -75,6 +75,12 @@ def is_trusted(context: CheckContext) -> bool:
     return bool(files and trust.files) and all(trust.has_file(file.path, file.size) for file in files)
 
 
+def needs_no_trust(context: CheckContext) -> bool:
+    """Whether loading the model runs only code that is known to be harmless, whatever the user trusts."""
+    bare = dataclasses.replace(context, trust=None)
+    return not any(list(question.untrusted_files(bare)) for question in TRUST_QUESTIONS.values())
+
+
 def join_names(names: tuple[str, ...]) -> str:
     """Return the first of the names, and the number of the others."""
     shown = ", ".join(names[:_MAX_SHOWN])

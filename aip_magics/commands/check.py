@@ -19,7 +19,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "source", nargs="?", metavar="DIR", help=_("directory of the model; with --origin: name of the version")
     )
     add_deployment(parser)
-    parser.set_defaults(replace=False)
+    parser.set_defaults(replace=False, force_trial=True)
     options.add_show(parser)
     options.add_target(parser)
     options.add_output(parser)
@@ -28,7 +28,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, body: str | None, context: Context) -> Report | str:
     """Check a deployment and return the Report. Findings are not raised, because they are the result.
 
-    With `--show` return the text of a program that does the same.
+    The trial always runs: whoever types `check` wants to see it. With `--show` return the text of a program that does
+    the same.
     """
     # A deploy line with only the verb changed keeps its meaning: VERSION --origin DIR.
     args.version = args.source if args.origin else None

@@ -34,6 +34,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     run = add_deployment(parser)
     run.add_argument("--replace", action="store_true", help=_("replace a different version of the same name"))
+    run.add_argument(
+        "--try",
+        dest="force_trial",
+        action="store_true",
+        help=_("run the local trial even if nothing has changed since the last one passed"),
+    )
     run.add_argument("--dry-run", action="store_true", help=_("show the plan and the requests without sending them"))
     add_waiting(parser)
     show.add_dry_run(parser, dry_run=False)
@@ -141,6 +147,7 @@ def build_deployment(
         strict=args.strict,
         trust=args.trust or is_in_memory(args.origin or origin_in_cell, context),
         env=args.env,
+        force_trial=args.force_trial,
     )
 
 

@@ -32,6 +32,7 @@ class Deployment:
         trust: Whether the user trusts the code that loading the model runs.
         env: The environment of the local trial and, on the embedded server, of the version: this Python, that of the
             runtime version, or one of the libraries that saved the model.
+        force_trial: Whether the local trial runs although the result of an earlier one is remembered.
     """
 
     origin: str
@@ -45,6 +46,7 @@ class Deployment:
     strict: bool = False
     trust: bool = False
     env: Env = "current"
+    force_trial: bool = False
 
     @property
     def is_remote(self) -> bool:

@@ -12,12 +12,13 @@ from aip_magics.artifacts import ResolvedExport, inspect_model_dir, resolve_expo
 from aip_magics.checks import CheckContext, Failed, Passed, Report, Skipped
 from aip_magics.checks.context import TrialResult
 from aip_magics.checks.rules.trial_results import TRIAL_RULES, shape
-from aip_magics.checks.trust import TRUST_QUESTIONS, is_trusted
+from aip_magics.checks.trust import TRUST_QUESTIONS, is_trusted, needs_no_trust
 from aip_magics.deploy import package_uploads, trust_store
 from aip_magics.deploy.deployment import Deployment
 from aip_magics.deploy.plan import Plan, local_origin, make_plan
 from aip_magics.deploy.steps import Step, Steps
 from aip_magics.deploy.trial import Trial, TrialRunner, build_trial, run_trial_locally
+from aip_magics.deploy.trial_memory import TrialMemory, passed_time
 from aip_magics.errors import ChecksFailed, ModelDirError, OptionError, RuntimeEnvironmentError
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
@@ -51,8 +52,9 @@ def check_with_trial(
 ) -> Report:
     """Check a deployment as `check_deployment` does and, if it has test instances, run a local trial of the model.
 
-    The model is loaded in a worker process, and only if all code that this runs is trusted. A model in Cloud Storage is
-    downloaded for the trial. `on_line` is called with each line of the output of building the trial's environment.
+    The model is loaded in a worker process, and only if all code that this runs is trusted. The trial always runs, and
+    a later deployment reuses its result. A model in Cloud Storage is downloaded for the trial. `on_line` is called with
+    each line of the output of building the trial's environment.
 
     Returns:
         The report with the findings of both.
@@ -70,14 +72,14 @@ def check_with_trial(
         target.connect()
     environment = prepare_environment(plan, target, on_line)
     try:
-        result = run_trial(plan, target, trial_runner, environment)
+        result, found_by_trial = run_trial(plan, target, trial_runner, environment)
     except ChecksFailed as error:
         found = {id: tuple(finding for finding in error.findings if finding.id == id) for id in TRUST_QUESTIONS}
         return report.updated(Report.of({id: Failed(findings) for id, findings in found.items() if findings}))
     if isinstance(result, TrialResult):
         # Downloaded files could not be checked for trust before.
         report = report.updated(Report.of({id: Passed() for id in TRUST_QUESTIONS}))
-    return report.updated(check_trial(plan, target, result))
+    return report.updated(found_by_trial)
 
 
 def prepare_environment(plan: Plan, target: Target, on_line: OnLine | None = None) -> PreparedRuntime | None:
@@ -116,22 +118,37 @@ def run_trial(
     target: Target,
     trial_runner: TrialRunner = run_trial_locally,
     environment: PreparedRuntime | None = None,
-) -> TrialResult | Skipped:
-    """Run the test instances in a local worker, of this Python or of the environment.
+    *,
+    reuse: bool = False,
+) -> tuple[TrialResult | Skipped, Report]:
+    """Run the test instances in a local worker, of this Python or of the environment, and check the result.
+
+    A result without errors is remembered. With `reuse` a remembered result of equal inputs takes the place of the run.
 
     Returns:
-        The result, or Skipped for a custom container or a model that is too large to download.
+        The result, or Skipped for a custom container or a model that is too large to download, and the findings.
 
     Raises:
         ChecksFailed: Loading the model would run code that is not trusted; the model was not loaded.
     """
     if plan.version.container is not None:
-        return Skipped(_("custom containers are not tried locally"))
+        skipped = Skipped(_("custom containers are not tried locally"))
+        return skipped, check_trial(plan, target, skipped)
     trial = build_trial(plan, target, plan.deployment.test_request() or b"")
     if isinstance(trial, str):
-        return Skipped(trial)
+        return Skipped(trial), check_trial(plan, target, Skipped(trial))
     trial = check_trust(plan, target, trial)
-    return trial_runner(trial if environment is None else dataclasses.replace(trial, python=environment.python))
+    if environment is not None:
+        trial = dataclasses.replace(trial, python=environment.python)
+    memory = TrialMemory(trial, target.settings.data_dir)
+    if reuse and (remembered := memory.find()) is not None:
+        return remembered, check_trial(plan, target, remembered)
+    memory.watch()
+    result = trial_runner(trial)
+    report = check_trial(plan, target, result)
+    if not report.errors:
+        memory.remember(result)
+    return result, report
 
 
 def build_plan(deployment: Deployment, target: Target) -> Plan:
@@ -191,6 +208,7 @@ def check_trust(plan: Plan, target: Target, trial: Trial) -> Trial:
         trusted=is_trusted(context),
         trusted_modules=tuple(sorted(trust.modules)),
         trusted_files=frozenset(trust.files),
+        listed_code_only=needs_no_trust(context),
     )
 
 
@@ -254,11 +272,11 @@ def trial_step(
     target: Target,
     trial_runner: TrialRunner,
     environment: PreparedRuntime | None = None,
-) -> dict[str, Any] | None:
-    """Run the step `try`: predict the test instances locally.
+) -> TrialResult | None:
+    """Run the step `try`: predict the test instances locally, or reuse the predictions of an equal trial that passed.
 
     Returns:
-        The answer of the model, `{"predictions": […]}`, or None if there was no trial.
+        The result with the predictions of the model, or None if there was no trial.
 
     Raises:
         PredictionError: The model could not be loaded or did not predict.
@@ -269,11 +287,11 @@ def trial_step(
             _check_trust_of_remote_files(plan, target)
             step.skip(_("no test instances were given"))
             return None
-        result = run_trial(plan, target, trial_runner, environment)
+        reuse = not plan.deployment.force_trial
+        result, report = run_trial(plan, target, trial_runner, environment, reuse=reuse)
         if isinstance(result, Skipped):
             step.skip(result.reason)
             return None
-        report = check_trial(plan, target, result)
         if result.error is not None and report.errors:
             raise result.error  # says the same as its finding and has the log of the model
         report.raise_on_errors()
@@ -281,9 +299,15 @@ def trial_step(
         if result.predictions is None:
             step.skip(_("the check that failed was skipped with --skip"))
             return None
-        answer = {"predictions": result.predictions}
-        step.done(summarize_predictions(result.predictions), answer)
-        return answer
+        if result.passed_at is not None:
+            text = _(
+                "unchanged since the local trial of {time} passed: predictions reused; --try runs it again",
+                time=passed_time(result),
+            )
+            step.skip(text)
+        else:
+            step.done(summarize_predictions(result.predictions), {"predictions": result.predictions})
+        return result
 
 
 def _check_trust_of_remote_files(plan: Plan, target: Target) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aip_magics.artifacts import ModelDir, inspect_model_dir
+from aip_magics.checks.context import TrialResult
 from aip_magics.data_directory import file_error
 from aip_magics.deploy.deployment import Deployment
 from aip_magics.deploy.plan import Plan, make_plan, with_requests
@@ -30,6 +31,7 @@ from aip_magics.deploy.resolve import resolve_deployment_uri, resolve_version
 from aip_magics.deploy.service_view import check_online
 from aip_magics.deploy.steps import Emit, Step, Steps, file_summary
 from aip_magics.deploy.trial import TrialRunner, preload_worker, run_trial_locally
+from aip_magics.deploy.trial_memory import has_similar, passed_time
 from aip_magics.deploy.upload_step import upload_step
 from aip_magics.deploy.version_diff import VersionDecision
 from aip_magics.errors import AipError, Interrupted, OperationFailed, PredictionError
@@ -138,7 +140,8 @@ class _DeployRun:
         environment = environment_step(self.steps, plan, self.target)
         # Before the trial: the embedded server imports the framework at the same time as the local worker.
         decision = self.connect(plan)
-        local = trial_step(self.steps, plan, self.target, self.trial_runner, environment)
+        trial = trial_step(self.steps, plan, self.target, self.trial_runner, environment)
+        local = {"predictions": trial.predictions} if trial else None
         plan = decision.plan
         result = Result(plan, local=local)
         if decision.action in ("create", "replace"):
@@ -153,7 +156,7 @@ class _DeployRun:
                 self.warn_of_pending_updates(plan)
                 return dataclasses.replace(result, operation=operation)
         version = self.describe(plan)
-        return dataclasses.replace(result, version=version, operation=operation, online=self.predict(plan, local))
+        return dataclasses.replace(result, version=version, operation=operation, online=self.predict(plan, trial))
 
     def inspect(self) -> ModelDir | None:
         """Inspect the local model files; None for a model in Cloud Storage."""
@@ -166,12 +169,18 @@ class _DeployRun:
                 step.note(export.note)
             model_dir = inspect_model_dir(export.path, include=self.deployment.include)
             served_here = self.deployment.env == "current"
-            if self.body is not None and served_here and not self.deployment.version.predictionClass:
+            if served_here and not self.deployment.version.predictionClass and self.will_try(model_dir):
                 preload_worker(self.deployment.version.framework or model_dir.framework)
             for left_out in model_dir.left_out[:5]:
                 step.note(_("skipped: {file}", file=left_out))
             step.done(file_summary(model_dir), model_dir)
             return model_dir
+
+    def will_try(self, model_dir: ModelDir) -> bool:
+        """Whether the local trial will probably run: the framework of a reused one is not worth the import."""
+        if self.body is None or self.deployment.force_trial:
+            return self.body is not None
+        return not has_similar(model_dir.path, self.body, self.target.settings.data_dir)
 
     def connect(self, plan: Plan) -> VersionDecision:
         """Connect, list the model's versions, and resolve the plan against them."""
@@ -285,26 +294,33 @@ class _DeployRun:
             step.done(f"{version.id}: {version.state}", version)
             return version
 
-    def predict(self, plan: Plan, local: dict[str, Any] | None) -> dict[str, Any] | None:
-        """Predict the test instances online. PredictionError if the answer differs from the `local` one."""
+    def predict(self, plan: Plan, trial: TrialResult | None) -> dict[str, Any] | None:
+        """Predict the test instances online. PredictionError if the answer differs from that of the local `trial`."""
         with self.steps("predict") as step:
             if self.body is None:
                 step.skip(_("no test instances were given"))
                 return None
             online = self.target.client.predict(plan.model.id, self.body, plan.version.id)
-            differs = difference(local, online) if local is not None else None
-            if differs:
-                raise PredictionError(
-                    "INVALID_OUTPUTS",
-                    _("online and local predictions differ: {differs}", differs=differs),
-                    where=f"{plan.model.id}/{plan.version.id}",
-                    fix=_("compare the library versions of both sides (%aip_describe shows the runtime)"),
-                )
             summary = summarize_predictions(online.get("predictions") or [])
-            if local is not None:
-                summary = _("{predictions}, identical to the local predictions", predictions=summary)
+            if trial is not None:
+                summary = _compare(plan, trial, online, summary)
             step.done(summary, online)
             return online
+
+
+def _compare(plan: Plan, trial: TrialResult, online: dict[str, Any], summary: str) -> str:
+    """Add to the summary that the online predictions are those of the trial; PredictionError if they are not."""
+    time = passed_time(trial) if trial.passed_at is not None else ""
+    if differs := difference({"predictions": trial.predictions}, online):
+        text = _("online and local predictions differ: {differs}", differs=differs)
+        fix = _("compare the library versions of both sides (%aip_describe shows the runtime)")
+        if time:
+            text = _("online predictions and local predictions of {time} differ: {differs}", time=time, differs=differs)
+            fix = _("add --try to run the local trial again")
+        raise PredictionError("INVALID_OUTPUTS", text, where=f"{plan.model.id}/{plan.version.id}", fix=fix)
+    if time:
+        return _("{predictions}, identical to the local predictions of {time}", predictions=summary, time=time)
+    return _("{predictions}, identical to the local predictions", predictions=summary)
 
 
 def _reattach(operation: Operation) -> str:

@@ -41,6 +41,7 @@ class Trial:
         trusted_modules: Modules that are trusted for every model.
         trusted_files: SHA-256 digests of trusted files; packages among them may run code when they are built.
         python: The interpreter of the worker.
+        listed_code_only: Whether loading the model runs only code that is known to be harmless.
     """
 
     model_dir: Path
@@ -53,6 +54,7 @@ class Trial:
     trusted_modules: tuple[str, ...] = ()
     trusted_files: frozenset[str] = frozenset()
     python: str = sys.executable
+    listed_code_only: bool = False
 
 
 def build_trial(plan: Plan, target: Target, body: bytes) -> Trial | str:

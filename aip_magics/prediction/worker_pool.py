@@ -18,23 +18,26 @@ from aip_magics.prediction.fork_server_pool import ForkServerPool
 from aip_magics.prediction.worker_client import WorkerClient, start
 from aip_magics.prediction.worker_spec import WorkerSpec
 
-Fingerprint = tuple[tuple[str, int, int], ...]  # name, size, mtime_ns of each file
+# Name, size, mtime_ns, ctime_ns (which cannot be set back) and inode of each file.
+Fingerprint = tuple[tuple[str, int, int, int, int], ...]
 
 
 def fingerprint(directory: Path) -> Fingerprint:
-    """What changes when the files of a directory change: their names, sizes and times, sorted."""
+    """What changes when the files of a directory change: their names, sizes, times and inodes, sorted."""
     return tuple(sorted(_entries(directory, "")))
 
 
-def _entries(directory: Path, prefix: str) -> Iterator[tuple[str, int, int]]:
+def _entries(directory: Path, prefix: str) -> Iterator[tuple[str, int, int, int, int]]:
     with os.scandir(directory) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 yield from _entries(Path(entry.path), f"{prefix}{entry.name}/")
             else:
                 with contextlib.suppress(FileNotFoundError):  # removed since the listing, or a broken link
-                    status = entry.stat()
-                    yield f"{prefix}{entry.name}", status.st_size, status.st_mtime_ns
+                    # Not entry.stat(): on Windows it knows no inode.
+                    status = os.stat(entry.path)
+                    times = status.st_mtime_ns, status.st_ctime_ns
+                    yield f"{prefix}{entry.name}", status.st_size, *times, status.st_ino
 
 
 def memory_of(pid: int) -> int:
@@ -71,6 +74,8 @@ class WorkerPool:
     The least recently used one makes room, also when all together hold more than `memory` bytes, as far as the system
     tells; the one that was just loaded stays. One whose files changed, or that died, is replaced. Closed at exit; a
     fork of this process starts with an empty pool. `clock` tells seconds.
+
+    All workers started at `created_ns` (nanoseconds since the epoch) or later; `environ` is the environment of then.
     """
 
     def __init__(
@@ -96,6 +101,8 @@ class WorkerPool:
         self._slots: dict[WorkerSpec, _PoolSlot] = {}  # the least recently used first
         self._timer: threading.Timer | None = None
         self._logs: Path | None = None
+        self.created_ns = time.time_ns()
+        self.environ = dict(os.environ)
 
     def predict(self, spec: WorkerSpec, body: bytes, deadline: float = 60.0) -> bytes:
         """The response's body for a request's body, by a warm worker where there is one.

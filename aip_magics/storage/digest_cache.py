@@ -79,10 +79,14 @@ class DigestCache:
     def store(self, path: Path, before: os.stat_result, digest: Digest, started: int) -> None:
         """Cache the digest of a file whose status was `before` when reading started (`started`, in nanoseconds)."""
         key = _key(path, before)
-        settled = max(before.st_mtime_ns, before.st_ctime_ns) < started - _RECENT_NS
-        if settled and digest.size == before.st_size and key == _key(path, os.stat(path)):
+        if self.is_settled(before, started) and digest.size == before.st_size and key == _key(path, os.stat(path)):
             with self._lock:
                 self._added[key[0]] = (key, digest)
+
+    @staticmethod
+    def is_settled(status: os.stat_result, started: int) -> bool:
+        """Whether every change of the file after `started` (nanoseconds) shows in its times."""
+        return max(status.st_mtime_ns, status.st_ctime_ns) < started - _RECENT_NS
 
     def now(self) -> int:
         """The current time in nanoseconds, for `started`."""

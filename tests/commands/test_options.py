@@ -72,6 +72,11 @@ def test_options_of_gcloud_are_fields(line: str, fields: dict[str, Any]) -> None
     assert version(line) == fields
 
 
+def test_options_force_the_local_trial() -> None:
+    assert not deployment("--origin x").force_trial
+    assert deployment("--origin x --try").force_trial
+
+
 def test_options_choose_the_environment() -> None:
     assert deployment("--origin x").env == "current"
     assert deployment("--origin x --env model").env == "model"

@@ -131,7 +131,7 @@ def test_form_cell_has_what_has_no_field_too() -> None:
         autoScaling=AutoScaling(1, 2, (MetricSpec("CPU_USAGE", 60),)),
     )
     made = Deployment("gs://b/m", version=version, staging_bucket="gs://x", skip=frozenset({"S14", "M02"}))
-    made = dataclasses.replace(made, include=("GCP.key", "conf/a b.pem"))
+    made = dataclasses.replace(made, include=("GCP.key", "conf/a b.pem"), force_trial=True)
     form = state({}, made)
     assert parsed(build_cell(form), {})[0] == form.deployment == made
 

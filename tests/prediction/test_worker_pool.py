@@ -202,7 +202,7 @@ def test_worker_pool_fingerprint_sees_every_file(tmp_path: Path) -> None:
     (tmp_path / "sub" / "b").write_text("b")
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     before = fingerprint(tmp_path)
-    assert [name for name, _, _ in before] == ["a", "sub/b"]
+    assert [name for name, *_ in before] == ["a", "sub/b"]
     os.utime(tmp_path / "sub" / "b", ns=(1, 1))
     assert fingerprint(tmp_path) != before
 

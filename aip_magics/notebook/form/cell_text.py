@@ -45,6 +45,7 @@ def _words(state: FormState) -> Iterator[str]:
         "--replace": deployment.replace,
         "--trust": deployment.trust,
         "--strict": deployment.strict,
+        "--try": deployment.force_trial,
     }
     yield from (flag for flag, is_set in switches.items() if is_set)
     if deployment.env != "current":

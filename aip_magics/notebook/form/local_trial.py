@@ -1,4 +1,7 @@
-"""Test: local prediction of the test instances in a worker process, before the deployment."""
+"""Test: local prediction of the test instances in a worker process, before the deployment.
+
+The button always runs it; a deployment of the same model reuses the result.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import Any
 
 from aip_magics.checks import Skipped
 from aip_magics.data_directory import file_error
-from aip_magics.deploy.preflight import check_trial, needs_download, prepare_environment, run_trial
+from aip_magics.deploy.preflight import needs_download, prepare_environment, run_trial
 from aip_magics.errors import AipError, PredictionError
 from aip_magics.notebook.form.state import FormState
 
@@ -26,10 +29,9 @@ def _run(state: FormState) -> tuple[Any, ...]:
     assert state.deployment.test is not None, "Test cannot be pressed without instances"
     if needs_download(plan):
         target.connect()
-    tried = run_trial(plan, target, environment=prepare_environment(plan, target))
+    tried, report = run_trial(plan, target, environment=prepare_environment(plan, target))
     if isinstance(tried, Skipped):
         return (PredictionError("FAILED_TO_LOAD_MODEL", tried.reason, where=plan.deployment.origin),)
     if tried.error is not None:
         return (tried.error,)
-    found = check_trial(plan, target, tried).findings
-    return ({"predictions": list(tried.predictions or ())}, *([found] if found else []))
+    return ({"predictions": list(tried.predictions or ())}, *([report.findings] if report.findings else []))
