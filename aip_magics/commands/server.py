@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from aip_magics import settings
 from aip_magics.commands.common import options
 from aip_magics.commands.common.access_token import read_access_token
+from aip_magics.commands.common.byte_size import byte_size
 from aip_magics.commands.common.command import Command, Context
 from aip_magics.data_directory import create_data_dir, data_dir_error
 from aip_magics.errors import OptionError, ServerError
@@ -67,6 +68,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--coalesce", action="store_true", help=_("start: batch queued prediction requests (not for custom code)")
     )
+    parser.add_argument(
+        "--memory-budget",
+        type=byte_size,
+        metavar="BYTES",
+        help=_("start: memory of all nodes, such as 4GiB (default: half of the machine's or cgroup's)"),
+    )
     parser.add_argument("--lines", type=int, default=50, metavar="N", help=_("logs: number of lines (default: 50)"))
     options.add_output(parser)
 
@@ -109,7 +116,10 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Server
     elif args.action == "env":
         result = _env(local.running(directory) or local.start(directory))
     else:
-        result = _status(directory, local.running(directory))
+        state = local.running(directory)
+        if state is None:
+            local.check_answers(directory)
+        result = _status(directory, state)
     context.reporter.show(result)
     return result
 
@@ -125,7 +135,12 @@ def _find_running(args: argparse.Namespace, directory: Path) -> ServerState | No
 
 def _start_options(args: argparse.Namespace, directory: Path) -> list[str]:
     """Build the arguments of the server process. The token is passed by a file, because arguments are public."""
-    options = {"--port": args.port, "--idle-exit": args.idle_exit, "--idle-nodes": args.idle_nodes}
+    options = {
+        "--port": args.port,
+        "--idle-exit": args.idle_exit,
+        "--idle-nodes": args.idle_nodes,
+        "--memory-budget": args.memory_budget,
+    }
     arguments = [part for flag, value in options.items() if value is not None for part in (flag, str(value))]
     if args.coalesce:
         arguments.append("--coalesce")

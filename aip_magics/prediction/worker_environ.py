@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Mapping
 
+SOFT_DESCRIPTORS = "AIP_SOFT_DESCRIPTORS"  # the soft limit that the server was started with, for its workers
 # An allowlist: variables that an interpreter and numeric libraries read. A list of secret names can never be complete
 # (a password may be called GH_PAT or DSN). AI Platform passed no user variables on, so no model needs any other.
 _NAMES = frozenset(
@@ -22,7 +23,7 @@ _NAMES = frozenset(
     SYSTEMROOT SYSTEMDRIVE WINDIR PATHEXT COMSPEC OS NUMBER_OF_PROCESSORS PROCESSOR_ARCHITECTURE PROCESSOR_IDENTIFIER
     PROCESSOR_LEVEL PROCESSOR_REVISION APPDATA LOCALAPPDATA PROGRAMDATA PROGRAMFILES PROGRAMFILES(X86) PROGRAMW6432
     COMMONPROGRAMFILES COMMONPROGRAMFILES(X86) COMMONPROGRAMW6432 ALLUSERSPROFILE PUBLIC USERPROFILE USERNAME HOMEDRIVE
-    HOMEPATH
+    HOMEPATH AIP_SOFT_DESCRIPTORS
     """.split()  # noqa: SIM905
 )
 # Prefixes of switches. Only some TF_ prefixes: Terraform's variables, passwords among them, begin with TF_ as well.

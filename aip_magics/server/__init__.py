@@ -13,4 +13,6 @@
                                                              └─► gcs/ (Cloud Storage)
 
 `context` has what handlers share, `names` the resource names, `persisted_endpoint` token and port, `logs` the log file.
+What grows with versions and clients is bounded: nodes by `serving.node_budget`, connections by `http_limits`, both
+within the `descriptors` of the process; `listener` accepts no more than fit.
 """

@@ -53,6 +53,12 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="batch queued predict requests (not for custom code)",
     )
+    parser.add_argument(
+        "--memory-budget",
+        type=int,
+        metavar="BYTES",
+        help="memory of the nodes of all versions; default: half of what this machine or the cgroup has",
+    )
     parser.add_argument("--foreground", action="store_true", help="also write the log to the terminal")
     return parser
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import math
 import os
 import weakref
 from collections.abc import AsyncIterator, Callable
@@ -16,6 +17,7 @@ from starlette.routing import Router
 from aip_magics.prediction import AsyncWorkerClient, ForkServerPool, LoadedModel, WorkerSpec
 from aip_magics.prediction.environments import is_environment
 from aip_magics.prediction.packages import install
+from aip_magics.server import descriptors
 from aip_magics.server.api import routes
 from aip_magics.server.context import AppContext
 from aip_magics.server.gcs import ObjectStore
@@ -23,7 +25,9 @@ from aip_magics.server.gcs import routes as object_routes
 from aip_magics.server.middleware import AccessMiddleware
 from aip_magics.server.names import VersionKey
 from aip_magics.server.predict_app import PredictApp
+from aip_magics.server.serving import memory
 from aip_magics.server.serving.autoscaler import IDLE_SECONDS
+from aip_magics.server.serving.node_budget import Amounts, NodeBudget
 from aip_magics.server.serving.node_groups import NodeGroups, NodeSpec
 from aip_magics.server.serving.request_logs import RequestLogs
 from aip_magics.server.state.database import Database
@@ -35,11 +39,27 @@ from aip_magics.trust import trust_in
 
 @dataclasses.dataclass(frozen=True)
 class Serving:
-    """How versions are served: on how many processors, how long without requests, with requests batched or not."""
+    """How versions are served: on how many processors, how long without requests, with requests batched or not.
+
+    `memory_bytes` and `descriptors` limit what all nodes use together; None: no limit.
+    """
 
     cores: int = 1
     idle_seconds: float = IDLE_SECONDS
     batching: bool = False
+    memory_bytes: int | None = None
+    descriptors: int | None = None
+
+    def budget(self, clock: Callable[[], datetime]) -> NodeBudget:
+        """The budget of the nodes of all versions."""
+        limits = [math.inf if limit is None else limit for limit in (self.memory_bytes, self.descriptors)]
+        return NodeBudget(
+            Amounts(*limits),
+            start_descriptors=descriptors.START_DESCRIPTORS,
+            node_descriptors=descriptors.NODE_DESCRIPTORS,
+            measure=memory.measure,
+            clock=clock,
+        )
 
 
 class App:
@@ -69,6 +89,7 @@ class App:
             self._start_worker,
             self._note_runtime,
             on_closed=self._forget_gone,
+            budget=serving.budget(clock),
             cores=serving.cores,
             idle_seconds=serving.idle_seconds,
             batching=serving.batching,

@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from aip_magics.errors import ApiError
 from aip_magics.server.conventions import google_json
+from aip_magics.server.descriptors import MOST_CONNECTIONS
 
 URL_BYTES = 16 << 10  # two names of objects, quoted, have 6 KB
 HEAD_BYTES = 64 << 10
@@ -27,7 +28,6 @@ HEADER_BYTES = 32  # that each header costs beside its text
 HEAD_SECONDS = 20.0
 LINGER_SECONDS = 1.0  # after a refusal, in which the client may read it; so much of what it still sends is taken
 LINGER_BYTES = 1 << 20
-CONNECTIONS = 512
 _ABSOLUTE = re.compile(rb"https?://(?P<host>[^/?#@\\]+)(?P<path>/[^?#]*)?(?P<query>\?[^#]*)?(?:#.*)?", re.IGNORECASE)
 
 
@@ -42,7 +42,7 @@ class RequestRefused(Exception):
 class ConnectionLimiter:
     """All connections: where there are too many, those that have not shown the token go first, the oldest of them."""
 
-    def __init__(self, most: int = CONNECTIONS) -> None:
+    def __init__(self, most: int = MOST_CONNECTIONS) -> None:
         self.most = most
         self._strangers: dict[LimitedProtocol, None] = {}
 
@@ -239,9 +239,9 @@ class LimitedProtocol(HttpToolsProtocol):
         self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
 
-def protocol() -> Callable[..., LimitedProtocol]:
-    """What uvicorn creates its connections with."""
-    return functools.partial(LimitedProtocol, ConnectionLimiter())
+def protocol(connections: int) -> Callable[..., LimitedProtocol]:
+    """What uvicorn creates its connections with, at most so many at once."""
+    return functools.partial(LimitedProtocol, ConnectionLimiter(connections))
 
 
 _STATUS = {

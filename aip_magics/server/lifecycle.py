@@ -27,16 +27,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import aip_magics
 from aip_magics.data_directory import create_data_dir
 from aip_magics.errors import ServerError
-from aip_magics.server import logs
+from aip_magics.server import descriptors, logs
 from aip_magics.server.app import App, Serving
+from aip_magics.server.descriptors import Allotment, accept_burst
 from aip_magics.server.http_limits import protocol
+from aip_magics.server.listener import Listener, handle_loop_exception
 from aip_magics.server.persisted_endpoint import HOST, PersistedEndpoint, listen, token_from
+from aip_magics.server.serving import memory
 from aip_magics.server.serving.autoscaler import IDLE_SECONDS
-from aip_magics.targets.state import STATE_FILE, ServerState
+from aip_magics.server.serving.node_budget import size_text
+from aip_magics.targets.state import LOCK_FILE, STATE_FILE, ServerState
 
 log = logging.getLogger(__name__)
 
-LOCK_FILE = "server.lock"
 LOCK_SECONDS = 10.0
 GRACE_SECONDS = 5
 # As long as Google's own: a client that pauses between two requests must not find its connection closed under it.
@@ -49,13 +52,14 @@ class AlreadyRunning(ServerError):
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What the command line says. None leaves it to us; times are in seconds."""
+    """What the command line says. None leaves it to us; times are in seconds, the memory budget in bytes."""
 
     port: int | None = None
     token_file: Path | None = None
     idle_exit: float | None = None
     idle_nodes: float = IDLE_SECONDS
     batching: bool = False
+    memory_budget: int | None = None
     foreground: bool = False
 
 
@@ -83,12 +87,14 @@ def run(data_dir: Path, options: Options) -> None:
             python=sys.executable,
             data_dir=data_dir,
         )
-        with contextlib.closing(listener):
-            asyncio.run(_serve(state, listener, options))
+        allotment = Allotment.of(descriptors.raise_limit())
+        with contextlib.closing(Listener(listener, accept_burst(allotment.connections))) as accepting:
+            asyncio.run(_serve(state, accepting, options, allotment))
 
 
-async def _serve(state: ServerState, listener: socket.socket, options: Options) -> None:
+async def _serve(state: ServerState, listener: socket.socket, options: Options, allotment: Allotment) -> None:
     server = _Server(state)
+    asyncio.get_running_loop().set_exception_handler(handle_loop_exception)
     app = App(
         state.data_dir,
         token=state.token,
@@ -96,10 +102,12 @@ async def _serve(state: ServerState, listener: socket.socket, options: Options) 
         version=state.version,
         clock=lambda: datetime.now(timezone.utc),
         stop=server.end,
-        serving=Serving(_processors(), options.idle_nodes, options.batching),
+        serving=Serving(
+            _processors(), options.idle_nodes, options.batching, _memory_budget(options.memory_budget), allotment.nodes
+        ),
     )
     server.config.app = server.dated(app.asgi)
-    server.config.http = protocol()  # type: ignore[assignment]
+    server.config.http = protocol(allotment.connections)  # type: ignore[assignment]
     async with app.running():
         state.write()
         log.info("serving %s at %s, process %d, version %s", state.data_dir, state.url, state.pid, state.version)
@@ -192,6 +200,20 @@ def _processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _memory_budget(wanted: int | None) -> int | None:
+    """How much memory all nodes may hold together; None where that cannot be measured."""
+    if not memory.can_measure():
+        log.warning("the memory of nodes is not limited: this system does not tell how much a process holds")
+        return None
+    there = memory.available()
+    budget = wanted if wanted is not None else there and there // 2
+    if budget is None:
+        log.warning("the memory of nodes is not limited: this system does not tell its memory; use --memory-budget")
+    else:
+        log.info("memory budget of all nodes: %s of %s", size_text(budget), size_text(there) if there else "unknown")
+    return budget
 
 
 async def _end_when_idle(app: App, server: _Server, seconds: float) -> None:

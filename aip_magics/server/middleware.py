@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aip_magics.data_directory import is_disk_full
 from aip_magics.errors import AipError, ApiError, InvalidArgument, PermissionDenied, Unauthenticated
+from aip_magics.server import descriptors
 from aip_magics.server.api.routes import HEALTH
 from aip_magics.server.context import AppContext
 from aip_magics.server.conventions.error_responses import disk_full
@@ -74,6 +75,9 @@ class AccessMiddleware:
         elif is_disk_full(error):
             log.error("the disk is full: %s in %s", error, doing)
             error = disk_full()
+        elif descriptors.is_exhausted(error):
+            log.error("no descriptor is left: %s in %s", error, doing)
+            error = descriptors.exhausted()
         elif not isinstance(error, AipError):
             reference = secrets.token_hex(4)
             log.error("internal error %s in %s", reference, doing, exc_info=error)

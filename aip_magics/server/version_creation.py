@@ -14,7 +14,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from aip_magics.data_directory import is_disk_full
-from aip_magics.errors import AipError, PredictionError, TrustError
+from aip_magics.errors import AipError, PredictionError, ResourceExhausted, TrustError
+from aip_magics.server import descriptors
 from aip_magics.server.conventions.error_responses import DISK_FULL
 from aip_magics.server.conventions.google_json import timestamp
 from aip_magics.server.names import VersionKey
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CANCELLED, INVALID_ARGUMENT, FAILED_PRECONDITION, ABORTED, INTERNAL = 1, 3, 9, 10, 13  # google.rpc.Code
+# google.rpc.Code
+CANCELLED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, INTERNAL = 1, 3, 8, 9, 10, 13
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 LOG_LINES = 30
 SNAPSHOT_ATTEMPTS = 3
@@ -126,18 +128,23 @@ class VersionCreator:
             if operation.number not in self._cancelled:
                 raise
             await self._fail(operation, Status(CANCELLED, "Create Version was cancelled."))
-        except TrustError as error:
-            await self._fail(operation, self._trust_status(key, error))
-        except PredictionError as error:
-            await self._fail(operation, _bad_model_status(error))
-        except AipError as error:
-            await self._fail(operation, Status(FAILED_PRECONDITION, f"Create Version failed. {error.message}"))
-        except Exception as error:
-            log.exception("%s: could not create the version", key.name)
-            text = "Internal error encountered; the server's log has the details."
-            if is_disk_full(error):
-                text = DISK_FULL
-            await self._fail(operation, Status(INTERNAL, f"Create Version failed. {text}"))
+        except Exception as error:  # noqa: BLE001 (it becomes the error of the operation)
+            await self._fail(operation, self._failure_status(key, error))
+
+    def _failure_status(self, key: VersionKey, error: Exception) -> Status:
+        """Build the status of a failed operation; an unexpected error is logged."""
+        if descriptors.is_exhausted(error):
+            return Status(RESOURCE_EXHAUSTED, f"Create Version failed. {descriptors.exhausted_text()}")
+        if isinstance(error, TrustError):
+            return self._trust_status(key, error)
+        if isinstance(error, PredictionError):
+            return _bad_model_status(error)
+        if isinstance(error, AipError):
+            code = RESOURCE_EXHAUSTED if isinstance(error, ResourceExhausted) else FAILED_PRECONDITION
+            return Status(code, f"Create Version failed. {error.message}")
+        log.error("%s: could not create the version", key.name, exc_info=error)
+        text = "Internal error encountered; the server's log has the details."
+        return Status(INTERNAL, f"Create Version failed. {DISK_FULL if is_disk_full(error) else text}")
 
     def _trust_status(self, key: VersionKey, error: TrustError) -> Status:
         """Build the status of a bad model, with the command that trusts its files: other clients have no `--trust`."""

@@ -23,9 +23,10 @@ from aip_magics.i18n import gettext as _
 from aip_magics.settings import private
 from aip_magics.storage import StorageClient, bearer
 from aip_magics.targets.base import Target
-from aip_magics.targets.state import ServerState
+from aip_magics.targets.state import LOCK_FILE, ServerState
 
 START_SECONDS = 20.0
+HEALTH_SECONDS = 2.0
 MAX_RESPONSE_BYTES = 64 << 10  # of the server's own routes, which return one line each
 _children: list[subprocess.Popen[bytes]] = []  # servers that this process started; reaped after their end
 # `-m` would put the working directory first on the path, and PYTHONPATH would apply to workers of other Pythons. So
@@ -147,6 +148,7 @@ def start(data_dir: Path, *options: str) -> ServerState:
             break
         time.sleep(0.02)
     check_free_space(data_dir)  # on a full disk the server cannot even write why it failed
+    check_answers(data_dir)
     tail = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or [_("no output")]
     raise ServerError(
         _("the embedded server did not start: {tail}", tail=tail[0]),
@@ -184,6 +186,7 @@ def stop(data_dir: Path, seconds: float = 15.0) -> bool:
     """Stop the server of this data directory; False if none was running."""
     state = running(data_dir)
     if state is None:
+        check_answers(data_dir)
         return False
     with contextlib.suppress(OSError, http.client.HTTPException):  # it may exit before its response arrives
         _call(state, "POST", "/aip-magics/stop", seconds)
@@ -197,6 +200,31 @@ def stop(data_dir: Path, seconds: float = 15.0) -> bool:
         where=_("process {pid}", pid=state.pid),
         fix=f"kill {state.pid}",
     )
+
+
+def check_answers(data_dir: Path) -> None:
+    """Raise ServerError if a server holds the data directory but does not answer: it is too busy, or stopped."""
+    state = ServerState.read(private(data_dir))
+    if state is None or not exists(state.pid) or not _is_locked(data_dir) or _healthy(state):
+        return
+    raise ServerError(
+        _("the embedded server is running, process {pid}, but does not answer", pid=state.pid),
+        where=state.url,
+        fix=_("run the command again later, or end the server with kill -9 {pid}", pid=state.pid),
+    )
+
+
+def _is_locked(data_dir: Path) -> bool:
+    """Whether a server lives: one that was killed leaves its state file, and its process ID may be another's by now."""
+    import filelock
+
+    lock = filelock.FileLock(data_dir / LOCK_FILE)
+    try:
+        lock.acquire(timeout=0)
+    except (filelock.Timeout, OSError):
+        return True
+    lock.release()
+    return False
 
 
 def exists(pid: int) -> bool:
@@ -219,7 +247,7 @@ def exists(pid: int) -> bool:
 
 def _healthy(state: ServerState) -> bool:
     try:
-        answer = json.loads(_call(state, "GET", "/healthz", 2.0))
+        answer = json.loads(_call(state, "GET", "/healthz", HEALTH_SECONDS))
     except (OSError, ValueError, http.client.HTTPException):
         return False
     return isinstance(answer, dict) and answer.get("pid") == state.pid

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 STATE_FILE = "server.json"
+LOCK_FILE = "server.lock"  # held by the server as long as it lives
 MIN_TOKEN_CHARS = 16
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from aip_magics.commands.common.byte_size import byte_size
 from aip_magics.commands.common.command import Context
 from aip_magics.commands.registry import build_parser, get_command
 from aip_magics.errors import NotFound, OptionError, ServerError
@@ -82,7 +84,7 @@ def test_logs_and_stats_commands_tell_what_cannot_be_shown(embedded: Path) -> No
 def test_server_command_takes_a_token_and_is_started_twice(embedded: Path, tmp_path: Path) -> None:
     (mine := tmp_path / "mine").write_text(f"{TOKEN}\n")
     (other_token := tmp_path / "other").write_text("another-token-of-mine")
-    started = aip(f"server start --token-file {mine} --idle-exit 600 --idle-nodes 5 --coalesce")
+    started = aip(f"server start --token-file {mine} --idle-exit 600 --idle-nodes 5 --coalesce --memory-budget 2GiB")
     state = local.running(embedded)
     assert state is not None
     assert state.token == TOKEN
@@ -91,12 +93,66 @@ def test_server_command_takes_a_token_and_is_started_twice(embedded: Path, tmp_p
     command = Path(f"/proc/{state.pid}/cmdline").read_text()
     assert TOKEN not in command
     assert "--coalesce" in command
+    assert f"--memory-budget\0{2 << 30}\0" in command
     aip(f"server start --token-file {mine} --port {state.port}")  # what is asked for runs already
     for other in (f"--token-file {other_token}", f"--port {state.port - 1}"):
         with pytest.raises(ServerError, match="with another port or token") as caught:
             aip(f"server start {other}")
         assert "another-token" not in str(caught.value)
     assert local.running(embedded) == state
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("4GiB", 4 << 30),
+        ("500MB", 500_000_000),
+        ("1.5 gb", 1_500_000_000),
+        ("1000000", 1_000_000),
+        ("12B", 12),
+        ("64kib", 64 << 10),
+        ("2TB", 2 * 10**12),
+    ],
+)
+def test_byte_size_of_an_option(text: str, size: int) -> None:
+    assert byte_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "4G", "GiB", "-1", "0", "0.1", "1e9", "4 GiB 2", "½GiB", "4,5GB", "٣GB"])
+def test_byte_size_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="expected a size such as 4GiB, 500MB or 1000000, got"):
+        byte_size(text)
+
+
+def test_server_command_refuses_a_memory_budget_that_is_no_size() -> None:
+    with pytest.raises(OptionError, match="expected a size such as 4GiB") as caught:
+        aip("server start --memory-budget much")
+    assert "--memory-budget" in caught.value.where
+
+
+def test_server_command_tells_of_a_server_that_lives_but_does_not_answer(
+    embedded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aip("server start")
+    state = local.running(embedded)
+    assert state is not None
+    os.kill(state.pid, signal.SIGSTOP)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(local, "START_SECONDS", 3.0)
+            patch.setattr(local, "HEALTH_SECONDS", 0.2)
+            for line in ("server start", "server status", "server stop"):
+                with pytest.raises(ServerError, match=f"process {state.pid}, but does not answer") as caught:
+                    aip(line)
+                assert caught.value.where == state.url
+                assert caught.value.fix.endswith(f"kill -9 {state.pid}")
+    finally:
+        os.kill(state.pid, signal.SIGCONT)
+    assert local.running(embedded) == state
+    os.kill(state.pid, signal.SIGKILL)  # the state file stays
+    while local.exists(state.pid):
+        time.sleep(0.01)
+    assert not aip("server status").running  # type: ignore[attr-defined]
 
 
 def test_server_command_runs_in_the_foreground_until_interrupted(embedded: Path) -> None:

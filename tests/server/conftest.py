@@ -16,8 +16,8 @@ def new_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
     """Make servers (not started); each is stopped at the end, and nothing of it is left running."""
     made: list[ServerProcess] = []
 
-    def make(*options: str, data_dir: Path | None = None) -> ServerProcess:
-        made.append(ServerProcess(data_dir or tmp_path / "data", *options))
+    def make(*options: str, data_dir: Path | None = None, before: str = "") -> ServerProcess:
+        made.append(ServerProcess(data_dir or tmp_path / "data", *options, before=before))
         return made[-1]
 
     yield make

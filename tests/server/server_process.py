@@ -33,11 +33,12 @@ class Answer:
 
 
 class ServerProcess:
-    """`python -m aip_magics.server`, and requests to it."""
+    """`python -m aip_magics.server`, and requests to it. `before` is a line for the shell that starts it."""
 
-    def __init__(self, data_dir: Path, *options: str) -> None:
+    def __init__(self, data_dir: Path, *options: str, before: str = "") -> None:
         self.data_dir = data_dir
         self.options = options
+        self.before = before
         self.output = data_dir.with_name(f"{data_dir.name}.output")
         self.process: subprocess.Popen[bytes] | None = None
         self.state: ServerState
@@ -46,6 +47,8 @@ class ServerProcess:
 
     def start(self) -> ServerProcess:
         command = [sys.executable, "-m", "aip_magics.server", "--data-dir", str(self.data_dir), *self.options]
+        if self.before:
+            command = ["sh", "-c", f'{self.before}; exec "$@"', "sh", *command]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(

@@ -19,7 +19,7 @@ import traceback
 import types
 from typing import Any
 
-from . import cleanup_process, landlock
+from . import cleanup_process, descriptor_limit, landlock
 from .confinement import adapt_joblib, confine
 from .errors import ModelError, NotTrusted, Text, error_text
 from .load import open_model
@@ -174,6 +174,7 @@ def serve(sock: socket.socket, lifeline: "int | None" = None, alone: bool = True
     """Answer requests until the owner closes the connection. Never returns. `alone`: there is no fork server."""
     # `__main__.Name` in a pickle must not resolve to a name of this script, and child processes must not rerun it.
     sys.modules["__main__"] = types.ModuleType("__main__")
+    descriptor_limit.restore()
     faulthandler.enable()
     if hasattr(faulthandler, "register"):
         # The owner requests a traceback before it kills a hanging worker.

@@ -16,13 +16,13 @@ DEFAULT_LINES, MAX_LINES = 50, 10_000
 
 
 async def stats(request: Request) -> dict[str, Any]:
-    """Return counters, latencies and nodes of a version since the server started."""
+    """Return counters, latencies and nodes of a version since the server started, and what all nodes use together."""
     context = get_context(request)
     row = versions.require_version(context, version_key(request))
     group = context.nodes.find(row.key)
     if group is None and row.artifact is not None:
         group = context.nodes.group(build_node_spec(row, context.model_snapshots))  # does not start a node
-    return {"name": row.key.name, **(group.to_json() if group else {})}
+    return {"name": row.key.name, **(group.to_json() if group else {}), "allVersions": context.nodes.budget.to_json()}
 
 
 async def logs(request: Request) -> dict[str, Any]:

@@ -5,6 +5,8 @@ node.
 
 Predict is idempotent in this API: when a worker dies in the middle, the request is tried once more elsewhere, and a
 request that takes two workers down is answered with an error that says so.
+
+Nodes start within the budget of all versions (`node_budget`), which may end idle ones, too.
 """
 
 from __future__ import annotations
@@ -13,14 +15,16 @@ import asyncio
 import dataclasses
 import functools
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from aip_magics.errors import AipError, ApiError, PredictionError, WorkerError
+from aip_magics.errors import AipError, ApiError, PredictionError, ResourceExhausted, WorkerError
 from aip_magics.prediction.deadlines import Deadlines
 from aip_magics.server.serving import autoscaler, batching
 from aip_magics.server.serving.autoscaler import IDLE_SECONDS, LoadSnapshot, ScalingBounds
+from aip_magics.server.serving.node_budget import Claim, NodeBudget, Resource
 from aip_magics.server.serving.node_spec import NodeSpec
+from aip_magics.server.serving.node_start import NodeStarter, StartWorker, start_error
 from aip_magics.server.serving.request_queue import (
     Node,
     QueuedRequest,
@@ -29,17 +33,15 @@ from aip_magics.server.serving.request_queue import (
     queue_full,
     taken_down,
 )
-from aip_magics.server.serving.statistics import Statistics
+from aip_magics.server.serving.statistics import EndedNodes, Statistics
 
 if TYPE_CHECKING:
-    from aip_magics.prediction import AsyncWorkerClient, LoadedModel
+    from aip_magics.prediction import LoadedModel
 
 log = logging.getLogger(__name__)
 
-LOAD_SECONDS = 600.0
 ATTEMPTS = 2
-
-StartWorker = Callable[[NodeSpec], Awaitable["AsyncWorkerClient"]]
+NO_ROOM_SECONDS = 5.0  # before a group that has nodes asks for room again
 
 
 class NodeGroup:
@@ -54,16 +56,23 @@ class NodeGroup:
         start_worker: StartWorker,
         on_loaded: Callable[[LoadedModel], None],
         *,
+        budget: NodeBudget | None = None,
         idle_seconds: float = IDLE_SECONDS,
         batching: bool = False,
     ) -> None:
+        budget = budget or NodeBudget()
         self.node_spec = node_spec
         self.ready = False  # whether the version is known to be READY, so that requests need not ask the store
         self.statistics = Statistics()
-        self._start_worker = start_worker
+        self._starter = NodeStarter(start_worker, budget)
         self._on_loaded = on_loaded
+        self._budget = budget
+        self._budget.add(self)
         self._idle_seconds = idle_seconds
         self._batching = batching
+        self._ended = EndedNodes(self._budget.clock)  # for want of room
+        self._left: int | None = None  # how many nodes the budget left; None: as many as the scale asks for
+        self._ask_again = 0.0  # when the budget may be asked for a further node
         self._nodes: list[Node] = []  # all that are loaded, idle or busy
         self._idle: list[Node] = []
         self._queue = RequestQueue()
@@ -81,7 +90,7 @@ class NodeGroup:
 
         The others that the scale asks for follow in the background: where one loads, they do.
         """
-        node = await self._new_node()
+        node = await self._new_node(Claim.CREATION)
         self._used = self._needed = self._loop.time()
         self._release(node)
         self._start_missing()
@@ -103,7 +112,6 @@ class NodeGroup:
             return await self._predict_with_retry(QueuedRequest(body, now + seconds))
         finally:
             self._outstanding -= 1
-            self._used = self._loop.time()
             if self._check_timer is None and len(self._nodes) > self.node_spec.scale.min_nodes:
                 self._schedule_check()
 
@@ -115,6 +123,7 @@ class NodeGroup:
         """Use other bounds from now on; surplus nodes end when they are idle. A group without nodes stays so."""
         self.node_spec = dataclasses.replace(self.node_spec, scale=scale)
         if self._nodes:
+            self._left = None
             self._start_missing()
             self._stop_surplus()
             self._schedule_check()
@@ -122,6 +131,7 @@ class NodeGroup:
     def to_json(self) -> dict[str, Any]:
         """Counters, latencies and nodes, for people."""
         nodes = [node for node in self._nodes if node.worker.alive]
+        held = sum(node.share.amounts.memory for node in nodes)
         return {
             **self.statistics.to_json(),
             "nodes": {
@@ -130,13 +140,16 @@ class NodeGroup:
                 "least": self.node_spec.scale.min_nodes,
                 "most": self.node_spec.scale.max_nodes,
                 "pids": sorted(node.worker.pid for node in nodes),
+                **({"memoryBytes": int(held)} if self._starter.measured else {}),
             },
+            "ended": self._ended.to_json(),
             "waiting": len(self._queue),
         }
 
     async def close(self) -> None:
         """End the workers; requests that wait for one fail."""
         self._closed = True
+        self._budget.remove(self)
         if self._check_timer is not None:
             self._check_timer.cancel()
         for task in self._starts:
@@ -145,7 +158,21 @@ class NodeGroup:
         self._fail_waiting(taken_down())
         self._deadlines.stop()
         nodes, self._nodes, self._idle = self._nodes, [], []
-        await asyncio.gather(*(node.worker.close() for node in nodes))
+        await asyncio.gather(*map(self._end, nodes))
+
+    def idle_nodes(self) -> list[Node]:
+        """The nodes that the budget may end."""
+        return self._idle
+
+    def end_for_room(self, node: Node, resource: Resource) -> asyncio.Task[None]:
+        """End an idle node for want of the resource. The group does not replace it before a request needs a node."""
+        self._idle.remove(node)
+        self._nodes.remove(node)
+        self._left = len(self._nodes) + self._starting
+        self._ended.record(resource)
+        seconds = self._loop.time() - node.share.used
+        log.info("%s: ended a node that was idle for %.0f s, for want of %s", self._name, seconds, resource)
+        return _spawn(self._end(node), self._ends)
 
     # --- one request
 
@@ -163,7 +190,7 @@ class NodeGroup:
                     raise deadline_exceeded() from error
                 again = True
                 attempt += was_alone == request.alone  # a batch that failed is the fault of none of its requests
-                log.warning("%s: a worker failed (attempt %d): %s", self.node_spec.key.name, attempt, error.detail)
+                log.warning("%s: a worker failed (attempt %d): %s", self._name, attempt, error.detail)
                 if attempt == ATTEMPTS:
                     text = f"This request ended {ATTEMPTS} nodes, one after the other: {error.detail}"
                     raise ApiError(text, code=500, status="INTERNAL") from error
@@ -190,6 +217,7 @@ class NodeGroup:
         turn: asyncio.Future[Node | bytes] = self._loop.create_future()
         request.turn = turn
         self._queue.add(request, first=again)
+        self._left = None
         self._start_missing()
         self._deadlines.add(turn, request.deadline - self._loop.time())
         try:
@@ -254,25 +282,55 @@ class NodeGroup:
                 request.turn.set_result(node)
                 return
         self._idle.append(node)
+        self._used = node.share.used = self._loop.time()
+        if self._budget.pressing:
+            self._budget.relieve()
 
     def _drop(self, node: Node) -> None:
         if node in self._nodes:
             self._nodes.remove(node)
-        _spawn(node.worker.close(), self._ends)
-        self._start_missing()
+        _spawn(self._replace(node), self._ends)
+        if self._queue:
+            self._start_missing()
+
+    async def _replace(self, node: Node) -> None:
+        await self._end(node)
+        self._start_missing()  # in the room of the one that is gone
+
+    async def _end(self, node: Node) -> None:
+        try:
+            await node.worker.close()
+        finally:
+            self._budget.release(node.share)
+
+    @property
+    def _name(self) -> str:
+        return self.node_spec.key.name
+
+    @property
+    def _scale(self) -> ScalingBounds:
+        """The bounds of the version, without nodes that the budget ended and no request needed since."""
+        scale = self.node_spec.scale
+        return scale if self._left is None else ScalingBounds(min(scale.min_nodes, self._left), scale.max_nodes)
 
     def _load_snapshot(self) -> LoadSnapshot:
         return LoadSnapshot(len(self._nodes) + self._starting, self._outstanding, self._used, self._needed)
 
     def _desired_nodes(self) -> int:
         now = self._loop.time()
-        return autoscaler.desired_nodes(now, self.node_spec.scale, self._load_snapshot(), self._idle_seconds)
+        return autoscaler.desired_nodes(now, self._scale, self._load_snapshot(), self._idle_seconds)
 
     def _start_missing(self) -> None:
-        if not self._closed:
-            for _ in range(self._desired_nodes() - len(self._nodes) - self._starting):
-                self._starting += 1
-                _spawn(self._start_one(), self._starts)
+        if self._closed:
+            return
+        for _ in range(self._desired_nodes() - len(self._nodes) - self._starting):
+            claim = Claim.GROWTH if self._queue else Claim.MINIMUM
+            if self._queue and not self._nodes and not self._starting:
+                claim = Claim.REQUEST
+            elif self._loop.time() < self._ask_again:
+                return
+            self._starting += 1
+            _spawn(self._start_one(claim), self._starts)
 
     def _stop_surplus(self) -> None:
         """End idle nodes that are not wanted any more; busy ones stay until the next look."""
@@ -281,14 +339,14 @@ class NodeGroup:
                 return
             node = self._idle.pop(0)  # the one that has idled longest
             self._nodes.remove(node)
-            _spawn(node.worker.close(), self._ends)
+            _spawn(self._end(node), self._ends)
             self._needed = self._loop.time()
 
     def _schedule_check(self) -> None:
         if self._check_timer is not None:
             self._check_timer.cancel()
         loop = self._loop
-        due = autoscaler.next_check_at(loop.time(), self.node_spec.scale, self._load_snapshot(), self._idle_seconds)
+        due = autoscaler.next_check_at(loop.time(), self._scale, self._load_snapshot(), self._idle_seconds)
         self._check_timer = loop.call_at(due, self._check) if due is not None and not self._closed else None
 
     def _check(self) -> None:
@@ -296,25 +354,28 @@ class NodeGroup:
         self._stop_surplus()
         self._schedule_check()
 
-    async def _start_one(self) -> None:
+    async def _start_one(self, claim: Claim) -> None:
+        failed: ApiError | None = None
         try:
-            self._release(await self._new_node())
-        except AipError as error:
-            reason = error.detail if isinstance(error, PredictionError) else error.message
-            log.warning("%s: a node could not be started: %s", self.node_spec.key.name, reason)
-            if not self._nodes and self._starting == 1:  # neither this one nor another will come
-                text = f"No node could be started for this version: {reason}"
-                self._fail_waiting(ApiError(text, code=500, status="INTERNAL"))
+            self._release(await self._new_node(claim))
+        except (AipError, OSError) as error:
+            failed = start_error(error)
+            if isinstance(error, ResourceExhausted) and not claim.wait_seconds:
+                self._ask_again = self._loop.time() + NO_ROOM_SECONDS
+                self._left = len(self._nodes) + self._starting - 1
+                log.info("%s: no room for a further node", self._name)
+            else:
+                log.warning("%s: a node could not be started: %s", self._name, failed.message)
         finally:
             self._starting -= 1
+        if failed and not self._nodes and not self._starting:  # neither this one nor another will come
+            if claim.wait_seconds:
+                self._fail_waiting(failed)
+            elif self._queue:
+                self._start_missing()
 
-    async def _new_node(self) -> Node:
-        worker = await self._start_worker(self.node_spec)
-        try:
-            node = Node(worker, await worker.load(LOAD_SECONDS))
-        except BaseException:
-            await worker.close()
-            raise
+    async def _new_node(self, claim: Claim) -> Node:
+        node = await self._starter.start(self.node_spec, claim)
         self._nodes.append(node)
         self._on_loaded(node.loaded)
         return node
@@ -325,7 +386,8 @@ class NodeGroup:
                 request.turn.set_exception(error)
 
 
-def _spawn(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+def _spawn(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> asyncio.Task[None]:
     task = asyncio.get_running_loop().create_task(work)
     tasks.add(task)  # the loop itself keeps only weak references
     task.add_done_callback(tasks.discard)
+    return task

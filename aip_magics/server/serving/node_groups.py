@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from aip_magics.server.names import VersionKey
 from aip_magics.server.serving.autoscaler import IDLE_SECONDS, NODES_PER_CORE, ScalingBounds
+from aip_magics.server.serving.node_budget import NodeBudget
 from aip_magics.server.serving.node_group import NodeGroup as NodeGroup
-from aip_magics.server.serving.node_group import StartWorker
 from aip_magics.server.serving.node_spec import NodeSpec as NodeSpec
+from aip_magics.server.serving.node_start import StartWorker
 from aip_magics.spec import Version
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class NodeGroups:
         on_loaded: Callable[[VersionKey, LoadedModel], None],
         *,
         on_closed: Callable[[VersionKey], None] = lambda _: None,
+        budget: NodeBudget | None = None,
         cores: int = 1,
         idle_seconds: float = IDLE_SECONDS,
         batching: bool = False,
@@ -40,6 +42,7 @@ class NodeGroups:
         self._start_worker = start_worker
         self._on_loaded = on_loaded
         self._on_closed = on_closed
+        self.budget = budget or NodeBudget()
         self._cores = cores
         self._idle_seconds = idle_seconds
         self._batching = batching
@@ -56,6 +59,7 @@ class NodeGroups:
                 dataclasses.replace(node_spec, scale=self._affordable(key, node_spec.scale)),
                 self._start_worker,
                 lambda loaded: self._on_loaded(key, loaded),
+                budget=self.budget,
                 idle_seconds=self._idle_seconds,
                 batching=self._batching,
             )
@@ -78,6 +82,7 @@ class NodeGroups:
 
     async def close_all(self) -> None:
         await asyncio.gather(*(self.close(key) for key in list(self._groups)))
+        self.budget.close()
 
     def _affordable(self, key: VersionKey, scale: ScalingBounds) -> ScalingBounds:
         most = NODES_PER_CORE * self._cores

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aip_magics.errors import ApiError, ResourceExhausted, Unavailable
 from aip_magics.server.serving import batching
+from aip_magics.server.serving.node_budget import NodeShare
 
 if TYPE_CHECKING:
     from aip_magics.prediction import AsyncWorkerClient, LoadedModel
@@ -23,6 +24,7 @@ class Node:
 
     worker: AsyncWorkerClient
     loaded: LoadedModel
+    share: NodeShare
 
 
 @dataclasses.dataclass(eq=False)

@@ -1,9 +1,11 @@
-"""Counters and latencies of one version since the server started, in a few hundred bytes."""
+"""Counters and latencies of one version since the server started, in a few hundred bytes, and of ended nodes."""
 
 from __future__ import annotations
 
+import collections
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 FIRST_BUCKET = 50e-6  # seconds; what is faster falls into it, too
@@ -58,6 +60,23 @@ class Statistics:
             "errorsByStatus": errors,
             "latencyMs": {**percentiles, "max": _ms(self._latency.longest)},
         }
+
+
+class EndedNodes:
+    """How many nodes ended for want of a resource, and when the last one did."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._counts: collections.Counter[str] = collections.Counter()
+        self._last: datetime | None = None
+
+    def record(self, resource: str) -> None:
+        self._counts[resource] += 1
+        self._last = self._clock()
+
+    def to_json(self) -> dict[str, Any]:
+        last = {"last": self._last.isoformat(timespec="seconds").replace("+00:00", "Z")} if self._last else {}
+        return {"memory": self._counts["memory"], "descriptors": self._counts["descriptors"], **last}
 
 
 def _ms(seconds: float) -> float:

@@ -22,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from aip_magics.data_directory import is_disk_full
 from aip_magics.errors import ApiError
+from aip_magics.server import descriptors
 from aip_magics.server.gcs.api.partial_response import select
 from aip_magics.server.gcs.gcs_errors import invalid, refusal
 from aip_magics.server.gcs.object_store import ObjectStore
@@ -162,6 +163,9 @@ class ObjectRoute(BaseRoute):
         except ApiError as error:
             return failure_response(error, xml=self._xml)
         except (OSError, sqlite3.Error) as error:
+            if descriptors.is_exhausted(error):
+                text = descriptors.exhausted_text()
+                return failure_response(refusal(429, "rateLimitExceeded", text, "SlowDown"), xml=self._xml)
             if not is_disk_full(error):
                 raise
             text = "The disk of the embedded object store is full."
