@@ -1,30 +1,62 @@
-"""Cache of directories: each is built once in a temporary directory and renamed when it is complete."""
+"""Cache of directories: each is built once in a temporary directory and renamed when it is complete.
+
+Several processes share a cache. What one of them uses is marked (`directory_use`), so that no other one deletes it.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
 import hashlib
 import json
+import math
 import os
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-MAX_ENTRIES = 10
-_BUILDING = "building-"
+from aip_magics.directory_use import DirectoryUse, is_free
+from aip_magics.disk_usage import disk_bytes
+
+# Four models of the size that the service accepts on its default machines (500 MB); a larger one is kept alone.
+MAX_BYTES = 2 << 30
+MAX_AGE = 30 * 86_400.0  # seconds without use
+
+_BUILDING, _DELETING = "building-", "deleting-"  # followed by the process that does it
+# Only such names are ever deleted: a directory of this name may be the user's own, where --data-dir was mistyped.
+_NAME = re.compile(r"[0-9a-f]{64}")
+_REMAINS = re.compile(rf"(?:{_BUILDING}|{_DELETING})([^-.]+).*")
+
+
+@dataclasses.dataclass(frozen=True)
+class CacheEntry:
+    """An entry, or what a killed process left of one: its name, and the bytes that it occupies."""
+
+    name: str
+    bytes: int
+
+
+def _keep_none(_name: str) -> bool:
+    return False
 
 
 class DirectoryCache:
     """Directories below `root`, by name. An interrupted build leaves no entry.
 
-    `max_entries`: the least recently used entries beyond that number are deleted; None: entries are never deleted here.
+    After a build, entries without use for `max_age` seconds are deleted, and the least recently used ones beyond
+    `max_bytes`: never the one just built, and none that another live process uses. With `math.inf` all are kept.
     """
 
-    def __init__(self, root: Path, *, max_entries: int | None = MAX_ENTRIES) -> None:
-        self._root = root
-        self._max_entries = max_entries
+    def __init__(self, root: Path, *, max_bytes: float = MAX_BYTES, max_age: float = MAX_AGE) -> None:
+        self.root = root
+        self._max_bytes = max_bytes
+        self._max_age = max_age
+        self._use = DirectoryUse(root)
 
     def get_or_build(
         self,
@@ -37,7 +69,7 @@ class DirectoryCache:
         """The entry of this name.
 
         Args:
-            name: Name of the directory; it should identify the content.
+            name: Name of the directory, a sha256 digest in hexadecimal; it should identify the content.
             build: Writes the files into an empty directory; called if there is no usable entry.
             lock_timeout: Seconds to wait for another process that builds the same entry. None: without a lock both
                 build it, and the first one to complete wins.
@@ -46,62 +78,128 @@ class DirectoryCache:
         Raises:
             TimeoutError: The lock was held for longer than `lock_timeout`.
         """
-        entry = self._root / name
-        if not is_usable(entry):
-            self._root.mkdir(parents=True, exist_ok=True)
-            if lock_timeout is None:
-                self._build(build, lambda _building: name)
-            else:
-                self._build_locked(entry, build, lock_timeout, is_usable)
-        return self._used(entry)
+        entry = self.root / name
+        if self._claim(entry, is_usable):
+            return entry
+        if lock_timeout is None:
+            return self._build(build, lambda _building: name, is_usable)
+        with self._use.building(name, lock_timeout):
+            if self._claim(entry, is_usable):
+                return entry
+            return self._build(build, lambda _building: name, is_usable)
 
     def add(self, build: Callable[[Path], None], name_of: Callable[[Path], str]) -> Path:
         """Build an entry whose name `name_of` takes from its content."""
-        self._root.mkdir(parents=True, exist_ok=True)
-        return self._used(self._build(build, name_of))
+        return self._build(build, name_of, Path.is_dir)
 
-    def _build(self, build: Callable[[Path], None], name_of: Callable[[Path], str]) -> Path:
-        building = Path(tempfile.mkdtemp(dir=self._root, prefix=_BUILDING))
+    def find_unused(
+        self, is_kept: Callable[[str], bool] = _keep_none, *, max_bytes: float = 0, max_age: float = 0
+    ) -> list[CacheEntry]:
+        """Find what `remove_unused` would delete."""
+        if not self.root.is_dir():
+            return []
+        with self._use.locked():
+            return self._find_unused(is_kept, max_bytes, max_age)
+
+    def remove_unused(
+        self, is_kept: Callable[[str], bool] = _keep_none, *, max_bytes: float = 0, max_age: float = 0
+    ) -> list[CacheEntry]:
+        """Delete entries that no other live process uses, and what killed processes left.
+
+        Args:
+            is_kept: Whether the entry of this name must stay. Called while no process can add or claim an entry.
+            max_bytes: The most recently used entries stay, as long as all that stay have at most so many bytes.
+            max_age: Entries without use for so many seconds are deleted, whatever their size.
+
+        Returns:
+            What was deleted.
+        """
+        if not self.root.is_dir():
+            return []
+        with self._use.locked():
+            unused = self._find_unused(is_kept, max_bytes, max_age)
+            doomed = {entry: self._set_aside(self.root / entry.name) for entry in unused}
+        for path in doomed.values():
+            _delete(path)
+        return [entry for entry, path in doomed.items() if path is not None]
+
+    def _claim(self, entry: Path, is_usable: Callable[[Path], bool]) -> bool:
+        """Mark a usable entry as used by this process; False if there is none."""
+        if not is_usable(entry):
+            return False
+        with self._use.locked():
+            if not is_usable(entry):  # deleted since
+                return False
+            self._mark(entry)
+        return True
+
+    def _build(
+        self, build: Callable[[Path], None], name_of: Callable[[Path], str], is_usable: Callable[[Path], bool]
+    ) -> Path:
+        with self._use.locked():
+            process = self._use.process()
+        building = Path(tempfile.mkdtemp(dir=self.root, prefix=f"{_BUILDING}{process}-"))
+        replaced = None
         try:
             build(building)
-            entry = self._root / name_of(building)
-            try:
-                building.rename(entry)
-            except OSError:
-                if not entry.is_dir():  # otherwise it exists, or another process was faster
-                    raise
+            entry = self.root / name_of(building)
+            with self._use.locked():
+                if not is_usable(entry):  # otherwise it exists, or another process was faster
+                    replaced = self._set_aside(entry) if entry.exists() else None
+                    building.rename(entry)
+                self._mark(entry)
         finally:
-            shutil.rmtree(building, ignore_errors=True)
+            _delete(building)
+            _delete(replaced)
+        self.remove_unused(lambda name: name == entry.name, max_bytes=self._max_bytes, max_age=self._max_age)
         return entry
 
-    def _build_locked(
-        self, entry: Path, build: Callable[[Path], None], timeout: float, is_usable: Callable[[Path], bool]
-    ) -> None:
-        import filelock
-
-        with filelock.FileLock(self._root / f".{entry.name}.lock", timeout=timeout):
-            if is_usable(entry):
-                return
-            building = self._root / f".{entry.name}.partial"  # if it exists, its process has died: the lock is ours
-            for path in (building, entry):
-                if path.exists():
-                    shutil.rmtree(path)
-            building.mkdir()
-            try:
-                build(building)
-                os.rename(building, entry)
-            finally:
-                shutil.rmtree(building, ignore_errors=True)
-
-    def _used(self, entry: Path) -> Path:
-        """Note that the entry is in use, and delete the least recently used ones."""
-        if self._max_entries is not None:
+    def _mark(self, entry: Path) -> None:
+        with contextlib.suppress(OSError):  # a full disk: the entry can be used, but is not protected
             os.utime(entry)
-            entries = [path for path in self._root.iterdir() if not path.name.startswith((_BUILDING, "."))]
-            entries.sort(key=_last_use, reverse=True)
-            for old in entries[self._max_entries :]:
-                shutil.rmtree(old, ignore_errors=True)
-        return entry
+            self._use.mark(entry.name)
+
+    def _find_unused(self, is_kept: Callable[[str], bool], max_bytes: float, max_age: float) -> list[CacheEntry]:
+        used = self._use.names_of_others()
+        paths = [path for path in self.root.iterdir() if _NAME.fullmatch(path.name) and path.is_dir()]
+        paths.sort(key=_last_use, reverse=True)
+        size = functools.cache(disk_bytes)
+
+        @functools.cache
+        def stays(name: str) -> bool:
+            return name in used or is_kept(name)
+
+        unused, room, oldest = self._find_remains(), max_bytes, time.time() - max_age
+        if 0 < max_bytes < math.inf:
+            room -= sum(size(path) for path in paths if stays(path.name))
+        for path in paths:
+            if _last_use(path) <= oldest or (room < math.inf and size(path) > room):
+                if not stays(path.name):
+                    unused.append(CacheEntry(path.name, size(path)))
+            elif room < math.inf and not stays(path.name):
+                room -= size(path)
+        return unused
+
+    def _find_remains(self) -> list[CacheEntry]:
+        """Find what killed processes left: half-built and half-deleted entries."""
+        remains = []
+        for path in self.root.iterdir():
+            match = _REMAINS.fullmatch(path.name)
+            if (match and not self._use.is_alive(match[1])) or _is_partial(path):
+                remains.append(CacheEntry(path.name, disk_bytes(path)))
+        return remains
+
+    def _set_aside(self, path: Path) -> Path | None:
+        """Rename what is to be deleted, which takes no time; None where the system refuses because it is open."""
+        for note in self.root.glob(f"{path.name}.*"):  # what belongs to the entry, but must not be in it
+            with contextlib.suppress(OSError):
+                note.unlink()
+        aside = self.root / f"{_DELETING}{self._use.process()}-{path.name[-8:]}-{time.monotonic_ns():x}"
+        try:
+            path.rename(aside)
+        except OSError:
+            return None
+        return aside
 
 
 def key_digest(key: Any) -> str:
@@ -124,3 +222,16 @@ def _last_use(entry: Path) -> float:
     with contextlib.suppress(FileNotFoundError):
         return entry.stat().st_mtime
     return 0.0
+
+
+def _delete(path: Path | None) -> None:
+    if path is not None and path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    elif path is not None:
+        path.unlink(missing_ok=True)
+
+
+def _is_partial(path: Path) -> bool:
+    """Whether a killed process of an earlier version of aip-magics left this: `.NAME.partial`, `.NAME.lock`."""
+    match = re.fullmatch(rf"\.({_NAME.pattern})\.(?:partial(?:\.tmp)?|lock)", path.name)
+    return bool(match and is_free(path.with_name(f".{match[1]}.lock")))

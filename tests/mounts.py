@@ -21,7 +21,8 @@ def mounted(directory: Path, options: str) -> Iterator[Path]:
     try:
         yield directory
     finally:
-        subprocess.run(["umount", str(directory)], check=True)
+        # Lazily: a cache that this process has used there stays locked until the process ends.
+        subprocess.run(["umount", "--lazy", str(directory)], check=True)
 
 
 def fill(disk: Path) -> Path:

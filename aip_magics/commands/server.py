@@ -14,6 +14,7 @@ from aip_magics.commands.common import options
 from aip_magics.commands.common.access_token import read_access_token
 from aip_magics.commands.common.byte_size import byte_size
 from aip_magics.commands.common.command import Command, Context
+from aip_magics.commands.common.disk_usage import DiskUsage, measure
 from aip_magics.data_directory import create_data_dir, data_dir_error
 from aip_magics.errors import OptionError, ServerError
 from aip_magics.i18n import gettext as _
@@ -39,8 +40,8 @@ class ServerStatus:
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
-        choices=("start", "status", "stop", "env", "logs"),
-        help=_("env: print shell commands that point gcloud at the server; logs: show the latest log lines"),
+        choices=("start", "status", "stop", "env", "logs", "disk"),
+        help=_("env: print shell commands for gcloud; logs: show the latest log lines; disk: show the disk space"),
     )
     parser.add_argument(
         "--data-dir", metavar="DIR", help=_("directory of the server's state (default: AIP_MAGICS_HOME)")
@@ -75,6 +76,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=_("start: memory of all nodes, such as 4GiB (default: half of the machine's or cgroup's)"),
     )
     parser.add_argument("--lines", type=int, default=50, metavar="N", help=_("logs: number of lines (default: 50)"))
+    parser.add_argument("--prune", action="store_true", help=_("disk: list what nothing uses; with --yes, delete it"))
+    parser.add_argument("--yes", "-y", action="store_true", help=_("disk --prune: delete without asking"))
     options.add_output(parser)
 
 
@@ -90,10 +93,13 @@ class _Refused(argparse.Action):
         )
 
 
-def run(args: argparse.Namespace, _body: str | None, context: Context) -> ServerStatus | str:
-    """Start, stop or inspect the embedded server; `env` returns shell commands that point other clients at it."""
+def run(args: argparse.Namespace, _body: str | None, context: Context) -> ServerStatus | DiskUsage | str:
+    """Start, stop or inspect the embedded server.
+
+    `env` returns shell commands that point other clients at it, `disk` the disk space of its data directory.
+    """
     directory = Path(os.path.expanduser(args.data_dir)).absolute() if args.data_dir else context.data_dir()
-    result: ServerStatus | str
+    result: ServerStatus | DiskUsage | str
     settings.private(directory)
     if args.action in ("start", "env"):
         create_data_dir(directory, _("use --data-dir with a directory that you can write to") if args.data_dir else "")
@@ -113,6 +119,8 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Server
         result = _status(directory, None)
     elif args.action == "logs":
         result = _tail(directory / "server.log", args.lines)
+    elif args.action == "disk":
+        result = measure(directory, prune=args.prune, confirmed=args.yes)
     elif args.action == "env":
         result = _env(local.running(directory) or local.start(directory))
     else:

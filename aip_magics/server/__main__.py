@@ -1,8 +1,12 @@
-"""Run the embedded server in the foreground until SIGTERM, Ctrl-C or a request to its stop route."""
+"""Run the embedded server in the foreground until SIGTERM, Ctrl-C or a request to its stop route.
+
+With --disk, measure its data directory instead, whether a server runs or not.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sqlite3
 import sys
@@ -21,8 +25,14 @@ def main(arguments: list[str] | None = None) -> int:
     from aip_magics.server.lifecycle import AlreadyRunning, Options, run
 
     directory = Path(os.path.expanduser(options.data_dir)).absolute()
+    served = {name: value for name, value in vars(options).items() if name not in ("data_dir", "disk", "prune")}
     try:
-        run(directory, Options(**{name: value for name, value in vars(options).items() if name != "data_dir"}))
+        if options.disk:
+            from aip_magics.server import disk
+
+            sys.stdout.write(json.dumps(disk.report(directory, prune=options.prune)))
+        else:
+            run(directory, Options(**served))
     except AlreadyRunning as error:
         return _report(error, EXIT_ALREADY_RUNNING)
     except AipError as error:
@@ -60,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
         help="memory of the nodes of all versions; default: half of what this machine or the cgroup has",
     )
     parser.add_argument("--foreground", action="store_true", help="also write the log to the terminal")
+    parser.add_argument("--disk", action="store_true", help="print as JSON what the data directory holds, and exit")
+    parser.add_argument("--prune", action="store_true", help="with --disk: delete what nothing uses")
     return parser
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import logging
 import math
 import os
 import weakref
@@ -29,12 +30,15 @@ from aip_magics.server.serving import memory
 from aip_magics.server.serving.autoscaler import IDLE_SECONDS
 from aip_magics.server.serving.node_budget import Amounts, NodeBudget
 from aip_magics.server.serving.node_groups import NodeGroups, NodeSpec
-from aip_magics.server.serving.request_logs import RequestLogs
+from aip_magics.server.serving.request_logs import TRIM_SECONDS, RequestLogs
 from aip_magics.server.state.database import Database
+from aip_magics.server.state.installations import Installations
 from aip_magics.server.state.last_use_times import LastUseTimes
 from aip_magics.server.state.model_snapshots import ModelSnapshots
 from aip_magics.server.version_creation import VersionCreator
 from aip_magics.trust import trust_in
+
+log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +82,7 @@ class App:
     ) -> None:
         self._fork_servers = ForkServerPool()
         self._workers: weakref.WeakSet[AsyncWorkerClient] = weakref.WeakSet()
+        self._trimming: asyncio.TimerHandle | None = None
         self._data_dir = data_dir
         self._store = Database(data_dir / "service.sqlite")
         self._objects = ObjectStore(data_dir, clock)
@@ -94,7 +99,9 @@ class App:
             idle_seconds=serving.idle_seconds,
             batching=serving.batching,
         )
-        creations = VersionCreator(self._store, self._objects, copies, nodes, clock, self._install)
+        creations = VersionCreator(
+            self._store, self._objects, copies, nodes, clock, self._install, Installations(data_dir, copies.path(""))
+        )
         self.service = AppContext(
             self._store,
             self._objects,
@@ -119,9 +126,11 @@ class App:
     async def running(self) -> AsyncIterator[None]:
         """Between the start and the end of serving: unfinished operations go on, at the end all workers are gone."""
         self.service.version_creator.resume()
+        cleaning = asyncio.create_task(self._remove_old_installations())
         try:
             yield
         finally:
+            await cleaning
             await self.service.version_creator.close()
             await self.service.nodes.close_all()
             self.service.last_use.write()
@@ -134,6 +143,13 @@ class App:
     def idle(self) -> bool:
         """Whether neither a request nor an operation is in progress."""
         return not self.asgi.busy and not self.service.version_creator.running
+
+    async def _remove_old_installations(self) -> None:
+        installations = Installations(self._data_dir, self.service.model_snapshots.path(""))
+        try:
+            await asyncio.to_thread(installations.remove_old, self._store.list_installations())
+        except OSError:
+            log.exception("could not remove old packages and environments")
 
     async def _start_worker(self, node_spec: NodeSpec) -> AsyncWorkerClient:
         packages = await asyncio.to_thread(self._install, node_spec)
@@ -153,7 +169,16 @@ class App:
         version_logs.prune({worker.log for worker in self._workers if worker.alive})
         worker = await AsyncWorkerClient.start(spec, log_dir=version_logs.folder, fork_servers=self._fork_servers)
         self._workers.add(worker)
+        if self._trimming is None:
+            self._trimming = asyncio.get_running_loop().call_later(TRIM_SECONDS, self._trim_logs)
         return worker
+
+    def _trim_logs(self) -> None:
+        """Keep the logs of nodes within bounds, as long as there are nodes."""
+        self._trimming = None
+        if any(worker.alive for worker in self._workers):
+            self.service.request_logs.trim()
+            self._trimming = asyncio.get_running_loop().call_later(TRIM_SECONDS, self._trim_logs)
 
     def _trust(self, node_spec: NodeSpec) -> tuple[bool, tuple[str, ...]]:
         # For every worker again: the user may have granted trust since. The client that created the version cannot.

@@ -23,6 +23,7 @@ from aip_magics.server.serving.autoscaler import ScalingBounds
 from aip_magics.server.serving.node_groups import NodeGroups, NodeSpec
 from aip_magics.server.state import serializers, version_packages
 from aip_magics.server.state.database import Database, OperationRow, VersionRow
+from aip_magics.server.state.installations import Installations
 from aip_magics.server.state.model_snapshots import Files, ModelSnapshots, list_model_files
 from aip_magics.spec import Framework, Status, Version
 
@@ -55,6 +56,7 @@ class VersionCreator:
         nodes: NodeGroups,
         clock: Callable[[], datetime],
         install: Callable[[NodeSpec], object],
+        installations: Installations,
     ) -> None:
         self._database = database
         self._object_store = object_store
@@ -62,6 +64,7 @@ class VersionCreator:
         self._nodes = nodes
         self._clock = clock
         self._install = install
+        self._installations = installations
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._cancelled: set[int] = set()
         self._failing: set[int] = set()
@@ -114,9 +117,15 @@ class VersionCreator:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def release(self, row: VersionRow) -> None:
-        """Remove the snapshots of a version that no other version uses."""
+        """Remove the snapshots and installed packages of a version that no other version uses."""
         if row.snapshots:
-            async with self._snapshot_lock:
+            async with self._snapshot_lock:  # a version whose packages are about to be installed has its snapshot
+                if row.packages:
+                    released, used = (row.packages, row.python), self._database.list_installations()
+                    try:
+                        await asyncio.to_thread(self._installations.release_packages, released, used)
+                    except OSError:  # they are removed later, as old ones
+                        log.exception("%s: could not remove the installed packages", row.key.name)
                 for name in row.snapshots - self._database.list_snapshots():
                     await asyncio.to_thread(self._model_snapshots.remove, name)
 

@@ -227,6 +227,32 @@ def _is_locked(data_dir: Path) -> bool:
     return False
 
 
+def measure_disk(data_dir: Path, *, prune: bool = False) -> dict[str, Any]:
+    """Measure the data directory, with or without a running server, which is neither started nor stopped.
+
+    Args:
+        data_dir: The data directory.
+        prune: Whether to delete first what nothing uses.
+
+    Returns:
+        See `server.disk.report`, which runs in a process of its own.
+
+    Raises:
+        ServerError: The data directory could not be read.
+    """
+    command = _command(data_dir, ("--disk", *(["--prune"] if prune else [])))
+    ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if ran.returncode:
+        tail = ran.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or [_("no output")]
+        raise ServerError(
+            _("could not measure the data directory: {reason}", reason=tail[0]),
+            where=str(data_dir),
+            fix=_("check the files in that directory and their permissions"),
+        )
+    report: dict[str, Any] = json.loads(ran.stdout)
+    return report
+
+
 def exists(pid: int) -> bool:
     """Whether the process is running; a zombie is not."""
     for child in [child for child in _children if child.poll() is not None]:

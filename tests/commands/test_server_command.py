@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -16,8 +17,10 @@ import pytest
 
 from aip_magics.commands.common.byte_size import byte_size
 from aip_magics.commands.common.command import Context
+from aip_magics.commands.common.disk_usage import DiskUsage
 from aip_magics.commands.registry import build_parser, get_command
 from aip_magics.errors import NotFound, OptionError, ServerError
+from aip_magics.render import html
 from aip_magics.targets import local
 
 ROOT = str(Path(__file__).parents[2])
@@ -179,3 +182,45 @@ def test_server_command_runs_in_the_foreground_until_interrupted(embedded: Path)
     assert "stopped" in errors
     assert state.token not in errors
     assert not local.exists(state.pid)
+
+
+def test_server_disk_shows_what_holds_how_much_and_prunes_what_is_confirmed(
+    embedded: Path, iris_export: Path, tmp_path: Path
+) -> None:
+    def run(*words: str) -> str:
+        command = [sys.executable, "-m", "aip_magics", "server", "disk", *words]
+        return subprocess.run(
+            command, env={**os.environ, "PYTHONPATH": ROOT}, capture_output=True, text=True, check=True
+        ).stdout
+
+    assert run().splitlines() == [f"0 B in {embedded}", "nothing is unused"]
+    code = """if True:
+        import sys, joblib
+        from pathlib import Path
+        from aip_magics.commands.common.staging import stage
+        stage(joblib.load(Path(sys.argv[1]) / "model.joblib"), Path(sys.argv[2]) / "staging", "iris")
+    """
+    # In a process of its own: what a live process has saved is in use.
+    subprocess.run(
+        [sys.executable, "-c", code, iris_export, embedded], env={**os.environ, "PYTHONPATH": ROOT}, check=True
+    )
+    [saved] = embedded.glob("staging/[!.]*")
+    shown = run()
+    assert re.search(r"^saved models of notebooks +1 +[\d.]+ kB +[\d.]+ kB$", shown, re.MULTILINE)
+    assert re.search(r"^to free [\d.]+ kB that nothing uses: aip-magics server disk --prune$", shown, re.MULTILINE)
+    shown = run("--prune")
+    assert re.search(rf"^saved models of notebooks +{saved.name[:12]} +[\d.]+ kB$", shown, re.MULTILINE)
+    assert re.search(r"^nothing was deleted; to free .* kB: aip-magics server disk --prune --yes$", shown, re.MULTILINE)
+    assert saved.is_dir()
+    report = json.loads(run("--format", "json"))
+    assert report["unused"] == [{"kind": "staging", "name": saved.name, "bytes": report["unusedBytes"]}]
+    assert {kind["name"]: kind["unusedBytes"] for kind in report["kinds"]}["staging"] == report["unusedBytes"]
+    pruned = json.loads(run("--prune", "--yes", "--format", "json"))
+    assert pruned["deleted"] == report["unused"]
+    assert pruned["freedBytes"] == report["unusedBytes"]
+    assert pruned["bytes"] == pytest.approx(report["bytes"] - report["unusedBytes"], abs=8192)  # marks of use
+    assert not saved.exists()
+    assert local.running(embedded) is None  # no server was started
+    usage = aip("server disk --prune --yes")
+    assert isinstance(usage, DiskUsage)
+    assert "freed 0 B" in html.of(usage)

@@ -20,6 +20,7 @@ from sklearn.linear_model import LogisticRegression
 
 from aip_magics.artifacts import inspect_model_dir
 from aip_magics.commands.common.staging import stage
+from aip_magics.disk_usage import disk_bytes
 from aip_magics.errors import OptionError
 
 ROWS, LABELS = [[0.0, 1.0], [1.0, 0.0], [2.0, 2.0], [3.0, 1.0]], [0, 0, 1, 1]
@@ -39,12 +40,24 @@ def test_stage_puts_the_same_model_into_the_same_directory(tmp_path: Path) -> No
     first = stage(model, tmp_path, "m")
     assert stage(model, tmp_path, "m") == first
     assert stage(LogisticRegression(C=0.1).fit(ROWS, LABELS), tmp_path, "m") != first
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.glob("[!.]*"))) == 2
 
 
-def test_stage_keeps_only_the_last_models(tmp_path: Path) -> None:
+def test_stage_keeps_only_the_last_models_within_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folders = [stage(LogisticRegression(C=number), tmp_path) for number in range(1, 14)]
-    assert [folder.is_dir() for folder in folders] == [False] * 3 + [True] * 10
+    assert all(folder.is_dir() for folder in folders)  # thirteen small ones have their place
+    model = LogisticRegression().fit(ROWS, LABELS)
+    model.ballast_ = numpy.random.default_rng(0).random(1 << 17)  # a MiB
+    monkeypatch.setattr("aip_magics.commands.common.staging.MAX_BYTES", 3 << 20)
+    for number in range(5):
+        model.ballast_[0] = number
+        folders.append(stage(model, tmp_path))
+        assert folders[-1].is_dir()
+        assert disk_bytes(tmp_path) <= 3.2 * (1 << 20)
+    assert [folder.is_dir() for folder in folders[-3:]] == [False, True, True]
+    model.ballast_ = numpy.random.default_rng(0).random(1 << 19)
+    alone = stage(model, tmp_path)  # larger than the bound: it is kept, and is the only one
+    assert list(tmp_path.glob("[!.]*")) == [alone.parent]
 
 
 def test_stage_saves_a_booster_as_model_bst(tmp_path: Path) -> None:
@@ -80,7 +93,7 @@ def test_stage_saves_a_pickle_without_joblib(tmp_path: Path, monkeypatch: pytest
 def test_stage_refuses_what_is_no_model(tmp_path: Path, obj: Any, text: str) -> None:
     with pytest.raises(OptionError, match=text):
         stage(obj, tmp_path, "thing")
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.glob("[!.]*")) == []
 
 
 def test_stage_keeps_the_classes_of_an_xgboost_classifier(tmp_path: Path) -> None:

@@ -41,6 +41,11 @@ MODEL = """
 """
 
 
+def left(cache: Path) -> list[str]:
+    """The environments of the cache, and what was left of them, without the marks of their use."""
+    return [name for name in os.listdir(cache / "environments") if name != ".use"]
+
+
 @pytest.mark.parametrize(
     ("version", "framework", "extra", "pins"),
     [
@@ -136,9 +141,7 @@ def test_environment_whose_python_went_away_is_built_again(own: Path, tmp_path: 
     again = build(Path(sys.executable), [str(own)], tmp_path)
     assert again == made
     assert subprocess.run([again.python, "-c", "import own"], check=True).returncode == 0
-    assert [name for name in os.listdir(tmp_path / "environments") if not name.endswith(".lock")] == [
-        made.python.parent.parent.name
-    ]
+    assert left(tmp_path) == [made.python.parent.parent.name]
 
 
 def test_environment_without_a_network_says_so(tmp_path: Path) -> None:
@@ -146,7 +149,7 @@ def test_environment_without_a_network_says_so(tmp_path: Path) -> None:
     with pytest.raises(RuntimeEnvironmentError, match="could not download the libraries") as caught:
         build(Path(sys.executable), ["scikit-learn==1.0.2"], tmp_path, environ=offline)
     assert "connect to the network" in caught.value.fix
-    assert [name for name in os.listdir(tmp_path / "environments") if not name.endswith(".lock")] == []
+    assert left(tmp_path) == []
 
 
 def test_environment_that_cannot_be_built_says_so(own: Path, tmp_path: Path) -> None:
@@ -165,7 +168,7 @@ def test_environment_on_a_full_disk_says_so(own: Path, tmp_path: Path) -> None:
         assert caught.value.where == str(disk / "environments")
         assert caught.value.fix == "free space on that disk and run the command again"
         assert len(caught.value.format_lines()) == 3
-        assert [name for name in os.listdir(disk / "environments") if not name.endswith(".lock")] == []
+        assert left(disk) == []
 
 
 def test_prepare_runtime_with_the_current_python(sklearn_dir: Path, own: Path, tmp_path: Path) -> None:

@@ -30,10 +30,10 @@ def imported(folder: Path, module: str, python: str = sys.executable) -> str:
 
 
 def left(cache: Path) -> list[str]:
-    """The entries of the cache, except locks and notes."""
+    """The entries of the cache, except notes and the marks of their use."""
     folder = cache / "packages"
     names = os.listdir(folder) if folder.exists() else []
-    return [name for name in names if not name.endswith((".lock", ".met"))]
+    return [name for name in names if not name.endswith(".met") and name != ".use"]
 
 
 def install_here(cache: Path, *files: Path, **options: object) -> Path:

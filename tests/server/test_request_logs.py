@@ -11,10 +11,12 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from custom_models import ROUTINE, routine_dir, sdist
+from server_process import wait_until
 
 from aip_magics.server.names import VersionKey
 from aip_magics.server.serving import request_logs as module
-from aip_magics.server.serving.request_logs import RequestLogs, RotatingLog, VersionLogs
+from aip_magics.server.serving.request_logs import NODE_LOG_BYTES, RequestLogs, RotatingLog, VersionLogs
 from aip_magics.spec import RequestLoggingConfig
 
 KEY = VersionKey("global", "p", "m", "v")
@@ -175,3 +177,28 @@ def test_request_logs_go_with_the_version(tmp_path: Path, clock: Clock) -> None:
 
 def test_request_logs_are_empty_at_first(tmp_path: Path, clock: Clock) -> None:
     RequestLogs(tmp_path / "none", clock).keep_only([])
+
+
+def test_logs_of_a_node_that_prints_without_requests_are_truncated(server, tmp_path):
+    code = (
+        ROUTINE
+        + """
+import threading
+
+class Talkative(Routine):
+    def __init__(self, offset):
+        def talk():
+            for _ in range(30):
+                print("x" * 100_000, flush=True)
+        threading.Thread(target=talk).start()
+"""
+    )
+    sdist(tmp_path / "code", "my_routine", my_routine=code)
+    uri = server.upload(tmp_path / "code", "gs://bucket-of-models/code")
+    package = f"{uri}/my_routine-0.1.tar.gz"
+    folder = routine_dir(tmp_path / "offset")
+    server.deploy(folder, predictionClass="my_routine.Talkative", packageUris=[package])
+    [log] = (server.data_dir / "logs").glob("*/worker-*.log")
+    wait_until(lambda: log.stat().st_size >= 3_000_000 or b"were removed" in log.read_bytes()[:100])
+    wait_until(lambda: log.stat().st_size < NODE_LOG_BYTES)
+    assert log.read_bytes().startswith(b"[the lines before were removed]\n")

@@ -33,7 +33,7 @@ def test_server_packages_are_shared_and_go_with_the_last_version(server, routine
     for version in ("v1", "v2"):
         assert server.deploy(version=version, **routine)["response"]["state"] == "READY"
     assert copies(server) == 2  # the model directory and the package, each once
-    assert len(list((server.data_dir / "packages").glob("*/"))) == 1
+    assert len(list((server.data_dir / "packages").glob("[!.]*/"))) == 1
     server.ok("POST", f"{P}/models/m/versions/v2:setDefault", {})
     server.ok("DELETE", f"{P}/models/m/versions/v1")
     assert copies(server) == 2

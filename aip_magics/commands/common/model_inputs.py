@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 InputsReader = Callable[[], ModelInputs]
 CACHE = "inputs"  # below the data directory
 MAX_MODEL_BYTES = 64 << 20  # a larger download would take longer than the prediction
-_MAX_CACHED = 100
+_MAX_CACHED_BYTES = 4 << 20  # a few hundred models: their names of inputs take a block or two each
 _FILE = "inputs.json"
 _STEP = "columns"
 
@@ -121,7 +121,7 @@ def _read_remote(target: Target, uri: str, created: str | None = None) -> ModelI
         copy.unlink()
         (entry / _FILE).write_text(json.dumps(dataclasses.asdict(inputs)), "utf-8")
 
-    cache = DirectoryCache(target.settings.data_dir / CACHE, max_entries=_MAX_CACHED)
+    cache = DirectoryCache(target.settings.data_dir / CACHE, max_bytes=_MAX_CACHED_BYTES)
     key = key_digest(
         [target.storage_client.endpoint, directory.bucket, directory.prefix + remote.name, remote.generation]
     )

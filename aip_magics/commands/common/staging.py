@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from aip_magics.commands.common.unpicklable import find_unpicklable
-from aip_magics.directory_cache import DirectoryCache, directory_digest
+from aip_magics.directory_cache import MAX_BYTES, DirectoryCache, directory_digest
 from aip_magics.errors import OptionError
 from aip_magics.i18n import gettext as _
 
@@ -60,7 +60,7 @@ def stage(obj: object, directory: Path, name: str = "") -> Path:
         except Exception as error:
             raise _save_error(obj, name, line.format(name=name), error) from error
 
-    return DirectoryCache(directory).add(fill, directory_digest) / name
+    return DirectoryCache(directory, max_bytes=MAX_BYTES).add(fill, directory_digest) / name
 
 
 def is_model(obj: object) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from aip_magics.prediction.environments.build import (
     EnvironmentUnavailable,
     RuntimeEnvironment,
+    environment_cache,
     is_environment,
     prepare_environment,
     prepare_model_environment,
@@ -22,6 +23,7 @@ __all__ = [
     "EnvironmentUnavailable",
     "RuntimeEnvironment",
     "build_pins",
+    "environment_cache",
     "find_python",
     "is_environment",
     "prepare_environment",

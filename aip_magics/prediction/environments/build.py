@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import shutil
 import sys
@@ -162,9 +163,7 @@ def build(
         _Builder(partial, deadline, on_line, environ, env).run(base, pins)
 
     try:
-        directory = DirectoryCache(folder, max_entries=None).get_or_build(
-            key, fill, lock_timeout=deadline, is_usable=_is_complete
-        )
+        directory = environment_cache(cache).get_or_build(key, fill, lock_timeout=deadline, is_usable=_is_complete)
     except TimeoutError as error:
         raise RuntimeEnvironmentError(
             _("could not build the environment: {reason}", reason=error),
@@ -173,6 +172,11 @@ def build(
         ) from None
     record = json.loads((directory / _RECORD).read_text("utf-8"))
     return RuntimeEnvironment(_get_python(directory), version, record["libraries"])
+
+
+def environment_cache(cache: Path) -> DirectoryCache:
+    """The cache of environments. Only the embedded server, which knows its versions, deletes entries of it."""
+    return DirectoryCache(cache.absolute() / "environments", max_bytes=math.inf, max_age=math.inf)
 
 
 def is_environment(python: str, cache: Path) -> bool:

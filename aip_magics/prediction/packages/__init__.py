@@ -7,6 +7,6 @@
 
 from __future__ import annotations
 
-from aip_magics.prediction.packages.install import install
+from aip_magics.prediction.packages.install import find_entry_names, install, package_cache
 
-__all__ = ["install"]
+__all__ = ["find_entry_names", "install", "package_cache"]

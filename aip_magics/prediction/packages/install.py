@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Collection, Mapping, Sequence
@@ -64,7 +65,6 @@ def install(
             INVALID_USER_CODE if a requirement is not met.
     """
     files = [_check_file(path) for path in files]
-    folder = cache.absolute() / "packages"
     digests = [_compute_digest(path) for path in files]
     key = _build_key(files, digests, python, with_requirements)
     inspected: list[Interpreter] = []
@@ -75,13 +75,27 @@ def install(
         build.run(list(zip(files, digests, strict=True)))
 
     try:
-        directory = DirectoryCache(folder, max_entries=None).get_or_build(key, fill, lock_timeout=deadline)
+        directory = package_cache(cache).get_or_build(key, fill, lock_timeout=deadline)
     except TimeoutError as error:
         fix = _("allow more time, or build a wheel")
         raise install_error(", ".join(path.name for path in files), str(error), fix=fix) from None
     if not with_requirements:
         _check_requirements(directory, python, inspected, environ)
     return directory
+
+
+def package_cache(cache: Path) -> DirectoryCache:
+    """The cache of installed packages. Only the embedded server, which knows its versions, deletes entries of it."""
+    return DirectoryCache(cache.absolute() / "packages", max_bytes=math.inf, max_age=math.inf)
+
+
+def find_entry_names(files: Sequence[Path], python: str) -> frozenset[str]:
+    """Find the names in `package_cache` of these archives, installed with and without their requirements.
+
+    PredictionError if the interpreter cannot be run.
+    """
+    digests = [_compute_digest(path) for path in files]
+    return frozenset(_build_key(files, digests, python, with_requirements) for with_requirements in (False, True))
 
 
 def _check_file(path: Path) -> Path:

@@ -10,6 +10,7 @@ from aip_magics.render.blocks import Code, Panel, line
 from aip_magics.render.panel_kind import get_panel_kind
 from aip_magics.render.panels.comparison import comparison
 from aip_magics.render.panels.describe import describe, fields, served
+from aip_magics.render.panels.disk import disk
 from aip_magics.render.panels.error import error
 from aip_magics.render.panels.findings import findings, report
 from aip_magics.render.panels.history import configuration, history
@@ -73,6 +74,8 @@ def panel(value: Any, *, now: float | None = None, max_rows: int | None = None) 
             return package(value)
         case "of main":
             return pickled_from_main(value)
+        case "disk":
+            return disk(value, max_rows=max_rows)
         case "statistics":
             return fields(value, _("statistics"))
         case "fields":

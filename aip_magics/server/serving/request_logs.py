@@ -31,6 +31,7 @@ ACCESS_BYTES = 4 << 20  # then the file is rotated; one older file is kept
 REQUEST_BYTES = 32 << 20
 NODE_LOG_BYTES = 1 << 20
 NODE_LOG_KEPT = NODE_LOG_BYTES // 4  # what stays of a log that grew too large
+TRIM_SECONDS = 5.0  # between two looks at the logs of nodes that serve no requests
 NODE_LOGS = 5  # files kept per version besides those in use
 TAIL_BYTES = 1 << 18
 
@@ -113,7 +114,7 @@ class VersionLogs:
             self._access.append(f'{line}, "error": {json.dumps(answer[:500])}}}')
         if self._trimmed is None or (now - self._trimmed).total_seconds() > FLUSH_SECONDS:
             self._trimmed = now
-            self._trim()
+            self.trim()
 
     def tails(self, lines: int) -> dict[str, list[str]]:
         """The last lines of each kind; those of all nodes one after the other, the newest last."""
@@ -155,8 +156,8 @@ class VersionLogs:
                 found.append((path.stat().st_mtime_ns, path))
         return [path for _, path in sorted(found)]
 
-    def _trim(self) -> None:
-        """Truncate logs that are too large. A node continues to append to the same file."""
+    def trim(self) -> None:
+        """Truncate logs of nodes that are too large. A node continues to append to the same file."""
         for path in self._node_logs():
             with contextlib.suppress(OSError):
                 if path.stat().st_size > NODE_LOG_BYTES:
@@ -179,29 +180,35 @@ class RequestLogs:
     def of(self, key: VersionKey) -> VersionLogs:
         found = self._open.get(key)
         if found is None:
-            found = self._open[key] = VersionLogs(self._folder / _digest(key), key.name, self._clock)
+            found = self._open[key] = VersionLogs(self._folder / get_folder_name(key), key.name, self._clock)
         return found
 
     def remove(self, key: VersionKey) -> None:
         """Delete the logs of a version that is gone."""
         if logs := self._open.pop(key, None):
             logs.flush()
-        shutil.rmtree(self._folder / _digest(key), ignore_errors=True)
+        shutil.rmtree(self._folder / get_folder_name(key), ignore_errors=True)
 
     def keep_only(self, keys: Iterable[VersionKey]) -> None:
         """Remove what a killed server has left of versions that are gone."""
-        wanted = {_digest(key) for key in keys}
+        wanted = {get_folder_name(key) for key in keys}
         with contextlib.suppress(FileNotFoundError):
             for folder in self._folder.iterdir():
                 if folder.name not in wanted:
                     shutil.rmtree(folder, ignore_errors=True)
+
+    def trim(self) -> None:
+        """Truncate logs of nodes that are too large: a node may print without being asked."""
+        for logs in self._open.values():
+            logs.trim()
 
     def flush(self) -> None:
         for logs in self._open.values():
             logs.flush()
 
 
-def _digest(key: VersionKey) -> str:
+def get_folder_name(key: VersionKey) -> str:
+    """The name of the directory with a version's logs."""
     # A digest: no path comes from what a request says.
     return hashlib.sha256(f"{key.location}/{key.name}".encode()).hexdigest()[:16]
 

@@ -196,6 +196,10 @@ class Database:
         rows = self._db.execute("SELECT artifact FROM versions UNION SELECT packages FROM versions")
         return {row["artifact"] for row in rows if row["artifact"]}
 
+    def list_installations(self) -> set[tuple[str | None, str]]:
+        """Return what versions have installed: the snapshot of their packages, and their interpreter."""
+        return {(row["packages"], row["python"]) for row in self._db.execute("SELECT packages, python FROM versions")}
+
     def delete_version(self, key: VersionKey, operation: OperationRow) -> None:
         with self._transaction():
             self._db.execute(f"DELETE FROM versions WHERE {_VERSION}", _key_values(key))

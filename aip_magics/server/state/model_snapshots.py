@@ -10,11 +10,11 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
-from aip_magics.directory_cache import DirectoryCache
 from aip_magics.errors import FailedPrecondition, NotFound
 from aip_magics.server.conventions.error_responses import violation
 
@@ -68,7 +68,6 @@ class ModelSnapshots:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._cache = DirectoryCache(directory, max_entries=None)
         directory.mkdir(parents=True, exist_ok=True)
 
     def path(self, name: str) -> Path:
@@ -81,18 +80,20 @@ class ModelSnapshots:
         FileNotFoundError when an object was deleted or replaced since the listing.
         """
         name = digest(files)
-
-        def build(building: Path) -> None:
+        if self.path(name).is_dir():
+            return name
+        building = Path(tempfile.mkdtemp(dir=self._directory, prefix="building-"))
+        try:
             for relative, obj in files:
                 target = building / relative
                 target.parent.mkdir(parents=True, exist_ok=True)
                 _link(object_store.path(obj), target)
-
-        try:
-            self._cache.get_or_build(name, build)
+            building.rename(self.path(name))
         except OSError:
             if not self.path(name).is_dir():  # otherwise a concurrent create of the same files was faster
                 raise
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
         return name
 
     def remove(self, name: str) -> None:
