@@ -13,6 +13,7 @@ from typing import Any
 from aip_magics import resource_names
 from aip_magics.spec import Model, Version
 
+MAX_PAGE_SIZE = 100  # of the API
 MAX_RESPONSE_BYTES = 4 << 20  # a page has at most 100 resources of a few kB
 # The service returned at most 2 MB; the embedded server returns all that the model predicts.
 MAX_LARGE_RESPONSE_BYTES = 32 << 20
@@ -81,8 +82,8 @@ def list_versions(model: str, page_token: str = "") -> Request:
     return _list(f"v1/{model}/versions", page_token)
 
 
-def list_operations(project: str, page_token: str = "") -> Request:
-    return _list(f"v1/{resource_names.project_path(project)}/operations", page_token)
+def list_operations(project: str, page_token: str = "", page_size: int = MAX_PAGE_SIZE) -> Request:
+    return _list(f"v1/{resource_names.project_path(project)}/operations", page_token, page_size)
 
 
 def delete(name: str) -> Request:
@@ -127,6 +128,6 @@ def version_logs(version: str, lines: int) -> Request:
     return Request("GET", f"v1/{version}:logs", params={"lines": str(lines)}, max_bytes=MAX_LARGE_RESPONSE_BYTES)
 
 
-def _list(path: str, page_token: str) -> Request:
-    # The API returns at most 100 resources in a page.
-    return Request("GET", path, params={"pageSize": "100", **({"pageToken": page_token} if page_token else {})})
+def _list(path: str, page_token: str, page_size: int = MAX_PAGE_SIZE) -> Request:
+    size = str(min(page_size, MAX_PAGE_SIZE))
+    return Request("GET", path, params={"pageSize": size, **({"pageToken": page_token} if page_token else {})})

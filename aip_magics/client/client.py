@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -45,7 +46,7 @@ class Client:
             return None
 
     def list_models(self) -> list[Model]:
-        items = self._pages("models", lambda token: calls.list_models(self.project, token))
+        items = self._items("models", lambda token: calls.list_models(self.project, token))
         return [self._model(item) for item in items]
 
     def delete_model(self, model: str) -> Operation:
@@ -67,7 +68,7 @@ class Client:
 
     def list_versions(self, model: str) -> list[Version]:
         name = calls.model_name(self.project, model)
-        items = self._pages("versions", lambda token: calls.list_versions(name, token))
+        items = self._items("versions", lambda token: calls.list_versions(name, token))
         return [self._version(item) for item in items]
 
     def delete_version(self, model: str, version: str) -> Operation:
@@ -126,8 +127,25 @@ class Client:
         return self._operation(self.transport.send(calls.get(calls.operation_name(self.project, operation))))
 
     def list_operations(self) -> list[Operation]:
-        items = self._pages("operations", lambda token: calls.list_operations(self.project, token))
+        items = self._items("operations", lambda token: calls.list_operations(self.project, token))
         return [self._operation(item) for item in items]
+
+    def list_newest_operations(self, limit: int, *, newest_first: bool) -> tuple[list[Operation], bool]:
+        """At most `limit` operations, the newest first, and whether there are older ones.
+
+        The API does not define the order of a listing. Where it lists the newest first, as the embedded server does,
+        only the pages of these operations are requested, otherwise all.
+        """
+        found: list[Operation] = []
+        has_more = False
+        size = limit if newest_first else calls.MAX_PAGE_SIZE
+        for page in self._pages("operations", lambda token: calls.list_operations(self.project, token, size)):
+            items, has_more = page
+            found += map(self._operation, items)
+            if newest_first and len(found) >= limit:
+                break
+        found.sort(key=_create_time, reverse=True)  # keeps the order of those of the same second
+        return found[:limit], has_more or len(found) > limit
 
     def cancel(self, operation: str) -> None:
         self.transport.send(calls.cancel(calls.operation_name(self.project, operation)))
@@ -148,7 +166,11 @@ class Client:
     def request_url(self, request: Request) -> str:
         return self.transport.url(request)
 
-    def _pages(self, key: str, request: Callable[[str], Request]) -> Iterator[Any]:
+    def _items(self, key: str, request: Callable[[str], Request]) -> Iterator[Any]:
+        return itertools.chain.from_iterable(items for items, _more in self._pages(key, request))
+
+    def _pages(self, key: str, request: Callable[[str], Request]) -> Iterator[tuple[Sequence[Any], bool]]:
+        """Request page after page; yield its items, and whether there is another page."""
         token, seen, count, before = "", set[str](), 0, self.transport.bytes_received
         for _unused in range(MAX_PAGES):
             page = self.transport.send(request(token))
@@ -156,8 +178,8 @@ class Client:
             if not isinstance(items, (list, tuple)):
                 raise self._listing_error(key, _("expected a list"))
             count += len(items)
-            yield from items
             token = str(page.get("nextPageToken") or "")
+            yield items, bool(token)
             if not token:
                 return
             if token in seen or len(token) > MAX_TOKEN_CHARS:
@@ -180,3 +202,8 @@ class Client:
 
     def _operation(self, data: Any) -> Operation:
         return Operation.from_json(data, strict=False)
+
+
+def _create_time(operation: Operation) -> str:
+    """A key that sorts by time: without the Z, which sorts after the point of a fraction of a second."""
+    return ((operation.metadata.createTime if operation.metadata else None) or "").rstrip("Z")

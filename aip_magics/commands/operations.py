@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from aip_magics.client import calls
+from aip_magics.client.client import MAX_ITEMS
 from aip_magics.commands import show
 from aip_magics.commands.common import options
 from aip_magics.commands.common.command import Command, Context
@@ -14,13 +15,22 @@ from aip_magics.commands.common.operation_wait import OperationTracker, add_wait
 from aip_magics.errors import NotFound, OptionError
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Operation, Version
+from aip_magics.targets import Target
 
+DEFAULT_LIMIT = 50
 WaitResult = Version | Operation | list[Version | Operation] | show.DryRun | str | None
 
 
 def add_operations(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", nargs="?", choices=("list", "describe"), default="list", help=_("default: list"))
     parser.add_argument("operation", nargs="?", metavar="OPERATION", help=_("projects/P/operations/ID or only the ID"))
+    parser.add_argument(
+        "--limit",
+        type=int,
+        default=DEFAULT_LIMIT,
+        metavar="N",
+        help=_("list the newest N operations; 0: all (default: {count})", count=DEFAULT_LIMIT),
+    )
     show.add_dry_run(parser)
     options.add_target(parser)
     options.add_output(parser)
@@ -29,20 +39,40 @@ def add_operations(parser: argparse.ArgumentParser) -> None:
 def operations(
     args: argparse.Namespace, _body: str | None, context: Context
 ) -> Sequence[Operation] | Operation | show.DryRun | str:
-    """Return the operations of the project, the newest last; with `describe` return one operation."""
+    """Return the newest operations of the project, the newest first; with `describe` return one operation."""
     if (args.action == "describe") != bool(args.operation):
         fix = "%aip_operations describe create_iris_v1-1234567890123"
         message = _("an operation is required") if args.action == "describe" else _("list takes no operation")
         raise OptionError(message, where="OPERATION", fix=fix)
+    if args.limit < 0:
+        raise OptionError(_("expected 0 or more, got {value}", value=args.limit), where="--limit", fix="--limit 50")
     target = context.target(args)
     name = calls.operation_name(target.project, args.operation) if args.operation else ""
-    shown = show.preview(args, context, target, [calls.get(name) if name else calls.list_operations(target.project)])
+    call = calls.get(name) if name else calls.list_operations(target.project, page_size=page_size(target, args.limit))
+    shown = show.preview(args, context, target, [call])
     if shown is not None:
         return shown
     target.connect()
-    result = target.client.get_operation(name) if name else target.client.list_operations()
-    context.reporter.show(result)
-    return result
+    if not name:
+        return show_newest(target, context, args.limit)
+    operation = target.client.get_operation(name)
+    context.reporter.show(operation)
+    return operation
+
+
+def page_size(target: Target, limit: int = DEFAULT_LIMIT) -> int:
+    """Return the size of the first page that lists so many operations: only the embedded server has an order."""
+    return limit if limit and target.kind == "local" else calls.MAX_PAGE_SIZE
+
+
+def show_newest(target: Target, context: Context, limit: int = DEFAULT_LIMIT) -> list[Operation]:
+    """Show and return the newest operations of a connected target, all with `limit` 0; say if there are older ones."""
+    found, more = target.client.list_newest_operations(limit or MAX_ITEMS, newest_first=target.kind == "local")
+    context.reporter.show(found)
+    if more:
+        text = _("the newest {count} operations; use %aip_operations --limit 0 to list all", count=len(found))
+        context.reporter.show(text)
+    return found
 
 
 def add_wait(parser: argparse.ArgumentParser) -> None:

@@ -13,6 +13,7 @@ from aip_magics.commands import show
 from aip_magics.commands.common import options
 from aip_magics.commands.common.command import Command, Context
 from aip_magics.commands.logs import require_embedded
+from aip_magics.commands.operations import page_size, show_newest
 from aip_magics.errors import ApiError, OptionError
 from aip_magics.i18n import gettext as _
 from aip_magics.resource_names import is_full
@@ -137,7 +138,7 @@ def add_list(parser: argparse.ArgumentParser) -> None:
 def list_(
     args: argparse.Namespace, _body: str | None, context: Context
 ) -> Sequence[Model | Version | Operation] | show.DryRun | str:
-    """Return a list of the models, the versions of a model, or the operations."""
+    """Return a list of the models, the versions of a model, or the newest operations."""
     if args.model and args.operations:
         raise OptionError(
             _("versions and operations cannot be listed together"), where="--operations", fix=_("remove --model")
@@ -145,7 +146,7 @@ def list_(
     target = context.target(args)
     project = target.project
     if args.operations:
-        call = calls.list_operations(project)
+        call = calls.list_operations(project, page_size=page_size(target))
     else:
         model = calls.model_name(project, args.model) if args.model else ""
         call = calls.list_versions(model) if model else calls.list_models(project)
@@ -153,11 +154,10 @@ def list_(
     if shown is not None:
         return shown
     target.connect()
-    resources: Sequence[Model | Version | Operation]
     if args.operations:
-        resources = target.client.list_operations()
-    else:
-        resources = target.client.list_versions(args.model) if args.model else target.client.list_models()
+        return show_newest(target, context)
+    resources: Sequence[Model | Version]
+    resources = target.client.list_versions(args.model) if args.model else target.client.list_models()
     context.reporter.show(resources)
     return resources
 

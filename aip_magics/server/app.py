@@ -21,6 +21,7 @@ from aip_magics.prediction.packages import install
 from aip_magics.server import descriptors
 from aip_magics.server.api import routes
 from aip_magics.server.context import AppContext
+from aip_magics.server.conventions.google_json import timestamp
 from aip_magics.server.gcs import ObjectStore
 from aip_magics.server.gcs import routes as object_routes
 from aip_magics.server.middleware import AccessMiddleware
@@ -85,6 +86,7 @@ class App:
         self._trimming: asyncio.TimerHandle | None = None
         self._data_dir = data_dir
         self._store = Database(data_dir / "service.sqlite")
+        self._store.prune_operations(timestamp(clock()))
         self._objects = ObjectStore(data_dir, clock)
         copies = ModelSnapshots(data_dir / "artifacts")
         copies.keep_only(self._store.list_snapshots())

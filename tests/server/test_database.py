@@ -1,4 +1,6 @@
+import dataclasses
 import sqlite3
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from mounts import fill, mounted
@@ -10,6 +12,7 @@ from aip_magics.server.state.migrations import MIGRATIONS
 from aip_magics.spec import Model, Operation, OperationMetadata, Version
 
 MODEL = ModelKey("global", "proj", "m")
+BEGIN = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 def operation(name: str, version: str | None = "v1", done: bool | None = None) -> OperationRow:
@@ -119,11 +122,87 @@ def test_database_on_a_full_disk_goes_on_when_there_is_space_again(tmp_path):
         with pytest.raises(sqlite3.OperationalError, match="database or disk is full"):
             create_many(store)
         kept = store.list_versions(MODEL, "", 100)
-        assert len(kept) == len(store.list_operations("global", "proj", 0, 100)) < 100  # each with its operation
+        assert len(kept) == len(store.list_operations("global", "proj", None, 100)) < 100  # each with its operation
         filler.unlink()
         store.create_version(version("late"), operation("late", "late"))
         assert store.get_version(MODEL.child("late")) is not None
         store.close()
+
+
+def finished(number: int, day: int = 1, seconds: int = 0) -> OperationRow:
+    """An operation that ended on a day of 2026, counted from 1."""
+    moment = (BEGIN + timedelta(days=day - 1, seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    metadata = OperationMetadata(modelName=MODEL.name, endTime=moment)
+    return OperationRow(
+        "global", "proj", "m", None, Operation(f"projects/proj/operations/update_m-{number}", metadata, done=True)
+    )
+
+
+def operation_ids(store: Database) -> list[str]:
+    return [row.id for row in store.list_operations("global", "proj", None, 10_000)]
+
+
+def test_database_lists_the_newest_operations_first(store):
+    store.create_version(version("v1"), operation("running"))
+    for number in range(4):
+        store.update_model(store.get_model(MODEL), finished(number))
+    assert operation_ids(store) == ["update_m-3", "update_m-2", "update_m-1", "update_m-0", "running"]
+    _, second = store.list_operations("global", "proj", None, 2)
+    assert [row.id for row in store.list_operations("global", "proj", second.number, 2)] == ["update_m-1", "update_m-0"]
+    assert store.list_operations("us-east1", "proj", None, 2) == []
+
+
+def test_database_keeps_a_thousand_finished_operations_and_all_that_run(store):
+    store.create_version(version("v1"), operation("running"))
+    store.create_version(version("v2"), operation("late", "v2"))
+    late = store.get_operation("global", "proj", "late")
+    model = store.get_model(MODEL)
+    for number in range(1100):
+        store.update_model(model, finished(number, seconds=number))
+    expected = [f"update_m-{number}" for number in range(1099, 99, -1)]
+    assert operation_ids(store) == [*expected, "late", "running"]
+    # One that started before all others and ends after them is the last that is pruned.
+    done = late.operation.replace(done=True, metadata=finished(0, day=2).operation.metadata)
+    store.update_operation(dataclasses.replace(late, operation=done))
+    assert operation_ids(store) == [*expected[:-1], "late", "running"]
+    assert store.get_operation("global", "proj", expected[-1]) is None
+    assert [row.id for row in store.list_running_operations()] == ["running"]
+    plan = store._db.execute("EXPLAIN QUERY PLAN DELETE FROM operations WHERE finished < 'x'").fetchall()
+    assert "finished_operations" in plan[0]["detail"]
+
+
+def test_database_keeps_finished_operations_for_thirty_days(store):
+    store.create_version(version("v1"), operation("running"))
+    model = store.get_model(MODEL)
+    for day in (1, 10, 31):
+        store.update_model(model, finished(day, day=day))
+    assert operation_ids(store) == ["update_m-31", "update_m-10", "update_m-1", "running"]
+    store.update_model(model, finished(32, day=32))
+    assert operation_ids(store) == ["update_m-32", "update_m-31", "update_m-10", "running"]
+    store.prune_operations("2026-02-15T00:00:00Z")  # as at the start of a server
+    assert operation_ids(store) == ["update_m-32", "update_m-31", "running"]
+
+
+def test_database_of_an_earlier_release_keeps_its_operations(tmp_path):
+    with sqlite3.connect(tmp_path / "db") as database:
+        for number, statements in enumerate(MIGRATIONS[:3], 1):
+            for statement in statements:
+                database.execute(statement)
+            database.execute(f"PRAGMA user_version = {number}")
+        insert = "INSERT INTO operations VALUES (?, 'global', 'proj', ?, 'm', 'v1', ?, '{}')"
+        start = int(BEGIN.timestamp() * 1000)
+        for number in range(4000):
+            database.execute(insert, (number + 1, f"create_m_v1-{start + 1000 * number}", "DONE"))
+        database.execute(insert, (4001, f"create_m_v1-{start}x", "RUNNING"))
+    database.close()
+    store = Database(tmp_path / "db")
+    assert len(operation_ids(store)) == 4001
+    store.prune_operations("2026-01-02T00:00:00Z")
+    assert [row.number for row in store.list_operations("global", "proj", None, 3)] == [4001, 4000, 3999]
+    assert len(store.list_operations("global", "proj", None, 5000)) == 1001
+    store.prune_operations("2026-02-15T00:00:00Z")
+    assert [row.number for row in store.list_operations("global", "proj", None, 5000)] == [4001]
+    store.close()
 
 
 def test_database_pages_rows_by_name(store):

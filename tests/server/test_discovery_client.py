@@ -67,7 +67,7 @@ def test_discovery_client_life_cycle(ml, server, sklearn_dir):
     assert models.delete(name=model).execute()["response"]["@type"].endswith("protobuf.Empty")
     operations = ml.projects().operations().list(name=PARENT).execute()["operations"]
     kinds = [item["metadata"]["operationType"] for item in operations]
-    assert kinds == ["CREATE_VERSION", "DELETE_VERSION", "DELETE_MODEL"]
+    assert kinds == ["DELETE_MODEL", "DELETE_VERSION", "CREATE_VERSION"]
     assert ml.projects().operations().cancel(name=operation["name"]).execute() == {}
 
 

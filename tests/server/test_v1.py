@@ -72,7 +72,7 @@ def test_v1_life_of_a_version(server, sklearn_dir):
     error(server.call("GET", f"{P}/models/m"), 404, "NOT_FOUND")
     assert list((server.data_dir / "artifacts").iterdir()) == []
     names = [operation["name"] for operation in server.ok("GET", f"{P}/operations")["operations"]]
-    assert names == [begun["name"], deleted["name"], gone["name"]]
+    assert names == [gone["name"], deleted["name"], begun["name"]]
 
 
 def test_v1_default_version_changes_only_when_told(server, sklearn_dir):

@@ -31,13 +31,13 @@ async def get(request: Request) -> dict[str, Any]:
 
 
 async def list_(request: Request) -> dict[str, Any]:
-    """operations.list"""
+    """operations.list, the newest first: our client relies on that, the API does not define an order."""
     context, location, project = get_context(request), request.scope["location"], request.path_params["project"]
 
     def fetch(after: str, count: int) -> list[OperationRow]:
         if after and not (after.isascii() and after.isdecimal() and len(after) < 19):
             raise pagination.bad_token()
-        return context.database.list_operations(location, project, int(after or 0), count)
+        return context.database.list_operations(location, project, int(after) if after else None, count)
 
     return pagination.paginate(
         request, "operations", fetch, lambda row: str(row.number), lambda row: _serialize(context, row)

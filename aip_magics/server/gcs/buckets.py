@@ -14,6 +14,7 @@ from typing import Any
 from aip_magics.server.gcs.gcs_errors import condition_not_met, conflict, invalid, no_bucket
 from aip_magics.server.gcs.metadata_db import dump, part_files, read_bucket
 from aip_magics.server.gcs.names import check_bucket_name
+from aip_magics.server.gcs.object_listing import prefix_end
 from aip_magics.server.gcs.preconditions import ALWAYS, Preconditions
 from aip_magics.server.gcs.resources import Bucket, bucket_metadata, patched_bucket
 from aip_magics.server.gcs.store_core import StoreCore
@@ -69,9 +70,12 @@ class Buckets:
 
     def list(self, project: str, prefix: str = "", after: str = "", limit: int = 1000) -> list[Bucket]:
         """Return up to `limit` buckets of the project whose names start with `prefix` and sort after `after`."""
-        sql = "select * from buckets where project = ? and name > ? order by name"
-        rows = self._core.metadata_db.all(sql, project, after)
-        return [read_bucket(row) for row in rows if row["name"].startswith(prefix)][:limit]
+        sql = "select * from buckets where project = ? and name > ? and name >= ?"
+        args: list[Any] = [project, after, prefix]
+        end = prefix_end(prefix)
+        if end is not None:
+            sql, args = f"{sql} and name < ?", [*args, end]
+        return [read_bucket(row) for row in self._core.metadata_db.all(f"{sql} order by name limit ?", *args, limit)]
 
     def patch(
         self, name: str, changes: Mapping[str, Any], conditions: Preconditions = ALWAYS, *, replace: bool = False

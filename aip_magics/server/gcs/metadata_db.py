@@ -1,8 +1,4 @@
-"""Metadata of the object store in SQLite (WAL): one connection, one writer at a time, numbered migrations.
-
-A commit is not forced to the disk (`synchronous=NORMAL`): it survives a kill of the process at any point; after a power
-failure the database is consistent but may lack the last commits.
-"""
+"""Metadata of the object store in SQLite (WAL): one connection, one writer at a time, numbered migrations."""
 
 from __future__ import annotations
 
@@ -15,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aip_magics.errors import ServerError
+from aip_magics.server import database_files
 from aip_magics.server.gcs.resources import Bucket, StoredObject
 
 MIGRATIONS = (
@@ -45,6 +42,7 @@ MIGRATIONS = (
     """,
     # The numbers of the parts that are being assembled, as a JSON list (see multipart_uploads).
     "alter table multiparts add column assembly text;",
+    "create index sessions_created on sessions (created);",
 )
 
 _OBJECT_COLUMNS = "bucket name size crc32c md5 generation metageneration created updated blob components metadata"
@@ -59,12 +57,12 @@ class MetadataDatabase:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db = database_files.connect(path, any_thread=True)
+        self._shrinker = database_files.FileShrinker(path)
         try:
-            self._db.row_factory = sqlite3.Row
-            for pragma in ("journal_mode=wal", "synchronous=normal", "foreign_keys=on", "temp_store=memory"):
-                self._db.execute(f"pragma {pragma}").close()
             self._migrate(path)
+            database_files.convert(self._db)
+            self._db.execute("pragma temp_store = memory").close()  # after the conversion, which needs a file
         except BaseException:
             self._db.close()
             raise
@@ -82,6 +80,7 @@ class MetadataDatabase:
 
     def close(self) -> None:
         """Close the database."""
+        self._shrinker.close()
         with self._lock:
             self._db.close()
 
@@ -97,6 +96,7 @@ class MetadataDatabase:
                 if self._db.in_transaction:
                     self._db.execute("rollback")
                 raise
+        self._shrinker.note_write()
 
     def rows(self, sql: str, *args: Any) -> Generator[sqlite3.Row, None, None]:
         """Yield rows one by one; no other thread reads or writes until the iterator is exhausted or closed."""

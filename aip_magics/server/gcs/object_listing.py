@@ -1,4 +1,8 @@
-"""Listing of objects: prefix, delimiter, offsets, glob and pages, with names in UTF-8 byte order."""
+"""Listing of objects: prefix, delimiter, offsets, glob and pages, with names in UTF-8 byte order.
+
+A listing may have to look at all names of a bucket. It does so in slices, between which other requests read and write;
+where to continue is a name, so that what they insert and delete meanwhile disturbs nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,20 @@ import binascii
 import contextlib
 import dataclasses
 import re
-from collections.abc import Callable, Generator, Iterator
+import sqlite3
+import time
+from collections.abc import Generator
+from typing import TypeAlias
 
 from aip_magics.server.gcs.gcs_errors import invalid
+from aip_magics.server.gcs.metadata_db import MetadataDatabase, find_object, read_object
 from aip_magics.server.gcs.resources import StoredObject
 
 MAX_RESULTS = 1000
+SLICE_ROWS = 512  # some milliseconds
+PAUSE_SECONDS = 0.0001  # long enough for a thread that waits for the database
 
-# (first name, exclusive end or None) → objects in order
-Scan = Callable[[str, "str | None"], Generator[StoredObject, None, None]]
+_Range: TypeAlias = "tuple[str, str | None]"  # first name, exclusive end or None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +40,13 @@ class ListQuery:
     trailing: bool = False  # also include `dir/` in the items when it is an object itself
     limit: int = MAX_RESULTS
 
+    @property
+    def range(self) -> _Range:
+        """The names among which all results are, as far as the beginnings of names tell."""
+        ends = [self.end or None, prefix_end(self.prefix), glob_range(self.glob)[1]]
+        first = max(self.prefix, self.start, decode_token(self.page_token), glob_range(self.glob)[0])
+        return first, min((end for end in ends if end is not None), default=None)
+
 
 @dataclasses.dataclass
 class ListPage:
@@ -41,42 +57,83 @@ class ListPage:
     next_page_token: str = ""
 
 
-def list_page(scan: Scan, query: ListQuery) -> ListPage:
-    """Return the page that `query` asks for. A prefix costs one look-up, regardless of its number of objects."""
-    page = ListPage()
-    matches = glob_pattern(query.glob).fullmatch if query.glob else None
-    limit = max(1, min(query.limit, MAX_RESULTS))
-    stop = prefix_end(query.prefix)
-    if query.end and (stop is None or query.end < stop):
-        stop = query.end
-    start: str | None = max(query.prefix, query.start, decode_token(query.page_token))
-    while start is not None and (stop is None or start < stop):
-        with contextlib.closing(scan(start, stop)) as rows:
-            start = _take(rows, page, query, limit, matches)
-    return page
+class Listing:
+    """One page of a bucket's objects, filled by calls of `advance` until it is `complete`.
+
+    InvalidArgument (400) for a malformed query.
+    """
+
+    def __init__(self, db: MetadataDatabase, bucket: str, query: ListQuery) -> None:
+        self.page = ListPage()
+        self.complete = False
+        self._db = db
+        self._bucket = bucket
+        self._query = query
+        self._matches = glob_pattern(query.glob).fullmatch if query.glob else None
+        self._limit = max(1, min(query.limit, MAX_RESULTS))
+        self._first: str | None
+        self._first, self._stop = query.range
+
+    def advance(self) -> None:
+        """Look at up to `SLICE_ROWS` names; after that the page may be `complete`."""
+        left = SLICE_ROWS
+        while left > 0 and not self.complete:
+            if self._first is None or (self._stop is not None and self._first >= self._stop):
+                self.complete = True
+            else:
+                left -= self._scan(self._first, left)
+
+    def _scan(self, first: str, most: int) -> int:
+        """Look at up to `most` names until one has a prefix, which ends the scan: what begins with it is skipped.
+
+        Returns the number of names, and sets where to continue.
+        """
+        count = 0
+        # Where most names do not match, the other columns of their rows would take most of the time.
+        columns = "name" if self._matches else "*"
+        with contextlib.closing(_rows(self._db, columns, self._bucket, (first, self._stop), most)) as rows:
+            for count, row in enumerate(rows, 1):
+                name: str = row["name"]
+                if self._matches and not self._matches(name):
+                    continue
+                if len(self.page.items) + len(self.page.prefixes) >= self._limit:
+                    self.page.next_page_token = encode_token(name)
+                    self.complete = True
+                    return count
+                prefix = _common_prefix(name, self._query)
+                if prefix:
+                    self.page.prefixes.append(prefix)
+                if not prefix or (self._query.trailing and name == prefix):
+                    found = find_object(self._db, self._bucket, name) if self._matches else read_object(row)
+                    self.page.items += [found] if found else []
+                if prefix:
+                    self._first = prefix_end(prefix)
+                    return count
+        self._first = f"{name}\0" if count == most else None  # the least name that follows
+        return count
 
 
-def _take(
-    rows: Iterator[StoredObject],
-    page: ListPage,
-    query: ListQuery,
-    limit: int,
-    matches: Callable[[str], object] | None,
-) -> str | None:
-    """Fill the page until it is full or the rows end (None), or until a prefix is found: return where to continue."""
-    for stored in rows:
-        if matches and not matches(stored.name):
-            continue
-        if len(page.items) + len(page.prefixes) >= limit:
-            page.next_page_token = encode_token(stored.name)
-            return None
-        if prefix := _common_prefix(stored.name, query):
-            page.prefixes.append(prefix)
-            if query.trailing and stored.name == prefix:
-                page.items.append(stored)
-            return prefix_end(prefix)
-        page.items.append(stored)
-    return None
+def list_objects(db: MetadataDatabase, bucket: str, prefix: str) -> list[StoredObject]:
+    """Return all objects whose names start with `prefix`, by name."""
+    found: list[StoredObject] = []
+    first, stop = prefix, prefix_end(prefix)
+    while True:
+        objects = [read_object(row) for row in _rows(db, "*", bucket, (first, stop), SLICE_ROWS)]
+        found += objects
+        if len(objects) < SLICE_ROWS:
+            return found
+        first = f"{objects[-1].name}\0"
+        time.sleep(PAUSE_SECONDS)
+
+
+def _rows(
+    db: MetadataDatabase, columns: str, bucket: str, names: _Range, most: int
+) -> Generator[sqlite3.Row, None, None]:
+    first, stop = names
+    sql, args = f"select {columns} from objects where bucket = ? and name >= ?", [bucket, first]
+    if stop is not None:
+        sql, args = sql + " and name < ?", [*args, stop]
+    return db.rows(f"{sql} order by name limit {most}", *args)
 
 
 def _common_prefix(name: str, query: ListQuery) -> str:
@@ -108,6 +165,16 @@ def decode_token(token: str) -> str:
         return base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         raise invalid(f"Invalid value for pageToken: '{token[:100]}'.") from None
+
+
+def glob_range(glob: str) -> _Range:
+    """Return the range of the names that begin as the glob does before its first special character."""
+    literal, i = "", 0
+    while i < len(glob) and glob[i] not in "*?[{":
+        i += glob[i] == "\\" and i + 1 < len(glob)
+        literal += glob[i]
+        i += 1
+    return literal, prefix_end(literal)
 
 
 def glob_pattern(glob: str) -> re.Pattern[str]:

@@ -5,10 +5,9 @@ Synchronous and thread-safe; the API layer calls it on `threads`, so that disk a
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import sqlite3
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -22,13 +21,12 @@ from aip_magics.server.gcs.metadata_db import (
     find_object,
     part_files,
     put_object,
-    read_object,
     unused_blob,
 )
 from aip_magics.server.gcs.multipart_uploads import MultipartUploads
 from aip_magics.server.gcs.names import check_object_name
 from aip_magics.server.gcs.object_checksums import ExpectedChecksums
-from aip_magics.server.gcs.object_listing import ListPage, ListQuery, Scan, list_page, prefix_end
+from aip_magics.server.gcs.object_listing import Listing, ListQuery, list_objects
 from aip_magics.server.gcs.preconditions import ALWAYS, Preconditions
 from aip_magics.server.gcs.resources import StoredObject, object_metadata, patched_object
 from aip_magics.server.gcs.resumable_uploads import ResumableUploads
@@ -74,12 +72,14 @@ class ObjectStore:
     def list(self, bucket: str, prefix: str = "") -> _Objects:
         """Return all objects whose names start with `prefix`, by name; NotFound when the bucket does not exist."""
         self.buckets.get(bucket)
-        return list(self._scan(bucket)(prefix, prefix_end(prefix)))
+        return list_objects(self.metadata_db, bucket, prefix)
 
-    def page(self, bucket: str, query: ListQuery) -> ListPage:
-        """Return one page of a listing; NotFound when the bucket does not exist."""
+    def listing(self, bucket: str, query: ListQuery) -> Listing:
+        """Return one page of a listing after its first slice; NotFound when the bucket does not exist."""
         self.buckets.get(bucket)
-        return list_page(self._scan(bucket), query)
+        found = Listing(self.metadata_db, bucket, query)
+        found.advance()
+        return found
 
     def get(
         self, bucket: str, name: str, generation: int | None = None, conditions: Preconditions = ALWAYS
@@ -108,18 +108,6 @@ class ObjectStore:
                 # The object was replaced between look-up and open: try again. The same blob twice: its file is missing.
                 if self.get(bucket, name, generation, conditions).blob == stored.blob:
                     raise
-
-    def _scan(self, bucket: str) -> Scan:
-        def scan(first: str, stop: str | None) -> Generator[StoredObject, None, None]:
-            sql = "select * from objects where bucket = ? and name >= ?"
-            args = [bucket, first]
-            if stop is not None:
-                sql, args = sql + " and name < ?", [*args, stop]
-            with contextlib.closing(self.metadata_db.rows(sql + " order by name", *args)) as rows:
-                for row in rows:
-                    yield read_object(row)
-
-        return scan
 
     # Writing
 

@@ -23,6 +23,7 @@ from aip_magics.server.gcs.resources import StoredObject, object_metadata
 from aip_magics.server.gcs.store_core import StoreCore
 
 DAYS = 7  # lifetime of an upload, as in Cloud Storage
+EXPIRED_AT_ONCE = 100  # deleted by each new upload, so that the rows do not grow while the server runs
 
 
 class ResumableUpload:
@@ -101,11 +102,14 @@ class ResumableUploads:
         checksums = expected or ExpectedChecksums()
         documents = (dump(object_metadata(metadata)), dump(vars(conditions)), dump(vars(checksums)))
         with self._core.metadata_db.write() as db:
+            expired = self._delete_expired(db)
             db.execute(
                 "insert into sessions (id, bucket, name, metadata, conditions, claims, total, created) "
                 "values (?, ?, ?, ?, ?, ?, ?, ?)",
                 (id_, bucket, name, *documents, total, self._core.now()),
             )
+        for other in expired:
+            self._discard(other)
         return id_
 
     def status(self, id_: str, bucket: str) -> StoredObject | ResumableUpload:
@@ -168,6 +172,24 @@ class ResumableUploads:
             for upload in self._open.values():
                 upload.writer.pause()
             self._open.clear()
+
+    def _delete_expired(self, db: sqlite3.Connection) -> list[str]:
+        """Delete some rows of uploads older than a week; return the ids of those that were not complete."""
+        sql = "select id, result from sessions where created < ? order by created limit ?"
+        rows = db.execute(sql, (self._core.days_ago(DAYS), EXPIRED_AT_ONCE)).fetchall()
+        db.executemany("delete from sessions where id = ?", [(row["id"],) for row in rows])
+        return [row["id"] for row in rows if row["result"] is None]
+
+    def _discard(self, id_: str) -> None:
+        """Delete the bytes of an upload whose row is deleted; a request that still appends to it is refused."""
+        with self._lock:
+            upload = self._open.pop(id_, None)
+        if upload is None:
+            self._core.blobs.discard([id_])
+        else:
+            with upload.lock:
+                upload.ended = True
+                upload.writer.discard()
 
     def _end(self, upload: ResumableUpload) -> None:
         upload.ended = True

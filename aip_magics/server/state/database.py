@@ -15,10 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from aip_magics.errors import AlreadyExists, ServerError
+from aip_magics.server import database_files
 from aip_magics.server.conventions.error_responses import violation
 from aip_magics.server.names import ModelKey, VersionKey
 from aip_magics.server.state.migrations import MIGRATIONS
 from aip_magics.spec import Model, Operation, Version
+
+# Of all projects together: a limit per project would not bound the file, as a client may name ever new projects.
+MAX_FINISHED_OPERATIONS = 1000
+FINISHED_OPERATION_DAYS = 30
 
 _MODEL = "location = ? AND project = ? AND model = ?"
 _VERSION = f"{_MODEL} AND version = ?"
@@ -79,14 +84,13 @@ class Database:
     """The database in the file `path`, which is migrated. ServerError when a newer version of aip-magics wrote it."""
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute("PRAGMA foreign_keys = ON")
+        self._db = database_files.connect(path)
+        self._shrinker = database_files.FileShrinker(path)
         self._migrate(path)
+        database_files.convert(self._db)
 
     def close(self) -> None:
+        self._shrinker.close()
         self._db.close()
 
     # --- models
@@ -216,10 +220,16 @@ class Database:
         row = self._db.execute(query, (location, project, operation)).fetchone()
         return _operation_row(row) if row else None
 
-    def list_operations(self, location: str, project: str, after: int, count: int) -> list[OperationRow]:
-        """Return at most `count` operations in order of creation, after the number `after`."""
-        query = "SELECT * FROM operations WHERE location = ? AND project = ? AND number > ? ORDER BY number LIMIT ?"
-        return [_operation_row(row) for row in self._db.execute(query, (location, project, after, count))]
+    def list_operations(self, location: str, project: str, before: int | None, count: int) -> list[OperationRow]:
+        """Return at most `count` operations, the newest first, of those created before the operation number `before`.
+
+        None: of all.
+        """
+        query = (
+            "SELECT * FROM operations WHERE location = ? AND project = ? AND number < ? ORDER BY number DESC LIMIT ?"
+        )
+        bound = _MAX_NUMBER if before is None else before
+        return [_operation_row(row) for row in self._db.execute(query, (location, project, bound, count))]
 
     def list_running_operations(self) -> list[OperationRow]:
         """Return the unfinished operations, for example of a killed server."""
@@ -228,6 +238,11 @@ class Database:
 
     def count_running_operations(self, project: str) -> int:
         return self._count("SELECT count(*) FROM operations WHERE state = 'RUNNING' AND project = ?", project)
+
+    def prune_operations(self, now: str) -> None:
+        """Delete the finished operations beyond the limits of number and age; `now` is in RFC 3339."""
+        with self._transaction():
+            self._prune_operations(now)
 
     def update_operation(self, row: OperationRow) -> None:
         with self._transaction():
@@ -259,16 +274,32 @@ class Database:
     # --- internal
 
     def _insert_operation(self, row: OperationRow) -> None:
+        finished = _finish_time(row)
         self._db.execute(
-            "INSERT INTO operations (location, project, operation, model, version, state, document) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (row.location, row.project, row.id, row.model, row.version, _state(row), _dump(row.operation)),
+            "INSERT INTO operations (location, project, operation, model, version, state, document, finished) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (row.location, row.project, row.id, row.model, row.version, _state(row), _dump(row.operation), finished),
         )
+        if finished is not None:
+            self._prune_operations(finished)
 
     def _update_operation(self, row: OperationRow) -> None:
+        finished = _finish_time(row)
         self._db.execute(
-            "UPDATE operations SET state = ?, document = ? WHERE number = ?",
-            (_state(row), _dump(row.operation), row.number),
+            "UPDATE operations SET state = ?, document = ?, finished = ? WHERE number = ?",
+            (_state(row), _dump(row.operation), finished, row.number),
+        )
+        if finished is not None:
+            self._prune_operations(finished)
+
+    def _prune_operations(self, now: str) -> None:
+        # Both deletes read the index of finished operations only: its end of old ones, and at most the kept number.
+        days = f"-{FINISHED_OPERATION_DAYS} days"
+        self._db.execute("DELETE FROM operations WHERE finished < strftime('%Y-%m-%dT%H:%M:%SZ', ?, ?)", (now, days))
+        self._db.execute(
+            "DELETE FROM operations WHERE number IN (SELECT number FROM operations WHERE finished IS NOT NULL "
+            "ORDER BY finished DESC, number DESC LIMIT -1 OFFSET ?)",
+            (MAX_FINISHED_OPERATIONS,),
         )
 
     def _count(self, query: str, project: str) -> int:
@@ -285,6 +316,7 @@ class Database:
             if self._db.in_transaction:  # SQLite rolls back by itself when the disk is full
                 self._db.execute("ROLLBACK")
             raise
+        self._shrinker.note_write()
 
     def _migrate(self, path: Path) -> None:
         applied = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -302,6 +334,7 @@ class Database:
                 self._db.execute(f"PRAGMA user_version = {number}")
 
 
+_MAX_NUMBER = 2**63 - 1
 _SELECT_VERSIONS = """
     SELECT v.*, v.version IS (SELECT m.default_version FROM models m WHERE m.location = v.location
         AND m.project = v.project AND m.model = v.model) AS is_default
@@ -330,6 +363,12 @@ def _dump(resource: Model | Version | Operation) -> str:
 
 def _state(row: OperationRow) -> str:
     return "DONE" if row.operation.done else "RUNNING"
+
+
+def _finish_time(row: OperationRow) -> str | None:
+    """When the operation ended; None while it runs."""
+    metadata = row.operation.metadata
+    return ((metadata.endTime if metadata else None) or "") if row.operation.done else None
 
 
 def _model_row(row: sqlite3.Row) -> ModelRow:

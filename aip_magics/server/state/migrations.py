@@ -48,4 +48,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # the IAM policy of a model as JSON; NULL before one is set
         "ALTER TABLE models ADD COLUMN policy TEXT",
     ),
+    (
+        # when a finished operation ended, as in its metadata; NULL while it runs
+        "ALTER TABLE operations ADD COLUMN finished TEXT",
+        # Ids end with the milliseconds of their creation, of which the end of an old operation is some minutes away.
+        """
+        UPDATE operations
+        SET finished = strftime('%Y-%m-%dT%H:%M:%SZ', CAST(substr(operation, -13) AS INTEGER) / 1000, 'unixepoch')
+        WHERE state = 'DONE'
+        """,
+        "CREATE INDEX finished_operations ON operations (finished) WHERE finished IS NOT NULL",
+    ),
 )

@@ -133,7 +133,10 @@ def test_object_store_refused_write_leaves_nothing_behind(store: ObjectStore, tm
 
 
 def list_page(store: ObjectStore, **parameters: object) -> tuple[list[str], list[str], str]:
-    page = store.page("bucket", ListQuery(**parameters))  # type: ignore[arg-type]
+    listing = store.listing("bucket", ListQuery(**parameters))  # type: ignore[arg-type]
+    while not listing.complete:
+        listing.advance()
+    page = listing.page
     return [stored.name for stored in page.items], page.prefixes, page.next_page_token
 
 
@@ -246,6 +249,28 @@ def test_resumable_uploads_live_a_week_with_their_bytes(tmp_path: Path) -> None:
                     store.resumable_uploads.status(id_, "bucket")
         finally:
             store.close()
+
+
+def test_resumable_uploads_expire_while_the_server_runs(tmp_path: Path) -> None:
+    day = 86400
+    seconds = [0]
+    store = ObjectStore(tmp_path, lambda: datetime.fromtimestamp(1.8e9 + seconds[0], timezone.utc))
+    try:
+        store.buckets.create("demo", {"name": "bucket"})
+        for number in range(250):
+            id_ = store.resumable_uploads.start("bucket", str(number), {})
+            lease = store.resumable_uploads.take(store.resumable_uploads.status(id_, "bucket"))  # type: ignore[arg-type]
+            lease.append([b"half"])
+            lease.pause()
+        incoming = tmp_path / "objects" / "incoming"
+        assert (len(store.resumable_uploads._open), len(list(incoming.iterdir()))) == (250, 250)
+        seconds[0] = 8 * day
+        for number in range(4):
+            store.resumable_uploads.start("bucket", str(number), {})
+        assert (len(store.resumable_uploads._open), list(incoming.iterdir())) == (0, [])
+        assert store.metadata_db.all("select count(*) from sessions")[0][0] == 4
+    finally:
+        store.close()
 
 
 def test_metadata_db_of_a_newer_version_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from aip_magics.server.gcs.api.downloads import media
 from aip_magics.server.gcs.api.routing import ObjectRequest
 from aip_magics.server.gcs.gcs_errors import invalid
-from aip_magics.server.gcs.object_listing import MAX_RESULTS, ListQuery
+from aip_magics.server.gcs.object_listing import MAX_RESULTS, ListPage, ListQuery
 from aip_magics.server.gcs.preconditions import Preconditions, integer
 from aip_magics.server.gcs.resources import StoredObject
 
@@ -39,7 +39,13 @@ async def listing(call: ObjectRequest) -> Response:
     if call.query_bool("softDeleted"):
         await call.run(call.store.buckets.get, call.bucket)
         return call.answer({"kind": "storage#objects"})  # deleted objects are not kept
-    page = await call.run(call.store.page, call.bucket, list_query)
+    found = await call.run(call.store.listing, call.bucket, list_query)
+    while not found.complete:  # in between, other requests get the disk thread and the database
+        await call.run(found.advance)
+    return await call.run(_page_response, call, found.page)  # on a thread: a thousand objects take some milliseconds
+
+
+def _page_response(call: ObjectRequest, page: ListPage) -> Response:
     answer: dict[str, Any] = {"kind": "storage#objects"}
     if page.next_page_token:
         answer["nextPageToken"] = page.next_page_token
