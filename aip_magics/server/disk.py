@@ -22,10 +22,10 @@ from aip_magics.commands.common.model_source import STAGING
 from aip_magics.deploy.trial import DOWNLOADS
 from aip_magics.directory_cache import DirectoryCache
 from aip_magics.disk_usage import Space, SpaceCounter, disk_bytes
-from aip_magics.server.lifecycle import LOCK_FILE
 from aip_magics.server.names import VersionKey
 from aip_magics.server.serving.request_logs import get_folder_name
 from aip_magics.server.state.installations import Installation, Installations, is_environment_of
+from aip_magics.targets.state import LOCK_FILE
 
 Kind = Literal[
     "models", "objects", "uploads", "environments", "packages", "downloads", "staging", "logs", "databases", "other"
