@@ -15,6 +15,9 @@ from aip_magics.settings import NO_HOME, private
 
 _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})  # Windows has no quota error
 _PROBE_BYTES = 1 << 20  # more than the embedded server writes at its start
+# Bytes of the disk that uploads to the embedded server leave free. Without them SQLite could not even delete an object,
+# and what filled the disk would have to be removed by hand.
+RESERVE_BYTES = 4 << 20
 
 
 def create_data_dir(directory: Path, fix: str = "") -> Path:
@@ -45,11 +48,26 @@ def check_free_space(directory: Path) -> None:
         raise data_dir_error(directory, error) from error
 
 
+def check_reserve(directory: Path, size: int) -> None:
+    """Raise OSError (ENOSPC) if `size` more bytes would leave less than RESERVE_BYTES of the disk free."""
+    if shutil.disk_usage(directory).free < size + RESERVE_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def is_disk_full(error: BaseException) -> bool:
-    """Whether an error of the operating system or of SQLite says that a disk is full."""
+    """Whether an error of the operating system or of SQLite, or one of ours about it, says that a disk is full."""
     if isinstance(error, OSError):
         return error.errno in _FULL
+    if isinstance(error, AipError):
+        return error.__cause__ is not None and is_disk_full(error.__cause__)
     return str(error) == "database or disk is full"  # SQLite's; `sqlite_errorcode` is new in Python 3.11
+
+
+def disk_full_error(where: str) -> AipError:
+    """Build the error for a tool that reported a full disk; `is_disk_full` knows it."""
+    full = LocalFileError(_("the disk is full"), where=where, fix=free_space_fix())
+    full.__cause__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return full
 
 
 def free_space_fix() -> str:

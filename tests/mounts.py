@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -33,3 +34,10 @@ def fill(disk: Path) -> Path:
                 file.write(bytes(4096))
             except OSError:
                 return filler
+
+
+def leave(disk: Path, room: int) -> Path:
+    """Fill a disk but for so many bytes; return the file to delete."""
+    filler = fill(disk)
+    os.truncate(filler, max(filler.stat().st_size - room, 0))
+    return filler

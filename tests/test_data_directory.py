@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from aip_magics import data_directory
-from aip_magics.data_directory import check_free_space, create_data_dir, data_dir_error, file_error, is_disk_full
+from aip_magics.data_directory import (
+    check_free_space,
+    create_data_dir,
+    data_dir_error,
+    disk_full_error,
+    file_error,
+    is_disk_full,
+)
 from aip_magics.errors import LocalFileError, SettingsError
 from aip_magics.settings import NO_HOME
 
@@ -114,4 +121,6 @@ def test_is_disk_full_knows_the_system_and_sqlite(tmp_path: Path) -> None:
     assert is_disk_full(caught.value)
     assert is_disk_full(os_error(errno.ENOSPC))
     assert not is_disk_full(os_error(errno.EACCES))
+    assert is_disk_full(disk_full_error("/somewhere"))
+    assert not is_disk_full(LocalFileError("the disk is full"))
     assert not is_disk_full(sqlite3.OperationalError("disk I/O error"))

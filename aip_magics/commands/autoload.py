@@ -63,7 +63,10 @@ def _turn_on(startup: Path) -> None:
     (startup / OFF).unlink(missing_ok=True)
     if not any(_installed_files()):
         startup.mkdir(parents=True, exist_ok=True)
-        (startup / FILE).write_bytes(_find_shipped_file().read_bytes())
+        from aip_magics.targets.state import write_private
+
+        # Atomically: IPython would run half a file at its next start.
+        write_private(startup / FILE, _find_shipped_file().read_text("utf-8"))
 
 
 def _turn_off(startup: Path) -> None:

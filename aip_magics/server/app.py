@@ -8,6 +8,7 @@ import dataclasses
 import logging
 import math
 import os
+import sqlite3
 import weakref
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from starlette.routing import Router
 
+from aip_magics.data_directory import is_disk_full
 from aip_magics.prediction import AsyncWorkerClient, ForkServerPool, LoadedModel, WorkerSpec
 from aip_magics.prediction.environments import is_environment
 from aip_magics.prediction.packages import install
@@ -213,7 +215,11 @@ class App:
     def _note_runtime(self, key: VersionKey, loaded: LoadedModel) -> None:
         protection = dict(loaded.protection)
         runtime = {"libraries": dict(loaded.libraries), "class": loaded.class_name, "protection": protection}
-        self._store.set_runtime(key, runtime)
+        try:
+            self._store.set_runtime(key, runtime)
+        except sqlite3.Error as error:
+            if not is_disk_full(error):  # a full disk must not keep a node from serving
+                raise
 
     def _forget_gone(self, key: VersionKey) -> None:
         if self._store.get_version(key) is None:

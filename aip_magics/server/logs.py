@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +33,41 @@ class _TokenFilterFormatter(logging.Formatter):
         return "\n".join(block(super().formatException(info), "  "))
 
 
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """A log that drops lines while its disk is full, and says how many once there is space again."""
+
+    _lost = 0
+    _end = 0  # size of the file in bytes before the line that is being written
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if lost := self._lost:
+            self._lost = 0
+            text = "%d lines of this log were lost: the disk was full"
+            note = {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING", "msg": text, "args": (lost,)}
+            self._write(logging.makeLogRecord(note))
+            if self._lost:  # the disk is still full
+                self._lost = lost
+        self._write(record)
+
+    def _write(self, record: logging.LogRecord) -> None:
+        self._end = os.path.getsize(self.baseFilename) if os.path.exists(self.baseFilename) else 0
+        super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        if not isinstance(sys.exc_info()[1], OSError):
+            return super().handleError(record)
+        self._lost += 1
+        stream, self.stream = self.stream, None  # as `delay` has it: the next line opens the file
+        with contextlib.suppress(OSError):
+            if stream is not None:
+                stream.close()  # drops what its buffer holds
+        with contextlib.suppress(OSError):
+            os.truncate(self.baseFilename, min(self._end, os.path.getsize(self.baseFilename)))  # no half a line
+
+
 def to_file(data_dir: Path, token: str) -> None:
     """Write the log of this process to the file: aip_magics and uvicorn from INFO, other loggers from WARNING."""
-    handler = logging.handlers.RotatingFileHandler(
-        data_dir / LOG_FILE, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"
-    )
+    handler = _LogFile(data_dir / LOG_FILE, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
     handler.setFormatter(_TokenFilterFormatter(token))
     _attach(handler)
 

@@ -9,11 +9,12 @@ import asyncio
 import dataclasses
 import logging
 import shlex
+import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from aip_magics.data_directory import is_disk_full
+from aip_magics.data_directory import free_server_space_fix, is_disk_full
 from aip_magics.errors import AipError, PredictionError, ResourceExhausted, TrustError
 from aip_magics.server import descriptors
 from aip_magics.server.conventions.error_responses import DISK_FULL
@@ -37,6 +38,7 @@ CANCELLED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, I
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 LOG_LINES = 30
 SNAPSHOT_ATTEMPTS = 3
+SPACE_SECONDS = 1.0  # between two looks whether a full disk has space again
 NEEDS_TRUST = "needsTrust"  # key of a version's runtime: FAILED because the user has not trusted its files
 
 Stage = Literal["copying", "installing", "loading", "ready"]
@@ -138,13 +140,18 @@ class VersionCreator:
                 raise
             await self._fail(operation, Status(CANCELLED, "Create Version was cancelled."))
         except Exception as error:  # noqa: BLE001 (it becomes the error of the operation)
-            await self._fail(operation, self._failure_status(key, error))
+            self._failing.add(operation.number)
+            await self._fail(operation, await self._failure_status(key, error))
 
-    def _failure_status(self, key: VersionKey, error: Exception) -> Status:
+    async def _failure_status(self, key: VersionKey, error: Exception) -> Status:
         """Build the status of a failed operation; an unexpected error is logged."""
         if descriptors.is_exhausted(error):
             return Status(RESOURCE_EXHAUSTED, f"Create Version failed. {descriptors.exhausted_text()}")
+        if is_disk_full(error):
+            log.error("%s: the disk is full: %s", key.name, error)
+            return _disk_full_status()
         if isinstance(error, TrustError):
+            await self._write(lambda: self._database.set_runtime(key, {NEEDS_TRUST: True}))
             return self._trust_status(key, error)
         if isinstance(error, PredictionError):
             return _bad_model_status(error)
@@ -153,11 +160,24 @@ class VersionCreator:
             return Status(code, f"Create Version failed. {error.message}")
         log.error("%s: could not create the version", key.name, exc_info=error)
         text = "Internal error encountered; the server's log has the details."
-        return Status(INTERNAL, f"Create Version failed. {DISK_FULL if is_disk_full(error) else text}")
+        return Status(INTERNAL, f"Create Version failed. {text}")
+
+    async def _write(self, write: Callable[[], None]) -> None:
+        """Write to the database as soon as its disk has space: an operation must not stay unfinished for ever."""
+        waiting = False
+        while True:
+            try:
+                return write()
+            except sqlite3.Error as error:
+                if not is_disk_full(error):
+                    raise
+                if not waiting:
+                    log.error("an operation cannot be finished before there is space on the disk: %s", error)
+                waiting = True
+            await asyncio.sleep(SPACE_SECONDS)
 
     def _trust_status(self, key: VersionKey, error: TrustError) -> Status:
         """Build the status of a bad model, with the command that trusts its files: other clients have no `--trust`."""
-        self._database.set_runtime(key, {NEEDS_TRUST: True})
         row = self._database.get_version(key)
         version = row.version if row else Version()
         packages = (uri for uri in version.packageUris or () if uri.rpartition("/")[2] == error.place)
@@ -195,9 +215,8 @@ class VersionCreator:
         is_default = model is not None and model.default_version is None
         shown = serializers.version(VersionRow(row.key, ready, row.python, is_default=is_default))
         self._stages[operation.number] = "ready"
-        self._database.finish_version(
-            row.key, ready, self._build_done_row(operation, response=serializers.response(shown))
-        )
+        done = self._build_done_row(operation, response=serializers.response(shown))
+        await self._write(lambda: self._database.finish_version(row.key, ready, done))
         log.info("%s is READY (%s, %.3f s to load)", row.key.name, loaded.class_name, loaded.load_seconds)
 
     async def _create_snapshots(self, row: VersionRow) -> VersionRow:
@@ -235,8 +254,9 @@ class VersionCreator:
         row = self._database.get_version(key)
         assert row is not None
         failed = row.version.replace(state="FAILED", errorMessage=error.message)
-        self._database.set_snapshots(key, None, None)
-        self._database.finish_version(key, failed, self._build_done_row(operation, error=error))
+        done = self._build_done_row(operation, error=error)
+        await self._write(lambda: self._database.set_snapshots(key, None, None))
+        await self._write(lambda: self._database.finish_version(key, failed, done))
         await self.release(row)
         log.warning("%s is FAILED: %s", key.name, error.message)
 
@@ -281,7 +301,15 @@ def _bad_model_status(error: PredictionError) -> Status:
     text = f'Create Version failed. Bad model detected with error:  "{reason}"'
     details = [info] if lines else []
     if error.fix and type(error) is PredictionError:  # not of a lost worker, or of trust, whose message has a command
-        # Our clients show it as the fix of the operation; others ignore the detail.
-        metadata = {"fix": error.fix}
-        details.append({"@type": ERROR_INFO, "reason": "BAD_MODEL", "domain": "aip-magics", "metadata": metadata})
+        details.append(_fix_detail("BAD_MODEL", error.fix))
     return Status(INVALID_ARGUMENT, text, tuple(details) or None)
+
+
+def _disk_full_status() -> Status:
+    details = (_fix_detail("DISK_FULL", free_server_space_fix()),)
+    return Status(RESOURCE_EXHAUSTED, f"Create Version failed. {DISK_FULL}", details)
+
+
+def _fix_detail(reason: str, fix: str) -> dict[str, Any]:
+    """Build the detail with a fix, which our clients show as that of the operation; others ignore it."""
+    return {"@type": ERROR_INFO, "reason": reason, "domain": "aip-magics", "metadata": {"fix": fix}}

@@ -18,6 +18,7 @@ from pathlib import Path
 import google_crc32c
 import pytest
 from engines import VENVS, ServerProcess, ours, processor_seconds, started
+from growth_curve import memory
 
 pytestmark = pytest.mark.benchmark
 
@@ -155,7 +156,7 @@ def test_bench_serving_cost_of_a_further_node(start_server, iris_export, tell):
     fields = {"name": "v1", "deploymentUri": uri, "framework": "SCIKIT_LEARN", "manualScaling": {"nodes": 1}}
     operation = server.ok("POST", "/v1/projects/proj/models/m/versions", fields, Host=REGIONAL)
     assert "response" in server.wait(operation, Host=REGIONAL)
-    before, taken = _memory(server), []
+    before, taken = memory(server.processes()), []
     for nodes in range(2, 7):
         begun = time.perf_counter()
         change = {"manualScaling": {"nodes": nodes}}  # which the service allows at its regional endpoints only
@@ -163,8 +164,8 @@ def test_bench_serving_cost_of_a_further_node(start_server, iris_export, tell):
         while server.ok("GET", f"{V}:stats", Host=REGIONAL)["nodes"]["running"] < nodes:
             time.sleep(0.002)
         taken.append(time.perf_counter() - begun)
-    memory = (_memory(server) - before) / len(taken) / 2**20
-    tell(f"a further node: {min(taken):.3f}–{max(taken):.3f} s (goal 0.1), {memory:.1f} MB of memory of its own")
+    each = (memory(server.processes()) - before) / len(taken) / 2**20
+    tell(f"a further node: {min(taken):.3f}–{max(taken):.3f} s (goal 0.1), {each:.1f} MB of memory of its own")
 
 
 def test_bench_serving_cost_at_rest(served, tell):
@@ -195,11 +196,3 @@ def test_bench_serving_large_model_directory_is_stored(start_server, tmp_path, t
         stored = time.perf_counter() - begun
         times = f"{bare / stored:.2f} times as fast (goal 0.5)"
         tell(f"120 MB stored in {stored:.2f} s; written and summed in {bare:.2f} s: {times}")
-
-
-def _memory(server):
-    total = 0
-    for pid in server.processes():
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        total += next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
-    return total

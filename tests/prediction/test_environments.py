@@ -17,7 +17,7 @@ from archives import wheel
 from mounts import mounted
 
 from aip_magics import catalog
-from aip_magics.errors import FieldError, ModelDirError, PredictionError, RuntimeEnvironmentError
+from aip_magics.errors import FieldError, LocalFileError, ModelDirError, PredictionError, RuntimeEnvironmentError
 from aip_magics.prediction import WorkerSpec, local_predict, start
 from aip_magics.prediction.environments import (
     EnvironmentUnavailable,
@@ -161,9 +161,7 @@ def test_environment_that_cannot_be_built_says_so(own: Path, tmp_path: Path) -> 
 
 def test_environment_on_a_full_disk_says_so(own: Path, tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "size=40k") as disk:
-        with pytest.raises(
-            RuntimeEnvironmentError, match=r"could not build the environment: .*No space left"
-        ) as caught:
+        with pytest.raises(LocalFileError, match="the disk is full") as caught:
             build(Path(sys.executable), [str(own)], disk)
         assert caught.value.where == str(disk / "environments")
         assert caught.value.fix == "free space on that disk and run the command again"

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from archives import SETUP, sdist, tar, wheel
 
-from aip_magics.errors import InputError, PredictionError
+from aip_magics.data_directory import is_disk_full
+from aip_magics.errors import InputError, LocalFileError, PredictionError
 from aip_magics.prediction import subprocess_tools
 from aip_magics.prediction.packages import install
 from aip_magics.prediction.packages.install_errors import build_error
@@ -300,13 +301,29 @@ def test_missing_requirements_are_checked_again_after_a_change(tmp_path: Path) -
     assert install([needed, needy], python, tmp_path) != folder  # one package meets the requirement of the other
 
 
-def test_install_errors_find_the_reason_in_an_output() -> None:
+def test_install_errors_find_the_reason_in_an_output(tmp_path: Path) -> None:
     network = ["error: Request failed", "  cause: Failed to fetch: https://index/x", "  cause: dns error"]
-    error = build_error("x.tar.gz", (), network)
+    error = build_error("x.tar.gz", (), network, tmp_path)
     assert "failed to install: dns error" in error.message
     assert error.fix.startswith("connect to the network to download the build requirements")
-    full = build_error("x.tar.gz", (), ["error: Failed to install: No space left on device (os error 28)"])
-    assert full.fix == "free space on that disk and run the command again"
-    assert "exited without output" in build_error("x.tar.gz", (), []).message
+    assert "exited without output" in build_error("x.tar.gz", (), [], tmp_path).message
     there = ["FileNotFoundError: [Errno 2] No such file or directory: 'conf/a.txt'"]
-    assert "include" not in build_error("x.tar.gz", ("x/conf/a.txt",), there).fix
+    assert "include" not in build_error("x.tar.gz", ("x/conf/a.txt",), there, tmp_path).fix
+
+
+@pytest.mark.parametrize(
+    ("line", "where"),
+    [
+        ("error: Failed to install: No space left on device (os error 28)", ""),
+        ("cause: failed to write to file `/cache/uv/x.whl`: No space left on device (os error 28)", "/cache/uv/x.whl"),
+        ("error: could not write to 'build/lib/x.py': No space left on device", ""),
+        (r"error: failed to open `C:\cache\x`: There is not enough space on the disk. (os error 112)", r"C:\cache\x"),
+    ],
+)
+def test_install_errors_name_the_full_disk_of_an_output(line: str, where: str, tmp_path: Path) -> None:
+    full = build_error("x.tar.gz", (), ["Using Python 3.11", line, "cause: x"], tmp_path)
+    assert isinstance(full, LocalFileError)
+    assert is_disk_full(full)
+    assert full.message == "the disk is full"
+    assert full.where == (where or str(tmp_path))
+    assert full.fix == "free space on that disk and run the command again"

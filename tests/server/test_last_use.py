@@ -25,6 +25,26 @@ def test_last_use_on_a_full_disk_costs_no_prediction():
     uses.write()
 
 
+def test_last_use_on_a_full_disk_is_written_once_there_is_space():
+    class FullOnce(FullDatabase):
+        written = ()
+
+        def set_last_use(self, *arguments):
+            if not self.written:
+                self.written = (None,)
+                super().set_last_use()
+            self.written = arguments
+
+    database = FullOnce()
+    uses = LastUseTimes(database, lambda: BEGIN)
+    uses.note(KEY)
+    uses.write()  # as before the version is shown
+    assert database.written == (KEY, "2024-03-05T06:07:08Z")
+    database.written = "unchanged"
+    uses.write()
+    assert database.written == "unchanged"
+
+
 def test_last_use_is_not_written_for_every_request(tmp_path):
     store, now = Database(tmp_path / "db"), [BEGIN]
     store.create_model(ModelRow(KEY.parent, Model(), None))

@@ -55,7 +55,8 @@ def stage(obj: object, directory: Path, name: str = "") -> Path:
         (scratch / name).mkdir()
         try:
             save(scratch / name)
-        except OSError:  # of the disk: nothing is wrong with the model
+        except OSError as error:  # of the disk: nothing is wrong with the model
+            error.filename = error.filename or str(scratch / name)  # a failed write does not name its file
             raise
         except Exception as error:
             raise _save_error(obj, name, line.format(name=name), error) from error

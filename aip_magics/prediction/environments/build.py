@@ -13,14 +13,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aip_magics.catalog import ModelEnvironment
-from aip_magics.data_directory import free_space_fix
 from aip_magics.directory_cache import DirectoryCache
 from aip_magics.errors import RuntimeEnvironmentError
 from aip_magics.i18n import gettext as _
 from aip_magics.prediction import interpreters, subprocess_tools
 from aip_magics.prediction.environments.pins import COLUMNS, build_pins, get_runtime
 from aip_magics.prediction.environments.pythons import find_python
-from aip_magics.prediction.packages.install_errors import find_reason, is_network_error
+from aip_magics.prediction.packages.install_errors import find_full_disk, find_reason, is_network_error
 
 DEADLINE = 1800.0  # seconds; TensorFlow is half a gigabyte
 _OLDEST_PYTHON = (3, 7)  # that uv builds environments for
@@ -245,11 +244,7 @@ class _Builder:
                 where=self._where,
                 fix=_("connect to the network, set UV_INDEX_URL to a mirror, or use --env current"),
             )
-        if full := next((line for line in lines if "No space left on device" in line), ""):
-            raise RuntimeEnvironmentError(
-                _("could not build the environment: {reason}", reason=full.removeprefix("cause: ")),
-                where=str(self._folder.parent),
-                fix=free_space_fix(),
-            )
+        if full := find_full_disk(lines, self._folder.parent):
+            raise full
         text = "\n".join([_("could not build the environment:"), *(f"    {line}" for line in lines[-6:])])
         raise RuntimeEnvironmentError(text, where=self._where, fix=_("use --env current"))

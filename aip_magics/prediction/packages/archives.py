@@ -10,6 +10,7 @@ from aip_magics.artifacts.packages.bounds import MemberRefused
 from aip_magics.artifacts.packages.extraction import repack, unpack
 from aip_magics.artifacts.packages.members import DAMAGED
 from aip_magics.artifacts.packages.package_facts import is_read
+from aip_magics.data_directory import is_disk_full
 from aip_magics.i18n import gettext as _
 from aip_magics.prediction.packages.install_errors import install_error
 
@@ -39,6 +40,7 @@ def prepare(archive: Archive, folder: Path, *, trusted: bool) -> Path:
 
     Raises:
         PredictionError: the archive could not be unpacked.
+        OSError: the disk is full.
     """
     folder.mkdir(parents=True)
     try:
@@ -61,6 +63,8 @@ def prepare(archive: Archive, folder: Path, *, trusted: bool) -> Path:
     except MemberRefused as refused:
         raise install_error(archive.path.name, refused.reason, fix=refused.fix) from None
     except DAMAGED as error:
+        if is_disk_full(error):
+            raise
         fix = _("free disk space, or rebuild the archive")
         raise install_error(
             archive.path.name, _("could not unpack the archive: {error}", error=error), fix=fix

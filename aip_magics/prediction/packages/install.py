@@ -63,6 +63,7 @@ def install(
         TrustError: building an untrusted archive would run its code.
         PredictionError: FAILED_TO_LOAD_MODEL if an archive is refused, or the build fails or times out;
             INVALID_USER_CODE if a requirement is not met.
+        LocalFileError, OSError: the disk is full.
     """
     files = [_check_file(path) for path in files]
     digests = [_compute_digest(path) for path in files]
@@ -144,8 +145,11 @@ def _check_requirements(
     # Installing a distribution adds an entry to one of these directories.
     times = {path: os.stat(path).st_mtime_ns for path in interpreter.folders}
     scratch = stamp.with_name(f"{stamp.name}.{os.getpid()}")
-    scratch.write_text(json.dumps(times), "utf-8")
-    os.replace(scratch, stamp)
+    try:
+        scratch.write_text(json.dumps(times), "utf-8")
+        os.replace(scratch, stamp)
+    except OSError:  # on a full disk the requirements are checked again next time
+        scratch.unlink(missing_ok=True)
 
 
 def _is_unchanged(stamp: Path) -> bool:
@@ -233,7 +237,7 @@ class _Build:
         )
         shutil.rmtree(scratch)
         if ran.code != 0:
-            raise build_error(archive.path.name, archive.members, ran.lines)
+            raise build_error(archive.path.name, archive.members, ran.lines, self._target.parent)
 
     def _can_build_offline(self, archive: Archive) -> bool:
         """Whether the interpreter has all that the build needs, so that no build requirement has to be downloaded."""

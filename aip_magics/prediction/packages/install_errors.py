@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from aip_magics.artifacts.packages import build_code
-from aip_magics.data_directory import free_space_fix
-from aip_magics.errors import PredictionError, TrustError
+from aip_magics.data_directory import disk_full_error
+from aip_magics.errors import AipError, PredictionError, TrustError
 from aip_magics.i18n import gettext as _
 
 SHOWN_LINES = 6  # of the output, in the error itself; the full output is in `log`
@@ -18,6 +18,8 @@ _MISSING_FILE = re.compile(r"No such file or directory: (['\"])(.+?)\1")
 _FLAT_LAYOUT = re.compile(
     r"Multiple top-level (?P<kind>modules|packages) discovered in a flat-layout: \[(?P<names>[^]]*)\]"
 )
+_NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded|not enough space on the disk", re.IGNORECASE)
+_QUOTED_PATH = re.compile(r"[`'\"]((?:/|[A-Za-z]:\\)[^`'\"]+)")
 _NO_WHEEL = re.compile(r"no usable wheels|building (?:from )?source (?:distributions )?is disabled|--only-binary")
 _NO_NETWORK = re.compile(
     r"failed to fetch|error sending request|dns error|network is unreachable|network was disabled|connection refused"
@@ -40,8 +42,13 @@ def untrusted_error(name: str, reasons: Sequence[str]) -> TrustError:
     return TrustError(detail, where=_("packageUris: {name}", name=name), fix=build_code.consent_fix(), place=name)
 
 
-def build_error(name: str, members: Collection[str], lines: Sequence[str]) -> PredictionError:
-    """Build the error for a failed build of a package with these members; `lines` are the output of the build."""
+def build_error(name: str, members: Collection[str], lines: Sequence[str], directory: Path) -> AipError:
+    """Build the error for a failed build in a directory of a package with these members.
+
+    `lines` are the output of the build.
+    """
+    if full := find_full_disk(lines, directory):
+        return full
     output = [line.strip() for line in lines if line.strip(" ^~|")]
     reason = find_reason(output)
     # The lines before the last exception show where the exception was raised.
@@ -61,6 +68,17 @@ def find_reason(lines: Sequence[str]) -> str:
     return lines[-1] if lines else _("the build exited without output")
 
 
+def find_full_disk(lines: Sequence[str], directory: Path) -> AipError | None:
+    """Build the error for an output that says that a disk is full; None if it does not.
+
+    The error names `directory`, where the command has written, unless the output names a path elsewhere.
+    """
+    full = [line for line in lines if _NO_SPACE.search(line)]
+    paths = (found[1] for line in full if (found := _QUOTED_PATH.search(line)))
+    elsewhere = (path for path in paths if not Path(path).is_relative_to(directory))
+    return disk_full_error(next(elsewhere, str(directory))) if full else None
+
+
 def is_network_error(text: str) -> bool:
     """Whether an output says that the package index could not be reached."""
     return _NO_NETWORK.search(text) is not None
@@ -75,8 +93,6 @@ def _fix(name: str, members: Collection[str], text: str) -> str:
                 file=file,
                 name=name,
             )
-    if "No space left on device" in text:
-        return free_space_fix()
     if listed := _FLAT_LAYOUT.search(text):
         keyword = "packages" if listed["kind"] == "packages" else "py_modules"
         line = f"{keyword}=[{listed['names']}]"

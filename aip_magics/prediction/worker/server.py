@@ -23,6 +23,7 @@ from . import cleanup_process, descriptor_limit, landlock
 from .confinement import adapt_joblib, confine
 from .errors import ModelError, NotTrusted, Text, error_text
 from .load import open_model
+from .log_stream import drop_what_does_not_fit
 from .predict import predict
 from .stats import Stats
 from .thread_limits import set_thread_limit
@@ -175,6 +176,7 @@ def serve(sock: socket.socket, lifeline: "int | None" = None, alone: bool = True
     # `__main__.Name` in a pickle must not resolve to a name of this script, and child processes must not rerun it.
     sys.modules["__main__"] = types.ModuleType("__main__")
     descriptor_limit.restore()
+    drop_what_does_not_fit()
     faulthandler.enable()
     if hasattr(faulthandler, "register"):
         # The owner requests a traceback before it kills a hanging worker.

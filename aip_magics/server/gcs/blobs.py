@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from aip_magics.data_directory import check_reserve
 from aip_magics.server.gcs.object_checksums import ChecksumHasher
 
 BLOCK = 1 << 20  # bytes to read, hash and write at a time
@@ -135,16 +136,34 @@ class BlobWriter:
         return writer
 
     def write(self, blocks: Iterable[bytes]) -> None:
-        """Append blocks. After the return the operating system has the bytes: they survive a kill of this process."""
-        if self._handle is None:
-            path = self._blobs.incoming(self.file)
-            self._handle = path.open("ab") if self._exists else open_new(path)
-            self._exists = True
+        """Append blocks. After the return the operating system has the bytes: they survive a kill of this process.
+
+        OSError (ENOSPC) when the reserve would be used; the writer can be used again once there is space.
+        """
         data = b"".join(blocks)  # few large calls: after each of them the thread waits for the GIL
-        self._handle.write(data)
-        self._handle.flush()
+        if len(data) >= BLOCK:  # smaller contents fit into the reserve
+            check_reserve(self._blobs.incoming(self.file).parent, len(data))
+        try:
+            if self._handle is None:
+                path = self._blobs.incoming(self.file)
+                self._handle = path.open("ab") if self._exists else open_new(path)
+                self._exists = True
+            self._handle.write(data)
+            self._handle.flush()
+        except OSError:
+            self._truncate()
+            raise
         self._digest.update(data)
         self.size += len(data)
+
+    def _truncate(self) -> None:
+        """Remove what a failed write left behind the bytes that count: the next write must not append to it."""
+        with contextlib.suppress(OSError):
+            self.pause()
+        self._handle = None
+        if self._exists:
+            with contextlib.suppress(OSError):
+                os.truncate(self._blobs.incoming(self.file), self.size)
 
     def pause(self) -> None:
         """Close the file until the next `write`: an abandoned upload must not hold a file open."""

@@ -37,13 +37,19 @@ TAIL_BYTES = 1 << 18
 
 
 class RotatingLog:
-    """Lines in a file, written in batches. At `most` bytes the file is rotated; one older file is kept."""
+    """JSON lines in a file, written in batches. At `most` bytes the file is rotated; one older file is kept.
+
+    Lines that cannot be written are dropped: a full disk must cost no request its answer. A line says how many, once
+    there is space again.
+    """
 
     def __init__(self, path: Path, most: int) -> None:
         self._path = path
         self._most = most
         self._lines: list[str] = []
         self._bytes = 0
+        self._lost = 0
+        self._reason = ""
         self._timer: asyncio.TimerHandle | None = None
 
     def append(self, line: str) -> None:
@@ -59,15 +65,16 @@ class RotatingLog:
             self._timer.cancel()
             self._timer = None
         if self._lines:
-            text, self._lines, self._bytes = "".join(f"{line}\n" for line in self._lines), [], 0
-            # A full disk must cost no request its answer; that log lines are missing then is no surprise.
-            with contextlib.suppress(OSError):
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                with self._path.open("a", encoding="utf-8") as file:
-                    file.write(text)
-                    size = file.tell()
+            lines, self._lines, self._bytes = self._lines, [], 0
+            note = [json.dumps({"lostLines": self._lost, "error": self._reason})] if self._lost else []
+            try:
+                size = _append(self._path, "".join(f"{line}\n" for line in (*note, *lines)))
+                self._lost = 0
                 if size > self._most:
                     os.replace(self._path, self._older)
+            except OSError as error:
+                self._lost += len(lines)
+                self._reason = error.strerror or str(error)
 
     def tail(self, lines: int) -> list[str]:
         """The last lines, the newest at the end."""
@@ -215,6 +222,22 @@ def get_folder_name(key: VersionKey) -> str:
 
 def _time(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _append(path: Path, text: str) -> int:
+    """Append a text, all of it or nothing; return the size of the file in bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab", buffering=0) as file:
+        end = file.seek(0, os.SEEK_END)
+        rest = memoryview(text.encode())
+        size = end + len(rest)
+        try:
+            while rest:
+                rest = rest[file.write(rest) :]  # on a full disk only the second write fails
+        except OSError:
+            file.truncate(end)
+            raise
+    return size
 
 
 def _tail(path: Path) -> list[str]:

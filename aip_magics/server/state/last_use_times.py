@@ -22,6 +22,7 @@ class LastUseTimes:
         self._clock = clock
         self._used: dict[VersionKey, datetime] = {}
         self._written: dict[VersionKey, datetime] = {}
+        self._failed: set[VersionKey] = set()  # not written, because the disk was full
 
     def note(self, key: VersionKey) -> None:
         """The version has just predicted."""
@@ -34,17 +35,20 @@ class LastUseTimes:
         """The version is deleted: another of its name begins anew."""
         self._used.pop(key, None)
         self._written.pop(key, None)
+        self._failed.discard(key)
 
     def write(self) -> None:
         """Write down what was not yet."""
         for key, used in self._used.items():
-            if self._written.get(key) != used:
+            if key in self._failed or self._written.get(key) != used:
                 self._write(key)
 
     def _write(self, key: VersionKey) -> None:
         self._written[key] = self._used[key]
+        self._failed.discard(key)
         try:
             self._store.set_last_use(key, timestamp(self._used[key]))
         except sqlite3.Error as error:
             if not is_disk_full(error):  # a full disk must cost no prediction its answer
                 raise
+            self._failed.add(key)
