@@ -113,7 +113,7 @@ class _Artifacts:
 
     def confirmation(self, what: str) -> OptionError:
         """The error that asks for `--yes` and names the objects."""
-        from aip_magics.commands.common.removal_steps import first_names
+        from aip_magics.render.formatting import first_names
 
         removal = self.plan.removal
         text = _("deleting {what} requires confirmation", what=what)

@@ -41,7 +41,8 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Remova
     The latter two list the objects but delete nothing. An object that was replaced since it was listed is kept.
     StorageError if no URI has an object.
     """
-    from aip_magics.commands.common.removal_steps import first_names, remove_objects
+    from aip_magics.commands.common.removal_steps import remove_objects
+    from aip_magics.render.formatting import first_names
     from aip_magics.render.panels.removal import objects_to_delete
     from aip_magics.storage import RemovalUri, plan_removal
 
