@@ -78,9 +78,14 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> show.D
     target.connect()
     try:
         context.reporter.emit(StepStarted("delete", _("Delete {what}", what=what)))
-        for name in names:
+        for number, name in enumerate(names):
             client = target.client
-            client.wait(client.delete_model(name) if name == model else client.delete_version("", name))
+            try:
+                client.wait(client.delete_model(name) if name == model else client.delete_version("", name))
+            except AipError as error:
+                if number and artifacts and artifacts.plan.removal.objects:
+                    error.fix = artifacts.fix_of_remaining()  # this command lists deleted versions no more
+                raise
         context.reporter.emit(StepFinished("delete", _("deleted {what}", what=what)))
         return artifacts.remove() if artifacts else None
     except KeyboardInterrupt:
@@ -113,7 +118,7 @@ class _Artifacts:
 
     def confirmation(self, what: str) -> OptionError:
         """The error that asks for `--yes` and names the objects."""
-        from aip_magics.commands.common.removal_steps import first_names
+        from aip_magics.render.formatting import first_names
 
         removal = self.plan.removal
         text = _("deleting {what} requires confirmation", what=what)
@@ -145,8 +150,9 @@ class _Artifacts:
         line = self._remove_line()
         steps = TransferSteps(self._context.reporter.emit, line)
         try:
-            with steps.step("artifacts", _("List objects")) as step:  # a version may have been created since
-                plan = keep_used(self.plan, self._versions, list_all_versions(self._target)).removal
+            with steps.step("artifacts", _("List objects")) as step:
+                # A version may have been created since, also one with the name of a deleted version.
+                plan = keep_used(self.plan, (), list_all_versions(self._target)).removal
                 step.done(objects_to_delete(plan), plan)
             removal = remove_objects(steps, self._target.storage_client, plan, line)
         except Interrupted:
@@ -159,13 +165,19 @@ class _Artifacts:
 
     def interrupted(self) -> Interrupted:
         """The error for an interrupt after which versions may be deleted and their objects are not."""
-        fix = _("run {line} once the versions are deleted", line=self._remove_line())
-        return Interrupted(_("interrupted by the user; the uploaded objects remain"), where="--artifacts", fix=fix)
+        text = _("interrupted by the user; the uploaded objects remain")
+        return Interrupted(text, where="--artifacts", fix=self.fix_of_remaining())
+
+    def fix_of_remaining(self) -> str:
+        """The fix of an error after which versions may be deleted and their objects are not."""
+        return _("run {line} once the versions are deleted", line=self._remove_line())
 
     def _repeat_line(self) -> str:
         given = vars(self._args)
         arguments = [*([self._args.version] if self._args.version else []), f"--model={self._args.model}"]
-        arguments += [f"--{name}" for name in ("all-versions", "artifacts", "yes") if given[name.replace("-", "_")]]
+        flags = ("all-versions", "artifacts", "yes", "dry-run")
+        arguments += [f"--{name}" for name in flags if given[name.replace("-", "_")]]
+        arguments += [f"--show={self._args.show}"] if self._args.show else []
         return resume_command("delete", arguments, self._args)
 
     def _remove_line(self) -> str:

@@ -39,9 +39,11 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Remova
     """Delete the objects and return a Removal; or the RemovalPlan of a dry run, or the text of `--show`.
 
     The latter two list the objects but delete nothing. An object that was replaced since it was listed is kept.
+    What versions of the project use is kept, unless with `--force`; versions of other projects are not known.
     StorageError if no URI has an object.
     """
-    from aip_magics.commands.common.removal_steps import first_names, remove_objects
+    from aip_magics.commands.common.removal_steps import remove_objects
+    from aip_magics.render.formatting import first_names
     from aip_magics.render.panels.removal import objects_to_delete
     from aip_magics.storage import RemovalUri, plan_removal
 
@@ -49,10 +51,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Remova
     if not (args.show or args.dry_run):
         _check_confirmed(args, uris)
     target = connect_target(args, context)
-    if args.show:
-        return _show_script(args, uris, target, context)
-    confirmed = ["--yes", *(["--force"] if args.force else [])]
-    resume_line = resume_command("remove", [*args.uris, *confirmed], args)
+    resume_line = _resume_line(args)
     steps = TransferSteps(context.reporter.emit, resume_line)
     with steps.step("plan", _("List objects")) as step:
         plan = plan_removal(target.storage_client, uris)
@@ -60,13 +59,15 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Remova
             step.note(_("no objects found: {uri}", uri=missing), "warning")
         plan = dataclasses.replace(plan, used_by=_find_users(step, plan, args, target))
         step.done(objects_to_delete(plan), plan)
-    if args.dry_run:
+    if args.dry_run and not args.show:
         context.reporter.show(plan)
         return plan
     if plan.used_by:
         text = _("the objects are used by {versions}", versions=first_names(plan.used_by))
         fix = _("delete these versions first, or add --force")
         raise OptionError(text, where=", ".join(plan.uris), fix=fix)
+    if args.show:
+        return _show_script(args.show, uris, plan, target, context)
     removal = remove_objects(steps, target.storage_client, plan, resume_line)
     context.reporter.show(removal)
     return removal
@@ -83,20 +84,24 @@ def _check_confirmed(args: argparse.Namespace, uris: Sequence[RemovalUri]) -> No
         raise OptionError(text, where="--yes", fix=_("add --yes to confirm, or --dry-run to list the objects"))
 
 
-def _show_script(args: argparse.Namespace, uris: Sequence[RemovalUri], target: Target, context: Context) -> str:
-    from aip_magics.commands import show
-    from aip_magics.storage import plan_removal
+def _resume_line(args: argparse.Namespace) -> str:
+    changes = "--dry-run" if args.dry_run else "--yes"
+    mode = f"--show={args.show}" if args.show else changes
+    return resume_command("remove", [*args.uris, mode, *(["--force"] if args.force else [])], args)
 
-    plan_removal(target.storage_client, uris)  # StorageError if there is nothing to delete
+
+def _show_script(
+    form: options.ScriptFormat, uris: Sequence[RemovalUri], plan: RemovalPlan, target: Target, context: Context
+) -> str:
+    from aip_magics.commands import show
+
     calls: list[show.PlannedCall] = []
-    covered = set[str]()
+    left = list(plan.objects)
     for uri in sorted(uris, key=lambda uri: not uri.is_directory):
-        planned = plan_removal(target.storage_client, [uri], missing_ok=True).objects
-        objects = tuple(each for each in planned if each.uri not in covered)
-        covered |= {each.uri for each in objects}
-        if objects:
+        if objects := tuple(each for each in left if uri.names(each)):
             calls.append(show.Remove(objects, str(uri) if uri.is_directory else ""))
-    script = show.render_script(args.show, calls, target)
+            left = [each for each in left if not uri.names(each)]
+    script = show.render_script(form, calls, target)
     context.reporter.show(script)
     return script
 

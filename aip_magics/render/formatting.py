@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Literal
 
 from aip_magics.i18n import gettext as _
@@ -13,6 +14,17 @@ from aip_magics.i18n import ngettext
 OmittedKind = Literal[
     "part", "row", "column", "line", "character", "earlier row", "earlier line", "earlier note"
 ]  # fmt: skip
+
+MAX_NAMES = 5  # in a text
+
+
+def first_names(names: Iterable[str]) -> str:
+    """Join names; only the first of many."""
+    names = list(names)
+    shown = ", ".join(names[:MAX_NAMES])
+    if len(names) > MAX_NAMES:
+        return _("{names} and {count} more", names=shown, count=len(names) - MAX_NAMES)
+    return shown
 
 
 def first_line(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -47,6 +48,11 @@ class RemovalUri:
     @property
     def is_directory(self) -> bool:
         return not self.name or self.name.endswith("/")
+
+    def names(self, each: PlannedRemoval) -> bool:
+        """Whether the URI names this object."""
+        named = each.name.startswith(self.name) if self.is_directory else each.name == self.name
+        return named and each.bucket == self.bucket
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +157,8 @@ def _missing_error(client: StorageClient, uri: RemovalUri) -> StorageError:
         text = _("no objects found: {sign} is not a wildcard here", sign=wildcard[0])
         above = uri.name[: wildcard.start()].rpartition("/")[0]
         directory = RemovalUri(uri.bucket, f"{above}/" if above else "")
-        fix = _("list the names with %aip_remove {uri} --dry-run, then name the objects", uri=directory)
+        quoted = shlex.quote(str(directory))
+        fix = _("list the names with %aip_remove {uri} --dry-run, then name the objects", uri=quoted)
     else:
         text, fix = _("no objects found"), _("check the name with `gcloud storage ls gs://BUCKET`")
     return StorageError(text, where=str(uri), fix=fix)

@@ -12,8 +12,8 @@ from recording_reporter import RecordingReporter
 from resource_lines import Lines
 
 from aip_magics.commands.show import DryRun
-from aip_magics.errors import Interrupted, NotFound, OptionError
-from aip_magics.events import Event, Note, StepFinished
+from aip_magics.errors import FailedPrecondition, Interrupted, NotFound, OptionError
+from aip_magics.events import Event, Note, StepFinished, StepStarted
 from aip_magics.settings import resolve
 from aip_magics.storage import GsUri, Removal, RemovalPlan, list_objects
 from aip_magics.targets import choose
@@ -124,6 +124,61 @@ def test_delete_command_says_how_to_delete_the_rest(aip: Lines) -> None:
     assert stored() == {"iris/v1/model.joblib"}
     assert aip(caught.value.fix.partition("%aip_")[2].removesuffix(" once the versions are deleted")).count == 1
     assert stored() == set()
+
+
+class Meanwhile(RecordingReporter):
+    """Runs lines, as another user, when the deletion of versions begins or has ended."""
+
+    def __init__(self, kind: type[Event], aip: Lines, *lines: str) -> None:
+        super().__init__()
+        self._kind, self._aip, self._lines = kind, aip, lines
+
+    def emit(self, event: Event) -> None:
+        super().emit(event)
+        if isinstance(event, self._kind) and event.step == "delete":
+            for line in self._lines:
+                self._aip(line)
+
+
+def test_delete_command_keeps_the_objects_of_a_version_that_was_deployed_again(aip: Lines, iris_export: Path) -> None:
+    """An unchanged upload writes no new generation, so that only the list of versions tells."""
+    other = Lines(aip.journal.data_dir)
+    face = Meanwhile(StepFinished, aip, f"deploy v1 --model iris --origin {iris_export}")
+    other.context = dataclasses.replace(other.context, reporter=face)
+    assert other("delete --model iris --all-versions --artifacts --yes").count == 0
+    assert [version.id for version in aip("list --model iris")] == ["v1"]
+    assert stored() == {"iris/v1/model.joblib"}
+
+
+def test_delete_command_names_the_objects_of_deleted_versions_after_an_error(aip: Lines, iris_export: Path) -> None:
+    aip(f"deploy v2 --model iris --origin {iris_export}")
+    other = Lines(aip.journal.data_dir)
+    face = Meanwhile(StepStarted, aip, f"deploy v3 --model iris --origin {iris_export}")
+    other.context = dataclasses.replace(other.context, reporter=face)
+    with pytest.raises(FailedPrecondition) as caught:  # the default version is not the last one any more
+        other("delete --model iris --all-versions --artifacts --yes")
+    assert [version.id for version in aip("list --model iris")] == ["v1", "v3"]
+    line = f"%aip_remove {BUCKET}/iris/v2/ {BUCKET}/iris/v1/ --yes"
+    assert caught.value.fix == f"run {line} once the versions are deleted"
+
+
+class StoppingAtList(RecordingReporter):
+    """Interrupts the command while it lists objects."""
+
+    def emit(self, event: Event) -> None:
+        super().emit(event)
+        if isinstance(event, Note) and event.step == "artifacts":
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("mode", ["--dry-run", "--show=curl"])
+def test_delete_command_resumes_a_dry_run_as_a_dry_run(aip: Lines, mode: str) -> None:
+    aip(f"create-version v2 --model iris --origin {BUCKET}/iris/v1 --framework scikit-learn")
+    other = Lines(aip.journal.data_dir)
+    other.context = dataclasses.replace(other.context, reporter=StoppingAtList())
+    with pytest.raises(Interrupted) as caught:
+        other(f"delete v1 --model iris --artifacts --yes {mode}")
+    assert caught.value.fix == f"resume with: %aip_delete v1 --model=iris --artifacts --yes {mode}"
 
 
 @pytest.mark.parametrize("form", ["gcloud", "curl", "python"])

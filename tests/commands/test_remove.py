@@ -18,6 +18,7 @@ import pytest
 from recording_reporter import RecordingReporter
 from resource_lines import Lines
 
+from aip_magics.commands.common.options import SCRIPT_FORMATS
 from aip_magics.commands.registry import get_command
 from aip_magics.errors import Interrupted, OptionError, StorageError
 from aip_magics.events import Event, Note, Progress, StepFinished
@@ -191,6 +192,23 @@ def test_remove_command_is_stopped_and_resumed(bare: Lines, tmp_path: Path) -> N
     assert objects_below(uri) == set()
     (progress,) = bare.face.of(Progress)[-1:]
     assert (progress.done, progress.total, progress.unit) == (removal.count, removal.count, "objects")
+
+
+@pytest.mark.parametrize("mode", ["--dry-run", "--show=curl"])
+def test_remove_command_resumes_a_dry_run_as_a_dry_run(bare: Lines, tmp_path: Path, mode: str) -> None:
+    fill(tmp_path, bare, "gs://models-of-mine/a", 1)
+    uris = "gs://models-of-mine/a/ gs://models-of-mine/none/"
+    face = Meddling(lambda event: isinstance(event, Note), lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(Interrupted) as caught:
+        with_reporter(bare, face)(f"remove {uris} {mode}")
+    assert caught.value.fix == f"resume with: %aip_remove {uris} {mode}"
+
+
+def test_remove_command_shows_no_code_that_deletes_what_a_version_uses(aip: Lines) -> None:
+    for form in SCRIPT_FORMATS:
+        with pytest.raises(OptionError, match="the objects are used by iris/v1"):
+            aip(f"remove {BUCKET}/iris/ --show {form}")
+    assert f"{BUCKET}/iris/**" in aip(f"remove {BUCKET}/iris/ --show gcloud --force")
 
 
 def test_remove_command_from_the_command_line(bare: Lines, tmp_path: Path) -> None:

@@ -269,7 +269,8 @@ def test_show_prints_removals(aip: Lines, form: str, tmp_path: Path) -> None:
         assert set(list_objects(store, GsUri("models-of-mine"))) == left - {"a/v2/a*b"}
     run(PROGRAMS[form], aip(f"remove gs://models-of-mine --show {form}"), tmp_path)
     assert list_objects(store, GsUri("models-of-mine")) == {}
-    assert find_bucket(store, "models-of-mine")  # `gcloud storage rm --recursive` of a bucket would delete the bucket
+    assert find_bucket(store, "models-of-mine")
+    assert "--recursive" not in shown  # deletes also the bucket, and noncurrent versions of the objects
 
 
 def test_show_prints_an_upload_without_any_request(home: Path, iris_export: Path) -> None:

@@ -19,6 +19,7 @@ from aip_magics.render import text as render_text
 from aip_magics.render.blocks import Code, Link, Panel, Span, Table, line, row
 from aip_magics.render.elements import Html, clip, el, size
 from aip_magics.sdist import Package
+from aip_magics.storage import PlannedRemoval, RemovalPlan
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=y>\"'&\x00\x1b[31m</td>\u202e"
 SIZES = {
@@ -394,3 +395,11 @@ def test_html_table_breaks_only_long_words_anywhere():
     drawn = render.draw(Panel("run", "good", (Table("", ("Step", "What"), (row("Upload", "gs://" + "x" * 40),)),)))
     cells = [attributes["style"] for tag, attributes in Page(drawn).tags if tag in ("th", "td")]
     assert ["anywhere" in style for style in cells] == [False, False, False, True]
+
+
+def test_html_of_a_removal_plan_has_its_objects_however_many_versions_use_them():
+    versions = tuple(f"iris/v{number}" for number in range(3000))
+    plan = RemovalPlan(("gs://b/",), (PlannedRemoval("b", "iris/model.joblib", 1, 1),), (), versions)
+    shown = render.of(plan)
+    assert "gs://b/iris/model.joblib" in shown
+    assert "iris/v4 and 2995 more" in shown

@@ -116,6 +116,11 @@ def test_removal_takes_names_letter_for_letter(client: StorageClient, destinatio
         ("{}v", "no objects found", "check the name with `gcloud storage ls gs://BUCKET`"),
         ("gs://no-such-bucket/x/", "no objects found", "check the name with `gcloud storage ls gs://BUCKET`"),
         ("{}v1/*", "no objects found: * is not a wildcard here", "list the names with %aip_remove {}v1/ --dry-run"),
+        (
+            "gs://no-such-bucket/a b/*",
+            "no objects found: * is not a wildcard here",
+            "list the names with %aip_remove 'gs://no-such-bucket/a b/'",
+        ),
         ("{}v1/mod[e-f]l", "no objects found: [ is not a wildcard here", "list the names with %aip_remove {}v1/"),
     ],
 )

@@ -8,17 +8,15 @@ from aip_magics.errors import AipError, Interrupted, OptionError
 from aip_magics.events import Progress
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
+from aip_magics.render.formatting import MAX_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from aip_magics.commands.common.transfer_steps import TransferSteps
     from aip_magics.deploy.version_artifacts import ListedVersion
     from aip_magics.storage import Removal, RemovalPlan, StorageClient
     from aip_magics.targets import Target
 
 STEP = "remove"
-MAX_LISTED = 5  # names in a text
 
 
 def remove_objects(steps: TransferSteps, client: StorageClient, plan: RemovalPlan, resume_line: str) -> Removal:
@@ -50,7 +48,7 @@ def remove_objects(steps: TransferSteps, client: StorageClient, plan: RemovalPla
         except AipError:
             step.note(deleted_of(run.result, planned), "warning")
             raise
-        for uri in removal.replaced[:MAX_LISTED]:
+        for uri in removal.replaced[:MAX_NAMES]:
             step.note(_("kept: {uri} (replaced after it was listed)", uri=uri), "warning")
         step.done(deleted_of(removal, planned), removal)
     return removal
@@ -66,12 +64,3 @@ def list_versions_of(target: Target) -> list[ListedVersion]:
         text = _("could not check which versions use the objects: {reason}", reason=error.message)
         fix = _("add --force to delete the objects without this check")
         raise OptionError(text, where=error.where, fix=fix) from error
-
-
-def first_names(names: Iterable[str]) -> str:
-    """Join names; only the first of many."""
-    names = list(names)
-    shown = ", ".join(names[:MAX_LISTED])
-    if len(names) > MAX_LISTED:
-        return _("{names} and {count} more", names=shown, count=len(names) - MAX_LISTED)
-    return shown

@@ -108,14 +108,14 @@ def _fetch(call: Download) -> str:
 
 def _removal(call: Remove) -> str:
     """Delete with `rm`, which reads wildcards and generations (`#1`) in names and cannot quote them."""
-    if call.directory.count("/") == 3 and call.directory.endswith("/"):
-        return shell.words("gcloud", "storage", "rm", f"{call.directory}**")  # `--recursive` deletes the bucket, too
     uris = [call.directory] if call.directory else [each.uri for each in call.objects]
     for uri in uris:
         if re.search(r"[*?\[\]#]", uri):
             text = _("gcloud reads the name as a pattern or a generation: {uri}", uri=uri)
             raise OptionError(text, where="--show", fix=_("use one of {names}", names="--show curl, --show python"))
-    return shell.words("gcloud", "storage", "rm", *(["--recursive"] if call.directory else []), *uris)
+    if call.directory:  # not `--recursive`, which deletes also noncurrent versions of the objects, and the bucket
+        return shell.words("gcloud", "storage", "rm", f"{call.directory}**")
+    return shell.words("gcloud", "storage", "rm", *uris)
 
 
 def _request(request: Request, target: Target, waited: bool) -> list[str]:

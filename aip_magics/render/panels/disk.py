@@ -98,7 +98,7 @@ def _entries(entries: Sequence[Entry], max_rows: int | None) -> Table:
 def _kind(name: str) -> str:
     names = {
         "models": _("models of versions"),
-        "objects": _("objects"),
+        "objects": _("stored objects"),
         "uploads": _("unfinished uploads"),
         "environments": _("environments"),
         "packages": _("installed packages"),

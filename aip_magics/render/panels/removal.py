@@ -21,7 +21,7 @@ def removal_plan(value: RemovalPlan, *, max_rows: int | None = None) -> Panel:
         line(objects_to_delete(value)),
     ]
     if value.used_by:
-        blocks.append(line(Mark("warn", _("used by {versions}", versions=", ".join(value.used_by)))))
+        blocks.append(line(Mark("warn", _("used by {versions}", versions=formatting.first_names(value.used_by)))))
     blocks += [line(muted(_("no objects found: {uri}", uri=uri))) for uri in value.missing]
     return Panel(_("objects to delete"), "idle", (*blocks, *_table(value.objects, max_rows)))
 
