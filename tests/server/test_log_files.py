@@ -58,6 +58,20 @@ def test_log_file_says_once_how_many_lines_a_full_disk_lost(server_log: logging.
     assert [line.partition("WARNING ")[2] for line in lines[-3:]] == [note, "aip_magics: after", "aip_magics: later"]
 
 
+def test_log_file_keeps_no_half_line_of_a_disk_that_was_full_at_the_rotation(
+    server_log: logging.Logger, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger().handlers[0], "maxBytes", 20_000)
+    server_log.warning("x" * 18_000)
+    filler = leave(disk, 4096)
+    server_log.warning("y" * 10_000)
+    filler.unlink()
+    server_log.warning("after")
+    lines = (disk / logs.LOG_FILE).read_text().splitlines()
+    assert [line.partition(": ")[2] for line in lines] == ["1 lines of this log were lost: the disk was full", "after"]
+    assert (disk / f"{logs.LOG_FILE}.1").read_text().endswith(f"{'x' * 18_000}\n")
+
+
 def test_rotating_log_writes_whole_lines_or_none(disk: Path) -> None:
     log = RotatingLog(disk / "logs" / "access.jsonl", 1 << 20)
     lines = [json.dumps({"number": number, "text": "x" * 1000}) for number in range(30)]
