@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from mounts import fill, mounted
 
 from aip_magics import errors
 from aip_magics.server.gcs import ObjectStore, StoredObject
 from aip_magics.server.gcs.names import check_bucket_name, check_object_name
+from aip_magics.server.gcs.object_checksums import ExpectedChecksums
 from aip_magics.server.gcs.object_listing import ListQuery, glob_pattern, prefix_end
 from aip_magics.server.gcs.preconditions import Preconditions
-from aip_magics.server.gcs.resumable_uploads import ResumableUpload
+from aip_magics.server.gcs.resumable_uploads import ResumableUpload, UploadLease
 
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
 
@@ -249,6 +252,31 @@ def test_resumable_uploads_live_a_week_with_their_bytes(tmp_path: Path) -> None:
                     store.resumable_uploads.status(id_, "bucket")
         finally:
             store.close()
+
+
+def test_resumable_uploads_are_completed_once_a_full_disk_has_room(tmp_path: Path) -> None:
+    with (
+        mounted(tmp_path / "disk", "size=16m") as disk,
+        contextlib.closing(ObjectStore(disk, lambda: datetime.now(timezone.utc))) as store,
+    ):
+        store.buckets.create("demo", {"name": "bucket"})
+        uploads, data = store.resumable_uploads, b"x" * 3_000_000
+        id_ = uploads.start("bucket", "x", {})
+
+        def take() -> UploadLease:
+            upload = uploads.status(id_, "bucket")
+            assert isinstance(upload, ResumableUpload)
+            return uploads.take(upload)
+
+        take().append([data])
+        filler = fill(disk)
+        for _request in range(2):
+            with pytest.raises(sqlite3.OperationalError, match="disk is full"):
+                take().finish(ExpectedChecksums())
+        assert take().received == len(data)
+        filler.unlink()
+        stored = take().finish(ExpectedChecksums())
+        assert store.path(stored).read_bytes() == data
 
 
 def test_resumable_uploads_expire_while_the_server_runs(tmp_path: Path) -> None:
