@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
@@ -103,12 +104,15 @@ def test_blob_writer_goes_on_behind_what_it_has_counted(disk: Path, monkeypatch:
 
 def test_blob_writer_leaves_a_reserve(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data_directory, "RESERVE_BYTES", 500_000)
-    monkeypatch.setattr(blobs, "BLOCK", 100_000)
     writer = blobs.BlobWriter(blobs.Blobs(disk))
     writer.write([b"x" * 300_000])
     with pytest.raises(OSError, match=NO_SPACE):
         writer.write([b"x" * 300_000])
     assert writer.size == 300_000
+    with contextlib.suppress(OSError):
+        for _write in range(100):  # each would fit into the reserve
+            writer.write([b"x" * 10_000])
+    assert 300_000 < writer.size < 550_000
     assert shutil.disk_usage(disk).free >= 500_000
     writer.discard()
     assert not list(disk.glob("incoming/*"))

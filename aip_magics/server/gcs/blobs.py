@@ -141,7 +141,7 @@ class BlobWriter:
         OSError (ENOSPC) when the reserve would be used; the writer can be used again once there is space.
         """
         data = b"".join(blocks)  # few large calls: after each of them the thread waits for the GIL
-        if len(data) >= BLOCK:  # smaller contents fit into the reserve
+        if data:  # small ones as well: many of them would use up the reserve
             check_reserve(self._blobs.incoming(self.file).parent, len(data))
         try:
             if self._handle is None:
