@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -15,7 +16,7 @@ from aip_magics.server.gcs import ObjectStore, StoredObject
 from aip_magics.server.gcs.names import check_bucket_name, check_object_name
 from aip_magics.server.gcs.object_checksums import ExpectedChecksums
 from aip_magics.server.gcs.object_listing import ListQuery, glob_pattern, prefix_end
-from aip_magics.server.gcs.preconditions import Preconditions
+from aip_magics.server.gcs.preconditions import ALWAYS, Preconditions
 from aip_magics.server.gcs.resumable_uploads import ResumableUpload, UploadLease
 
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
@@ -229,6 +230,16 @@ def test_object_store_start_removes_orphans_and_keeps_the_rest(tmp_path: Path) -
         assert isinstance(store.resumable_uploads.status(upload, "bucket"), ResumableUpload)
     finally:
         store.close()
+
+
+def test_blobs_are_concatenated_where_the_kernel_copies_nothing(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        store.commit("bucket", name, store.writer(), [name.encode() * 100_000])
+    monkeypatch.setattr(os, "copy_file_range", lambda *_args: 0, raising=False)
+    composed = store.compose("bucket", "c", [("a", None, ALWAYS), ("b", None, ALWAYS)], {})
+    assert store.path(composed).read_bytes() == b"a" * 100_000 + b"b" * 100_000
 
 
 def test_resumable_uploads_live_a_week_with_their_bytes(tmp_path: Path) -> None:
