@@ -89,9 +89,11 @@ class FileShrinker:
     def _start_timer(self) -> None:
         with self._lock:
             if self._timer is None and not self._closed.is_set():
-                self._timer = threading.Timer(DELAY_SECONDS, self._run)
-                self._timer.name, self._timer.daemon = "database shrinker", True
-                self._timer.start()
+                timer = threading.Timer(DELAY_SECONDS, self._run)
+                timer.name, timer.daemon = "database shrinker", True
+                with contextlib.suppress(RuntimeError):  # no more threads: the write is committed and must not fail
+                    timer.start()
+                    self._timer = timer
 
     def _run(self) -> None:
         self._noted = False

@@ -53,6 +53,10 @@ class _LogFile(logging.handlers.RotatingFileHandler):
         self._end = os.path.getsize(self.baseFilename) if os.path.exists(self.baseFilename) else 0
         super().emit(record)
 
+    def doRollover(self) -> None:  # noqa: N802
+        super().doRollover()
+        self._end = 0
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         if not isinstance(sys.exc_info()[1], OSError):
             return super().handleError(record)

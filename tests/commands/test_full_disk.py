@@ -167,16 +167,16 @@ def test_full_disk_of_the_server_during_an_upload_is_named_and_the_same_upload_s
     assert pid_of(disk) == pid
 
 
-@pytest.mark.parametrize("disk", [16 * 1024], indirect=True)
+@pytest.mark.parametrize("disk", [48 * 1024], indirect=True)
 def test_full_disk_while_packages_are_installed_is_named_by_trial_and_operation(disk: Path, tmp_path: Path) -> None:
     pid = local.start(disk).pid
-    package = sdist(tmp_path, "my_routine", my_routine=ROUTINE + "#" + "x" * MB)
+    package = sdist(tmp_path, "my_routine", my_routine=ROUTINE + "#" + "x" * 8 * MB)  # its archive is small
     model = routine_dir(tmp_path / "model")
     (tmp_path / "rows.json").write_text("1\n")
     code = ("--package-uris", package, "--prediction-class", "my_routine.Routine", "--trust", "-q")
     trial = ("local-predict", "--model-dir", model, "--json-instances", tmp_path / "rows.json", *code)
     deploy = ("deploy", "--model", "m", "--origin", model, *code)
-    filler = leave(disk, 2 * MB)
+    filler = leave(disk, RESERVE_BYTES + 6 * MB)  # for the archive, not for its build
     where = f"  where: {disk}/packages"
     assert aip(*trial)[-3:] == ["LocalFileError: the disk is full", where, FREE_THAT_SPACE]
     failed = aip(*deploy)[-3:]

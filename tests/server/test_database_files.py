@@ -43,6 +43,26 @@ def shrinks_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database_files, "DELAY_SECONDS", 0.2)
 
 
+def test_database_files_keep_what_was_committed_when_no_thread_can_be_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    store = ObjectStore(tmp_path, lambda: NOW)
+    try:
+        with monkeypatch.context() as limited:
+            limited.setattr(threading.Timer, "start", refuse)
+            wait_until(lambda: store.metadata_db._shrinker._timer is None)  # of the writes of the start
+            store.buckets.create("demo", {"name": "bucket"})
+            stored = store.commit("bucket", "x", store.writer(), [b"data"])
+        assert store.path(stored).read_bytes() == b"data"
+        store.delete("bucket", "x")
+        assert store.metadata_db._shrinker._timer is not None  # there are threads again
+    finally:
+        store.close()
+
+
 def test_database_files_of_objects_shrink_when_all_are_deleted(tmp_path: Path) -> None:
     store = ObjectStore(tmp_path, lambda: NOW)
     index = tmp_path / "objects" / "index.sqlite"

@@ -194,16 +194,16 @@ def test_disk_full_while_packages_are_installed_fails_the_version(
     """Too little for the unpacked archive, and too little for the build of its wheel."""
     sdist(tmp_path / "large", "large", large="#" + "x" * MB)
     uri = server.upload(tmp_path / "large", "gs://bucket-of-models/large")
-    fields = {**talker, "packageUris": [f"{uri}/large-0.1.tar.gz", *talker["packageUris"]]}
-    folder = model_dir(tmp_path / "v1")
-    assert server.deploy(folder, version="other", **talker)["response"]["state"] == "READY"
+    assert server.deploy(model_dir(tmp_path / "v1"), version="other", **talker)["response"]["state"] == "READY"
+    packages = [f"{uri}/large-0.1.tar.gz", *talker["packageUris"]]
+    version = {**talker, "name": "v1", "deploymentUri": "gs://bucket-of-models/m/other", "packageUris": packages}
     filler = leave(server.data_dir, room)
-    error = server.deploy(folder, **fields)["error"]
+    error = server.wait(server.ok("POST", V, version))["error"]
     assert (error["code"], error["message"]) == (8, f"Create Version failed. {FULL['message']}")
     fix = "free space on the disk of the data directory that `aip-magics server status` shows"
     assert error["details"][0]["metadata"] == {"fix": fix}
     assert server.ok("GET", f"{V}/v1")["errorMessage"] == error["message"]
     filler.unlink()
     server.ok("DELETE", f"{V}/v1")
-    assert server.deploy(folder, **fields)["response"]["state"] == "READY"
+    assert server.wait(server.ok("POST", V, version))["response"]["state"] == "READY"
     predict(server)

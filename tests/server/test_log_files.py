@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import array
+import contextlib
 import io
 import json
 import logging
@@ -58,6 +60,20 @@ def test_log_file_says_once_how_many_lines_a_full_disk_lost(server_log: logging.
     assert [line.partition("WARNING ")[2] for line in lines[-3:]] == [note, "aip_magics: after", "aip_magics: later"]
 
 
+def test_log_file_keeps_no_half_line_of_a_disk_that_was_full_at_the_rotation(
+    server_log: logging.Logger, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger().handlers[0], "maxBytes", 20_000)
+    server_log.warning("x" * 18_000)
+    filler = leave(disk, 4096)
+    server_log.warning("y" * 10_000)
+    filler.unlink()
+    server_log.warning("after")
+    lines = (disk / logs.LOG_FILE).read_text().splitlines()
+    assert [line.partition(": ")[2] for line in lines] == ["1 lines of this log were lost: the disk was full", "after"]
+    assert (disk / f"{logs.LOG_FILE}.1").read_text().endswith(f"{'x' * 18_000}\n")
+
+
 def test_rotating_log_writes_whole_lines_or_none(disk: Path) -> None:
     log = RotatingLog(disk / "logs" / "access.jsonl", 1 << 20)
     lines = [json.dumps({"number": number, "text": "x" * 1000}) for number in range(30)]
@@ -89,12 +105,15 @@ def test_blob_writer_goes_on_behind_what_it_has_counted(disk: Path, monkeypatch:
 
 def test_blob_writer_leaves_a_reserve(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data_directory, "RESERVE_BYTES", 500_000)
-    monkeypatch.setattr(blobs, "BLOCK", 100_000)
     writer = blobs.BlobWriter(blobs.Blobs(disk))
     writer.write([b"x" * 300_000])
     with pytest.raises(OSError, match=NO_SPACE):
         writer.write([b"x" * 300_000])
     assert writer.size == 300_000
+    with contextlib.suppress(OSError):
+        for _write in range(100):  # each would fit into the reserve
+            writer.write([b"x" * 10_000])
+    assert 300_000 < writer.size < 550_000
     assert shutil.disk_usage(disk).free >= 500_000
     writer.discard()
     assert not list(disk.glob("incoming/*"))
@@ -110,7 +129,8 @@ def test_log_stream_drops_what_does_not_fit(monkeypatch: pytest.MonkeyPatch, tmp
         sys.stdout.write("x" * 100_000)
         sys.stdout.flush()
         sys.stderr.write("kept\n")
+        assert sys.stderr.buffer.write(array.array("i", [0x20202020, 0x0A202020])) == 8  # bytes, not items
         monkeypatch.setattr(sys, "stdout", io.StringIO())
         drop_what_does_not_fit()  # a stream without a descriptor is left alone
         assert isinstance(sys.stdout, io.StringIO)
-    assert (tmp_path / "log").read_text() == "kept\n"
+    assert (tmp_path / "log").read_text() == "kept\n       \n"

@@ -15,7 +15,7 @@ class LogFile(io.FileIO):
                 rest = rest[io.FileIO.write(self, rest) :]
         except OSError:
             pass
-        return len(data)
+        return memoryview(data).nbytes
 
 
 def drop_what_does_not_fit() -> None:

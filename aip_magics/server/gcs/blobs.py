@@ -141,7 +141,7 @@ class BlobWriter:
         OSError (ENOSPC) when the reserve would be used; the writer can be used again once there is space.
         """
         data = b"".join(blocks)  # few large calls: after each of them the thread waits for the GIL
-        if len(data) >= BLOCK:  # smaller contents fit into the reserve
+        if data:  # small ones as well: many of them would use up the reserve
             check_reserve(self._blobs.incoming(self.file).parent, len(data))
         try:
             if self._handle is None:
@@ -208,23 +208,24 @@ def append_range(target: io.FileIO, source: Path, start: int, count: int) -> Non
     with source.open("rb", buffering=0) as part:
         part.seek(start)
         while count:
-            copied = _copy_in_kernel(part.fileno(), target.fileno(), count)
-            if copied is None:
-                copied = _copy_block(part, target, count)
+            copied = _copy_in_kernel(part.fileno(), target.fileno(), count) or _copy_block(part, target, count)
             if not copied:
                 raise EOFError(f"the file {source.name} is truncated")
             count -= copied
 
 
-def _copy_in_kernel(source: int, target: int, count: int) -> int | None:
-    """Copy at most `count` bytes at the positions of the files; None where the system cannot."""
+def _copy_in_kernel(source: int, target: int, count: int) -> int:
+    """Copy at most `count` bytes at the positions of the files; 0 at the end, and where the system cannot.
+
+    Some file systems do not say that they cannot, but copy nothing.
+    """
     copy = getattr(os, "copy_file_range", None)  # Linux: the bytes stay in the kernel, or are shared (btrfs, xfs)
     try:
-        return copy(source, target, count) if copy is not None else None
+        return copy(source, target, count) if copy is not None else 0
     except OSError as error:
         if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF):
             raise
-        return None
+        return 0
 
 
 def _copy_block(source: io.FileIO, target: io.FileIO, count: int) -> int:

@@ -40,7 +40,7 @@ MIGRATIONS = (
         primary key (multipart, number)
     ) without rowid;
     """,
-    # The numbers of the parts that are being assembled, as a JSON list (see multipart_uploads).
+    # The files of the parts that are being assembled, as a JSON list (see multipart_uploads).
     "alter table multiparts add column assembly text;",
     "create index sessions_created on sessions (created);",
 )

@@ -2,8 +2,8 @@
 
 As in Cloud Storage, the object has a CRC32C but no MD5, and an unfinished upload stays until it is aborted.
 
-The assembly appends to the file of the first part and deletes the others (`PartAssembly`). Before it starts, the
-numbers of its parts are committed to the row of the upload. Once a part was appended completely, only these parts can
+The assembly appends to the file of the first part and deletes the others (`PartAssembly`). Before it starts, the names
+of its files are committed to the row of the upload. Once a part was appended completely, only these parts can
 complete the upload, and none can be replaced; a failure or a kill of the process leaves an upload that the same request
 completes. Requests of one upload exclude each other for the time of one slice of the assembly.
 """
@@ -57,11 +57,11 @@ class StoredPart:
 
 
 class _SharedState:
-    """What the requests of one upload share while there are any. `numbers` are the parts of the object `stored`."""
+    """What the requests of one upload share while there are any. `files` are the parts of the object `stored`."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.numbers = ""
+        self.files = ""
         self.stored: StoredObject | None = None
 
 
@@ -136,7 +136,7 @@ class MultipartUploads:
             parts = _select_parts(self._parts(id_), listed)
             self._core.check(bucket, name, conditions)
             completion = Completion(self._core, self, shared, row, parts, conditions)
-            if row["assembly"] != completion.numbers:
+            if row["assembly"] != completion.files:
                 self._require_not_started(row)
                 completion.record()
         return completion
@@ -167,8 +167,8 @@ class MultipartUploads:
 
     def _require_not_started(self, row: sqlite3.Row) -> None:
         """Raise 409 when parts of an earlier request to complete the upload are no longer separate files."""
-        numbers = set(json.loads(row["assembly"] or "[]"))
-        parts = [(part.file, part.size) for part in self._parts(row["id"]) if part.number in numbers]
+        files = set(json.loads(row["assembly"] or "[]"))
+        parts = [(part.file, part.size) for part in self._parts(row["id"]) if part.file in files]
         if parts and PartAssembly(self._core.blobs, parts).started:
             text = "The multipart upload is being completed: complete it with the same parts, or abort it."
             raise conflict(text, "OperationAborted")
@@ -203,7 +203,8 @@ class Completion:
         self._conditions = conditions
         self._crc32c = combine_crc32c((part.crc32c, part.size) for part in parts)
         self._assembly = PartAssembly(core.blobs, [(part.file, part.size) for part in parts])
-        self.numbers = json.dumps([part.number for part in parts])
+        # Not the numbers: a part may be replaced by one of the same number and ETag, whose file is another one.
+        self.files = json.dumps([part.file for part in parts])
 
     def record(self) -> None:
         """Record which parts are assembled; the caller holds the lock of the upload."""
@@ -212,15 +213,15 @@ class Completion:
         except (FileNotFoundError, EOFError):
             raise self._abort_lost() from None
         with self._core.metadata_db.write() as db:
-            db.execute("update multiparts set assembly = ? where id = ?", (self.numbers, self._row["id"]))
+            db.execute("update multiparts set assembly = ? where id = ?", (self.files, self._row["id"]))
 
     def advance(self) -> StoredObject | None:
         """Assemble a slice; return the object once it is complete."""
         with self._shared.lock:
-            if self._shared.stored is not None and self._shared.numbers == self.numbers:
+            if self._shared.stored is not None and self._shared.files == self.files:
                 return self._shared.stored
             row = self._uploads.check(*self._target, self._row["id"])  # it may have been aborted
-            if row["assembly"] != self.numbers:
+            if row["assembly"] != self.files:
                 raise _invalid_part("A part was replaced while the upload was being completed.")
             try:
                 if not self._assembly.advance(SLICE):
@@ -228,7 +229,7 @@ class Completion:
                 self._shared.stored = self._publish()
             except (FileNotFoundError, EOFError):
                 raise self._abort_lost() from None
-            self._shared.numbers = self.numbers
+            self._shared.files = self.files
             return self._shared.stored
 
     def _publish(self) -> StoredObject:

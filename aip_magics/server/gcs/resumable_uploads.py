@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from aip_magics.errors import ApiError
 from aip_magics.server.gcs.blobs import BlobWriter, new_id
 from aip_magics.server.gcs.gcs_errors import no_resumable, refusal
 from aip_magics.server.gcs.metadata_db import dump
@@ -129,7 +130,10 @@ class ResumableUploads:
         return UploadLease(self, upload)
 
     def complete(self, upload: ResumableUpload, expected: ExpectedChecksums) -> StoredObject:
-        """Create the object; the caller holds the lock of the upload."""
+        """Create the object; the caller holds the lock of the upload.
+
+        An ApiError ends the upload; after another failure (a full disk) it can be completed later.
+        """
 
         def store_result(db: sqlite3.Connection, stored: StoredObject) -> None:
             result = dump(dataclasses.asdict(stored))
@@ -147,7 +151,7 @@ class ResumableUploads:
                 upload.conditions,
                 in_transaction=store_result,
             )
-        except BaseException:
+        except ApiError:
             self._end(upload)
             raise
         upload.ended = True
@@ -192,9 +196,9 @@ class ResumableUploads:
                 upload.writer.discard()
 
     def _end(self, upload: ResumableUpload) -> None:
-        upload.ended = True
         with self._core.metadata_db.write() as db:
             db.execute("delete from sessions where id = ?", (upload.id,))
+        upload.ended = True
         upload.writer.discard()
         self._forget(upload.id)
 

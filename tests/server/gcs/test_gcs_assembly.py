@@ -151,6 +151,19 @@ def test_completion_notices_a_part_that_is_replaced_before_any_was_appended(uplo
     assert upload.content() == b"".join(b"new" if n == number else bytes([n]) * 150 for n in (1, 2, 3))
 
 
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_completion_refuses_to_go_on_with_a_part_that_was_uploaded_again(upload: Upload, number: int) -> None:
+    """With the same bytes: number and ETag are the same, but not the file."""
+    listed = [upload.put(n, bytes([n]) * 150) for n in (1, 2, 3)]
+    first = upload.complete(listed)
+    assert first.advance() is None
+    assert upload.put(number, bytes([number]) * 150) == listed[number - 1]
+    second = upload.complete(listed)
+    assert refused(first.advance) == (400, "InvalidPart")
+    finish(second)
+    assert upload.content() == b"".join(bytes([n]) * 150 for n in (1, 2, 3))
+
+
 def test_completion_ends_when_the_upload_or_its_bucket_is_deleted(upload: Upload) -> None:
     listed = [upload.put(number, bytes([number]) * 150) for number in (1, 2, 3)]
     completion = upload.complete(listed)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from mounts import fill, mounted
 
 from aip_magics import errors
 from aip_magics.server.gcs import ObjectStore, StoredObject
 from aip_magics.server.gcs.names import check_bucket_name, check_object_name
+from aip_magics.server.gcs.object_checksums import ExpectedChecksums
 from aip_magics.server.gcs.object_listing import ListQuery, glob_pattern, prefix_end
-from aip_magics.server.gcs.preconditions import Preconditions
-from aip_magics.server.gcs.resumable_uploads import ResumableUpload
+from aip_magics.server.gcs.preconditions import ALWAYS, Preconditions
+from aip_magics.server.gcs.resumable_uploads import ResumableUpload, UploadLease
 
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
 
@@ -228,6 +232,16 @@ def test_object_store_start_removes_orphans_and_keeps_the_rest(tmp_path: Path) -
         store.close()
 
 
+def test_blobs_are_concatenated_where_the_kernel_copies_nothing(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        store.commit("bucket", name, store.writer(), [name.encode() * 100_000])
+    monkeypatch.setattr(os, "copy_file_range", lambda *_args: 0, raising=False)
+    composed = store.compose("bucket", "c", [("a", None, ALWAYS), ("b", None, ALWAYS)], {})
+    assert store.path(composed).read_bytes() == b"a" * 100_000 + b"b" * 100_000
+
+
 def test_resumable_uploads_live_a_week_with_their_bytes(tmp_path: Path) -> None:
     store = ObjectStore(tmp_path, lambda: NOW)
     store.buckets.create("demo", {"name": "bucket"})
@@ -249,6 +263,31 @@ def test_resumable_uploads_live_a_week_with_their_bytes(tmp_path: Path) -> None:
                     store.resumable_uploads.status(id_, "bucket")
         finally:
             store.close()
+
+
+def test_resumable_uploads_are_completed_once_a_full_disk_has_room(tmp_path: Path) -> None:
+    with (
+        mounted(tmp_path / "disk", "size=16m") as disk,
+        contextlib.closing(ObjectStore(disk, lambda: datetime.now(timezone.utc))) as store,
+    ):
+        store.buckets.create("demo", {"name": "bucket"})
+        uploads, data = store.resumable_uploads, b"x" * 3_000_000
+        id_ = uploads.start("bucket", "x", {})
+
+        def take() -> UploadLease:
+            upload = uploads.status(id_, "bucket")
+            assert isinstance(upload, ResumableUpload)
+            return uploads.take(upload)
+
+        take().append([data])
+        filler = fill(disk)
+        for _request in range(2):
+            with pytest.raises(sqlite3.OperationalError, match="disk is full"):
+                take().finish(ExpectedChecksums())
+        assert take().received == len(data)
+        filler.unlink()
+        stored = take().finish(ExpectedChecksums())
+        assert store.path(stored).read_bytes() == data
 
 
 def test_resumable_uploads_expire_while_the_server_runs(tmp_path: Path) -> None:
