@@ -135,10 +135,13 @@ class DirectoryCache:
         """Mark a usable entry as used by this process; False if there is none."""
         if not is_usable(entry):
             return False
-        with self._use.locked():
-            if not is_usable(entry):  # deleted since
-                return False
-            self._mark(entry)
+        try:
+            with self._use.locked():
+                if not is_usable(entry):  # deleted since
+                    return False
+                self._mark(entry)
+        except OSError:  # a read-only or full disk: the entry can be used, but is not protected
+            return is_usable(entry)
         return True
 
     def _build(

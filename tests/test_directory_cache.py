@@ -163,6 +163,16 @@ def test_directory_cache_does_not_follow_links(tmp_path: Path) -> None:
     assert (tmp_path / "outside" / "letter").exists()
 
 
+def test_directory_cache_finds_an_entry_where_it_cannot_write(tmp_path: Path) -> None:
+    """The disk is read-only, or too full for the first directory of marks."""
+    (tmp_path / NAMES[0]).mkdir()
+    (tmp_path / ".use").touch()
+    cache = DirectoryCache(tmp_path)
+    assert cache.get_or_build(NAMES[0], fill) == tmp_path / NAMES[0]
+    with pytest.raises(OSError):
+        cache.get_or_build(NAMES[1], fill)
+
+
 def test_directory_cache_counts_the_last_entries_of_a_process_as_used(
     tmp_path: Path, other: Callable[..., subprocess.Popen[str]]
 ) -> None:
