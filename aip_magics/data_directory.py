@@ -13,6 +13,12 @@ from aip_magics.errors import AipError, LocalFileError, SettingsError
 from aip_magics.i18n import gettext as _
 from aip_magics.settings import NO_HOME, private
 
+# Directories below the data directory that several parts know.
+DOWNLOADS = "downloads"  # models and packages from Cloud Storage
+INPUTS = "inputs"  # names of the inputs of models
+STAGING = "staging"  # model objects of notebooks, saved
+TRIALS = "trials"  # results of local trials
+
 _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})  # Windows has no quota error
 _PROBE_BYTES = 1 << 20  # more than the embedded server writes at its start
 # Bytes of the disk that uploads to the embedded server leave free. Without them SQLite could not even delete an object,

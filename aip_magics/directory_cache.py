@@ -14,6 +14,7 @@ import math
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable
@@ -30,7 +31,9 @@ MAX_AGE = 30 * 86_400.0  # seconds without use
 _BUILDING, _DELETING = "building-", "deleting-"  # followed by the process that does it
 # Only such names are ever deleted: a directory of this name may be the user's own, where --data-dir was mistyped.
 _NAME = re.compile(r"[0-9a-f]{64}")
-_REMAINS = re.compile(rf"(?:{_BUILDING}|{_DELETING})([^-.]+).*")
+_REMAINS = re.compile(rf"(?:{_BUILDING}|{_DELETING})([0-9a-f]{{16}})-.+")
+_EARLIER_REMAINS = re.compile(rf"{_BUILDING}[a-z0-9_]{{8}}")  # of earlier versions of aip-magics, by mkdtemp
+_EARLIER_AGE = 86_400.0  # seconds; an earlier version may be building it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +52,8 @@ class DirectoryCache:
     """Directories below `root`, by name. An interrupted build leaves no entry.
 
     After a build, entries without use for `max_age` seconds are deleted, and the least recently used ones beyond
-    `max_bytes`: never the one just built, and none that another live process uses. With `math.inf` all are kept.
+    `max_bytes`: never the one just built, none that another live process uses, and none that a running command of this
+    process asked for (`directory_use.keep_entries`). With `math.inf` all are kept.
     """
 
     def __init__(self, root: Path, *, max_bytes: float = MAX_BYTES, max_age: float = MAX_AGE) -> None:
@@ -92,6 +96,10 @@ class DirectoryCache:
         """Build an entry whose name `name_of` takes from its content."""
         return self._build(build, name_of, Path.is_dir)
 
+    def claim(self, name: str) -> bool:
+        """Mark an entry, which this process got before, as used again; False if there is none any more."""
+        return self._claim(self.root / name, Path.is_dir)
+
     def find_unused(
         self, is_kept: Callable[[str], bool] = _keep_none, *, max_bytes: float = 0, max_age: float = 0
     ) -> list[CacheEntry]:
@@ -127,10 +135,13 @@ class DirectoryCache:
         """Mark a usable entry as used by this process; False if there is none."""
         if not is_usable(entry):
             return False
-        with self._use.locked():
-            if not is_usable(entry):  # deleted since
-                return False
-            self._mark(entry)
+        try:
+            with self._use.locked():
+                if not is_usable(entry):  # deleted since
+                    return False
+                self._mark(entry)
+        except OSError:  # a read-only or full disk: the entry can be used, but is not protected
+            return is_usable(entry)
         return True
 
     def _build(
@@ -160,7 +171,7 @@ class DirectoryCache:
             self._use.mark(entry.name)
 
     def _find_unused(self, is_kept: Callable[[str], bool], max_bytes: float, max_age: float) -> list[CacheEntry]:
-        used = self._use.names_of_others()
+        used = self._use.names_in_use()
         paths = [path for path in self.root.iterdir() if _NAME.fullmatch(path.name) and path.is_dir()]
         paths.sort(key=_last_use, reverse=True)
         size = functools.cache(disk_bytes)
@@ -185,7 +196,7 @@ class DirectoryCache:
         remains = []
         for path in self.root.iterdir():
             match = _REMAINS.fullmatch(path.name)
-            if (match and not self._use.is_alive(match[1])) or _is_partial(path):
+            if (match and not self._use.is_alive(match[1])) or _is_earlier(path):
                 remains.append(CacheEntry(path.name, disk_bytes(path)))
         return remains
 
@@ -225,13 +236,22 @@ def _last_use(entry: Path) -> float:
 
 
 def _delete(path: Path | None) -> None:
-    if path is not None and path.is_dir():
+    if path is not None and path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     elif path is not None:
         path.unlink(missing_ok=True)
 
 
-def _is_partial(path: Path) -> bool:
-    """Whether a killed process of an earlier version of aip-magics left this: `.NAME.partial`, `.NAME.lock`."""
+def _is_earlier(path: Path) -> bool:
+    """Whether a killed process of an earlier version of aip-magics left this.
+
+    `.NAME.partial`, `.NAME.lock`, or `building-ABCDEFGH`, which also has the mode that mkdtemp gives.
+    """
+    if _EARLIER_REMAINS.fullmatch(path.name):
+        with contextlib.suppress(FileNotFoundError):  # that version does not know our lock
+            status = path.lstat()
+            is_old = status.st_mtime < time.time() - _EARLIER_AGE
+            return status.st_mode == stat.S_IFDIR | 0o700 and is_old
+        return False
     match = re.fullmatch(rf"\.({_NAME.pattern})\.(?:partial(?:\.tmp)?|lock)", path.name)
     return bool(match and is_free(path.with_name(f".{match[1]}.lock")))

@@ -13,12 +13,12 @@ A lock, unlike a process id, is never that of another process later, and is righ
 from __future__ import annotations
 
 import atexit
-import collections
 import contextlib
 import dataclasses
 import os
 import secrets
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,10 +35,28 @@ class _Registration:
 
     process: str
     lock: Any
-    names: collections.deque[str] = dataclasses.field(default_factory=lambda: collections.deque(maxlen=ENTRIES_IN_USE))
+    names: list[str] = dataclasses.field(default_factory=list)  # the one asked for last at the end
 
 
 _registrations: dict[tuple[Path, int], _Registration] = {}  # by root and process id: a fork registers itself
+_kept: list[set[tuple[Path, str]]] = []  # by running block of `keep_entries`: root and name
+_kept_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def keep_entries() -> Iterator[None]:
+    """Keep the entries that this process asks for in the block until its end: an upload may read them for an hour.
+
+    They stay however many there are, and whatever other threads of this process build meanwhile.
+    """
+    entries: set[tuple[Path, str]] = set()
+    with _kept_lock:
+        _kept.append(entries)
+    try:
+        yield
+    finally:
+        with _kept_lock:
+            _kept[:] = [others for others in _kept if others is not entries]
 
 
 class DirectoryUse:
@@ -65,16 +83,27 @@ class DirectoryUse:
         return self._register().process
 
     def mark(self, name: str) -> None:
-        """Note that this process uses the entry, instead of the one it asked for longest ago."""
+        """Note that this process uses the entry, instead of those it asked for longest ago and need not keep."""
+        with _kept_lock:
+            for entries in _kept:
+                entries.add((self._key, name))
         mine = self._register()
-        if name in mine.names:
-            mine.names.remove(name)
-        elif len(mine.names) == ENTRIES_IN_USE:
-            (self._directory / mine.process / mine.names[0]).unlink(missing_ok=True)
-        mine.names.append(name)
+        mine.names = [other for other in mine.names if other != name] + [name]
+        kept = self._kept_names()
+        for old in [other for other in mine.names[:-ENTRIES_IN_USE] if other not in kept]:
+            (self._directory / mine.process / old).unlink(missing_ok=True)
+            mine.names.remove(old)
         (self._directory / mine.process / name).touch()
 
-    def names_of_others(self) -> set[str]:
+    def names_in_use(self) -> set[str]:
+        """The entries that no process may delete: those of other live processes, and those that this one must keep."""
+        return self._names_of_others() | self._kept_names()
+
+    def _kept_names(self) -> set[str]:
+        with _kept_lock:
+            return {name for entries in _kept for root, name in entries if root == self._key}
+
+    def _names_of_others(self) -> set[str]:
         """The entries that other live processes use. What dead processes left is removed."""
         names: set[str] = set()
         for path in list(self._directory.iterdir()):
@@ -100,7 +129,7 @@ class DirectoryUse:
         key = (self._key, os.getpid())
         mine = _registrations.get(key)
         if mine is None or not (self._directory / mine.process / _LOCK).exists():  # the directory may be another one
-            self.names_of_others()  # else the marks of short-lived processes would add up
+            self._names_of_others()  # else the marks of short-lived processes would add up
             process = secrets.token_hex(8)
             (self._directory / process).mkdir()
             lock = _file_lock(self._directory / process / _LOCK, 0)

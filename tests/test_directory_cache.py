@@ -14,7 +14,7 @@ import filelock
 import pytest
 
 from aip_magics.directory_cache import DirectoryCache, key_digest
-from aip_magics.directory_use import ENTRIES_IN_USE
+from aip_magics.directory_use import ENTRIES_IN_USE, keep_entries
 from aip_magics.disk_usage import disk_bytes
 
 MIB = 1 << 20
@@ -103,7 +103,8 @@ def test_directory_cache_deletes_what_is_old(tmp_path: Path) -> None:
 
 def test_directory_cache_never_deletes_what_it_did_not_build(tmp_path: Path) -> None:
     """A data directory that was mistyped may be any directory."""
-    for name in ("Holidays", "f" * 63, "notes.txt", f"{'a' * 64}.zip"):
+    own = ("Holidays", "f" * 63, "notes.txt", f"{'a' * 64}.zip", "building-permit.pdf", "deleting-old notes")
+    for name in (*own, "building-drawings", "building-drawing"):
         (tmp_path / name).mkdir()
         age(tmp_path, name)
     before = entries(tmp_path)
@@ -127,6 +128,49 @@ def test_directory_cache_keeps_what_another_process_uses(
     cache.get_or_build(NAMES[3], fill)
     assert entries(tmp_path) == {NAMES[3]}
     assert len(list((tmp_path / ".use").glob("*/"))) == 1  # only this process is left
+
+
+def test_directory_cache_keeps_what_a_running_command_asked_for(tmp_path: Path) -> None:
+    """While a command uploads an entry, other threads and processes build and delete others."""
+    cache = DirectoryCache(tmp_path, max_bytes=1)
+    with keep_entries():
+        for name in NAMES[:6]:
+            cache.get_or_build(name, fill)
+        code = "import sys; from pathlib import Path; from aip_magics.directory_cache import DirectoryCache\n"
+        code += "print(DirectoryCache(Path(sys.argv[1])).remove_unused())"
+        pruned = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
+        assert pruned.stdout == "[]\n"
+        with keep_entries():  # another command, in another thread
+            building = threading.Thread(target=cache.get_or_build, args=(NAMES[6], fill))
+            building.start()
+            building.join()
+        assert entries(tmp_path) == set(NAMES[:7])
+    assert cache.claim(NAMES[0])
+    cache.get_or_build(NAMES[7], fill)
+    assert entries(tmp_path) == {NAMES[7]}
+    assert not cache.claim(NAMES[0])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
+def test_directory_cache_does_not_follow_links(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "letter").touch()
+    root = tmp_path / "cache"
+    DirectoryCache(root).get_or_build(NAMES[1], lambda folder: (folder / "link").symlink_to(tmp_path / "outside"))
+    (root / NAMES[0]).symlink_to(tmp_path / "outside")
+    assert len(DirectoryCache(root).remove_unused()) == 2
+    assert entries(root) == set()
+    assert (tmp_path / "outside" / "letter").exists()
+
+
+def test_directory_cache_finds_an_entry_where_it_cannot_write(tmp_path: Path) -> None:
+    """The disk is read-only, or too full for the first directory of marks."""
+    (tmp_path / NAMES[0]).mkdir()
+    (tmp_path / ".use").touch()
+    cache = DirectoryCache(tmp_path)
+    assert cache.get_or_build(NAMES[0], fill) == tmp_path / NAMES[0]
+    with pytest.raises(OSError):
+        cache.get_or_build(NAMES[1], fill)
 
 
 def test_directory_cache_counts_the_last_entries_of_a_process_as_used(
@@ -163,13 +207,16 @@ def test_directory_cache_removes_what_killed_builds_of_earlier_versions_left(tmp
         fill(tmp_path / f".{name}.partial")
         (tmp_path / f".{name}.lock").touch()
     (tmp_path / f".{NAMES[2]}.lock").touch()
-    (tmp_path / "building-k3x_9ab2").mkdir()
+    for name in ("building-k3x_9ab2", "building-abcdefgh"):
+        (tmp_path / name).mkdir(mode=0o700)
+    age(tmp_path, "building-k3x_9ab2", days=1.1)  # the other one may still be built by that version
     cache = DirectoryCache(tmp_path)
     with filelock.FileLock(tmp_path / f".{NAMES[1]}.lock"):  # this one is being built
         cache.get_or_build(NAMES[3], fill)
-        assert entries(tmp_path) == {NAMES[3], f".{NAMES[1]}.partial", f".{NAMES[1]}.lock"}
+        left = {NAMES[3], "building-abcdefgh"}
+        assert entries(tmp_path) == left | {f".{NAMES[1]}.partial", f".{NAMES[1]}.lock"}
     cache.remove_unused(lambda _name: True)
-    assert entries(tmp_path) == {NAMES[3]}
+    assert entries(tmp_path) == left
 
 
 def test_directory_cache_is_used_and_pruned_at_once(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aip_magics.checks.context import TrialResult
+from aip_magics.data_directory import DOWNLOADS
 from aip_magics.deploy import package_uploads
 from aip_magics.deploy.plan import Plan
 from aip_magics.directory_cache import DirectoryCache
@@ -21,7 +22,6 @@ from aip_magics.targets import Target
 if TYPE_CHECKING:
     from aip_magics.prediction.worker_spec import WorkerSpec
 
-DOWNLOADS = "downloads"  # below the data directory
 _MEASURED_PREDICTIONS = ("Prediction-Preprocess-Time", "Prediction-Engine-Run-Time", "Prediction-Postprocess-Time")
 DOWNLOAD_LIMIT = 500 * 1000**2  # bytes of a model in Cloud Storage; a larger download is not worth the wait
 

@@ -11,7 +11,7 @@ import platform
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.machinery import PathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ _FORMAT = 1  # of the key and of what is stored under it
 _PACKAGE = Path(aip_magics.__file__).parent
 _DECISIVE_PARTS = ("prediction", "catalog")  # of this package: the worker, and what it lets a model use
 _SITE_NAMES = ("site-packages", "dist-packages")
-_INSTALLED_SUFFIXES = (".dist-info", ".egg-info", ".egg-link", ".pth")
+_INSTALLED_SUFFIXES = (".dist-info", ".egg-info", ".egg-link", ".pth", ".py")
+_CUSTOMIZATIONS = ("sitecustomize", "usercustomize")  # modules that every Python imports at its start
 _UNREADABLE_KINDS = ("link", "unreadable", "special", "name")  # a worker may read what these entries lead to
 
 _Stamp = tuple[int, int, int, int]  # size, mtime, ctime, inode
@@ -141,17 +142,30 @@ def _libraries(python: str) -> dict[str, list[tuple[str, int]]] | None:
         directories = [Path(path) for path in sys.path if Path(path).name in _SITE_NAMES]
         if any(_is_source_tree(library, directories) for library in _library_names()):
             return None
+        try:
+            customizations = list(_customizations())
+        except (ImportError, ValueError):
+            return None
         conda = Path(sys.prefix, "conda-meta")  # has an entry for each package, those that are not Python's as well
     else:
+        customizations = []
         prefix = Path(python).parent.parent  # of a built environment, which ignores PYTHONPATH
         directories = [*prefix.glob("lib/python*/site-packages"), prefix / "Lib" / "site-packages"]
         conda = prefix / "conda-meta"
     found = {str(directory): list(_installed(directory)) for directory in [*directories, conda] if directory.is_dir()}
-    return found or None
+    return {**found, "": customizations} if found else None
+
+
+def _customizations() -> Iterator[tuple[str, int]]:
+    """The modules that this Python imports at its start, with the times of their files, wherever these are."""
+    for module in _CUSTOMIZATIONS:
+        spec = _find_spec(module)
+        if spec is not None and spec.origin is not None:
+            yield spec.origin, _changed_ns(os.stat(spec.origin))
 
 
 def _installed(directory: Path) -> Iterator[tuple[str, int]]:
-    """Names and times of the installed distributions, after the time of the directory itself."""
+    """Names and times of the installed distributions and single modules, after the time of the directory itself."""
     yield "", _changed_ns(directory.stat())
     with os.scandir(directory) as entries:
         names = sorted((entry for entry in entries if entry.name.endswith(_INSTALLED_SUFFIXES)), key=lambda e: e.name)
@@ -166,16 +180,20 @@ def _library_names() -> frozenset[str]:
 
 def _is_source_tree(library: str, site_directories: Sequence[Path]) -> bool:
     """Whether this Python imports a library from elsewhere than the directories of installed distributions."""
-    in_python_path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     try:
-        # This process's import path may be older than the variable.
-        ahead = PathFinder.find_spec(library, [path for path in in_python_path if path])
-        spec = ahead if ahead and ahead.origin else importlib.util.find_spec(library)
+        spec = _find_spec(library)
     except (ImportError, ValueError):
         return True
     if spec is None or spec.origin is None:  # not installed, or a mere directory of this name
         return False
     return not any(directory in Path(spec.origin).parents for directory in site_directories)
+
+
+def _find_spec(module: str) -> ModuleSpec | None:
+    """Find a module as a worker of this Python does: this process's import path may be older than PYTHONPATH."""
+    in_python_path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    ahead = PathFinder.find_spec(module, [path for path in in_python_path if path])
+    return ahead if ahead and ahead.origin else importlib.util.find_spec(module)
 
 
 def _code_state() -> tuple[str, int]:

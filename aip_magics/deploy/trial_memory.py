@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from aip_magics.checks.context import TrialResult
-from aip_magics.data_directory import create_data_dir
+from aip_magics.data_directory import TRIALS, create_data_dir
 from aip_magics.deploy.trial import Trial
 from aip_magics.deploy.trial_inputs import TrialInputs, trial_case, trial_inputs, worker_variables
 from aip_magics.errors import ModelDirError, SettingsError
 from aip_magics.storage import TransferPaths
 from aip_magics.targets.state import write_private
 
-TRIALS = "trials"  # below the data directory
 MAX_ENTRIES = 100  # the least recently used results beyond that number are deleted
 MAX_ENTRY_BYTES = 1 << 20  # a result with larger predictions is not remembered
 MAX_TOTAL_BYTES = 16 << 20

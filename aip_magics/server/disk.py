@@ -17,19 +17,28 @@ from typing import Any, Literal, get_args
 
 import filelock
 
-from aip_magics.commands.common.model_inputs import CACHE as INPUTS
-from aip_magics.commands.common.model_source import STAGING
-from aip_magics.deploy.trial import DOWNLOADS
+from aip_magics.data_directory import DOWNLOADS, INPUTS, STAGING, TRIALS
 from aip_magics.directory_cache import DirectoryCache
 from aip_magics.disk_usage import Space, SpaceCounter, disk_bytes
+from aip_magics.errors import PredictionError
 from aip_magics.server.names import VersionKey
 from aip_magics.server.serving.request_logs import get_folder_name
 from aip_magics.server.state.installations import Installation, Installations, is_environment_of
 from aip_magics.targets.state import LOCK_FILE
 
 Kind = Literal[
-    "models", "objects", "uploads", "environments", "packages", "downloads", "staging", "logs", "databases", "other"
-]  # fmt: skip
+    "models",
+    "objects",
+    "uploads",
+    "environments",
+    "packages",
+    "downloads",
+    "staging",
+    "trials",
+    "logs",
+    "databases",
+    "other",
+]
 # In the order of counting: a model is hard links to objects, which count as objects as long as these exist.
 _PATHS: dict[Kind, tuple[str, ...]] = {
     "objects": ("objects/blobs",),
@@ -39,10 +48,13 @@ _PATHS: dict[Kind, tuple[str, ...]] = {
     "packages": ("packages",),
     "downloads": (DOWNLOADS, INPUTS),
     "staging": (STAGING,),
+    "trials": (TRIALS,),
     "logs": ("logs", "server.log*", "start.log"),
     "databases": ("service.sqlite*", "objects/index.sqlite*", "digests.sqlite*"),
 }
 _IN_DIRECTORIES = frozenset({"models", "environments", "packages", "downloads", "staging"})  # an entry is a directory
+# Some of these files are in each data directory; without them the directory is another one, and all of it is used.
+_MARKS = (LOCK_FILE, "digests.sqlite", "*/.use/lock")
 UPLOAD_AGE = 7 * 86_400.0  # seconds; as long as a resumable upload of Cloud Storage can be resumed
 
 
@@ -63,14 +75,22 @@ def report(data_dir: Path, *, prune: bool = False) -> dict[str, Any]:
         JSON data: `running` (whether a server runs), `kinds` (name → entries, bytes, shared bytes, unused bytes), and
         `unused` or, with `prune`, `deleted`: kind, name and bytes of each.
     """
+    if not any(True for mark in _MARKS for _path in data_dir.glob(mark)):
+        return {"running": False, "kinds": _measure(data_dir, []), "deleted" if prune else "unused": []}
     unused = list[Unused]()
     with _stopped_server(data_dir) as stopped:
-        unused += [*_find_unused_models(data_dir), *_find_unused_logs(data_dir)] if stopped else []
-        unused += _find_unused_uploads(data_dir, stopped=stopped)
+        if stopped and (data_dir / "service.sqlite").exists():
+            unused += [*_find_unused_models(data_dir), *_find_unused_logs(data_dir)]
+        if (data_dir / "objects/index.sqlite").exists():
+            unused += _find_unused_blobs(data_dir) if stopped else []
+            unused += _find_unused_uploads(data_dir, stopped=stopped)
         if prune:
             _delete(data_dir, unused)
     for kind, cache, is_kept in _caches(data_dir):
-        entries = cache.remove_unused(is_kept) if prune else cache.find_unused(is_kept)
+        try:
+            entries = cache.remove_unused(is_kept) if prune else cache.find_unused(is_kept)
+        except PredictionError:  # what the versions use is not known
+            continue
         unused += [Unused(kind, entry.name, entry.bytes) for entry in entries]
     listed = [{"kind": each.kind, "name": each.name, "bytes": each.bytes} for each in unused]
     return {
@@ -134,12 +154,16 @@ def _stopped_server(data_dir: Path) -> Iterator[bool]:
 
 
 def _find_unused_models(data_dir: Path) -> Iterator[Unused]:
-    """Find snapshots without a version, and files of objects that do not exist, which a killed server left."""
+    """Find snapshots without a version, which a killed server left."""
     versions = _rows(data_dir / "service.sqlite", "select * from versions")
     used = {row[name] for row in versions for name in ("artifact", "packages") if name in row.keys()}  # noqa: SIM118
     for path in _children(data_dir / "artifacts"):
         if path.name not in used:
             yield Unused("models", path.name, _freed(path), (path,))
+
+
+def _find_unused_blobs(data_dir: Path) -> Iterator[Unused]:
+    """Find files of objects that do not exist, which a killed server left."""
     blobs = {row["blob"] for row in _rows(data_dir / "objects/index.sqlite", "select blob from objects")}
     blobs.update(*_uploads(data_dir).values())  # published, but killed before the row: the next server moves it back
     for path in (blob for directory in _children(data_dir / "objects/blobs") for blob in _children(directory)):
@@ -156,7 +180,7 @@ def _find_unused_logs(data_dir: Path) -> Iterator[Unused]:
 
 
 def _find_unused_uploads(data_dir: Path, *, stopped: bool) -> Iterator[Unused]:
-    """Find unfinished uploads that received nothing for a week; without a server also files without an upload."""
+    """Find unfinished uploads that received nothing for a week; without a server also newer files without an upload."""
     files = {path.name: path for path in _children(data_dir / "objects/incoming")}
     uploads = _uploads(data_dir)
     without_upload = set(files).difference(*uploads.values())
@@ -204,7 +228,7 @@ def _delete(data_dir: Path, unused: Collection[Unused]) -> None:
             for table in ("sessions", "multiparts"):
                 db.executemany(f"delete from {table} where id = ?", uploads)
     for path in (path for each in unused for path in each.paths):
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
@@ -221,9 +245,9 @@ def _rows(database: Path, query: str) -> list[sqlite3.Row]:
 
 def _freed(path: Path) -> int:
     """The bytes that a deletion frees: not those of files that have another hard link."""
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         return sum(_freed(child) for child in path.iterdir())
-    return disk_bytes(path) if path.stat().st_nlink == 1 else 0
+    return disk_bytes(path) if path.lstat().st_nlink == 1 else 0
 
 
 def _last_change(path: Path) -> float:

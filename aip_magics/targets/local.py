@@ -127,25 +127,15 @@ def start(data_dir: Path, *options: str) -> ServerState:
     """
     log = create_data_dir(data_dir) / "start.log"
     command = _command(data_dir, options)
-    with _open_log(log) as output:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            cwd=data_dir,
-            env={
-                name: value for name, value in os.environ.items() if name != "AIP_MAGICS_TOKEN"
-            },  # the server has a file for it
-            start_new_session=True,  # an interrupted cell or a restarted kernel must not stop the server
-        )
-    _children.append(process)
+    process = _spawn(command, log)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if state := running(data_dir):
             return state
         if process.poll() not in (None, 3):  # 3: another server holds the lock and will respond soon
             break
+        if process.returncode == 3 and not _is_locked(data_dir):  # it was `server disk`, or a server that has ended
+            process = _spawn(command, log)
         time.sleep(0.02)
     check_free_space(data_dir)  # on a full disk the server cannot even write why it failed
     check_answers(data_dir)
@@ -155,6 +145,23 @@ def start(data_dir: Path, *options: str) -> ServerState:
         where=str(log),
         fix=_("check that log, or run `aip-magics server start --foreground` to see the output in the terminal"),
     )
+
+
+def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+    with _open_log(log) as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=log.parent,
+            env={
+                name: value for name, value in os.environ.items() if name != "AIP_MAGICS_TOKEN"
+            },  # the server has a file for it
+            start_new_session=True,  # an interrupted cell or a restarted kernel must not stop the server
+        )
+    _children.append(process)
+    return process
 
 
 def _open_log(log: Path) -> BinaryIO:

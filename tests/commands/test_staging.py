@@ -7,6 +7,9 @@ import json
 import logging
 import subprocess
 import sys
+import threading
+from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,10 +18,15 @@ import joblib
 import numpy
 import pytest
 import xgboost
+from recording_reporter import RecordingReporter
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from aip_magics.artifacts import inspect_model_dir
+from aip_magics.commands.common.command import Command, Context
+from aip_magics.commands.common.execution import TARGET_OPTIONS, execute
+from aip_magics.commands.common.magic_line import split_line
+from aip_magics.commands.common.model_source import keep_saved, resolve_origin
 from aip_magics.commands.common.staging import stage
 from aip_magics.disk_usage import disk_bytes
 from aip_magics.errors import OptionError
@@ -58,6 +66,39 @@ def test_stage_keeps_only_the_last_models_within_bytes(tmp_path: Path, monkeypat
     model.ballast_ = numpy.random.default_rng(0).random(1 << 19)
     alone = stage(model, tmp_path)  # larger than the bound: it is kept, and is the only one
     assert list(tmp_path.glob("[!.]*")) == [alone.parent]
+
+
+def test_stage_keeps_a_model_that_a_command_is_uploading(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The form deploys one model in a thread for minutes, while a cell saves another."""
+    monkeypatch.setattr("aip_magics.commands.common.staging.MAX_BYTES", 1)
+    names = {f"model{number}": LogisticRegression(C=number + 1) for number in range(3)}
+    context = Context(RecordingReporter(), names=names)
+    args = Namespace(**dict.fromkeys(TARGET_OPTIONS))
+
+    def run(action: Callable[[], object]) -> Any:
+        command = Command("deploy", lambda _parser: None, lambda *_given: action())
+        return execute(command, args, None, context)
+
+    def save(number: int) -> Path:
+        _option, value = split_line(f"--origin $model{number}", names)
+        return Path(resolve_origin(value, args, context) or "")
+
+    def upload(saved: Path) -> bool:
+        cell = threading.Thread(target=run, args=(lambda: save(2),))
+        cell.start()
+        cell.join()
+        return saved.is_dir()
+
+    assert run(lambda: upload(save(0)))
+    opened = run(lambda: save(1))  # the form is shown, its cell is over
+
+    def deploy() -> bool:
+        keep_saved(str(opened), args, context)
+        return upload(opened)
+
+    assert run(deploy)
+    run(lambda: save(0))
+    assert not opened.exists()
 
 
 def test_stage_saves_a_booster_as_model_bst(tmp_path: Path) -> None:

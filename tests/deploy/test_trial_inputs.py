@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def environment(tmp_path: Path) -> Path:
     """The files of a built environment that tell what is installed."""
     site = tmp_path / "environment" / "lib" / "python3.11" / "site-packages"
     (site / "numpy-1.26.4.dist-info").mkdir(parents=True)
+    (site / "single.py").write_text("one")
+    os.utime(site / "single.py", ns=(1, 1))
     python = tmp_path / "environment" / "bin" / "python"
     python.parent.mkdir()
     python.write_text("#!/bin/sh\n")
@@ -122,10 +125,11 @@ def test_trial_inputs_of_a_file_that_was_just_written_are_not_settled(trial: Tri
         lambda site: (site / "ours.pth").write_text("/src"),
         lambda site: os.utime(site / "numpy-1.26.4.dist-info", ns=(1, 1)),
         lambda site: (site / "numpy.py").write_text(""),
+        lambda site: (site / "single.py").write_text("two"),
         lambda site: (site.parents[2] / "bin" / "python").write_text("#!/bin/bash\n"),
         lambda site: (site.parents[2] / "conda-meta").mkdir(),
     ],
-    ids=["upgraded", "installed", "pth", "reinstalled", "module", "interpreter", "conda"],
+    ids=["upgraded", "installed", "pth", "reinstalled", "module", "edited", "interpreter", "conda"],
 )
 def test_trial_inputs_key_has_interpreter_and_libraries(
     trial: Trial, environment: Path, change: Callable[[Path], object]
@@ -208,6 +212,21 @@ def test_trial_inputs_do_not_exist_for_a_library_in_a_source_tree(
     assert trial_inputs(trial) is not None
     monkeypatch.syspath_prepend(str(source))  # as the file of an editable install does
     assert trial_inputs(trial) is None
+
+
+def test_trial_inputs_key_has_what_python_imports_at_its_start(
+    trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own").mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "own"))
+    keys = {key_of(trial)}
+    customization = tmp_path / "own" / "sitecustomize.py"
+    for number in range(2):
+        customization.write_text(f"number = {number}\n")
+        os.utime(customization, (number, number))
+        keys.add(key_of(trial))
+        time.sleep(0.02)  # a tick of the clock: installers may set mtime back, but not ctime
+    assert len(keys) == 3
 
 
 def test_trial_inputs_do_not_exist_for_links_to_directories(trial: Trial, tmp_path: Path) -> None:

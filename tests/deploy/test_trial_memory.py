@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from aip_magics.checks.context import TrialResult
+from aip_magics.data_directory import TRIALS
 from aip_magics.deploy import trial_memory
 from aip_magics.deploy.trial import Trial
-from aip_magics.deploy.trial_memory import TRIALS, TrialMemory, has_similar, passed_time
+from aip_magics.deploy.trial_memory import TrialMemory, has_similar, passed_time
 from aip_magics.errors import PredictionError
 from aip_magics.prediction import worker_pool
 

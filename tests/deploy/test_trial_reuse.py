@@ -20,10 +20,10 @@ from sklearn.preprocessing import FunctionTransformer
 from aip_magics.checks import Skipped
 from aip_magics.checks.context import TrialResult
 from aip_magics.commands.show import local_equivalents
+from aip_magics.data_directory import TRIALS
 from aip_magics.deploy import Deployment, run
 from aip_magics.deploy.preflight import build_plan, check_with_trial, run_trial
 from aip_magics.deploy.runner import Result
-from aip_magics.deploy.trial_memory import TRIALS
 from aip_magics.errors import ChecksFailed, PredictionError
 from aip_magics.events import StepFinished, StepSkipped
 from aip_magics.notebook.form import local_trial

@@ -98,6 +98,8 @@ def test_disk_report_counts_what_du_counts(
     data = server.data_dir
     (data / "history").mkdir()
     (data / "history" / "one.json").write_bytes(bytes(100 * KIB))
+    (data / "trials").mkdir()
+    (data / "trials" / "one.json").write_bytes(bytes(50 * KIB))
     for running in (True, False):
         if not running:
             server.stop()
@@ -109,6 +111,7 @@ def test_disk_report_counts_what_du_counts(
             "objects": "objects/blobs",
             "uploads": "objects/incoming",
             "packages": "packages",
+            "trials": "trials",
             "logs": "logs",
             "other": "history",
         }.items():
@@ -207,13 +210,22 @@ def check_prune(data: Path, unused: set[tuple[str, str]]) -> int:
 
 
 def test_disk_report_of_a_directory_without_a_server_touches_nothing(tmp_path: Path) -> None:
-    (tmp_path / "downloads" / "Holidays").mkdir(parents=True)
-    (tmp_path / "logs").mkdir()
-    (tmp_path / "logs" / "diary").write_text("dear diary")
+    for name in ("downloads/Holidays", f"packages/{'a' * 64}"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("logs/diary", "artifacts/pot", "objects/incoming/letter", "objects/blobs/aa/stone"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+        os.utime(path, (1, 1))
+    before = sorted(tmp_path.rglob("*"))
+    assert local.measure_disk(tmp_path)["unused"] == []
+    assert local.measure_disk(tmp_path, prune=True)["deleted"] == []
+    assert sorted(tmp_path.rglob("*")) == before
+    (tmp_path / "server.lock").touch()  # of another program, or the server has never got so far
+    shutil.rmtree(tmp_path / "packages")
     before = files(tmp_path)
     assert local.measure_disk(tmp_path, prune=True)["deleted"] == []
     assert files(tmp_path) == before
-    assert (tmp_path / "downloads" / "Holidays").is_dir()
     missing = local.measure_disk(tmp_path / "missing")
     assert {kind["bytes"] for kind in missing["kinds"].values()} == {0}
     assert not (tmp_path / "missing").exists()
@@ -245,6 +257,26 @@ def test_disk_is_freed_of_packages_with_the_last_version_that_uses_them(
     assert "error" in server.deploy(version="v3", **routine)
     wait_until(lambda: packages(data) == set())
     assert [path.name for path in (data / "packages").iterdir()] == [".use"]  # no notes of what is gone
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows runs no scripts")
+def test_disk_keeps_packages_whose_interpreter_does_not_answer(
+    server: ServerProcess, routine: dict[str, Any], tmp_path: Path
+) -> None:
+    """The interpreter of a version may be too slow on a busy machine, or be broken for an hour."""
+    data = server.data_dir
+    assert server.deploy(**routine)["response"]["state"] == "READY"
+    kept = packages(data)
+    server.stop()
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexit 1\n")
+    python.chmod(0o755)
+    with sqlite3.connect(data / "service.sqlite") as db:
+        db.execute("UPDATE versions SET python = ?", (str(python),))
+    assert local.measure_disk(data, prune=True)["deleted"] == []
+    assert packages(data) == kept
+    python.unlink()  # its version can no longer be served
+    assert [each["kind"] for each in local.measure_disk(data, prune=True)["deleted"]] == ["packages"]
 
 
 def test_disk_is_freed_of_old_packages_and_environments_at_the_start(

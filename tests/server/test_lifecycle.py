@@ -1,16 +1,20 @@
 """How a server starts, is found, ends and starts again."""
 
+import dataclasses
 import json
 import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 
+import filelock
 import pytest
 import requests
 from server_process import ROOT, wait_until
 
+from aip_magics.targets import local
 from aip_magics.targets.state import ServerState
 
 
@@ -49,6 +53,21 @@ def test_lifecycle_stop_route_ends_it_and_the_next_keeps_token_and_port(server, 
     assert again.ok("GET", "/v1/projects/p/models/kept")["name"].endswith("/kept")
     again.stop()
     assert ServerState.read(server.data_dir) is None
+
+
+def test_lifecycle_start_waits_for_server_disk(embedded, server):
+    """`server disk` holds the lock for a moment; the state file of a killed server looks like one that serves."""
+    embedded.mkdir(mode=0o700)
+    dataclasses.replace(server.state, data_dir=embedded).write()
+    server.stop()
+    lock = filelock.FileLock(embedded / "server.lock", thread_local=False)
+    lock.acquire()
+    measured = threading.Timer(2.0, lock.release)
+    measured.start()
+    state = local.start(embedded)
+    measured.join()
+    assert state.data_dir == embedded
+    assert state.pid != server.state.pid
 
 
 def test_lifecycle_takes_another_port_when_the_last_one_is_in_use(server, new_server):

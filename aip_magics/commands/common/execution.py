@@ -12,6 +12,7 @@ from typing import Any
 
 from aip_magics.commands.common import name_cache
 from aip_magics.commands.common.command import Command, Context
+from aip_magics.directory_use import keep_entries
 from aip_magics.errors import AipError, Interrupted, OperationFailed
 
 TARGET_OPTIONS = ("target", "project", "region", "endpoint", "storage_endpoint")
@@ -44,7 +45,8 @@ def execute(command: Command, args: argparse.Namespace, body: str | None, contex
 
 def _run(command: Command, args: argparse.Namespace, body: str | None, context: Context) -> Any:
     try:
-        return command.run(args, body, context)  # the verb's own function, see `verbs.VERBS` for its file
+        with keep_entries():
+            return command.run(args, body, context)  # the verb's own function, see `verbs.VERBS` for its file
     except BrokenPipeError:  # the reader of the output closed the pipe
         raise
     except OSError as error:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from aip_magics.artifacts.facts import ModelInputs, Signature, Tensor
 from aip_magics.commands.common.command import Context
+from aip_magics.data_directory import INPUTS
 from aip_magics.directory_cache import DirectoryCache, key_digest
 from aip_magics.errors import AipError, NotFound
 from aip_magics.events import Note, StepFinished, StepStarted
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from aip_magics.targets import Target
 
 InputsReader = Callable[[], ModelInputs]
-CACHE = "inputs"  # below the data directory
 MAX_MODEL_BYTES = 64 << 20  # a larger download would take longer than the prediction
 _MAX_CACHED_BYTES = 4 << 20  # a few hundred models: their names of inputs take a block or two each
 _FILE = "inputs.json"
@@ -121,7 +121,7 @@ def _read_remote(target: Target, uri: str, created: str | None = None) -> ModelI
         copy.unlink()
         (entry / _FILE).write_text(json.dumps(dataclasses.asdict(inputs)), "utf-8")
 
-    cache = DirectoryCache(target.settings.data_dir / CACHE, max_bytes=_MAX_CACHED_BYTES)
+    cache = DirectoryCache(target.settings.data_dir / INPUTS, max_bytes=_MAX_CACHED_BYTES)
     key = key_digest(
         [target.storage_client.endpoint, directory.bucket, directory.prefix + remote.name, remote.generation]
     )

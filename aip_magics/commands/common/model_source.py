@@ -10,12 +10,11 @@ from typing import Any
 
 from aip_magics.commands.common.command import Context
 from aip_magics.commands.common.magic_line import referenced_name
+from aip_magics.data_directory import DOWNLOADS, STAGING
 from aip_magics.directory_cache import DirectoryCache
 from aip_magics.errors import ModelDirError, OptionError
 from aip_magics.i18n import gettext as _
 from aip_magics.local_path import local_path
-
-STAGING = "staging"  # below the data directory
 
 
 def resolve_origin(value: Any, args: argparse.Namespace, context: Context) -> str | None:
@@ -38,6 +37,13 @@ def resolve_origin(value: Any, args: argparse.Namespace, context: Context) -> st
     from aip_magics.commands.common.staging import stage
 
     return str(stage(value, context.settings(args).data_dir / STAGING, name))
+
+
+def keep_saved(origin: str, args: argparse.Namespace, context: Context) -> None:
+    """Keep a model object that an earlier command saved, until the end of this command (`keep_entries`)."""
+    saved = Path(origin).parent
+    if saved.parent == context.settings(args).data_dir / STAGING:
+        DirectoryCache(saved.parent).claim(saved.name)
 
 
 def _suggest_variable(value: str, context: Context) -> None:
@@ -109,6 +115,4 @@ def _dereference(value: Any, context: Context) -> tuple[str, Any]:
 
 
 def _download_cache(args: argparse.Namespace, context: Context) -> DirectoryCache:
-    from aip_magics.deploy.trial import DOWNLOADS
-
     return DirectoryCache(context.settings(args).data_dir / DOWNLOADS)

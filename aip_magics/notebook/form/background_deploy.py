@@ -16,6 +16,7 @@ from typing import Any
 from aip_magics.commands import deploy
 from aip_magics.commands.common.command import Context
 from aip_magics.commands.common.execution import execute
+from aip_magics.commands.common.model_source import keep_saved
 from aip_magics.commands.form import FormRequest
 from aip_magics.errors import AipError
 from aip_magics.events import Event
@@ -94,6 +95,7 @@ class BackgroundDeploy:
             self._on_end()
 
     def _perform(self, args: argparse.Namespace, _body: str | None, context: Context) -> Any:
+        keep_saved(self._deployment.origin, args, context)
         return deploy.perform(self._deployment, args, context)
 
 

@@ -104,6 +104,7 @@ def _kind(name: str) -> str:
         "packages": _("installed packages"),
         "downloads": _("downloads"),
         "staging": _("saved models of notebooks"),
+        "trials": _("results of local trials"),
         "logs": _("logs"),
         "databases": _("databases"),
         "other": _("other files"),

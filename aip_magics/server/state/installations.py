@@ -5,6 +5,7 @@ Entries are named by content, so that versions and notebooks share them. Blockin
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -33,19 +34,28 @@ class Installations:
 
         Call it before the snapshot is deleted.
         """
-        kept = self.find_packages(used)
-        self._released = (self._released | self.find_packages([released])) - kept
+        try:
+            kept = self.find_packages(used)
+            self._released = (self._released | self.find_packages([released])) - kept
+        except PredictionError:  # they are removed later, as old ones
+            return
         self.packages.remove_unused(lambda name: name not in self._released)
         self._released = {name for name in self._released if (self.packages.root / name).is_dir()}
         self._names.pop(released, None)
 
     def remove_old(self, used: Collection[Installation]) -> None:
         """Delete packages and environments that no version uses, and that were not used for 30 days."""
-        self.packages.remove_unused(lambda name: name in self.find_packages(used), max_bytes=math.inf, max_age=MAX_AGE)
+        with contextlib.suppress(PredictionError):
+            self.packages.remove_unused(
+                lambda name: name in self.find_packages(used), max_bytes=math.inf, max_age=MAX_AGE
+            )
         self.environments.remove_unused(lambda name: is_environment_of(name, used), max_bytes=math.inf, max_age=MAX_AGE)
 
     def find_packages(self, installations: Iterable[Installation]) -> set[str]:
-        """Find the names in the cache of packages that these versions use."""
+        """Find the names in the cache of packages that these versions use.
+
+        PredictionError if an interpreter exists, but cannot be run: on a busy machine it may only take too long.
+        """
         names: set[str] = set()
         for snapshot, python in installations:
             if snapshot is None:
@@ -54,8 +64,10 @@ class Installations:
                 try:
                     archives = list_snapshot_packages(self._snapshots / snapshot)
                     self._names[snapshot, python] = find_entry_names(archives, python)
-                except (PredictionError, OSError):
-                    continue  # without its Python or its packages the version cannot be served
+                except PredictionError:
+                    if Path(python).exists():
+                        raise
+                    continue  # without its Python the version cannot be served
             names |= self._names[snapshot, python]
         return names
 
