@@ -124,10 +124,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Server
     elif args.action == "env":
         result = _env(local.running(directory) or local.start(directory))
     else:
-        state = local.running(directory)
-        if state is None:
-            local.check_answers(directory)
-        result = _status(directory, state)
+        result = _status(directory, local.running(directory) or local.check_answers(directory))
     context.reporter.show(result)
     return result
 

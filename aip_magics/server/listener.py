@@ -51,7 +51,7 @@ class Listener(socket.socket):
 def handle_loop_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log a pause in one line, and what else the event loop reports as it does by default."""
     error = context.get("exception")
-    if isinstance(error, OSError) and error.errno in _EXHAUSTED:
+    if "socket" in context and isinstance(error, OSError) and error.errno in _EXHAUSTED:  # accepting failed
         log.warning("no connection is accepted for a second: %s", error.strerror)
     else:
         loop.default_exception_handler(context)

@@ -138,7 +138,8 @@ def start(data_dir: Path, *options: str) -> ServerState:
             process = _spawn(command, log)
         time.sleep(0.02)
     check_free_space(data_dir)  # on a full disk the server cannot even write why it failed
-    check_answers(data_dir)
+    if state := check_answers(data_dir):
+        return state
     tail = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or [_("no output")]
     raise ServerError(
         _("the embedded server did not start: {tail}", tail=tail[0]),
@@ -191,9 +192,8 @@ def _command(data_dir: Path, options: tuple[str, ...]) -> list[str]:
 
 def stop(data_dir: Path, seconds: float = 15.0) -> bool:
     """Stop the server of this data directory; False if none was running."""
-    state = running(data_dir)
+    state = running(data_dir) or check_answers(data_dir)
     if state is None:
-        check_answers(data_dir)
         return False
     with contextlib.suppress(OSError, http.client.HTTPException):  # it may exit before its response arrives
         _call(state, "POST", "/aip-magics/stop", seconds)
@@ -209,11 +209,16 @@ def stop(data_dir: Path, seconds: float = 15.0) -> bool:
     )
 
 
-def check_answers(data_dir: Path) -> None:
-    """Raise ServerError if a server holds the data directory but does not answer: it is too busy, or stopped."""
+def check_answers(data_dir: Path) -> ServerState | None:
+    """Ask once more for the server that did not answer: it was busy, or there is none.
+
+    ServerError if one holds the data directory but does not answer: it is too busy, or stopped.
+    """
     state = ServerState.read(private(data_dir))
-    if state is None or not exists(state.pid) or not _is_locked(data_dir) or _healthy(state):
-        return
+    if state is None or not exists(state.pid) or not _is_locked(data_dir):
+        return None
+    if _healthy(state):
+        return state
     raise ServerError(
         _("the embedded server is running, process {pid}, but does not answer", pid=state.pid),
         where=state.url,

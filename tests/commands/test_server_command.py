@@ -121,7 +121,9 @@ def test_byte_size_of_an_option(text: str, size: int) -> None:
     assert byte_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "4G", "GiB", "-1", "0", "0.1", "1e9", "4 GiB 2", "½GiB", "4,5GB", "٣GB"])
+@pytest.mark.parametrize(
+    "text", ["", "4G", "GiB", "-1", "0", "0.1", "1e9", "4 GiB 2", "½GiB", "4,5GB", "٣GB", "9" * 400]
+)
 def test_byte_size_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="expected a size such as 4GiB, 500MB or 1000000, got"):
         byte_size(text)
@@ -156,6 +158,31 @@ def test_server_command_tells_of_a_server_that_lives_but_does_not_answer(
     while local.exists(state.pid):
         time.sleep(0.01)
     assert not aip("server status").running  # type: ignore[attr-defined]
+
+
+def test_server_command_stops_a_server_that_answers_only_when_asked_again(
+    embedded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aip("server start")
+    state = local.running(embedded)
+    assert state is not None
+    exists = local.exists
+
+    def go_on(pid: int) -> bool:  # called between the two questions
+        monkeypatch.setattr(local, "HEALTH_SECONDS", 30.0)
+        if not exists(pid):
+            return False
+        os.kill(pid, signal.SIGCONT)
+        return True
+
+    monkeypatch.setattr(local, "exists", go_on)
+    monkeypatch.setattr(local, "HEALTH_SECONDS", 0.2)
+    os.kill(state.pid, signal.SIGSTOP)
+    assert aip("server status").running  # type: ignore[attr-defined]
+    monkeypatch.setattr(local, "HEALTH_SECONDS", 0.2)
+    os.kill(state.pid, signal.SIGSTOP)
+    assert local.stop(embedded)
+    assert not exists(state.pid)
 
 
 def test_server_command_runs_in_the_foreground_until_interrupted(embedded: Path) -> None:

@@ -48,6 +48,7 @@ CGROUPS = {
         {"memory/a/memory.limit_in_bytes": "3000", "memory/memory.limit_in_bytes": "9223372036854771712"},
         3000,
     ),
+    "odd lines": ("\nmemory\n1:memory\n0::/a\n", {"a/memory.max": "4000"}, 4000),
     "without a limit": ("0::/\n", {"memory.max": "max"}, PAGES),
     "more than there is": ("0::/\n", {"memory.max": str(PAGES * 2)}, PAGES),
 }

@@ -322,6 +322,34 @@ def test_budget_cancelled_waiter_leaves_nothing(run):
     run(test)
 
 
+def test_budget_waiter_cancelled_as_its_turn_comes_passes_the_room_on(run):
+    async def test(budget, version):
+        busy, late, later = version(), version(), version()
+        late.known = later.known = 100 * MB
+        nodes = [await busy.start() for _ in range(3)]
+        waiting = [asyncio.ensure_future(one.start()) for one in (late, later)]
+        await asyncio.sleep(0.01)
+        busy.rest(nodes[0])
+        waiting[0].cancel()
+        await asyncio.wait_for(waiting[1], 10.0)
+        assert len(budget._shares) == 3
+
+    run(test)
+
+
+def test_budget_waiter_gets_the_room_of_a_load_that_failed(run):
+    async def test(budget, version):
+        late = version()
+        share = await budget.take(MB, 300 * MB, Claim.REQUEST)
+        waiting = asyncio.ensure_future(late.start())
+        await asyncio.sleep(0.01)
+        assert budget.pressing
+        budget.release(share)
+        await asyncio.wait_for(waiting, 10.0)
+
+    run(test)
+
+
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 30), st.booleans()), max_size=25))
 def test_budget_holds_at_most_its_limit_whatever_comes(steps):
     """Versions with measured sizes load one after the other, and stay busy or idle."""
@@ -342,6 +370,52 @@ def test_budget_holds_at_most_its_limit_whatever_comes(steps):
             if not busy:
                 one.rest(node)
                 node.share.used -= 2 * module.GROWTH_IDLE_SECONDS
+        budget.close()
+
+    asyncio.run(whole())
+
+
+@given(st.lists(st.tuples(st.sampled_from(["start", "start", "cancel", "turn"]), st.integers(0, 20)), max_size=30))
+def test_budget_loses_no_share_and_forgets_no_waiter_whatever_comes(steps):
+    """Loads of versions start, wait, fail and are cancelled at any point; each node that loaded rests after a while."""
+
+    async def use(one, size, *, fails):
+        share = await one.budget.take(size, size or None, Claim.REQUEST)
+        pid = max(one.sizes, default=0) + 1
+        one.sizes[pid] = size
+        try:
+            if fails:
+                raise OSError("it does not start")
+            await asyncio.sleep(0)
+            await one.budget.loaded(share, pid)
+            await asyncio.sleep(0)
+        except BaseException:
+            one.budget.release(share)
+            raise
+        node = FakeNode(share)
+        one.nodes.append(node)
+        one.rest(node)
+
+    async def whole():
+        sizes = {}
+        budget = NodeBudget(Amounts(NODE_BYTES + 50, 14), measure=lambda pids: {}, start_descriptors=6)
+        versions = [FakeVersion(budget, sizes) for _ in range(3)]
+        tasks = []
+        for what, number in steps:
+            if what == "start":
+                tasks.append(asyncio.ensure_future(use(versions[number % 3], 2 * number, fails=number % 5 == 1)))
+            elif what == "cancel" and tasks:
+                tasks[number % len(tasks)].cancel()
+            else:
+                await asyncio.sleep(0)
+            assert budget.pressing or not budget._waiting
+        ends = asyncio.gather(*tasks, return_exceptions=True)
+        for outcome in await asyncio.wait_for(ends, 20.0):
+            assert outcome is None or isinstance(outcome, (OSError, asyncio.CancelledError)), outcome
+        while budget._ending:
+            await asyncio.wait(budget._ending)
+        assert budget._shares == {node.share for one in versions for node in one.nodes}
+        assert not budget._waiting
         budget.close()
 
     asyncio.run(whole())

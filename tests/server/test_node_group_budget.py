@@ -7,7 +7,9 @@ import contextlib
 import dataclasses
 import json
 import math
+import os
 import pickle
+import signal
 import time
 
 import pytest
@@ -89,6 +91,33 @@ def test_node_group_minimum_that_the_budget_ended_waits_for_a_request(with_group
         await asyncio.sleep(0.3)
         assert running(first) == 1
         await asyncio.gather(*(pid(first, 0.3) for _ in range(3)))  # one of them has to wait
+        await until(lambda: running(first) == 2)
+
+    with_groups(test, FEW)
+
+
+def test_node_group_replaces_a_dead_node_in_the_room_that_it_leaves(with_groups):
+    async def test(new_group, budget):
+        group = new_group("full", 2, 2)
+        await group.start()
+        await until(lambda: running(group) == 2)
+        working = [asyncio.ensure_future(pid(group, 0.4)) for _ in range(3)]  # one of them waits
+        await asyncio.sleep(0.1)
+        os.kill(group.to_json()["nodes"]["pids"][0], signal.SIGKILL)
+        await asyncio.gather(*working)
+        await until(lambda: running(group) == 2)
+
+    with_groups(test, FEW)
+
+
+def test_node_group_asks_for_room_at_once_when_its_scaling_changes(with_groups):
+    async def test(new_group, budget):
+        first, second = new_group("first", 2, 2), new_group("second")
+        await second.start()
+        await first.start()
+        await until(lambda: first._ask_again > 0.0)  # there is no room for its other node
+        await second.close()
+        first.rescale(ScalingBounds(2, 3))
         await until(lambda: running(first) == 2)
 
     with_groups(test, FEW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 
 from aip_magics.i18n import gettext as _
@@ -24,7 +25,7 @@ def byte_size(text: str) -> int:
     """
     found = _PATTERN.fullmatch(text.strip())
     scale = _UNITS.get(found["unit"].lower()) if found else None
-    size = int(float(found["number"]) * scale) if found and scale else 0
-    if size < 1:
+    size = float(found["number"]) * scale if found and scale else 0.0
+    if not 1 <= size < math.inf:
         raise argparse.ArgumentTypeError(_("expected a size such as 4GiB, 500MB or 1000000, got {text!r}", text=text))
-    return size
+    return int(size)

@@ -102,7 +102,7 @@ def _cgroup_limits(proc: Path, cgroups: Path) -> Iterator[int]:
     except OSError:
         return
     for line in lines:
-        _, controllers, path = line.split(":", 2)
+        controllers, _, path = line.partition(":")[2].partition(":")
         if controllers == "":
             root, name = cgroups, "memory.max"
         elif "memory" in controllers.split(","):

@@ -123,7 +123,7 @@ class NodeGroup:
         """Use other bounds from now on; surplus nodes end when they are idle. A group without nodes stays so."""
         self.node_spec = dataclasses.replace(self.node_spec, scale=scale)
         if self._nodes:
-            self._left = None
+            self._left, self._ask_again = None, 0.0
             self._start_missing()
             self._stop_surplus()
             self._schedule_check()
@@ -295,7 +295,8 @@ class NodeGroup:
 
     async def _replace(self, node: Node) -> None:
         await self._end(node)
-        self._start_missing()  # in the room of the one that is gone
+        self._left, self._ask_again = None, 0.0  # there is the room of the one that is gone
+        self._start_missing()
 
     async def _end(self, node: Node) -> None:
         try:
