@@ -44,6 +44,14 @@ def run(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def unused_environments(pruned: subprocess.CompletedProcess[str]) -> list[str]:
+    """The environments that `server disk --prune` lists, or with `--yes` has deleted."""
+    assert pruned.returncode == 0, pruned.stderr
+    report = json.loads(pruned.stdout)
+    entries = report["deleted"] if "deleted" in report else report["unused"]
+    return [entry["name"] for entry in entries if entry["kind"] == "environments"]
+
+
 @pytest.mark.network
 @pytest.mark.slow
 def test_deployment_in_the_environment_of_the_model(tmp_path: Path) -> None:
@@ -75,5 +83,18 @@ def test_deployment_in_the_environment_of_the_model(tmp_path: Path) -> None:
         instances.write_text("[0.9, 0.1, 0.2]\n[0.1, 0.1, 0.2]\n")
         answer = run(home, "predict", "--model", "forest", "--json-instances", str(instances), "--format", "json")
         assert json.loads(answer.stdout) == {"predictions": [1, 0]}
+
+        # The environment stays as long as the version exists, and goes when nothing uses it any more.
+        assert unused_environments(run(home, "server", "disk", "--prune", "--yes", "--format", "json")) == []
+        answer = run(home, "predict", "--model", "forest", "--json-instances", str(instances), "--format", "json")
+        assert json.loads(answer.stdout) == {"predictions": [1, 0]}
+        assert run(home, "delete", "v1", "--model", "forest", "--artifacts", "--yes").returncode == 0
+        listed = unused_environments(run(home, "server", "disk", "--prune", "--format", "json"))
+        assert [
+            path.name for path in (home / "environments").iterdir() if path.is_dir() and path.name in listed
+        ] == listed
+        assert len(listed) == 1
+        assert unused_environments(run(home, "server", "disk", "--prune", "--yes", "--format", "json")) == listed
+        assert not (home / "environments" / listed[0]).exists()
     finally:
         run(home, "server", "stop")
