@@ -145,7 +145,7 @@ def test_gcloud_life_cycle_at_a_regional_endpoint_through_the_proxy(gcloud, shar
     assert (shown["manualScaling"], "autoScaling" in shown) == ({"nodes": 2}, False)
     assert run("predict", "--model=regional", "--json-instances=-", stdin="[0, 0]\n[3, 3]\n").split() == ["[0,", "1]"]
     operations = run("operations", "list", "--format=value(metadata.operationType)").split()
-    assert operations == ["CREATE_VERSION", "UPDATE_VERSION"]
+    assert operations == ["UPDATE_VERSION", "CREATE_VERSION"]  # the newest first
     run("versions", "delete", "v1", "--model=regional")
     run("models", "delete", "regional")
     assert "does not answer for the host" not in gcloud.out("models", "list", "--region=global", proxy=True)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from aip_magics.artifacts.facts import ModelInputs, Signature, Tensor
 from aip_magics.commands.common.command import Context
-from aip_magics.data_directory import INPUTS
 from aip_magics.directory_cache import DirectoryCache, key_digest
 from aip_magics.errors import AipError, NotFound
 from aip_magics.events import Note, StepFinished, StepStarted
@@ -120,6 +119,8 @@ def _read_remote(target: Target, uri: str, created: str | None = None) -> ModelI
         inputs = read_model_inputs(copy)
         copy.unlink()
         (entry / _FILE).write_text(json.dumps(dataclasses.asdict(inputs)), "utf-8")
+
+    from aip_magics.data_directory import INPUTS  # which imports the settings: local-predict starts without them
 
     cache = DirectoryCache(target.settings.data_dir / INPUTS, max_bytes=_MAX_CACHED_BYTES)
     key = key_digest(
