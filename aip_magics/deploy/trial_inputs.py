@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import platform
+import stat
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -133,6 +134,8 @@ def _stamp(status: os.stat_result) -> _Stamp:
 
 
 def _changed_ns(status: os.stat_result) -> int:
+    if status.st_nlink > 1 and stat.S_ISREG(status.st_mode):
+        return status.st_mtime_ns  # uv links files into environments: each further link changes ctime
     return max(status.st_mtime_ns, status.st_ctime_ns)  # installers may set mtime back
 
 

@@ -117,7 +117,7 @@ def test_unpicklable_part_is_named(tmp_path: Path, make: Any, text: str, fix: st
     assert caught.value.message.startswith(f"could not save m: {text}")
     assert caught.value.where == "$m"
     assert caught.value.fix.startswith(fix)
-    assert list(tmp_path.iterdir()) == []
+    assert {path.name for path in tmp_path.iterdir()} <= {".use"}  # marks of use, but nothing of the model
     _line, _colon, statement = caught.value.fix.partition("again: ")
     if statement:
         exec(statement, {"m": model})

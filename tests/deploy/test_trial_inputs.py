@@ -141,6 +141,19 @@ def test_trial_inputs_key_has_interpreter_and_libraries(
     assert key_of(other) != before
 
 
+def test_trial_inputs_key_stays_when_another_environment_is_built(
+    trial: Trial, environment: Path, tmp_path: Path
+) -> None:
+    """uv links the files of its cache into every environment."""
+    other = dataclasses.replace(trial, python=str(environment.parents[2] / "bin" / "python"))
+    os.link(environment / "single.py", tmp_path / "cache")
+    before = inputs_of(other)
+    os.link(tmp_path / "cache", tmp_path / "elsewhere")
+    assert (inputs_of(other).key, inputs_of(other).installed_ns) == (before.key, before.installed_ns)
+    (environment / "single.py").write_text("two")
+    assert key_of(other) != before.key
+
+
 def test_trial_inputs_do_not_exist_for_an_interpreter_of_unknown_libraries(trial: Trial, environment: Path) -> None:
     python = environment.parents[2] / "bin" / "python"
     shutil.rmtree(environment.parents[1])
