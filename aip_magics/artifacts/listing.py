@@ -17,6 +17,7 @@ from aip_magics.artifacts.ignore_file import IgnoreFile
 from aip_magics.artifacts.key_files import is_key
 from aip_magics.errors import ModelDirError
 from aip_magics.i18n import gettext as _
+from aip_magics.wording import join_names
 
 _MAX_DEPTH = 100  # folders in folders
 MAX_FILES = 20_000  # where the walk stops: twenty times what the service takes, so that `--origin /` ends soon
@@ -218,7 +219,7 @@ def _not_a_directory(path: Path) -> ModelDirError:
     if near:
         fix = _("did you mean {name}?", name=parent / near[0])
     elif folders:
-        fix = _("choose a directory in {folder}: {names}", folder=parent.resolve(), names=_join_names(folders))
+        fix = _("choose a directory in {folder}: {names}", folder=parent.resolve(), names=join_names(folders))
     return ModelDirError(_("no such file or directory: {path}", path=path), where=str(path), fix=fix)
 
 
@@ -232,12 +233,7 @@ def _empty(path: Path, left_out: list[SkippedFile]) -> ModelDirError:
         )
         if ignored:
             fix = _("remove the line that excludes {name} from {file}", name=ignored, file=path / ignore_file.NAME)
-        why = _join_names([str(entry) for entry in left_out])
+        why = join_names([str(entry) for entry in left_out])
         text = _("{path} has no files to upload; skipped: {why}", path=path, why=why)
         return ModelDirError(text, where=str(path), fix=fix)
     return ModelDirError(_("{path} is empty", path=path), where=str(path), fix=fix)
-
-
-def _join_names(names: list[str], most: int = 5) -> str:
-    shown = ", ".join(names[:most])
-    return _("{names} and {count} more", names=shown, count=len(names) - most) if len(names) > most else shown

@@ -19,7 +19,7 @@ from aip_magics.i18n import gettext as _
 from aip_magics.prediction.worker_responses import trust_fix
 from aip_magics.trust import Trust
 
-_MAX_SHOWN = 6
+MAX_SHOWN = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,13 +79,6 @@ def needs_no_trust(context: CheckContext) -> bool:
     """Whether loading the model runs only code that is known to be harmless, whatever the user trusts."""
     bare = dataclasses.replace(context, trust=None)
     return not any(list(question.untrusted_files(bare)) for question in TRUST_QUESTIONS.values())
-
-
-def join_names(names: tuple[str, ...]) -> str:
-    """Return the first of the names, and the number of the others."""
-    shown = ", ".join(names[:_MAX_SHOWN])
-    more = len(names) - _MAX_SHOWN
-    return _("{names} and {count} more", names=shown, count=more) if more > 0 else shown
 
 
 def build_unread_finding(untrusted: UntrustedFile) -> Finding:

@@ -118,7 +118,7 @@ class _Artifacts:
 
     def confirmation(self, what: str) -> OptionError:
         """The error that asks for `--yes` and names the objects."""
-        from aip_magics.render.formatting import first_names
+        from aip_magics.wording import join_names
 
         removal = self.plan.removal
         text = _("deleting {what} requires confirmation", what=what)
@@ -128,7 +128,7 @@ class _Artifacts:
                 "deleting {what} and {number} objects requires confirmation: {uris}",
                 len(removal.objects),
                 what=what,
-                uris=first_names(each.uri for each in removal.objects),
+                uris=join_names(each.uri for each in removal.objects),
             )
         return OptionError(text, where="--yes", fix=_("add --yes to confirm"))
 

@@ -43,9 +43,9 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Remova
     StorageError if no URI has an object.
     """
     from aip_magics.commands.common.removal_steps import remove_objects
-    from aip_magics.render.formatting import first_names
     from aip_magics.render.panels.removal import objects_to_delete
     from aip_magics.storage import RemovalUri, plan_removal
+    from aip_magics.wording import join_names
 
     uris = [RemovalUri.parse(text) for text in args.uris]
     if not (args.show or args.dry_run):
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Remova
         context.reporter.show(plan)
         return plan
     if plan.used_by:
-        text = _("the objects are used by {versions}", versions=first_names(plan.used_by))
+        text = _("the objects are used by {versions}", versions=join_names(plan.used_by))
         fix = _("delete these versions first, or add --force")
         raise OptionError(text, where=", ".join(plan.uris), fix=fix)
     if args.show:

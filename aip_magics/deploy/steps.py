@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from aip_magics.errors import AipError
 from aip_magics.events import Detached, Event, Failed, Note, StepFinished, StepSkipped, StepStarted
 from aip_magics.i18n import ngettext
+from aip_magics.wording import size_text
 
 if TYPE_CHECKING:
     from aip_magics.artifacts import ModelDir
@@ -64,20 +65,10 @@ class Steps:
         self.emit(Failed(self.current, error))
 
 
-def size(count: int) -> str:
-    """Format a number of bytes in powers of 1000, for example `12.3 kB`."""
-    value = float(count)
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"
-
-
 def file_summary(model_dir: ModelDir) -> str:
     """Summarize a model directory, for example `1 file, 12.3 kB: model.joblib (scikit-learn 1.9.1)`."""
     libraries = ", ".join(f"{name} {version}" for name, version in model_dir.libraries.items())
     model = f": {model_dir.model_file.name}" if model_dir.model_file else ""
-    total = size(model_dir.total_size)
+    total = size_text(model_dir.total_size)
     files = ngettext("{number} file, {size}", "{number} files, {size}", len(model_dir.files), size=total)
     return f"{files}{model}{f' ({libraries})' if libraries else ''}"

@@ -119,7 +119,8 @@ def run_trial_locally(trial: Trial) -> TrialResult:
 
 def _with_measurements(result: TrialResult, spec: WorkerSpec | None) -> TrialResult:
     """Add the times and the memory that the worker reports."""
-    from aip_magics.prediction.worker_pool import memory_of, shared
+    from aip_magics.prediction.process_memory import memory_of
+    from aip_magics.prediction.worker_pool import shared
 
     worker = shared().worker(spec) if spec else None
     if worker is None or worker.loaded is None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from aip_magics.deploy.steps import Step, Steps, size
+from aip_magics.deploy.steps import Step, Steps
 from aip_magics.events import Progress
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
 from aip_magics.spec import Version
 from aip_magics.storage import DigestCache, GsUri, ProgressSnapshot, TransferPaths, UploadPlan, plan_upload, upload
 from aip_magics.targets import Target
+from aip_magics.wording import join_names, size_text
 
 if TYPE_CHECKING:
     from aip_magics.artifacts import ModelDir
@@ -94,7 +95,7 @@ def progress_note(now: ProgressSnapshot) -> str:
         parts.append(_("assembling the parts in Cloud Storage"))
         return f"{', '.join(parts)}: {now.assembling}"
     if now.rate:
-        parts.append(f"{size(int(now.rate))}/s")
+        parts.append(f"{size_text(int(now.rate))}/s")
     if now.seconds_left is not None and now.seconds_left >= 1:
         parts.append(_("{seconds:.0f} s left", seconds=now.seconds_left))
     return ", ".join(parts) + (f": {now.name}" if now.name else "")
@@ -102,7 +103,7 @@ def progress_note(now: ProgressSnapshot) -> str:
 
 def _summary(uploads: Sequence[UploadPlan], model_dir: ModelDir | None) -> str:
     uploaded = sum(len(one.send) for one in uploads)
-    total = size(sum(one.bytes_to_send for one in uploads))
+    total = size_text(sum(one.bytes_to_send for one in uploads))
     parts = [ngettext("{number} file uploaded ({size})", "{number} files uploaded ({size})", uploaded, size=total)]
     if copied := sum(len(one.copy) for one in uploads):
         parts.append(_("{count} copied from another version", count=copied))
@@ -111,8 +112,5 @@ def _summary(uploads: Sequence[UploadPlan], model_dir: ModelDir | None) -> str:
     if deleted := sum(len(one.remove) for one in uploads):
         parts.append(_("{count} deleted", count=deleted))
     if keys := model_dir.skipped_keys if model_dir else ():
-        shown = ", ".join(keys[:MAX_KEYS])
-        if len(keys) > MAX_KEYS:
-            shown = _("{names} and {count} more", names=shown, count=len(keys) - MAX_KEYS)
-        parts.append(_("not uploaded: {names}", names=shown))
+        parts.append(_("not uploaded: {names}", names=join_names(keys, MAX_KEYS)))
     return f"{', '.join(parts)} → {uploads[0].destination}"

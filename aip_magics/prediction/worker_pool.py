@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from aip_magics.prediction.fork_server_pool import ForkServerPool
+from aip_magics.prediction.process_memory import memory_of
 from aip_magics.prediction.worker_client import WorkerClient, start
 from aip_magics.prediction.worker_spec import WorkerSpec
 
@@ -38,18 +39,6 @@ def _entries(directory: Path, prefix: str) -> Iterator[tuple[str, int, int, int,
                     status = os.stat(entry.path)
                     times = status.st_mtime_ns, status.st_ctime_ns
                     yield f"{prefix}{entry.name}", status.st_size, *times, status.st_ino
-
-
-def memory_of(pid: int) -> int:
-    """The bytes of memory a process adds: pages that it shares (its fork server's framework) count in parts.
-
-    0 where the system does not tell.
-    """
-    try:
-        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-            return sum(int(line.split()[1]) * 1024 for line in file if line.startswith("Pss:"))
-    except (OSError, ValueError):
-        return 0
 
 
 @dataclasses.dataclass

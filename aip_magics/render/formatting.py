@@ -5,26 +5,15 @@ from __future__ import annotations
 import datetime
 import re
 import unicodedata
-from collections.abc import Iterable
 from typing import Literal
 
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
+from aip_magics.wording import SIZE_UNITS, size_text
 
 OmittedKind = Literal[
     "part", "row", "column", "line", "character", "earlier row", "earlier line", "earlier note"
 ]  # fmt: skip
-
-MAX_NAMES = 5  # in a text
-
-
-def first_names(names: Iterable[str]) -> str:
-    """Join names; only the first of many."""
-    names = list(names)
-    shown = ", ".join(names[:MAX_NAMES])
-    if len(names) > MAX_NAMES:
-        return _("{names} and {count} more", names=shown, count=len(names) - MAX_NAMES)
-    return shown
 
 
 def first_line(text: str) -> str:
@@ -123,12 +112,8 @@ def _columns(char: str) -> int:
 
 
 def _bytes(done: int, total: int) -> str:
-    scale, unit = next(
-        ((size, name) for size, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")) if max(done, total) >= size),
-        (1, "B"),
-    )
-    shown = "{:,.0f}" if scale == 1 else "{:,.1f}"
-    texts = [shown.format(number / scale) for number in ([done, total] if total else [done])]
     if not total:
-        return f"{texts[0]} {unit}"
-    return _("{done} of {total} {unit}", done=texts[0], total=texts[1], unit=unit)
+        return size_text(done)
+    scale, unit = next((each for each in SIZE_UNITS if max(done, total) >= each[0]), SIZE_UNITS[-1])
+    shown = "{:,.0f}" if scale == 1 else "{:,.1f}"
+    return _("{done} of {total} {unit}", done=shown.format(done / scale), total=shown.format(total / scale), unit=unit)

@@ -16,6 +16,7 @@ import sys
 
 from aip_magics.errors import ResourceExhausted
 from aip_magics.prediction.worker_environ import SOFT_DESCRIPTORS
+from aip_magics.server.conventions.error_responses import retry_later
 
 if sys.platform != "win32":
     import resource
@@ -111,8 +112,7 @@ def exhausted_text() -> str:
 
 def exhausted() -> ResourceExhausted:
     """Build a 429 error: it passes when connections are closed or nodes have ended."""
-    retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1s"}
-    return ResourceExhausted(exhausted_text(), details=[retry])
+    return retry_later(exhausted_text())
 
 
 def _can_open() -> bool:

@@ -35,8 +35,8 @@ from aip_magics.server.listener import Listener, handle_loop_exception
 from aip_magics.server.persisted_endpoint import HOST, PersistedEndpoint, listen, token_from
 from aip_magics.server.serving import memory
 from aip_magics.server.serving.autoscaler import IDLE_SECONDS
-from aip_magics.server.serving.node_budget import size_text
 from aip_magics.targets.state import LOCK_FILE, STATE_FILE, ServerState
+from aip_magics.wording import size_text
 
 log = logging.getLogger(__name__)
 

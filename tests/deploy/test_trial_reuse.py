@@ -32,6 +32,8 @@ from aip_magics.settings import resolve
 from aip_magics.spec import Model, Version
 from aip_magics.targets import Target, choose
 
+pytestmark = pytest.mark.slow  # workers
+
 ROOT = str(Path(__file__).parents[2])
 TEST = {"instances": [[1.0], [2.0]]}
 

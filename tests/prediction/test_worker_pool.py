@@ -16,7 +16,8 @@ import pytest
 import aip_magics
 from aip_magics.errors import PredictionError, WorkerError
 from aip_magics.prediction import ForkServerPool, WorkerPool, WorkerSpec
-from aip_magics.prediction.worker_pool import fingerprint, memory_of
+from aip_magics.prediction.process_memory import memory_of
+from aip_magics.prediction.worker_pool import fingerprint
 
 BODY = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 

@@ -62,8 +62,3 @@ def test_formatting_width_of_korean_and_combining_letters():
 def test_formatting_of_a_first_line():
     assert formatting.first_line("\n  \nwhat\nmore") == "what"
     assert formatting.first_line("") == ""
-
-
-def test_formatting_of_the_first_of_many_names():
-    assert formatting.first_names(str(number) for number in range(1, 6)) == "1, 2, 3, 4, 5"
-    assert formatting.first_names(map(str, range(1, 3001))) == "1, 2, 3, 4, 5 and 2995 more"

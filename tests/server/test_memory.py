@@ -24,7 +24,7 @@ def holding(megabytes: int) -> subprocess.Popen[bytes]:
 @pytest.mark.parametrize("way", ["proportional", "resident", "ps"])
 def test_memory_of_processes_is_measured(monkeypatch, way):
     if way == "resident":
-        monkeypatch.setattr(memory, "_proportional", lambda pid: 0)
+        monkeypatch.setattr(memory, "memory_of", lambda pid: 0)
     measure = memory._told_by_ps if way == "ps" else memory.measure
     with holding(64) as child:
         found = measure([child.pid, os.getpid()])

@@ -93,8 +93,8 @@ def sizes(root: object) -> dict[str, int]:
     return {path: length for path, length in found.items() if length}
 
 
-async def run(data_dir: Path, model: bytes) -> tuple[dict[str, int], dict[str, int], list[str]]:
-    app = App(
+def new_app(data_dir: Path) -> App:
+    return App(
         data_dir,
         token="t" * 32,
         python=sys.executable,
@@ -103,6 +103,10 @@ async def run(data_dir: Path, model: bytes) -> tuple[dict[str, int], dict[str, i
         stop=lambda: None,
         serving=Serving(),
     )
+
+
+async def run(data_dir: Path, model: bytes) -> tuple[dict[str, int], dict[str, int], list[str]]:
+    app = new_app(data_dir)
     calls = AppCalls(app)
     store = app.service.object_store
     store.buckets.create("proj", {"name": "bucket"})
@@ -144,15 +148,7 @@ def test_server_forgets_old_operations(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(database, "MAX_FINISHED_OPERATIONS", 20)
 
     async def main() -> None:
-        app = App(
-            tmp_path,
-            token="t" * 32,
-            python=sys.executable,
-            version="1",
-            clock=lambda: datetime.now(timezone.utc),
-            stop=lambda: None,
-            serving=Serving(),
-        )
+        app = new_app(tmp_path)
         calls = AppCalls(app)
         async with app.running():
             await calls.ok("POST", f"{P}/models", {"name": "m"})

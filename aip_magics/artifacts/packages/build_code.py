@@ -18,6 +18,7 @@ from aip_magics.artifacts.packages import plain_project, plain_script, plain_val
 from aip_magics.artifacts.packages.archives import Archive
 from aip_magics.artifacts.packages.source_tree import SourceTree, normalize_line_ends
 from aip_magics.i18n import gettext as _
+from aip_magics.wording import join_names
 
 STEERING = ("setup.py", "setup.cfg", "pyproject.toml", "MANIFEST.in")
 _OTHERS = frozenset({"hatch.toml", "pdm_build.py", "hatch_build.py", "flit.ini", "pbr.json"})
@@ -51,9 +52,7 @@ def reasons(archive: Archive) -> tuple[str, ...]:
 
 def would_run(reasons: Sequence[str]) -> str:
     """What building a package would run, in words."""
-    shown = "; ".join(reasons[:_SHOWN])
-    if len(reasons) > _SHOWN:
-        shown = _("{names} and {count} more", names=shown, count=len(reasons) - _SHOWN)
+    shown = join_names(reasons, _SHOWN, separator="; ")
     return _("building the package may run its code: {reasons}", reasons=shown)
 
 

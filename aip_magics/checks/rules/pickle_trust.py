@@ -17,10 +17,11 @@ from aip_magics.checks import links
 from aip_magics.checks.context import CheckContext
 from aip_magics.checks.outcome import Finding, Outcomes, Skipped
 from aip_magics.checks.rule import error, on_directory, rule
-from aip_magics.checks.trust import TrustQuestion, UntrustedFile, find_untrusted, join_names, register
+from aip_magics.checks.trust import MAX_SHOWN, TrustQuestion, UntrustedFile, find_untrusted, register
 from aip_magics.i18n import gettext as _
 from aip_magics.prediction.worker_responses import trust_fix
 from aip_magics.trust import Trust
+from aip_magics.wording import join_names
 
 _HEAD = 4096  # bytes that tell a format
 _PICKLES = frozenset({"model.joblib", "model.pkl"})
@@ -131,7 +132,9 @@ def _is_allowed(one: Global, found: pickled.PickleGlobals, trust: Trust, by_jobl
 
 def _build_finding(untrusted: UntrustedFile) -> Finding:
     text = _(
-        "loading {file} would import and may run {names}", file=untrusted.file.name, names=join_names(untrusted.names)
+        "loading {file} would import and may run {names}",
+        file=untrusted.file.name,
+        names=join_names(untrusted.names, MAX_SHOWN),
     )
     return error(untrusted.file.name, text, _build_fix(untrusted))
 

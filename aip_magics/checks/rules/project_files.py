@@ -15,6 +15,7 @@ from aip_magics.checks.outcome import Finding, Outcomes
 from aip_magics.checks.rule import error, on_directory, rule, warning
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
+from aip_magics.wording import join_names, size_text
 
 _MAX_SHOWN = 5
 _DATA = re.compile(
@@ -39,7 +40,7 @@ def skipped_keys(_context: CheckContext, directory: ModelDir) -> Outcomes:
         "not uploaded, because it looks like a private key or credentials: {names}",
         "{number} files not uploaded, because they look like private keys or credentials: {names}",
         len(names),
-        names=_join(names),
+        names=join_names(names),
     )
     fix = _(
         "add to {file}: {patterns}; if the model reads the file, upload it with --include {names}",
@@ -60,7 +61,10 @@ def project_files(context: CheckContext, directory: ModelDir) -> Outcomes:
     groups = [*_environments(directory), *_notebooks_and_data(context, directory)]
     if not groups:
         return []
-    text = _("the upload contains files that are not part of a model: {names}", names=_join([*map(str, groups)]))
+    text = _(
+        "the upload contains files that are not part of a model: {names}",
+        names=join_names(map(str, groups)),
+    )
     return [warning(str(directory.path), text, _fix_ignore(directory, [group.name for group in groups]))]
 
 
@@ -99,7 +103,7 @@ class _Group(NamedTuple):
     files: int = 0
 
     def __str__(self) -> str:
-        name, size = self.name, _size(self.size)
+        name, size = self.name, size_text(self.size)
         if not self.files:
             return f"{name} ({size})"
         return ngettext(
@@ -142,18 +146,3 @@ def _fix_ignore(directory: ModelDir, names: Sequence[str]) -> str:
 def _patterns(names: Sequence[str]) -> str:
     """Return lines for .gcloudignore, as words: a space in a name becomes the wildcard `?`."""
     return " ".join(ignore_file.to_pattern(name.replace(" ", "\0")).replace("\0", "?") for name in names[:_MAX_SHOWN])
-
-
-def _join(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_MAX_SHOWN])
-    if len(names) <= _MAX_SHOWN:
-        return shown
-    return _("{names} and {count} more", names=shown, count=len(names) - _MAX_SHOWN)
-
-
-def _size(count: int) -> str:
-    """Return a number of bytes in SI units, as in `1.2 MB`."""
-    for power, unit in ((3, "GB"), (2, "MB"), (1, "kB")):
-        if count >= 1000**power:
-            return f"{count / 1000**power:.1f} {unit}"
-    return f"{count} B"

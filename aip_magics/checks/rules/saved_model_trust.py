@@ -13,10 +13,11 @@ from aip_magics.checks.context import CheckContext, known_operations
 from aip_magics.checks.model_facts import is_placeholder, requires_saved_model
 from aip_magics.checks.outcome import Finding, Outcomes, Skipped
 from aip_magics.checks.rule import error, on_directory, rule
-from aip_magics.checks.trust import TrustQuestion, UntrustedFile, find_untrusted, join_names, register
+from aip_magics.checks.trust import MAX_SHOWN, TrustQuestion, UntrustedFile, find_untrusted, register
 from aip_magics.i18n import gettext as _
 from aip_magics.prediction.worker import graph_walk
 from aip_magics.prediction.worker_responses import trust_fix
+from aip_magics.wording import join_names
 
 _GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
 _READ_BY_LOADING = ("variables/", "assets/")
@@ -92,7 +93,7 @@ def _walkable(graph: saved_models.Graph) -> graph_walk.Graph:
 def _build_finding(untrusted: UntrustedFile) -> Finding:
     name = untrusted.file.name
     if name in _GRAPHS:
-        text = _("the graph of {file} would run {names}", file=name, names=join_names(untrusted.names))
+        text = _("the graph of {file} would run {names}", file=name, names=join_names(untrusted.names, MAX_SHOWN))
     elif _is_library(PurePosixPath(name)):
         text = _("{file} is a library that loading the model would run", file=name)
     else:

@@ -14,6 +14,7 @@ from aip_magics.checks.outcome import Finding, Outcomes, Skipped
 from aip_magics.checks.rule import advice, error, in_cloud, rule, warning
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
+from aip_magics.wording import join_names
 
 _MAX_SHOWN = 5
 _KERAS_EXPORT = (2, 13)  # the first TensorFlow whose Keras models have `export`
@@ -62,9 +63,7 @@ def variables_without_value(context: CheckContext, directory: ModelDir, facts: S
     names = sorted({name for graph in graphs for name in saved_models.variables_without_value(graph)})
     if not names:
         return []
-    shown = ", ".join(names[:_MAX_SHOWN])
-    if len(names) > _MAX_SHOWN:
-        shown = _("{names} and {count} more", names=shown, count=len(names) - _MAX_SHOWN)
+    shown = join_names(names)
     text = _("the model reads variables that were not saved, so every prediction fails: {names}", names=shown)
     if not any(graph.functions for graph in graphs):  # of TensorFlow 1
         fix = _("save the model with a tf.compat.v1.train.Saver() of all its variables")

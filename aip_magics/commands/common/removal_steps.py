@@ -8,7 +8,7 @@ from aip_magics.errors import AipError, Interrupted, OptionError
 from aip_magics.events import Progress
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
-from aip_magics.render.formatting import MAX_NAMES
+from aip_magics.wording import MAX_NAMES
 
 if TYPE_CHECKING:
     from aip_magics.commands.common.transfer_steps import TransferSteps

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from aip_magics.i18n import gettext as _
-from aip_magics.render import formatting
 from aip_magics.render.blocks import Block, Line, Panel, Table, code, line, muted, row
+from aip_magics.wording import size_text
 
 _PRUNE = "aip-magics server disk --prune"
 _NAME_CHARACTERS = 12  # of a digest: enough to find the directory
@@ -64,14 +64,14 @@ def disk(value: Usage, *, max_rows: int | None = None) -> Panel:
         row(
             _kind(kind.name),
             f"{kind.entries:,}",
-            _size(kind.bytes),
-            _size(kind.shared_bytes) if kind.shared_bytes else "",
-            _size(kind.unused_bytes) if kind.unused_bytes else "",
+            size_text(kind.bytes),
+            size_text(kind.shared_bytes) if kind.shared_bytes else "",
+            size_text(kind.unused_bytes) if kind.unused_bytes else "",
         )
         for kind in value.kinds
         if kind.entries or kind.bytes
     )
-    head = line(_("{size} in {directory}", size=_size(value.bytes), directory=value.data_dir))
+    head = line(_("{size} in {directory}", size=size_text(value.bytes), directory=value.data_dir))
     blocks: list[Block] = [head, Table("", heads, rows)] if rows else [head]
     if value.pruning is not None and value.unused:
         blocks.append(_entries(value.unused, max_rows))
@@ -79,7 +79,7 @@ def disk(value: Usage, *, max_rows: int | None = None) -> Panel:
 
 
 def _outcome(value: Usage) -> Line:
-    size = _size(value.unused_bytes)
+    size = size_text(value.unused_bytes)
     if value.pruning:
         return line(_("freed {size}", size=size))
     if not value.unused:
@@ -91,7 +91,9 @@ def _outcome(value: Usage) -> Line:
 
 def _entries(entries: Sequence[Entry], max_rows: int | None) -> Table:
     largest = sorted(entries, key=lambda entry: entry.bytes, reverse=True)
-    rows = tuple(row(_kind(each.kind), each.name[:_NAME_CHARACTERS], _size(each.bytes)) for each in largest[:max_rows])
+    rows = tuple(
+        row(_kind(each.kind), each.name[:_NAME_CHARACTERS], size_text(each.bytes)) for each in largest[:max_rows]
+    )
     return Table("", (_("Kind"), _("Name"), _("Size")), rows, total=len(entries))
 
 
@@ -110,7 +112,3 @@ def _kind(name: str) -> str:
         "other": _("other files"),
     }
     return names.get(name, name)
-
-
-def _size(count: int) -> str:
-    return formatting.amount(count, 0, "bytes")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
-from aip_magics.render import formatting
 from aip_magics.render.blocks import Block, Mark, Panel, Table, line, muted, row, strong
+from aip_magics.wording import join_names, size_text
 
 if TYPE_CHECKING:
     from aip_magics.storage import PlannedRemoval, Removal, RemovalPlan
@@ -21,7 +21,7 @@ def removal_plan(value: RemovalPlan, *, max_rows: int | None = None) -> Panel:
         line(objects_to_delete(value)),
     ]
     if value.used_by:
-        blocks.append(line(Mark("warn", _("used by {versions}", versions=formatting.first_names(value.used_by)))))
+        blocks.append(line(Mark("warn", _("used by {versions}", versions=join_names(value.used_by)))))
     blocks += [line(muted(_("no objects found: {uri}", uri=uri))) for uri in value.missing]
     return Panel(_("objects to delete"), "idle", (*blocks, *_table(value.objects, max_rows)))
 
@@ -39,7 +39,7 @@ def objects_to_delete(value: RemovalPlan) -> str:
         "{number} object to delete ({size})",
         "{number} objects to delete ({size})",
         len(value.objects),
-        size=_size(value.bytes),
+        size=size_text(value.bytes),
     )
 
 
@@ -54,14 +54,13 @@ def deleted_of(value: Removal, planned: int) -> str:
 
 def _deleted(value: Removal) -> str:
     return ngettext(
-        "deleted {number} object ({size})", "deleted {number} objects ({size})", value.count, size=_size(value.bytes)
+        "deleted {number} object ({size})",
+        "deleted {number} objects ({size})",
+        value.count,
+        size=size_text(value.bytes),
     )
 
 
 def _table(objects: Sequence[PlannedRemoval], max_rows: int | None) -> tuple[Block, ...]:
-    rows = tuple(row(each.uri, _size(each.size)) for each in objects[:max_rows])
+    rows = tuple(row(each.uri, size_text(each.size)) for each in objects[:max_rows])
     return (Table("", (_("Name"), _("Size")), rows, total=len(objects)),) if objects else ()
-
-
-def _size(count: int) -> str:
-    return formatting.amount(count, 0, "bytes")

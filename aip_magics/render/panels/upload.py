@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
-from aip_magics.render import formatting
 from aip_magics.render.blocks import Block, Inline, Mark, Panel, Table, Tone, code, line, muted, row, strong
+from aip_magics.wording import size_text
 
 if TYPE_CHECKING:
     from aip_magics.storage import DownloadedFile, DownloadPlan, RemoteObject, UploadedFile, UploadPlan
@@ -37,17 +37,19 @@ def summary(value: UploadPlan | DownloadPlan) -> str:
 
 def _files(rows: Sequence[tuple[str, str, int]], max_rows: int | None) -> tuple[Block, ...]:
     heads = (_("Name"), _("Size"), _("Action"))
-    drawn = tuple(row(name, _size(size), _mark(kind)) for kind, name, size in rows[:max_rows])
+    drawn = tuple(row(name, size_text(size), _mark(kind)) for kind, name, size in rows[:max_rows])
     return (Table("", heads, drawn, total=len(rows)),) if rows else ()
 
 
 def objects(values: Sequence[DownloadedFile | RemoteObject | UploadedFile], *, max_rows: int | None = None) -> Panel:
     """Build the panel of objects in Cloud Storage."""
     heads = (_("Name"), _("Size"), _("Generation"), "CRC32C")
-    rows = tuple(row(each.name, _size(each.size), str(each.generation), each.crc32c) for each in values[:max_rows])
+    rows = tuple(row(each.name, size_text(each.size), str(each.generation), each.crc32c) for each in values[:max_rows])
     total = sum(each.size for each in values)
     count = ngettext("{number} object", "{number} objects", len(values))
-    return Panel(_("objects"), "good", (line(f"{count}, {_size(total)}"), Table("", heads, rows, total=len(values))))
+    return Panel(
+        _("objects"), "good", (line(f"{count}, {size_text(total)}"), Table("", heads, rows, total=len(values)))
+    )
 
 
 def _counts(rows: Sequence[tuple[str, str, int]]) -> list[str]:
@@ -56,7 +58,7 @@ def _counts(rows: Sequence[tuple[str, str, int]]) -> list[str]:
     for kind in _TONES:
         sizes = [size for each, _unused, size in rows if each == kind]
         if sizes:
-            found.append(_counted(kind, len(sizes), _size(sum(sizes))))
+            found.append(_counted(kind, len(sizes), size_text(sum(sizes))))
     return found
 
 
@@ -94,7 +96,3 @@ def _kept_objects(count: int) -> str:
         "{number} remote objects have no local file and are kept; use --delete-extra to delete them",
         count,
     )
-
-
-def _size(count: int) -> str:
-    return formatting.amount(count, 0, "bytes")

@@ -46,6 +46,13 @@ def quota_exceeded(subject: str, description: str) -> ApiError:
     return ResourceExhausted(f"Quota exceeded. {description}", details=[failure])
 
 
+def retry_later(message: str) -> ResourceExhausted:
+    """Build a 429 error that tells the client to retry after a second: what is used up becomes free again."""
+    return ResourceExhausted(
+        message, details=[{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1s"}]
+    )
+
+
 def disk_full() -> ApiError:
     """Build a 507 error; unlike 429 and 500, clients do not retry it."""
     return ApiError(DISK_FULL, code=507, status="RESOURCE_EXHAUSTED")

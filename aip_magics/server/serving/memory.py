@@ -15,6 +15,8 @@ import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from aip_magics.prediction.process_memory import memory_of
+
 NODE_BYTES = 32 << 20  # an interpreter and its share of a framework, before the first is measured
 _PICKLES = ("model.joblib", "model.pkl", "model.bst")
 _GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
@@ -25,7 +27,7 @@ _CGROUPS = Path("/sys/fs/cgroup")
 def measure(pids: Collection[int]) -> dict[int, int]:
     """The bytes of memory that each process holds, without those that have ended or are not told. Blocking."""
     if _PROC.joinpath("self").exists():
-        found = {pid: _proportional(pid) or _resident(pid) for pid in pids}
+        found = {pid: memory_of(pid) or _resident(pid) for pid in pids}
     else:
         found = _told_by_ps(pids)
     return {pid: size for pid, size in found.items() if size}
@@ -66,14 +68,6 @@ def _size(path: Path) -> int:
         return path.stat().st_size if path.is_file() else 0
     except OSError:
         return 0
-
-
-def _proportional(pid: int) -> int:
-    try:
-        rollup = _PROC.joinpath(str(pid), "smaps_rollup").read_text("ascii")
-    except (OSError, ValueError):
-        return 0
-    return sum(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
 
 
 def _resident(pid: int) -> int:

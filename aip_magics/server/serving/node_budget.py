@@ -22,8 +22,10 @@ from datetime import datetime, timezone
 from typing import Any, Literal, Protocol
 
 from aip_magics.errors import FailedPrecondition, ResourceExhausted
+from aip_magics.server.conventions.error_responses import retry_later
 from aip_magics.server.serving.memory import NODE_BYTES
 from aip_magics.server.serving.statistics import EndedNodes
+from aip_magics.wording import size_text
 
 log = logging.getLogger(__name__)
 
@@ -318,7 +320,6 @@ class NodeBudget:
         self.pressing = bool(self._waiting) or (over > 0 and bool(self._shares - {self._latest}))
 
     def _no_room(self, needs: Amounts) -> ResourceExhausted:
-        retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1s"}
         limits = self.limits
         if (limits - self.held).short_of(needs) == "descriptors":
             text = (
@@ -332,7 +333,7 @@ class NodeBudget:
                 f"{size_text(limits.memory)}, other nodes hold {size_text(self.held.memory)}, and too few of them are "
                 "idle. Retry later, or restart the server with a larger --memory-budget."
             )
-        return ResourceExhausted(text, details=[retry])
+        return retry_later(text)
 
     # --- measuring: never for a single request
 
@@ -376,11 +377,3 @@ class NodeBudget:
         task = asyncio.get_running_loop().create_task(look())
         self._looks.add(task)
         task.add_done_callback(self._looks.discard)
-
-
-def size_text(size: float) -> str:
-    """A number of bytes for people: `1.1 GB`."""
-    for scale, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
-        if size >= scale:
-            return f"{size / scale:,.1f} {unit}"
-    return f"{size:.0f} B"

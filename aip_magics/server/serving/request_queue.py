@@ -7,7 +7,8 @@ import collections
 import dataclasses
 from typing import TYPE_CHECKING
 
-from aip_magics.errors import ApiError, ResourceExhausted, Unavailable
+from aip_magics.errors import ApiError, Unavailable
+from aip_magics.server.conventions.error_responses import retry_later
 from aip_magics.server.serving import batching
 from aip_magics.server.serving.node_budget import NodeShare
 
@@ -108,9 +109,8 @@ def deadline_exceeded() -> ApiError:
 
 
 def queue_full(waiting: int) -> ApiError:
-    retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1s"}
     text = f"Rate of requests is too high: {waiting} of them wait for a node of this version. Please retry later."
-    return ResourceExhausted(text, details=[retry])
+    return retry_later(text)
 
 
 def taken_down() -> ApiError:
