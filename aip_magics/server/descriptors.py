@@ -36,7 +36,7 @@ _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 @dataclasses.dataclass(frozen=True)
-class Allotment:
+class DescriptorBudget:
     """How many descriptors the nodes may use, and how many connections there may be; `limit` None: no limit."""
 
     limit: int | None = None
@@ -44,7 +44,7 @@ class Allotment:
     connections: int = MOST_CONNECTIONS
 
     @classmethod
-    def of(cls, limit: int | None) -> Allotment:
+    def of(cls, limit: int | None) -> DescriptorBudget:
         """Share out a limit. One node can always start."""
         if limit is None:
             return cls()

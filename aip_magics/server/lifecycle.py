@@ -29,7 +29,7 @@ from aip_magics.data_directory import create_data_dir
 from aip_magics.errors import ServerError
 from aip_magics.server import descriptors, logs
 from aip_magics.server.app import App, Serving
-from aip_magics.server.descriptors import Allotment, accept_burst
+from aip_magics.server.descriptors import DescriptorBudget, accept_burst
 from aip_magics.server.http_limits import protocol
 from aip_magics.server.listener import Listener, handle_loop_exception
 from aip_magics.server.persisted_endpoint import HOST, PersistedEndpoint, listen, token_from
@@ -87,12 +87,14 @@ def run(data_dir: Path, options: Options) -> None:
             python=sys.executable,
             data_dir=data_dir,
         )
-        allotment = Allotment.of(descriptors.raise_limit())
-        with contextlib.closing(Listener(listener, accept_burst(allotment.connections))) as accepting:
-            asyncio.run(_serve(state, accepting, options, allotment))
+        descriptor_budget = DescriptorBudget.of(descriptors.raise_limit())
+        with contextlib.closing(Listener(listener, accept_burst(descriptor_budget.connections))) as accepting:
+            asyncio.run(_serve(state, accepting, options, descriptor_budget))
 
 
-async def _serve(state: ServerState, listener: socket.socket, options: Options, allotment: Allotment) -> None:
+async def _serve(
+    state: ServerState, listener: socket.socket, options: Options, descriptor_budget: DescriptorBudget
+) -> None:
     server = _Server(state)
     asyncio.get_running_loop().set_exception_handler(handle_loop_exception)
     app = App(
@@ -103,11 +105,15 @@ async def _serve(state: ServerState, listener: socket.socket, options: Options, 
         clock=lambda: datetime.now(timezone.utc),
         stop=server.end,
         serving=Serving(
-            _processors(), options.idle_nodes, options.batching, _memory_budget(options.memory_budget), allotment.nodes
+            _processors(),
+            options.idle_nodes,
+            options.batching,
+            _memory_budget(options.memory_budget),
+            descriptor_budget.nodes,
         ),
     )
     server.config.app = server.dated(app.asgi)
-    server.config.http = protocol(allotment.connections)  # type: ignore[assignment]
+    server.config.http = protocol(descriptor_budget.connections)  # type: ignore[assignment]
     async with app.running():
         state.write()
         log.info("serving %s at %s, process %d, version %s", state.data_dir, state.url, state.pid, state.version)

@@ -13,7 +13,7 @@ from server_process import ROOT
 
 from aip_magics.errors import WorkerError
 from aip_magics.server import descriptors
-from aip_magics.server.descriptors import Allotment
+from aip_magics.server.descriptors import DescriptorBudget
 
 RAISE = """
 import os, resource
@@ -51,14 +51,14 @@ def test_descriptors_limit_is_raised_as_far_as_the_system_allows(line, before, e
 
 @pytest.mark.parametrize("limit", [64, 256, 1024, 4096, 1 << 20])
 def test_descriptors_allotment_fits_the_limit(limit):
-    allotment = Allotment.of(limit)
-    assert allotment.nodes >= descriptors.START_DESCRIPTORS
-    assert 16 <= allotment.connections <= descriptors.MOST_CONNECTIONS
+    budget = DescriptorBudget.of(limit)
+    assert budget.nodes >= descriptors.START_DESCRIPTORS
+    assert 16 <= budget.connections <= descriptors.MOST_CONNECTIONS
     if limit >= descriptors.SMALL_LIMIT:
-        connections = descriptors.CONNECTION_DESCRIPTORS * allotment.connections
-        assert allotment.nodes + connections + descriptors.BASE_DESCRIPTORS < limit
-        assert allotment.nodes >= limit // 3
-    assert Allotment.of(None) == Allotment(None, None, descriptors.MOST_CONNECTIONS)
+        connections = descriptors.CONNECTION_DESCRIPTORS * budget.connections
+        assert budget.nodes + connections + descriptors.BASE_DESCRIPTORS < limit
+        assert budget.nodes >= limit // 3
+    assert DescriptorBudget.of(None) == DescriptorBudget(None, None, descriptors.MOST_CONNECTIONS)
 
 
 def test_descriptors_that_are_used_up_are_recognized(tmp_path):

@@ -68,8 +68,8 @@ class FakeVersion:
     def rest(self, node):
         self.idle.append(node)
         node.share.used = asyncio.get_running_loop().time()
-        if self.budget.pressing:
-            self.budget.relieve()
+        if self.budget.needs_idle_nodes:
+            self.budget.rebalance()
 
 
 @pytest.fixture
@@ -134,11 +134,11 @@ def test_budget_never_ends_busy_nodes_and_waits_until_one_is_idle(run):
         waiting = asyncio.ensure_future(late.start())
         await asyncio.sleep(0.02)
         assert not waiting.done()
-        assert budget.pressing
+        assert budget.needs_idle_nodes
         busy.rest(nodes[1])
         await waiting
         assert busy.nodes == [nodes[0], nodes[2]]
-        assert not budget.pressing
+        assert not budget.needs_idle_nodes
 
     run(test)
 
@@ -343,7 +343,7 @@ def test_budget_waiter_gets_the_room_of_a_load_that_failed(run):
         share = await budget.take(MB, 300 * MB, Claim.REQUEST)
         waiting = asyncio.ensure_future(late.start())
         await asyncio.sleep(0.01)
-        assert budget.pressing
+        assert budget.needs_idle_nodes
         budget.release(share)
         await asyncio.wait_for(waiting, 10.0)
 
@@ -408,7 +408,7 @@ def test_budget_loses_no_share_and_forgets_no_waiter_whatever_comes(steps):
                 tasks[number % len(tasks)].cancel()
             else:
                 await asyncio.sleep(0)
-            assert budget.pressing or not budget._waiting
+            assert budget.needs_idle_nodes or not budget._waiting
         ends = asyncio.gather(*tasks, return_exceptions=True)
         for outcome in await asyncio.wait_for(ends, 20.0):
             assert outcome is None or isinstance(outcome, (OSError, asyncio.CancelledError)), outcome

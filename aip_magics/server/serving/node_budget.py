@@ -33,7 +33,7 @@ Resource = Literal["memory", "descriptors"]
 REQUEST_WAIT_SECONDS = 50.0  # less than a request has, so that it is answered with the reason
 CREATION_WAIT_SECONDS = 120.0
 GROWTH_IDLE_SECONDS = 60.0  # how long a node was idle before another version may grow in its place
-MEASURE_SECONDS = 60.0  # between two looks at nodes that are in use; without requests the looks become rare
+MEASURE_SECONDS = 60.0  # between two measurements of nodes in use; without requests they become rare
 REST_FACTOR, MOST_REST_SECONDS = 2, 900.0
 FRESH_SECONDS = 10.0  # a figure that needs no measuring again
 EXPANSION = 4  # how much larger than its files a model may become, by compression above all
@@ -121,7 +121,7 @@ class _Waiter:
 class NodeBudget:
     """What all nodes may use together. `measure` (blocking) tells the bytes of memory of processes.
 
-    `pressing` is true while an idle node is of use; whoever lets a node idle calls `relieve` then.
+    `needs_idle_nodes` is true while an idle node is of use; whoever lets a node idle calls `rebalance` then.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class NodeBudget:
     ) -> None:
         self.limits = limits
         self.clock = clock
-        self.pressing = False
+        self.needs_idle_nodes = False
         self.ended = EndedNodes(clock)
         self._start_descriptors = start_descriptors
         self._node_descriptors = node_descriptors
@@ -146,7 +146,7 @@ class NodeBudget:
         self._ending: set[asyncio.Task[None]] = set()
         self._latest: NodeShare | None = None  # loaded last: not ended at once for what it turned out to need
         self._timer: asyncio.TimerHandle | None = None
-        self._looks: set[asyncio.Task[None]] = set()
+        self._measurements: set[asyncio.Task[None]] = set()
 
     def add(self, owner: NodeOwner) -> None:
         self._owners.add(owner)
@@ -191,7 +191,7 @@ class NodeBudget:
         needs = self._needs(model_size, known)
         share = self._try(needs, math.inf)
         if share is None and claim.idle_seconds < math.inf:
-            await self._look_again(FRESH_SECONDS)
+            await self._measure_used()
             share = self._try(needs, claim.idle_seconds)
         if share is None and claim.wait_seconds:
             share = await self._wait(needs, claim.wait_seconds)
@@ -211,19 +211,19 @@ class NodeBudget:
         share.amounts = dataclasses.replace(share.amounts, descriptors=self._node_descriptors)
         self._latest = share
         share.used = asyncio.get_running_loop().time()
-        found = await self._look([share])
+        found = await self._measure_shares([share])
         share.guessed = False
-        self.relieve()
-        self._look_later(MEASURE_SECONDS)
+        self.rebalance()
+        self._measure_later(MEASURE_SECONDS)
         return found.get(pid)
 
     def release(self, share: NodeShare) -> None:
         """The node's process has ended, or did not start. Without effect when repeated."""
         if share in self._shares:
             self._shares.discard(share)
-            self.relieve()
+            self.rebalance()
 
-    def relieve(self) -> None:
+    def rebalance(self) -> None:
         """Give room to those who wait, in their order, as far as idle nodes allow; end idle nodes above the budget."""
         for waiter in list(self._waiting):
             if waiter.turn.done():
@@ -238,8 +238,8 @@ class NodeBudget:
         """Stop measuring."""
         if self._timer is not None:
             self._timer.cancel()
-        for look in self._looks:
-            look.cancel()
+        for measurement in self._measurements:
+            measurement.cancel()
 
     # --- room
 
@@ -297,7 +297,7 @@ class NodeBudget:
     async def _wait(self, needs: Sequence[tuple[Amounts, bool]], seconds: float) -> NodeShare | None:
         waiter = _Waiter(needs, asyncio.get_running_loop().create_future())
         self._waiting.append(waiter)
-        self.pressing = True
+        self.needs_idle_nodes = True
         try:
             await asyncio.wait({waiter.turn}, timeout=seconds)
         except BaseException:
@@ -317,7 +317,7 @@ class NodeBudget:
                 if over > 0:
                     over -= one[1].share.amounts.memory
                     self._end([one], "memory")
-        self.pressing = bool(self._waiting) or (over > 0 and bool(self._shares - {self._latest}))
+        self.needs_idle_nodes = bool(self._waiting) or (over > 0 and bool(self._shares - {self._latest}))
 
     def _no_room(self, needs: Amounts) -> ResourceExhausted:
         limits = self.limits
@@ -337,7 +337,7 @@ class NodeBudget:
 
     # --- measuring: never for a single request
 
-    async def _look(self, shares: Collection[NodeShare]) -> Mapping[int, int]:
+    async def _measure_shares(self, shares: Collection[NodeShare]) -> Mapping[int, int]:
         """Measure the nodes of these shares."""
         if self.limits.memory == math.inf or not shares:
             return {}
@@ -349,14 +349,14 @@ class NodeBudget:
                 share.amounts = dataclasses.replace(share.amounts, memory=found[share.pid])
         return found
 
-    async def _look_again(self, fresh_seconds: float) -> bool:
+    async def _measure_used(self) -> bool:
         """Measure the nodes that were used since they were measured; whether there are some."""
-        until = asyncio.get_running_loop().time() - fresh_seconds
+        until = asyncio.get_running_loop().time() - FRESH_SECONDS
         shares = [share for share in self._shares if share.pid and share.measured < min(share.used, until)]
-        await self._look(shares)
+        await self._measure_shares(shares)
         return bool(shares)
 
-    def _look_later(self, seconds: float) -> None:
+    def _measure_later(self, seconds: float) -> None:
         if not self._shares or self.limits.memory == math.inf:
             return
         loop = asyncio.get_running_loop()
@@ -364,16 +364,16 @@ class NodeBudget:
             if self._timer.when() <= loop.time() + seconds:
                 return
             self._timer.cancel()
-        self._timer = loop.call_later(seconds, self._look_now, seconds)
+        self._timer = loop.call_later(seconds, self._start_measuring, seconds)
 
-    def _look_now(self, seconds: float) -> None:
+    def _start_measuring(self, seconds: float) -> None:
         self._timer = None
 
-        async def look() -> None:
-            in_use = await self._look_again(FRESH_SECONDS)
-            self.relieve()
-            self._look_later(MEASURE_SECONDS if in_use else min(seconds * REST_FACTOR, MOST_REST_SECONDS))
+        async def measure() -> None:
+            in_use = await self._measure_used()
+            self.rebalance()
+            self._measure_later(MEASURE_SECONDS if in_use else min(seconds * REST_FACTOR, MOST_REST_SECONDS))
 
-        task = asyncio.get_running_loop().create_task(look())
-        self._looks.add(task)
-        task.add_done_callback(self._looks.discard)
+        task = asyncio.get_running_loop().create_task(measure())
+        self._measurements.add(task)
+        task.add_done_callback(self._measurements.discard)

@@ -283,8 +283,8 @@ class NodeGroup:
                 return
         self._idle.append(node)
         self._used = node.share.used = self._loop.time()
-        if self._budget.pressing:
-            self._budget.relieve()
+        if self._budget.needs_idle_nodes:
+            self._budget.rebalance()
 
     def _drop(self, node: Node) -> None:
         if node in self._nodes:
