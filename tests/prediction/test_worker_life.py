@@ -14,14 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import aip_magics
 from aip_magics.errors import PredictionError, WorkerError
 from aip_magics.prediction import WorkerClient, WorkerSpec
 from aip_magics.prediction.worker_client import WorkerProcess
-from aip_magics.prediction.worker_environ import worker_environ
+from aip_magics.prediction.worker_environ import is_passed_on, worker_environ
 from aip_magics.prediction.worker_process import ProcessResources, spawn_connecting
 
 Start = Callable[..., WorkerClient]
@@ -200,6 +200,7 @@ def test_worker_environ_has_no_name_of_a_secret(family: str, before: list[str], 
 
 @given(st.text(min_size=1), st.text())
 def test_worker_environ_has_no_arbitrary_name(name: str, value: str) -> None:
+    assume(not is_passed_on(name, ""))  # Hypothesis tries names that it reads in the source, ALL_PROXY among them
     own = set(worker_environ({}, sys.executable, 1))
     seen = worker_environ({name: value, f"MY_{name}": value, f"{name}_TOKEN": value}, sys.executable, 1)
     assert set(seen) <= own
