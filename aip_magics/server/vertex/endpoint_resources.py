@@ -8,13 +8,36 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
-from aip_magics.spec import Resource
+from aip_magics.server.vertex.bodies import VertexResource
+
+# The numbers of AcceleratorType that exist, so that an error can name the accelerator.
+_ACCELERATORS = {
+    0: "ACCELERATOR_TYPE_UNSPECIFIED",
+    1: "NVIDIA_TESLA_K80",
+    2: "NVIDIA_TESLA_P100",
+    3: "NVIDIA_TESLA_V100",
+    4: "NVIDIA_TESLA_P4",
+    5: "NVIDIA_TESLA_T4",
+    6: "TPU_V2",
+    7: "TPU_V3",
+    8: "NVIDIA_TESLA_A100",
+    9: "NVIDIA_A100_80GB",
+    10: "TPU_V4_POD",
+    11: "NVIDIA_L4",
+    12: "TPU_V5_LITEPOD",
+    13: "NVIDIA_H100_80GB",
+    14: "NVIDIA_H100_MEGA_80GB",
+    15: "NVIDIA_H200_141GB",
+    16: "NVIDIA_B200",
+    17: "NVIDIA_GB200",
+    18: "NVIDIA_RTX_PRO_6000",
+}
 
 
 @dataclasses.dataclass(frozen=True)
-class MachineSpec(Resource):
+class MachineSpec(VertexResource):
     machineType: str | None = None
     acceleratorType: str | None = None
     acceleratorCount: int | None = None
@@ -22,21 +45,17 @@ class MachineSpec(Resource):
     tpuTopology: str | None = None
     reservationAffinity: Mapping[str, Any] | None = None
 
-    @classmethod
-    def from_json(cls, data: object, where: str = "", *, strict: bool = True) -> MachineSpec:
-        if isinstance(data, Mapping) and isinstance(data.get("acceleratorType"), int):
-            data = {**data, "acceleratorType": str(data["acceleratorType"])}  # Google's library sends enums as numbers
-        return super().from_json(data, where, strict=strict)
+    ENUMS: ClassVar[Mapping[str, Mapping[int, str]]] = {"acceleratorType": _ACCELERATORS}
 
 
 @dataclasses.dataclass(frozen=True)
-class AutoscalingMetricSpec(Resource):
+class AutoscalingMetricSpec(VertexResource):
     metricName: str | None = None
     target: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
-class DedicatedResources(Resource):
+class DedicatedResources(VertexResource):
     machineSpec: MachineSpec | None = None
     minReplicaCount: int | None = None
     maxReplicaCount: int | None = None
@@ -46,7 +65,7 @@ class DedicatedResources(Resource):
 
 
 @dataclasses.dataclass(frozen=True)
-class DeployedModel(Resource):
+class DeployedModel(VertexResource):
     id: str | None = None  # type: ignore[assignment]  # a field here; elsewhere the last part of `name`
     model: str | None = None
     modelVersionId: str | None = None
@@ -68,14 +87,16 @@ class DeployedModel(Resource):
     status: Mapping[str, Any] | None = None
     systemLabels: Mapping[str, Any] | None = None
 
+    OUTPUT_ONLY: ClassVar[frozenset[str]] = frozenset({"modelVersionId", "createTime", "privateEndpoints", "status"})
+
 
 @dataclasses.dataclass(frozen=True)
-class ClientConnectionConfig(Resource):
+class ClientConnectionConfig(VertexResource):
     inferenceTimeout: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
-class Endpoint(Resource):
+class Endpoint(VertexResource):
     name: str | None = None
     displayName: str | None = None
     description: str | None = None
@@ -99,20 +120,30 @@ class Endpoint(Resource):
     satisfiesPzs: bool | None = None
     satisfiesPzi: bool | None = None
 
+    OUTPUT_ONLY: ClassVar[frozenset[str]] = frozenset(
+        {
+            "deployedModels", "createTime", "updateTime", "dedicatedEndpointDns", "modelDeploymentMonitoringJob",
+            "satisfiesPzs", "satisfiesPzi",
+        }
+    )  # fmt: skip
+
 
 @dataclasses.dataclass(frozen=True)
-class DeployModelRequest(Resource):
+class DeployModelRequest(VertexResource):
+    endpoint: str | None = None  # part of the message, but in the path
     deployedModel: DeployedModel | None = None
     trafficSplit: Mapping[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
-class UndeployModelRequest(Resource):
+class UndeployModelRequest(VertexResource):
+    endpoint: str | None = None  # in the path
     deployedModelId: str | None = None
     trafficSplit: Mapping[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
-class MutateDeployedModelRequest(Resource):
+class MutateDeployedModelRequest(VertexResource):
+    endpoint: str | None = None  # in the path
     deployedModel: DeployedModel | None = None
     updateMask: str | None = None

@@ -6,8 +6,8 @@ import random
 from collections.abc import Collection, Mapping
 from typing import Any, Generic, TypeVar
 
-from aip_magics.errors import FailedPrecondition, InvalidArgument
-from aip_magics.server.conventions.error_responses import violation
+from aip_magics.errors import InvalidArgument
+from aip_magics.server.vertex.error_texts import field_error, precondition
 
 NEW = "0"  # in the split of a deployModel request: the model that is being deployed
 FIELD = "traffic_split"
@@ -36,7 +36,7 @@ def parse(value: Mapping[str, Any] | None) -> dict[str, int]:
     split = {str(id_): _percentage(id_, percentage) for id_, percentage in (value or {}).items()}
     total = sum(split.values())
     if split and total != ALL:
-        raise violation(InvalidArgument, FIELD, f"The traffic percentages must add up to {ALL}, got {total}.")
+        raise field_error(FIELD, f"The traffic percentages must add up to {ALL}, got {total}.")
     return split
 
 
@@ -45,16 +45,13 @@ def check_ids(split: Split, ids: Collection[str]) -> None:
     unknown = sorted(set(split) - set(ids))
     if unknown:
         listed = ", ".join(unknown)[:500]
-        raise violation(InvalidArgument, FIELD, f"The following DeployedModel ID(s) [{listed}] do not exist.")
+        raise InvalidArgument(f"The following DeployedModel ID(s) [{listed}] do not exist.")
 
 
 def after_deploy(current: Split, requested: Split, id_: str) -> dict[str, int]:
     """Return the split of an endpoint once the model `id_` is deployed; without a requested split it stays."""
     if not requested:
         return dict(current)
-    if id_ in requested and NEW in requested and id_ != NEW:
-        text = f'The model that is being deployed is named twice: as "{NEW}" and as "{id_}".'
-        raise violation(InvalidArgument, FIELD, text)
     return {id_ if name == NEW else name: percentage for name, percentage in requested.items()}
 
 
@@ -72,7 +69,7 @@ def after_undeploy(current: Split, requested: Split, id_: str, others: Collectio
             f"The DeployedModel {id_} gets {split[id_]} % of the traffic of the endpoint. Please give its traffic to "
             "other models in traffic_split, or undeploy it last."
         )
-        raise violation(FailedPrecondition, FIELD, text)
+        raise precondition(text)
     return {name: percentage for name, percentage in split.items() if name != id_}
 
 
@@ -84,5 +81,5 @@ def _percentage(id_: object, value: Any) -> int:
         number = int(value)
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= ALL:
         text = f"A percentage must be a whole number from 0 to {ALL}, got {str(value)[:100]!r} for {str(id_)[:100]!r}."
-        raise violation(InvalidArgument, FIELD, text)
+        raise field_error(FIELD, text)
     return number
