@@ -41,6 +41,7 @@ from aip_magics.server.state.model_snapshots import ModelSnapshots
 from aip_magics.server.state.operations_table import OperationRow
 from aip_magics.server.version_creation import VersionCreator
 from aip_magics.server.vertex import deployment_end
+from aip_magics.server.vertex import routes as vertex_routes
 from aip_magics.server.vertex.names import is_vertex
 from aip_magics.spec import Version
 from aip_magics.trust import trust_in
@@ -132,9 +133,8 @@ class App:
             warm=self._warm,
             stop=stop,
         )
-        router = Router(
-            [*routes.routes(), *object_routes(self._objects)], redirect_slashes=False, default=routes.nowhere
-        )
+        apis = [*routes.routes(), *vertex_routes.routes(), *routes.unknown_routes(), *object_routes(self._objects)]
+        router = Router(apis, redirect_slashes=False, default=routes.nowhere)
         self.asgi = AccessMiddleware(PredictApp(router, self.service), self.service, token)
 
     @contextlib.asynccontextmanager

@@ -24,9 +24,8 @@ from aip_magics.server.state.database import VersionRow
 from aip_magics.server.state.endpoints_table import EndpointRow
 from aip_magics.server.state.operations_table import OperationRow
 from aip_magics.server.state.vertex_models_table import VertexModelRow, VertexVersionRow
-from aip_magics.server.vertex import deployment_rules, endpoints, model_store, names, operations, traffic
+from aip_magics.server.vertex import deployment_rules, endpoints, model_views, names, operations, traffic
 from aip_magics.server.vertex.bodies import parse_body
-from aip_magics.server.vertex.deployment_end import REQUESTED
 from aip_magics.server.vertex.endpoint_resources import (
     DeployedModel,
     DeployModelRequest,
@@ -149,7 +148,8 @@ async def mutate(request: Request) -> dict[str, Any]:
 def _find_model(context: AppContext, key: ModelKey, name: str) -> tuple[VertexModelRow, VertexVersionRow]:
     """Return the model of a full name and the version that it names, by default the default version."""
     model_key, version = names.parse_model_name("deployed_model.model", name, names.parent_of_key(key))
-    return model_store.require_version(context.database, model_key, version)
+    found = model_views.require_model(context.database, model_key)
+    return found.row, found.require(version)
 
 
 def _document(
@@ -178,7 +178,7 @@ def _build_operation(context: AppContext, key: VersionKey, requested: Mapping[st
     )
     metadata = row.operation.metadata
     assert metadata is not None
-    metadata = metadata.replace(other={**(metadata.other or {}), REQUESTED: requested})
+    metadata = metadata.replace(other={**(metadata.other or {}), operations.REQUESTED: requested})
     return dataclasses.replace(row, operation=row.operation.replace(metadata=metadata))
 
 

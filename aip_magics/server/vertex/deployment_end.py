@@ -12,12 +12,11 @@ from aip_magics.server.state.database import Database
 from aip_magics.server.state.endpoints_table import EndpointRow
 from aip_magics.server.state.operations_table import OperationRow
 from aip_magics.server.vertex import traffic
-from aip_magics.server.vertex.operations import timestamp
+from aip_magics.server.vertex.operations import REQUESTED, timestamp
 from aip_magics.server.vertex.resources import API
 from aip_magics.server.version_creation import FAILED_PRECONDITION, INVALID_ARGUMENT
 from aip_magics.spec import Status, Version
 
-REQUESTED = "requested"  # key of the operation's metadata, which clients do not see: what the request asked for
 LOG_LINES = 10  # in the message; the details of the error have more
 _PREFIX = "Create Version failed. "
 _BAD_MODEL = re.compile(r'Bad model detected with error:  "(.*)"(.*)', re.DOTALL)
