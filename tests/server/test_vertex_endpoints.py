@@ -55,7 +55,9 @@ def test_vertex_endpoint_life_cycle(shared_server, iris, endpoint):
     assert {"createTime", "updateTime", "etag"} < set(made)
     assert not {"deployedModels", "trafficSplit"} & set(made)
 
-    patched = server.ok("PATCH", f"{endpoint}?updateMask=display_name,labels", {"displayName": "f", "labels": {"a": "b"}})
+    patched = server.ok(
+        "PATCH", f"{endpoint}?updateMask=display_name,labels", {"displayName": "f", "labels": {"a": "b"}}
+    )
     assert (patched["displayName"], patched["labels"]) == ("f", {"a": "b"})
     assert server.ok("GET", endpoint) == patched
     assert server.call("PATCH", f"{endpoint}?updateMask=labels", {"etag": made["etag"]}).status == 409
@@ -185,7 +187,9 @@ def test_vertex_deploy_refuses_and_changes_nothing(shared_server, iris, endpoint
     assert shared_server.ok("GET", endpoint) == before
 
 
-def test_vertex_deploy_of_a_model_that_does_not_load_leaves_the_endpoint_unchanged(shared_server, iris, endpoint, broken):
+def test_vertex_deploy_of_a_model_that_does_not_load_leaves_the_endpoint_unchanged(
+    shared_server, iris, endpoint, broken
+):
     one = deploy(shared_server, endpoint, iris)
     before = shared_server.ok("GET", endpoint)
     logs = {path.name for path in (shared_server.data_dir / "logs").iterdir()}

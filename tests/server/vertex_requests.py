@@ -28,7 +28,9 @@ def end(server: ServerProcess, operation: dict[str, Any]) -> dict[str, Any]:
 
 def upload(server: ServerProcess, folder: Path, model_id: str = "iris", **fields: Any) -> str:
     """Upload a directory as a new model, or as the next version of the model; return `…/models/M@V`."""
-    uri = server.upload(folder, f"gs://bucket-of-models/{model_id}-{folder.name}", trusted=bool(fields.pop("trusted", 0)))
+    uri = server.upload(
+        folder, f"gs://bucket-of-models/{model_id}-{folder.name}", trusted=bool(fields.pop("trusted", 0))
+    )
     model = {"displayName": model_id, "artifactUri": uri, "containerSpec": {"imageUri": IMAGE}, **fields}
     body: dict[str, Any] = {"modelId": model_id, "model": model}
     if server.call("GET", f"{PARENT}/models/{model_id}").status == 200:
@@ -55,9 +57,7 @@ def start_deploy(
     return server.call("POST", f"{endpoint}:deployModel", body)
 
 
-def deploy(
-    server: ServerProcess, endpoint: str, model: str, split: dict[str, int] | None = None, **fields: Any
-) -> str:
+def deploy(server: ServerProcess, endpoint: str, model: str, split: dict[str, int] | None = None, **fields: Any) -> str:
     """Deploy a model to an endpoint; return the id of the deployed model."""
     answer = start_deploy(server, endpoint, model, split, **fields)
     assert answer.status == 200, answer

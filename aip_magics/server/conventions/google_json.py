@@ -81,9 +81,7 @@ def too_large(_size: int, limit: int) -> ApiError:
     return InvalidArgument(f"Request payload size exceeds the limit: {limit} bytes.")
 
 
-async def read_body(
-    request: Request, limit: int, too_large: Callable[[int, int], ApiError] = too_large
-) -> bytes:
+async def read_body(request: Request, limit: int, too_large: Callable[[int, int], ApiError] = too_large) -> bytes:
     """Read the whole body; the error of `too_large(size, limit)` when it exceeds `limit` bytes."""
     chunks: list[bytes] = []
     size = 0

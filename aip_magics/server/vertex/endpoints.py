@@ -65,7 +65,11 @@ async def list_(request: Request) -> dict[str, Any]:
     parent = names.parent_of(request)
     rows = get_context(request).database.endpoints.list(parent.location, parent.project)
     return listing.list_resources(
-        request, "endpoints", [serialize(row) for row in rows], lambda one: str(one["name"].rpartition("/")[2]), "endpoint"
+        request,
+        "endpoints",
+        [serialize(row) for row in rows],
+        lambda one: str(one["name"].rpartition("/")[2]),
+        "endpoint",
     )
 
 
