@@ -8,8 +8,8 @@ from mounts import fill, mounted
 from aip_magics.errors import AlreadyExists, ServerError
 from aip_magics.server.names import ModelKey
 from aip_magics.server.state.database import Database, ModelRow, VersionRow
-from aip_magics.server.state.operations_table import OperationRow
 from aip_magics.server.state.migrations import MIGRATIONS
+from aip_magics.server.state.operations_table import OperationRow
 from aip_magics.spec import Model, Operation, OperationMetadata, Version
 
 MODEL = ModelKey("global", "proj", "m")

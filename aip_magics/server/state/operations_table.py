@@ -82,7 +82,16 @@ class OperationsTable(TransactionalFile):
     def insert_operation(self, row: OperationRow) -> None:
         finished = _finish_time(row)
         columns = "location, project, operation, model, version, state, document, finished"
-        values = (row.location, row.project, row.id, row.model, row.version, _state(row), _dump(row.operation), finished)
+        values = (
+            row.location,
+            row.project,
+            row.id,
+            row.model,
+            row.version,
+            _state(row),
+            _dump(row.operation),
+            finished,
+        )
         with self.transaction():
             self.db.execute(f"INSERT INTO operations ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
             if finished is not None:

@@ -52,6 +52,7 @@ def reword(error: ApiError) -> ApiError:
     if len(violations) != 1 or not error.message.startswith("Field: "):
         return error
     field, description = violations[0]["field"], violations[0]["description"]
+    description = description.replace("Deployment directory", "Model directory")
     if isinstance(error, InvalidArgument):
         return field_error(field, description)
     return type(error)(description, code=error.code, status=error.status)

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from starlette.requests import Request
 
-from aip_magics.catalog import prediction_images
+from aip_magics import catalog
 from aip_magics.server.api.versions import FRAMEWORKS
 from aip_magics.server.context import AppContext, get_context
 from aip_magics.server.state import version_packages
@@ -39,7 +39,7 @@ async def put(request: Request) -> dict[str, Any]:
     image = await parse_body(request, PushedImage)
     if not image.imageUri or len(image.imageUri) > _MAX_URI_CHARS or any(map(str.isspace, image.imageUri)):
         raise field_error("image_uri", "Expected the URI of a container image.")
-    if prediction_images.prediction_image(image.imageUri):
+    if catalog.prediction_image(image.imageUri):
         raise field_error("image_uri", f"{image.imageUri} is a prebuilt image of Google's.")
     version = _version(image)
     version_packages.check_prediction_class(version)
@@ -54,27 +54,31 @@ async def list_(request: Request) -> dict[str, Any]:
     return {"images": get_context(request).database.images.list()}
 
 
-def serving_of(context: AppContext, image_uri: str) -> tuple[Version, bool]:
-    """Return how models of an image are served (framework, packages, prediction class), and whether it was pushed.
+@dataclasses.dataclass(frozen=True)
+class ServableImage:
+    """An image whose models this server serves, with `serving`: framework, packages and prediction class."""
 
-    FailedPrecondition for an image that cannot be served here, or no longer on Vertex AI.
-    """
+    serving: Version
+    is_pushed: bool
+
+
+def find(context: AppContext, image_uri: str) -> ServableImage:
+    """Return an image; FailedPrecondition for one that cannot be served here, or no longer on Vertex AI."""
     pushed = context.database.images.get(image_uri)
     if pushed is not None:
-        return _version(PushedImage.from_json(pushed, strict=False)), True
-    image = prediction_images.prediction_image(image_uri)
+        return ServableImage(_version(PushedImage.from_json(pushed, strict=False)), is_pushed=True)
+    image = catalog.prediction_image(image_uri)
     if image is None:
         raise precondition(
-            f"The embedded server runs no containers: image {image_uri[:300]} is neither a prebuilt image nor pushed to "
-            "it. Use a prebuilt image such as us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest, or push "
-            "the container that %aip_package --container writes."
+            f"The embedded server runs no containers: image {image_uri[:300]} is neither a prebuilt image nor pushed "
+            "to it. Use a prebuilt image such as us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest, or "
+            "push the container that %aip_package --container writes."
         )
-    today = context.clock().astimezone(timezone.utc).date()
-    if image.available_until < today:
-        text = f"The prebuilt image {image_uri[:300]} is no longer available: its availability ended on"
-        raise precondition(f"{text} {image.available_until}. Use a newer image.")
+    if not image.is_available(context.clock().astimezone(timezone.utc).date()):
+        reason = "Google no longer lists its path" if image.moved else f"its availability ended {image.available_until}"
+        raise precondition(f"The prebuilt image {image_uri[:300]} is not available: {reason}. Use a newer image.")
     if image.framework in FRAMEWORKS:
-        return Version(framework=cast(Framework, image.framework)), False
+        return ServableImage(Version(framework=cast(Framework, image.framework)), is_pushed=False)
     raise precondition(f"The embedded server does not serve {image.framework} models: image {image_uri[:300]}.")
 
 

@@ -24,8 +24,8 @@ _DURATION = re.compile(r"(\d{1,9})(?:\.\d{1,9})?s")
 _MODEL_FILE = frozenset({".pb", ".pbtxt", ".pkl", ".joblib", ".bst", ".h5", ".keras", ".mar"})
 
 
-def validate_upload(body: UploadModelRequest) -> Model:
-    """Return the Model of an upload; InvalidArgument or FailedPrecondition for the first broken rule."""
+def validate_upload(body: UploadModelRequest) -> tuple[Model, str]:
+    """Return the Model of an upload and its image; InvalidArgument or FailedPrecondition for the first broken rule."""
     if body.model is None:
         raise field_error("model", "Required field is not set.")
     if body.modelId and not _MODEL_ID.fullmatch(body.modelId):
@@ -39,10 +39,11 @@ def validate_upload(body: UploadModelRequest) -> Model:
     _check_artifact_uri(model.artifactUri)
     if model.explanationSpec:
         raise precondition("The embedded server does not offer explanations: remove model.explanation_spec.")
-    if model.containerSpec is None or not model.containerSpec.imageUri:
+    container = model.containerSpec or ModelContainerSpec()
+    if not container.imageUri:
         raise field_error("model.container_spec.image_uri", "Required field is not set.")
-    _check_container(model.containerSpec)
-    return model
+    _check_container(container)
+    return model, container.imageUri
 
 
 def check_display_name(field: str, name: str | None) -> None:

@@ -45,10 +45,9 @@ async def merge_aliases(request: Request) -> dict[str, Any]:
     if DEFAULT_ALIAS in removed - both and DEFAULT_ALIAS in row.aliases:
         text = "The default alias cannot be removed: a model has exactly one. Assign it to another version instead."
         raise error_texts.field_error("version_aliases", text)
+    moved = [alias for alias in added if alias not in both]
     with context.database.transaction():
-        models.set_aliases(
-            context, found, row, [alias for alias in added if alias not in both], sorted(removed - both)
-        )
+        models.set_aliases(context.database, found, row, moved, sorted(removed - both))
     found = model_views.require_model(context.database, found.row.key)
     deployments = Deployments(context.database, parent_of(request))
     return model_views.show(found, found.require(str(row.version)), deployments, versioned=True)

@@ -96,7 +96,6 @@ def show(
     """Build the Model of a version; `versioned`: its name ends with `@VERSION`, as where a version was asked for."""
     row = found.row
     data: dict[str, Any] = {
-        "name": model_name(row.key, version.version if versioned else ""),
         "versionId": str(version.version),
         **row.document,
         **version.document,
@@ -105,7 +104,8 @@ def show(
     labels = {**_labels(row.document), **_labels(version.document)}
     if labels:
         data["labels"] = labels
-    data["etag"] = etag([data])
+    name = model_name(row.key, version.version if versioned else "")
+    data = {"name": name, **data, "etag": etag([data])}
     if deployed := deployments.of([version]):
         data["deployedModels"] = deployed
     return data

@@ -16,8 +16,9 @@ from aip_magics.server.context import AppContext, get_context
 from aip_magics.server.conventions import etags, field_masks, validation
 from aip_magics.server.conventions.google_json import EMPTY
 from aip_magics.server.names import ModelKey
+from aip_magics.server.state.database import Database
 from aip_magics.server.state.vertex_models_table import VertexModelRow, VertexVersionRow
-from aip_magics.server.vertex import error_texts, listing, model_files, model_rules, model_views
+from aip_magics.server.vertex import error_texts, images, listing, model_files, model_rules, model_views
 from aip_magics.server.vertex.bodies import parse_body
 from aip_magics.server.vertex.model_views import DEFAULT_ALIAS, Deployments, FoundModel
 from aip_magics.server.vertex.names import Parent, model_name, parent_of, parse_model_name
@@ -36,11 +37,12 @@ async def upload(request: Request) -> dict[str, Any]:
     """
     context, parent = get_context(request), parent_of(request)
     body = await parse_body(request, UploadModelRequest)
-    model = model_rules.validate_upload(body)
+    model, image_uri = model_rules.validate_upload(body)
     key = _requested_key(context, body, parent)
     _check_parent(context, body, key)
     python = requested_python(request, context)
-    serving, lists = await asyncio.to_thread(model_files.list_files, context, model)
+    image = images.find(context, image_uri)
+    serving, lists = await asyncio.to_thread(model_files.list_files, context.object_store, model.artifactUri, image)
     if serving.framework:
         await asyncio.to_thread(context.warm, python, serving.framework)
 
@@ -58,8 +60,7 @@ async def upload(request: Request) -> dict[str, Any]:
         operation = build_done_operation(context, key, f"models/{key.model}", metadata, response)
         with context.database.transaction():
             context.database.vertex_models.put(VertexModelRow(key, number + 1, shared))
-            context.database.vertex_models.put_version(row)
-            set_aliases(context, found, row, list(model.versionAliases or ()))
+            set_aliases(context.database, found, row, list(model.versionAliases or ()))
             context.database.insert_operation(operation)
         return serialize(context, operation)
 
@@ -95,7 +96,7 @@ async def patch(request: Request) -> dict[str, Any]:
     row = found.require(version)
     paths = field_masks.from_request(request, VERSION_PATCHABLE if version else SHARED)
     deployments = Deployments(context.database, parent_of(request))
-    etags.check_etag("model.etag", body.etag, model_views.show(found, row, deployments, versioned=bool(version))["etag"])
+    _check_etag(body.etag, found, row, deployments)
     validation.validate_labels(body.labels)
     if "displayName" in paths:
         model_rules.check_display_name("model.display_name", body.displayName)
@@ -139,20 +140,23 @@ def check_not_deployed(context: AppContext, versions: Sequence[VertexVersionRow]
 
 
 def set_aliases(
-    context: AppContext, found: FoundModel | None, row: VertexVersionRow, added: Sequence[str], removed: Sequence[str] = ()
-) -> VertexVersionRow:
-    """Move aliases to a version; the first version of a model becomes the default one. Part of a transaction."""
+    database: Database,
+    found: FoundModel | None,
+    row: VertexVersionRow,
+    added: Sequence[str],
+    removed: Sequence[str] = (),
+) -> None:
+    """Move aliases to a version of a model, in a transaction. The first version, `found` None, is the default one."""
     wanted = dict.fromkeys([*row.aliases, *added, *(() if found else (DEFAULT_ALIAS,))])
     aliases = [alias for alias in wanted if alias not in removed]
     for other in found.versions if found else ():
         if other.version != row.version and set(other.aliases) & set(aliases):
             kept = [alias for alias in other.aliases if alias not in aliases]
-            context.database.vertex_models.put_version(
+            database.vertex_models.put_version(
                 dataclasses.replace(other, document=_merge(other.document, {"versionAliases": kept or None}))
             )
     changed = dataclasses.replace(row, document=_merge(row.document, {"versionAliases": aliases or None}))
-    context.database.vertex_models.put_version(changed)
-    return changed
+    database.vertex_models.put_version(changed)
 
 
 def _requested_key(context: AppContext, body: UploadModelRequest, parent: Parent) -> ModelKey:
@@ -179,6 +183,12 @@ def _check_parent(context: AppContext, body: UploadModelRequest, key: ModelKey) 
         text = f"Model {model_name(key)} already exists. To add a version to it, set parent_model."
         raise AlreadyExists(text)
     return None
+
+
+def _check_etag(etag: str | None, found: FoundModel, row: VertexVersionRow, deployments: Deployments) -> None:
+    """Raise ABORTED unless the etag is the current one, of the version or of another: the SDK reads any of them."""
+    if etag not in {model_views.show(found, version, deployments)["etag"] for version in found.versions}:
+        etags.check_etag("model.etag", etag, model_views.show(found, row, deployments)["etag"])
 
 
 def _shared_document(model: Model, now: str) -> dict[str, Any]:

@@ -138,8 +138,10 @@ def serialize(context: AppContext, row: OperationRow) -> dict[str, Any]:
     shown = {name: value for name, value in (metadata.other or {}).items() if name != REQUESTED}
     if progress := context.version_creator.progress(row):
         shown["progress"] = progress
-    if metadata.endTime:
-        shown["genericMetadata"] = {**shown.get("genericMetadata", {}), "updateTime": metadata.endTime}
+    if metadata.endTime:  # in seconds, so that it may seem to be before the creation
+        generic = shown.get("genericMetadata", {})
+        updated = max(generic.get("updateTime", ""), metadata.endTime, key=lambda time: time.removesuffix("Z"))
+        shown["genericMetadata"] = {**generic, "updateTime": updated}
     return {**data, "metadata": shown}
 
 
