@@ -19,10 +19,7 @@ _EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 class _Text(Convertor[str]):
-    """A part of the path that matches a regular expression."""
-
-    def __init__(self, regex: str) -> None:
-        self.regex = regex
+    """A part of the path."""
 
     def convert(self, value: str) -> str:
         return value
@@ -31,9 +28,21 @@ class _Text(Convertor[str]):
         return value
 
 
-register_url_convertor("api_prefix", _Text("v1|v1beta1|ui"))
-register_url_convertor("resource_id", _Text("[^/:]+"))  # so that `M:verb` is never taken for the id of a resource
-register_url_convertor("with_operations", _Text("models|endpoints"))
+class _Prefix(_Text):
+    regex = "v1|v1beta1|ui"
+
+
+class _ResourceId(_Text):
+    regex = "[^/:]+"  # so that `M:verb` is never taken for the id of a resource
+
+
+class _CollectionWithOperations(_Text):
+    regex = "models|endpoints"
+
+
+register_url_convertor("api_prefix", _Prefix())
+register_url_convertor("resource_id", _ResourceId())
+register_url_convertor("with_operations", _CollectionWithOperations())
 
 _LOCATION = "/{api:api_prefix}/projects/{project}/locations/{location:resource_id}"
 _MODELS = f"{_LOCATION}/models"
