@@ -11,6 +11,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
+from aip_magics.server.api import locations
 from aip_magics.server.conventions.json_endpoint import Handler, json_endpoint
 from aip_magics.server.vertex import error_texts, images, model_versions, models, operations
 from aip_magics.server.vertex.error_texts import with_own_words
@@ -44,7 +45,8 @@ register_url_convertor("api_prefix", _Prefix())
 register_url_convertor("resource_id", _ResourceId())
 register_url_convertor("with_operations", _CollectionWithOperations())
 
-_LOCATION = "/{api:api_prefix}/projects/{project}/locations/{location:resource_id}"
+_LOCATIONS = "/{api:api_prefix}/projects/{project}/locations"
+_LOCATION = f"{_LOCATIONS}/{{location:resource_id}}"
 _MODELS = f"{_LOCATION}/models"
 _MODEL = f"{_MODELS}/{{model:resource_id}}"
 _OPERATIONS = f"{_LOCATION}/operations"
@@ -89,6 +91,8 @@ _METHODS: tuple[tuple[str, str, Handler], ...] = (
     ("GET", _MODEL, models.get),
     ("PATCH", _MODEL, models.patch),
     ("DELETE", _MODEL, models.delete),
+    ("GET", _LOCATIONS, locations.list_),
+    ("GET", _LOCATION, locations.get),
     *_operation_methods(_OPERATIONS),
     *_operation_methods(_NESTED_OPERATIONS),
     ("PUT", "/aip-magics/images", images.put),  # extension, like the next
