@@ -80,13 +80,13 @@ def test_vertex_sdk_life_of_an_endpoint(sdk, shared_server, artifact_uri):
     assert endpoint.update(traffic_split={first.id: 0, second.id: 100}).traffic_split == {first.id: 0, second.id: 100}
     assert endpoint.predict(instances=ROWS).deployed_model_id == second.id
     endpoint.update(traffic_split={first.id: 50, second.id: 50}, display_name="f", description="d")
-    assert (endpoint.display_name, endpoint.description) == ("f", "d")
+    assert (endpoint.display_name, endpoint.gca_resource.description) == ("f", "d")
     seen = collections.Counter(endpoint.predict(instances=ROWS).deployed_model_id for _ in range(40))
     assert set(seen) == {first.id, second.id}
 
     endpoint.undeploy(second.id)  # the SDK gives the traffic back to the first
     assert endpoint.traffic_split == {first.id: 100}
-    with pytest.raises(exceptions.FailedPrecondition, match="must be undeployed first"):
+    with pytest.raises(exceptions.BadRequest, match="must be undeployed first"):
         endpoint.delete()
     endpoint.delete(force=True)
     with pytest.raises(exceptions.NotFound):
@@ -109,12 +109,12 @@ def test_vertex_sdk_raw_predict(sdk, shared_server, artifact_uri):
 
 def test_vertex_sdk_reports_errors(sdk, shared_server, artifact_uri, tmp_path):
     endpoint = sdk.Endpoint.create(display_name="e")
-    with pytest.raises(exceptions.FailedPrecondition, match="doesn't have traffic_split"):
+    with pytest.raises(exceptions.BadRequest, match="doesn't have traffic_split"):
         endpoint.predict(instances=ROWS)
     model = upload(sdk, artifact_uri)
-    with pytest.raises(exceptions.InvalidArgument, match="mls1-c1-m2"):
+    with pytest.raises(exceptions.BadRequest, match="mls1-c1-m2"):
         model.deploy(endpoint=endpoint, machine_type="mls1-c1-m2")
-    with pytest.raises(exceptions.FailedPrecondition, match="does not support accelerators"):
+    with pytest.raises(exceptions.BadRequest, match="does not support accelerators"):
         model.deploy(
             endpoint=endpoint, machine_type="n1-standard-4", accelerator_type="NVIDIA_TESLA_T4", accelerator_count=1
         )
@@ -126,9 +126,9 @@ def test_vertex_sdk_reports_errors(sdk, shared_server, artifact_uri, tmp_path):
         upload(sdk, uri).deploy(endpoint=endpoint, machine_type="n1-standard-2")
     assert endpoint.list_models() == []
     model.deploy(endpoint=endpoint, machine_type="n1-standard-2")
-    with pytest.raises(exceptions.FailedPrecondition, match="Prediction failed: Exception during sklearn prediction"):
+    with pytest.raises(exceptions.BadRequest, match="Prediction failed: Exception during sklearn prediction"):
         endpoint.predict(instances=[[1.0]])
-    with pytest.raises(exceptions.FailedPrecondition, match="unexpected keyword argument 'parameters'"):
+    with pytest.raises(exceptions.BadRequest, match="unexpected keyword argument 'parameters'"):
         endpoint.predict(instances=ROWS, parameters={"a": 1})
-    with pytest.raises(exceptions.InvalidArgument, match="must add up to 100, got 90"):
+    with pytest.raises(exceptions.BadRequest, match="must add up to 100, got 90"):
         endpoint.update(traffic_split={endpoint.list_models()[0].id: 90})

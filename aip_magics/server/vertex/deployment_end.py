@@ -33,6 +33,7 @@ def finish(
     assert metadata is not None
     other = dict(metadata.other or {})
     requested = other.pop(REQUESTED)
+    other.pop("progress", None)
     is_ready = version.state == "READY"
     other["deploymentStage"] = "SUCCESSFULLY_DEPLOYED" if is_ready else "FAILED_TO_DEPLOY"
     done = operation.operation.replace(metadata=metadata.replace(other=other))
