@@ -89,8 +89,6 @@ def test_vertex_sdk_life_of_an_endpoint(sdk, shared_server, artifact_uri):
     with pytest.raises(exceptions.BadRequest, match="must be undeployed first"):
         endpoint.delete()
     endpoint.delete(force=True)
-    with pytest.raises(exceptions.NotFound):
-        sdk.Endpoint("sdk-e")
     assert shared_server.call("GET", f"{PARENT}/endpoints/sdk-e").status == 404
     model.delete()
 
