@@ -57,6 +57,11 @@ def parent_of_key(key: ModelKey) -> Parent:
     return Parent(key.location, key.project)
 
 
+def is_vertex(key: ModelKey) -> bool:
+    """Return whether the key is one of Vertex AI's API."""
+    return key.location.startswith(_PREFIX)
+
+
 def model_name(key: ModelKey, version: int | str = "") -> str:
     """Return `projects/NUMBER/locations/L/models/M`, with `@VERSION` if there is one."""
     return f"{parent_of_key(key).name}/models/{key.model}" + (f"@{version}" if version else "")

@@ -25,6 +25,7 @@ from aip_magics.server.vertex.names import Parent, parent_of
 from aip_magics.server.vertex.resources import API, WaitOperationRequest
 from aip_magics.spec import Operation, OperationMetadata, OperationType
 
+REQUESTED = "requested"  # in the metadata of a deployment: what its request asked for, which clients do not see
 MAX_WAIT_SECONDS = 60.0
 POLL_SECONDS = 10.0
 # The SDK alone asks for operations below /ui/. Like gcloud it asks at once, and then after a second or more.
@@ -134,7 +135,7 @@ def serialize(context: AppContext, row: OperationRow) -> dict[str, Any]:
     """Build the Operation's JSON. `progress` in the metadata is an extension: the stage of a running operation."""
     data = row.operation.to_json()
     metadata = row.operation.metadata or OperationMetadata()
-    shown = dict(metadata.other or {})
+    shown = {name: value for name, value in (metadata.other or {}).items() if name != REQUESTED}
     if progress := context.version_creator.progress(row):
         shown["progress"] = progress
     if metadata.endTime:  # in seconds, so that it may seem to be before the creation
