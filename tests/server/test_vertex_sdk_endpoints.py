@@ -52,9 +52,7 @@ def artifact_uri(shared_server, sklearn_dir):
 
 
 def upload(sdk, artifact_uri, **fields):
-    return sdk.Model.upload(
-        display_name="iris", artifact_uri=artifact_uri, serving_container_image_uri=IMAGE, **fields
-    )
+    return sdk.Model.upload(display_name="iris", artifact_uri=artifact_uri, serving_container_image_uri=IMAGE, **fields)
 
 
 def test_vertex_sdk_life_of_an_endpoint(sdk, shared_server, artifact_uri):
