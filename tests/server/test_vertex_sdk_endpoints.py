@@ -1,4 +1,4 @@
-"""google-cloud-aiplatform, unchanged, through the life of an endpoint: create, deploy, predict, split, undeploy, delete.
+"""google-cloud-aiplatform, unchanged, through the life of an endpoint.
 
 Needs the extra `vertex-test`; run by `-m vertex`.
 """
