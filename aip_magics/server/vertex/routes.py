@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from aip_magics.server.api import locations
+from aip_magics.server.api.routes import unknown
 from aip_magics.server.conventions.json_endpoint import Handler, json_endpoint
 from aip_magics.server.vertex import (
     deployed_models,
@@ -71,6 +72,7 @@ def routes() -> list[BaseRoute]:
         *(Route(path, json_endpoint(with_own_words(handler)), methods=[verb]) for verb, path, handler in _METHODS),
         Route(f"{_LOCATION}/{{rest:path}}", json_endpoint(unimplemented), methods=_EVERY_METHOD),
         Route(f"{_LOCATION}:{{rest}}", json_endpoint(unimplemented), methods=_EVERY_METHOD),
+        Route("/{api:api_prefix}/projects/{rest:path}", unknown, methods=_EVERY_METHOD),
     ]
 
 
