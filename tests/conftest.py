@@ -5,6 +5,7 @@ It also says which tests are slow, so that `-m "not slow"` is the suite that is 
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -78,10 +79,19 @@ def pytest_collection_finish() -> None:
         os.environ.pop(name, None)
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Directories without end. `mktemp` would look at all that there are for the number of the next one."""
+    base = tmp_path_factory.mktemp("homes")
+    return (base / f"home{number}" for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data directory and a gcloud configuration of the test's own: the user's are neither read nor written."""
-    return isolate(monkeypatch, tmp_path_factory.mktemp("home"))
+    directory = next(homes)
+    directory.mkdir()
+    return isolate(monkeypatch, directory)
 
 
 @pytest.fixture
