@@ -157,7 +157,7 @@ def test_saved_models_skip_constants_of_a_large_graph(
         (graph("A")[:-10], "truncated"),
         (varint(2 << 3 | 2) + varint(10 << 30) + b"x", "truncated"),
         (b"\xff" * 100, "corrupted"),
-        (message(2, number(9, 1) * 2_000_000), "inspection limit"),
+        pytest.param(message(2, number(9, 1) * 2_000_000), "inspection limit", marks=pytest.mark.slow),
     ],
     ids=["empty", "no graph", "text", "cut", "10 GB", "varint", "too much"],
 )

@@ -30,6 +30,7 @@ SIZES = {
     "quotes": ("\"'&<" * 2000, 3),
     "many": ("<&>", 500),
 }
+LONG = ("long", "quotes")  # are shortened by trying
 TAGS = set(re.findall(r"\w+", "div p b i a span code pre table caption thead tbody tr th td progress details summary"))
 ATTRIBUTES = set(re.findall(r"[\w-]+", "style role aria-label aria-hidden scope colspan cellpadding value max href"))
 
@@ -86,7 +87,10 @@ def check(panel: str) -> Page:
     return page
 
 
-@pytest.mark.parametrize(("text", "count"), SIZES.values(), ids=SIZES)
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [pytest.param(*size, id=id, marks=[pytest.mark.slow] if id in LONG else []) for id, size in SIZES.items()],
+)
 @pytest.mark.parametrize("kind", MAKERS)
 def test_html_panels_are_well_formed_harmless_and_small(kind, text, count):
     if kind in ("failed run", "running", "detached"):

@@ -105,6 +105,7 @@ def late() -> Iterator[str]:
         yield url
 
 
+@pytest.mark.slow
 def test_request_that_may_take_longer_outlives_the_usual_time_limits(late: str) -> None:
     policy = RetryPolicy(read_timeout=0.2, stall_timeout=0.2)
     client = StorageClient(late, policy=policy)
@@ -150,6 +151,7 @@ def test_socket_registry_spares_a_patient_request_from_stalls_and_not_from_a_sto
         assert ours.recv(1) == b""
 
 
+@pytest.mark.slow
 def test_multipart_upload_that_met_a_full_disk_is_only_completed_by_the_next_run(
     tmp_path: Path, files: MakeFiles
 ) -> None:

@@ -121,6 +121,7 @@ def test_object_listing_of_a_glob_looks_only_at_the_names_that_can_match(shared:
         assert len(listing.page.items) == {"b/**9": 200, "**9": 600, "b/0000": 1}[glob]
 
 
+@pytest.mark.slow
 def test_object_listing_pages_stay_consistent_while_objects_come_and_go(
     shared: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
