@@ -44,6 +44,7 @@ SLOW_FIXTURES = frozenset(
 )  # fmt: skip
 # They are not even imported where slow tests are not wanted.
 SLOW_FOLDERS = frozenset({ROOT / name for name in ("benchmarks", "browser")})
+HOME_NUMBERS = itertools.count()
 
 
 # A time never fails a test: the machine may be doing other things.
@@ -82,18 +83,15 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session")
-def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Directories without end. `mktemp` would look at all that there are for the number of the next one."""
-    base = tmp_path_factory.mktemp("homes")
-    return (base / f"home{number}" for number in itertools.count())
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the homes of all tests are: most of them are never created, and so need not be removed."""
+    return tmp_path_factory.mktemp("homes")
 
 
 @pytest.fixture(autouse=True)
-def home(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data directory and a gcloud configuration of the test's own: the user's are neither read nor written."""
-    directory = next(homes)
-    directory.mkdir()
-    return isolate(monkeypatch, directory)
+    return isolate(monkeypatch, homes, str(next(HOME_NUMBERS)))
 
 
 @pytest.fixture
