@@ -87,10 +87,10 @@ def calls() -> list[tuple[str, ast.Call]]:
     """The calls in the package that create errors and findings, each with the name of what is called."""
     found: list[tuple[str, ast.Call]] = []
     for path in sorted(catalogues.PACKAGE.rglob("*.py")):
-        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(call, ast.Call):
-                name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-                found += [(name, call)] if name in FINDINGS | CLASSES else []
+        for call in catalogues.calls_in(path):
+            name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            if name in FINDINGS | CLASSES:
+                found.append((name, call))
     return found
 
 
