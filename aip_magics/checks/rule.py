@@ -31,6 +31,7 @@ class Rule:
     """A registered rule.
 
     `title` and `text` are the first line and the rest of its documentation, empty in a Python that strips docstrings.
+    A rule with a `target` is about this target alone, and is applied to no other.
     """
 
     id: str
@@ -39,6 +40,11 @@ class Rule:
     text: str
     link: str
     check: Callable[[CheckContext], Outcomes]
+    target: str | None = None
+
+    def applies(self, context: CheckContext) -> bool:
+        """Whether the rule is about the target of the deployment."""
+        return self.target is None or self.target == context.target.name
 
     def apply(self, context: CheckContext) -> Outcome:
         """Run the rule; its findings get its id, its name and, if they have none, its link."""
@@ -69,14 +75,17 @@ RULES: dict[str, Rule] = {}
 
 
 def rule(
-    id: str, name: str, *, link: str
+    id: str, name: str, *, link: str, target: str | None = None
 ) -> Callable[[Callable[[CheckContext], Outcomes]], Callable[[CheckContext], Outcomes]]:
-    """Register a function as the rule with this id and name; `link` is the evidence for the rule."""
+    """Register a function as the rule with this id and name; `link` is the evidence for the rule.
+
+    A rule with a `target` is applied only to deployments to the target of this name.
+    """
 
     def register(check: Callable[[CheckContext], Outcomes]) -> Callable[[CheckContext], Outcomes]:
         if id in RULES or name in (rule.name for rule in RULES.values()):
             raise ValueError(f"two rules have the id {id} or the name {name}")
-        RULES[id] = Rule(id, name, *documentation(check, id), link, check)
+        RULES[id] = Rule(id, name, *documentation(check, id), link, check, target)
         return check
 
     return register
