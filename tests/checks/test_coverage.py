@@ -41,7 +41,7 @@ def test_failures_have_one_answer_each(failure):
 
 
 def test_failures_that_can_be_seen_before_are_checked():
-    """Of the failures that preflight can see, only those of batches on Vertex AI and four obsolete ones have no rule."""
+    """Of the failures that preflight can see, only some of Vertex AI and four obsolete ones have no rule."""
     left = {failure["id"] for failure in FAILURES if failure["preflight"] != "n/a" and "not_checkable" in failure}
     assert left == {"S16", "A13", "R13", "R17", "V51", "V52", "V53"}
 
