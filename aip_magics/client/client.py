@@ -12,7 +12,7 @@ from aip_magics.client.calls import Request
 from aip_magics.client.operation_watch import OperationUpdate, watch_operation
 from aip_magics.client.transport import Transport
 from aip_magics.connection_errors import check_endpoint_fix
-from aip_magics.errors import ApiError, NotFound
+from aip_magics.errors import ApiError, FailedPrecondition, NotFound
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Model, Operation, Version
 
@@ -82,6 +82,28 @@ class Client:
     def set_default(self, model: str, version: str) -> Version:
         name = calls.version_name(self.project, model, version)
         return self._version(self.transport.send(calls.set_default(name)))
+
+    # traffic
+    def get_traffic(self, model: str) -> dict[str, int]:
+        """Percent of the requests by version: on this API all go to the default version, if there is one."""
+        default = self.get_model(model).defaultVersion
+        return {default.id: 100} if default else {}
+
+    def set_traffic(self, model: str, split: Mapping[str, int]) -> None:
+        """Make the version that gets all requests the default version.
+
+        Args:
+            model: The model.
+            split: Percent by version, adding up to 100.
+
+        Raises:
+            FailedPrecondition: Several versions get requests, which this API does not have; nothing was sent.
+        """
+        served = [version for version, percent in split.items() if percent]
+        if len(served) != 1:
+            text = _("AI Platform sends all traffic of a model to its default version and cannot split it")
+            raise FailedPrecondition(text, where="traffic", fix=_("use 100 percent for one version"))
+        self.set_default(model, served[0])
 
     # extensions of the embedded server
     def version_runtime(self, model: str, version: str) -> dict[str, Any]:
