@@ -190,6 +190,7 @@ class _Asking:
             try:
                 self._queue.put(self._ask_both(index))
             except Exception as error:  # noqa: BLE001 - an error in a thread is raised by `answers`
+                self._stopped.set()
                 self._queue.put(error)
 
     def _ask_both(self, index: int) -> _Answers:

@@ -14,9 +14,10 @@ from aip_magics.render.blocks import Block, Line, Mark, Panel, Row, Table, Tone,
 if TYPE_CHECKING:
     from aip_magics.deploy.comparison import OutputDifference, PredictionComparison, VersionAnswers
 
-MAX_EXAMPLES = 5  # more instances would fill a panel of 4 kB; the value has more
-MAX_CHANGES = 8
-MAX_OUTPUTS = 8
+MAX_EXAMPLES = 4  # more instances would fill a panel of 4 kB; the value has more
+MAX_CHANGES = 6
+MAX_OUTPUTS = 6
+MAX_ERRORS = 2  # of a version
 MAX_CHARS = 80  # of an instance or a prediction
 
 
@@ -29,7 +30,7 @@ def prediction_comparison(value: PredictionComparison) -> Panel:
     blocks: list[Block] = [head, line(Mark(tone, _verdict(value)))]
     blocks += _outputs(value)
     blocks += _examples(value)
-    blocks.append(_answers(value))
+    blocks += _answers(value)
     return Panel(_("predictions compared"), tone, tuple(blocks))
 
 
@@ -63,9 +64,7 @@ def _verdict(value: PredictionComparison) -> str:
 def _outputs(value: PredictionComparison) -> Iterator[Block]:
     numeric = [output for output in value.outputs if output.max_absolute is not None]
     if numeric and value.differing:
-        heads = (
-            _("Output"), _("differing"), _("max. difference"), _("mean"), _("max. relative"), _("mean relative"),
-        )  # fmt: skip
+        heads = (_("Output"), _("differing"), _("difference: max, mean"), _("relative: max, mean"))
         rows = tuple(_numeric_row(output) for output in numeric[:MAX_OUTPUTS])
         yield Table(_("numbers"), heads, rows, total=len(numeric))
     changes = [(output, change) for output in value.outputs for change in output.changes]
@@ -79,9 +78,11 @@ def _outputs(value: PredictionComparison) -> Iterator[Block]:
 
 
 def _numeric_row(output: OutputDifference) -> Row:
-    values = (output.max_absolute, output.mean_absolute, output.max_relative, output.mean_relative)
-    figures = ["" if value is None else f"{value:.3g}" for value in values]
-    return row(_name(output), f"{output.differing:,} / {output.values:,}", *figures)
+    absolute, relative = (
+        ", ".join("" if value is None else f"{value:.3g}" for value in pair)
+        for pair in ((output.max_absolute, output.mean_absolute), (output.max_relative, output.mean_relative))
+    )
+    return row(_name(output), f"{output.differing:,} / {output.values:,}", absolute, relative)
 
 
 def _name(output: OutputDifference) -> str:
@@ -98,28 +99,43 @@ def _examples(value: PredictionComparison) -> Iterator[Block]:
         yield Table(_("first differing instances"), heads, rows, total=value.differing)
 
 
-def _answers(value: PredictionComparison) -> Table:
-    heads = (_("Version"), _("Requests"), _("failed"), "p50", "p95")
-    sides = (value.left, value.right)
-    rows = [
-        row(side.version, f"{side.requests:,}", f"{side.failed:,}", *_latencies(side), below=_errors(side))
-        for side in sides
+def _answers(value: PredictionComparison) -> Iterator[Line]:
+    for side in (value.left, value.right):
+        failed = _("{count} failed", count=f"{side.failed:,}")
+        yield line(
+            strong(side.version),
+            ngettext("{number} request", "{number} requests", side.requests),
+            Mark("bad", failed) if side.failed else "",
+            _latencies(side),
+        )
+        yield from (line(f"{error.count}×", error.message) for error in side.errors[:MAX_ERRORS])
+    ratios = [
+        _ratio(*pair) for pair in ((value.left.p50_ms, value.right.p50_ms), (value.left.p95_ms, value.right.p95_ms))
     ]
-    if value.left.p50_ms and value.right.p50_ms and value.left.p95_ms and value.right.p95_ms:
-        ratios = (value.right.p50_ms / value.left.p50_ms, value.right.p95_ms / value.left.p95_ms)
-        rows.append(row(muted(_("ratio")), "", "", *(f"{ratio:.2f}×" for ratio in ratios)))
-    caption = ngettext(
-        "latencies, {number} request at a time", "latencies, {number} requests at a time", value.concurrency
-    )
-    return Table(caption, heads, tuple(rows))
+    if all(ratios):
+        yield line(
+            muted(
+                ngettext(
+                    "latency of {right} to {left}: p50 {p50}, p95 {p95}, with {number} request at a time",
+                    "latency of {right} to {left}: p50 {p50}, p95 {p95}, with {number} requests at a time",
+                    value.concurrency,
+                    left=value.left.version,
+                    right=value.right.version,
+                    p50=ratios[0],
+                    p95=ratios[1],
+                )
+            )
+        )
 
 
-def _latencies(side: VersionAnswers) -> list[str]:
-    return ["" if value is None else f"{value:.1f} ms" for value in (side.p50_ms, side.p95_ms)]
+def _latencies(side: VersionAnswers) -> str:
+    if side.p50_ms is None or side.p95_ms is None:
+        return ""
+    return _("p50 {p50:.1f} ms, p95 {p95:.1f} ms", p50=side.p50_ms, p95=side.p95_ms)
 
 
-def _errors(side: VersionAnswers) -> tuple[Line, ...]:
-    return tuple(line(Mark("bad", f"{error.count}×"), error.message) for error in side.errors)
+def _ratio(left: float | None, right: float | None) -> str:
+    return f"{right / left:.2f}×" if left and right else ""
 
 
 def _short(value: Any) -> str:
