@@ -12,7 +12,7 @@ from aip_magics.client.calls import Request
 from aip_magics.client.operation_watch import OperationUpdate, watch_operation
 from aip_magics.client.transport import Transport
 from aip_magics.connection_errors import check_endpoint_fix
-from aip_magics.errors import ApiError, FailedPrecondition, NotFound
+from aip_magics.errors import ApiError, NotFound
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Model, Operation, Version
 
@@ -97,13 +97,10 @@ class Client:
             split: Percent by version, adding up to 100.
 
         Raises:
-            FailedPrecondition: Several versions get requests, which this API does not have; nothing was sent.
+            ValueError: Several versions get requests, which this API does not have (`Capability.TRAFFIC_SPLIT`).
         """
-        served = [version for version, percent in split.items() if percent]
-        if len(served) != 1:
-            text = _("AI Platform sends all traffic of a model to its default version and cannot split it")
-            raise FailedPrecondition(text, where="traffic", fix=_("use 100 percent for one version"))
-        self.set_default(model, served[0])
+        [version] = [version for version, percent in split.items() if percent]
+        self.set_default(model, version)
 
     # extensions of the embedded server
     def version_runtime(self, model: str, version: str) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from aip_magics.commands import show
 from aip_magics.commands.common import options
 from aip_magics.commands.common.command import Command, Context
 from aip_magics.commands.common.model_choice import choose_model, given_model
-from aip_magics.commands.common.traffic_change import Traffic, change_traffic, open_journal, planned_change
+from aip_magics.commands.common.traffic_change import Traffic, change_traffic, open_journal
 from aip_magics.commands.common.traffic_split import ALL, check_versions, format_split, parse_split
 from aip_magics.errors import NotFound, OptionError
 from aip_magics.i18n import gettext as _
-from aip_magics.targets import Target
+from aip_magics.targets import Capability, Target
 from aip_magics.wording import join_names
 
 PROMOTE_LINE = "%aip_promote v2 --model iris"
@@ -44,14 +44,13 @@ def traffic(args: argparse.Namespace, _body: str | None, context: Context) -> Tr
     split = parse_split(args.weights) if args.weights else None
     target = context.target(args)
     if split is None:
-        shown = show.preview(args, context, target, [calls.get(calls.model_name(target.project, args.model))])
+        shown = show.preview(args, context, target, [target.traffic_request(args.model)])
         if shown is not None:
             return shown
         target.connect()
         found = Traffic(calls.model_name(target.project, args.model), target.client.get_traffic(args.model))
         context.reporter.show(found)
         return found
-    require_split(args.model, split)
     return _change(args, context, target, args.model, split)
 
 
@@ -99,14 +98,6 @@ def rollback(args: argparse.Namespace, _body: str | None, context: Context) -> T
     return _change(args, context, target, model, entry.split)
 
 
-def require_split(model: str, split: Mapping[str, int]) -> None:
-    """OptionError for more than one version: AI Platform cannot split traffic."""
-    if len(split) > 1:
-        text = _("AI Platform sends all traffic of a model to its default version and cannot split it")
-        fix = _("use {line}", line=f"%aip_promote {next(iter(split))} --model {model.rpartition('/')[2]}")
-        raise OptionError(text, where=format_split(split), fix=fix)
-
-
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", help=_("the model (default: the project's only model)"))
     show.add_dry_run(parser)
@@ -126,7 +117,10 @@ def _model(args: argparse.Namespace, target: Target, line: str, *versions: str) 
 def _change(
     args: argparse.Namespace, context: Context, target: Target, model: str, split: Mapping[str, int]
 ) -> TrafficResult:
-    shown = show.preview(args, context, target, planned_change(target, model, split))
+    if len(split) > 1:
+        fix = _("use {line}", line=f"%aip_promote {next(iter(split))} --model {model.rpartition('/')[2]}")
+        target.require(Capability.TRAFFIC_SPLIT, where=format_split(split), fix=fix)
+    shown = show.preview(args, context, target, [target.traffic_request(model, split)])
     if shown is not None:
         return shown
     target.connect()

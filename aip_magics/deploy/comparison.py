@@ -136,11 +136,7 @@ class PredictionComparison:
 
     def rows(self) -> list[dict[str, Any]]:
         """The differing instances as flat rows, for example for a DataFrame."""
-        names = (self.left.version, self.right.version)
-        return [
-            {"index": one.index, "instance": one.instance, names[0]: one.left, names[1]: one.right, "where": one.where}
-            for one in self.examples
-        ]
+        return [vars(one) for one in self.examples]
 
     def to_json(self) -> dict[str, Any]:
         return {

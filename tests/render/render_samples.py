@@ -25,7 +25,7 @@ from aip_magics.deploy.comparison import (
     PredictionComparison,
     VersionAnswers,
 )
-from aip_magics.deploy.plan import Choice, Plan, PlannedRequest, PlanStep
+from aip_magics.deploy.plan import Plan, PlannedRequest, PlanStep
 from aip_magics.events import (
     Detached,
     Event,
@@ -50,6 +50,7 @@ from aip_magics.storage import (
     RemovalPlan,
 )
 from aip_magics.storage.upload.upload_plan import UploadPlan
+from aip_magics.targets import Choice
 
 
 class SamplePlan:

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from aip_magics.client import Request, calls
+from aip_magics.client import calls
 from aip_magics.commands.common import name_cache
 from aip_magics.commands.common.traffic_journal import TrafficJournal
 
@@ -79,9 +79,3 @@ def change_traffic(target: Target, model: str, split: Mapping[str, int]) -> Traf
     if change.before == split:
         return Traffic(name, dict(split))
     return Traffic(name, dict(split), change.before, change.is_recorded)
-
-
-def planned_change(target: Target, model: str, split: Mapping[str, int]) -> list[Request]:
-    """The requests that set a split, without those that read the split before."""
-    [version] = split
-    return [calls.set_default(calls.version_name(target.project, model, version))]
