@@ -89,8 +89,8 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Predic
         tolerance=args.tolerance,
         outputs=(),
         examples=(),
-        left=summarize_answers(names[0], (), ()),
-        right=summarize_answers(names[1], (), ()),
+        left=summarize_answers(names[0]),
+        right=summarize_answers(names[1]),
         concurrency=args.concurrency,
         skipped=skipped,
     )

@@ -136,7 +136,7 @@ class PredictionComparison:
 
     def rows(self) -> list[dict[str, Any]]:
         """The differing instances as flat rows, for example for a DataFrame."""
-        return [vars(one) for one in self.examples]
+        return [dict(vars(one)) for one in self.examples]
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -249,13 +249,14 @@ class ComparisonCounter:
         return tuple(self._examples)
 
 
-def summarize_answers(version: str, seconds: Sequence[float], errors: Iterable[str]) -> VersionAnswers:
-    """Summarize the latencies of the successful requests and the messages of the failed ones."""
+def summarize_answers(
+    version: str, requests: int = 0, seconds: Sequence[float] = (), errors: Iterable[str] = ()
+) -> VersionAnswers:
+    """Summarize the latencies of successful requests and the messages of the failed ones."""
     messages = Counter(errors)
-    failed = messages.total()
     frequent = tuple(ErrorCount(message, count) for message, count in messages.most_common(MAX_MESSAGES))
     latencies = {"p50_ms": _percentile(seconds, 0.5), "p95_ms": _percentile(seconds, 0.95)} if seconds else {}
-    return VersionAnswers(version, len(seconds) + failed, failed, frequent, **latencies)
+    return VersionAnswers(version, requests, messages.total(), frequent, **latencies)
 
 
 def _percentile(seconds: Sequence[float], share: float) -> float:

@@ -86,7 +86,9 @@ def compare_versions(
     """Send the requests to both versions and compare the predictions.
 
     A thread sends a request to one version and then to the other, every second request the other way round, so that
-    neither version is always asked first. An interrupt ends the comparison at once; requests under way are abandoned.
+    neither version is always asked first. The first request is sent before all others and its latency does not count,
+    because it may start the first node of a version. An interrupt ends the comparison at once; requests under way are
+    abandoned.
 
     Args:
         predict: Sends one request; called from several threads.
@@ -113,10 +115,10 @@ def compare_versions(
                 continue
             request = requests[answers.number]
             for side, answer in enumerate(answers.sides):
-                if answer.error is None:
-                    seconds[side].append(answer.seconds)
-                else:
+                if answer.error is not None:
                     errors[side].append(answer.error.message)
+                elif answers.number > 0 or len(requests) == 1:
+                    seconds[side].append(answer.seconds)
             left, right = answers.sides
             if left.error is None and right.error is None:
                 counter.add(firsts[answers.number], request.instances, left.predictions, right.predictions)
@@ -130,8 +132,8 @@ def compare_versions(
         equal=counter.equal,
         outputs=counter.outputs(),
         examples=counter.examples(),
-        left=summarize_answers(names[0], seconds[0], errors[0]),
-        right=summarize_answers(names[1], seconds[1], errors[1]),
+        left=summarize_answers(names[0], len(requests), seconds[0], errors[0]),
+        right=summarize_answers(names[1], len(requests), seconds[1], errors[1]),
     )
 
 
@@ -151,7 +153,7 @@ class _Asking:
         self._clock = clock
         self._pending = iter(range(len(requests)))
         self._lock = threading.Lock()
-        self._stopped = threading.Event()
+        self._stopped, self._started = threading.Event(), threading.Event()
         self._queue = queue.SimpleQueue[_Answers | Exception]()
 
     @contextlib.contextmanager
@@ -187,11 +189,16 @@ class _Asking:
                 index = next(self._pending, None)
             if index is None:
                 return
+            if index > 0:
+                self._started.wait()
+            if self._stopped.is_set():
+                return
             try:
                 self._queue.put(self._ask_both(index))
             except Exception as error:  # noqa: BLE001 - an error in a thread is raised by `answers`
                 self._stopped.set()
                 self._queue.put(error)
+            self._started.set()
 
     def _ask_both(self, index: int) -> _Answers:
         request = self._requests[index]

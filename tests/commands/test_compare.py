@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import joblib
 import numpy
 import pandas
 import pytest
+from isolation import isolate
 from recording_reporter import RecordingReporter
 from resource_lines import Lines
 from sklearn.linear_model import LinearRegression
@@ -47,13 +49,30 @@ def save(tmp_path: Path) -> Save:
     return make
 
 
+@pytest.fixture(scope="module")
+def tree(iris_data: Iris) -> Any:
+    return DecisionTreeClassifier(max_depth=2, random_state=0).fit(*iris_data)
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory, deployed_once: Path, tree: Any) -> Iterator[Path]:
+    """The data directory of a server with iris/v1, a regression, and iris/v2, a small tree."""
+    with pytest.MonkeyPatch.context() as patch:
+        directory = tmp_path_factory.mktemp("compare")
+        home = isolate(patch, directory)
+        shutil.copytree(deployed_once, home)
+        (directory / "tree").mkdir()
+        joblib.dump(tree, directory / "tree" / "model.joblib")
+        Lines(home)(f"deploy v2 --model iris --origin {directory / 'tree'}")
+        yield home
+        local.stop(home)
+
+
 @pytest.fixture
-def aip(deployed: Path, iris_data: Iris, save: Save) -> Lines:
-    """Lines against a server with iris/v1, a regression, and iris/v2, a small tree."""
-    lines = Lines(deployed)
-    tree = DecisionTreeClassifier(max_depth=2, random_state=0).fit(*iris_data)
-    lines(f"deploy v2 --model iris --origin {save('tree', tree)}")
-    return lines
+def aip(shared_server: Path, monkeypatch: pytest.MonkeyPatch) -> Lines:
+    """Lines against that server, which the tests of this file share: each changes only models of its own."""
+    monkeypatch.setenv("AIP_MAGICS_HOME", str(shared_server))
+    return Lines(shared_server)
 
 
 def magic(aip: Lines, line: str, **names: Any) -> PredictionComparison:
@@ -66,12 +85,12 @@ def magic(aip: Lines, line: str, **names: Any) -> PredictionComparison:
 
 
 def test_compare_counts_what_the_models_predict_differently(
-    aip: Lines, iris_data: Iris, iris_export: Path, tmp_path: Path
+    aip: Lines, iris_data: Iris, iris_export: Path, tree: Any
 ) -> None:
     rows = numpy.array(iris_data[0])
     one = joblib.load(iris_export / "model.joblib").predict(rows)
-    other = joblib.load(tmp_path / "tree" / "model.joblib").predict(rows)
-    result = magic(aip, "v1 v2 --instances $rows", rows=rows)
+    other = tree.predict(rows)
+    result = magic(aip, "v1 v2 --model iris --instances $rows", rows=rows)
     different = [int(index) for index in numpy.flatnonzero(one != other)]
     assert different  # these models do differ
     assert (result.instances, result.compared, result.differing) == (150, 150, len(different))
@@ -158,16 +177,19 @@ def test_compare_names_the_file_that_it_cannot_parse(content: str) -> None:
     assert "--instances rows.json" in caught.value.where
 
 
-def test_compare_repeats_the_requests_of_the_log(aip: Lines, tmp_path: Path, iris_data: Iris) -> None:
+def test_compare_repeats_the_requests_of_the_log(
+    aip: Lines, tmp_path: Path, iris_data: Iris, iris_export: Path
+) -> None:
+    aip(f"deploy v1 --model logged --origin {iris_export}")
     with pytest.raises(errors.OptionError, match="no request of version v1 has been logged") as caught:
-        aip("compare v1 v2 --model iris --from-log 5")
+        aip("compare v1 v1 --model logged --from-log 5")
     line = caught.value.fix.removeprefix("run %aip_").removesuffix(" to log the requests from now on")
     aip(line)  # what the fix says works
     for number in range(4):
         rows = "".join(f"{json.dumps(row)}\n" for row in iris_data[0][number : 2 * number + 1])
         (tmp_path / "rows").write_text(rows)
-        aip(f"predict --model iris --version v1 --json-instances {tmp_path / 'rows'}")
-    result = aip("compare v1 v2 --model iris --from-log 3")
+        aip(f"predict --model logged --version v1 --json-instances {tmp_path / 'rows'}")
+    result = aip("compare v1 v1 --model logged --from-log 3")
     assert (result.source, result.instances, result.left.requests) == ("log", 2 + 3 + 4, 3)
     assert (result.skipped, result.compared) == (0, 9)
 
@@ -182,13 +204,16 @@ def test_compare_skips_requests_of_the_log_that_cannot_be_repeated() -> None:
     assert skipped == len(broken) + 2
 
 
-def test_compare_counts_the_errors_of_a_version_and_fails_in_a_shell(aip: Lines, save: Save, tmp_path: Path) -> None:
+def test_compare_counts_the_errors_of_a_version_and_fails_in_a_shell(
+    aip: Lines, save: Save, tmp_path: Path, iris_export: Path
+) -> None:
     narrow = LinearRegression().fit([[1.0], [2.0]], [1.0, 2.0])
-    aip(f"deploy v3 --model iris --origin {save('narrow', narrow)}")
+    aip(f"deploy v1 --model narrow --origin {iris_export}")
+    aip(f"deploy v2 --model narrow --origin {save('narrow', narrow)}")
     (tmp_path / "rows").write_text("[5.1, 3.5, 1.4, 0.2]\n")
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "aip_magics", "compare", "v1", "v3", "--model", "iris"),
+            *(sys.executable, "-m", "aip_magics", "compare", "v1", "v2", "--model", "narrow"),
             *("--instances", tmp_path / "rows", "--format", "json"),
         ],
         capture_output=True,
@@ -200,7 +225,9 @@ def test_compare_counts_the_errors_of_a_version_and_fails_in_a_shell(aip: Lines,
     found = json.loads(done.stdout)
     assert (found["compared"], found["isEqual"], found["right"]["failed"]) == (0, False, 1)
     assert "4 features" in found["right"]["errors"][0]["message"]
-    assert "no instance was predicted by both versions" in text.of(aip(f"compare v1 v3 --model iris --instances {tmp_path / 'rows'}"))
+    assert "no instance was predicted by both versions" in text.of(
+        aip(f"compare v1 v2 --model narrow --instances {tmp_path / 'rows'}")
+    )
 
 
 @pytest.mark.parametrize(
@@ -231,21 +258,23 @@ def test_compare_tells_what_does_not_exist(aip: Lines, tmp_path: Path) -> None:
     with pytest.raises(errors.NotFound):
         aip(f"compare v1 v9 --model iris --instances {tmp_path / 'rows'}")
     with pytest.raises(errors.InstancesError, match="could not read the file"):
-        aip(f"compare v1 v2 --instances {tmp_path / 'nowhere'}")
+        aip(f"compare v1 v2 --model iris --instances {tmp_path / 'nowhere'}")
     with pytest.raises(errors.CellError, match="not defined"):
-        magic(aip, "v1 v2 --instances $nothing")
+        magic(aip, "v1 v2 --model iris --instances $nothing")
 
 
 class Acting(RecordingReporter):
     """Does something as soon as a request is answered."""
 
-    def __init__(self, action: Callable[[], None]) -> None:
+    def __init__(self, action: Callable[[], Any]) -> None:
         super().__init__()
         self.action = action
+        self.acted = False
 
     def emit(self, event: Event) -> None:
         super().emit(event)
-        if isinstance(event, Progress) and event.done and len(self.of(Progress)) < 5:
+        if isinstance(event, Progress) and event.done and not self.acted:
+            self.acted = True
             self.action()
 
 
@@ -266,11 +295,11 @@ def test_compare_is_interrupted_cleanly(aip: Lines, iris_data: Iris, tmp_path: P
 
 
 def test_compare_ends_when_the_server_does(
-    aip: Lines, iris_data: Iris, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    deployed: Path, iris_data: Iris, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transport, "RETRY_POLICY", RetryPolicy(0.01, 0.01, 1.0, 2))
     (tmp_path / "rows.json").write_text(json.dumps(iris_data[0]))
-    face = Acting(lambda: local.stop(aip.journal.data_dir) and None)
+    face = Acting(lambda: local.stop(deployed))
     with pytest.raises(errors.Unavailable, match="could not connect"):
-        aip(f"compare v1 v2 --model iris --batch-size 1 --instances {tmp_path / 'rows.json'}", reporter=face)
+        Lines(deployed)(f"compare v1 v1 --batch-size 1 --instances {tmp_path / 'rows.json'}", reporter=face)
     assert isinstance(face.events[-1], Failed)

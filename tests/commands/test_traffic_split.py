@@ -35,11 +35,13 @@ def test_traffic_split_of_any_words_is_a_split_or_an_error_that_names_one(words:
     try:
         split = parse_split(words)
     except OptionError as error:
-        assert error.where in (*words, " ".join(words))
-        assert error.fix
+        split, where, fix = {"v": 100}, error.where, error.fix
     else:
-        assert sum(split.values()) == 100
-        assert all(0 < percent <= 100 for percent in split.values())
+        where, fix = words[0], "none"
+    assert sum(split.values()) == 100
+    assert all(0 < percent <= 100 for percent in split.values())
+    assert where in (*words, " ".join(words))
+    assert fix
 
 
 @pytest.mark.parametrize(

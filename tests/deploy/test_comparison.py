@@ -124,11 +124,11 @@ def test_comparison_keeps_the_first_examples_and_a_bounded_number_of_everything(
 
 
 def test_comparison_summarizes_latencies_and_errors() -> None:
-    answers = summarize_answers("v1", [number / 1000 for number in range(1, 101)], ["a", "b", "a"])
+    answers = summarize_answers("v1", 103, [number / 1000 for number in range(1, 101)], ["a", "b", "a"])
     assert (answers.p50_ms, answers.p95_ms) == (50.0, 95.0)
     assert (answers.requests, answers.failed) == (103, 3)
     assert [(error.message, error.count) for error in answers.errors] == [("a", 2), ("b", 1)]
-    assert summarize_answers("v1", [], []).p50_ms is None
+    assert summarize_answers("v1").p50_ms is None
 
 
 @given(st.integers(1, 300), st.none() | st.integers(1, 400), st.integers(30, 2000))
@@ -143,7 +143,7 @@ def test_divide_keeps_every_instance_in_its_order(number: int, size: int | None,
 
 
 EMPTY = PredictionComparison(
-    "m", "instances", 0, 0, 0, RELATIVE, (), (), summarize_answers("v1", (), ()), summarize_answers("v2", (), ()), 4
+    "m", "instances", 0, 0, 0, RELATIVE, (), (), summarize_answers("v1"), summarize_answers("v2"), 4
 )
 
 
@@ -179,13 +179,29 @@ def test_compare_versions_sends_a_bounded_number_of_requests_at_a_time() -> None
             most[0] = max(most[0], running[0])
             if running[0] == EMPTY.concurrency:
                 enough.set()
-        enough.wait(10)
+        if json.loads(body)["instances"][0] > 0:  # the first request is sent alone
+            enough.wait(10)
         with lock:
             running[0] -= 1
         return ask(version, body)
 
     compare_versions(slow, requests(20), EMPTY, lambda *_: None)
     assert most[0] == EMPTY.concurrency
+
+
+def test_compare_versions_does_not_measure_the_start_of_the_first_node() -> None:
+    time = [0.0]
+    lock = threading.Lock()
+
+    def start(version: str, body: bytes) -> Mapping[str, Any]:
+        with lock:
+            time[0] += 60.0 if 0 in json.loads(body)["instances"] else 0.0
+        return ask(version, body)
+
+    result = compare_versions(start, requests(20), EMPTY, lambda *_: None, clock=lambda: time[0])
+    assert (result.left.requests, result.left.p95_ms, result.right.p95_ms) == (20, 0.0, 0.0)
+    alone = compare_versions(start, requests(1), EMPTY, lambda *_: None, clock=lambda: time[0])
+    assert alone.left.p50_ms == 60_000
 
 
 def test_compare_versions_counts_the_errors_of_each_version() -> None:
