@@ -101,7 +101,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Predic
 
 def _check_options(args: argparse.Namespace) -> None:
     if bool(args.instances_from) == (args.from_log is not None):
-        text = _("expected either instances or --from-log")
+        text = _("expected either instances or requests of the log")
         raise OptionError(text, where="--instances", fix=EXAMPLE)
     if args.from_log is not None and args.batch_size is not None:
         text = _("requests of the log are sent as they were")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
+from aip_magics import resource_names
 from aip_magics.client import calls
 from aip_magics.commands import show
 from aip_magics.commands.common import options
@@ -43,12 +44,13 @@ def traffic(args: argparse.Namespace, _body: str | None, context: Context) -> Tr
     """
     split = parse_split(args.weights) if args.weights else None
     target = context.target(args)
+    name = resource_names.model_path(target.project, args.model, "MODEL")
     if split is None:
         shown = show.preview(args, context, target, [target.traffic_request(args.model)])
         if shown is not None:
             return shown
         target.connect()
-        found = Traffic(calls.model_name(target.project, args.model), target.client.get_traffic(args.model))
+        found = Traffic(name, target.client.get_traffic(args.model))
         context.reporter.show(found)
         return found
     return _change(args, context, target, args.model, split)

@@ -233,8 +233,8 @@ def test_compare_counts_the_errors_of_a_version_and_fails_in_a_shell(
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("compare v1 v2 --model iris", "expected either instances or --from-log"),
-        ("compare v1 v2 --model iris --instances x --from-log 5", "expected either instances or --from-log"),
+        ("compare v1 v2 --model iris", "expected either instances or requests of the log"),
+        ("compare v1 v2 --model iris --instances x --from-log 5", "expected either instances or requests of the log"),
         ("compare v1 v2 --model iris --from-log 0", "expected 1 or more, got 0"),
         ("compare v1 v2 --model iris --from-log 20000", "must be between 1 and 10000"),
         ("compare v1 v2 --model iris --from-log 5 --batch-size 2", "requests of the log are sent as they were"),

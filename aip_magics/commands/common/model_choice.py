@@ -18,7 +18,8 @@ def given_model(model: str | None, *versions: str) -> str | None:
 
     OptionError if the names are of different models.
     """
-    named = [version.split("/")[3] for version in versions if is_full(version) and version.count("/") == 5]
+    parts = [version.split("/") for version in versions if is_full(version)]
+    named = [part[3] for part in parts if len(part) == 6 and part[4] == "versions"]
     if model:
         named.append(model.rpartition("/")[2])
     if len(set(named)) > 1:

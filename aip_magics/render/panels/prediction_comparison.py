@@ -131,7 +131,7 @@ def _answers(value: PredictionComparison) -> Iterator[Line]:
 def _latencies(side: VersionAnswers) -> str:
     if side.p50_ms is None or side.p95_ms is None:
         return ""
-    return _("p50 {p50:.1f} ms, p95 {p95:.1f} ms", p50=side.p50_ms, p95=side.p95_ms)
+    return f"p50 {side.p50_ms:.1f} ms, p95 {side.p95_ms:.1f} ms"
 
 
 def _ratio(left: float | None, right: float | None) -> str:
