@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from isolation import isolate
 from resource_lines import Lines
 
 from aip_magics import errors, settings
+from aip_magics.client import Client, calls
 from aip_magics.commands.common import traffic_journal
 from aip_magics.commands.common.traffic_change import Traffic, open_journal
 from aip_magics.commands.show import DryRun
@@ -204,6 +206,39 @@ def test_rollback_shows_its_request_without_sending_it(aip: Lines) -> None:
     assert "set-default v1 --model=iris" in aip("rollback --model iris --show gcloud")
     assert "models/iris" in aip("traffic iris --dry-run").requests[0].url
     assert default(aip) == "v2"
+
+
+@pytest.fixture
+def splitting(aip: Lines, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Let the target of these lines split the traffic of a model; the split is only remembered here."""
+    split = dict(V1)
+
+    def set_traffic(_client: Client, _model: str, wanted: Mapping[str, int]) -> None:
+        split.clear()
+        split.update(wanted)
+
+    monkeypatch.setattr(local.LocalTarget, "missing", lambda _target: {})
+    monkeypatch.setattr(Client, "get_traffic", lambda _client, _model: dict(split))
+    monkeypatch.setattr(Client, "set_traffic", set_traffic)
+    monkeypatch.setattr(local.LocalTarget, "traffic_request", lambda *_: calls.get("endpoint"))
+    return split
+
+
+def test_traffic_splits_where_the_target_can_and_rolls_back_to_a_split(aip: Lines, splitting: dict[str, int]) -> None:
+    canary = aip("traffic iris v2=10 v1=90")
+    assert splitting == {"v1": 90, "v2": 10}
+    assert (canary.split, canary.before) == (splitting, V1)
+    shown = text.of(canary)
+    assert shown.index("v1") < shown.index("v2")  # the largest share first
+    assert "10 %" in shown
+    aip("promote v2 --model iris")
+    assert splitting == V2
+    assert aip("rollback --model iris").split == {"v1": 90, "v2": 10}
+    assert splitting == {"v1": 90, "v2": 10}
+    assert aip("rollback --model iris").split == V2
+    with pytest.raises(errors.OptionError, match="version v9 of model iris does not exist"):
+        aip("traffic iris v2=50 v9=50")
+    assert splitting == V2
 
 
 def test_promote_says_if_the_journal_cannot_be_written(aip: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
