@@ -1,5 +1,8 @@
 import dataclasses
+import functools
 import pickle
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,7 @@ import xgboost
 from sklearn.linear_model import LogisticRegression
 
 from aip_magics import artifacts, checks
+from aip_magics.checks.rules import pickles
 from aip_magics.spec import Model, Version
 
 X = np.array([[i, i % 3] for i in range(40)], dtype=float)
@@ -114,3 +118,12 @@ def found():
         return [finding for finding in checks.run(subject).findings if finding.id == id]
 
     return of
+
+
+@pytest.fixture(scope="session", autouse=True)
+def distributions_read_once():
+    """A missing module is looked for in the files of all distributions: a quarter of a second each time."""
+    read = functools.cache(lambda search_path: packages_distributions())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pickles, "packages_distributions", lambda: read(tuple(sys.path)))
+        yield

@@ -7,21 +7,28 @@ import re
 from pathlib import Path
 from typing import Any
 
-import nbclient
-import nbformat
-
 ROOT = Path(__file__).parents[2]
 SECRET = "s3cr3t-value"
 SHOW_SECONDS = 0.3
 
 
 def run(*cells: str, cwd: Path) -> Any:
+    import nbclient  # here, since its grammar of URIs takes two seconds to compile
+    import nbformat
+
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     resources = {"metadata": {"path": cwd}}
     (cwd / "typed").write_text(SECRET)  # so that it is in no cell's source
     client = nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3", resources=resources)
     client.execute(env={**os.environ, "PYTHONPATH": str(ROOT)})
     return notebook
+
+
+def written(notebook: Any) -> str:
+    """The text of the notebook's file."""
+    import nbformat
+
+    return nbformat.writes(notebook)
 
 
 def printed(cell: Any) -> str:
@@ -40,7 +47,7 @@ def test_form_deploys_while_cells_run_and_leaves_no_widget(embedded: Path, iris_
         "print(form.wait(100).state)",
         cwd=tmp_path,
     )
-    text = nbformat.writes(saved)
+    text = written(saved)
     assert printed(saved.cells[3]) == "the kernel is free False\n"
     assert printed(saved.cells[4]) == "READY\n"
     assert "application/vnd.jupyter.widget-view+json" not in text
@@ -67,7 +74,7 @@ def test_form_api_takes_a_model_and_keeps_nothing_of_a_cancelled_form(embedded: 
     )
     assert printed(saved.cells[3]) == "True\n"
     assert saved.cells[2].outputs == []  # the form as a value is not shown a second time
-    text = nbformat.writes(saved)
+    text = written(saved)
     assert SECRET not in text
     assert "application/vnd.jupyter.widget-view+json" not in text
 
