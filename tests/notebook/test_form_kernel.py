@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
 SECRET = "s3cr3t-value"
-SHOW_SECONDS = 0.3
 
 
 def run(*cells: str, cwd: Path) -> Any:
@@ -79,20 +77,8 @@ def test_form_api_takes_a_model_and_keeps_nothing_of_a_cancelled_form(embedded: 
     assert "application/vnd.jupyter.widget-view+json" not in text
 
 
-def test_form_cell_runs_quickly(embedded: Path, iris_export: Path, tmp_path: Path) -> None:
-    saved = run(
-        "%load_ext aip_magics\nimport time",
-        f"begun = time.perf_counter()\nform = %aip_form --model-dir {iris_export}\n"
-        "print(round(time.perf_counter() - begun, 3))",
-        "begun = time.perf_counter()\nform.set('description', 'x')\nprint(round(time.perf_counter() - begun, 4))\n"
-        "form.cancel()",
-        f"%aip_form --model-dir {iris_export};",
-        cwd=tmp_path,
-    )
-    assert [output.output_type for output in saved.cells[3].outputs] == [
+def test_form_cell_ends_with_a_semicolon_for_no_value(embedded: Path, iris_export: Path, tmp_path: Path) -> None:
+    saved = run("%load_ext aip_magics", f"%aip_form --model-dir {iris_export};", cwd=tmp_path)
+    assert [output.output_type for output in saved.cells[1].outputs] == [
         "display_data"
     ] * 5  # `;`: no value, but the form
-    first, change = (float(re.findall(r"[\d.]+", printed(cell))[0]) for cell in saved.cells[1:3])
-    # Ten times what it takes on a quiet machine: this one may be busy.
-    assert first < 10 * SHOW_SECONDS, f"shown after {first} s"
-    assert change < 1, f"a change took {change} s"
