@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable
-from typing import Protocol
-
-from starlette.types import Receive, Scope, Send
+from typing import TYPE_CHECKING, Protocol
 
 from aip_magics.errors import PredictionError, WorkerError
 from aip_magics.prediction.parameters import spread_parameters
 from aip_magics.serving.contract import Contract
 from aip_magics.serving.worker_group import NotReady, TooManyRequests
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
 BODY_BYTES = 64 << 20  # the largest request of a platform has 10 MB
 _MODEL = re.compile(r"/v1/models/([^/]+?)(:predict)?")
