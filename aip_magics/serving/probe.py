@@ -100,14 +100,16 @@ def probe(
     Raises:
         ModelDirError: The directory is not the export of a container.
     """
-    directory = directory.absolute()
-    words = list(command) if command else _command(directory)
+    directory = Path(os.path.abspath(directory))  # without `..`, which the server would show
+    if command is None:
+        check_directory(directory)
+    words = list(command or [sys.executable, "-m", "aip_magics.serving", "--address", HOST])
     port = _free_port()
     with tempfile.TemporaryDirectory(prefix="aip-probe-") as temp:
         log = Path(temp) / "log"
         environ = _environ(directory, storage_uri, port, variables or {})
         with log.open("wb") as stream, _started(words, directory, environ, stream) as process:
-            probing = _Probe(process, port, time.monotonic(), period, ready_timeout)
+            probing = _Probe(process, port, log, time.monotonic(), period, ready_timeout)
             result = ProbeResult(directory)
             try:
                 result = dataclasses.replace(result, ready_seconds=probing.wait_until_ready())
@@ -120,7 +122,8 @@ def probe(
         return dataclasses.replace(result, log=_tail(log))
 
 
-def _command(directory: Path) -> list[str]:
+def check_directory(directory: Path) -> None:
+    """Raise ModelDirError if a directory is not the export of a container that this Python can run."""
     if not (directory / FILE_NAME).is_file():
         text = _("{directory} is not the export of a container: {file} not found", directory=directory, file=FILE_NAME)
         fix = _("export it with {line}", line="%aip_package --container DIR --origin MODEL")
@@ -131,7 +134,6 @@ def _command(directory: Path) -> list[str]:
             "the model of this container needs a Python of its own, which only its image has: {python}", python=python
         )
         raise ModelDirError(text, where="--container", fix=_("try the model with %aip_check --env model"))
-    return [sys.executable, "-m", "aip_magics.serving", "--address", HOST]
 
 
 def _environ(directory: Path, storage_uri: str, port: int, variables: Mapping[str, str]) -> dict[str, str]:
@@ -178,6 +180,7 @@ def _started(
 class _Probe:
     process: subprocess.Popen[bytes]
     port: int
+    log: Path
     begun: float
     period: float
     ready_timeout: float
@@ -263,7 +266,10 @@ class _Probe:
     def _check_alive(self) -> None:
         code = self.process.poll()
         if code is not None:
-            raise _Failure(_("the model server exited with code {code}", code=code))
+            last = [line for line in _tail(self.log).splitlines() if line[:1].strip()][-1:]
+            if last:
+                raise _Failure(_("the model server exited with code {code}: {reason}", code=code, reason=last[0]))
+            raise _Failure(_("the model server exited with code {code} and wrote nothing", code=code))
 
     def _ask(self, method: str, path: str, body: bytes | None, seconds: float) -> tuple[int, str]:
         """Status and text of an answer; status 0 and the reason if none came."""

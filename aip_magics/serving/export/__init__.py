@@ -9,6 +9,6 @@
 
 from __future__ import annotations
 
-from aip_magics.serving.export.container import Container, ContainerOptions, export_container
+from aip_magics.serving.export.container import Container, ContainerOptions, export_container, image_name
 
-__all__ = ["Container", "ContainerOptions", "export_container"]
+__all__ = ["Container", "ContainerOptions", "export_container", "image_name"]

@@ -23,7 +23,8 @@ from aip_magics.serving.export.requirements import Requirements, find_requiremen
 from aip_magics.serving.manifest import FILE_NAME, Manifest
 
 HASH_CHARACTERS = 12
-_IMAGE = re.compile(r"[a-z0-9][a-z0-9.-]*(?::\d+)?(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)+")
+# A host, a project (PROJECT: to be filled in), and a path.
+_IMAGE = re.compile(r"[a-z0-9][a-z0-9.-]*(?::\d+)?(?:/PROJECT)?(?:/[a-z0-9.]+(?:(?:[._]|__|-+)[a-z0-9]+)*)+")
 _CACHE = "__pycache__"  # a trial of the directory may write it
 
 
