@@ -16,15 +16,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from aip_magics import target_types
 from aip_magics.errors import SettingsError
 from aip_magics.i18n import gettext as _
 from aip_magics.resource_names import PROJECT
-from aip_magics.spec import nearest
+from aip_magics.target_types import TargetType
 
 T = TypeVar("T")
 
-TARGETS = ("local", "aiplatform")
-LOCAL_PROJECT = "aip-local"
 # The data directory of a user without a home directory: nothing can be in it or be created in it, so that only the
 # commands that need a data directory fail.
 NO_HOME = Path(os.devnull) / "aip_magics"
@@ -116,31 +115,26 @@ def resolve(
             return Sourced(last_run[name], LAST_RUN)
         return env.find(session, name, gcloud, *variables)
 
-    endpoint_setting = pick(endpoint, "endpoint", "api_endpoint_overrides/ml", "AIP_MAGICS_ENDPOINT")
     chosen = pick(target, "target", "aip_magics/target", "AIP_MAGICS_TARGET")
-    endpoint_requested = endpoint_setting is not None and endpoint_setting.source in ("argument", LAST_RUN)
+    endpoint_requested = endpoint or (last_run and last_run.get("endpoint"))
     if endpoint_requested and (chosen is None or (endpoint and chosen.source == LAST_RUN)):
-        chosen = Sourced("aiplatform", _("an endpoint is set"))
-    chosen = chosen or Sourced("local", _("default: the embedded server"))
-    if chosen.value not in TARGETS:
-        fix = nearest(chosen.value, list(TARGETS)) or _("one of {names}", names=", ".join(TARGETS))
-        raise SettingsError(
-            _("unknown target {value!r}", value=chosen.value),
-            where=_("target, from {source}", source=chosen.label),
-            fix=fix,
-        )
-    region_setting = pick(region, "region", "ai_platform/region", "AIP_MAGICS_REGION")
+        chosen = Sourced(target_types.AI_PLATFORM.name, _("an endpoint is set"))
+    chosen = chosen or Sourced(target_types.LOCAL.name, _("default: the embedded server"))
+    kind = target_types.get(chosen.value, where=_("target, from {source}", source=chosen.label))
+    endpoint_setting = storage = None
+    if kind.endpoint_property:
+        endpoint_setting = pick(endpoint, "endpoint", kind.endpoint_property, *kind.endpoint_variables)
+        storage_override = "api_endpoint_overrides/storage"
+        storage = pick(storage_endpoint, "storage_endpoint", storage_override, "AIP_MAGICS_STORAGE_ENDPOINT")
+    region_setting = pick(region, "region", kind.region_property, "AIP_MAGICS_REGION")
     if region_setting and region_setting.value == "global":
         region_setting = None
-    storage_override = "api_endpoint_overrides/storage"
-    storage = pick(storage_endpoint, "storage_endpoint", storage_override, "AIP_MAGICS_STORAGE_ENDPOINT")
-    local = chosen.value == "local"
     return Settings(
         target=chosen,
-        project=_project(pick(project, "project", "core/project", "GOOGLE_CLOUD_PROJECT"), local),
+        project=_project(pick(project, "project", "core/project", "GOOGLE_CLOUD_PROJECT"), kind),
         region=region_setting,
-        endpoint=None if local else endpoint_setting,
-        storage_endpoint=None if local else storage,
+        endpoint=endpoint_setting,
+        storage_endpoint=storage,
         data_dir=data_dir(env.variables),
         bucket=pick(None, "bucket", "aip_magics/bucket", "AIP_MAGICS_BUCKET"),
     )
@@ -196,10 +190,10 @@ def private(directory: Path) -> Path:
     raise SettingsError(text, where=str(directory), fix=_("use a directory of your own: export AIP_MAGICS_HOME=DIR"))
 
 
-def _project(found: Sourced[str] | None, local: bool) -> Sourced[str]:
+def _project(found: Sourced[str] | None, kind: TargetType) -> Sourced[str]:
     if found is None:
-        if local:
-            return Sourced(LOCAL_PROJECT, _("default of the local target"))
+        if kind.default_project:
+            return Sourced(kind.default_project, _("default of the {name} target", name=kind.name))
         raise SettingsError(
             _("no project is set"),
             where="project",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import aip_magics
+from aip_magics.target_types import OWN_NAMES
 
 PACKAGE = Path(aip_magics.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -157,3 +158,18 @@ def test_architecture_all_is_the_public_api(path: Path) -> None:
     module = __import__(".".join(path.parent.relative_to(PACKAGE.parent).parts), fromlist=["x"])
     assert sorted(assigned[0]) == sorted(set(assigned[0]))
     assert [name for name in assigned[0] if not hasattr(module, name)] == []
+
+
+# They name the targets of this package: the types themselves, and the folder of the targets.
+NAMING_TARGETS = ("target_types.py", "targets/")
+
+
+def test_nothing_but_targets_compares_with_the_name_of_a_target() -> None:
+    """What a target can do is asked of its capabilities, so that a further target needs no change elsewhere."""
+    for path in FILES:
+        if name_of(path).startswith(NAMING_TARGETS):
+            continue
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Compare):
+                compared = {each.value for each in ast.walk(node) if isinstance(each, ast.Constant)}
+                assert not compared & set(OWN_NAMES), f"{name_of(path)}:{node.lineno}: {ast.unparse(node)}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from aip_magics.checks.context import CheckContext, TargetKind
+from aip_magics.checks.context import CheckContext, TargetFacts
 from aip_magics.checks.outcome import Failed, Finding, Outcome, Passed, Severity, Skipped
 from aip_magics.checks.report import Report
 from aip_magics.checks.rule import RULES, Rule
@@ -30,7 +30,8 @@ def run(context: CheckContext, *, skip: Collection[str] = ()) -> Report:
     """
     skipped_ids = rule_ids(skip)
     by_user = _skipped_by_user()
-    return Report.of({id: by_user if id in skipped_ids else rule.apply(context) for id, rule in RULES.items()})
+    rules = {id: rule for id, rule in RULES.items() if rule.target in (None, context.target.name)}
+    return Report.of({id: by_user if id in skipped_ids else rule.apply(context) for id, rule in rules.items()})
 
 
 def run_online(
@@ -49,7 +50,8 @@ def run_online(
     """
     skipped_ids = rule_ids(skip)
     by_user = _skipped_by_user()
-    rules = {id: rule for id, rule in ONLINE_RULES.items() if only is None or id in only}
+    applied = {id: rule for id, rule in ONLINE_RULES.items() if rule.target in (None, context.target.name)}
+    rules = {id: rule for id, rule in applied.items() if only is None or id in only}
     return Report.of({id: by_user if id in skipped_ids else rule.apply(context, service) for id, rule in rules.items()})
 
 
@@ -98,7 +100,7 @@ __all__ = [
     "ServiceView",
     "Severity",
     "Skipped",
-    "TargetKind",
+    "TargetFacts",
     "rule_ids",
     "rule_label",
     "rule_name",

@@ -34,20 +34,26 @@ def known_operations() -> graph_walk.Judgements:
 
 
 @dataclasses.dataclass(frozen=True)
-class TargetKind:
-    """The target of the deployment: `kind` is `local` or `aiplatform`; `region` is None for the global endpoint."""
+class TargetFacts:
+    """What the rules know of the target.
 
-    kind: str
+    Attributes:
+        name: The value of `--target`.
+        region: None for the global endpoint.
+        endpoint: Its base URL.
+        is_cloud: Whether a version is limited to what the cloud has. Otherwise the Python of `env` serves the model.
+        unused_rules: The rules that do not apply to the target: id → reason.
+    """
+
+    name: str
     region: str | None = None
     endpoint: str = ""
+    is_cloud: bool = True
+    unused_rules: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def regional(self) -> bool:
         return self.region is not None
-
-    @property
-    def is_cloud(self) -> bool:
-        return self.kind == "aiplatform"
 
     @property
     def is_google(self) -> bool:
@@ -94,7 +100,7 @@ class CheckContext:
     model: Model
     version: Version
     model_dir: ModelDir | None = None
-    target: TargetKind = TargetKind("local")
+    target: TargetFacts = TargetFacts("local", is_cloud=False)
     test_request: bytes | None = None
     trust: Trust | None = None
     trial: TrialResult | Skipped | None = None

@@ -31,6 +31,7 @@ class Rule:
     """A registered rule.
 
     `title` and `text` are the first line and the rest of its documentation, empty in a Python that strips docstrings.
+    `target` is the name of the only target that it applies to; None for all.
     """
 
     id: str
@@ -39,9 +40,12 @@ class Rule:
     text: str
     link: str
     check: Callable[[CheckContext], Outcomes]
+    target: str | None = None
 
     def apply(self, context: CheckContext) -> Outcome:
         """Run the rule; its findings get its id, its name and, if they have none, its link."""
+        if self.id in context.target.unused_rules:
+            return Skipped(context.target.unused_rules[self.id])
         return build_outcome(self.check(context), self.id, self.name, self.link)
 
 
@@ -69,14 +73,17 @@ RULES: dict[str, Rule] = {}
 
 
 def rule(
-    id: str, name: str, *, link: str
+    id: str, name: str, *, link: str, target: str | None = None
 ) -> Callable[[Callable[[CheckContext], Outcomes]], Callable[[CheckContext], Outcomes]]:
-    """Register a function as the rule with this id and name; `link` is the evidence for the rule."""
+    """Register a function as the rule with this id and name; `link` is the evidence for the rule.
+
+    `target` is the name of the only target that the rule applies to.
+    """
 
     def register(check: Callable[[CheckContext], Outcomes]) -> Callable[[CheckContext], Outcomes]:
         if id in RULES or name in (rule.name for rule in RULES.values()):
             raise ValueError(f"two rules have the id {id} or the name {name}")
-        RULES[id] = Rule(id, name, *documentation(check, id), link, check)
+        RULES[id] = Rule(id, name, *documentation(check, id), link, check, target)
         return check
 
     return register

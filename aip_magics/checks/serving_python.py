@@ -26,7 +26,7 @@ _MAX_SOURCE = 2 * 1024 * 1024  # bytes
 
 def is_served_here(context: CheckContext) -> bool:
     """Whether this Python loads the model: on the local target, without `--env` and without a container."""
-    return context.target.kind == "local" and context.env == "current" and context.version.container is None
+    return not context.target.is_cloud and context.env == "current" and context.version.container is None
 
 
 def get_serving_version(context: CheckContext, library: str) -> str | None:

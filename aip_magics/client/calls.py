@@ -50,6 +50,13 @@ class Request:
         return f"{self.path}?{query}" if query else self.path
 
 
+@dataclasses.dataclass(frozen=True)
+class Wait:
+    """Wait for an operation, named in full; if empty, for the operation of the previous call."""
+
+    operation: str = ""
+
+
 def model_name(project: str, model: str) -> str:
     """`projects/P/models/M`; a full name is kept, as gcloud does. OptionError for an invalid name."""
     return resource_names.model_path(project, model)

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 from typing import Any, ClassVar
 
+from aip_magics import target_types
 from aip_magics.commands.common import options
 from aip_magics.commands.common.command import Command, Context
 from aip_magics.errors import OptionError, SettingsError
@@ -94,7 +95,7 @@ def _resolve(context: Context, *, strict: bool) -> Configuration:
 
 def _with_defaults(settings: Settings) -> dict[str, Sourced[str]]:
     """Return all settings; those that are not set have their default."""
-    local = settings.target.value == "local"
+    local = not target_types.get(settings.target.value).endpoint_property
     defaults = {
         "region": Sourced("global", _("default: the global endpoint")),
         "bucket": Sourced(default_bucket(settings.project.value), "PROJECT_ID-aiplatform"),

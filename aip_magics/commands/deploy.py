@@ -23,7 +23,7 @@ from aip_magics.errors import AipError, ChecksFailed, FieldError, OperationFaile
 from aip_magics.events import Failed
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Model, Operation, Version
-from aip_magics.targets import Target
+from aip_magics.targets import Capability, Target
 
 Deployed = Version | Operation | Plan | str | None
 
@@ -98,7 +98,7 @@ def perform(deployment: Deployment, args: argparse.Namespace, context: Context) 
 
 def _preview(deployment: Deployment, args: argparse.Namespace, context: Context, target: Target) -> deploy.Plan | str:
     """Return the plan of `--dry-run` or the script of `--show`. No request is sent."""
-    if args.show and deployment.env != "current" and target.kind == "local":
+    if args.show and deployment.env != "current" and target.has(Capability.OWN_PYTHON):
         raise OptionError(
             _("--show is not available with --env, whose environment is built by the deployment"),
             where="--show",

@@ -9,7 +9,7 @@ from aip_magics.commands.common import options
 from aip_magics.commands.common.command import Command, Context
 from aip_magics.errors import OptionError
 from aip_magics.i18n import gettext as _
-from aip_magics.targets import Target
+from aip_magics.targets import Capability, Target
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> str:
 
 def require_embedded(target: Target, what: str) -> Target:
     """Connect the target and return it. OptionError if it is not the embedded server, which alone has `what`."""
-    if target.kind != "local":
+    if not target.has(Capability.VERSION_LOGS):
         fix = _("use --target local; for the cloud, see Cloud Logging and Cloud Monitoring")
         raise OptionError(_("only the embedded server has {what}", what=what), where="--target", fix=fix)
     target.connect()

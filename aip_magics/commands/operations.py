@@ -15,7 +15,7 @@ from aip_magics.commands.common.operation_wait import OperationTracker, add_wait
 from aip_magics.errors import NotFound, OptionError
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Operation, Version
-from aip_magics.targets import Target
+from aip_magics.targets import Capability, Target
 
 DEFAULT_LIMIT = 50
 WaitResult = Version | Operation | list[Version | Operation] | show.DryRun | str | None
@@ -62,12 +62,13 @@ def operations(
 
 def page_size(target: Target, limit: int = DEFAULT_LIMIT) -> int:
     """Return the size of the first page that lists so many operations: only the embedded server has an order."""
-    return limit if limit and target.kind == "local" else calls.MAX_PAGE_SIZE
+    return limit if limit and target.has(Capability.NEWEST_OPERATIONS_FIRST) else calls.MAX_PAGE_SIZE
 
 
 def show_newest(target: Target, context: Context, limit: int = DEFAULT_LIMIT) -> list[Operation]:
     """Show and return the newest operations of a connected target, all with `limit` 0; say if there are older ones."""
-    found, more = target.client.list_newest_operations(limit or MAX_ITEMS, newest_first=target.kind == "local")
+    newest_first = target.has(Capability.NEWEST_OPERATIONS_FIRST)
+    found, more = target.client.list_newest_operations(limit or MAX_ITEMS, newest_first=newest_first)
     context.reporter.show(found)
     if more:
         text = _("the newest {count} operations; use %aip_operations --limit 0 to list all", count=len(found))

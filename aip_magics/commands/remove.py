@@ -111,7 +111,7 @@ def _find_users(step: Step, plan: RemovalPlan, args: argparse.Namespace, target:
     if args.force:
         return ()
     settings = target.settings
-    if target.kind == "aiplatform" and settings.storage_endpoint and not settings.endpoint:
+    if settings.storage_endpoint and not settings.endpoint:
         step.note(_("versions that use the objects are unknown: --endpoint is not set"), "warning")
         return ()
     from aip_magics.commands.common.removal_steps import list_versions_of

@@ -18,7 +18,7 @@ from aip_magics.errors import ApiError, OptionError
 from aip_magics.i18n import gettext as _
 from aip_magics.resource_names import is_full
 from aip_magics.spec import Model, Operation, Version
-from aip_magics.targets import Target
+from aip_magics.targets import Capability, Target
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _fetch_described(args: argparse.Namespace, target: Target) -> Described:
 
 def _fetch_runtime(target: Target, version: Version) -> Mapping[str, Any]:
     """Fetch the runtime of the version; empty if the target does not tell."""
-    if target.kind == "local":
+    if target.has(Capability.VERSION_LOGS):
         with contextlib.suppress(ApiError):  # the version is being created or deleted
             return target.client.version_runtime("", version.name or "")
     return {}

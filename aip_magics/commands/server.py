@@ -9,7 +9,7 @@ import shlex
 from pathlib import Path
 from typing import Any, NoReturn
 
-from aip_magics import settings
+from aip_magics import settings, target_types
 from aip_magics.commands.common import options
 from aip_magics.commands.common.access_token import read_access_token
 from aip_magics.commands.common.byte_size import byte_size
@@ -182,7 +182,7 @@ def _env(state: ServerState) -> str:
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{state.url}/",
         "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(token_file),
         "CLOUDSDK_AI_PLATFORM_REGION": "global",  # gcloud puts any other region before the host name
-        "CLOUDSDK_CORE_PROJECT": settings.LOCAL_PROJECT,
+        "CLOUDSDK_CORE_PROJECT": target_types.LOCAL.default_project,
     }
     return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in values.items())
 

@@ -8,16 +8,15 @@ from aip_magics.lazy_imports import lazy_getattr
 
 if TYPE_CHECKING:
     from aip_magics.deploy.deployment import Deployment
-    from aip_magics.deploy.plan import Choice, Plan, PlannedRequest, PlanStep
+    from aip_magics.deploy.plan import Plan, PlannedRequest, PlanStep
     from aip_magics.deploy.runner import Result, dry_run, run
 
-__all__ = ["Choice", "Deployment", "Plan", "PlanStep", "PlannedRequest", "Result", "dry_run", "run"]
+__all__ = ["Deployment", "Plan", "PlanStep", "PlannedRequest", "Result", "dry_run", "run"]
 
 # Lazy, because `commands/upload.py` uses the steps of a run but neither the checks nor the plan.
 __getattr__ = lazy_getattr(
     __name__,
     {
-        "Choice": "plan",
         "Deployment": "deployment",
         "Plan": "plan",
         "PlanStep": "plan",

@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any, ClassVar
 
-from aip_magics import catalog
 from aip_magics.artifacts import ModelDir
 from aip_magics.checks import sanitize_name
-from aip_magics.client import calls
-from aip_magics.client.calls import Request
+from aip_magics.client import Request, Wait
 from aip_magics.deploy.deployment import Deployment
 from aip_magics.deploy.package_uploads import PackageFile
 from aip_magics.i18n import gettext as _
 from aip_magics.local_path import local_path
 from aip_magics.spec import Model, Version
 from aip_magics.storage import GsUri, url_paths
-from aip_magics.targets import Target
+from aip_magics.targets import Choice, Target
 
 MUTABLE_FIELDS = ("description", "labels")  # of the fields of a version
-
-
-@dataclasses.dataclass(frozen=True)
-class Choice:
-    """A value that the user did not give, and the source it was chosen from."""
-
-    field: str
-    value: str
-    source: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,26 +114,21 @@ def make_plan(deployment: Deployment, target: Target, model_dir: ModelDir | None
     if deployment.is_remote:
         version = version.replace(deploymentUri=deployment.origin)
     plan = Plan(deployment, deployment.model, version, model_dir, None, steps=steps(deployment.env))
-    for choose in (_settings, _model_name, _region, _framework, _runtime, _machine_type):
+    for choose in (_settings, _model_name, _region, _framework, _target_fields):
         plan = choose(plan, target)
     return plan
 
 
 def with_requests(plan: Plan, target: Target) -> Plan:
     """Return the plan with the requests of a first run, as `--dry-run` shows them."""
-    model = calls.model_name(target.project, plan.model.id)
-    version = calls.version_name(target.project, plan.model.id, plan.version.id)
-    updates = plan.post_ready_updates
+    test = plan.deployment.test_request()
     requests = [
         *_storage_requests(plan, target),
-        _planned(target, calls.create_model(target.project, plan.model)),
-        _planned(target, calls.create_version(model, plan.create_fields)),
-        PlannedRequest("GET", f"{target.endpoint}/v1/projects/{target.project}/operations/OPERATION"),
-        *([_planned(target, calls.patch(version, updates, list(updates)))] if updates else []),
-        _planned(target, calls.get(version)),
+        *(
+            _planned(target, request)
+            for request in target.deployment_requests(plan.model, plan.create_fields, plan.post_ready_updates, test)
+        ),
     ]
-    if plan.deployment.test is not None:
-        requests.append(PlannedRequest("POST", f"{target.endpoint}/v1/{version}:predict", plan.deployment.test))
     return dataclasses.replace(plan, requests=tuple(requests))
 
 
@@ -186,43 +171,13 @@ def _framework(plan: Plan, _target: Target) -> Plan:
     return dataclasses.replace(plan, version=plan.version.replace(framework=framework))
 
 
-def _runtime(plan: Plan, target: Target) -> Plan:
-    version = plan.version
-    if version.container is not None:
-        return plan
-    if version.runtimeVersion is None and plan.model_dir is not None and version.framework:
-        fit = catalog.match_runtime_to_all(version.framework, plan.model_dir.libraries)
-        if fit.runtime is None:
-            if target.kind != "local":
-                source = _("{reason}; the target requires a runtime version", reason=fit.reason)
-            elif plan.deployment.env == "current":
-                source = _("{reason}; this Python serves the model instead", reason=fit.reason)
-            else:
-                source = _("{reason}; an environment of its own serves the model instead", reason=fit.reason)
-            return plan.record_choice("runtimeVersion", _("none"), source)
-        plan = plan.record_choice("runtimeVersion", fit.runtime, fit.reason)
-        version = version.replace(runtimeVersion=fit.runtime)
-    if version.pythonVersion is None and version.runtimeVersion:
-        runtime = catalog.runtime(version.runtimeVersion)
-        if runtime is not None:
-            plan = plan.record_choice(
-                "pythonVersion", runtime.python[0], _("Python of runtime {version}", version=runtime.version)
-            )
-            version = version.replace(pythonVersion=runtime.python[0])
-    return dataclasses.replace(plan, version=version)
-
-
-def _machine_type(plan: Plan, target: Target) -> Plan:
-    if plan.version.machineType:
-        return plan
-    regional = target.region is not None
-    machine = catalog.default_machine_type(regional).name
-    source = _("default of the regional endpoint") if regional else _("default of the global endpoint")
-    plan = plan.record_choice("machineType", machine, source)
-    # The embedded server enforces the limits of a machine type that a request names.
-    defaults = ("machineType",) if target.kind == "local" else ()
+def _target_fields(plan: Plan, target: Target) -> Plan:
+    completed = target.complete_version(plan.version, plan.model_dir, plan.deployment.env)
     return dataclasses.replace(
-        plan, version=plan.version.replace(machineType=machine), server_defaults=(*plan.server_defaults, *defaults)
+        plan,
+        version=completed.version,
+        choices=(*plan.choices, *completed.choices),
+        server_defaults=(*plan.server_defaults, *completed.server_defaults),
     )
 
 
@@ -241,7 +196,11 @@ def _storage_requests(plan: Plan, target: Target) -> list[PlannedRequest]:
     ]
 
 
-def _planned(target: Target, request: Request) -> PlannedRequest:
+def _planned(target: Target, request: Request | Wait) -> PlannedRequest:
+    if isinstance(request, Wait):
+        return PlannedRequest("GET", f"{target.endpoint}/{target.operation_path}")
+    if isinstance(request.body, bytes):
+        return PlannedRequest(request.method, f"{target.endpoint}/{request.label}", json.loads(request.body))
     return PlannedRequest(request.method, f"{target.endpoint}/{request.label}", request.body)
 
 

@@ -231,7 +231,7 @@ def build_check_context(plan: Plan, target: Target) -> CheckContext:
         model=plan.model,
         version=plan.version,
         model_dir=plan.model_dir,
-        target=checks.TargetKind(kind=target.kind, region=target.region, endpoint=target.endpoint),
+        target=target.facts,
         test_request=plan.deployment.test_request(),
         default_machine=not plan.deployment.version.machineType,
         env=plan.deployment.env,
@@ -312,7 +312,7 @@ def trial_step(
 
 def _check_trust_of_remote_files(plan: Plan, target: Target) -> None:
     """Check the trust of files in Cloud Storage before the embedded server loads them on this machine."""
-    if target.kind == "local" and needs_download(plan):
+    if target.runs_here and needs_download(plan):
         trial = build_trial(plan, target, b"")
         if not isinstance(trial, str):
             check_trust(plan, target, trial)

@@ -7,13 +7,11 @@ import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from aip_magics import catalog
 from aip_magics.deploy.package_uploads import PACKAGES_DIR
 from aip_magics.errors import NotFound, ServiceEnded
-from aip_magics.settings import Sourced
 from aip_magics.spec import Version
 from aip_magics.storage import PlannedRemoval, RemovalPlan, RemovalUri, plan_removal
-from aip_magics.targets import Target, choose
+from aip_magics.targets import Target
 
 _PACKAGE = re.compile(rf"gs://[^/]+/{PACKAGES_DIR}/[0-9a-f]{{64}}/[^/]+")
 
@@ -126,12 +124,8 @@ def _is_own_directory(origin: str, version: Version) -> bool:
 def _regional_targets(target: Target) -> Iterator[tuple[Target, str]]:
     """The target, and the embedded server's other endpoints: a version of any of them may use the same bucket."""
     yield target, ""
-    if target.kind != "local":
-        return
-    for region in (None, *catalog.regional_regions()):
-        if region != target.region:
-            setting = Sourced(region, "argument") if region else None
-            yield choose(dataclasses.replace(target.settings, region=setting)), region or "global"
+    for sibling in target.list_siblings():
+        yield sibling, sibling.region or "global"
 
 
 def _list_versions(target: Target, region: str) -> Iterator[ListedVersion]:

@@ -9,6 +9,7 @@ import functools
 import os
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from typing import Any
 
 from aip_magics.client import Transport
@@ -16,13 +17,13 @@ from aip_magics.errors import CredentialsError
 from aip_magics.i18n import gettext as _
 from aip_magics.settings import gcloud_home
 from aip_magics.storage import GoogleAuth, StorageClient
-from aip_magics.targets.base import Target
+from aip_magics.targets.capabilities import Capability
+from aip_magics.targets.prediction_api import PredictionApiTarget, no_traffic_split
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
-class AiPlatformTarget(Target):
-    kind = "aiplatform"
+class AiPlatformTarget(PredictionApiTarget):
     _authorized_session: Any = None
 
     @property
@@ -30,6 +31,15 @@ class AiPlatformTarget(Target):
         if self.settings.endpoint:
             return self.settings.endpoint.value.rstrip("/")
         return f"https://{self.region}-ml.googleapis.com" if self.region else "https://ml.googleapis.com"
+
+    def missing(self) -> Mapping[Capability, str]:
+        only_embedded = _("only the embedded server has this; for the cloud, see Cloud Logging and Cloud Monitoring")
+        return {
+            Capability.OWN_PYTHON: _("AI Platform serves a version with its runtime version"),
+            Capability.TRAFFIC_SPLIT: no_traffic_split(),
+            Capability.VERSION_LOGS: only_embedded,
+            Capability.NEWEST_OPERATIONS_FIRST: _("the API does not define the order of operations"),
+        }
 
     def connect(self) -> str:
         self._session()

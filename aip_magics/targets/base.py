@@ -4,23 +4,40 @@ from __future__ import annotations
 
 import abc
 import functools
-from typing import Any
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
 
-from aip_magics.client import Client, Transport
+from aip_magics.artifacts import ModelDir
+from aip_magics.checks.context import TargetFacts
+from aip_magics.client import Request, Service, Wait
+from aip_magics.errors import OptionError
 from aip_magics.settings import Settings
+from aip_magics.spec import Model, Version
 from aip_magics.storage import StorageClient
+from aip_magics.targets.capabilities import Capability
+from aip_magics.targets.choice import CompletedVersion
 
 
 class Target(abc.ABC):
     """Where a deployment can go.
 
     Attributes:
-        client: Client of the v1 API.
+        project: The project of the models.
+        region: The region of the endpoint; None for a global endpoint.
+        client: Client of its API.
         storage_client: Our client of its Cloud Storage, for uploads, downloads and buckets.
         google_storage_client: Google's client of the same, for browsing.
+        poll_seconds: Upper bound of the seconds between two polls of an operation.
+        runs_here: Whether this machine loads and serves the models, so that their code must be trusted.
+        is_cloud: Whether versions are limited to what the cloud has: machine types, runtime versions or images.
+        unused_rules: The checks that do not apply to this target: id → reason.
     """
 
-    kind: str
+    poll_seconds: float = 2.0
+    runs_here: bool = False
+    is_cloud: bool = True
+    unused_rules: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -28,9 +45,14 @@ class Target(abc.ABC):
         self.region = settings.region.value if settings.region else None
 
     @property
+    def name(self) -> str:
+        """The value of `--target`."""
+        return self.settings.target.value
+
+    @property
     @abc.abstractmethod
     def endpoint(self) -> str:
-        """Base URL of the v1 API, without a trailing slash; a placeholder as long as no server runs."""
+        """Base URL of the API, without a trailing slash; a placeholder as long as no server runs."""
 
     @property
     @abc.abstractmethod
@@ -41,28 +63,79 @@ class Target(abc.ABC):
     def connect(self) -> str:
         """Make sure that the target is reachable; returns one line for the user."""
 
+    # what it can do
+
+    @abc.abstractmethod
+    def missing(self) -> Mapping[Capability, str]:
+        """The capabilities that the target does not have, each with the reason."""
+
+    def has(self, capability: Capability) -> bool:
+        return capability not in self.missing()
+
+    def require(self, capability: Capability, *, where: str, fix: str = "") -> None:
+        """Raise OptionError with the reason and the fix if the target does not have a capability."""
+        if reason := self.missing().get(capability):
+            raise OptionError(reason, where=where, fix=fix)
+
+    @property
+    def facts(self) -> TargetFacts:
+        """What the checks know of the target."""
+        return TargetFacts(self.name, self.region, self.endpoint, self.is_cloud, self.unused_rules)
+
+    # how a deployment becomes its resources
+
+    @abc.abstractmethod
+    def complete_version(self, version: Version, model_dir: ModelDir | None, env: str) -> CompletedVersion:
+        """Choose the omitted fields of a version that depend on the target. No request is sent.
+
+        Args:
+            version: The requested version with its framework.
+            model_dir: The local files; None for a model in Cloud Storage.
+            env: The environment of `--env`.
+        """
+
+    @abc.abstractmethod
+    def deployment_requests(
+        self, model: Model, version: Version, updates: Mapping[str, Any], test: bytes | None, *, wait: bool = True
+    ) -> list[Request | Wait]:
+        """The requests of a first deployment, in order, after the upload of the files. None is sent.
+
+        Args:
+            model: The model to create.
+            version: The version to create, with its deploymentUri.
+            updates: The fields that are set once the version is READY.
+            test: The body of the test prediction.
+            wait: Whether the deployment waits for the version; if not, nothing follows the request that creates it.
+        """
+
+    @property
+    @abc.abstractmethod
+    def operation_path(self) -> str:
+        """The path of an operation whose name is not known yet, for display."""
+
     def preload(self, framework: str) -> None:  # noqa: B027 - most targets have nothing to prepare
         """Announce a version of this framework (as the API names it). Returns at once."""
 
-    def serve_with(self, python: str) -> None:  # noqa: B027 - only the embedded server serves with a given Python
+    def serve_with(self, python: str) -> None:  # noqa: B027 - see Capability.OWN_PYTHON
         """Serve the versions that are created from now on with this interpreter. Called before `client` is used."""
 
     def get_other_python(self, model: str, version: str) -> str | None:  # noqa: ARG002 - as with `serve_with`
         """Return the interpreter that serves a version if it is another one than that of `serve_with`; else None."""
         return None
 
+    def list_siblings(self) -> Iterator[Target]:
+        """The other endpoints whose versions may use the objects in this target's buckets."""
+        return iter(())
+
+    # connections
+
+    @property
     @abc.abstractmethod
-    def _transport(self) -> Transport: ...
+    def client(self) -> Service: ...
 
     @abc.abstractmethod
     def _session(self) -> Any:
         """A google-auth AuthorizedSession with the target's credentials."""
-
-    poll_seconds = 2.0
-
-    @functools.cached_property
-    def client(self) -> Client:
-        return Client(self._transport(), self.project, poll_seconds=self.poll_seconds)
 
     @abc.abstractmethod
     def _storage_client(self) -> StorageClient: ...

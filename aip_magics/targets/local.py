@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import http.client
 import json
 import os
@@ -11,18 +12,21 @@ import sys
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO
 
+from aip_magics import catalog
 from aip_magics.client import Transport
 from aip_magics.data_directory import check_free_space, create_data_dir, data_dir_error
 from aip_magics.errors import ServerError
 from aip_magics.i18n import gettext as _
-from aip_magics.settings import private
+from aip_magics.settings import Sourced, private
 from aip_magics.storage import StorageClient, bearer
 from aip_magics.targets.base import Target
+from aip_magics.targets.capabilities import Capability
+from aip_magics.targets.prediction_api import PredictionApiTarget, no_traffic_split
 from aip_magics.targets.state import LOCK_FILE, ServerState
 
 START_SECONDS = 20.0
@@ -39,9 +43,11 @@ runpy.run_module("aip_magics.server", run_name="__main__", alter_sys=True)"""
 PYTHON_HEADER = "X-Aip-Magics-Python"
 
 
-class LocalTarget(Target):
-    kind = "local"
+class LocalTarget(PredictionApiTarget):
     poll_seconds = 0.25
+    runs_here = True
+    is_cloud = False
+    server_defaults = ("machineType",)  # the embedded server enforces the limits of a machine type that a request names
     _state: ServerState | None = None
     _environment: str | None = None  # the interpreter of `serve_with`
 
@@ -60,6 +66,18 @@ class LocalTarget(Target):
             return _("embedded server found at {url} (project {project})", url=self._state.url, project=self.project)
         self._state = start(self.settings.data_dir)
         return _("embedded server started at {url} (project {project})", url=self._state.url, project=self.project)
+
+    def missing(self) -> Mapping[Capability, str]:
+        return {
+            Capability.CONTAINERS: _("the embedded server runs no containers"),
+            Capability.TRAFFIC_SPLIT: no_traffic_split(),
+        }
+
+    def list_siblings(self) -> Iterator[Target]:
+        for region in (None, *catalog.regional_regions()):
+            if region != self.region:
+                setting = Sourced(region, "argument") if region else None
+                yield LocalTarget(dataclasses.replace(self.settings, region=setting))
 
     def preload(self, framework: str) -> None:
         # Only a hint: the next call, which needs the server, reports its errors.

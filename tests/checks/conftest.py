@@ -89,7 +89,7 @@ class Deployment:
             model=Model.from_json({"name": "iris", **(model or {})}),
             version=Version.from_json({"name": "v1", **version}, strict=False),
             model_dir=artifacts.inspect_model_dir(folder),
-            target=checks.TargetKind(target, region, endpoint),
+            target=checks.TargetFacts(target, region, endpoint, target != "local"),
             test_request=test,
             env=env,
             installed=installed,

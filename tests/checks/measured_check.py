@@ -19,7 +19,7 @@ def most_memory() -> float:
 def main(arguments: list[str]) -> None:
     from aip_magics import checks
     from aip_magics.artifacts import inspect_model_dir
-    from aip_magics.checks.context import TargetKind
+    from aip_magics.checks.context import TargetFacts
     from aip_magics.errors import AipError
     from aip_magics.spec import Model, Version
 
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> None:
     try:
         version = Version(runtimeVersion="2.11", pythonVersion="3.7", packageUris=tuple(packages) or None)
         found = inspect_model_dir(Path(directory))
-        subject = checks.CheckContext(Model(name="m"), version, found, TargetKind("local"), request)
+        subject = checks.CheckContext(Model(name="m"), version, found, TargetFacts("local", is_cloud=False), request)
         report = checks.run(subject)
         told = [f"{one.id} {one.severity} {one.subject}: {one.message}"[:300] for one in report.findings]
     except AipError as error:

@@ -182,7 +182,7 @@ def test_online_rules_are_all_answered_by_the_embedded_server(embedded: Path, mo
         "ml.versions.predict",
     }
     assert (view.model_count(), view.running()) == (1, 0)
-    subject = checks.CheckContext(model, Version(name="v1"), target=checks.TargetKind("aiplatform", None, state.url))
+    subject = checks.CheckContext(model, Version(name="v1"), target=checks.TargetFacts("aiplatform", None, state.url))
     report = checks.run_online(subject, view)
     assert [finding.id for finding in report.findings] == ["O01"]
 

@@ -29,7 +29,7 @@ def subject(folder: Path, *, name: str = "iris", kind: str = "local", **version:
         model=Model(name=name),
         version=Version.from_json({"name": "v1", **version}),
         model_dir=artifacts.inspect_model_dir(folder),
-        target=checks.TargetKind(kind),
+        target=checks.TargetFacts(kind, is_cloud=kind != "local"),
         test_request=json.dumps({"instances": [[1, 2]]}).encode(),
     )
 

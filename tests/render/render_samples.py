@@ -16,7 +16,7 @@ from aip_magics.commands.history import History
 from aip_magics.commands.package import PickledFromMain
 from aip_magics.commands.resources import Comparison, Served
 from aip_magics.commands.server import ServerStatus
-from aip_magics.deploy.plan import Choice, Plan, PlannedRequest, PlanStep
+from aip_magics.deploy.plan import Plan, PlannedRequest, PlanStep
 from aip_magics.events import (
     Detached,
     Event,
@@ -41,6 +41,7 @@ from aip_magics.storage import (
     RemovalPlan,
 )
 from aip_magics.storage.upload.upload_plan import UploadPlan
+from aip_magics.targets import Choice
 
 
 class SamplePlan:

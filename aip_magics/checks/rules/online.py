@@ -85,9 +85,12 @@ class OnlineRule:
     text: str
     link: str
     check: OnlineCheck
+    target: str | None = None
 
     def apply(self, context: CheckContext, service: ServiceView) -> Outcome:
         """Run the rule; Skipped if the service does not answer."""
+        if self.id in context.target.unused_rules:
+            return Skipped(context.target.unused_rules[self.id])
         try:
             return build_outcome(self.check(context, service), self.id, self.name, self.link)
         except AipError as error:
@@ -97,14 +100,14 @@ class OnlineRule:
 ONLINE_RULES: dict[str, OnlineRule] = {}
 
 
-def online_rule(id: str, name: str, *, link: str) -> Callable[[OnlineCheck], OnlineCheck]:
-    """Register a function as the online rule with this id and name; `link` is the evidence for the rule."""
+def online_rule(id: str, name: str, *, link: str, target: str | None = None) -> Callable[[OnlineCheck], OnlineCheck]:
+    """Register a function as the online rule with this id and name; `link` and `target` are those of `rule`."""
 
     def register(check: OnlineCheck) -> OnlineCheck:
         rules: list[Rule | OnlineRule] = [*RULES.values(), *ONLINE_RULES.values()]
         if any(id == rule.id or name == rule.name for rule in rules):
             raise ValueError(f"two rules have the id {id} or the name {name}")
-        ONLINE_RULES[id] = OnlineRule(id, name, *documentation(check, id), link, check)
+        ONLINE_RULES[id] = OnlineRule(id, name, *documentation(check, id), link, check, target)
         return check
 
     return register

@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
-from aip_magics import catalog
+from aip_magics import catalog, target_types
 from aip_magics.errors import OptionError
 from aip_magics.i18n import gettext as _
 
@@ -45,7 +45,12 @@ def framework(text: str) -> str:
 def add_target(parser: argparse.ArgumentParser) -> None:
     """Add the options of every command that uses a target."""
     group = parser.add_argument_group(_("target"))
-    group.add_argument("--target", choices=("local", "aiplatform"), help=_("local: the embedded server (default)"))
+    group.add_argument(
+        "--target",
+        choices=target_types.NAMES,
+        metavar="TARGET",
+        help=_("{names}; local: the embedded server (default)", names=", ".join(target_types.OWN_NAMES)),
+    )
     group.add_argument("--project", metavar="PROJECT_ID", help=_("project of the models"))
     group.add_argument(
         "--region",

@@ -13,7 +13,7 @@ from aip_magics.commands.common.execution import given_target_options
 from aip_magics.errors import AipError, Interrupted, SettingsError
 from aip_magics.events import Event, Failed, Progress, StepStarted
 from aip_magics.i18n import gettext as _
-from aip_magics.settings import LOCAL_PROJECT
+from aip_magics.target_types import AI_PLATFORM, LOCAL
 
 if TYPE_CHECKING:
     from aip_magics.deploy.steps import Step
@@ -27,14 +27,14 @@ def connect_target(args: argparse.Namespace, context: Context) -> Target:
     """Choose the target of a transfer. `--storage-endpoint` alone implies a compatible endpoint, as `--endpoint`."""
     if not args.storage_endpoint or args.target:
         return context.target(args)
-    options = {**vars(args), "target": "aiplatform"}
+    options = {**vars(args), "target": AI_PLATFORM.name}
     try:
         return context.target(argparse.Namespace(**options))
     except SettingsError as error:
         if error.where != "project":
             raise
         # Only the creation of a bucket needs a project, and compatible endpoints accept any.
-        return context.target(argparse.Namespace(**{**options, "project": LOCAL_PROJECT}))
+        return context.target(argparse.Namespace(**{**options, "project": LOCAL.default_project}))
 
 
 def resume_command(verb: str, arguments: Sequence[str], args: argparse.Namespace) -> str:

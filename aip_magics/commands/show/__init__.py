@@ -1,5 +1,6 @@
 """`--show gcloud|curl|python` and `--dry-run`: show a command's calls as a script or as requests, and send nothing."""
 
+from aip_magics.client import Wait
 from aip_magics.commands.common.options import add_dry_run
 from aip_magics.commands.show.planned_calls import (
     Download,
@@ -8,7 +9,6 @@ from aip_magics.commands.show.planned_calls import (
     Remove,
     Sync,
     Upload,
-    Wait,
     deployment_calls,
 )
 from aip_magics.commands.show.preview import DryRun, preview

@@ -7,9 +7,9 @@ import urllib.parse
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from aip_magics.client import Request
+from aip_magics.client import Request, Wait
 from aip_magics.commands.show import shell
-from aip_magics.commands.show.planned_calls import Download, MakeBucket, PlannedCall, Remove, Sync, Upload, Wait
+from aip_magics.commands.show.planned_calls import Download, MakeBucket, PlannedCall, Remove, Sync, Upload
 from aip_magics.errors import OptionError
 from aip_magics.i18n import gettext as _
 from aip_magics.storage import url_paths

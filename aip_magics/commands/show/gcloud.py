@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aip_magics.client import Request
+from aip_magics.client import Request, Wait
 from aip_magics.commands.show import shell
 from aip_magics.commands.show.planned_calls import (
     Address,
@@ -17,7 +17,6 @@ from aip_magics.commands.show.planned_calls import (
     Remove,
     Sync,
     Upload,
-    Wait,
 )
 from aip_magics.errors import OptionError
 from aip_magics.i18n import gettext as _

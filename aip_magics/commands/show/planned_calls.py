@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from aip_magics.client import Request, calls
+from aip_magics.client import Request, Wait
+from aip_magics.prediction.instances import encode
 
 if TYPE_CHECKING:
     from aip_magics.deploy import Plan
@@ -70,13 +71,6 @@ class Remove:
     directory: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
-class Wait:
-    """Wait for an operation, named in full; if empty, for the operation of the previous call."""
-
-    operation: str = ""
-
-
 PlannedCall: TypeAlias = Request | MakeBucket | Upload | Sync | Download | Remove | Wait
 
 
@@ -120,17 +114,6 @@ def deployment_calls(
     for package in plan.packages:
         name = package.destination.prefix + package.name
         planned.append(Upload(package.path, package.destination.bucket, name))
-    model = calls.model_name(target.project, plan.model.id)
-    version = calls.version_name(target.project, plan.model.id, plan.version.id)
-    planned += [calls.create_model(target.project, plan.model), calls.create_version(model, plan.create_fields)]
-    if not wait:
-        return planned
-    planned.append(Wait())
-    if updates := plan.post_ready_updates:
-        planned += [calls.patch(version, updates, list(updates)), Wait()]
-    planned.append(calls.get(version))
-    if test is not None:
-        from aip_magics.prediction.instances import encode
-
-        planned.append(calls.predict(version, encode(test)))
-    return planned
+    body = None if test is None else encode(test)
+    updates = plan.post_ready_updates
+    return [*planned, *target.deployment_requests(plan.model, plan.create_fields, updates, body, wait=wait)]

@@ -7,7 +7,7 @@ import pprint
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aip_magics.client import Request
+from aip_magics.client import Request, Wait
 from aip_magics.commands.show.planned_calls import (
     Address,
     Download,
@@ -16,7 +16,6 @@ from aip_magics.commands.show.planned_calls import (
     Remove,
     Sync,
     Upload,
-    Wait,
 )
 from aip_magics.targets.state import STATE_FILE
 
@@ -35,7 +34,7 @@ def lines(calls: Sequence[PlannedCall], target: Target) -> list[str]:
 
 
 def _imports(calls: Sequence[PlannedCall], target: Target) -> Iterator[str]:
-    local = target.kind == "local"
+    local = target.runs_here
     if local:
         yield from ("import json", "import pathlib")
     if any(isinstance(call, Wait) for call in calls):
@@ -53,7 +52,7 @@ def _imports(calls: Sequence[PlannedCall], target: Target) -> Iterator[str]:
 
 
 def _clients(calls: Sequence[PlannedCall], target: Target) -> Iterator[str]:
-    local = target.kind == "local"
+    local = target.runs_here
     if local:
         # The program reads address and token from the server's state file, so that neither is in the text.
         yield f"server = json.loads(pathlib.Path({str(target.settings.data_dir / STATE_FILE)!r}).read_text())"
@@ -158,7 +157,7 @@ def _set_headers(headers: Mapping[str, str]) -> list[str]:
 
 def _headers(request: Request | None, target: Target) -> dict[str, str]:
     """Headers for the embedded server: the regional endpoint, and the Python that shall serve a version."""
-    if target.kind != "local":
+    if not target.runs_here:
         return {}
     found = {"host": f"{target.region}-ml.googleapis.com"} if target.region else {}
     if request is not None and request.method == "POST" and request.path.endswith("/versions"):

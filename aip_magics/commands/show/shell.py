@@ -45,4 +45,4 @@ def exports(values: Mapping[str, str]) -> list[str]:
 
 def is_local(target: Target) -> bool:
     """Whether the target is the embedded server."""
-    return target.kind == "local"
+    return target.runs_here

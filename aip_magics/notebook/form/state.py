@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TypeAlias
 
 from aip_magics.checks.outcome import SEVERITIES
-from aip_magics.deploy import Choice, Deployment, Plan
+from aip_magics.deploy import Deployment, Plan
 from aip_magics.deploy.plan import make_plan
 from aip_magics.deploy.preflight import check_plan
 from aip_magics.errors import AipError
@@ -22,7 +22,7 @@ from aip_magics.notebook.form.field_conversion import FieldProblem
 from aip_magics.notebook.form.fields import get_field
 from aip_magics.notebook.form.origin_lookup import InspectedOrigin
 from aip_magics.settings import Settings, Sourced
-from aip_magics.targets import Target, choose
+from aip_magics.targets import Choice, Target, choose
 
 Value: TypeAlias = "str | bool"
 

@@ -110,7 +110,7 @@ PATCH_CHECKS = ("F02", "S21", "S22")
 
 
 def _preflight(created: Version, key: ModelKey, ids: Collection[str]) -> None:
-    target = checks.TargetKind("aiplatform", key.location if key.regional else None)
+    target = checks.TargetFacts("aiplatform", key.location if key.regional else None)
     _raise_first(checks.CheckContext(Model(), created, target=target), ids)
 
 
