@@ -1,6 +1,6 @@
 """Serve a model as Vertex AI and KServe expect it of a container, until SIGTERM.
 
-Reads AIP_HTTP_PORT, AIP_HEALTH_ROUTE, AIP_PREDICT_ROUTE, AIP_STORAGE_URI, MODEL_NAME and MODEL_WORKERS.
+Reads AIP_HTTP_PORT, AIP_HEALTH_ROUTE, AIP_PREDICT_ROUTE, AIP_STORAGE_URI, MODEL_NAME, MODEL_WORKERS and MODEL_BATCHES.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ class Contract:
         storage_uri: The model directory: a gs:// URI or a local path; empty if the platform names none.
         model_name: The only name in paths of KServe's protocol; empty if every name is answered.
         workers: The number of worker processes; None chooses as many as processors and memory permit.
+        batches: Whether requests that wait are predicted together, where that gives each the same answer.
     """
 
     port: int = DEFAULT_PORT
@@ -35,6 +36,7 @@ class Contract:
     storage_uri: str = ""
     model_name: str = ""
     workers: int | None = None
+    batches: bool = True
 
     @classmethod
     def from_environ(cls, variables: Mapping[str, str]) -> Contract:
@@ -54,6 +56,7 @@ class Contract:
             storage_uri=variables.get("AIP_STORAGE_URI", "").strip(),
             model_name=_model_name(variables),
             workers=_workers(variables),
+            batches=_batches(variables),
         )
         if contract.health_route == contract.predict_route:
             text = _("the routes of health checks and predictions are both {route}", route=contract.health_route)
@@ -95,3 +98,11 @@ def _workers(variables: Mapping[str, str]) -> int | None:
         problem = _("expected a number of worker processes from 1 to 512, got {value!r}", value=text)
         raise SettingsError(problem, where="MODEL_WORKERS", fix=_("omit the variable: one worker per processor"))
     return int(text)
+
+
+def _batches(variables: Mapping[str, str]) -> bool:
+    text = variables.get("MODEL_BATCHES", "")
+    if text not in ("", "0", "1"):
+        problem = _("expected 0 or 1, got {value!r}", value=text)
+        raise SettingsError(problem, where="MODEL_BATCHES", fix=_("omit the variable: requests that wait are batched"))
+    return text != "0"
