@@ -1,4 +1,4 @@
-"""The directory of a container: what is in it, that the same input gives the same bytes, and what it never overwrites."""
+"""The directory of a container: what is in it, that the same input gives the same bytes, what it never overwrites."""
 
 from __future__ import annotations
 
@@ -181,8 +181,8 @@ def test_server_files_import_nothing_that_is_not_copied() -> None:
     modules = {name.removeprefix("server/").removesuffix(".py").replace("/", ".") for name in files}
     modules |= {name.removesuffix(".__init__") for name in modules}
     for name, path in files.items():
-        if path.suffix != ".py" or "/prediction/worker/" in name:
-            continue
+        if path.suffix != ".py" or "/prediction/worker/" in name or name == "server/aip_magics/__init__.py":
+            continue  # the worker imports itself; the package's own file imports parts for a notebook only
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("aip_magics"):
                 assert node.module in modules, f"{name} imports {node.module}"

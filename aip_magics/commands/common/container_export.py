@@ -121,13 +121,13 @@ def _install(packages: Sequence[Path], vouched: bool, context: Context) -> Path:
 
 def _image(args: argparse.Namespace, directory: Path, context: Context) -> str:
     from aip_magics.serving.export import image_name
-    from aip_magics.settings import LOCAL_PROJECT
+    from aip_magics.target_types import LOCAL
 
     settings = context.settings(args)
     region = settings.region.value if settings.region else DEFAULT_REGION
     project = settings.project.value
     return image_name(
         DEFAULT_REGION if region == "global" else region,
-        "PROJECT" if project == LOCAL_PROJECT else project,
+        "PROJECT" if project == LOCAL.default_project else project,
         args.name or directory.absolute().name,
     )

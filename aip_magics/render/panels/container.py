@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aip_magics.i18n import gettext as _
 from aip_magics.i18n import ngettext
-from aip_magics.render.blocks import Block, Code, Details, Mark, Panel, code, line, strong
+from aip_magics.render.blocks import Block, Code, Details, Mark, Panel, Tone, code, line, strong
 from aip_magics.render.panels.predictions import predictions
 
 if TYPE_CHECKING:
@@ -47,5 +47,5 @@ def probe(value: ProbeResult, *, max_rows: int | None = None) -> Panel:
         blocks += predictions(value.answer, max_rows=max_rows).blocks
     if value.log:
         blocks.append(Details(_("log of the server"), Code(value.log)) if value.passed else Code(value.log))
-    tone = "bad" if value.reason else "warn" if value.notes else "good"
+    tone: Tone = "bad" if value.reason else "warn" if value.notes else "good"
     return Panel(_("container"), tone, tuple(blocks))

@@ -117,7 +117,9 @@ def export_container(
         raise OptionError(text, where="--image", fix="us-central1-docker.pkg.dev/PROJECT/models/iris")
     earlier = _earlier_hash(directory, replace)
     model = _inspect(model_dir, options)
-    framework = None if options.prediction_class else (framework_name(options.framework) or (model and model.framework))
+    framework = None
+    if not options.prediction_class:
+        framework = framework_name(options.framework) or (model.framework if model else None)
     requirements = find_requirements(
         model,
         framework,
