@@ -27,7 +27,7 @@ def spread_parameters(body: bytes) -> bytes:
     if not isinstance(parameters, dict):
         detail = f"'parameters' must be an object, not {type(parameters).__name__}"
         raise PredictionError(
-            "INVALID_INPUTS", detail, fix=_("send the parameters as {example}", example='{"name": 1}')
+            "INVALID_INPUTS", detail, fix=_("pass the parameters as {example}", example='{"name": 1}')
         )
     if "instances" in parameters:
         detail = "'parameters' must not contain the key 'instances'"

@@ -16,12 +16,17 @@ from aip_magics.errors import ChecksFailed, ModelDirError, OptionError, TrustErr
 
 pytestmark = pytest.mark.slow
 
-UNTRUSTED_SETUP = "import os\nfrom setuptools import setup\nsetup(name='other', version='0.1', py_modules=['other'])\n"
+UNTRUSTED_SETUP = "import os\nos.system('true')\nfrom setuptools import setup\nsetup(name='other', version='0.1', py_modules=['other'])\n"
 
 
 def run(face: RecordingReporter, verb: str, *words: str, body: str | None = None) -> Any:
     command = get_command(verb)
     return command.run(build_parser(command, verb).parse(words), body, Context(face))
+
+
+@pytest.fixture
+def face() -> RecordingReporter:
+    return RecordingReporter()
 
 
 @pytest.fixture

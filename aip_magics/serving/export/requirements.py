@@ -214,7 +214,7 @@ def _installed(name: str, python: str) -> metadata.Distribution | None:
     if python == THIS_PYTHON:
         return found
     pure = not any(str(path).endswith((".so", ".pyd", ".dylib")) for path in found.files or ())
-    supported = found.metadata["Requires-Python"] if "Requires-Python" in found.metadata else ""
+    supported = ",".join(found.metadata.get_all("Requires-Python") or ())
     if not pure or not supported or not Requirement(f"x{supported}").specifier.contains(python):
         return None
     return found
