@@ -16,7 +16,12 @@ from aip_magics.errors import ChecksFailed, ModelDirError, OptionError, TrustErr
 
 pytestmark = pytest.mark.slow
 
-UNTRUSTED_SETUP = "import os\nos.system('true')\nfrom setuptools import setup\nsetup(name='other', version='0.1', py_modules=['other'])\n"
+UNTRUSTED_SETUP = """
+import os
+os.system("true")
+from setuptools import setup
+setup(name="other", version="0.1", py_modules=["other"])
+"""
 
 
 def run(face: RecordingReporter, verb: str, *words: str, body: str | None = None) -> Any:
