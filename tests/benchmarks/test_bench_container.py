@@ -1,7 +1,8 @@
 """Our container against Google's model server, both as processes, in one run. Numbers are printed; none fails a test.
 
 `AIP_CPR_PYTHON=… pytest -m benchmark tests/benchmarks/test_bench_container.py`, where that Python has
-`google-cloud-aiplatform[prediction]` and the scikit-learn of this one.
+`google-cloud-aiplatform[prediction]` and the scikit-learn of this one. On a busy machine Google's server with several
+workers may not start at all: uvicorn kills a worker that does not answer within five seconds, also while it imports.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ pytestmark = [
 ]
 
 LOAD = Path(__file__).with_name("http_load.py")
-ROUNDS, SECONDS, CONNECTIONS = 1, 2.0, 8
+ROUNDS, SECONDS, CONNECTIONS = 3, 2.0, 8
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def measured(server):
     return found["rate"], found["p99"], memory({server.process.pid, *descendants(server.process.pid)})
 
 
-@pytest.mark.parametrize("workers", ["default", "1"])
+@pytest.mark.parametrize("workers", ["1", "default"])
 def test_container_against_googles_model_server(model, tmp_path, tell, workers):
     engines = {"ours": model_servers.ours, "Google's": model_servers.googles}
     number = {} if workers == "default" else {"MODEL_WORKERS": "1", "VERTEX_CPR_WEB_CONCURRENCY": "1"}
