@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import functools
 import json
 import os
@@ -95,6 +96,7 @@ class CheckContext:
         default_machine: Whether the machine type of the version is a default rather than requested by the user.
         env: The environment that loads the model on this machine: `current` is this Python.
         installed: The release of each library of this Python; None to read them from the installed distributions.
+        today: The day of the deployment (UTC), for what the service offers up to a date.
     """
 
     model: Model
@@ -108,6 +110,9 @@ class CheckContext:
     unusable: ModelDirError | None = None
     env: str = "current"
     installed: Mapping[str, str] | None = None
+    today: datetime.date = dataclasses.field(
+        default_factory=lambda: datetime.datetime.now(datetime.timezone.utc).date()
+    )
 
     @property
     def enforces_limits(self) -> bool:
@@ -186,8 +191,10 @@ class CheckContext:
 
     @property
     def is_custom(self) -> bool:
-        """Whether the user's own code loads the model, so that any files are allowed."""
-        return self.version.predictionClass is not None or self.version.container is not None
+        """Whether the user's own code loads the model, so that any files are allowed; Google's images have none."""
+        container = self.version.container
+        own_image = container is not None and not catalog.is_prebuilt(container.image or "")
+        return self.version.predictionClass is not None or own_image
 
     @property
     def family(self) -> catalog.Family:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import importlib
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,10 +21,14 @@ Generated from the rules by `python -m aip_magics.checks.docs_page`; edit the do
 or its name (`--skip A02`, `--skip library-too-new`); `--strict` makes warnings count as errors. Ids never change.
 """
 ONLINE = "This check queries the service, once the target is connected."
+_PARTS = ("aip_magics.checks.", "aip_magics.targets.")  # those that have rules
+_RULES_OF_TARGETS = ("aip_magics.targets.vertex.rules",)  # registered when the target is created; the page has them all
 
 
 def page() -> str:
     """Return the page as Markdown: a section for each rule, in the order of their ids."""
+    for module in _RULES_OF_TARGETS:
+        importlib.import_module(module)
     rules: dict[str, checks.Rule | checks.OnlineRule] = {**checks.RULES, **checks.ONLINE_RULES}
     return "\n".join([HEAD, *(_section(rules[id], id in checks.ONLINE_RULES) for id in sorted(rules))])
 
@@ -38,10 +43,10 @@ def severities(check: Callable[..., Any]) -> tuple[str, ...]:
 
 
 def _reached(function: Any, seen: set[int]) -> Iterator[tuple[Any, ...]]:
-    """Yield the constants of a function, and of all functions of `checks` that it can call."""
+    """Yield the constants of a function, and of all functions of the parts with rules that it can call."""
     if not isinstance(function, types.FunctionType) or id(function) in seen:
         return
-    if not function.__module__.startswith(checks.__name__):
+    if not function.__module__.startswith(_PARTS):
         return
     seen.add(id(function))
     yield function.__defaults__ or ()
@@ -64,6 +69,8 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
 
 def _section(rule: checks.Rule | checks.OnlineRule, online: bool) -> str:
     text = [rule.title, *([rule.text] if rule.text else []), *([ONLINE] if online else [])]
+    if rule.target:
+        text.append(f"Only for deployments to the target {rule.target}.")
     found = ", ".join(severities(rule.check))
     return "\n\n".join([f"## {rule.id} {rule.name}", *text, f"Severity: {found}. [Evidence]({rule.link})"]) + "\n"
 

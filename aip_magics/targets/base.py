@@ -108,6 +108,15 @@ class Target(abc.ABC):
             wait: Whether the deployment waits for the version; if not, nothing follows the request that creates it.
         """
 
+    @abc.abstractmethod
+    def traffic_request(self, model: str, split: Mapping[str, int] | None = None) -> Request:
+        """The request that sets the split of a model's traffic, without one the request that reads it. None is sent.
+
+        Args:
+            model: The model by ID or full name.
+            split: Percent by version; several versions only with `Capability.TRAFFIC_SPLIT`.
+        """
+
     @property
     @abc.abstractmethod
     def operation_path(self) -> str:

@@ -60,6 +60,12 @@ class PredictionApiTarget(Target):
             requests.append(calls.predict(version_name, test))
         return requests
 
+    def traffic_request(self, model: str, split: Mapping[str, int] | None = None) -> Request:
+        if split is None:
+            return calls.get(calls.model_name(self.project, model))
+        [version] = split
+        return calls.set_default(calls.version_name(self.project, model, version))
+
     @property
     def operation_path(self) -> str:
         return f"v1/projects/{self.project}/operations/OPERATION"

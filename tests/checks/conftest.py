@@ -1,5 +1,9 @@
 import dataclasses
+import datetime
+import functools
 import pickle
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +12,16 @@ import sklearn
 import xgboost
 from sklearn.linear_model import LogisticRegression
 
+import aip_magics.targets.vertex.rules  # noqa: F401 - registers its rules, as creating the target does
 from aip_magics import artifacts, checks
+from aip_magics.checks.rules import pickles
 from aip_magics.spec import Model, Version
+from aip_magics.targets.vertex.unused_rules import unused_rules
 
 X = np.array([[i, i % 3] for i in range(40)], dtype=float)
 Y = (X[:, 0] > 20).astype(int)
 GOOGLE = "https://ml.googleapis.com"
+VERTEX_DAY = datetime.date(2026, 11, 29)  # of the deployments to Vertex AI, whose images have an end
 
 
 def _text(version):
@@ -100,6 +108,14 @@ class Deployment:
         fields = {"runtimeVersion": "2.11", "pythonVersion": "3.7", **fields}
         return self(folder, target="aiplatform", **fields)
 
+    def vertex(self, folder=None, *, today=VERTEX_DAY, region="us-central1", release="1.6.1", **fields):
+        """The same on Vertex AI; the default is a scikit-learn model of `release`, for which there is an image."""
+        if folder is None:
+            folder = self.folder(model_pkl=self.models.sklearn_of(release))
+        context = self(folder, target="vertex", region=region, **fields)
+        target = dataclasses.replace(context.target, unused_rules=unused_rules())
+        return dataclasses.replace(context, target=target, today=today)
+
 
 @pytest.fixture
 def deployment(tmp_path, models):
@@ -114,3 +130,12 @@ def found():
         return [finding for finding in checks.run(subject).findings if finding.id == id]
 
     return of
+
+
+@pytest.fixture(scope="session", autouse=True)
+def distributions_read_once():
+    """A missing module is looked for in the files of all distributions: a quarter of a second each time."""
+    read = functools.cache(lambda search_path: packages_distributions())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pickles, "packages_distributions", lambda: read(tuple(sys.path)))
+        yield
