@@ -62,7 +62,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=RELATIVE,
         metavar="X",
-        help=_("numbers with a relative difference of at most X are equal (default: {default})", default=RELATIVE),
+        help=_("floats with a relative difference of at most X are equal (default: {default})", default=RELATIVE),
     )
     options.add_target(parser)
     options.add_output(parser)

@@ -89,6 +89,14 @@ def test_comparison_shows_shapes_that_differ() -> None:
         (10**400, 1.0, RELATIVE, False),
         (10**400, 10**400, RELATIVE, True),
         ("1", 1, RELATIVE, False),
+        (True, 1, RELATIVE, False),
+        (0.0, False, RELATIVE, False),
+        (True, True, RELATIVE, True),
+        (1, 1.0, 0.0, True),
+        (1000000, 1000001.0, RELATIVE, True),
+        (1000000, 1000001, RELATIVE, False),  # ids of two classes
+        (2**53, 2**53 + 1, 0.0, False),  # the same as floats
+        (0.0, -0.0, 0.0, True),
     ],
 )
 def test_comparison_has_one_meaning_of_equal(left: Any, right: Any, tolerance: float, equal: bool) -> None:
