@@ -194,6 +194,20 @@ CASES = [
         lambda d: served(d, OWN.replace("central1", "east1"), region="us-east1"),
     ),
     ("V23", "error", f"docker push {OWN}", lambda d: served(d, OWN.replace("us-central1", "us")), served),
+    (
+        "V23",
+        "error",
+        "docker push us-central1-docker.pkg.dev/vertex-ai-of-mine/r/i",
+        lambda d: served(d, "us-docker.pkg.dev/vertex-ai-of-mine/r/i"),
+        lambda d: served(d, "europe-docker.pkg.dev/vertex-ai-restricted/prediction/tf_opt-cpu.2-15:latest", saved(d)),
+    ),
+    (
+        "V23",
+        "error",
+        "docker push",
+        lambda d: served(d, "gcr.io/vertex-ai/i"),
+        lambda d: served(d, "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve:1"),
+    ),
     ("V23", "error", "docker push", lambda d: served(d, "gcr.io/p/i"), lambda d: served(d, SKLEARN)),
     ("V23", "error", "image: ", lambda d: served(d, ""), lambda d: d.vertex()),
     (
