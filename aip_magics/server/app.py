@@ -39,6 +39,7 @@ from aip_magics.server.state.installations import Installations
 from aip_magics.server.state.last_use_times import LastUseTimes
 from aip_magics.server.state.model_snapshots import ModelSnapshots
 from aip_magics.server.version_creation import VersionCreator
+from aip_magics.server.vertex import routes as vertex_routes
 from aip_magics.trust import trust_in
 
 log = logging.getLogger(__name__)
@@ -121,9 +122,8 @@ class App:
             warm=self._warm,
             stop=stop,
         )
-        router = Router(
-            [*routes.routes(), *object_routes(self._objects)], redirect_slashes=False, default=routes.nowhere
-        )
+        apis = [*routes.routes(), *vertex_routes.routes(), *routes.unknown_routes(), *object_routes(self._objects)]
+        router = Router(apis, redirect_slashes=False, default=routes.nowhere)
         self.asgi = AccessMiddleware(PredictApp(router, self.service), self.service, token)
 
     @contextlib.asynccontextmanager

@@ -23,9 +23,11 @@ from aip_magics.server.names import VersionKey
 from aip_magics.server.serving.autoscaler import ScalingBounds
 from aip_magics.server.serving.node_groups import NodeGroups, NodeSpec
 from aip_magics.server.state import serializers, version_packages
-from aip_magics.server.state.database import Database, OperationRow, VersionRow
+from aip_magics.server.state.database import Database, VersionRow
 from aip_magics.server.state.installations import Installations
-from aip_magics.server.state.model_snapshots import Files, ModelSnapshots, list_model_files
+from aip_magics.server.state.model_snapshots import ModelSnapshots, list_model_files
+from aip_magics.server.state.operations_table import OperationRow
+from aip_magics.server.state.snapshot_keeper import SnapshotKeeper
 from aip_magics.spec import Framework, Status, Version
 
 if TYPE_CHECKING:
@@ -37,7 +39,6 @@ log = logging.getLogger(__name__)
 CANCELLED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, INTERNAL = 1, 3, 8, 9, 10, 13
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 LOG_LINES = 30
-SNAPSHOT_ATTEMPTS = 3
 SPACE_SECONDS = 1.0  # between two looks whether a full disk has space again
 NEEDS_TRUST = "needsTrust"  # key of a version's runtime: FAILED because the user has not trusted its files
 
@@ -71,7 +72,7 @@ class VersionCreator:
         self._cancelled: set[int] = set()
         self._failing: set[int] = set()
         self._stages: dict[int, Stage] = {}
-        self._snapshot_lock = asyncio.Lock()  # a snapshot must not be removed before its row is written
+        self.snapshots = SnapshotKeeper(database, object_store, model_snapshots)
 
     @property
     def running(self) -> int:
@@ -121,15 +122,14 @@ class VersionCreator:
     async def release(self, row: VersionRow) -> None:
         """Remove the snapshots and installed packages of a version that no other version uses."""
         if row.snapshots:
-            async with self._snapshot_lock:  # a version whose packages are about to be installed has its snapshot
+            async with self.snapshots.lock:  # a version whose packages are about to be installed has its snapshot
                 if row.packages:
                     released, used = (row.packages, row.python), self._database.list_installations()
                     try:
                         await asyncio.to_thread(self._installations.release_packages, released, used)
                     except OSError:  # they are removed later, as old ones
                         log.exception("%s: could not remove the installed packages", row.key.name)
-                for name in row.snapshots - self._database.list_snapshots():
-                    await asyncio.to_thread(self._model_snapshots.remove, name)
+                await self.snapshots.remove_unused(row.snapshots)
 
     async def _run(self, operation: OperationRow) -> None:
         key = operation.version_key
@@ -221,31 +221,21 @@ class VersionCreator:
 
     async def _create_snapshots(self, row: VersionRow) -> VersionRow:
         """Create the snapshots that the row does not have yet; return the row with their names."""
-        async with self._snapshot_lock:
+        async with self.snapshots.lock:
             if not row.artifact:
                 uri = row.version.deploymentUri or ""
                 row = dataclasses.replace(
-                    row, artifact=await self._create_snapshot(lambda: list_model_files(self._object_store, uri))
+                    row, artifact=await self.snapshots.create(lambda: list_model_files(self._object_store, uri))
                 )
                 self._database.set_snapshots(row.key, row.artifact, None)
             if row.version.packageUris and not row.packages:
                 version = row.version
-                packages = await self._create_snapshot(
+                packages = await self.snapshots.create(
                     lambda: version_packages.list_package_files(self._object_store, version)
                 )
                 row = dataclasses.replace(row, packages=packages)
                 self._database.set_snapshots(row.key, row.artifact, row.packages)
             return row
-
-    async def _create_snapshot(self, list_files: Callable[[], Files]) -> str:
-        for attempt in range(SNAPSHOT_ATTEMPTS):
-            files = await asyncio.to_thread(list_files)
-            try:
-                return await asyncio.to_thread(self._model_snapshots.create, self._object_store, files)
-            except FileNotFoundError:  # an object was replaced after the listing
-                if attempt + 1 == SNAPSHOT_ATTEMPTS:
-                    raise
-        raise AssertionError("unreachable")
 
     async def _fail(self, operation: OperationRow, error: Status) -> None:
         key = operation.version_key
@@ -264,7 +254,7 @@ class VersionCreator:
         assert row.operation.metadata is not None
         metadata = row.operation.metadata.replace(endTime=timestamp(self._clock()))
         if progress := self.progress(row):  # the stage in which a failed operation stopped
-            metadata = metadata.replace(other={"progress": progress})
+            metadata = metadata.replace(other={**(metadata.other or {}), "progress": progress})
         if row.number in self._cancelled:
             metadata = metadata.replace(isCancellationRequested=True)
         done = row.operation.replace(done=True, error=error, response=response, metadata=metadata)
