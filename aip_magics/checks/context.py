@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import functools
 import json
 import os
@@ -52,6 +53,10 @@ class TargetFacts:
     unused_rules: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
+    def name(self) -> str:
+        return self.kind
+
+    @property
     def regional(self) -> bool:
         return self.region is not None
 
@@ -95,6 +100,7 @@ class CheckContext:
         default_machine: Whether the machine type of the version is a default rather than requested by the user.
         env: The environment that loads the model on this machine: `current` is this Python.
         installed: The release of each library of this Python; None to read them from the installed distributions.
+        today: The day of the deployment (UTC), for what the service offers up to a date.
     """
 
     model: Model
@@ -108,6 +114,9 @@ class CheckContext:
     unusable: ModelDirError | None = None
     env: str = "current"
     installed: Mapping[str, str] | None = None
+    today: datetime.date = dataclasses.field(
+        default_factory=lambda: datetime.datetime.now(datetime.timezone.utc).date()
+    )
 
     @property
     def enforces_limits(self) -> bool:
