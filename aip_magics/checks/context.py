@@ -53,10 +53,6 @@ class TargetFacts:
     unused_rules: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
-    def name(self) -> str:
-        return self.kind
-
-    @property
     def regional(self) -> bool:
         return self.region is not None
 
