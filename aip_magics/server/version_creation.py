@@ -49,6 +49,7 @@ class VersionCreator:
     """Runs CREATE_VERSION operations, each as an asyncio task.
 
     `install` installs the packages of a recipe unless they are installed already (blocking); clients see it as a stage.
+    `finish` writes down the end of an operation: the version, READY or FAILED, and the finished row.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class VersionCreator:
         clock: Callable[[], datetime],
         install: Callable[[NodeSpec], object],
         installations: Installations,
+        finish: Callable[[VersionKey, Version, OperationRow], None],
     ) -> None:
         self._database = database
         self._object_store = object_store
@@ -68,6 +70,7 @@ class VersionCreator:
         self._clock = clock
         self._install = install
         self._installations = installations
+        self._finish = finish
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._cancelled: set[int] = set()
         self._failing: set[int] = set()
@@ -216,7 +219,7 @@ class VersionCreator:
         shown = serializers.version(VersionRow(row.key, ready, row.python, is_default=is_default))
         self._stages[operation.number] = "ready"
         done = self._build_done_row(operation, response=serializers.response(shown))
-        await self._write(lambda: self._database.finish_version(row.key, ready, done))
+        await self._write(lambda: self._finish(row.key, ready, done))
         log.info("%s is READY (%s, %.3f s to load)", row.key.name, loaded.class_name, loaded.load_seconds)
 
     async def _create_snapshots(self, row: VersionRow) -> VersionRow:
@@ -246,7 +249,7 @@ class VersionCreator:
         failed = row.version.replace(state="FAILED", errorMessage=error.message)
         done = self._build_done_row(operation, error=error)
         await self._write(lambda: self._database.set_snapshots(key, None, None))
-        await self._write(lambda: self._database.finish_version(key, failed, done))
+        await self._write(lambda: self._finish(key, failed, done))
         await self.release(row)
         log.warning("%s is FAILED: %s", key.name, error.message)
 

@@ -187,6 +187,11 @@ class Database(OperationsTable):
             )
             self.insert_operation(operation)
 
+    def remove_version(self, key: VersionKey) -> None:
+        """Delete a version without an operation of its own: one whose creation failed."""
+        with self.transaction():
+            self.db.execute(f"DELETE FROM versions WHERE {_VERSION}", _key_values(key))
+
     def finish_version(self, key: VersionKey, version: Version, operation: OperationRow) -> None:
         """Finish CREATE_VERSION in one transaction: the version is READY or FAILED, the operation is done.
 

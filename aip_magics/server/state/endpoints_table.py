@@ -28,9 +28,11 @@ class EndpointsTable:
 
     def __init__(self, file: OperationsTable) -> None:
         self._file = file
+        self.revision = 0  # grows with every write, so that what was read before can be kept until then
 
     def insert(self, row: EndpointRow) -> None:
         """Insert an endpoint; AlreadyExists when the id is taken."""
+        self.revision += 1
         with self._file.transaction():
             text = f"Endpoint {row.key.model} already exists."
             with name_taken("endpoint_id", text):
@@ -50,11 +52,13 @@ class EndpointsTable:
         return [_row(row) for row in self._file.db.execute(query, (location, project))]
 
     def update(self, row: EndpointRow) -> None:
+        self.revision += 1
         with self._file.transaction():
             self._file.db.execute(f"UPDATE endpoints SET document = ? WHERE {_KEY}", (_dump(row), *_values(row.key)))
 
     def delete(self, key: ModelKey) -> None:
         """Delete an endpoint without deployed models."""
+        self.revision += 1
         with self._file.transaction():
             self._file.db.execute(f"DELETE FROM endpoints WHERE {_KEY}", _values(key))
             query = "DELETE FROM models WHERE location = ? AND project = ? AND model = ?"

@@ -82,7 +82,8 @@ class Deployments:
         for endpoint in database.endpoints.list_in(parent.location, parent.project):
             for deployed in endpoint.document.get("deployedModels", []):
                 ref = {"endpoint": endpoint_name(endpoint.key), "deployedModelId": deployed["id"]}
-                self._by_model.setdefault(deployed["model"], []).append(ref)
+                name = f"{deployed['model']}@{deployed['modelVersionId']}"
+                self._by_model.setdefault(name, []).append(ref)
 
     def of(self, rows: Sequence[VertexVersionRow]) -> list[dict[str, str]]:
         """Return the deployed models of some versions, as DeployedModelRefs."""

@@ -11,8 +11,9 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
+from aip_magics.server.api import locations
 from aip_magics.server.conventions.json_endpoint import Handler, json_endpoint
-from aip_magics.server.vertex import error_texts, images, model_versions, models, operations
+from aip_magics.server.vertex import deployed_models, endpoints, error_texts, images, model_versions, models, operations
 from aip_magics.server.vertex.error_texts import with_own_words
 
 _EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -44,9 +45,12 @@ register_url_convertor("api_prefix", _Prefix())
 register_url_convertor("resource_id", _ResourceId())
 register_url_convertor("with_operations", _CollectionWithOperations())
 
-_LOCATION = "/{api:api_prefix}/projects/{project}/locations/{location:resource_id}"
+_LOCATIONS = "/{api:api_prefix}/projects/{project}/locations"
+_LOCATION = f"{_LOCATIONS}/{{location:resource_id}}"
 _MODELS = f"{_LOCATION}/models"
 _MODEL = f"{_MODELS}/{{model:resource_id}}"
+_ENDPOINTS = f"{_LOCATION}/endpoints"
+_ENDPOINT = f"{_ENDPOINTS}/{{endpoint:resource_id}}"
 _OPERATIONS = f"{_LOCATION}/operations"
 _NESTED_OPERATIONS = f"{_LOCATION}/{{collection:with_operations}}/{{resource:resource_id}}/operations"
 
@@ -89,6 +93,17 @@ _METHODS: tuple[tuple[str, str, Handler], ...] = (
     ("GET", _MODEL, models.get),
     ("PATCH", _MODEL, models.patch),
     ("DELETE", _MODEL, models.delete),
+    ("POST", _ENDPOINTS, endpoints.create),
+    ("GET", _ENDPOINTS, endpoints.list_),
+    ("POST", f"{_ENDPOINT}:deployModel", deployed_models.deploy),
+    ("POST", f"{_ENDPOINT}:undeployModel", deployed_models.undeploy),
+    ("POST", f"{_ENDPOINT}:mutateDeployedModel", deployed_models.mutate),
+    ("POST", f"{_ENDPOINT}:explain", endpoints.explain),
+    ("GET", _ENDPOINT, endpoints.get),
+    ("PATCH", _ENDPOINT, endpoints.patch),
+    ("DELETE", _ENDPOINT, endpoints.delete),
+    ("GET", _LOCATIONS, locations.list_),
+    ("GET", _LOCATION, locations.get),
     *_operation_methods(_OPERATIONS),
     *_operation_methods(_NESTED_OPERATIONS),
     ("PUT", "/aip-magics/images", images.put),  # extension, like the next
