@@ -86,7 +86,12 @@ def above_all_runtimes(library: str, version: str) -> bool:
     (a SavedModel of TensorFlow 2.21 was seen to answer the same under 2.11).
     """
     column = _BY_LIBRARY.get(library)
-    return column in _OLDER_FAILS and _newer(version, _highest(column))
+    return column in _OLDER_FAILS and is_newer(version, _highest(column))
+
+
+def older_fails(library: str) -> bool:
+    """Whether an older release does not read what a newer one wrote, or reads it wrong: not so with TensorFlow."""
+    return _BY_LIBRARY.get(library) in _OLDER_FAILS
 
 
 def newer_than_runtime(library: str, version: str, runtime: Runtime, python: str | None = None) -> Certainty | None:
@@ -95,10 +100,10 @@ def newer_than_runtime(library: str, version: str, runtime: Runtime, python: str
     if column is None:
         return None
     pythons = [python] if python in runtime.python else list(runtime.python)
-    if all(_newer(version, getattr(row, column)) for row in max_library_versions() if row.python in pythons):
+    if all(is_newer(version, getattr(row, column)) for row in max_library_versions() if row.python in pythons):
         return "certain"
     has = library_of(runtime, library)
-    if has is not None and _newer(version, has):
+    if has is not None and is_newer(version, has):
         return runtime.certainty(column)
     return None
 
@@ -119,7 +124,7 @@ def _highest(column: str) -> str:
 def _best(column: str, library: str, version: str) -> RuntimeMatch:
     series = parse_version(version)[:2]
     having = [row for row in runtimes() if getattr(row, column) is not None]
-    can = [row for row in having if not _newer(version, getattr(row, column))]
+    can = [row for row in having if not is_newer(version, getattr(row, column))]
     if not can:
         newest = having[0].version
         why = _(
@@ -166,7 +171,7 @@ def _no_match(column: str, library: str, version: str) -> RuntimeMatch:
     return RuntimeMatch(library, version, None, None, why, "certain", pins, newest.python[0])
 
 
-def _newer(version: str, than: str) -> bool:
-    # "1.5" stands for the whole series: 1.5.2 is not newer than it.
+def is_newer(version: str, than: str) -> bool:
+    """Whether a release is newer than another; "1.5" stands for its whole series, so that 1.5.2 is not newer."""
     limit = parse_version(than)
     return parse_version(version)[: len(limit)] > limit if len(limit) < 3 else parse_version(version) > limit

@@ -38,7 +38,12 @@ from aip_magics.server.state.database import Database
 from aip_magics.server.state.installations import Installations
 from aip_magics.server.state.last_use_times import LastUseTimes
 from aip_magics.server.state.model_snapshots import ModelSnapshots
+from aip_magics.server.state.operations_table import OperationRow
 from aip_magics.server.version_creation import VersionCreator
+from aip_magics.server.vertex import deployment_end
+from aip_magics.server.vertex import routes as vertex_routes
+from aip_magics.server.vertex.names import is_vertex
+from aip_magics.spec import Version
 from aip_magics.trust import trust_in
 
 log = logging.getLogger(__name__)
@@ -104,7 +109,14 @@ class App:
             batching=serving.batching,
         )
         creations = VersionCreator(
-            self._store, self._objects, copies, nodes, clock, self._install, Installations(data_dir, copies.path(""))
+            self._store,
+            self._objects,
+            copies,
+            nodes,
+            clock,
+            self._install,
+            Installations(data_dir, copies.path("")),
+            self._finish_version,
         )
         self.service = AppContext(
             self._store,
@@ -121,9 +133,8 @@ class App:
             warm=self._warm,
             stop=stop,
         )
-        router = Router(
-            [*routes.routes(), *object_routes(self._objects)], redirect_slashes=False, default=routes.nowhere
-        )
+        apis = [*routes.routes(), *vertex_routes.routes(), *routes.unknown_routes(), *object_routes(self._objects)]
+        router = Router(apis, redirect_slashes=False, default=routes.nowhere)
         self.asgi = AccessMiddleware(PredictApp(router, self.service), self.service, token)
 
     @contextlib.asynccontextmanager
@@ -208,6 +219,13 @@ class App:
             with_requirements=is_environment(node_spec.python, self._data_dir),
         )
         return (package_dir,)
+
+    def _finish_version(self, key: VersionKey, version: Version, operation: OperationRow) -> None:
+        if is_vertex(key):
+            deployment_end.finish(self._store, self.service.clock, key, version, operation)
+            self._forget_gone(key)
+        else:
+            self._store.finish_version(key, version, operation)
 
     def _warm(self, python: str, framework: str | None) -> None:
         self._fork_servers.preload(python, framework or "SCIKIT_LEARN")

@@ -23,9 +23,11 @@ from aip_magics.server.names import VersionKey
 from aip_magics.server.serving.autoscaler import ScalingBounds
 from aip_magics.server.serving.node_groups import NodeGroups, NodeSpec
 from aip_magics.server.state import serializers, version_packages
-from aip_magics.server.state.database import Database, OperationRow, VersionRow
+from aip_magics.server.state.database import Database, VersionRow
 from aip_magics.server.state.installations import Installations
-from aip_magics.server.state.model_snapshots import Files, ModelSnapshots, list_model_files
+from aip_magics.server.state.model_snapshots import ModelSnapshots, list_model_files
+from aip_magics.server.state.operations_table import OperationRow
+from aip_magics.server.state.snapshot_keeper import SnapshotKeeper
 from aip_magics.spec import Framework, Status, Version
 
 if TYPE_CHECKING:
@@ -37,7 +39,6 @@ log = logging.getLogger(__name__)
 CANCELLED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, INTERNAL = 1, 3, 8, 9, 10, 13
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 LOG_LINES = 30
-SNAPSHOT_ATTEMPTS = 3
 SPACE_SECONDS = 1.0  # between two looks whether a full disk has space again
 NEEDS_TRUST = "needsTrust"  # key of a version's runtime: FAILED because the user has not trusted its files
 
@@ -48,6 +49,7 @@ class VersionCreator:
     """Runs CREATE_VERSION operations, each as an asyncio task.
 
     `install` installs the packages of a recipe unless they are installed already (blocking); clients see it as a stage.
+    `finish` writes down the end of an operation: the version, READY or FAILED, and the finished row.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class VersionCreator:
         clock: Callable[[], datetime],
         install: Callable[[NodeSpec], object],
         installations: Installations,
+        finish: Callable[[VersionKey, Version, OperationRow], None],
     ) -> None:
         self._database = database
         self._object_store = object_store
@@ -67,11 +70,12 @@ class VersionCreator:
         self._clock = clock
         self._install = install
         self._installations = installations
+        self._finish = finish
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._cancelled: set[int] = set()
         self._failing: set[int] = set()
         self._stages: dict[int, Stage] = {}
-        self._snapshot_lock = asyncio.Lock()  # a snapshot must not be removed before its row is written
+        self.snapshots = SnapshotKeeper(database, object_store, model_snapshots)
 
     @property
     def running(self) -> int:
@@ -121,15 +125,14 @@ class VersionCreator:
     async def release(self, row: VersionRow) -> None:
         """Remove the snapshots and installed packages of a version that no other version uses."""
         if row.snapshots:
-            async with self._snapshot_lock:  # a version whose packages are about to be installed has its snapshot
+            async with self.snapshots.lock:  # a version whose packages are about to be installed has its snapshot
                 if row.packages:
                     released, used = (row.packages, row.python), self._database.list_installations()
                     try:
                         await asyncio.to_thread(self._installations.release_packages, released, used)
                     except OSError:  # they are removed later, as old ones
                         log.exception("%s: could not remove the installed packages", row.key.name)
-                for name in row.snapshots - self._database.list_snapshots():
-                    await asyncio.to_thread(self._model_snapshots.remove, name)
+                await self.snapshots.remove_unused(row.snapshots)
 
     async def _run(self, operation: OperationRow) -> None:
         key = operation.version_key
@@ -216,36 +219,26 @@ class VersionCreator:
         shown = serializers.version(VersionRow(row.key, ready, row.python, is_default=is_default))
         self._stages[operation.number] = "ready"
         done = self._build_done_row(operation, response=serializers.response(shown))
-        await self._write(lambda: self._database.finish_version(row.key, ready, done))
+        await self._write(lambda: self._finish(row.key, ready, done))
         log.info("%s is READY (%s, %.3f s to load)", row.key.name, loaded.class_name, loaded.load_seconds)
 
     async def _create_snapshots(self, row: VersionRow) -> VersionRow:
         """Create the snapshots that the row does not have yet; return the row with their names."""
-        async with self._snapshot_lock:
+        async with self.snapshots.lock:
             if not row.artifact:
                 uri = row.version.deploymentUri or ""
                 row = dataclasses.replace(
-                    row, artifact=await self._create_snapshot(lambda: list_model_files(self._object_store, uri))
+                    row, artifact=await self.snapshots.create(lambda: list_model_files(self._object_store, uri))
                 )
                 self._database.set_snapshots(row.key, row.artifact, None)
             if row.version.packageUris and not row.packages:
                 version = row.version
-                packages = await self._create_snapshot(
+                packages = await self.snapshots.create(
                     lambda: version_packages.list_package_files(self._object_store, version)
                 )
                 row = dataclasses.replace(row, packages=packages)
                 self._database.set_snapshots(row.key, row.artifact, row.packages)
             return row
-
-    async def _create_snapshot(self, list_files: Callable[[], Files]) -> str:
-        for attempt in range(SNAPSHOT_ATTEMPTS):
-            files = await asyncio.to_thread(list_files)
-            try:
-                return await asyncio.to_thread(self._model_snapshots.create, self._object_store, files)
-            except FileNotFoundError:  # an object was replaced after the listing
-                if attempt + 1 == SNAPSHOT_ATTEMPTS:
-                    raise
-        raise AssertionError("unreachable")
 
     async def _fail(self, operation: OperationRow, error: Status) -> None:
         key = operation.version_key
@@ -256,7 +249,7 @@ class VersionCreator:
         failed = row.version.replace(state="FAILED", errorMessage=error.message)
         done = self._build_done_row(operation, error=error)
         await self._write(lambda: self._database.set_snapshots(key, None, None))
-        await self._write(lambda: self._database.finish_version(key, failed, done))
+        await self._write(lambda: self._finish(key, failed, done))
         await self.release(row)
         log.warning("%s is FAILED: %s", key.name, error.message)
 
@@ -264,7 +257,7 @@ class VersionCreator:
         assert row.operation.metadata is not None
         metadata = row.operation.metadata.replace(endTime=timestamp(self._clock()))
         if progress := self.progress(row):  # the stage in which a failed operation stopped
-            metadata = metadata.replace(other={"progress": progress})
+            metadata = metadata.replace(other={**(metadata.other or {}), "progress": progress})
         if row.number in self._cancelled:
             metadata = metadata.replace(isCancellationRequested=True)
         done = row.operation.replace(done=True, error=error, response=response, metadata=metadata)

@@ -7,8 +7,9 @@ from mounts import fill, mounted
 
 from aip_magics.errors import AlreadyExists, ServerError
 from aip_magics.server.names import ModelKey
-from aip_magics.server.state.database import Database, ModelRow, OperationRow, VersionRow
+from aip_magics.server.state.database import Database, ModelRow, VersionRow
 from aip_magics.server.state.migrations import MIGRATIONS
+from aip_magics.server.state.operations_table import OperationRow
 from aip_magics.spec import Model, Operation, OperationMetadata, Version
 
 MODEL = ModelKey("global", "proj", "m")
@@ -100,7 +101,7 @@ def test_database_of_a_newer_version_is_left_alone(tmp_path):
 def test_database_interrupted_migration_leaves_nothing_half_done(tmp_path, monkeypatch):
     path = tmp_path / "db"
     broken = (*MIGRATIONS, ("CREATE TABLE extra (a)", "this is no SQL"))
-    monkeypatch.setattr("aip_magics.server.state.database.MIGRATIONS", broken)
+    monkeypatch.setattr("aip_magics.server.state.transactions.MIGRATIONS", broken)
     with pytest.raises(sqlite3.OperationalError):
         Database(path)
     with sqlite3.connect(path) as database:
@@ -167,7 +168,7 @@ def test_database_keeps_a_thousand_finished_operations_and_all_that_run(store):
     assert operation_ids(store) == [*expected[:-1], "late", "running"]
     assert store.get_operation("global", "proj", expected[-1]) is None
     assert [row.id for row in store.list_running_operations()] == ["running"]
-    plan = store._db.execute("EXPLAIN QUERY PLAN DELETE FROM operations WHERE finished < 'x'").fetchall()
+    plan = store.db.execute("EXPLAIN QUERY PLAN DELETE FROM operations WHERE finished < 'x'").fetchall()
     assert "finished_operations" in plan[0]["detail"]
 
 

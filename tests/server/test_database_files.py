@@ -18,7 +18,8 @@ from aip_magics.server import database_files
 from aip_magics.server.gcs import ObjectStore
 from aip_magics.server.gcs.metadata_db import MIGRATIONS, put_object
 from aip_magics.server.names import ModelKey
-from aip_magics.server.state.database import MAX_FINISHED_OPERATIONS, Database, ModelRow, OperationRow
+from aip_magics.server.state.database import Database, ModelRow
+from aip_magics.server.state.operations_table import MAX_FINISHED_OPERATIONS, OperationRow
 from aip_magics.spec import Model, Operation
 
 ROWS = 20_000

@@ -4,8 +4,9 @@ import sqlite3
 from datetime import datetime, timedelta, timezone
 
 from aip_magics.server.names import ModelKey
-from aip_magics.server.state.database import Database, ModelRow, OperationRow, VersionRow
+from aip_magics.server.state.database import Database, ModelRow, VersionRow
 from aip_magics.server.state.last_use_times import LastUseTimes
+from aip_magics.server.state.operations_table import OperationRow
 from aip_magics.spec import Model, Operation, Version
 
 KEY = ModelKey("global", "proj", "m").child("v1")

@@ -13,7 +13,7 @@ from aip_magics.server.context import AppContext, get_context
 from aip_magics.server.conventions import error_responses, google_json, pagination
 from aip_magics.server.names import ModelKey, VersionKey
 from aip_magics.server.state import serializers
-from aip_magics.server.state.database import OperationRow
+from aip_magics.server.state.operations_table import OperationRow
 from aip_magics.spec import Operation, OperationMetadata, OperationType, Version
 
 GCLOUD = "google-cloud-sdk"

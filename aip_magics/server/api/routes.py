@@ -58,12 +58,16 @@ def _nowhere(scope: Scope) -> NotFound:
 
 
 def routes() -> list[BaseRoute]:
-    """Build the routes of the v1 API and its extensions. The object store's, which match any path, must follow."""
+    """Build the routes of the v1 API and its extensions."""
     return [
         *(Route(path, json_endpoint(handler), methods=[verb]) for verb, path, handler in _METHODS),
         Route(HEALTH, health, methods=["GET"]),
-        Route("/v1/{rest:path}", unknown, methods=_EVERY_METHOD),
     ]
+
+
+def unknown_routes() -> list[BaseRoute]:
+    """Build the routes of all other paths of the API. The object store's, which match any path, must follow."""
+    return [Route("/v1/{rest:path}", unknown, methods=_EVERY_METHOD)]
 
 
 _METHODS: tuple[tuple[str, str, Handler], ...] = (
@@ -91,8 +95,6 @@ _METHODS: tuple[tuple[str, str, Handler], ...] = (
     ("POST", f"{_OPERATION}:cancel", operations.cancel),
     ("GET", _OPERATION, operations.get),
     ("GET", _LOCATIONS, locations.list_),
-    ("POST", f"{_LOCATION}/operations/{{operation}}:cancel", operations.cancel),
-    ("GET", f"{_LOCATION}/operations/{{operation}}", operations.get),
     ("GET", _LOCATION, locations.get),
     ("POST", _JOBS, jobs.create),
     ("GET", _JOBS, jobs.list_),

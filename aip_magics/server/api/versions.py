@@ -28,8 +28,9 @@ from aip_magics.server.conventions import (
 from aip_magics.server.conventions.error_responses import violation
 from aip_magics.server.names import VersionKey
 from aip_magics.server.state import quotas, serializers, version_packages
-from aip_magics.server.state.database import OperationRow, VersionRow
+from aip_magics.server.state.database import VersionRow
 from aip_magics.server.state.model_snapshots import list_model_files
+from aip_magics.server.state.operations_table import OperationRow
 from aip_magics.server.version_creation import NEEDS_TRUST
 from aip_magics.spec import Version
 
@@ -55,7 +56,7 @@ async def create(request: Request) -> dict[str, Any]:
     model = models.require_model(context.database, model_key(request)).key
     key = model.child(validation.check_resource_id("version.name", requested.name))
     version = validation.validate_version(requested, model)
-    python = _python(request, context)
+    python = requested_python(request, context)
     failed = context.database.get_version(key)
     if failed is not None and failed.version.state == "FAILED" and failed.runtime.get(NEEDS_TRUST):
         # Only trust was missing: the repeated call, now with trust, replaces the failed version.
@@ -160,7 +161,7 @@ async def warm(request: Request) -> dict[str, Any]:
     framework = (await google_json.read_json(request)).get("framework")
     if framework not in FRAMEWORKS:
         raise violation(InvalidArgument, "framework", f"Expected one of {', '.join(FRAMEWORKS)}, got {framework!r}.")
-    await asyncio.to_thread(context.warm, _python(request, context), framework)
+    await asyncio.to_thread(context.warm, requested_python(request, context), framework)
     return {}
 
 
@@ -191,7 +192,7 @@ def _inspect_files(context: AppContext, version: Version, machine_type: str | No
     return version.replace(framework=validation.detect_framework(version, names, sizes, machine_type))
 
 
-def _python(request: Request, context: AppContext) -> str:
+def requested_python(request: Request, context: AppContext) -> str:
     """Return the interpreter that will serve the version: the client's, by default the server's."""
     header = request.headers.get(PYTHON_HEADER)
     if header is None:

@@ -49,7 +49,10 @@ def _term(match: re.Match[str]) -> Filter:
         parts = ["", *parts, ""]  # `:` matches anywhere in the value, ignoring case
 
     def matches(resource: Mapping[str, Any]) -> bool:
-        texts = _texts(resource, path)
+        value = _value(resource, path)
+        if has and isinstance(value, Mapping):  # whether it has the key
+            return any(_glob(expected.split("*"), str(key)) for key in value) != inverted
+        texts = _texts(value)
         if path[-1] == "name" and "/" not in expected:  # match the id: `name:a` would match every projects/…
             texts = [text.rpartition("/")[2] for text in texts]
         return any(_glob(parts, text.casefold() if has else text) for text in texts) != inverted
@@ -73,11 +76,16 @@ def _glob(parts: list[str], text: str) -> bool:
     return True
 
 
-def _texts(resource: Mapping[str, Any], path: list[str]) -> list[str]:
-    """Return the value at the path as text; a list or object gives each of its items or keys."""
+def _value(resource: Mapping[str, Any], path: list[str]) -> Any:
+    """Return the value at the path, or None."""
     value: Any = resource
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _texts(value: Any) -> list[str]:
+    """Return the value as text; a list or object gives each of its items or keys."""
     if value is None:
         return []
     if isinstance(value, (list, Mapping)):

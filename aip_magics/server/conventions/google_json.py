@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from typing import Any, NoReturn
 
@@ -76,8 +76,13 @@ def _as_api_error(error: AipError) -> ApiError:
     return ApiError(error.message)
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """Read the whole body; InvalidArgument in the service's words when it exceeds `limit` bytes."""
+def too_large(_size: int, limit: int) -> ApiError:
+    """Build the error of a body that exceeds `limit` bytes, in the service's words."""
+    return InvalidArgument(f"Request payload size exceeds the limit: {limit} bytes.")
+
+
+async def read_body(request: Request, limit: int, too_large: Callable[[int, int], ApiError] = too_large) -> bytes:
+    """Read the whole body; the error of `too_large(size, limit)` when it exceeds `limit` bytes."""
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
@@ -87,7 +92,7 @@ async def read_body(request: Request, limit: int) -> bytes:
         elif size > 16 * limit:
             break  # a client may read the response only after sending the body: read on up to this size
     if size > limit:
-        raise InvalidArgument(f"Request payload size exceeds the limit: {limit} bytes.")
+        raise too_large(size, limit)
     return b"".join(chunks)
 
 

@@ -38,7 +38,7 @@ def json_endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 
 def _fields(request: Request) -> str:
     alt = request.query_params.get("alt") or "json"
-    if alt != "json":
+    if alt.partition(";")[0] != "json":  # `json;enum-encoding=int` too: clients read enums in both encodings
         raise violation(InvalidArgument, "alt", "Only alt=json is supported.")
     # Both separators are equivalent: `metadata.version/name`.
     fields = (request.query_params.get("fields") or "").replace(".", "/")

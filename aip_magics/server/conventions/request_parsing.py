@@ -28,7 +28,11 @@ async def parse_resource(request: Request, kind: type[T], where: str = "") -> T:
 
     InvalidArgument for a body that is not a JSON object, unknown fields, and values of a wrong type.
     """
-    data = await google_json.read_json(request)
+    return parse_data(await google_json.read_json(request), kind, where)
+
+
+def parse_data(data: Mapping[str, Any], kind: type[T], where: str = "") -> T:
+    """Parse a JSON object as a resource; errors as those of `parse_resource`."""
     unknown: list[tuple[str, str, str]] = []
     body = _to_camel_keys(kind, data, where, unknown)
     if unknown:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 2
+DRAIN_POLL_SECONDS = 0.02
 NO_ROOM_SECONDS = 5.0  # before a group that has nodes asks for room again
 
 
@@ -145,6 +146,12 @@ class NodeGroup:
             "ended": self._ended.to_json(),
             "waiting": len(self._queue),
         }
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until all requests are answered, at most so long."""
+        end = self._loop.time() + seconds
+        while self._outstanding and self._loop.time() < end:
+            await asyncio.sleep(DRAIN_POLL_SECONDS)
 
     async def close(self) -> None:
         """End the workers; requests that wait for one fail."""

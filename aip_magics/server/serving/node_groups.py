@@ -74,9 +74,10 @@ class NodeGroups:
         """How many threads each node of a version may use, so that all of them together fit the processors."""
         return max(1, self._cores // node_spec.scale.max_nodes)
 
-    async def close(self, key: VersionKey) -> None:
-        """End the workers of a version."""
+    async def close(self, key: VersionKey, drain_seconds: float = 0.0) -> None:
+        """End the workers of a version, once the requests that they have are answered or so much time has passed."""
         if group := self._groups.pop(key, None):
+            await group.drain(drain_seconds)
             await group.close()
         self._on_closed(key)
 

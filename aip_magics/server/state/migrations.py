@@ -59,4 +59,37 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE INDEX finished_operations ON operations (finished) WHERE finished IS NOT NULL",
     ),
+    # Vertex AI's API: `location` is `vertex:REGION`, `project` the project's number.
+    (
+        """
+        CREATE TABLE vertex_models (
+            location TEXT NOT NULL, project TEXT NOT NULL, model TEXT NOT NULL,
+            next_version INTEGER NOT NULL,  -- the number of the next version: no number is used twice
+            document TEXT NOT NULL,         -- what all versions of the Model share, as the API's JSON
+            PRIMARY KEY (location, project, model)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE vertex_model_versions (
+            location TEXT NOT NULL, project TEXT NOT NULL, model TEXT NOT NULL, version INTEGER NOT NULL,
+            artifact TEXT NOT NULL,  -- name of the snapshot of the artifact directory
+            packages TEXT,           -- name of the snapshot of the image's custom code
+            python TEXT NOT NULL,    -- the interpreter that serves the version
+            serving TEXT NOT NULL,   -- JSON: the Version of AI Platform's API that serves it
+            document TEXT NOT NULL,  -- the rest of the Model, as the API's JSON
+            PRIMARY KEY (location, project, model, version),
+            FOREIGN KEY (location, project, model) REFERENCES vertex_models
+        ) WITHOUT ROWID
+        """,
+        # A model deployed to an endpoint is a row of `versions`; its model there is the endpoint.
+        """
+        CREATE TABLE endpoints (
+            location TEXT NOT NULL, project TEXT NOT NULL, endpoint TEXT NOT NULL,
+            document TEXT NOT NULL,  -- Endpoint as the API's JSON, without name and etag
+            PRIMARY KEY (location, project, endpoint)
+        ) WITHOUT ROWID
+        """,
+        # Container images that the server can serve without running a container.
+        "CREATE TABLE images (uri TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID",
+    ),
 )

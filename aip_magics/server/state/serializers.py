@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from aip_magics.server.conventions.google_json import TYPE, etag
-from aip_magics.server.state.database import Database, ModelRow, OperationRow, VersionRow
+from aip_magics.server.state.database import Database, ModelRow, VersionRow
+from aip_magics.server.state.operations_table import OperationRow
 from aip_magics.spec import Model, Version
 
 

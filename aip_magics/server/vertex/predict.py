@@ -1,0 +1,133 @@
+"""endpoints.predict and rawPredict: which deployed model gets a request, and the form of the answer.
+
+A request goes the same way as one of AI Platform's API (`server/predict_app.py`). The answer is the worker's, with four
+fields spliced in before its last brace; it is not parsed.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aip_magics import catalog
+from aip_magics.errors import ApiError, FailedPrecondition, InvalidArgument, NotFound
+from aip_magics.server.context import AppContext
+from aip_magics.server.conventions import google_json
+from aip_magics.server.names import ModelKey
+from aip_magics.server.predict_target import PredictApi, PredictTarget
+from aip_magics.server.vertex import names
+from aip_magics.server.vertex.traffic import WeightedChoice
+
+TARGET = re.compile(r"/v1(?:beta1)?/projects/([^/]+)/locations/([^/]+)/endpoints/([^/:]+):(predict|rawPredict)")
+MAX_ENDPOINTS = 256  # remembered
+SHARED_SECONDS = 60.0
+DEDICATED_SECONDS = 600.0  # of an endpoint without an `inferenceTimeout`
+
+Choice = WeightedChoice[PredictTarget]
+
+
+class EndpointPredict:
+    """Finds the deployed model that answers a request to an endpoint."""
+
+    def __init__(self, context: AppContext) -> None:
+        self._context = context
+        self._revision = -1  # of the table of endpoints, from which the choices were read
+        self._choices: dict[tuple[ModelKey, bool], Choice] = {}
+
+    def resolver(self, path: str) -> Callable[[], PredictTarget] | None:
+        """Return what chooses the target of each request with this path; None if it is not that of a predict method."""
+        match = TARGET.fullmatch(path)
+        if match is None:
+            return None
+        project, region, endpoint, method = match.groups()
+        key = names.make_parent(project, region).child(endpoint)
+        return functools.partial(self._choose, key, method == "rawPredict")
+
+    def _choose(self, key: ModelKey, raw: bool) -> PredictTarget:
+        revision = self._context.database.endpoints.revision
+        if revision != self._revision or len(self._choices) > MAX_ENDPOINTS:
+            self._choices.clear()
+            self._revision = revision
+        choice = self._choices.get((key, raw))
+        if choice is None:
+            choice = self._choices[key, raw] = self._read_choice(key, raw)
+        return choice()
+
+    def _read_choice(self, key: ModelKey, raw: bool) -> Choice:
+        row = self._context.database.endpoints.get(key)
+        name = names.endpoint_name(key)
+        if row is None:
+            raise NotFound(f"Endpoint `{name}` not found.")
+        models = {model["id"]: model for model in row.document.get("deployedModels", ())}
+        split: Mapping[str, int] = row.document.get("trafficSplit", {})
+        if not split:
+            raise FailedPrecondition(f"Endpoint {name} doesn't have traffic_split.")
+        api = _api(row.document)
+        return WeightedChoice(
+            {self._target(key, models[id_], api, raw): percentage for id_, percentage in split.items() if percentage}
+        )
+
+    def _target(self, key: ModelKey, model: Mapping[str, Any], api: PredictApi, raw: bool) -> PredictTarget:
+        version_key = key.child(model["id"])
+        row = self._context.database.get_version(version_key)
+        is_routine = row is not None and row.version.predictionClass is not None
+        headers = ((b"x-vertex-ai-endpoint-id", key.model), (b"x-vertex-ai-deployed-model-id", model["id"]))
+        return PredictTarget(
+            version_key,
+            api,
+            b"" if raw else _ending(model),
+            tuple((name, value.encode("ascii")) for name, value in headers) if raw else (),
+            spread_parameters if is_routine else None,
+        )
+
+
+def spread_parameters(body: bytes) -> bytes:
+    """Return the body for a custom prediction routine, which gets each of `parameters` as an argument of `predict`.
+
+    Other models get `parameters` as one argument, as on Vertex AI.
+    """
+    if b'"parameters"' not in body:
+        return body
+    try:
+        request = json.loads(body)
+    except (ValueError, RecursionError):
+        return body  # the worker says what is wrong
+    parameters = request.get("parameters") if isinstance(request, dict) else None
+    if not isinstance(parameters, dict):
+        return body
+    if "instances" in parameters:
+        raise InvalidArgument("parameters: 'instances' is the name of another argument of predict.")
+    del request["parameters"]
+    return json.dumps({**request, **parameters}, ensure_ascii=False).encode("utf-8")
+
+
+def _ending(model: Mapping[str, Any]) -> bytes:
+    fields = {
+        "deployedModelId": model["id"],
+        "model": model["model"],
+        "modelDisplayName": model["displayName"],
+        "modelVersionId": model["modelVersionId"],
+    }
+    return b", " + json.dumps(fields)[1:].encode("ascii")
+
+
+def _api(endpoint: Mapping[str, Any]) -> PredictApi:
+    limits = catalog.vertex_limits()
+    if not endpoint.get("dedicatedEndpointEnabled"):
+        return PredictApi(limits.payload_bytes_shared, SHARED_SECONDS, _too_large, _model_error)
+    timeout = endpoint.get("clientConnectionConfig", {}).get("inferenceTimeout")
+    seconds = float(timeout.removesuffix("s")) if timeout else DEDICATED_SECONDS
+    return PredictApi(limits.payload_bytes_dedicated, seconds, _too_large, _model_error)
+
+
+def _too_large(size: int, limit: int) -> ApiError:
+    return FailedPrecondition(f"The request size ({size} bytes) exceeds {limit / (1 << 20):.3f}MB limit.")
+
+
+def _model_error(text: str) -> bytes:
+    # The message is the answer of the model server, a JSON string, and a line feed.
+    message = json.dumps(text, ensure_ascii=False) + "\n"
+    return google_json.error_body(FailedPrecondition(message))[1]
