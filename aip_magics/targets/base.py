@@ -18,6 +18,13 @@ from aip_magics.storage import StorageClient
 from aip_magics.targets.capabilities import Capability
 from aip_magics.targets.choice import CompletedVersion
 
+# The fields of a cell that need a capability.
+_FIELDS: Mapping[Capability, tuple[str, ...]] = {
+    Capability.RUNTIME_VERSIONS: ("runtimeVersion", "pythonVersion"),
+    Capability.PACKAGES: ("packageUris", "predictionClass"),
+    Capability.CONTAINERS: ("container", "routes"),
+}
+
 
 class Target(abc.ABC):
     """Where a deployment can go.
@@ -76,6 +83,24 @@ class Target(abc.ABC):
         """Raise OptionError with the reason and the fix if the target does not have a capability."""
         if reason := self.missing().get(capability):
             raise OptionError(reason, where=where, fix=fix)
+
+    @classmethod
+    def regions(cls) -> tuple[str, ...]:
+        """The values of `--region`, `global` first if there is a global endpoint; empty if any name may be a region."""
+        return ()
+
+    @classmethod
+    def machine_types(cls, *, regional: bool | None = None) -> tuple[str, ...]:
+        """The machine types of the global or the regional endpoints, or of all; empty if any name may be one."""
+        return ()
+
+    def unusable_fields(self) -> Mapping[str, str]:
+        """The fields of a cell that the target cannot use, each with the reason.
+
+        A field of the version is named alone (`runtimeVersion`), a field of the model after a dot (`model.regions`).
+        """
+        missing = self.missing()
+        return {field: missing[each] for each, fields in _FIELDS.items() if each in missing for field in fields}
 
     @property
     def facts(self) -> TargetFacts:

@@ -34,6 +34,15 @@ class PredictionApiTarget(Target):
     def client(self) -> Client:
         return Client(self._transport(), self.project, poll_seconds=self.poll_seconds)
 
+    @classmethod
+    def regions(cls) -> tuple[str, ...]:
+        return ("global", *catalog.regional_regions())
+
+    @classmethod
+    def machine_types(cls, *, regional: bool | None = None) -> tuple[str, ...]:
+        families = {None: ("MLS1", "N1"), False: ("MLS1",), True: ("N1",)}[regional]
+        return tuple(row.name for row in catalog.machine_types() if row.family in families)
+
     def complete_version(self, version: Version, model_dir: ModelDir | None, env: str) -> CompletedVersion:
         version, choices = self._runtime(version, model_dir, env)
         if version.machineType:
