@@ -39,12 +39,12 @@ def setup(session: nox.Session) -> None:
 @nox.session(name="test-fast")
 def test_fast(session: nox.Session) -> None:
     """Run the tests that need no server, kernel or framework process: three minutes on two cores."""
-    pytest(session, "-m", "not slow and not network and not benchmark and not browser", "-n", "auto")
+    pytest(session, "-m", "not slow and not network and not benchmark and not browser and not vertex", "-n", "auto")
 
 
 @nox.session
 def test(session: nox.Session) -> None:
-    """Run all tests but those that need the network, a browser or a quiet machine."""
+    """Run all tests but those that need the network, a browser, Vertex AI's SDK or a quiet machine."""
     pytest(session, "-n", "auto")
 
 
@@ -52,6 +52,13 @@ def test(session: nox.Session) -> None:
 def test_network(session: nox.Session) -> None:
     """Run the tests that install from the package registry."""
     pytest(session, "-q", "-m", "network")
+
+
+@nox.session(name="test-vertex")
+def test_vertex(session: nox.Session) -> None:
+    """Run the tests with Vertex AI's SDK; installs it."""
+    python(session, "-m", "pip", "install", "-e", ".[vertex-test,test]")
+    pytest(session, "-q", "-n", "0", "-m", "vertex")
 
 
 @nox.session(name="test-browser")

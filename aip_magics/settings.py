@@ -27,6 +27,7 @@ T = TypeVar("T")
 # The data directory of a user without a home directory: nothing can be in it or be created in it, so that only the
 # commands that need a data directory fail.
 NO_HOME = Path(os.devnull) / "aip_magics"
+LOCAL_ENDPOINT = "local"  # as `--endpoint`: the embedded server, for a target that it takes the place of
 LAST_RUN = "last run"
 SESSION = "configuration of this session"
 
@@ -127,11 +128,13 @@ def resolve(
         storage_override = "api_endpoint_overrides/storage"
         storage = pick(storage_endpoint, "storage_endpoint", storage_override, "AIP_MAGICS_STORAGE_ENDPOINT")
     region_setting = pick(region, "region", kind.region_property, "AIP_MAGICS_REGION")
-    if region_setting and region_setting.value == "global":
+    if kind.default_region:
+        region_setting = region_setting or Sourced(kind.default_region, _("default of the {name} target", name=kind.name))
+    elif region_setting and region_setting.value == "global":
         region_setting = None
     return Settings(
         target=chosen,
-        project=_project(pick(project, "project", "core/project", "GOOGLE_CLOUD_PROJECT"), kind),
+        project=_project(pick(project, "project", "core/project", "GOOGLE_CLOUD_PROJECT"), kind, endpoint_setting),
         region=region_setting,
         endpoint=endpoint_setting,
         storage_endpoint=storage,
@@ -190,10 +193,13 @@ def private(directory: Path) -> Path:
     raise SettingsError(text, where=str(directory), fix=_("use a directory of your own: export AIP_MAGICS_HOME=DIR"))
 
 
-def _project(found: Sourced[str] | None, kind: TargetType) -> Sourced[str]:
+def _project(found: Sourced[str] | None, kind: TargetType, endpoint: Sourced[str] | None) -> Sourced[str]:
     if found is None:
-        if kind.default_project:
-            return Sourced(kind.default_project, _("default of the {name} target", name=kind.name))
+        default = kind.default_project
+        if kind.has_local_endpoint and endpoint and endpoint.value == LOCAL_ENDPOINT:
+            default = target_types.LOCAL.default_project
+        if default:
+            return Sourced(default, _("default of the {name} target", name=kind.name))
         raise SettingsError(
             _("no project is set"),
             where="project",

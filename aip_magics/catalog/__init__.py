@@ -11,7 +11,7 @@ from aip_magics.catalog.graph_ops import graph_ops_path
 from aip_magics.catalog.image_match import ImageChoice, ImageMatch, NoImage, ending_text, match_image
 from aip_magics.catalog.library_skew import LibraryBreak, find_library_break, xgboost_reads
 from aip_magics.catalog.model_environments import ModelEnvironment, find_model_environment
-from aip_magics.catalog.modules import ModuleGone, module_gone, runtime_has
+from aip_magics.catalog.modules import ModuleGone, image_has, module_gone, runtime_has
 from aip_magics.catalog.prediction_images import (
     PredictionImage,
     is_prebuilt,
@@ -22,12 +22,14 @@ from aip_magics.catalog.prediction_images import (
 from aip_magics.catalog.runtime_match import (
     RuntimeMatch,
     above_all_runtimes,
+    is_newer,
     library_name,
     library_of,
     match_runtime,
     match_runtime_to_all,
     match_runtime_to_library,
     newer_than_runtime,
+    older_fails,
 )
 from aip_magics.catalog.tables import (
     Certainty,
@@ -91,6 +93,8 @@ __all__ = [
     "find_model_environment",
     "global_regions",
     "graph_ops_path",
+    "image_has",
+    "is_newer",
     "is_prebuilt",
     "library_name",
     "library_of",
@@ -106,6 +110,7 @@ __all__ = [
     "nearest_host",
     "newer_than_runtime",
     "newer_vertex_regions",
+    "older_fails",
     "optional_accelerators",
     "parse_version",
     "pickle_globals",

@@ -1,4 +1,4 @@
-"""The known modules of a runtime, and the modules that its libraries added or removed between releases."""
+"""The known modules of runtimes and prebuilt images, and those that libraries added or removed between releases."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import dataclasses
 import functools
 import sys
 
+from aip_magics.catalog.prediction_images import PredictionImage
 from aip_magics.catalog.tables import Certainty, Runtime, parse_version, read_table
 
 _LIBRARIES = {"sklearn": "scikit-learn"}  # the column of the tables → the name of the distribution, where they differ
+_OF_FRAMEWORK = {"SCIKIT_LEARN": "sklearn", "XGBOOST": "xgboost", "TENSORFLOW": "tensorflow"}
 _ALWAYS = frozenset({"builtins", "__builtin__", "copy_reg", "copyreg", "pip", "pkg_resources", "setuptools", "wheel"})
 
 
@@ -43,6 +45,14 @@ def runtime_has(name: str, runtime: Runtime) -> bool:
         return True
     known: dict[str, list[str]] = read_table("modules")["of_runtime"]
     return any(name in modules and getattr(runtime, column) for column, modules in known.items())
+
+
+def image_has(name: str, image: PredictionImage) -> bool:
+    """Whether a top-level module is in the standard library or in a library known to be in a prebuilt image."""
+    if name in _ALWAYS or name in sys.stdlib_module_names:
+        return True
+    known: dict[str, list[str]] = read_table("modules")["of_runtime"]
+    return any(name in known[column] for column in (_OF_FRAMEWORK.get(image.framework, "numpy"), "numpy", "pandas"))
 
 
 def module_gone(module: str, runtime: Runtime) -> ModuleGone | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import functools
 import json
 import os
@@ -95,6 +96,7 @@ class CheckContext:
         default_machine: Whether the machine type of the version is a default rather than requested by the user.
         env: The environment that loads the model on this machine: `current` is this Python.
         installed: The release of each library of this Python; None to read them from the installed distributions.
+        today: The day of the deployment (UTC), for what the service offers up to a date.
     """
 
     model: Model
@@ -108,6 +110,9 @@ class CheckContext:
     unusable: ModelDirError | None = None
     env: str = "current"
     installed: Mapping[str, str] | None = None
+    today: datetime.date = dataclasses.field(
+        default_factory=lambda: datetime.datetime.now(datetime.timezone.utc).date()
+    )
 
     @property
     def enforces_limits(self) -> bool:

@@ -20,6 +20,7 @@ Generated from the rules by `python -m aip_magics.checks.docs_page`; edit the do
 or its name (`--skip A02`, `--skip library-too-new`); `--strict` makes warnings count as errors. Ids never change.
 """
 ONLINE = "This check queries the service, once the target is connected."
+_PARTS = ("aip_magics.checks.", "aip_magics.targets.")  # those that have rules
 
 
 def page() -> str:
@@ -38,10 +39,10 @@ def severities(check: Callable[..., Any]) -> tuple[str, ...]:
 
 
 def _reached(function: Any, seen: set[int]) -> Iterator[tuple[Any, ...]]:
-    """Yield the constants of a function, and of all functions of `checks` that it can call."""
+    """Yield the constants of a function, and of all functions of the parts with rules that it can call."""
     if not isinstance(function, types.FunctionType) or id(function) in seen:
         return
-    if not function.__module__.startswith(checks.__name__):
+    if not function.__module__.startswith(_PARTS):
         return
     seen.add(id(function))
     yield function.__defaults__ or ()
@@ -64,6 +65,8 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
 
 def _section(rule: checks.Rule | checks.OnlineRule, online: bool) -> str:
     text = [rule.title, *([rule.text] if rule.text else []), *([ONLINE] if online else [])]
+    if rule.target:
+        text.append(f"Only for deployments to the target {rule.target}.")
     found = ", ".join(severities(rule.check))
     return "\n\n".join([f"## {rule.id} {rule.name}", *text, f"Severity: {found}. [Evidence]({rule.link})"]) + "\n"
 

@@ -11,7 +11,7 @@ from aip_magics import checks
 from aip_magics.artifacts import ResolvedExport, inspect_model_dir, resolve_export
 from aip_magics.checks import CheckContext, Failed, Passed, Report, Skipped
 from aip_magics.checks.context import TrialResult
-from aip_magics.checks.rules.trial_results import TRIAL_RULES, shape
+from aip_magics.checks.rules.trial_results import shape, trial_rules
 from aip_magics.checks.trust import TRUST_QUESTIONS, is_trusted, needs_no_trust
 from aip_magics.deploy import package_uploads, trust_store
 from aip_magics.deploy.deployment import Deployment
@@ -216,7 +216,7 @@ def check_trial(plan: Plan, target: Target, result: TrialResult | Skipped) -> Re
     """Apply the rules for a local trial to its result."""
     context = dataclasses.replace(build_check_context(plan, target), trial=result)
     skipped = checks.rule_ids(plan.deployment.skip)
-    ids = [id for id in TRIAL_RULES if id not in skipped]
+    ids = [id for id in trial_rules(context) if id not in skipped]
     return Report.of({id: checks.RULES[id].apply(context) for id in ids}, strict=plan.deployment.strict)
 
 

@@ -155,7 +155,7 @@ def _stopped_server(data_dir: Path) -> Iterator[bool]:
 
 def _find_unused_models(data_dir: Path) -> Iterator[Unused]:
     """Find snapshots without a version, which a killed server left."""
-    versions = _rows(data_dir / "service.sqlite", "select * from versions")
+    versions = _version_rows(data_dir)
     used = {row[name] for row in versions for name in ("artifact", "packages") if name in row.keys()}  # noqa: SIM118
     for path in _children(data_dir / "artifacts"):
         if path.name not in used:
@@ -210,7 +210,7 @@ def _caches(data_dir: Path) -> Iterator[tuple[Kind, DirectoryCache, Any]]:
     # Read when the first entry is judged, while no process can install anything: later versions find it deleted.
     @functools.cache
     def used() -> set[Installation]:
-        rows = _rows(data_dir / "service.sqlite", "select * from versions")
+        rows = _version_rows(data_dir)
         return {(row["packages"] if "packages" in row.keys() else None, row["python"]) for row in rows}  # noqa: SIM118
 
     yield "environments", installations.environments, lambda name: is_environment_of(name, used())
@@ -232,6 +232,14 @@ def _delete(data_dir: Path, unused: Collection[Unused]) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def _version_rows(data_dir: Path) -> list[sqlite3.Row]:
+    """Read the versions of models, deployed or, on Vertex AI, only uploaded. An older server has no table of these."""
+    database = data_dir / "service.sqlite"
+    tables = {row["name"] for row in _rows(database, "select name from sqlite_master where type = 'table'")}
+    known = [table for table in ("versions", "vertex_model_versions") if table in tables]
+    return [row for table in known for row in _rows(database, f"select * from {table}")]
 
 
 def _rows(database: Path, query: str) -> list[sqlite3.Row]:

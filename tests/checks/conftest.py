@@ -1,4 +1,5 @@
 import dataclasses
+import datetime
 import pickle
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import sklearn
 import xgboost
 from sklearn.linear_model import LogisticRegression
 
+import aip_magics.targets.vertex.rules  # noqa: F401 - registers its rules, as creating the target does
 from aip_magics import artifacts, checks
 from aip_magics.spec import Model, Version
 
 X = np.array([[i, i % 3] for i in range(40)], dtype=float)
 Y = (X[:, 0] > 20).astype(int)
 GOOGLE = "https://ml.googleapis.com"
+VERTEX_DAY = datetime.date(2026, 11, 29)  # of the deployments to Vertex AI, whose images have an end
 
 
 def _text(version):
@@ -99,6 +102,12 @@ class Deployment:
         """The same on an endpoint of AI Platform, with runtime 2.11."""
         fields = {"runtimeVersion": "2.11", "pythonVersion": "3.7", **fields}
         return self(folder, target="aiplatform", **fields)
+
+    def vertex(self, folder=None, *, today=VERTEX_DAY, region="us-central1", release="1.6.1", **fields):
+        """The same on Vertex AI; the default is a scikit-learn model of `release`, for which there is an image."""
+        if folder is None:
+            folder = self.folder(model_pkl=self.models.sklearn_of(release))
+        return dataclasses.replace(self(folder, target="vertex", region=region, **fields), today=today)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from aip_magics.checks import CheckContext, Finding
 from aip_magics.commands.common.cell_body import read_yaml
 from aip_magics.spec import Model, Version
 
-FIELD_LINE = re.compile(r"(?:use )?(\w+): (\[.*\]|'[^']*'|[\w./-]+)(?:, (\w+): ('[^']*'|[\w.-]+))?(?: \(.*\))?")
+FIELD_LINE = re.compile(r"(?:use )?(\w+): (\[.*\]|'[^']*'|[\w./:-]+)(?:, (\w+): ('[^']*'|[\w.-]+))?(?: \(.*\))?")
 OMIT = re.compile(r"omit (--)?(\w+)(?: and use ([\w-]+)|[:,;] .*)?")
 VALUE = re.compile(r"(?:use |did you mean )(?:one of )?'?([\w:/.-]+)'?(?:\?|,.*)?")
 OPTION = re.compile(r"(?:.*: |add |use )?--(env|origin|framework|region) ([^\s;]+?)(?:[,;]? .*)?")
@@ -59,6 +59,10 @@ def follow(context: CheckContext, finding: Finding) -> CheckContext | None:
     if match := VALUE.fullmatch(fix):
         if finding.subject == "region":
             return _with_option(context, "region", match[1])
+        if finding.message.startswith("label value"):
+            *labels, key = finding.subject.split(".")
+            resource = context.model if labels[0] == "model" else context.version
+            return _with(context, labels, {**(resource.labels or {}), key: match[1]})
         return _with(context, finding.subject.split("."), match[1])
     return None
 

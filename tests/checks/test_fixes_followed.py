@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 from follow_fix import follow
-from rule_cases import CASES
+from rule_cases import CASES as GENERIC_CASES
+from rule_cases_vertex import CASES as VERTEX_CASES
+
+CASES = [*GENERIC_CASES, *VERTEX_CASES]
 
 # Beginnings of fixes that say what to do, where the user has to know or decide something, or that other tests follow
-# because they need TensorFlow (test_export_fixes.py), other libraries (test_other_savers.py) or archives.
+# because they need TensorFlow (test_export_fixes.py), other libraries (test_other_savers.py), archives or a container
+# (tests/serving).
 NOT_LITERAL = (
     "@classmethod",
     "PROJECT.DATASET.TABLE",
@@ -16,6 +20,7 @@ NOT_LITERAL = (
     "add a line to MANIFEST.in",
     "add b to every instance",
     "add the package that contains the module",
+    "build a container with %aip_package --container",
     "build a package with %aip_package",
     "build the model as for training",
     "build the package",
@@ -42,17 +47,20 @@ NOT_LITERAL = (
     "provide the 2 columns",
     "push the image to Artifact Registry",
     "put the library of the operation into",
+    "put the value into a file of the model directory",
     "remove files that do not belong",
     "remove some labels",
     "remove the line that excludes",
     "rename the module",
     "rename the output",
     "retrain on Python",
+    "retrain with scikit-learn",
     "run a local trial with --env runtime",
     "run keras.models.load_model(",
     "run model.save(",
     "save its steps in a pipeline",
     "save the model again",
+    "save the model as model.joblib",
     "save the model with",
     "save the weights in another format",
     "send fewer instances",

@@ -8,10 +8,11 @@ import pytest
 
 from aip_magics import checks
 from aip_magics.checks.context import TrialResult
-from aip_magics.checks.rules.trial_results import TRIAL_RULES, shape
+from aip_magics.checks.rules.trial_results import shape
 from aip_magics.errors import PredictionError, WorkerError
 from aip_magics.spec import Model, Version
 
+TRIAL_RULES = [id for id in checks.RULES if id.startswith("T")]
 GOOD = TrialResult(
     predictions=[[0.1, 0.9], [0.2, 0.8]], load_seconds=0.1, predict_seconds=0.1, memory_bytes=300 * 10**6
 )

@@ -22,11 +22,21 @@ def splits(draw, ids=IDS):
     return {key: high - low for key, low, high in zip(keys, [0, *cuts], [*cuts, 100], strict=True)}
 
 
-@pytest.mark.parametrize(
-    "split",
-    [{"1": 99}, {"1": 101}, {"1": 50, "2": 49}, {"1": -1, "2": 101}, {"1": True, "2": 99}, {"1": "x"}, {"1": 99.5}]
-    + [{"1": None}, {"1": [100]}, {"1": 0}],
-)
+REFUSED = [
+    {"1": 99},
+    {"1": 101},
+    {"1": 50, "2": 49},
+    {"1": -1, "2": 101},
+    {"1": True, "2": 99},
+    {"1": "x"},
+    {"1": 99.5},
+    {"1": None},
+    {"1": [100]},
+    {"1": 0},
+]
+
+
+@pytest.mark.parametrize("split", REFUSED)
 def test_traffic_parse_refuses(split):
     with pytest.raises(InvalidArgument):
         traffic.parse(split)

@@ -85,15 +85,15 @@ def _label(field: str, key: str, value: str) -> Iterator[Finding]:
     if len(key) > most:
         text = _("label key has {count} characters; the maximum is {most}", count=len(key), most=most)
         yield warning(where, text, _("shorten the key"))
-    elif not _has_label_chars(key):
+    elif not has_label_chars(key):
         text = _("label key {text!r} has characters other than lower-case letters, digits, `_` and `-`", text=key)
-        yield warning(where, text, _use_label(key))
+        yield warning(where, text, use_label_fix(key))
     if len(value) > most:
         text = _("label value has {count} characters; the maximum is {most}", count=len(value), most=most)
         yield warning(where, text, _("shorten the value"))
-    elif not _has_label_chars(value):
+    elif not has_label_chars(value):
         text = _("label value {text!r} has characters other than lower-case letters, digits, `_` and `-`", text=value)
-        yield warning(where, text, _use_label(value))
+        yield warning(where, text, use_label_fix(value))
     if not key[:1].isalpha():
         yield warning(
             f"{field}.{key}",
@@ -102,9 +102,11 @@ def _label(field: str, key: str, value: str) -> Iterator[Finding]:
         )
 
 
-def _has_label_chars(text: str) -> bool:
+def has_label_chars(text: str) -> bool:
+    """Whether a key or a value of a label has only characters that labels of Google Cloud can have."""
     return all(char in "_-" or char.isdigit() or (char.isalpha() and not char.isupper()) for char in text)
 
 
-def _use_label(text: str) -> str:
+def use_label_fix(text: str) -> str:
+    """Return the fix for a key or a value of a label with other characters."""
     return _("use {name}", name=re.sub("[^a-z0-9_-]+", "-", text.lower()))

@@ -13,7 +13,7 @@ from aip_magics import catalog
 from aip_magics.checks import links
 from aip_magics.checks.context import CheckContext, TrialResult
 from aip_magics.checks.outcome import Outcomes, Skipped
-from aip_magics.checks.rule import error, over_limit, rule, warning
+from aip_magics.checks.rule import RULES, error, over_limit, rule, warning
 from aip_magics.i18n import gettext as _
 
 _LOAD = "FAILED_TO_LOAD_MODEL"
@@ -21,7 +21,10 @@ _GB = 1000**3
 _SIZES = re.compile(r"(\[\d+\])+$")
 
 
-def _on_trial(check: Callable[[CheckContext, TrialResult], Outcomes]) -> Callable[[CheckContext], Outcomes]:
+_trial_checks: set[Callable[[CheckContext], Outcomes]] = set()
+
+
+def on_trial(check: Callable[[CheckContext, TrialResult], Outcomes]) -> Callable[[CheckContext], Outcomes]:
     """Decorate a rule about a local trial: skipped if there was none."""
 
     def checked(context: CheckContext) -> Outcomes:
@@ -32,50 +35,56 @@ def _on_trial(check: Callable[[CheckContext, TrialResult], Outcomes]) -> Callabl
         return check(context, context.trial)
 
     checked.__doc__ = check.__doc__
+    _trial_checks.add(checked)
     return checked
 
 
+def trial_rules(context: CheckContext) -> list[str]:
+    """Return the ids of the rules about a local trial that are about the target of the deployment."""
+    return [id for id, rule in RULES.items() if rule.check in _trial_checks and rule.applies(context)]
+
+
 @rule("T01", "trial-load-failed", link=links.EXPORTING)
-@_on_trial
+@on_trial
 def trial_load_failed(_context: CheckContext, trial: TrialResult) -> Outcomes:
     """The model must load in a local worker."""
     return _refusal(trial, _LOAD, _("fix the model files, or provide the missing modules with --package-uris"))
 
 
 @rule("T02", "trial-instances-rejected", link=links.API_PREDICT)
-@_on_trial
+@on_trial
 def trial_instances_rejected(_context: CheckContext, trial: TrialResult) -> Outcomes:
     """The model must accept the test instances: names, shapes and types must be those of its inputs."""
     return _refusal(trial, "INVALID_INPUTS", _("match the instances to the model's inputs"))
 
 
 @rule("T03", "trial-prediction-failed", link=links.API_PREDICT)
-@_on_trial
+@on_trial
 def trial_prediction_failed(_context: CheckContext, trial: TrialResult) -> Outcomes:
     """The model must predict the test instances without an exception and without ending its process."""
     return _refusal(trial, "FAILED_TO_RUN_MODEL")  # the worker knows the fix, if there is one
 
 
 @rule("T04", "trial-output-invalid", link=links.API_PREDICT)
-@_on_trial
+@on_trial
 def trial_output_invalid(_context: CheckContext, trial: TrialResult) -> Outcomes:
     """There must be one prediction per instance, in JSON: lists, numbers and strings, without NaN and Infinity."""
     return _refusal(trial, "INVALID_OUTPUTS")
 
 
 @rule("T05", "trial-routine-failed", link=links.ROUTINES)
-@_on_trial
+@on_trial
 def trial_routine_failed(_context: CheckContext, trial: TrialResult) -> Outcomes:
     """The class of a custom prediction routine must exist, and must have from_path and predict."""
     return _refusal(trial, "INVALID_USER_CODE", _("fix the routine and rebuild its package"))
 
 
 @rule("T06", "trial-too-slow", link=links.API_PREDICT)
-@_on_trial
+@on_trial
 def trial_too_slow(_context: CheckContext, trial: TrialResult) -> Outcomes:
     """Loading and one prediction together must take less than half of the service's time limit for a request."""
     if trial.load_seconds is None or trial.predict_seconds is None:
-        return _not_measured(trial)
+        return not_measured(trial)
     most = catalog.limits().predict_seconds
     took = trial.load_seconds + trial.predict_seconds
     if took <= most / 2:
@@ -89,7 +98,7 @@ def trial_too_slow(_context: CheckContext, trial: TrialResult) -> Outcomes:
 
 
 @rule("T07", "trial-exceeds-memory", link=links.MEMORY)
-@_on_trial
+@on_trial
 def trial_exceeds_memory(context: CheckContext, trial: TrialResult) -> Outcomes:
     """The process with the loaded model must need less memory than the machine type has.
 
@@ -100,7 +109,7 @@ def trial_exceeds_memory(context: CheckContext, trial: TrialResult) -> Outcomes:
     if machine is None:
         return Skipped(_("the memory size of {machine} is unknown", machine=name))
     if trial.memory_bytes is None:
-        return _not_measured(trial)
+        return not_measured(trial)
     if trial.memory_bytes <= machine.memory_gb * _GB:
         return []
     text = _(
@@ -113,11 +122,11 @@ def trial_exceeds_memory(context: CheckContext, trial: TrialResult) -> Outcomes:
 
 
 @rule("T08", "trial-shapes-differ", link=links.API_PREDICT)
-@_on_trial
+@on_trial
 def trial_shapes_differ(_context: CheckContext, trial: TrialResult) -> Outcomes:
     """The predictions of all test instances should have the same shape."""
     if trial.predictions is None:
-        return _not_measured(trial)
+        return not_measured(trial)
     shapes = [shape(one) for one in trial.predictions]
     other = next((index for index, one in enumerate(shapes) if one != shapes[0]), None)
     if other is None:
@@ -126,9 +135,6 @@ def trial_shapes_differ(_context: CheckContext, trial: TrialResult) -> Outcomes:
         "prediction {index} is {other}, but prediction 0 is {first}", index=other, other=shapes[other], first=shapes[0]
     )
     return [warning("test.instances", text, _("use the same structure for every instance"))]
-
-
-TRIAL_RULES = ("T01", "T02", "T03", "T04", "T05", "T06", "T07", "T08")
 
 
 def shape(value: Any) -> str:
@@ -156,10 +162,11 @@ def _refusal(trial: TrialResult, kind: str, fix: str = "") -> Outcomes:
     refusal = trial.error
     if refusal.kind == kind:
         return [error(refusal.where or "test.instances", refusal.message, refusal.fix or fix)]
-    return _not_measured(trial) if refusal.kind == _LOAD else []
+    return not_measured(trial) if refusal.kind == _LOAD else []
 
 
-def _not_measured(trial: TrialResult) -> Skipped:
+def not_measured(trial: TrialResult) -> Skipped:
+    """Return the outcome of a rule about a value that the trial does not have."""
     if trial.error is None:
         return Skipped(_("not measurable on this system"))
     if trial.error.kind == _LOAD:

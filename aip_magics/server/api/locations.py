@@ -1,4 +1,7 @@
-"""projects.locations: the regions of models. They offer online prediction without accelerators."""
+"""projects.locations of both APIs: regions of AI Platform, with capabilities, and of Vertex AI, with a locationId.
+
+AI Platform's regions offer online prediction without accelerators.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +35,23 @@ async def get(request: Request) -> dict[str, Any]:
     return _serialize(request.path_params["project"], location)
 
 
+def vertex_regions() -> frozenset[str]:
+    """Return the regions of Vertex AI."""
+    return frozenset((*catalog.vertex_regions(), *catalog.newer_vertex_regions()))
+
+
+def _ai_platform_regions() -> frozenset[str]:
+    return frozenset((*catalog.regional_regions(), *catalog.global_regions()))
+
+
 def _names() -> list[str]:
-    return sorted({*catalog.regional_regions(), *catalog.global_regions()})
+    return sorted(_ai_platform_regions() | vertex_regions())
 
 
 def _serialize(project: str, location: str) -> dict[str, Any]:
-    return {"name": f"projects/{project}/locations/{location}", "capabilities": [{"type": "ONLINE_PREDICTION"}]}
+    shown: dict[str, Any] = {"name": f"projects/{project}/locations/{location}"}
+    if location in vertex_regions():
+        shown["locationId"] = location
+    if location in _ai_platform_regions():
+        shown["capabilities"] = [{"type": "ONLINE_PREDICTION"}]
+    return shown

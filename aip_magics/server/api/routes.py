@@ -1,4 +1,7 @@
-"""All routes of the prediction REST API but `:predict` (predict_app.py), in the order of the API reference."""
+"""All routes of the prediction REST API, in the order of the API reference; others are elsewhere.
+
+`:predict` is in predict_app.py, and what is below locations, of this API and Vertex AI's, in vertex/routes.py.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from aip_magics.errors import NotFound
-from aip_magics.server.api import explain, iam, jobs, locations, models, monitoring, operations, projects, versions
+from aip_magics.server.api import explain, iam, jobs, models, monitoring, operations, projects, versions
 from aip_magics.server.context import get_context
 from aip_magics.server.conventions.json_endpoint import Handler, json_endpoint
 
@@ -24,8 +27,6 @@ _VERSIONS = f"{_MODEL}/versions"
 _VERSION = f"{_VERSIONS}/{{version}}"
 _OPERATIONS = f"{_PROJECT}/operations"
 _OPERATION = f"{_OPERATIONS}/{{operation}}"
-_LOCATIONS = f"{_PROJECT}/locations"
-_LOCATION = f"{_LOCATIONS}/{{location}}"
 _JOBS = f"{_PROJECT}/jobs"
 _JOB = f"{_JOBS}/{{job}}"
 _EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -94,8 +95,6 @@ _METHODS: tuple[tuple[str, str, Handler], ...] = (
     ("GET", _OPERATIONS, operations.list_),
     ("POST", f"{_OPERATION}:cancel", operations.cancel),
     ("GET", _OPERATION, operations.get),
-    ("GET", _LOCATIONS, locations.list_),
-    ("GET", _LOCATION, locations.get),
     ("POST", _JOBS, jobs.create),
     ("GET", _JOBS, jobs.list_),
     ("POST", f"{_JOB}:cancel", jobs.missing),

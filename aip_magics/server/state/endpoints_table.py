@@ -46,7 +46,7 @@ class EndpointsTable:
         row = self._file.db.execute(f"SELECT * FROM endpoints WHERE {_KEY}", _values(key)).fetchone()
         return _row(row) if row else None
 
-    def list(self, location: str, project: str) -> list[EndpointRow]:
+    def list_in(self, location: str, project: str) -> list[EndpointRow]:
         """Return all endpoints of a project in a location, sorted by id."""
         query = "SELECT * FROM endpoints WHERE location = ? AND project = ? ORDER BY endpoint"
         return [_row(row) for row in self._file.db.execute(query, (location, project))]

@@ -27,6 +27,6 @@ class ImagesTable:
         row = self._file.db.execute("SELECT document FROM images WHERE uri = ?", (uri,)).fetchone()
         return json.loads(row["document"]) if row else None
 
-    def list(self) -> list[Mapping[str, Any]]:
+    def list_all(self) -> list[Mapping[str, Any]]:
         """Return the images, sorted by URI."""
         return [json.loads(row["document"]) for row in self._file.db.execute("SELECT * FROM images ORDER BY uri")]

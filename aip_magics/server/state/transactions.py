@@ -40,10 +40,13 @@ class TransactionalFile:
             yield
             self.db.execute("COMMIT")
         except BaseException:
-            if self.db.in_transaction:  # SQLite rolls back by itself when the disk is full
-                self.db.execute("ROLLBACK")
+            self._roll_back()
             raise
         self._shrinker.note_write()
+
+    def _roll_back(self) -> None:
+        if self.db.in_transaction:  # SQLite rolls back by itself when the disk is full
+            self.db.execute("ROLLBACK")
 
     def _migrate(self, path: Path) -> None:
         applied = self.db.execute("PRAGMA user_version").fetchone()[0]

@@ -60,7 +60,7 @@ class VertexModelsTable:
         row = self._file.db.execute(f"SELECT * FROM vertex_models WHERE {_KEY}", _values(key)).fetchone()
         return _model_row(row) if row else None
 
-    def list(self, location: str, project: str) -> list[VertexModelRow]:
+    def list_in(self, location: str, project: str) -> list[VertexModelRow]:
         """Return all models of a project in a location, sorted by id."""
         query = "SELECT * FROM vertex_models WHERE location = ? AND project = ? ORDER BY model"
         return [_model_row(row) for row in self._file.db.execute(query, (location, project))]

@@ -40,7 +40,8 @@ def _prepare(hint: Any, value: Any) -> Any:
         return [_prepare(typing.get_args(hint)[0], item) for item in value]
     if not (isinstance(hint, type) and issubclass(hint, VertexResource) and isinstance(value, Mapping)):
         return value
-    hints = field_types(hint)
+    resource: Any = hint  # mypy considers the type of a dataclass unhashable
+    hints = field_types(resource)
     prepared = {}
     for name, item in value.items():
         field = name if name in hints else to_camel_case(name)

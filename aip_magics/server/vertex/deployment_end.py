@@ -11,10 +11,10 @@ from aip_magics.server.names import VersionKey
 from aip_magics.server.state.database import Database
 from aip_magics.server.state.endpoints_table import EndpointRow
 from aip_magics.server.state.operations_table import OperationRow
+from aip_magics.server.version_creation import FAILED_PRECONDITION, INVALID_ARGUMENT
 from aip_magics.server.vertex import traffic
 from aip_magics.server.vertex.operations import REQUESTED, timestamp
 from aip_magics.server.vertex.resources import API
-from aip_magics.server.version_creation import FAILED_PRECONDITION, INVALID_ARGUMENT
 from aip_magics.spec import Status, Version
 
 LOG_LINES = 10  # in the message; the details of the error have more
@@ -33,6 +33,7 @@ def finish(
     assert metadata is not None
     other = dict(metadata.other or {})
     requested = other.pop(REQUESTED)
+    other.pop("progress", None)
     is_ready = version.state == "READY"
     other["deploymentStage"] = "SUCCESSFULLY_DEPLOYED" if is_ready else "FAILED_TO_DEPLOY"
     done = operation.operation.replace(metadata=metadata.replace(other=other))

@@ -63,7 +63,7 @@ async def get(request: Request) -> dict[str, Any]:
 async def list_(request: Request) -> dict[str, Any]:
     """endpoints.list"""
     parent = names.parent_of(request)
-    rows = get_context(request).database.endpoints.list(parent.location, parent.project)
+    rows = get_context(request).database.endpoints.list_in(parent.location, parent.project)
     return listing.list_resources(
         request,
         "endpoints",

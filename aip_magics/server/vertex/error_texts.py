@@ -47,12 +47,13 @@ def with_own_words(handler: Handler) -> Handler:
 
 
 def reword(error: ApiError) -> ApiError:
-    """Return an error about a field in Vertex AI's words; any other error as it is."""
+    """Return an error about a field in Vertex AI's words; any other error, or one of AI Platform's own, as it is."""
     violations = error.details[0].get("fieldViolations", []) if error.details else []
     if len(violations) != 1 or not error.message.startswith("Field: "):
         return error
     field, description = violations[0]["field"], violations[0]["description"]
-    description = description.replace("Deployment directory", "Model directory")
     if isinstance(error, InvalidArgument):
         return field_error(field, description)
-    return type(error)(description, code=error.code, status=error.status)
+    if isinstance(error, FailedPrecondition):
+        return precondition(description.replace("Deployment directory", "Model directory"))
+    return error

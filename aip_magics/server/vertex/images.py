@@ -51,7 +51,7 @@ async def put(request: Request) -> dict[str, Any]:
 
 async def list_(request: Request) -> dict[str, Any]:
     """Extension of the API: the images that were pushed."""
-    return {"images": get_context(request).database.images.list()}
+    return {"images": get_context(request).database.images.list_all()}
 
 
 @dataclasses.dataclass(frozen=True)

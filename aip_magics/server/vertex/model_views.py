@@ -79,7 +79,7 @@ class Deployments:
 
     def __init__(self, database: Database, parent: Parent) -> None:
         self._by_model: dict[str, list[dict[str, str]]] = {}
-        for endpoint in database.endpoints.list(parent.location, parent.project):
+        for endpoint in database.endpoints.list_in(parent.location, parent.project):
             for deployed in endpoint.document.get("deployedModels", []):
                 ref = {"endpoint": endpoint_name(endpoint.key), "deployedModelId": deployed["id"]}
                 name = f"{deployed['model']}@{deployed['modelVersionId']}"

@@ -79,7 +79,7 @@ async def list_(request: Request) -> dict[str, Any]:
     database, parent = get_context(request).database, parent_of(request)
     deployments = Deployments(database, parent)
     shown = []
-    for row in database.vertex_models.list(parent.location, parent.project):
+    for row in database.vertex_models.list_in(parent.location, parent.project):
         found = FoundModel(row, tuple(database.vertex_models.list_versions(row.key)))
         shown.append(model_views.show(found, found.require(), deployments))
     return listing.list_resources(request, "models", shown, lambda model: model["name"].rpartition("/")[2], "model")

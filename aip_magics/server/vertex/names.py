@@ -11,13 +11,13 @@ import re
 
 from starlette.requests import Request
 
+from aip_magics.server.api.locations import vertex_regions
 from aip_magics.server.api.projects import get_project_number
 from aip_magics.server.names import ModelKey
 from aip_magics.server.vertex.error_texts import field_error
 
 _PREFIX = "vertex:"
 _MODEL_NAME = re.compile(r"projects/([^/]+)/locations/([^/]+)/models/([^/@]+)(?:@([^/@]+))?")
-_LOCATION = re.compile(r"[a-z]+(?:-[a-z]+)*\d*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,14 +41,14 @@ class Parent:
 
 
 def parent_of(request: Request) -> Parent:
-    """Return the parent in the request's path; InvalidArgument for a location that cannot exist."""
+    """Return the parent in the request's path; InvalidArgument for an unknown location."""
     return make_parent(request.path_params["project"], request.path_params["location"])
 
 
 def make_parent(project: str, region: str) -> Parent:
     """Return the parent of a project's id or number and a region."""
-    if not _LOCATION.fullmatch(region):
-        raise field_error("name", f"Location {region[:200]!r} is not valid.")
+    if region not in vertex_regions():
+        raise field_error("name", f"Vertex AI has no location {region[:200]!r}: use a region such as us-central1.")
     return Parent(f"{_PREFIX}{region}", str(int(get_project_number(project))))
 
 

@@ -30,6 +30,13 @@ MAX_WAIT_SECONDS = 60.0
 POLL_SECONDS = 10.0
 # The SDK alone asks for operations below /ui/. Like gcloud it asks at once, and then after a second or more.
 _SDK_PREFIX = "ui"
+# The SDK refuses metadata with further fields, so an extension such as AI Platform's `progress` is not possible.
+_STAGES = {
+    "copying": "PREPARING_MODEL",
+    "installing": "GETTING_CONTAINER_IMAGE",
+    "loading": "STARTING_MODEL_SERVER",
+    "ready": "FINISHING_UP",
+}
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 _MAX_COUNT = 1 << 30
 
@@ -132,12 +139,13 @@ def build_operation(
 
 
 def serialize(context: AppContext, row: OperationRow) -> dict[str, Any]:
-    """Build the Operation's JSON. `progress` in the metadata is an extension: the stage of a running operation."""
+    """Build the Operation's JSON. While a model is being deployed, its metadata has the stage."""
     data = row.operation.to_json()
     metadata = row.operation.metadata or OperationMetadata()
     shown = {name: value for name, value in (metadata.other or {}).items() if name != REQUESTED}
-    if progress := context.version_creator.progress(row):
-        shown["progress"] = progress
+    progress = None if row.operation.done else context.version_creator.progress(row)
+    if progress:
+        shown["deploymentStage"] = _STAGES[progress["stage"]]
     if metadata.endTime:  # in seconds, so that it may seem to be before the creation
         generic = shown.get("genericMetadata", {})
         updated = max(generic.get("updateTime", ""), metadata.endTime, key=lambda time: time.removesuffix("Z"))

@@ -11,6 +11,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
+from aip_magics.server.api import locations
 from aip_magics.server.conventions.json_endpoint import Handler, json_endpoint
 from aip_magics.server.vertex import deployed_models, endpoints, error_texts, images, model_versions, models, operations
 from aip_magics.server.vertex.error_texts import with_own_words
@@ -19,10 +20,7 @@ _EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 class _Text(Convertor[str]):
-    """A part of the path that matches a regular expression."""
-
-    def __init__(self, regex: str) -> None:
-        self.regex = regex
+    """A part of the path."""
 
     def convert(self, value: str) -> str:
         return value
@@ -31,11 +29,24 @@ class _Text(Convertor[str]):
         return value
 
 
-register_url_convertor("api_prefix", _Text("v1|v1beta1|ui"))
-register_url_convertor("resource_id", _Text("[^/:]+"))  # so that `M:verb` is never taken for the id of a resource
-register_url_convertor("with_operations", _Text("models|endpoints"))
+class _Prefix(_Text):
+    regex = "v1|v1beta1|ui"
 
-_LOCATION = "/{api:api_prefix}/projects/{project}/locations/{location:resource_id}"
+
+class _ResourceId(_Text):
+    regex = "[^/:]+"  # so that `M:verb` is never taken for the id of a resource
+
+
+class _CollectionWithOperations(_Text):
+    regex = "models|endpoints"
+
+
+register_url_convertor("api_prefix", _Prefix())
+register_url_convertor("resource_id", _ResourceId())
+register_url_convertor("with_operations", _CollectionWithOperations())
+
+_LOCATIONS = "/{api:api_prefix}/projects/{project}/locations"
+_LOCATION = f"{_LOCATIONS}/{{location:resource_id}}"
 _MODELS = f"{_LOCATION}/models"
 _MODEL = f"{_MODELS}/{{model:resource_id}}"
 _ENDPOINTS = f"{_LOCATION}/endpoints"
@@ -91,6 +102,8 @@ _METHODS: tuple[tuple[str, str, Handler], ...] = (
     ("GET", _ENDPOINT, endpoints.get),
     ("PATCH", _ENDPOINT, endpoints.patch),
     ("DELETE", _ENDPOINT, endpoints.delete),
+    ("GET", _LOCATIONS, locations.list_),
+    ("GET", _LOCATION, locations.get),
     *_operation_methods(_OPERATIONS),
     *_operation_methods(_NESTED_OPERATIONS),
     ("PUT", "/aip-magics/images", images.put),  # extension, like the next

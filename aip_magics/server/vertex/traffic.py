@@ -28,7 +28,7 @@ class WeightedChoice(Generic[T]):
         return bool(self._slots)
 
     def __call__(self) -> T:
-        return self._slots[int(random.random() * ALL)]  # noqa: S311 (no secret)
+        return self._slots[int(random.random() * ALL)]
 
 
 def parse(value: Mapping[str, Any] | None) -> dict[str, int]:

@@ -1,0 +1,1 @@
+"""Target Vertex AI, the successor of AI Platform Prediction."""
