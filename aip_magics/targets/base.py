@@ -35,12 +35,14 @@ class Target(abc.ABC):
         client: Client of its API.
         storage_client: Our client of its Cloud Storage, for uploads, downloads and buckets.
         google_storage_client: Google's client of the same, for browsing.
+        api: The name of its API in Google's discovery documents, `ml` or `aiplatform`; empty for another one.
         poll_seconds: Upper bound of the seconds between two polls of an operation.
         runs_here: Whether this machine loads and serves the models, so that their code must be trusted.
         is_cloud: Whether versions are limited to what the cloud has: machine types, runtime versions or images.
         unused_rules: The checks that do not apply to this target: id → reason.
     """
 
+    api: ClassVar[str] = ""
     poll_seconds: float = 2.0
     runs_here: bool = False
     is_cloud: bool = True
@@ -90,7 +92,7 @@ class Target(abc.ABC):
         return ()
 
     @classmethod
-    def machine_types(cls, *, regional: bool | None = None) -> tuple[str, ...]:
+    def machine_types(cls, *, regional: bool | None = None) -> tuple[str, ...]:  # noqa: ARG003 - see the subclasses
         """The machine types of the global or the regional endpoints, or of all; empty if any name may be one."""
         return ()
 

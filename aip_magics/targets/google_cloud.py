@@ -68,9 +68,7 @@ class GoogleConnection:
         except google.auth.exceptions.DefaultCredentialsError:
             raise CredentialsError(
                 _("Application Default Credentials not found"),
-                where=_(
-                    "target {name}, {endpoint}", name=self._settings.target.value, endpoint=self._endpoint
-                ),
+                where=_("target {name}, {endpoint}", name=self._settings.target.value, endpoint=self._endpoint),
                 fix=_("run `gcloud auth application-default login`, or omit --target to use the embedded server"),
             ) from None
 

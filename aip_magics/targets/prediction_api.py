@@ -25,6 +25,7 @@ def no_traffic_split() -> str:
 class PredictionApiTarget(Target):
     """A target with models, versions and operations of the v1 API."""
 
+    api = "ml"
     server_defaults: tuple[str, ...] = ()
 
     @abc.abstractmethod
