@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from aip_magics.client import calls
-from aip_magics.client.client import MAX_ITEMS
+from aip_magics.client.paging import MAX_ITEMS
 from aip_magics.commands import show
 from aip_magics.commands.common import options
 from aip_magics.commands.common.command import Command, Context

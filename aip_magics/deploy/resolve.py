@@ -43,7 +43,7 @@ def resolve_version(plan: Plan, target: Target, versions: list[Version]) -> Vers
         name = f"v{newest}"
         named = resolve_deployment_uri(plan, target, name, "")
         decision = compare_versions(named, target, existing[name], strict=False)
-        if decision.action != "create":
+        if decision.version is not None:
             source = _("newest version: {reason}", reason=decision.reason)
             return dataclasses.replace(decision, plan=decision.plan.record_choice("name", name, source))
     source = _("next free name after v{number}", number=newest) if newest else _("first version of this model")

@@ -6,9 +6,10 @@ import abc
 import functools
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from aip_magics.artifacts import ModelDir
+from aip_magics.checks import sanitize_name
 from aip_magics.checks.context import TargetFacts
 from aip_magics.client import Request, Service, Wait
 from aip_magics.errors import OptionError
@@ -24,6 +25,30 @@ _FIELDS: Mapping[Capability, tuple[str, ...]] = {
     Capability.PACKAGES: ("packageUris", "predictionClass"),
     Capability.CONTAINERS: ("container", "routes"),
 }
+# A difference in one of these makes a new version; description and labels can be updated.
+COMPARED_FIELDS = (
+    "runtimeVersion",
+    "pythonVersion",
+    "framework",
+    "machineType",
+    "acceleratorConfig",
+    "autoScaling",
+    "manualScaling",
+    "container",
+    "routes",
+    "packageUris",
+    "predictionClass",
+    "serviceAccount",
+    "explanationConfig",
+)
+
+
+class Difference(NamedTuple):
+    """A field with another value in the version at the target than in the requested one."""
+
+    field: str
+    deployed: object
+    requested: object
 
 
 class Target(abc.ABC):
@@ -134,6 +159,26 @@ class Target(abc.ABC):
             test: The body of the test prediction.
             wait: Whether the deployment waits for the version; if not, nothing follows the request that creates it.
         """
+
+    def difference(self, model: str, requested: Version, existing: Version) -> Difference | None:  # noqa: ARG002
+        """The first field that makes a requested version another one than the existing version of its name."""
+        for field in COMPARED_FIELDS:
+            ours, theirs = getattr(requested, field), getattr(existing, field)
+            if ours != theirs and not (ours is None and field in ("framework", "machineType")):
+                return Difference(field, theirs, ours)
+        return None
+
+    def cannot_ask(self, version: Version) -> str:  # noqa: ARG002 - most targets have a URL for each version
+        """Why an existing version cannot predict online although it is READY; empty if it can."""
+        return ""
+
+    def cost_note(self, version: Version) -> str:  # noqa: ARG002 - known for Vertex AI only
+        """What a version will cost from now on, as one sentence; empty if nothing is known."""
+        return ""
+
+    def sanitize_model_name(self, text: str) -> str:
+        """Build a valid name of a model from the name of a directory."""
+        return sanitize_name(text)
 
     @property
     @abc.abstractmethod

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aip_magics import catalog
 from aip_magics.client.vertex.ids import DEFAULT_ALIAS, endpoint_id
 from aip_magics.client.vertex.version import VertexVersion, is_unfinished_image
-from aip_magics.spec import AutoScaling, ContainerSpec, Model, Version
+from aip_magics.spec import AutoScaling, ContainerSpec, ManualScaling, Model, Version
 
 METRICS = {
     "CPU_USAGE": "aiplatform.googleapis.com/prediction/online/cpu/utilization",
@@ -21,6 +21,11 @@ METRICS = {
 }
 METRIC_TARGET = 60  # per cent; the default of both APIs
 MIN_REPLICAS = 1
+CONTAINER_FIELDS = ("imageUri", "command", "args", "env", "ports", "predictRoute", "healthRoute")
+LOGGING = ("enableAccessLogging", "disableContainerLogging")  # of a DeployedModel; on AI Platform of a model
+VERSION_FIELDS = {"description": "versionDescription", "labels": "labels"}  # that can be updated, and their names
+SCALING_FIELDS = ("autoScaling", "manualScaling")
+REPLICA_FIELDS = ("minReplicaCount", "maxReplicaCount", "autoscalingMetricSpecs")
 
 
 def endpoint(model: Model) -> dict[str, Any]:
@@ -42,6 +47,16 @@ def image_uri(version: Version, model: str = "") -> str:
         return uri
     content = json.dumps([version.framework, version.predictionClass, list(version.packageUris or ())])
     return f"{uri}{model}:{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+
+
+def is_own_image(version: Version) -> bool:
+    """Whether the image of a version is one of ours, which the embedded server has to be told of."""
+    return version.container is None and isinstance(version, VertexVersion) and is_unfinished_image(version.imageUri)
+
+
+def known_container_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an existing container that `container_spec` writes: the service adds others."""
+    return _set(**{name: spec.get(name) for name in CONTAINER_FIELDS})
 
 
 def own_image(version: Version, model: str) -> dict[str, Any]:
@@ -117,6 +132,20 @@ def replicas(version: Version) -> dict[str, Any]:
     )
 
 
+def rescaled(current: Version, fields: Mapping[str, Any], mask: Sequence[str]) -> Version:
+    """The version with the fields of `mask`, of autoScaling or manualScaling; a count of nodes ends autoscaling."""
+    for path in mask:
+        name, _dot, part = path.partition(".")
+        if name == "manualScaling":
+            return current.replace(manualScaling=ManualScaling.from_json(fields.get(name) or {}), autoScaling=None)
+        if name == "autoScaling":
+            before = (current.autoScaling or AutoScaling()).to_json()
+            wanted = dict(fields.get(name) or {})
+            changed = {**before, part: wanted.get(part)} if part else wanted
+            current = current.replace(autoScaling=AutoScaling.from_json(changed), manualScaling=None)
+    return current
+
+
 def deployed_model(model: Model, version: Version, name: str) -> dict[str, Any]:
     """The DeployedModel of a version.
 
@@ -136,9 +165,9 @@ def deployed_model(model: Model, version: Version, name: str) -> dict[str, Any]:
     )
 
 
-def compared_fields(version: Version) -> Mapping[str, object]:
+def compared_fields(version: Version, model: str) -> Mapping[str, object]:
     """What makes a version another one, by field: a difference in description or labels does not."""
-    container, resources = container_spec(version), dedicated_resources(version)
+    container, resources = container_spec(version, model), dedicated_resources(version)
     machine = resources.pop("machineSpec")
     return {**container, **machine, **resources, "serviceAccount": version.serviceAccount or None}
 

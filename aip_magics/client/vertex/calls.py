@@ -67,8 +67,10 @@ def deploy(endpoint: str, deployed_model: Mapping[str, Any], split: Mapping[str,
     return Request("POST", f"v1/{endpoint}:deployModel", body)
 
 
-def undeploy(endpoint: str, deployed_model_id: str) -> Request:
-    return Request("POST", f"v1/{endpoint}:undeployModel", {"deployedModelId": deployed_model_id})
+def undeploy(endpoint: str, deployed_model_id: str, split: Mapping[str, int]) -> Request:
+    """Undeploy a model; without a split the traffic stays as it is. The response is an Operation."""
+    body = {"deployedModelId": deployed_model_id, **({"trafficSplit": dict(split)} if split else {})}
+    return Request("POST", f"v1/{endpoint}:undeployModel", body)
 
 
 def mutate(endpoint: str, deployed_model: Mapping[str, Any], mask: Sequence[str]) -> Request:
@@ -81,9 +83,13 @@ def set_split(endpoint: str, split: Mapping[str, int]) -> Request:
     return patch(endpoint, {"trafficSplit": dict(split)}, ["trafficSplit"])
 
 
-def predict(endpoint: str, body: bytes) -> Request:
-    """Online prediction; the body is sent unchanged."""
-    return Request("POST", f"v1/{endpoint}:predict", body, max_bytes=MAX_LARGE_RESPONSE_BYTES)
+def predict(endpoint: str, body: bytes, deployed_model_id: str = "") -> Request:
+    """Online prediction; the body is sent unchanged.
+
+    By one deployed model, whether or not it gets traffic, only on the embedded server: its extension.
+    """
+    name = f"{endpoint}/deployedModels/{deployed_model_id}" if deployed_model_id else endpoint
+    return Request("POST", f"v1/{name}:predict", body, max_bytes=MAX_LARGE_RESPONSE_BYTES)
 
 
 def cancel(operation: str) -> Request:

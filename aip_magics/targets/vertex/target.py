@@ -27,12 +27,13 @@ from aip_magics.client import Request, Transport, Wait
 from aip_magics.client.vertex import bodies, calls, ids
 from aip_magics.client.vertex.client import VertexClient
 from aip_magics.client.vertex.place import Place
+from aip_magics.client.vertex.predict import give_traffic_fix, no_own_url
 from aip_magics.client.vertex.version import VertexVersion
 from aip_magics.i18n import gettext as _
 from aip_magics.settings import LOCAL_ENDPOINT, Settings
 from aip_magics.spec import Model, Version
 from aip_magics.storage import StorageClient
-from aip_magics.targets.base import Target
+from aip_magics.targets.base import Difference, Target
 from aip_magics.targets.capabilities import Capability
 from aip_magics.targets.choice import Choice, CompletedVersion
 from aip_magics.targets.google_cloud import GoogleConnection
@@ -41,6 +42,7 @@ from aip_magics.targets.vertex import rules
 from aip_magics.targets.vertex.image_choice import choose_image, is_served_by_ours
 from aip_magics.targets.vertex.unused_rules import unused_rules
 
+HOURS_A_MONTH = 730
 __all__ = ["VertexTarget", "rules"]
 
 
@@ -156,6 +158,43 @@ class VertexTarget(Target):
         if test is not None:
             requests.append(calls.predict(endpoint, test))
         return requests
+
+    def difference(self, model: str, requested: Version, existing: Version) -> Difference | None:
+        """Compared as Vertex AI has them; the machine and its scaling only of a version that is deployed."""
+        ours, theirs = bodies.compared_fields(requested, model), bodies.compared_fields(existing, model)
+        fields = bodies.CONTAINER_FIELDS if existing.state == "UNDEPLOYED" else {**ours, **theirs}
+        for field in fields:
+            if ours.get(field) != theirs.get(field):
+                return Difference(field, theirs.get(field), ours.get(field))
+        return None
+
+    def cannot_ask(self, version: Version) -> str:
+        if self.runs_here or not isinstance(version, VertexVersion) or version.trafficPercentage:
+            return ""
+        model, name = self.place.version_ids("", version.name or "")
+        return f"{no_own_url()}; {give_traffic_fix(model, name)}"
+
+    def cost_note(self, version: Version) -> str:
+        resources = bodies.dedicated_resources(version)
+        machine, least = resources["machineSpec"]["machineType"], resources["minReplicaCount"]
+        hours = least * HOURS_A_MONTH
+        if self.runs_here:
+            return _(
+                "in the cloud, at least {count} × {machine} would be billed until it is undeployed: {hours} node hours "
+                "a month",
+                count=least,
+                machine=machine,
+                hours=hours,
+            )
+        return _(
+            "billed until it is undeployed (%aip_undeploy): at least {count} × {machine}, {hours} node hours a month",
+            count=least,
+            machine=machine,
+            hours=hours,
+        )
+
+    def sanitize_model_name(self, text: str) -> str:
+        return ids.sanitize_model_id(text)
 
     @property
     def operation_path(self) -> str:
