@@ -19,6 +19,12 @@ from aip_magics.storage import StorageClient
 from aip_magics.targets.capabilities import Capability
 from aip_magics.targets.choice import CompletedVersion
 
+# The fields of a cell that need a capability.
+_FIELDS: Mapping[Capability, tuple[str, ...]] = {
+    Capability.RUNTIME_VERSIONS: ("runtimeVersion", "pythonVersion"),
+    Capability.PACKAGES: ("packageUris", "predictionClass"),
+    Capability.CONTAINERS: ("container", "routes"),
+}
 # A difference in one of these makes a new version; description and labels can be updated.
 COMPARED_FIELDS = (
     "runtimeVersion",
@@ -54,12 +60,14 @@ class Target(abc.ABC):
         client: Client of its API.
         storage_client: Our client of its Cloud Storage, for uploads, downloads and buckets.
         google_storage_client: Google's client of the same, for browsing.
+        api: The name of its API in Google's discovery documents, `ml` or `aiplatform`; empty for another one.
         poll_seconds: Upper bound of the seconds between two polls of an operation.
         runs_here: Whether this machine loads and serves the models, so that their code must be trusted.
         is_cloud: Whether versions are limited to what the cloud has: machine types, runtime versions or images.
         unused_rules: The checks that do not apply to this target: id → reason.
     """
 
+    api: ClassVar[str] = ""
     poll_seconds: float = 2.0
     runs_here: bool = False
     is_cloud: bool = True
@@ -102,6 +110,24 @@ class Target(abc.ABC):
         """Raise OptionError with the reason and the fix if the target does not have a capability."""
         if reason := self.missing().get(capability):
             raise OptionError(reason, where=where, fix=fix)
+
+    @classmethod
+    def regions(cls) -> tuple[str, ...]:
+        """The values of `--region`, `global` first if there is a global endpoint; empty if any name may be a region."""
+        return ()
+
+    @classmethod
+    def machine_types(cls, *, regional: bool | None = None) -> tuple[str, ...]:  # noqa: ARG003 - see the subclasses
+        """The machine types of the global or the regional endpoints, or of all; empty if any name may be one."""
+        return ()
+
+    def unusable_fields(self) -> Mapping[str, str]:
+        """The fields of a cell that the target cannot use, each with the reason.
+
+        A field of the version is named alone (`runtimeVersion`), a field of the model after a dot (`model.regions`).
+        """
+        missing = self.missing()
+        return {field: missing[each] for each, fields in _FIELDS.items() if each in missing for field in fields}
 
     @property
     def facts(self) -> TargetFacts:

@@ -25,6 +25,7 @@ def no_traffic_split() -> str:
 class PredictionApiTarget(Target):
     """A target with models, versions and operations of the v1 API."""
 
+    api = "ml"
     server_defaults: tuple[str, ...] = ()
 
     @abc.abstractmethod
@@ -42,6 +43,15 @@ class PredictionApiTarget(Target):
 
     def operation_name(self, operation: str) -> str:
         return calls.operation_name(self.project, operation)
+
+    @classmethod
+    def regions(cls) -> tuple[str, ...]:
+        return ("global", *catalog.regional_regions())
+
+    @classmethod
+    def machine_types(cls, *, regional: bool | None = None) -> tuple[str, ...]:
+        families = {None: ("MLS1", "N1"), False: ("MLS1",), True: ("N1",)}[regional]
+        return tuple(row.name for row in catalog.machine_types() if row.family in families)
 
     def complete_version(self, version: Version, model_dir: ModelDir | None, env: str) -> CompletedVersion:
         version, choices = self._runtime(version, model_dir, env)

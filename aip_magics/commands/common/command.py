@@ -78,19 +78,35 @@ class Context:
     open_form: Callable[[Any], Any] | None = None
 
     def settings(self, args: argparse.Namespace) -> settings.Settings:
-        """Resolve the settings for these arguments. As in gcloud, `--regions` means the global endpoint."""
+        """Resolve the settings for these arguments. As in gcloud, `--regions` means the global endpoint.
+
+        Raises:
+            SettingsError: A setting is missing or malformed.
+            OptionError: The region is none of the target's.
+        """
         from aip_magics import settings
 
-        return settings.resolve(
+        models_regions = getattr(args, "regions", None)
+        found = settings.resolve(
             target=args.target,
             project=args.project,
-            region="global" if getattr(args, "regions", None) else args.region,
+            region="global" if models_regions else args.region,
             endpoint=args.endpoint,
             storage_endpoint=args.storage_endpoint,
             session=self.session,
             last_run=self.last_run,
             environment=self.environment,
         )
+        if found.region or args.region or models_regions:
+            from aip_magics.targets import check_region
+
+            if found.region is None:
+                region, where = "global", "--regions" if models_regions else "--region"
+            else:
+                region = found.region.value
+                where = "--region" if args.region else _("region, from {source}", source=found.region.label)
+            check_region(found.target.value, region, where)
+        return found
 
     def data_dir(self) -> Path:
         """The data directory of this user: the embedded server's state, caches and history."""

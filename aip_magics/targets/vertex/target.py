@@ -47,6 +47,8 @@ __all__ = ["VertexTarget", "rules"]
 
 
 class VertexTarget(Target):
+    api = "aiplatform"
+
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.runs_here = bool(settings.endpoint and settings.endpoint.value == LOCAL_ENDPOINT)
@@ -85,6 +87,18 @@ class VertexTarget(Target):
             found[Capability.OWN_PYTHON] = found[Capability.RUNTIME_VERSIONS]
             found[Capability.PACKAGES] = _("Vertex AI installs no packages; a container of your own has them")
         return found
+
+    @classmethod
+    def regions(cls) -> tuple[str, ...]:
+        return (*catalog.vertex_regions(), *catalog.newer_vertex_regions())
+
+    @classmethod
+    def machine_types(cls, *, regional: bool | None = None) -> tuple[str, ...]:  # noqa: ARG003 - all are regional
+        return tuple(row.name for row in catalog.vertex_machine_types())
+
+    def unusable_fields(self) -> Mapping[str, str]:
+        explanations = _("Vertex AI's explanationSpec needs metadata that explanationConfig does not have")
+        return {**super().unusable_fields(), "explanationConfig": explanations, "model.regions": _no_global_endpoint()}
 
     @property
     def unused_rules(self) -> Mapping[str, str]:  # type: ignore[override]
@@ -223,6 +237,10 @@ class VertexTarget(Target):
 
     def _storage_client(self) -> StorageClient:
         return self._embedded.storage_client() if self._embedded else self._google.storage_client()
+
+
+def _no_global_endpoint() -> str:
+    return _("Vertex AI has regional endpoints only; the region of the endpoint is that of its models")
 
 
 def _today() -> datetime.date:
