@@ -18,6 +18,7 @@ from aip_magics.spec import Model, Version
 from aip_magics.storage import StorageClient
 from aip_magics.targets.capabilities import Capability
 from aip_magics.targets.choice import CompletedVersion
+from aip_magics.targets.plans import Plans
 
 # The fields of a cell that need a capability.
 _FIELDS: Mapping[Capability, tuple[str, ...]] = {
@@ -133,6 +134,11 @@ class Target(abc.ABC):
     def facts(self) -> TargetFacts:
         """What the checks know of the target."""
         return TargetFacts(self.name, self.region, self.endpoint, self.is_cloud, self.unused_rules)
+
+    @property
+    @abc.abstractmethod
+    def plans(self) -> Plans:
+        """The requests of each command as values. Some need what exists, and connect."""
 
     # names
 

@@ -15,6 +15,7 @@ from aip_magics.spec import Model, Version
 from aip_magics.targets.base import Target
 from aip_magics.targets.capabilities import Capability
 from aip_magics.targets.choice import Choice, CompletedVersion
+from aip_magics.targets.plans import PredictionApiPlans
 
 
 def no_traffic_split() -> str:
@@ -34,6 +35,10 @@ class PredictionApiTarget(Target):
     @functools.cached_property
     def client(self) -> Client:
         return Client(self._transport(), self.project, poll_seconds=self.poll_seconds)
+
+    @property
+    def plans(self) -> PredictionApiPlans:
+        return PredictionApiPlans(self.project)
 
     def model_name(self, model: str) -> str:
         return calls.model_name(self.project, model)

@@ -39,7 +39,8 @@ from aip_magics.targets.choice import Choice, CompletedVersion
 from aip_magics.targets.google_cloud import GoogleConnection
 from aip_magics.targets.local import EmbeddedConnection
 from aip_magics.targets.vertex import rules
-from aip_magics.targets.vertex.image_choice import choose_image, is_served_by_ours
+from aip_magics.targets.vertex.image_choice import choose_image
+from aip_magics.targets.vertex.plans import VertexPlans, first_version
 from aip_magics.targets.vertex.unused_rules import unused_rules
 
 HOURS_A_MONTH = 730
@@ -81,9 +82,7 @@ class VertexTarget(Target):
             Capability.VERSION_LOGS: _("see Cloud Logging and Cloud Monitoring"),
             Capability.NEWEST_OPERATIONS_FIRST: _("the API does not define the order of operations"),
         }
-        if self.runs_here:
-            found[Capability.CONTAINERS] = _("the embedded server runs no containers")
-        else:
+        if not self.runs_here:
             found[Capability.OWN_PYTHON] = found[Capability.RUNTIME_VERSIONS]
             found[Capability.PACKAGES] = _("Vertex AI installs no packages; a container of your own has them")
         return found
@@ -103,6 +102,14 @@ class VertexTarget(Target):
     @property
     def unused_rules(self) -> Mapping[str, str]:  # type: ignore[override]
         return unused_rules()
+
+    @property
+    def plans(self) -> VertexPlans:
+        return VertexPlans(self.place, self._connected_client, embedded=self.runs_here)
+
+    def _connected_client(self) -> VertexClient:
+        self.connect()
+        return self.client
 
     def model_name(self, model: str) -> str:
         return self.place.model(model)
@@ -148,24 +155,16 @@ class VertexTarget(Target):
         *,
         wait: bool = True,
     ) -> list[Request | Wait]:
-        place, name = self.place, self.place.version(model.id, version.id)
-        endpoint = place.endpoint(model.id)
-        uploaded = bodies.uploaded_model(model, version, is_first=True, is_default=True)
-        requests: list[Request | Wait] = []
-        if is_served_by_ours(version):
-            requests.append(calls.push_image(bodies.own_image(version, model.id)))
-        requests += [
-            calls.create_endpoint(place, model.id, bodies.endpoint(model)),
+        requests: list[Request | Wait] = [
+            calls.create_endpoint(self.place, model.id, bodies.endpoint(model)),
             Wait(),
-            calls.upload(place, model.id, uploaded, exists=False),
-            Wait(),
-            calls.deploy(endpoint, bodies.deployed_model(model, version, name), {calls.NEW: calls.ALL}),
+            *first_version(self.place, model, version, embedded=self.runs_here),
         ]
         if not wait:
             return requests
-        requests += [Wait(), calls.get(name)]
+        requests += [Wait(), calls.get(self.place.version(model.id, version.id))]
         if test is not None:
-            requests.append(calls.predict(endpoint, test))
+            requests.append(calls.predict(self.place.endpoint(model.id), test))
         return requests
 
     def difference(self, model: str, requested: Version, existing: Version) -> Difference | None:
