@@ -156,6 +156,8 @@ def list_(
     resources: Sequence[Model | Version]
     resources = target.client.list_versions(args.model) if args.model else target.client.list_models()
     context.reporter.show(resources)
+    if billed := target.billed(args.model or ""):
+        context.reporter.show(billed)
     return resources
 
 

@@ -196,6 +196,10 @@ class Target(abc.ABC):
         """What a version will cost from now on, as one sentence; empty if nothing is known."""
         return ""
 
+    def billed(self, model: str = "") -> str:  # noqa: ARG002 - known for Vertex AI only
+        """What goes on to cost, of a model or of all, as one sentence; empty if nothing does. It is connected."""
+        return ""
+
     def sanitize_model_name(self, text: str) -> str:
         """Build a valid name of a model from the name of a directory."""
         return sanitize_name(text)

@@ -23,6 +23,11 @@ def no_traffic_split() -> str:
     return _("AI Platform sends all requests to the default version of a model")
 
 
+def no_undeploy() -> str:
+    """The reason why these targets do not have `Capability.UNDEPLOY`."""
+    return _("AI Platform serves a version for as long as it exists")
+
+
 class PredictionApiTarget(Target):
     """A target with models, versions and operations of the v1 API."""
 

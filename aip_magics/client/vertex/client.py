@@ -126,6 +126,11 @@ class VertexClient:
         state = self.require_state(model)
         return [state.view(one) for one in state.versions]
 
+    def deployed_versions(self, model: str = "") -> list[VertexVersion]:
+        """The versions that are deployed, of one model or of all."""
+        models = [self.place.model_id(model)] if model else [one.id for one in self.list_models()]
+        return [version for name in models for version in self.list_versions(name) if version.deployedModelId]
+
     def delete_version(self, model: str, version: str) -> Operation:
         """Undeploy and delete a version (see `changes.delete_version`)."""
         return self._change(changes.delete_version(*self.named_state(model, version)))

@@ -29,6 +29,7 @@ from aip_magics.client.vertex.client import VertexClient
 from aip_magics.client.vertex.place import Place
 from aip_magics.client.vertex.predict import give_traffic_fix, no_own_url
 from aip_magics.client.vertex.version import VertexVersion
+from aip_magics.errors import FieldError
 from aip_magics.i18n import gettext as _
 from aip_magics.settings import LOCAL_ENDPOINT, Settings
 from aip_magics.spec import Model, Version
@@ -42,6 +43,7 @@ from aip_magics.targets.vertex import rules
 from aip_magics.targets.vertex.image_choice import choose_image
 from aip_magics.targets.vertex.plans import VertexPlans, first_version
 from aip_magics.targets.vertex.unused_rules import unused_rules
+from aip_magics.wording import join_names
 
 HOURS_A_MONTH = 730
 __all__ = ["VertexTarget", "rules"]
@@ -126,6 +128,12 @@ class VertexTarget(Target):
         On the embedded server, an image of ours takes the place of a prebuilt one that does not fit; its name ends with
         a slash until the version is created. In the cloud the image stays empty then, which check V03 reports.
         """
+        if self.runs_here and version.requestLoggingConfig is not None:
+            raise FieldError(
+                _("the embedded server logs no requests of endpoints of Vertex AI"),
+                where="version.requestLoggingConfig",
+                fix=_("omit {field}", field="requestLoggingConfig"),
+            )
         completed, choices = VertexVersion.of(version), []
         if completed.name and (alias := ids.version_alias(completed.name)) not in (None, completed.name):
             choices.append(Choice("name", str(alias), _("alias of version {name}", name=completed.name)))
@@ -198,6 +206,20 @@ class VertexTarget(Target):
             "billed until it is undeployed (%aip_undeploy): at least {count} × {machine}, {hours} node hours a month",
             count=least,
             machine=machine,
+            hours=hours,
+        )
+
+    def billed(self, model: str = "") -> str:
+        if self.runs_here:
+            return ""
+        found = self.client.deployed_versions(model)
+        if not found:
+            return ""
+        hours = sum(version.autoScaling.minNodes or 1 for version in found if version.autoScaling) * HOURS_A_MONTH
+        names = join_names("/".join((version.name or "").split("/")[-3::2]) for version in found)
+        return _(
+            "billed until undeployed: {versions}, at least {hours} node hours a month; %aip_undeploy ends it",
+            versions=names,
             hours=hours,
         )
 
