@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aip_magics import bounded_response, errors
 from aip_magics.client.calls import Request
-from aip_magics.connection_errors import check_endpoint_fix, connection_reason, credentials_error, innermost_cause, login_fix
+from aip_magics.connection_errors import (
+    check_endpoint_fix,
+    connection_reason,
+    credentials_error,
+    innermost_cause,
+    login_fix,
+)
 from aip_magics.data_directory import free_server_space_fix
 from aip_magics.errors import ApiError, PredictionError
 from aip_magics.i18n import gettext as _

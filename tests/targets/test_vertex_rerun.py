@@ -26,7 +26,7 @@ def lines(embedded: Path) -> Lines:
 
 
 @pytest.fixture
-def client(embedded: Path) -> VertexClient:  # noqa: ARG001 - its server is used
+def client(embedded: Path) -> VertexClient:
     target = choose(settings.resolve(target="vertex", endpoint="local"))
     assert isinstance(target, VertexTarget)
     target.connect()
