@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 from aip_magics.client.vertex.version import VertexVersion
 from aip_magics.errors import FailedPrecondition, NotFound
-from aip_magics.events import StepFinished, StepSkipped
+from aip_magics.events import Note, StepFinished, StepSkipped
 
 TEST = "test:\n  instances:\n  - [5.1, 3.5, 1.4, 0.2]\n"
 WHERE = "--target vertex --endpoint local"
@@ -81,11 +81,14 @@ def test_vertex_deploys_a_changed_model_as_the_next_version_which_gets_no_reques
 
 
 def test_vertex_describes_lists_and_deletes(lines: Lines, export: Path) -> None:
-    lines(
+    line = (
         f"deploy v1_2 --model iris --origin {export} {WHERE} --labels team=a --description first --min-nodes 2"
         " --max-nodes 3 --metric-targets cpu-usage=70 --machine-type n1-standard-4 --model-labels app=b"
-        " --model-description irises --enable-logging"
+        " --enable-logging --model-description"
     )
+    created = lines(f"{line} irises")
+    assert lines(f"{line} other") == created  # and says that the model keeps its description
+    assert any("which a deploy does not change" in note.text for note in lines.face.of(Note))
     version = lines(f"describe v1-2 --model iris {WHERE}")
     assert version == lines(f"describe 1 --model iris {WHERE}")
     assert (version.id, version.labels, version.description) == ("v1-2", {"team": "a"}, "first")

@@ -165,7 +165,7 @@ class VertexTarget(Target):
         self,
         model: Model,
         version: Version,
-        updates: Mapping[str, Any],  # noqa: ARG002 - none of its fields is set by an update
+        updates: Mapping[str, Any],
         test: bytes | None,
         *,
         wait: bool = True,
@@ -177,9 +177,14 @@ class VertexTarget(Target):
         ]
         if not wait:
             return requests
-        requests += [Wait(), calls.get(self.place.version(model.id, version.id))]
+        endpoint = self.place.endpoint(model.id)
+        requests.append(Wait())
+        if config := updates.get(bodies.REQUEST_LOGGING):
+            logging = bodies.request_logging(config)
+            requests.append(calls.patch(endpoint, logging, list(logging)))
+        requests.append(calls.get(self.place.version(model.id, version.id)))
         if test is not None:
-            requests.append(calls.predict(self.place.endpoint(model.id), test))
+            requests.append(calls.predict(endpoint, test))
         return requests
 
     def difference(self, model: str, requested: Version, existing: Version) -> Difference | None:
