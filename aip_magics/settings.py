@@ -129,7 +129,8 @@ def resolve(
         storage = pick(storage_endpoint, "storage_endpoint", storage_override, "AIP_MAGICS_STORAGE_ENDPOINT")
     region_setting = pick(region, "region", kind.region_property, "AIP_MAGICS_REGION")
     if kind.default_region:
-        region_setting = region_setting or Sourced(kind.default_region, _("default of the {name} target", name=kind.name))
+        source = _("default of the {name} target", name=kind.name)
+        region_setting = region_setting or Sourced(kind.default_region, source)
     elif region_setting and region_setting.value == "global":
         region_setting = None
     return Settings(

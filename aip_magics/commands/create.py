@@ -71,7 +71,7 @@ def create_version(
             fix=_("run %aip_upload DIR gs://BUCKET/DIRECTORY first, or use %aip_deploy, which uploads the model"),
         )
     target = context.target(args)
-    model = calls.model_name(target.project, args.model)
+    model = target.model_name(args.model)
     wait = [] if args.asynchronous else [show.Wait()]
     shown = show.preview(args, context, target, [calls.create_version(model, version), *wait])
     if shown is not None:

@@ -46,10 +46,10 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> show.D
     every other deploymentUri: its objects are your own, `%aip_remove` deletes them.
     """
     target = context.target(args)
-    model = calls.model_name(target.project, args.model)
+    model = target.model_name(args.model)
     name = model
     if args.version is not None:  # an empty VERSION is a mistake and must not delete the model
-        name = calls.version_name(target.project, args.model, args.version)
+        name = target.version_name(args.model, args.version)
     what = (
         _("version {version} of model {model}", version=args.version, model=args.model)
         if args.version

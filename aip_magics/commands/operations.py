@@ -47,7 +47,7 @@ def operations(
     if args.limit < 0:
         raise OptionError(_("expected 0 or more, got {value}", value=args.limit), where="--limit", fix="--limit 50")
     target = context.target(args)
-    name = calls.operation_name(target.project, args.operation) if args.operation else ""
+    name = target.operation_name(args.operation) if args.operation else ""
     call = calls.get(name) if name else calls.list_operations(target.project, page_size=page_size(target, args.limit))
     shown = show.preview(args, context, target, [call])
     if shown is not None:
@@ -118,7 +118,7 @@ def wait(args: argparse.Namespace, _body: str | None, context: Context) -> WaitR
 
 def _wait_for(name: str, args: argparse.Namespace, context: Context) -> Version | Operation | show.DryRun | str | None:
     target = context.target(args)
-    name = calls.operation_name(target.project, name)
+    name = target.operation_name(name)
     shown = show.preview(args, context, target, _planned_calls(name, args))
     if shown is not None:
         return shown
@@ -153,7 +153,7 @@ def add_cancel(parser: argparse.ArgumentParser) -> None:
 def cancel(args: argparse.Namespace, _body: str | None, context: Context) -> Operation | show.DryRun | str:
     """Cancel an operation and return its new state. A finished operation does not change."""
     target = context.target(args)
-    name = calls.operation_name(target.project, args.operation)
+    name = target.operation_name(args.operation)
     shown = show.preview(args, context, target, [calls.cancel(name)])
     if shown is not None:
         return shown

@@ -40,9 +40,9 @@ def predict(args: argparse.Namespace, body: str | None, context: Context) -> dic
 
     body_json = request(args, body, context, version_inputs(args, context))
     target = context.target(args)
-    name = calls.model_name(target.project, args.model)
+    name = target.model_name(args.model)
     if args.version:
-        name = calls.version_name(target.project, args.model, args.version)
+        name = target.version_name(args.model, args.version)
     shown = show.preview(args, context, target, [calls.predict(name, body_json)])
     if shown is not None:
         return shown

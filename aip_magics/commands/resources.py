@@ -93,10 +93,10 @@ def _check_describe_options(args: argparse.Namespace) -> None:
 
 def _describe_calls(args: argparse.Namespace, target: Target) -> list[Request]:
     if args.operation:
-        return [calls.get(calls.operation_name(target.project, args.operation))]
+        return [calls.get(target.operation_name(args.operation))]
     if not args.version:
-        return [calls.get(calls.model_name(target.project, args.model))]
-    names = [calls.version_name(target.project, args.model, name) for name in _version_names(args)]
+        return [calls.get(target.model_name(args.model))]
+    names = [target.version_name(args.model, name) for name in _version_names(args)]
     return [calls.version_stats(name) if args.stats else calls.get(name) for name in names]
 
 
@@ -148,7 +148,7 @@ def list_(
     if args.operations:
         call = calls.list_operations(project, page_size=page_size(target))
     else:
-        model = calls.model_name(project, args.model) if args.model else ""
+        model = target.model_name(args.model) if args.model else ""
         call = calls.list_versions(model) if model else calls.list_models(project)
     shown = show.preview(args, context, target, [call])
     if shown is not None:

@@ -53,9 +53,9 @@ def update(args: argparse.Namespace, body: str | None, context: Context) -> Mode
     # Parse the fields as their resource to find mistakes before a request is sent.
     resource = (Version if args.version else Model).from_json(fields)
     changes, mask = resource.to_json(), list(_mask(fields))
-    name = calls.model_name(target.project, args.model)
+    name = target.model_name(args.model)
     if args.version is not None:
-        name = calls.version_name(target.project, args.model, args.version)
+        name = target.version_name(args.model, args.version)
     shown = show.preview(args, context, target, [calls.patch(name, changes, mask), show.Wait()])
     if shown is not None:
         return shown
@@ -135,7 +135,7 @@ def set_default(args: argparse.Namespace, _body: str | None, context: Context) -
     if not args.model and not is_full(args.version):
         raise OptionError(_("a model name is required"), where="--model", fix="%aip_set_default v2 --model iris")
     target = context.target(args)
-    name = calls.version_name(target.project, args.model or "", args.version)
+    name = target.version_name(args.model or "", args.version)
     shown = show.preview(args, context, target, [calls.set_default(name)])
     if shown is not None:
         return shown

@@ -317,7 +317,8 @@ class _DeployRun:
 def _compare(plan: Plan, trial: TrialResult, online: dict[str, Any], summary: str) -> str:
     """Add to the summary that the online predictions are those of the trial; PredictionError if they are not."""
     time = passed_time(trial) if trial.passed_at is not None else ""
-    if differs := difference({"predictions": trial.predictions}, online):
+    # Vertex AI's answer has other members, too, which name the version.
+    if differs := difference({"predictions": trial.predictions}, {"predictions": online.get("predictions")}):
         text = _("online and local predictions differ: {differs}", differs=differs)
         fix = _("compare the library versions of both sides (%aip_describe shows the runtime)")
         if time:

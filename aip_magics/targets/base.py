@@ -134,6 +134,20 @@ class Target(abc.ABC):
         """What the checks know of the target."""
         return TargetFacts(self.name, self.region, self.endpoint, self.is_cloud, self.unused_rules)
 
+    # names
+
+    @abc.abstractmethod
+    def model_name(self, model: str) -> str:
+        """The full name of a model, given by its ID or full name. OptionError for an invalid name."""
+
+    @abc.abstractmethod
+    def version_name(self, model: str, version: str) -> str:
+        """The full name of a version, given by IDs or its full name. OptionError for an invalid name."""
+
+    @abc.abstractmethod
+    def operation_name(self, operation: str) -> str:
+        """The full name of an operation, given by its ID or full name. OptionError for an invalid name."""
+
     # how a deployment becomes its resources
 
     @abc.abstractmethod

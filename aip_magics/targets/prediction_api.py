@@ -44,6 +44,15 @@ class PredictionApiTarget(Target):
         families = {None: ("MLS1", "N1"), False: ("MLS1",), True: ("N1",)}[regional]
         return tuple(row.name for row in catalog.machine_types() if row.family in families)
 
+    def model_name(self, model: str) -> str:
+        return calls.model_name(self.project, model)
+
+    def version_name(self, model: str, version: str) -> str:
+        return calls.version_name(self.project, model, version)
+
+    def operation_name(self, operation: str) -> str:
+        return calls.operation_name(self.project, operation)
+
     def complete_version(self, version: Version, model_dir: ModelDir | None, env: str) -> CompletedVersion:
         version, choices = self._runtime(version, model_dir, env)
         if version.machineType:

@@ -19,9 +19,13 @@ from aip_magics.server.conventions import google_json
 from aip_magics.server.names import ModelKey
 from aip_magics.server.predict_target import PredictApi, PredictTarget
 from aip_magics.server.vertex import names
-from aip_magics.server.vertex.traffic import WeightedChoice
+from aip_magics.server.vertex.traffic import ALL, WeightedChoice
 
-TARGET = re.compile(r"/v1(?:beta1)?/projects/([^/]+)/locations/([^/]+)/endpoints/([^/:]+):(predict|rawPredict)")
+# With `/deployedModels/ID`, an extension of the API: by this deployed model, whether or not it gets traffic.
+TARGET = re.compile(
+    r"/v1(?:beta1)?/projects/([^/]+)/locations/([^/]+)/endpoints/([^/:]+)(?:/deployedModels/([0-9]+))?"
+    r":(predict|rawPredict)"
+)
 MAX_ENDPOINTS = 256  # remembered
 SHARED_SECONDS = 60.0
 DEDICATED_SECONDS = 600.0  # of an endpoint without an `inferenceTimeout`
@@ -35,34 +39,38 @@ class EndpointPredict:
     def __init__(self, context: AppContext) -> None:
         self._context = context
         self._revision = -1  # of the table of endpoints, from which the choices were read
-        self._choices: dict[tuple[ModelKey, bool], Choice] = {}
+        self._choices: dict[tuple[ModelKey, str | None, bool], Choice] = {}
 
     def resolver(self, path: str) -> Callable[[], PredictTarget] | None:
         """Return what chooses the target of each request with this path; None if it is not that of a predict method."""
         match = TARGET.fullmatch(path)
         if match is None:
             return None
-        project, region, endpoint, method = match.groups()
+        project, region, endpoint, deployed, method = match.groups()
         key = names.make_parent(project, region).child(endpoint)
-        return functools.partial(self._choose, key, method == "rawPredict")
+        return functools.partial(self._choose, key, deployed, method == "rawPredict")
 
-    def _choose(self, key: ModelKey, raw: bool) -> PredictTarget:
+    def _choose(self, key: ModelKey, deployed: str | None, raw: bool) -> PredictTarget:
         revision = self._context.database.endpoints.revision
         if revision != self._revision or len(self._choices) > MAX_ENDPOINTS:
             self._choices.clear()
             self._revision = revision
-        choice = self._choices.get((key, raw))
+        choice = self._choices.get((key, deployed, raw))
         if choice is None:
-            choice = self._choices[key, raw] = self._read_choice(key, raw)
+            choice = self._choices[key, deployed, raw] = self._read_choice(key, deployed, raw)
         return choice()
 
-    def _read_choice(self, key: ModelKey, raw: bool) -> Choice:
+    def _read_choice(self, key: ModelKey, deployed: str | None, raw: bool) -> Choice:
         row = self._context.database.endpoints.get(key)
         name = names.endpoint_name(key)
         if row is None:
             raise NotFound(f"Endpoint `{name}` not found.")
         models = {model["id"]: model for model in row.document.get("deployedModels", ())}
         split: Mapping[str, int] = row.document.get("trafficSplit", {})
+        if deployed is not None:
+            if deployed not in models:
+                raise NotFound(f"The DeployedModel with ID {deployed} was not found in the endpoint {name}.")
+            split = {deployed: ALL}
         if not split:
             raise FailedPrecondition(f"Endpoint {name} doesn't have traffic_split.")
         api = _api(row.document)

@@ -104,6 +104,15 @@ class VertexTarget(Target):
     def unused_rules(self) -> Mapping[str, str]:  # type: ignore[override]
         return unused_rules()
 
+    def model_name(self, model: str) -> str:
+        return self.place.model(model)
+
+    def version_name(self, model: str, version: str) -> str:
+        return self.place.shown_version(model, version)
+
+    def operation_name(self, operation: str) -> str:
+        return self.place.operation(operation)
+
     def complete_version(self, version: Version, model_dir: ModelDir | None, env: str) -> CompletedVersion:  # noqa: ARG002
         """Choose image, machine type and the alias of the version.
 
