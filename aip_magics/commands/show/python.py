@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -142,14 +143,14 @@ def _fetch(call: Download) -> Iterator[str]:
 
 
 def _page_loop(method_call: str, target: Target) -> list[str]:
-    method = method_call.rpartition(".list(")[0]
+    method = re.sub(r"\.(list\w*)\(.*", r".\1_next", method_call)  # `….list_next`, `….listVersions_next`
     return [
         f"request = {method_call}",
         "while request is not None:",
         *(f"    {line}" for line in _set_headers(_headers(None, target))),
         "    answer = request.execute()",
         "    print(answer)",
-        f"    request = {method}.list_next(request, answer)",
+        f"    request = {method}(request, answer)",
     ]
 
 
