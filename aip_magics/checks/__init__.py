@@ -30,7 +30,7 @@ def run(context: CheckContext, *, skip: Collection[str] = ()) -> Report:
     """
     skipped_ids = rule_ids(skip)
     by_user = _skipped_by_user()
-    rules = {id: rule for id, rule in RULES.items() if rule.applies(context)}
+    rules = {id: rule for id, rule in RULES.items() if rule.target in (None, context.target.name)}
     return Report.of({id: by_user if id in skipped_ids else rule.apply(context) for id, rule in rules.items()})
 
 
@@ -50,7 +50,8 @@ def run_online(
     """
     skipped_ids = rule_ids(skip)
     by_user = _skipped_by_user()
-    rules = {id: rule for id, rule in ONLINE_RULES.items() if rule.applies(context) and (only is None or id in only)}
+    applied = {id: rule for id, rule in ONLINE_RULES.items() if rule.target in (None, context.target.name)}
+    rules = {id: rule for id, rule in applied.items() if only is None or id in only}
     return Report.of({id: by_user if id in skipped_ids else rule.apply(context, service) for id, rule in rules.items()})
 
 

@@ -191,8 +191,10 @@ class CheckContext:
 
     @property
     def is_custom(self) -> bool:
-        """Whether the user's own code loads the model, so that any files are allowed."""
-        return self.version.predictionClass is not None or self.version.container is not None
+        """Whether the user's own code loads the model, so that any files are allowed; Google's images have none."""
+        container = self.version.container
+        own_image = container is not None and not catalog.is_prebuilt(container.image or "")
+        return self.version.predictionClass is not None or own_image
 
     @property
     def family(self) -> catalog.Family:

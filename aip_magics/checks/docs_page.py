@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import importlib
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,10 +22,13 @@ or its name (`--skip A02`, `--skip library-too-new`); `--strict` makes warnings 
 """
 ONLINE = "This check queries the service, once the target is connected."
 _PARTS = ("aip_magics.checks.", "aip_magics.targets.")  # those that have rules
+_RULES_OF_TARGETS = ("aip_magics.targets.vertex.rules",)  # registered when the target is created; the page has them all
 
 
 def page() -> str:
     """Return the page as Markdown: a section for each rule, in the order of their ids."""
+    for module in _RULES_OF_TARGETS:
+        importlib.import_module(module)
     rules: dict[str, checks.Rule | checks.OnlineRule] = {**checks.RULES, **checks.ONLINE_RULES}
     return "\n".join([HEAD, *(_section(rules[id], id in checks.ONLINE_RULES) for id in sorted(rules))])
 

@@ -31,7 +31,7 @@ class Rule:
     """A registered rule.
 
     `title` and `text` are the first line and the rest of its documentation, empty in a Python that strips docstrings.
-    A rule with a `target` is about this target alone, and is applied to no other.
+    `target` is the name of the only target that it applies to; None for all.
     """
 
     id: str
@@ -41,10 +41,6 @@ class Rule:
     link: str
     check: Callable[[CheckContext], Outcomes]
     target: str | None = None
-
-    def applies(self, context: CheckContext) -> bool:
-        """Whether the rule is about the target of the deployment."""
-        return self.target is None or self.target == context.target.name
 
     def apply(self, context: CheckContext) -> Outcome:
         """Run the rule; its findings get its id, its name and, if they have none, its link."""
@@ -81,7 +77,7 @@ def rule(
 ) -> Callable[[Callable[[CheckContext], Outcomes]], Callable[[CheckContext], Outcomes]]:
     """Register a function as the rule with this id and name; `link` is the evidence for the rule.
 
-    A rule with a `target` is applied only to deployments to the target of this name.
+    `target` is the name of the only target that the rule applies to.
     """
 
     def register(check: Callable[[CheckContext], Outcomes]) -> Callable[[CheckContext], Outcomes]:

@@ -76,8 +76,9 @@ class Client:
         return self._version(self.transport.send(calls.set_default(name)))
 
     def undeploy(self, model: str, version: str) -> Operation:
+        """Always an error: the API does not have it."""
+        text = _("AI Platform serves a version for as long as it exists")
         name = calls.version_name(self.project, model, version)
-        text = _("AI Platform has no versions without nodes; MLS1 machines end their last node by themselves")
         raise FailedPrecondition(text, where=name, fix=_("delete the version: %aip_delete"))
 
     # extensions of the embedded server

@@ -14,7 +14,7 @@ from aip_magics.i18n import gettext as _
 from aip_magics.storage import StorageClient
 from aip_magics.targets.capabilities import Capability
 from aip_magics.targets.google_cloud import GoogleConnection
-from aip_magics.targets.prediction_api import PredictionApiTarget, no_traffic_split
+from aip_magics.targets.prediction_api import PredictionApiTarget, no_traffic_split, no_undeploy
 
 
 class AiPlatformTarget(PredictionApiTarget):
@@ -29,6 +29,7 @@ class AiPlatformTarget(PredictionApiTarget):
         return {
             Capability.OWN_PYTHON: _("AI Platform serves a version with its runtime version"),
             Capability.TRAFFIC_SPLIT: no_traffic_split(),
+            Capability.UNDEPLOY: no_undeploy(),
             Capability.VERSION_LOGS: only_embedded,
             Capability.NEWEST_OPERATIONS_FIRST: _("the API does not define the order of operations"),
         }

@@ -18,6 +18,7 @@ from aip_magics.spec import Model, Version
 from aip_magics.storage import StorageClient
 from aip_magics.targets.capabilities import Capability
 from aip_magics.targets.choice import CompletedVersion
+from aip_magics.targets.plans import Plans
 
 # The fields of a cell that need a capability.
 _FIELDS: Mapping[Capability, tuple[str, ...]] = {
@@ -134,6 +135,11 @@ class Target(abc.ABC):
         """What the checks know of the target."""
         return TargetFacts(self.name, self.region, self.endpoint, self.is_cloud, self.unused_rules)
 
+    @property
+    @abc.abstractmethod
+    def plans(self) -> Plans:
+        """The requests of each command as values. Some need what exists, and connect."""
+
     # names
 
     @abc.abstractmethod
@@ -188,6 +194,10 @@ class Target(abc.ABC):
 
     def cost_note(self, version: Version) -> str:  # noqa: ARG002 - known for Vertex AI only
         """What a version will cost from now on, as one sentence; empty if nothing is known."""
+        return ""
+
+    def billed(self, model: str = "") -> str:  # noqa: ARG002 - known for Vertex AI only
+        """What goes on to cost, of a model or of all, as one sentence; empty if nothing does. It is connected."""
         return ""
 
     def sanitize_model_name(self, text: str) -> str:

@@ -27,7 +27,7 @@ from aip_magics.settings import Settings, Sourced, private
 from aip_magics.storage import StorageClient, bearer
 from aip_magics.targets.base import Target
 from aip_magics.targets.capabilities import Capability
-from aip_magics.targets.prediction_api import PredictionApiTarget, no_traffic_split
+from aip_magics.targets.prediction_api import PredictionApiTarget, no_traffic_split, no_undeploy
 from aip_magics.targets.state import LOCK_FILE, ServerState
 
 START_SECONDS = 20.0
@@ -129,6 +129,7 @@ class LocalTarget(PredictionApiTarget):
         return {
             Capability.CONTAINERS: _("the embedded server runs no containers"),
             Capability.TRAFFIC_SPLIT: no_traffic_split(),
+            Capability.UNDEPLOY: no_undeploy(),
         }
 
     def list_siblings(self) -> Iterator[Target]:

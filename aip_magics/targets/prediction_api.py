@@ -15,11 +15,17 @@ from aip_magics.spec import Model, Version
 from aip_magics.targets.base import Target
 from aip_magics.targets.capabilities import Capability
 from aip_magics.targets.choice import Choice, CompletedVersion
+from aip_magics.targets.plans import PredictionApiPlans
 
 
 def no_traffic_split() -> str:
     """The reason why these targets do not have `Capability.TRAFFIC_SPLIT`."""
     return _("AI Platform sends all requests to the default version of a model")
+
+
+def no_undeploy() -> str:
+    """The reason why these targets do not have `Capability.UNDEPLOY`."""
+    return _("AI Platform serves a version for as long as it exists")
 
 
 class PredictionApiTarget(Target):
@@ -35,14 +41,9 @@ class PredictionApiTarget(Target):
     def client(self) -> Client:
         return Client(self._transport(), self.project, poll_seconds=self.poll_seconds)
 
-    @classmethod
-    def regions(cls) -> tuple[str, ...]:
-        return ("global", *catalog.regional_regions())
-
-    @classmethod
-    def machine_types(cls, *, regional: bool | None = None) -> tuple[str, ...]:
-        families = {None: ("MLS1", "N1"), False: ("MLS1",), True: ("N1",)}[regional]
-        return tuple(row.name for row in catalog.machine_types() if row.family in families)
+    @property
+    def plans(self) -> PredictionApiPlans:
+        return PredictionApiPlans(self.project)
 
     def model_name(self, model: str) -> str:
         return calls.model_name(self.project, model)
@@ -52,6 +53,15 @@ class PredictionApiTarget(Target):
 
     def operation_name(self, operation: str) -> str:
         return calls.operation_name(self.project, operation)
+
+    @classmethod
+    def regions(cls) -> tuple[str, ...]:
+        return ("global", *catalog.regional_regions())
+
+    @classmethod
+    def machine_types(cls, *, regional: bool | None = None) -> tuple[str, ...]:
+        families = {None: ("MLS1", "N1"), False: ("MLS1",), True: ("N1",)}[regional]
+        return tuple(row.name for row in catalog.machine_types() if row.family in families)
 
     def complete_version(self, version: Version, model_dir: ModelDir | None, env: str) -> CompletedVersion:
         version, choices = self._runtime(version, model_dir, env)

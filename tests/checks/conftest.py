@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 import aip_magics.targets.vertex.rules  # noqa: F401 - registers its rules, as creating the target does
 from aip_magics import artifacts, checks
 from aip_magics.spec import Model, Version
+from aip_magics.targets.vertex.unused_rules import unused_rules
 
 X = np.array([[i, i % 3] for i in range(40)], dtype=float)
 Y = (X[:, 0] > 20).astype(int)
@@ -107,7 +108,9 @@ class Deployment:
         """The same on Vertex AI; the default is a scikit-learn model of `release`, for which there is an image."""
         if folder is None:
             folder = self.folder(model_pkl=self.models.sklearn_of(release))
-        return dataclasses.replace(self(folder, target="vertex", region=region, **fields), today=today)
+        context = self(folder, target="vertex", region=region, **fields)
+        target = dataclasses.replace(context.target, unused_rules=unused_rules())
+        return dataclasses.replace(context, target=target, today=today)
 
 
 @pytest.fixture

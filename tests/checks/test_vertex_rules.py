@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import platform
+import re
 
 import pytest
+from rule_cases_models import asked
 from rule_cases_vertex import CASES, OWN, SKLEARN, served
 
 from aip_magics import checks
 from aip_magics.checks import BucketView
 from aip_magics.checks.context import TrialResult
 from aip_magics.checks.rules.trial_results import trial_rules
+from aip_magics.targets.vertex.unused_rules import unused_rules
 
 RULES = {id: rule for id, rule in {**checks.RULES, **checks.ONLINE_RULES}.items() if rule.target == "vertex"}
 ELSEWHERE = {"V22", "V26", "V36", "V43"}  # below: online, about this machine, and of the trial
@@ -45,8 +48,29 @@ def test_vertex_rules_are_applied_to_vertex_only(deployment):
 
 
 def test_vertex_rules_find_nothing_in_a_good_deployment(deployment):
-    for context in (deployment.vertex(), served(deployment), served(deployment, SKLEARN)):
-        assert [one for one in checks.run(context).findings if one.id in RULES] == []
+    fields = {"machineType": "e2-standard-2", "autoScaling": {"minNodes": 1, "maxNodes": 2}, "serviceAccount": "a@b"}
+    for context in (
+        deployment.vertex(),
+        deployment.vertex(model={"name": "iris-model"}, name="v1-2", test=asked([5.1, 3.5]), **fields),
+        served(deployment),
+        served(deployment, SKLEARN),
+    ):
+        assert checks.run(context).findings == ()
+
+
+def test_vertex_unused_rules_are_generic_rules_with_a_reason():
+    known = {**checks.RULES, **checks.ONLINE_RULES}
+    for id, reason in unused_rules().items():
+        assert known[id].target is None, id
+        assert len(reason) > 20, id
+    named = {id for reason in unused_rules().values() for id in re.findall(r"\bV\d\d\b", reason)}
+    assert named <= set(RULES)
+
+
+def test_vertex_unused_rules_are_skipped_with_the_reason(deployment):
+    report = checks.run(deployment.vertex(runtimeVersion="1.99", machineType="e2-standard-2"))
+    for id in ("S10", "S14", "A02", "F01"):
+        assert report.skipped[id] == checks.Skipped(unused_rules()[id])
 
 
 @pytest.mark.parametrize(
@@ -81,7 +105,7 @@ def test_vertex_rule_of_the_memory_of_a_trial(deployment):
 
 
 def test_vertex_rules_of_the_trial_are_applied_with_the_others(deployment):
-    assert {"V36", "V43", "T01", "T07"} <= set(trial_rules(deployment.vertex()))
+    assert {"V36", "V43", "T01"} <= set(trial_rules(deployment.vertex()))
     assert not set(RULES) & set(trial_rules(deployment.cloud()))
 
 

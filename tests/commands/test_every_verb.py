@@ -36,7 +36,7 @@ NO_SHOW = {
 }
 # The verbs that something is different after, in the journal or not.
 CHANGES = {
-    "deploy", "delete", "create-model", "create-version", "set-default", "update", "cancel", "upload", "remove",
+    "deploy", "delete", "create-model", "create-version", "set-default", "update", "cancel", "undeploy", "upload", "remove",
 }  # fmt: skip
 
 

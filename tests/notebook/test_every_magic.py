@@ -26,6 +26,7 @@ LINES: dict[str, tuple[str, str]] = {
     "create-model": ("iris --dry-run", ""),
     "create-version": ("v1 --model iris --origin gs://my-bucket/iris --dry-run", ""),
     "set-default": ("v1 --model iris --dry-run", ""),
+    "undeploy": ("v1 --model iris --target vertex --endpoint local --dry-run", ""),
     "update": ("v1 --model iris --max-nodes 2 --dry-run", ""),
     "operations": ("--dry-run", ""),
     "wait": ("o --dry-run", ""),
@@ -40,7 +41,7 @@ LINES: dict[str, tuple[str, str]] = {
     "server": ("status", ""),
     "autoload": ("status", ""),
 }
-NEED_A_VERSION = ("pull", "remove", "logs")
+NEED_A_VERSION = ("pull", "remove", "logs", "undeploy")
 
 
 def run(shell: Any, verb: str, line: str, body: str) -> Any:
@@ -61,7 +62,8 @@ def test_magics_return_keep_and_silence_their_value(
     template, body = LINES[verb]
     line = template.format(iris=iris_export, own=tmp_path / "own.py", output=tmp_path / "output")
     if verb in NEED_A_VERSION:
-        shell.run_line_magic("aip_deploy", f"v1 --model iris --origin {iris_export} --quiet")
+        where = "--target vertex --endpoint local" if verb == "undeploy" else ""
+        shell.run_line_magic("aip_deploy", f"v1 --model iris --origin {iris_export} --quiet {where}")
     capsys.readouterr()
     value = run(shell, verb, f"{line} --quiet", body)
     assert value is not None

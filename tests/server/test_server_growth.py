@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from aip_magics.server.app import App, Serving
-from aip_magics.server.state import database
+from aip_magics.server.state import operations_table
 
 CYCLES = 100
 AT_ONCE = 4
@@ -135,9 +135,9 @@ async def at_rest(app: App) -> dict[str, int]:
 def test_server_containers_are_as_before_after_many_versions_came_and_went(
     tmp_path: Path, sklearn_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "MAX_FINISHED_OPERATIONS", 20)
+    monkeypatch.setattr(operations_table, "MAX_FINISHED_OPERATIONS", 20)
     before, after, files = asyncio.run(run(tmp_path, (sklearn_dir / "model.joblib").read_bytes()))
-    bounded = {"PredictApp._keys", "AccessMiddleware._locations"}  # up to a number that these requests do not reach
+    bounded = {"PredictApp._resolvers", "AccessMiddleware._locations"}  # up to a number that these requests do not reach
     grown = {path: (before.get(path, 0), length) for path, length in after.items() if length > before.get(path, 0)}
     assert {path: lengths for path, lengths in grown.items() if path not in bounded} == {}
     assert {"NodeGroups._groups", "RequestLogs._open", "LastUseTimes._used"} <= before.keys()  # it was seen
@@ -145,7 +145,7 @@ def test_server_containers_are_as_before_after_many_versions_came_and_went(
 
 
 def test_server_forgets_old_operations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "MAX_FINISHED_OPERATIONS", 20)
+    monkeypatch.setattr(operations_table, "MAX_FINISHED_OPERATIONS", 20)
 
     async def main() -> None:
         app = new_app(tmp_path)

@@ -190,7 +190,7 @@ def test_vertex_predict_serves_on_after_a_restart(new_server, sklearn_dir):
     assert seen == {one, two}
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.05, 0.2, 0.4])
+@pytest.mark.parametrize("delay", [0.0, 0.1, 0.4])
 def test_vertex_deploy_survives_a_kill(new_server, sklearn_dir, delay):
     """kill -9 in the middle of deployModel: the next server finishes it, and the endpoint is usable all the time."""
     server = new_server().start()

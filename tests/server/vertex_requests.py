@@ -72,11 +72,12 @@ def undeploy(server: ServerProcess, endpoint: str, id_: str, split: dict[str, in
 
 
 def clear(server: ServerProcess) -> None:
-    """Remove all endpoints with what is deployed there."""
+    """Remove all endpoints with what is deployed there, and all models."""
     for found in server.ok("GET", f"{PARENT}/endpoints").get("endpoints", []):
         path = f"/v1/{found['name']}"
-        split = found.get("trafficSplit", {})
-        for model in sorted(found.get("deployedModels", []), key=lambda one: split.get(one["id"], 0)):
-            server.ok("PATCH", f"{path}?updateMask=trafficSplit", {"trafficSplit": {}})
+        server.ok("PATCH", f"{path}?updateMask=trafficSplit", {"trafficSplit": {}})
+        for model in found.get("deployedModels", []):
             assert undeploy(server, path, model["id"]).status == 200
         server.ok("DELETE", path)
+    for found in server.ok("GET", f"{PARENT}/models").get("models", []):
+        server.ok("DELETE", f"/v1/{found['name']}")

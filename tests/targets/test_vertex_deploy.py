@@ -11,7 +11,7 @@ from resource_lines import Lines
 from sklearn.linear_model import LogisticRegression
 
 from aip_magics.client.vertex.version import VertexVersion
-from aip_magics.errors import AlreadyExists, FailedPrecondition, NotFound
+from aip_magics.errors import FailedPrecondition, NotFound
 from aip_magics.events import StepFinished, StepSkipped
 
 TEST = "test:\n  instances:\n  - [5.1, 3.5, 1.4, 0.2]\n"

@@ -40,7 +40,7 @@ def unusable_directory(context: CheckContext) -> Outcomes:
 @on_directory
 def multiple_model_files(context: CheckContext, directory: ModelDir) -> Outcomes:
     """If the directory has several model files, the framework must be set to choose one of them."""
-    if _requested_framework(context) or context.is_custom or len(directory.model_files) < 2:
+    if _requested_framework(context) or _names_no_framework(context) or len(directory.model_files) < 2:
         return []
     text = _("found several model files: {names}", names=_names(directory))
     return [error(str(directory.path), text, _("keep one file, or choose the model with --framework"))]
@@ -54,7 +54,7 @@ def invalid_saved_model_directory(context: CheckContext, directory: ModelDir) ->
     An export base, whose subdirectories are named by a time, is one level too high.
     """
     framework = _requested_framework(context)
-    if context.is_custom or framework not in (None, "TENSORFLOW"):
+    if _names_no_framework(context) or framework not in (None, "TENSORFLOW"):
         return []
     expected = _FILE_NAMES["TENSORFLOW"]
     count = len(_present(directory, expected))
@@ -96,7 +96,7 @@ def unexported_model(context: CheckContext, directory: ModelDir) -> Outcomes:
 def wrong_model_file_name(context: CheckContext, directory: ModelDir) -> Outcomes:
     """The model file must be named exactly model.joblib, model.pkl or model.bst, and be the only one of them."""
     framework = _requested_framework(context)
-    if context.is_custom or framework == "TENSORFLOW" or directory.newest_export:
+    if _names_no_framework(context) or framework == "TENSORFLOW" or directory.newest_export:
         return []
     expected = _FILE_NAMES.get(framework or "", tuple(MODEL_FILES))
     present = _present(directory, expected)
@@ -120,7 +120,7 @@ def wrong_model_file_name(context: CheckContext, directory: ModelDir) -> Outcome
 def missing_model_file(context: CheckContext, directory: ModelDir) -> Outcomes:
     """The directory must have a model file of the requested framework."""
     framework = _requested_framework(context)
-    if context.is_custom or framework == "TENSORFLOW" or directory.newest_export:
+    if _names_no_framework(context) or framework == "TENSORFLOW" or directory.newest_export:
         return []
     expected = _FILE_NAMES.get(framework or "", tuple(MODEL_FILES))
     if _present(directory, expected) or directory.near_misses or directory.ignored_models:
@@ -257,12 +257,17 @@ def files_not_uploaded(_context: CheckContext, directory: ModelDir) -> Outcomes:
 
 def _needs_export(context: CheckContext, directory: ModelDir) -> NearMiss | None:
     """Return the TensorFlow file that must be exported as a SavedModel, if no other file is closer to a model."""
-    if context.is_custom or directory.newest_export or not directory.near_misses:
+    if _names_no_framework(context) or directory.newest_export or not directory.near_misses:
         return None
     if _requested_framework(context) == "TENSORFLOW":
         return next((near for near in directory.near_misses if near.framework == "TENSORFLOW"), None)
     near = directory.near_misses[0]
     return near if near.framework == "TENSORFLOW" and _requested_framework(context) is None else None
+
+
+def _names_no_framework(context: CheckContext) -> bool:
+    """Whether code or an image, rather than the framework of the version, says how the model's files are named."""
+    return context.is_custom or context.version.container is not None
 
 
 def _requested_framework(context: CheckContext) -> str | None:

@@ -87,10 +87,6 @@ class OnlineRule:
     check: OnlineCheck
     target: str | None = None
 
-    def applies(self, context: CheckContext) -> bool:
-        """Whether the rule is about the target of the deployment."""
-        return self.target is None or self.target == context.target.name
-
     def apply(self, context: CheckContext, service: ServiceView) -> Outcome:
         """Run the rule; Skipped if the service does not answer."""
         if self.id in context.target.unused_rules:
@@ -105,7 +101,7 @@ ONLINE_RULES: dict[str, OnlineRule] = {}
 
 
 def online_rule(id: str, name: str, *, link: str, target: str | None = None) -> Callable[[OnlineCheck], OnlineCheck]:
-    """Register a function as the online rule with this id and name; `link` and `target` as those of a `rule`."""
+    """Register a function as the online rule with this id and name; `link` and `target` are those of `rule`."""
 
     def register(check: OnlineCheck) -> OnlineCheck:
         rules: list[Rule | OnlineRule] = [*RULES.values(), *ONLINE_RULES.values()]

@@ -41,7 +41,9 @@ def on_trial(check: Callable[[CheckContext, TrialResult], Outcomes]) -> Callable
 
 def trial_rules(context: CheckContext) -> list[str]:
     """Return the ids of the rules about a local trial that are about the target of the deployment."""
-    return [id for id, rule in RULES.items() if rule.check in _trial_checks and rule.applies(context)]
+    return [
+        id for id, rule in RULES.items() if rule.check in _trial_checks and rule.target in (None, context.target.name)
+    ]
 
 
 @rule("T01", "trial-load-failed", link=links.EXPORTING)

@@ -22,6 +22,7 @@ METRICS = {
 METRIC_TARGET = 60  # per cent; the default of both APIs
 MIN_REPLICAS = 1
 CONTAINER_FIELDS = ("imageUri", "command", "args", "env", "ports", "predictRoute", "healthRoute")
+REQUEST_LOGGING = "requestLoggingConfig"
 LOGGING = ("enableAccessLogging", "disableContainerLogging")  # of a DeployedModel; on AI Platform of a model
 VERSION_FIELDS = {"description": "versionDescription", "labels": "labels"}  # that can be updated, and their names
 SCALING_FIELDS = ("autoScaling", "manualScaling")
@@ -130,6 +131,17 @@ def replicas(version: Version) -> dict[str, Any]:
         maxReplicaCount=nodes or max(scaling.maxNodes or least, least),
         autoscalingMetricSpecs=metrics,
     )
+
+
+def request_logging(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The request logging of an Endpoint; off without a table."""
+    table = config.get("bigqueryTableName")
+    on = {
+        "enabled": bool(table),
+        "samplingRate": config.get("samplingPercentage"),
+        "bigqueryDestination": {"outputUri": f"bq://{table}"} if table else None,
+    }
+    return {"predictRequestResponseLoggingConfig": {name: value for name, value in on.items() if value is not None}}
 
 
 def rescaled(current: Version, fields: Mapping[str, Any], mask: Sequence[str]) -> Version:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from aip_magics.client import paging
-from aip_magics.client.calls import Request
+from aip_magics.client.calls import Request, Wait
 from aip_magics.client.operation_watch import OperationUpdate, watch_operation
 from aip_magics.client.transport import Transport
-from aip_magics.client.vertex import bodies, calls, operations, views
-from aip_magics.client.vertex.ids import DEFAULT_ALIAS, endpoint_id
+from aip_magics.client.vertex import bodies, calls, changes, operations, views
+from aip_magics.client.vertex.ids import endpoint_id
 from aip_magics.client.vertex.place import Place
 from aip_magics.client.vertex.predict import give_traffic_fix, no_own_url, predict, predict_by_share
 from aip_magics.client.vertex.state import ModelState, find, read_state
@@ -20,6 +20,8 @@ from aip_magics.client.vertex.views import Json
 from aip_magics.errors import AlreadyExists, ApiError, FailedPrecondition, NotFound, OperationFailed
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Model, Operation, Version
+
+_DONE = Operation(name="", done=True)
 
 
 class VertexClient:
@@ -74,31 +76,12 @@ class VertexClient:
         return [*found, *(views.model(self.place, views.short_id(one), None, one) for one in empty)]
 
     def delete_model(self, model: str) -> Operation:
-        """Delete the endpoint of a model that has no versions, as on AI Platform."""
-        state = self._require(model)
-        if state.versions:
-            names = ", ".join(views.version_name(one) for one in state.versions)
-            raise FailedPrecondition(
-                _("model {model} has versions: {versions}", model=state.model_id, versions=names),
-                where="--model",
-                fix=f"%aip_delete --model {state.model_id} --all-versions --yes",
-            )
-        return self._start(calls.delete(self.place.endpoint(model)))
+        """Delete the endpoint of a model that has no versions."""
+        return self._change(changes.delete_model(self.require_state(model)))
 
     def update_model(self, model: str, fields: Mapping[str, Any], mask: Sequence[str]) -> Operation:
-        """Update description and labels, which both the endpoint and the Vertex Model have."""
-        state = self._require(model)
-        before = (state.endpoint or {}).get("labels") or {}
-        if state.endpoint is not None:
-            self.transport.send(calls.patch(self.place.endpoint(model), fields, mask))
-        if state.versions:
-            changed = dict(fields)
-            if "labels" in mask:
-                found = self.transport.send(calls.get(self.place.model(model)))
-                own = {key: value for key, value in (found.get("labels") or {}).items() if before.get(key) != value}
-                changed["labels"] = {**own, **(fields.get("labels") or {})}  # those of its first version are kept
-            self.transport.send(calls.patch(self.place.model(model), changed, mask))
-        return Operation(name="", done=True)
+        """Update description and labels."""
+        return self._change(changes.update_model(self.require_state(model), fields, mask))
 
     # versions
     def create_version(self, model: str, version: Version, requested: Model | None = None) -> Operation:
@@ -127,7 +110,7 @@ class VertexClient:
             _check_same(state, existing, version)
             number = views.version_number(existing)
             if not serving and not views.is_default(existing):
-                self._move_default(model_id, number)
+                self.transport.send(changes.make_default(state, existing))
         body = bodies.deployed_model(wanted, version, self.place.version(model_id, number))
         if serving:  # logging is a property of the model on AI Platform: a new version gets that of the others
             body = {**{name: serving[0][name] for name in bodies.LOGGING if name in serving[0]}, **body}
@@ -136,59 +119,35 @@ class VertexClient:
         return operations.operation(self.place, started, self.place.shown_version(model_id, version.id))
 
     def get_version(self, model: str, version: str) -> VertexVersion:
-        model_id, name = self.place.version_ids(model, version)
-        state = self._state(model_id)
+        state, name = self.named_state(model, version)
         return state.view(state.require(name))
 
     def list_versions(self, model: str) -> list[VertexVersion]:
-        state = self._require(model)
+        state = self.require_state(model)
         return [state.view(one) for one in state.versions]
 
-    def delete_version(self, model: str, version: str) -> Operation:
-        """Undeploy and delete a version; the only one with its Vertex Model, while the endpoint is kept.
+    def deployed_versions(self, model: str = "") -> list[VertexVersion]:
+        """The versions that are deployed, of one model or of all."""
+        models = [self.place.model_id(model)] if model else [one.id for one in self.list_models()]
+        return [version for name in models for version in self.list_versions(name) if version.deployedModelId]
 
-        FailedPrecondition if others exist and it is the default one, or gets all requests.
-        """
-        model_id, name = self.place.version_ids(model, version)
-        state = self._state(model_id)
-        found = state.require(name)
-        if len(state.versions) > 1 and views.is_default(found):
-            text = _("{version} is the default version of model {model}, which is deleted last", **_names(state, found))
-            raise _refused(state, found, text)
-        if state.deployment(found):
-            self.wait(self._undeploy(state, found))
-        if len(state.versions) == 1:
-            return self._start(calls.delete(self.place.model(model_id)))
-        return self._start(calls.delete_version(self.place.version(model_id, views.version_number(found))))
+    def delete_version(self, model: str, version: str) -> Operation:
+        """Undeploy and delete a version (see `changes.delete_version`)."""
+        return self._change(changes.delete_version(*self.named_state(model, version)))
 
     def undeploy(self, model: str, version: str) -> Operation:
-        """Undeploy a version, which is kept and can be deployed again. FailedPrecondition if it gets all requests."""
-        model_id, name = self.place.version_ids(model, version)
-        state = self._state(model_id)
-        return self._undeploy(state, state.require(name))
+        """Undeploy a version, which is kept and can be deployed again (see `changes.undeploy`)."""
+        return self._change(changes.undeploy(*self.named_state(model, version)))
 
     def update_version(self, model: str, version: str, fields: Mapping[str, Any], mask: Sequence[str]) -> Operation:
-        """Update description, labels and the number of replicas."""
-        model_id, name = self.place.version_ids(model, version)
-        state = self._state(model_id)
-        found = state.require(name)
-        changed = {bodies.VERSION_FIELDS[field]: fields.get(field) for field in mask if field in bodies.VERSION_FIELDS}
-        if changed:
-            own_name = self.place.version(model_id, views.version_number(found))
-            self.transport.send(calls.patch(own_name, changed, list(changed)))
-        if not any(field.partition(".")[0] in bodies.SCALING_FIELDS for field in mask):
-            return Operation(name="", done=True)
-        deployed = state.require_deployment(found)
-        resources = bodies.replicas(bodies.rescaled(state.view(found), fields, mask))
-        paths = [f"dedicatedResources.{name}" for name in bodies.REPLICA_FIELDS]
-        body = {"id": deployed["id"], "dedicatedResources": resources}
-        return self._start(calls.mutate(self.place.endpoint(model_id), body, paths))
+        """Update description, labels, replicas and request logging."""
+        return self._change(changes.update_version(*self.named_state(model, version), fields, mask))
 
     def set_default(self, model: str, version: str) -> VertexVersion:
         """Send all requests to a version, and give it the alias `default`."""
-        model_id, name = self.place.version_ids(model, version)
-        self.set_traffic(model_id, {name: calls.ALL})
-        return self.get_version(model_id, name)
+        state, name = self.named_state(model, version)
+        self._change(changes.set_traffic(state, {name: calls.ALL}))
+        return self.get_version(state.model_id, name)
 
     # traffic
     def get_traffic(self, model: str) -> dict[str, int]:
@@ -198,17 +157,7 @@ class VertexClient:
 
     def set_traffic(self, model: str, split: Mapping[str, int]) -> None:
         """Divide the requests among deployed versions; the one that gets all becomes the default one."""
-        model_id = self.place.model_id(model)
-        state = self._state(model_id)
-        found = {self.place.version_ids(model_id, name)[1]: percent for name, percent in split.items()}
-        versions = {name: state.require(name) for name in found}
-        ids = {name: str(state.require_deployment(one)["id"]) for name, one in versions.items()}
-        by_id = {ids[name]: percent for name, percent in found.items() if percent}
-        if by_id != {id_: percent for id_, percent in views.traffic_split(state.endpoint).items() if percent}:
-            self.transport.send(calls.set_split(self.place.endpoint(model_id), by_id))
-        for name, one in versions.items():
-            if found[name] == calls.ALL and not views.is_default(one):
-                self._move_default(model_id, views.version_number(one))
+        self._change(changes.set_traffic(self.require_state(model), split))
 
     def predict(self, model: str, body: bytes, version: str | None = None) -> dict[str, Any]:
         """Online prediction by the endpoint of a model, or by one version of it.
@@ -218,16 +167,17 @@ class VertexClient:
         """
         if version is None:
             return predict(self.transport, self.place.endpoint(model), body)
-        model_id, name = self.place.version_ids(model, version)
-        state = self._state(model_id)
+        state, name = self.named_state(model, version)
         found = state.require(name)
-        id_, endpoint = str(state.require_deployment(found)["id"]), self.place.endpoint(model_id)
+        id_, endpoint = str(state.require_deployment(found)["id"]), self.place.endpoint(state.model_id)
         if self.embedded:
             return predict(self.transport, endpoint, body, id_)
         percent = state.traffic(found)
         if not percent:
             raise FailedPrecondition(
-                no_own_url(), where=f"{model_id}/{name}", fix=give_traffic_fix(model_id, views.version_name(found))
+                no_own_url(),
+                where=f"{state.model_id}/{name}",
+                fix=give_traffic_fix(state.model_id, views.version_name(found)),
             )
         return predict_by_share(self.transport, endpoint, body, id_, percent)
 
@@ -282,15 +232,32 @@ class VertexClient:
     def request_url(self, request: Request) -> str:
         return self.transport.url(request)
 
-    def _state(self, model: str) -> ModelState:
-        return read_state(self.transport, self.place, model)
-
-    def _require(self, model: str) -> ModelState:
+    def require_state(self, model: str) -> ModelState:
         """The state of a model; NotFound if it has neither an endpoint nor a version."""
         state = self._state(model)
         if not state.exists:
             raise _no_model(self.place.model(model))
         return state
+
+    def named_state(self, model: str, version: str) -> tuple[ModelState, str]:
+        """The state of the model of a version, and the alias or number of the version."""
+        model_id, name = self.place.version_ids(model, version)
+        return self.require_state(model_id), name
+
+    def _state(self, model: str) -> ModelState:
+        return read_state(self.transport, self.place, model)
+
+    def _change(self, requests: Sequence[Request | Wait]) -> Operation:
+        """Send the requests of a change, and return the last one's operation, which may run; a finished one if none."""
+        operation = _DONE
+        for request in requests:
+            if isinstance(request, Wait):
+                operation = self.wait(operation)
+            else:
+                answer = self.transport.send(request)
+                is_operation = "/operations/" in str(answer.get("name"))
+                operation = operations.operation(self.place, answer) if is_operation else _DONE
+        return operation
 
     def _items(self, key: str, path: str) -> Iterator[Json]:
         return paging.items(self.transport, key, lambda token: calls.list_page(path, token))
@@ -323,42 +290,6 @@ class VertexClient:
         done = self.wait(self._start(request))
         return str((done.response or {}).get("modelVersionId") or "1")
 
-    def _move_default(self, model_id: str, number: str) -> None:
-        self.transport.send(calls.merge_aliases(self.place.version(model_id, number), [DEFAULT_ALIAS]))
-
-    def _undeploy(self, state: ModelState, version: Json) -> Operation:
-        """Undeploy a version; its part of the requests goes to the other that gets most."""
-        id_ = str(state.require_deployment(version)["id"])
-        split = {name: percent for name, percent in views.traffic_split(state.endpoint).items() if percent}
-        share = split.pop(id_, 0)
-        others = [one for one in views.deployments(state.endpoint, state.model_id) if str(one["id"]) != id_]
-        if share and others:
-            if not split:
-                text = _("{version} gets all requests to model {model}", **_names(state, version))
-                raise _refused(state, version, text)
-            most = str(others[0]["id"])
-            split[most] = split.get(most, 0) + share
-        else:
-            split = {}
-        return self._start(calls.undeploy(self.place.endpoint(state.model_id), id_, split))
-
-
-def _names(state: ModelState, version: Json) -> dict[str, str]:
-    return {"version": views.version_name(version), "model": state.model_id}
-
-
-def _refused(state: ModelState, version: Json, text: str) -> FailedPrecondition:
-    """The error for a version that cannot go before another one takes its place."""
-    other = next((one for one in reversed(state.versions) if one is not version and state.deployment(one)), None)
-    name = views.version_name(other) if other else "VERSION"
-    return FailedPrecondition(
-        text,
-        code=400,
-        status="FAILED_PRECONDITION",
-        where=f"{state.model_id}/{views.version_name(version)}",
-        fix=_("run %aip_set_default {version} --model {model} first", version=name, model=state.model_id),
-    )
-
 
 def _check_own(endpoint: Json, model_id: str) -> None:
     """FailedPrecondition for an endpoint that serves another model: `a_b` and `a-b` have an endpoint of one name."""
@@ -378,7 +309,7 @@ def _check_same(state: ModelState, existing: Json, version: Version) -> None:
     fields.append(wanted["containerSpec"] != bodies.known_container_fields(existing.get("containerSpec") or {}))
     if state.deployment(existing) is not None or any(fields):
         raise AlreadyExists(
-            _("version {version} of model {model} already exists", **_names(state, existing)),
+            _("version {version} of model {model} already exists", version=version.id, model=state.model_id),
             code=409,
             status="ALREADY_EXISTS",
             where="version.name",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from aip_magics.client.vertex.place import Place
@@ -79,7 +79,7 @@ def _again() -> str:
 
 
 # By a part of the message: issues and samples of Google's, see `targets/vertex/links.py`.
-_CAUSES = (
+_CAUSES: tuple[tuple[str, Callable[[], str]], ...] = (
     (
         "Model server exited unexpectedly",
         lambda: _("run %aip_check: the image has other libraries than the model, or lacks a module that it imports"),

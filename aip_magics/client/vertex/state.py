@@ -69,6 +69,15 @@ class ModelState:
         deployed = self.deployment(version)
         return views.traffic_split(self.endpoint).get(str(deployed["id"]), 0) if deployed else 0
 
+    def without(self, version: Json) -> ModelState:
+        """The state once a version is deleted."""
+        gone, endpoint = self.deployment(version), self.endpoint
+        if endpoint is not None and gone is not None:
+            kept = [one for one in endpoint["deployedModels"] if one is not gone]
+            endpoint = {**endpoint, "deployedModels": kept}
+        versions = tuple(one for one in self.versions if one is not version)
+        return dataclasses.replace(self, versions=versions, endpoint=endpoint)
+
     def view(self, version: Json) -> VertexVersion:
         creating = views.version_number(version) == self.creating
         return views.version(self.place, version, self.model_id, self.endpoint, creating=creating)

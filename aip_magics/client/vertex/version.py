@@ -28,11 +28,11 @@ class VertexVersion(Version):
     trafficPercentage: int | None = None
 
     @classmethod
-    def of(cls, version: Version, **fields: str | None) -> VertexVersion:
-        """Return the version with further fields."""
+    def of(cls, version: Version) -> VertexVersion:
+        """Return the version with the further fields, which are not set."""
         if isinstance(version, cls):
-            return version.replace(**fields)
-        return cls(**{field.name: getattr(version, field.name) for field in dataclasses.fields(version)}, **fields)
+            return version
+        return cls(**{field.name: getattr(version, field.name) for field in dataclasses.fields(version)})
 
 
 def is_unfinished_image(uri: str | None) -> bool:

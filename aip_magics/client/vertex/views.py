@@ -24,6 +24,7 @@ from aip_magics.spec import (
     Int64,
     MetricSpec,
     Model,
+    RequestLoggingConfig,
     RouteMap,
     State,
 )
@@ -110,6 +111,7 @@ def version(
         return found
     id_ = str(deployed.get("id"))
     return found.replace(
+        requestLoggingConfig=_request_logging(endpoint or {}),
         endpoint=(endpoint or {}).get("name"),
         deployedModelId=id_,
         trafficPercentage=traffic_split(endpoint).get(id_, 0),
@@ -179,6 +181,12 @@ def _resources(resources: Json) -> dict[str, Any]:
         else None,
         "autoScaling": AutoScaling(least, most, metrics),
     }
+
+
+def _request_logging(endpoint: Json) -> RequestLoggingConfig | None:
+    config = endpoint.get("predictRequestResponseLoggingConfig") or {}
+    table = str((config.get("bigqueryDestination") or {}).get("outputUri") or "").removeprefix("bq://")
+    return RequestLoggingConfig(table or None, config.get("samplingRate")) if config.get("enabled") else None
 
 
 def _metrics(specs: Sequence[Json]) -> Iterator[MetricSpec]:

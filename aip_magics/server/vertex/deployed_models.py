@@ -69,6 +69,7 @@ async def deploy(request: Request) -> dict[str, Any]:
     version = served.serving.replace(
         state="CREATING",
         createTime=google_json.timestamp(context.clock()),
+        requestLoggingConfig=endpoints.request_logging(endpoint),
         **deployment_rules.serving_fields(document),
     )
     row = VersionRow(key.child(id_), version, served.python, artifact=served.artifact, packages=served.packages)
@@ -87,7 +88,7 @@ async def undeploy(request: Request) -> dict[str, Any]:
     # No await until the transaction is done.
     endpoint = endpoints.require_endpoint(context, key)
     id_ = body.deployedModelId or ""
-    document = _require_deployed(endpoint, id_)
+    document = require_deployed(endpoint, id_)
     endpoints.check_not_busy(context, key)
     others = [one for one in endpoints.deployed_ids(endpoint) if one != id_]
     changed = {
@@ -122,7 +123,7 @@ async def mutate(request: Request) -> dict[str, Any]:
     paths = field_masks.parse(mask, MUTABLE)
     # No await from here on: the endpoint must not change between read and update.
     endpoint = endpoints.require_endpoint(context, key)
-    document = _require_deployed(endpoint, requested.id or "")
+    document = require_deployed(endpoint, requested.id or "")
     row = context.database.get_version(key.child(document["id"]))
     assert row is not None
     changed = field_masks.apply(DeployedModel.from_json(document, strict=False), requested, paths)
@@ -193,7 +194,7 @@ def _new_id(requested: str | None, taken: Collection[str]) -> str:
     return requested
 
 
-def _require_deployed(endpoint: EndpointRow, id_: str) -> dict[str, Any]:
+def require_deployed(endpoint: EndpointRow, id_: str) -> dict[str, Any]:
     """Return the DeployedModel of an endpoint; NotFound when it has none of this id."""
     for document in endpoint.document["deployedModels"]:
         if document["id"] == id_:

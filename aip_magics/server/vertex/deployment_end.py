@@ -11,7 +11,7 @@ from aip_magics.server.names import VersionKey
 from aip_magics.server.state.database import Database
 from aip_magics.server.state.endpoints_table import EndpointRow
 from aip_magics.server.state.operations_table import OperationRow
-from aip_magics.server.version_creation import FAILED_PRECONDITION, INVALID_ARGUMENT
+from aip_magics.server.version_creation import CANCELLED, FAILED_PRECONDITION, INVALID_ARGUMENT
 from aip_magics.server.vertex import traffic
 from aip_magics.server.vertex.operations import REQUESTED, timestamp
 from aip_magics.server.vertex.resources import API
@@ -74,10 +74,12 @@ def _deployed(
 def _deployment_error(error: Status) -> Status:
     """Return the error of a version's creation in Vertex AI's words, with the end of the log."""
     text = (error.message or "").removeprefix(_PREFIX).replace("create the version again", "deploy the model again")
+    if error.code == CANCELLED:
+        return error.replace(message="The operation was cancelled.")
     bad_model = _BAD_MODEL.fullmatch(text) if error.code == INVALID_ARGUMENT else None
     if bad_model is None:
         return error.replace(message=text)
     lines = [line for detail in error.details or () for line in detail.get("stackEntries", ())]
-    log = "\n".join(["", "Model server logs:", *lines[-LOG_LINES:]]) if lines else ""
-    message = f"Model server exited unexpectedly. {bad_model[1]}{bad_model[2]}{log}"
+    log = ["Model server logs:", *lines[-LOG_LINES:]] if lines else []
+    message = "\n".join(filter(None, [f"Model server exited unexpectedly. {bad_model[1]}", *log, bad_model[2].strip()]))
     return error.replace(code=FAILED_PRECONDITION, message=message)

@@ -96,6 +96,18 @@ class ClientConnectionConfig(VertexResource):
 
 
 @dataclasses.dataclass(frozen=True)
+class BigQueryDestination(VertexResource):
+    outputUri: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictRequestResponseLoggingConfig(VertexResource):
+    enabled: bool | None = None
+    samplingRate: float | None = None
+    bigqueryDestination: BigQueryDestination | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Endpoint(VertexResource):
     name: str | None = None
     displayName: str | None = None
@@ -114,7 +126,7 @@ class Endpoint(VertexResource):
     enablePrivateServiceConnect: bool | None = None
     privateServiceConnectConfig: Mapping[str, Any] | None = None
     modelDeploymentMonitoringJob: str | None = None
-    predictRequestResponseLoggingConfig: Mapping[str, Any] | None = None
+    predictRequestResponseLoggingConfig: PredictRequestResponseLoggingConfig | None = None
     gdcConfig: Mapping[str, Any] | None = None
     genAiAdvancedFeaturesConfig: Mapping[str, Any] | None = None
     satisfiesPzs: bool | None = None

@@ -17,15 +17,17 @@ from aip_magics.server.state.endpoints_table import EndpointRow
 from aip_magics.server.state.operations_table import OperationRow
 from aip_magics.server.vertex import listing, model_rules, names, operations, traffic
 from aip_magics.server.vertex.bodies import parse_body
-from aip_magics.server.vertex.endpoint_resources import Endpoint
+from aip_magics.server.vertex.endpoint_resources import Endpoint, PredictRequestResponseLoggingConfig
 from aip_magics.server.vertex.error_texts import field_error, precondition
 from aip_magics.server.vertex.resources import API
+from aip_magics.spec import RequestLoggingConfig
 
 PATCHABLE = ("displayName", "description", "labels", "trafficSplit")
 NEW_ID_DIGITS = 19  # as in the service; the ids of clients are shorter
 MAX_TIMEOUT_SECONDS = 3600
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}")
 _TIMEOUT = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
+_BIGQUERY = re.compile(r"bq://[^./\s]+(\.[^./\s]+){0,2}")
 _RUNNING = "There are other operations running on the Endpoint"
 
 
@@ -157,6 +159,17 @@ def touched(context: AppContext, row: EndpointRow) -> EndpointRow:
     return EndpointRow(row.key, {**row.document, "updateTime": operations.timestamp(context.clock())})
 
 
+def request_logging(row: EndpointRow) -> RequestLoggingConfig | None:
+    """Return which of the endpoint's requests are written down, in AI Platform's terms."""
+    config = row.document.get("predictRequestResponseLoggingConfig") or {}
+    if not config.get("enabled"):
+        return None
+    uri = config.get("bigqueryDestination", {}).get("outputUri") or ""
+    parts = list(filter(None, uri.removeprefix("bq://").split(".")))
+    default = [row.key.project, f"logging_{row.key.model}", "request_response_logging"]  # as in the service
+    return RequestLoggingConfig(".".join(parts + default[len(parts) :]), float(config.get("samplingRate", 1.0)))
+
+
 def serialize(row: EndpointRow) -> dict[str, Any]:
     """Build the Endpoint's JSON, without fields that are empty."""
     filled = {name: value for name, value in row.document.items() if value not in ([], {}, "", False)}
@@ -179,14 +192,26 @@ def _check(requested: Endpoint) -> None:
         "keys of your own": requested.encryptionSpec,
         "Distributed Cloud": requested.gdcConfig,
         "generative AI": requested.genAiAdvancedFeaturesConfig,
-        "predictRequestResponseLoggingConfig": requested.predictRequestResponseLoggingConfig,
     }
     for what, value in unsupported.items():
         if value:
             raise precondition(f"The embedded server does not support {what}.")
+    _check_request_logging(requested.predictRequestResponseLoggingConfig)
     timeout = requested.clientConnectionConfig and requested.clientConnectionConfig.inferenceTimeout
     if timeout:
         seconds = _TIMEOUT.fullmatch(timeout)
         if seconds is None or not 0 < float(seconds[1]) <= MAX_TIMEOUT_SECONDS:
             text = f"Expected seconds such as 600s, at most {MAX_TIMEOUT_SECONDS}s, got {timeout[:100]!r}."
             raise field_error("endpoint.client_connection_config.inference_timeout", text)
+
+
+def _check_request_logging(config: PredictRequestResponseLoggingConfig | None) -> None:
+    where = "endpoint.predict_request_response_logging_config"
+    if config is None or not config.enabled:
+        return
+    if not 0 < (config.samplingRate or 0) <= 1:
+        raise field_error(f"{where}.sampling_rate", "A fraction above 0, at most 1, is required.")
+    uri = config.bigqueryDestination.outputUri if config.bigqueryDestination else None
+    if uri and not _BIGQUERY.fullmatch(uri):
+        text = f"Expected bq://PROJECT.DATASET.TABLE or a part of it, got {uri[:200]!r}."
+        raise field_error(f"{where}.bigquery_destination.output_uri", text)

@@ -12,8 +12,18 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from aip_magics.server.api import locations
+from aip_magics.server.api.routes import unknown
 from aip_magics.server.conventions.json_endpoint import Handler, json_endpoint
-from aip_magics.server.vertex import deployed_models, endpoints, error_texts, images, model_versions, models, operations
+from aip_magics.server.vertex import (
+    deployed_models,
+    endpoints,
+    error_texts,
+    images,
+    model_versions,
+    models,
+    monitoring,
+    operations,
+)
 from aip_magics.server.vertex.error_texts import with_own_words
 
 _EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -51,6 +61,7 @@ _MODELS = f"{_LOCATION}/models"
 _MODEL = f"{_MODELS}/{{model:resource_id}}"
 _ENDPOINTS = f"{_LOCATION}/endpoints"
 _ENDPOINT = f"{_ENDPOINTS}/{{endpoint:resource_id}}"
+_DEPLOYED_MODEL = f"{_ENDPOINT}/deployedModels/{{deployed_model:resource_id}}"
 _OPERATIONS = f"{_LOCATION}/operations"
 _NESTED_OPERATIONS = f"{_LOCATION}/{{collection:with_operations}}/{{resource:resource_id}}/operations"
 
@@ -61,6 +72,7 @@ def routes() -> list[BaseRoute]:
         *(Route(path, json_endpoint(with_own_words(handler)), methods=[verb]) for verb, path, handler in _METHODS),
         Route(f"{_LOCATION}/{{rest:path}}", json_endpoint(unimplemented), methods=_EVERY_METHOD),
         Route(f"{_LOCATION}:{{rest}}", json_endpoint(unimplemented), methods=_EVERY_METHOD),
+        Route("/{api:api_prefix}/projects/{rest:path}", unknown, methods=_EVERY_METHOD),
     ]
 
 
@@ -99,6 +111,9 @@ _METHODS: tuple[tuple[str, str, Handler], ...] = (
     ("POST", f"{_ENDPOINT}:undeployModel", deployed_models.undeploy),
     ("POST", f"{_ENDPOINT}:mutateDeployedModel", deployed_models.mutate),
     ("POST", f"{_ENDPOINT}:explain", endpoints.explain),
+    ("GET", f"{_DEPLOYED_MODEL}:runtime", monitoring.runtime),  # extension, like the next two
+    ("GET", f"{_DEPLOYED_MODEL}:stats", monitoring.stats),
+    ("GET", f"{_DEPLOYED_MODEL}:logs", monitoring.logs),
     ("GET", _ENDPOINT, endpoints.get),
     ("PATCH", _ENDPOINT, endpoints.patch),
     ("DELETE", _ENDPOINT, endpoints.delete),

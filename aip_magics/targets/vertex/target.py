@@ -29,6 +29,7 @@ from aip_magics.client.vertex.client import VertexClient
 from aip_magics.client.vertex.place import Place
 from aip_magics.client.vertex.predict import give_traffic_fix, no_own_url
 from aip_magics.client.vertex.version import VertexVersion
+from aip_magics.errors import FieldError
 from aip_magics.i18n import gettext as _
 from aip_magics.settings import LOCAL_ENDPOINT, Settings
 from aip_magics.spec import Model, Version
@@ -39,8 +40,10 @@ from aip_magics.targets.choice import Choice, CompletedVersion
 from aip_magics.targets.google_cloud import GoogleConnection
 from aip_magics.targets.local import EmbeddedConnection
 from aip_magics.targets.vertex import rules
-from aip_magics.targets.vertex.image_choice import choose_image, is_served_by_ours
+from aip_magics.targets.vertex.image_choice import choose_image
+from aip_magics.targets.vertex.plans import VertexPlans, first_version
 from aip_magics.targets.vertex.unused_rules import unused_rules
+from aip_magics.wording import join_names
 
 HOURS_A_MONTH = 730
 __all__ = ["VertexTarget", "rules"]
@@ -81,9 +84,7 @@ class VertexTarget(Target):
             Capability.VERSION_LOGS: _("see Cloud Logging and Cloud Monitoring"),
             Capability.NEWEST_OPERATIONS_FIRST: _("the API does not define the order of operations"),
         }
-        if self.runs_here:
-            found[Capability.CONTAINERS] = _("the embedded server runs no containers")
-        else:
+        if not self.runs_here:
             found[Capability.OWN_PYTHON] = found[Capability.RUNTIME_VERSIONS]
             found[Capability.PACKAGES] = _("Vertex AI installs no packages; a container of your own has them")
         return found
@@ -104,6 +105,14 @@ class VertexTarget(Target):
     def unused_rules(self) -> Mapping[str, str]:  # type: ignore[override]
         return unused_rules()
 
+    @property
+    def plans(self) -> VertexPlans:
+        return VertexPlans(self.place, self._connected_client, embedded=self.runs_here)
+
+    def _connected_client(self) -> VertexClient:
+        self.connect()
+        return self.client
+
     def model_name(self, model: str) -> str:
         return self.place.model(model)
 
@@ -119,6 +128,12 @@ class VertexTarget(Target):
         On the embedded server, an image of ours takes the place of a prebuilt one that does not fit; its name ends with
         a slash until the version is created. In the cloud the image stays empty then, which check V03 reports.
         """
+        if self.runs_here and version.requestLoggingConfig is not None:
+            raise FieldError(
+                _("the embedded server logs no requests of endpoints of Vertex AI"),
+                where="version.requestLoggingConfig",
+                fix=_("omit {field}", field="requestLoggingConfig"),
+            )
         completed, choices = VertexVersion.of(version), []
         if completed.name and (alias := ids.version_alias(completed.name)) not in (None, completed.name):
             choices.append(Choice("name", str(alias), _("alias of version {name}", name=completed.name)))
@@ -148,24 +163,16 @@ class VertexTarget(Target):
         *,
         wait: bool = True,
     ) -> list[Request | Wait]:
-        place, name = self.place, self.place.version(model.id, version.id)
-        endpoint = place.endpoint(model.id)
-        uploaded = bodies.uploaded_model(model, version, is_first=True, is_default=True)
-        requests: list[Request | Wait] = []
-        if is_served_by_ours(version):
-            requests.append(calls.push_image(bodies.own_image(version, model.id)))
-        requests += [
-            calls.create_endpoint(place, model.id, bodies.endpoint(model)),
+        requests: list[Request | Wait] = [
+            calls.create_endpoint(self.place, model.id, bodies.endpoint(model)),
             Wait(),
-            calls.upload(place, model.id, uploaded, exists=False),
-            Wait(),
-            calls.deploy(endpoint, bodies.deployed_model(model, version, name), {calls.NEW: calls.ALL}),
+            *first_version(self.place, model, version, embedded=self.runs_here),
         ]
         if not wait:
             return requests
-        requests += [Wait(), calls.get(name)]
+        requests += [Wait(), calls.get(self.place.version(model.id, version.id))]
         if test is not None:
-            requests.append(calls.predict(endpoint, test))
+            requests.append(calls.predict(self.place.endpoint(model.id), test))
         return requests
 
     def difference(self, model: str, requested: Version, existing: Version) -> Difference | None:
@@ -199,6 +206,20 @@ class VertexTarget(Target):
             "billed until it is undeployed (%aip_undeploy): at least {count} × {machine}, {hours} node hours a month",
             count=least,
             machine=machine,
+            hours=hours,
+        )
+
+    def billed(self, model: str = "") -> str:
+        if self.runs_here:
+            return ""
+        found = self.client.deployed_versions(model)
+        if not found:
+            return ""
+        hours = sum(version.autoScaling.minNodes or 1 for version in found if version.autoScaling) * HOURS_A_MONTH
+        names = join_names("/".join((version.name or "").split("/")[-3::2]) for version in found)
+        return _(
+            "billed until undeployed: {versions}, at least {hours} node hours a month; %aip_undeploy ends it",
+            versions=names,
             hours=hours,
         )
 

@@ -19,7 +19,7 @@ def explanations_without_counterpart(context: CheckContext) -> Outcomes:
     """
     if context.version.explanationConfig is None:
         return []
-    text = _("Vertex AI's explanationSpec needs metadata of inputs and outputs, which explanationConfig does not have")
+    text = _("Vertex AI's explanations need metadata of inputs and outputs, which explanationConfig lacks")
     return [error("version.explanationConfig", text, _("omit {field}", field="explanationConfig"))]
 
 

@@ -42,7 +42,7 @@ def unavailable_machine(context: CheckContext) -> Outcomes:
     return [level(_MACHINE, _("{name} is not in the list of Vertex AI's machine types", name=name), fix)]
 
 
-@rule("V29", "unfitting-accelerator", link=links.COMPUTE, target="vertex")
+@rule("V29", "unfitting-accelerator", link=links.ACCELERATOR_COUNT, target="vertex")
 def unfitting_accelerator(context: CheckContext) -> Outcomes:
     """The accelerator and its count must fit the machine type, and only TensorFlow and containers use accelerators.
 
