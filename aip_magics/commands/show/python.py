@@ -105,7 +105,7 @@ def _lines(call: PlannedCall, target: Target, last: str = "") -> list[str]:
     method_call = _APIS[style_of(target).variable].method_call(call)
     if method_call is None:
         send = f"AuthorizedSession(credentials).request({call.method!r}, f'{{endpoint}}/{call.path}', json=body)"
-        return [f"body = {literal(call.body)}", f"answer = {send}", "answer.raise_for_status()"]
+        return [f"body = {literal(call.body)}", f"answer = {send}", "answer.raise_for_status()", "print(answer.json())"]
     if call.params.get("pageSize"):
         return _page_loop(method_call, target)
     headers = _headers(call, target)
