@@ -81,6 +81,25 @@ class Client:
         name = calls.version_name(self.project, model, version)
         raise FailedPrecondition(text, where=name, fix=_("delete the version: %aip_delete"))
 
+    # traffic
+    def get_traffic(self, model: str) -> dict[str, int]:
+        """Percent of the requests by version: on this API all go to the default version, if there is one."""
+        default = self.get_model(model).defaultVersion
+        return {default.id: 100} if default else {}
+
+    def set_traffic(self, model: str, split: Mapping[str, int]) -> None:
+        """Make the version that gets all requests the default version.
+
+        Args:
+            model: The model.
+            split: Percent by version, adding up to 100.
+
+        Raises:
+            ValueError: Several versions get requests, which this API does not have (`Capability.TRAFFIC_SPLIT`).
+        """
+        [version] = [version for version, percent in split.items() if percent]
+        self.set_default(model, version)
+
     # extensions of the embedded server
     def version_runtime(self, model: str, version: str) -> dict[str, Any]:
         """The Python that serves a version, and the `libraries` that its nodes have imported, name → version."""

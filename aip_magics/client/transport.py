@@ -94,8 +94,8 @@ class Transport:
         """Send a request and return the JSON of its response.
 
         At most `request.max_bytes` bytes of a response are read, for at most twice `timeout`. Safe calls are attempted
-        up to five times; a call that changes something only if the server has done nothing (no connection was opened, or
-        it answered that there are too many requests), so that nothing is done twice.
+        up to five times; a call that changes something only if the server has done nothing, because no connection was
+        opened or there were too many requests, so that nothing is done twice.
 
         Raises:
             ApiError: The endpoint cannot be reached, or answered with an error.

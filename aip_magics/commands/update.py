@@ -10,6 +10,8 @@ from aip_magics.commands import show
 from aip_magics.commands.common import options
 from aip_magics.commands.common.cell_body import read_mapping, substitute
 from aip_magics.commands.common.command import Command, Context
+from aip_magics.commands.common.traffic_change import recorded_change
+from aip_magics.commands.common.traffic_split import ALL
 from aip_magics.commands.deploy import read_config
 from aip_magics.errors import FieldError, OptionError
 from aip_magics.events import StepFinished, StepStarted
@@ -136,7 +138,10 @@ def add_set_default(parser: argparse.ArgumentParser) -> None:
 
 
 def set_default(args: argparse.Namespace, _body: str | None, context: Context) -> Version | show.DryRun | str:
-    """Make a READY version the default of its model, and return it."""
+    """Make a READY version the default of its model, and return it. `%aip_rollback` undoes this.
+
+    The call setDefault of AI Platform's API; `%aip_promote` is the same for every target and shows what was before.
+    """
     if not args.model and not is_full(args.version):
         raise OptionError(_("a model name is required"), where="--model", fix="%aip_set_default v2 --model iris")
     target = context.target(args)
@@ -145,7 +150,9 @@ def set_default(args: argparse.Namespace, _body: str | None, context: Context) -
     if shown is not None:
         return shown
     target.connect()
-    found = target.client.set_default("", name)
+    model, _versions, version = name.rpartition("/versions/")
+    with recorded_change(target, model, {version: ALL}):
+        found = target.client.set_default("", name)
     context.reporter.show(found)
     return found
 

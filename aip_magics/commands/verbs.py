@@ -49,6 +49,13 @@ VERBS = {
         "Create a version from a model that is already in Cloud Storage.", "create.CREATE_VERSION", "yaml"
     ),
     "set-default": Verb("Set the default version of a model.", "update.SET_DEFAULT"),
+    "compare": Verb(
+        "Send the same requests to two versions and show where and how much their predictions differ.",
+        "compare.COMMAND",
+    ),
+    "traffic": Verb("Show or split the traffic of a model between its versions.", "traffic.TRAFFIC"),
+    "promote": Verb("Send all traffic of a model to a version.", "traffic.PROMOTE"),
+    "rollback": Verb("Send the traffic of a model where it went before.", "traffic.ROLLBACK"),
     "update": Verb("Change the description, labels or nodes of a version or a model.", "update.UPDATE", "yaml"),
     "operations": Verb("List the long-running operations, or describe one.", "operations.OPERATIONS"),
     "wait": Verb("Wait for a long-running operation.", "operations.WAIT"),

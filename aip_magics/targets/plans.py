@@ -34,6 +34,7 @@ class Plans(Protocol):
     def delete_version(self, model: str, version: str) -> Requests: ...
     def undeploy(self, model: str, version: str) -> Requests: ...
     def set_default(self, model: str, version: str) -> Requests: ...
+    def get_traffic(self, model: str) -> Requests: ...
     def set_traffic(self, model: str, split: Mapping[str, int]) -> Requests: ...
     def predict(self, model: str, body: bytes, version: str | None) -> Requests: ...
 
@@ -93,9 +94,13 @@ class PredictionApiPlans:
     def set_default(self, model: str, version: str) -> Requests:
         return [calls.set_default(self._version(model, version))]
 
+    def get_traffic(self, model: str) -> Requests:
+        return self.get_model(model)
+
     def set_traffic(self, model: str, split: Mapping[str, int]) -> Requests:
         """Those for the version that gets all: a split is refused, see `Capability.TRAFFIC_SPLIT`."""
-        return [calls.set_default(self._version(model, max(split, key=lambda name: split[name])))]
+        [version] = split
+        return self.set_default(model, version)
 
     def predict(self, model: str, body: bytes, version: str | None) -> Requests:
         return [calls.predict(self._version(model, version) if version else self._model(model), body)]

@@ -18,6 +18,7 @@ NO_DRY_RUN = {
     "check": "changes nothing",
     "local-predict": "changes nothing",
     "history": "changes nothing: it only shows",
+    "compare": "changes nothing",
     "logs": "changes nothing",
     "package": "makes one file of its own, which nothing else uses before it is named",
     "config": "changes this notebook's defaults; what is not taken is refused before it is kept",
@@ -33,10 +34,12 @@ NO_SHOW = {
     "autoload": "sends nothing",
     "trust": "sends nothing",
     "logs": "asks the embedded server for what no other client of the API knows",
+    "compare": "no other client compares answers; `predict --show` has the request",
 }
 # The verbs that something is different after, in the journal or not.
 CHANGES = {
-    "deploy", "delete", "create-model", "create-version", "set-default", "update", "cancel", "undeploy", "upload", "remove",
+    "deploy", "delete", "create-model", "create-version", "set-default", "update", "cancel", "upload", "remove",
+    "traffic", "promote", "rollback", "undeploy",
 }  # fmt: skip
 
 

@@ -84,6 +84,15 @@ def tab(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
         ("%aip_deploy --model=i|", "i", ["iris"]),
         ("%aip_predict --version | --model iris", "", ["v1", "v2"]),
         ("%aip_describe v| --model iris", "v", ["v1", "v2"]),
+        ("%aip_compare v1 v| --model iris", "v", ["v1", "v2"]),
+        ("%aip_compare v1 v2 --instances $r|", "$r", ["$rows"]),
+        ("%aip_compare v1 v2 --instances ex|", "ex", ["export/"]),
+        ("%aip_promote v| --model iris", "v", ["v1", "v2"]),
+        ("%aip_promote v|", "v", []),  # of which of the two models?
+        ("%aip_traffic i|", "i", ["iris"]),
+        ("%aip_traffic iris v|", "v", ["v1=", "v2="]),
+        ("%aip_traffic iris v1=10 v|", "v", ["v2="]),
+        ("%aip_traffic iris v| v1=10 --quiet", "v", ["v2="]),
         ("%aip_list --target aiplatform --project other-project --region us-central1 --model |", "", ["cloudy"]),
         ("%aip_list --target aiplatform --project 1 --model |", "", []),  # no project: nothing known, no error
         ("%aip_deploy --staging-bucket gs://o|", "gs://o", ["gs://one"]),

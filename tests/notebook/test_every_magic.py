@@ -27,6 +27,10 @@ LINES: dict[str, tuple[str, str]] = {
     "create-version": ("v1 --model iris --origin gs://my-bucket/iris --dry-run", ""),
     "set-default": ("v1 --model iris --dry-run", ""),
     "undeploy": ("v1 --model iris --target vertex --endpoint local --dry-run", ""),
+    "compare": ("v1 v1 --instances {rows}", ""),
+    "traffic": ("iris v1=100 --dry-run", ""),
+    "promote": ("v1 --model iris --dry-run", ""),
+    "rollback": ("--model iris", ""),
     "update": ("v1 --model iris --max-nodes 2 --dry-run", ""),
     "operations": ("--dry-run", ""),
     "wait": ("o --dry-run", ""),
@@ -41,7 +45,7 @@ LINES: dict[str, tuple[str, str]] = {
     "server": ("status", ""),
     "autoload": ("status", ""),
 }
-NEED_A_VERSION = ("pull", "remove", "logs", "undeploy")
+NEED_A_VERSION = ("pull", "remove", "logs", "compare", "rollback", "undeploy")
 
 
 def run(shell: Any, verb: str, line: str, body: str) -> Any:
@@ -60,10 +64,15 @@ def test_magics_return_keep_and_silence_their_value(
 ) -> None:
     (tmp_path / "own.py").write_text("X = 1\n")
     template, body = LINES[verb]
-    line = template.format(iris=iris_export, own=tmp_path / "own.py", output=tmp_path / "output")
+    (tmp_path / "rows").write_text("[5.1, 3.5, 1.4, 0.2]\n")
+    places = {"own": tmp_path / "own.py", "output": tmp_path / "output", "rows": tmp_path / "rows"}
+    line = template.format(iris=iris_export, **places)
     if verb in NEED_A_VERSION:
         where = "--target vertex --endpoint local" if verb == "undeploy" else ""
         shell.run_line_magic("aip_deploy", f"v1 --model iris --origin {iris_export} --quiet {where}")
+    if verb == "rollback":
+        shell.run_line_magic("aip_deploy", f"v2 --model iris --origin {iris_export} --quiet")
+        shell.run_line_magic("aip_promote", "v2 --quiet")
     capsys.readouterr()
     value = run(shell, verb, f"{line} --quiet", body)
     assert value is not None

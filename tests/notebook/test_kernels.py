@@ -54,6 +54,28 @@ def test_kernel_deploys_and_a_second_one_finds_it(embedded: Path, iris_export: P
     assert again.pid == server.pid
 
 
+def test_kernel_compares_promotes_and_rolls_back(embedded: Path, iris_export: Path, tmp_path: Path) -> None:
+    model = f"import joblib\nX = [[5.1, 3.5, 1.4, 0.2]] * 3\nmodel = joblib.load({str(iris_export / 'model.joblib')!r})"
+    notebook = run(
+        LOAD,
+        model,
+        "%aip_deploy v1 --model iris --origin $model --quiet",
+        "%aip_deploy v2 --model iris --origin $model --quiet",
+        "found = %aip_compare v1 v2 --instances $X",
+        "print(found.instances, found.is_equal, found.left.requests)",
+        "%aip_promote v2",
+        "%aip_rollback",
+        "%aip_traffic iris",
+        cwd=tmp_path,
+    )
+    assert notebook.cells[5].outputs[0].text == "3 True 3\n"
+    compared, promoted, rolled_back, shown = (bundles(notebook.cells[number])[-1] for number in (4, 6, 7, 8))
+    assert "all 3 predictions are equal" in compared["text/html"]
+    assert "%aip_rollback --model iris" in promoted["text/html"]
+    assert rolled_back["text/plain"].splitlines()[2].split()[0] == "v1"
+    assert "100 %" in shown["text/html"]
+
+
 @pytest.mark.parametrize(
     ("cell", "name", "text"),
     [

@@ -11,11 +11,20 @@ from aip_magics import errors, spec
 from aip_magics.checks.outcome import Finding, Skipped
 from aip_magics.checks.report import Report
 from aip_magics.commands.common.history_log import HistoryEntry
+from aip_magics.commands.common.traffic_change import Traffic
 from aip_magics.commands.config import Configuration
 from aip_magics.commands.history import History
 from aip_magics.commands.package import PickledFromMain
 from aip_magics.commands.resources import Comparison, Served
 from aip_magics.commands.server import ServerStatus
+from aip_magics.deploy.comparison import (
+    DifferingInstance,
+    ErrorCount,
+    LabelChange,
+    OutputDifference,
+    PredictionComparison,
+    VersionAnswers,
+)
 from aip_magics.deploy.plan import Plan, PlannedRequest, PlanStep
 from aip_magics.events import (
     Detached,
@@ -196,6 +205,19 @@ def of_main(text: str, count: int) -> PickledFromMain:
     return PickledFromMain(Path(text), (text,) * count, count < 2, text)
 
 
+def prediction_comparison(text: str, count: int) -> PredictionComparison:
+    changes = tuple(LabelChange(text, {text: [text] * count}, n) for n in range(count))
+    outputs = tuple(OutputDifference(f"{text}{n}", count, count, n / 7, 1e-9, 1.0, 1e30, changes) for n in range(count))
+    examples = tuple(DifferingInstance(n, [text] * count, text, {text: n}) for n in range(count))
+    sides = [VersionAnswers(text, count, count, (ErrorCount(text, count),) * count, 1.25, ms) for ms in (1e6, None)]
+    return PredictionComparison(text, "log", 2 * count, count, 0, 0.1, outputs, examples, *sides)
+
+
+def traffic(text: str, count: int) -> Traffic:
+    split = {f"{text}{n}": 100 // max(count, 1) for n in range(count)}
+    return Traffic(f"projects/p/models/{text}", split, {text: 100}, is_recorded=count < 2)
+
+
 # Each makes a value of its kind from a text, with `count` of what there can be many of.
 MAKERS: dict[str, Callable[[str, int], Any]] = {
     "version": version,
@@ -224,6 +246,8 @@ MAKERS: dict[str, Callable[[str, int], Any]] = {
     "probabilities": lambda text, count: {"predictions": [{text: [0.25, 0.75]}] * count},
     "served": served,
     "comparison": comparison,
+    "prediction comparison": prediction_comparison,
+    "traffic": traffic,
     "history": history,
     "configuration": configuration,
     "package": package,

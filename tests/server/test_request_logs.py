@@ -122,6 +122,24 @@ def test_request_logs_have_bodies_as_far_as_requested(tmp_path: Path, clock: Clo
     run(scene)
 
 
+def test_request_logs_have_the_lines_asked_for_however_long_they_are(tmp_path: Path, clock: Clock, monkeypatch) -> None:
+    monkeypatch.setattr(module, "TAIL_BYTES", 1000)
+    monkeypatch.setattr(module, "MAX_TAIL_BYTES", 20_000)
+
+    def scene() -> None:
+        logs = of(tmp_path, clock)
+        logs.log_requests(RequestLoggingConfig("p.d.t", 1.0))
+        for number in range(100):
+            logs.request(200, 0.1, b'{"instances": [%d]}' % number, b" " * 300)
+        logs.flush()
+        for lines in (1, 2, 30):
+            bodies = [json.loads(line)["raw_data"] for line in logs.tails(lines)["requests"]]
+            assert bodies == [f'{{"instances": [{number}]}}' for number in range(100 - lines, 100)]
+        assert 30 < len(logs.tails(100)["requests"]) < 100  # no more than MAX_TAIL_BYTES of them
+
+    run(scene)
+
+
 def test_request_logs_truncate_a_nodes_log_while_it_is_written(tmp_path: Path, clock: Clock, monkeypatch) -> None:
     monkeypatch.setattr(module, "NODE_LOG_BYTES", 1000)
     monkeypatch.setattr(module, "NODE_LOG_KEPT", 100)

@@ -16,14 +16,18 @@ from recording_reporter import RecordingReporter
 from aip_magics import settings
 from aip_magics.commands.common.command import Context
 from aip_magics.commands.registry import build_parser, get_command
-from aip_magics.errors import ChecksFailed, CredentialsError
+from aip_magics.errors import ChecksFailed, CredentialsError, OptionError
 from aip_magics.targets import choose, local
 
 
+def run(verb: str, *words: str, body: str | None = None) -> Any:
+    command = get_command(verb)
+    args = build_parser(command, verb).parse(list(words))
+    return command.run(args, body, Context(RecordingReporter()))
+
+
 def deploy(*words: str) -> Any:
-    command = get_command("deploy")
-    args = build_parser(command, "deploy").parse(list(words))
-    return command.run(args, "test:\n  instances:\n  - [5.1, 3.5, 1.4, 0.2]\n", Context(RecordingReporter()))
+    return run("deploy", *words, body="test:\n  instances:\n  - [5.1, 3.5, 1.4, 0.2]\n")
 
 
 @pytest.mark.parametrize(
@@ -60,3 +64,14 @@ def test_cloud_target_deploys_at_a_compatible_endpoint(
     version = deploy("--origin", str(iris_export), "--runtime-version", "2.11", "--skip", "A02", *where)
     assert (version.state, version.runtimeVersion, version.pythonVersion) == ("READY", "2.11", "3.7")
     assert version.deploymentUri == "gs://my-project-aiplatform/iris/v1/"
+    compare_and_promote_as_at_the_embedded_server(where, iris_export.parent / "rows")
+
+
+def compare_and_promote_as_at_the_embedded_server(where: list[str], rows: Path) -> None:
+    rows.write_text("[5.1, 3.5, 1.4, 0.2]\n")
+    assert run("compare", "v1", "v1", "--instances", str(rows), *where).is_equal
+    assert run("promote", "v1", *where).split == {"v1": 100}
+    with pytest.raises(OptionError, match="AI Platform sends all requests to the default version"):
+        run("traffic", "iris", "v1=50", "v2=50", *where)
+    with pytest.raises(OptionError, match="only the embedded server has logs"):
+        run("compare", "v1", "v1", "--from-log", "5", *where)

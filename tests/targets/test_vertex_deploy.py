@@ -62,11 +62,22 @@ def test_vertex_deploys_a_changed_model_as_the_next_version_which_gets_no_reques
     listed = lines(f"list --model iris {WHERE}")
     assert [(one.id, one.isDefault, one.trafficPercentage) for one in listed] == [("v1", True, 100), ("v2", None, 0)]
     assert len({one.endpoint for one in listed}) == 1
+    assert lines(f"traffic iris v2=10 v1=90 {WHERE}").split == {"v2": 10, "v1": 90}
+    previewed = lines(f"promote v2 --model iris --dry-run {WHERE}").requests
+    assert [request.method for request in previewed] == ["PATCH", "POST"]
     default = lines(f"set-default v2 --model iris {WHERE}")
     assert (default.id, default.isDefault, default.trafficPercentage) == ("v2", True, 100)
     answer = lines(f"predict --model iris {WHERE}", "[[5.1, 3.5, 1.4, 0.2]]")
     assert (answer["predictions"], answer["modelVersionId"]) == ([0], "2")
     assert lines(f"predict --model iris --version v1 {WHERE}", "[[5.1, 3.5, 1.4, 0.2]]")["modelVersionId"] == "1"
+    assert lines(f"rollback --model iris {WHERE}").split == {"v2": 10, "v1": 90}
+    with pytest.raises(FailedPrecondition, match="v2 is the default version of model iris") as caught:
+        lines(f"delete v2 --model iris --yes {WHERE}")
+    lines(caught.value.fix.split("`")[0].replace("run %aip_set_default", "set-default").replace(" first", f" {WHERE}"))
+    lines(f"delete v2 --model iris --yes {WHERE}")
+    assert lines(f"traffic iris {WHERE}").split == {"v1": 100}
+    lines(f"delete --model iris --all-versions --yes {WHERE}")
+    assert lines(f"list {WHERE}") == []
 
 
 def test_vertex_describes_lists_and_deletes(lines: Lines, export: Path) -> None:

@@ -131,6 +131,7 @@ class Command:
         run: Does the work, with the arguments, the body of the cell and the context, and returns the value.
         example: A line or a cell for the help.
         changes: Whether runs are recorded in the history.
+        is_change: Whether a run with these arguments is recorded, for a verb that changes something or only shows it.
         failed: Whether the command line exits with 1 for this value.
     """
 
@@ -139,6 +140,7 @@ class Command:
     run: Callable[[argparse.Namespace, str | None, Context], Any]
     example: str = ""
     changes: bool = False
+    is_change: Callable[[argparse.Namespace], bool] = lambda _args: True
     failed: Callable[[Any], bool] = lambda _value: False
 
     @property

@@ -24,7 +24,8 @@ def execute(command: Command, args: argparse.Namespace, body: str | None, contex
     An OSError that the command did not explain becomes an AipError with the path and the reason.
     """
     preview_only = getattr(args, "show", None) or getattr(args, "dry_run", False)
-    history = context.history if command.changes and not preview_only else None
+    is_change = command.changes and command.is_change(args)
+    history = context.history if is_change and not preview_only else None
     added_before = history.added if history else 0
     try:
         value = _run(command, args, body, context)

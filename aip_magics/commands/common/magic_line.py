@@ -18,7 +18,8 @@ from aip_magics.i18n import gettext as _
 # the plain text `$name`.
 _REFERENCE_PREFIX = "\N{INVISIBLE SEPARATOR}$"
 _PLAIN = (str, os.PathLike, numbers.Number)
-_ONE_VALUE = ("--origin", "--model-dir")  # a directory or a model; a list written as text would look like a path
+# A directory or a model, a file or instances; a list written as text would look like a path.
+_ONE_VALUE = ("--origin", "--model-dir", "--instances")
 # Options that accept an object. Positional arguments (the empty flag) are checked by their command.
 _TAKE_OBJECTS = ("", *_ONE_VALUE, "--package-uris")
 

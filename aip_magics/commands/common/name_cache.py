@@ -47,7 +47,7 @@ class CachedNames:
 
 def read(settings: Settings) -> CachedNames:
     """Read the names of this project and endpoint; no names if the file is missing or corrupted."""
-    return _parse_names(_read(settings.data_dir / FILE).get(_cache_key(settings)))
+    return _parse_names(_read(settings.data_dir / FILE).get(cache_key(settings)))
 
 
 def record_names(verb: str, args: argparse.Namespace, value: Any, context: Context) -> None:
@@ -58,19 +58,20 @@ def record_names(verb: str, args: argparse.Namespace, value: Any, context: Conte
         settings = context.settings(args)
         path = settings.data_dir / FILE
         data = _read(path)
-        names = _parse_names(data.get(_cache_key(settings)))
+        names = _parse_names(data.get(cache_key(settings)))
         resources = list(value) if isinstance(value, (list, tuple)) else [value]
         _forget(names, verb, args, resources)
         for resource in resources:
             _add_names(names, resource)
         for value_of_option in _option_values(args):
             names.add_bucket(value_of_option)
-        updated = {**data, _cache_key(settings): dataclasses.asdict(names)}
+        updated = {**data, cache_key(settings): dataclasses.asdict(names)}
         if updated != _read(path):
             _write(path, updated)
 
 
-def _cache_key(settings: Settings) -> str:
+def cache_key(settings: Settings) -> str:
+    """Name the endpoint and project of these settings."""
     endpoint = settings.endpoint or settings.region
     return " ".join([settings.target.value, endpoint.value if endpoint else "global", settings.project.value])
 

@@ -19,7 +19,7 @@ def complete_line(verb: str, before: str, after: str, names: Mapping[str, Any]) 
     parser = magic_parser(get_command(verb))
     words, written = split(before)
     rest, last = split(after)
-    context = CompletionContext(names, dict(_parse_arguments(parser, [*words, written, *rest, last])))
+    context = CompletionContext(names, _given(parser, [*words, written, *rest, last]))
     flags = _flags(parser, [*words, *rest, last])
     flag, equals, value = written.partition("=") if written.startswith("--") else ("", "", written)
     if written.startswith("-") and not equals:
@@ -67,7 +67,7 @@ def _flags(parser: Parser, others: Sequence[str]) -> list[str]:
 def _positional(parser: Parser, words: Sequence[str], value: str, context: CompletionContext) -> ValueHint:
     before = sum(1 for flag, _ in _parse_arguments(parser, words) if not flag)
     positionals = parser.positionals()
-    if positionals and positionals[-1].nargs == "+":  # takes all further words
+    if positionals and positionals[-1].nargs in ("+", "*"):  # takes all further words
         before = min(before, len(positionals) - 1)
     return _value(positionals[before], value, context) if before < len(positionals) else values.NOTHING
 
@@ -94,6 +94,21 @@ def _parse_arguments(parser: Parser, words: Sequence[str]) -> Iterator[tuple[str
             yield action.dest, value
         else:
             yield action.dest, next(rest, "")
+
+
+def _given(parser: Parser, words: Sequence[str]) -> dict[str, str]:
+    """The arguments of an incomplete line by destination; one that takes several words has them separated by spaces."""
+    given, positionals = dict[str, str](), iter(parser.positionals())
+    action = None
+    for found, value in _parse_arguments(parser, words):
+        if found:
+            given[found] = value
+            continue
+        repeats = action is not None and action.nargs in ("+", "*")
+        action = action if repeats else next(positionals, None)
+        if action is not None:
+            given[action.dest] = f"{given[action.dest]} {value}" if repeats else value
+    return given
 
 
 def _takes_value(action: argparse.Action | None) -> bool:

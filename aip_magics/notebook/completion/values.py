@@ -142,7 +142,21 @@ def _models(written: str, context: CompletionContext) -> list[str]:
 
 
 def _versions(written: str, context: CompletionContext) -> list[str]:
-    return _starting(written, context.cached_names().models.get(context.given.get("model", ""), ()))
+    return _starting(written, _versions_of_model(context))
+
+
+def _versions_of_model(context: CompletionContext) -> list[str]:
+    """The versions of the model on the line, else those of the only model."""
+    models = context.cached_names().models
+    if (model := context.given.get("model", "")) or len(models) != 1:
+        return models.get(model, [])
+    return next(iter(models.values()))
+
+
+def _weights(written: str, context: CompletionContext) -> list[str]:
+    """`VERSION=` for each version that the line does not have yet."""
+    used = {word.partition("=")[0] for word in context.given.get("weights", "").split() if word != written}
+    return _starting(written, (f"{name}=" for name in _versions_of_model(context) if name not in used))
 
 
 def _machine_types(written: str, context: CompletionContext) -> list[str]:
@@ -228,6 +242,9 @@ _SOURCES: dict[str, _Source] = {
     "model": _models,
     "version": _versions,
     "compare": _versions,
+    "other": _versions,
+    "weights": _weights,
+    "instances_from": _paths_and_buckets,
     "machine_type": _machine_types,
     "machineType": _machine_types,
     "runtime_version": _runtimes,
@@ -246,5 +263,6 @@ _FITS: dict[str, Callable[[object], bool]] = {
     "package_uris": _is_package,
     "packageUris": _is_package,
     "instances": _is_rows,
+    "instances_from": _is_rows,
     "labels": lambda value: isinstance(value, Mapping),
 }

@@ -17,9 +17,11 @@ from aip_magics.render.panels.history import configuration, history
 from aip_magics.render.panels.listing import listing
 from aip_magics.render.panels.package import package, pickled_from_main
 from aip_magics.render.panels.plan import plan
+from aip_magics.render.panels.prediction_comparison import prediction_comparison
 from aip_magics.render.panels.predictions import predictions
 from aip_magics.render.panels.progress import progress
 from aip_magics.render.panels.removal import removal, removal_plan
+from aip_magics.render.panels.traffic import traffic
 from aip_magics.render.panels.upload import objects, pull_plan, upload_plan
 
 
@@ -66,6 +68,10 @@ def panel(value: Any, *, now: float | None = None, max_rows: int | None = None) 
             return served(value)
         case "comparison":
             return comparison(value)
+        case "prediction comparison":
+            return prediction_comparison(value)
+        case "traffic":
+            return traffic(value)
         case "history":
             return history(value, max_rows=max_rows)
         case "configuration":

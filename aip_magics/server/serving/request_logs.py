@@ -33,7 +33,8 @@ NODE_LOG_BYTES = 1 << 20
 NODE_LOG_KEPT = NODE_LOG_BYTES // 4  # what stays of a log that grew too large
 TRIM_SECONDS = 5.0  # between two looks at the logs of nodes that serve no requests
 NODE_LOGS = 5  # files kept per version besides those in use
-TAIL_BYTES = 1 << 18
+TAIL_BYTES = 1 << 18  # read at first
+MAX_TAIL_BYTES = 8 << 20  # of one file: a few thousand bodies; the answer has to fit into what a client reads
 
 
 class RotatingLog:
@@ -79,8 +80,9 @@ class RotatingLog:
     def tail(self, lines: int) -> list[str]:
         """The last lines, the newest at the end."""
         self.flush()
-        found = _tail(self._path)
-        return ((_tail(self._older) if len(found) < lines else []) + found)[-lines:]
+        found = _tail(self._path, lines)
+        older = _tail(self._older, lines - len(found)) if len(found) < lines else []
+        return (older + found)[-lines:]
 
     @property
     def _older(self) -> Path:
@@ -125,7 +127,7 @@ class VersionLogs:
 
     def tails(self, lines: int) -> dict[str, list[str]]:
         """The last lines of each kind; those of all nodes one after the other, the newest last."""
-        printed = [line for path in self._node_logs() for line in _tail(path)]
+        printed = [line for path in self._node_logs() for line in _tail(path, lines)]
         return {
             "access": self._access.tail(lines),
             "nodes": printed[-lines:] if lines else [],
@@ -240,12 +242,18 @@ def _append(path: Path, text: str) -> int:
     return size
 
 
-def _tail(path: Path) -> list[str]:
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(size - TAIL_BYTES, 0))
-            lines = file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return []
-    return lines[1:] if size > TAIL_BYTES else lines  # the first one may be cut
+def _tail(path: Path, lines: int) -> list[str]:
+    """At least so many of the last lines, fewer of a shorter file or if they are longer than MAX_TAIL_BYTES."""
+    size, found = TAIL_BYTES, list[str]()
+    while True:
+        try:
+            with path.open("rb") as file:
+                start = max(file.seek(0, os.SEEK_END) - size, 0)
+                file.seek(start)
+                found = file.read(size).decode("utf-8", "replace").splitlines()
+        except OSError:
+            return []
+        found = found[1:] if start else found  # the first one may be cut
+        if start == 0 or len(found) >= lines or size >= MAX_TAIL_BYTES:
+            return found
+        size = min(size * 4, MAX_TAIL_BYTES)

@@ -81,6 +81,9 @@ class VertexPlans:
         state, name = self._connect().named_state(model, version)
         return changes.set_traffic(state, {name: calls.ALL})
 
+    def get_traffic(self, model: str) -> Requests:
+        return self.list_versions(model)
+
     def set_traffic(self, model: str, split: Mapping[str, int]) -> Requests:
         return changes.set_traffic(self._connect().require_state(model), split)
 

@@ -1,0 +1,44 @@
+"""The model of versions on the line: that of `--model` or of a full name, else the only one of the project."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aip_magics.errors import OptionError
+from aip_magics.i18n import gettext as _
+from aip_magics.resource_names import is_full
+from aip_magics.wording import join_names
+
+if TYPE_CHECKING:
+    from aip_magics.targets import Target
+
+
+def given_model(model: str | None, *versions: str) -> str | None:
+    """Return the ID of the model that the line names; None if it names none.
+
+    OptionError if the names are of different models.
+    """
+    parts = [version.split("/") for version in versions if is_full(version)]
+    named = [part[-3] for part in parts if part[-4::2] == ["models", "versions"]]
+    if model:
+        named.append(model.rpartition("/")[2])
+    if len(set(named)) > 1:
+        text = _("expected one model, got {names}", names=join_names(dict.fromkeys(named)))
+        raise OptionError(text, where="--model", fix=_("use versions of the same model"))
+    return named[0] if named else None
+
+
+def choose_model(target: Target, model: str | None, line: str, *versions: str) -> str:
+    """Return the model that the line names, else the only model of a project; the target is connected.
+
+    `line` is an example with `--model`, for the error if the project has no model or several.
+    """
+    if found := given_model(model, *versions):
+        return model or found
+    models = [each.id for each in target.client.list_models()]
+    if len(models) == 1:
+        return models[0]
+    text = _("a model name is required; the project has no model")
+    if models:
+        text = _("a model name is required; the project has {names}", names=join_names(models))
+    raise OptionError(text, where="--model", fix=line)
