@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -104,7 +105,7 @@ def _lines(call: PlannedCall, target: Target, last: str = "") -> list[str]:
     method_call = _APIS[style_of(target).variable].method_call(call)
     if method_call is None:
         send = f"AuthorizedSession(credentials).request({call.method!r}, f'{{endpoint}}/{call.path}', json=body)"
-        return [f"body = {literal(call.body)}", f"answer = {send}", "answer.raise_for_status()"]
+        return [f"body = {literal(call.body)}", f"answer = {send}", "answer.raise_for_status()", "print(answer.json())"]
     if call.params.get("pageSize"):
         return _page_loop(method_call, target)
     headers = _headers(call, target)
@@ -142,14 +143,14 @@ def _fetch(call: Download) -> Iterator[str]:
 
 
 def _page_loop(method_call: str, target: Target) -> list[str]:
-    method = method_call.rpartition(".list(")[0]
+    method = re.sub(r"\.(list\w*)\(.*", r".\1_next", method_call)  # `….list_next`, `….listVersions_next`
     return [
         f"request = {method_call}",
         "while request is not None:",
         *(f"    {line}" for line in _set_headers(_headers(None, target))),
         "    answer = request.execute()",
         "    print(answer)",
-        f"    request = {method}.list_next(request, answer)",
+        f"    request = {method}(request, answer)",
     ]
 
 

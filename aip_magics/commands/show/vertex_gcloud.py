@@ -28,7 +28,7 @@ def request_lines(request: Request, target: Target, waited: bool) -> list[str]: 
     """Return the command for a request; gcloud waits for the operations of all but two methods."""
     address = VertexAddress.of(request.path)
     if address is None:
-        return _push(request, target)
+        return _extension(request, target)
     body: Mapping[str, Any] = json.loads(request.body) if isinstance(request.body, bytes) else request.body or {}
     if address.operation_id or address.collection == "operations":
         return _operation(address, target)
@@ -162,13 +162,14 @@ def _update(address: VertexAddress, request: Request, body: Mapping[str, Any], t
     return [_line(address, "update", address.id, *flags, target=target)]
 
 
-def _push(request: Request, target: Target) -> list[str]:
-    """The embedded server's extension in the place of `docker push`, which gcloud has no command for."""
-    json_ = "-H 'Content-Type: application/json'"
+def _extension(request: Request, target: Target) -> list[str]:
+    """An extension of the embedded server, which gcloud has no command for: an image in the place of `docker push`."""
+    content = request.body.decode() if isinstance(request.body, bytes) else shell.one_line(request.body)
+    json_header = "-H 'Content-Type: application/json'"
     token = f'printf \'header = "Authorization: Bearer %s"\' "$(cat "${shell.TOKEN_FILE}")"'
-    call = f"curl -sS --fail-with-body -K - -X {request.method} {json_} --data-binary @/dev/fd/3"
+    call = f"curl -sS --fail-with-body -K - -X {request.method} {json_header} --data-binary @/dev/fd/3"
     address = f'"${{{style_of(target).endpoint_variable}}}{request.quoted_path}"'
-    return [f"{token} | {call} {address} 3<<'EOF'", *shell.heredoc(shell.one_line(request.body))]
+    return [f"{token} | {call} {address} 3<<'EOF'", *shell.heredoc(content)]
 
 
 def _text(flag: str, value: object) -> list[str]:
