@@ -7,9 +7,9 @@ from follow_fix import follow
 from rule_cases import CASES as GENERIC_CASES
 from rule_cases_vertex import CASES as VERTEX_CASES
 
-CASES = [*GENERIC_CASES, *VERTEX_CASES]
-
 from aip_magics import checks
+
+CASES = [*GENERIC_CASES, *VERTEX_CASES]
 
 # Beginnings of fixes that say what to do, where the user has to know or decide something, or that other tests follow
 # because they need TensorFlow (test_export_fixes.py), other libraries (test_other_savers.py), archives or a container

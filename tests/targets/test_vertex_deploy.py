@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from aip_magics.client.vertex.version import VertexVersion
 from aip_magics.errors import FailedPrecondition, NotFound
 from aip_magics.events import Note, StepFinished, StepSkipped
+from aip_magics.render import text
 
 TEST = "test:\n  instances:\n  - [5.1, 3.5, 1.4, 0.2]\n"
 WHERE = "--target vertex --endpoint local"
@@ -62,6 +63,8 @@ def test_vertex_deploys_a_changed_model_as_the_next_version_which_gets_no_reques
     listed = lines(f"list --model iris {WHERE}")
     assert [(one.id, one.isDefault, one.trafficPercentage) for one in listed] == [("v1", True, 100), ("v2", None, 0)]
     assert len({one.endpoint for one in listed}) == 1
+    shown = text.of(lines.face.shown[-1])
+    assert ("100 %" in shown, "0 %" in shown, "n1-standard-2" in shown) == (True, True, True)
     assert lines(f"traffic iris v2=10 v1=90 {WHERE}").split == {"v2": 10, "v1": 90}
     previewed = lines(f"promote v2 --model iris --dry-run {WHERE}").requests
     assert [request.method for request in previewed] == ["PATCH", "POST"]
