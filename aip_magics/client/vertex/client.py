@@ -119,7 +119,12 @@ class VertexClient:
         if serving:  # logging is a property of the model on AI Platform: a new version gets that of the others
             body = {**{name: serving[0][name] for name in bodies.LOGGING if name in serving[0]}, **body}
         split = {} if serving else {calls.NEW: calls.ALL}
-        started = self.transport.send(calls.deploy(self.place.endpoint(model_id), body, split))
+        try:
+            started = self.transport.send(calls.deploy(self.place.endpoint(model_id), body, split))
+        except FailedPrecondition as error:
+            if operations.BUSY in error.message:
+                error.fix = _("wait until the operation is done: %aip_operations lists it; then run the command again")
+            raise
         return operations.operation(self.place, started, self.place.shown_version(model_id, version.id))
 
     def get_version(self, model: str, version: str) -> VertexVersion:
