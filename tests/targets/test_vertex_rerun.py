@@ -12,7 +12,7 @@ from resource_lines import Lines
 from aip_magics import settings
 from aip_magics.client.vertex import calls
 from aip_magics.client.vertex.client import VertexClient
-from aip_magics.errors import AlreadyExists, FailedPrecondition, OptionError
+from aip_magics.errors import AlreadyExists, FailedPrecondition, FieldError, OptionError
 from aip_magics.events import Note
 from aip_magics.targets import choose
 from aip_magics.targets.vertex.target import VertexTarget
@@ -74,6 +74,8 @@ def test_vertex_undeploys_and_deploys_again_and_replaces(
     lines: Lines, client: VertexClient, iris_export: Path, tmp_path: Path
 ) -> None:
     line = f"deploy v1 --model iris --origin {iris_export} {WHERE}"
+    with pytest.raises(FieldError, match="requires an image"):
+        lines(f"create-version v1 --model iris --origin gs://aip-local-vertex-us-central1/iris/v1 {WHERE}")
     lines(line)
     with pytest.raises(OptionError, match="AI Platform serves a version for as long as it exists"):
         lines("undeploy v1 --model iris")

@@ -17,7 +17,7 @@ from aip_magics.client.vertex.predict import give_traffic_fix, no_own_url, predi
 from aip_magics.client.vertex.state import ModelState, find, read_state
 from aip_magics.client.vertex.version import VertexVersion
 from aip_magics.client.vertex.views import Json
-from aip_magics.errors import AlreadyExists, ApiError, FailedPrecondition, NotFound, OperationFailed
+from aip_magics.errors import AlreadyExists, ApiError, FailedPrecondition, FieldError, NotFound, OperationFailed
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Model, Operation, Version
 
@@ -102,6 +102,12 @@ class VertexClient:
         model_id = self.place.model_id(model)
         wanted = (requested or Model()).replace(name=model_id)
         version = version.replace(name=self.place.version_ids(model_id, version.id)[1])
+        if not bodies.image_uri(version, model_id):
+            raise FieldError(
+                _("Vertex AI requires an image"),
+                where="version.container.image",
+                fix=_("add --image URI, or use %aip_deploy, which chooses one"),
+            )
         self._finish_uploads(model_id)
         state = self._state(model_id)
         endpoint = state.endpoint if state.endpoint is not None else self._create_endpoint(wanted)
