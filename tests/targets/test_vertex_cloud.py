@@ -14,7 +14,7 @@ from resource_lines import Lines
 
 from aip_magics import settings
 from aip_magics.errors import ChecksFailed, CredentialsError, FailedPrecondition, OptionError, SettingsError
-from aip_magics.events import Note, StepSkipped
+from aip_magics.events import Note, StepFinished, StepSkipped
 from aip_magics.targets import choose, local
 
 TEST = "test:\n  instances:\n  - [5.1, 3.5, 1.4, 0.2]\n"
@@ -70,6 +70,7 @@ def test_vertex_in_the_cloud_requires_an_image_that_serves_the_model(
     # The image of the user's choice is taken, here one that the embedded server serves by this Python.
     first = lines(f"{line} --image {IMAGE} --skip V03", TEST)
     assert (first.state, first.imageUri, first.trafficPercentage) == ("READY", IMAGE, 100)
+    assert "identical to the local predictions" in lines.face.of(StepFinished)[-1].summary
     assert any(note.text.startswith("billed until it is undeployed") for note in lines.face.of(Note))
     second = lines(f"{line} --image {IMAGE} --skip V03 --machine-type n1-standard-4", TEST)
     assert (second.id, second.trafficPercentage) == ("v2", 0)

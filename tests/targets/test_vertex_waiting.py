@@ -46,8 +46,9 @@ def test_vertex_attaches_to_an_operation_that_was_left_running(lines: Lines, iri
     operation = lines(f"deploy --model iris --origin {iris_export} --async {WHERE}")
     assert isinstance(operation, Operation)
     assert "/locations/us-central1/endpoints/iris/operations/" in operation.name
+    again = lines(f"deploy --model iris --origin {iris_export} {WHERE}")  # waits for the same operation
     version = lines(f"attach {operation.name} {WHERE}")
-    assert (version.id, version.state) == ("v1", "READY")
+    assert (version, version.id, version.state) == (again, "v1", "READY")
     number = operation.name.rpartition("/")[2]
     found = lines(f"operations describe {number} {WHERE}")
     assert (found.done, found.metadata.operationType, found.metadata.modelName.rpartition("/")[2]) == (
