@@ -1,4 +1,4 @@
-"""The embedded server: one process on 127.0.0.1 that serves the AI Platform Prediction and Cloud Storage REST APIs.
+"""The embedded server: one process on 127.0.0.1 with the APIs of AI Platform Prediction, Vertex AI and Cloud Storage.
 
 ::
 
@@ -6,7 +6,8 @@
 
     http_limits ─► middleware (host, token, errors) ─► predict_app (online prediction) ─► serving/ (node groups)
                                                         └─► router
-                                                             ├─► api/ (handlers of the prediction API)
+                                                             ├─► vertex/ (handlers of Vertex AI's API)
+                                                             ├─► api/ (handlers of AI Platform's API)
                                                              │    ├─► conventions/ (JSON, errors, masks, pages …)
                                                              │    ├─► state/ (SQLite, snapshots of models, quotas)
                                                              │    └─► version_creation ─► serving/
