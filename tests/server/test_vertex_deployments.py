@@ -15,7 +15,18 @@ from custom_models import sdist
 from server_process import LABELS, ROOT, ROWS, wait_until
 from sklearn.neighbors import KNeighborsClassifier
 from test_version_trust import Doubler, trust
-from vertex_requests import PARENT, RESOURCES, clear, create_endpoint, deploy, end, start_deploy, undeploy, upload
+from vertex_requests import (
+    PARENT,
+    RESOURCES,
+    clear,
+    clear_models,
+    create_endpoint,
+    deploy,
+    end,
+    start_deploy,
+    undeploy,
+    upload,
+)
 
 BODY = {"instances": ROWS}
 SLOW = """
@@ -34,6 +45,7 @@ def server(shared_server):
     """The server of this module, without endpoints and models afterwards."""
     yield shared_server
     clear(shared_server)
+    clear_models(shared_server)
 
 
 @pytest.fixture
