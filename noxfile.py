@@ -38,7 +38,7 @@ def setup(session: nox.Session) -> None:
 
 @nox.session(name="test-fast")
 def test_fast(session: nox.Session) -> None:
-    """Run the tests that need no server, kernel or framework process: three minutes on two cores."""
+    """Run the tests that need no server, kernel or framework process: one minute on two cores."""
     pytest(session, "-m", "not slow and not network and not benchmark and not browser and not vertex", "-n", "auto")
 
 

@@ -127,6 +127,12 @@ def resolve(
         endpoint_setting = pick(endpoint, "endpoint", kind.endpoint_property, *kind.endpoint_variables)
         storage_override = "api_endpoint_overrides/storage"
         storage = pick(storage_endpoint, "storage_endpoint", storage_override, "AIP_MAGICS_STORAGE_ENDPOINT")
+    if endpoint_setting and endpoint_setting.value == LOCAL_ENDPOINT and not kind.has_local_endpoint:
+        raise SettingsError(
+            _("target {name} has no endpoint {value!r}", name=kind.name, value=LOCAL_ENDPOINT),
+            where=_("endpoint, from {source}", source=endpoint_setting.label),
+            fix=_("add --target vertex, or use --target local without --endpoint"),
+        )
     region_setting = pick(region, "region", kind.region_property, "AIP_MAGICS_REGION")
     if kind.default_region:
         source = _("default of the {name} target", name=kind.name)
@@ -144,9 +150,12 @@ def resolve(
     )
 
 
-def default_bucket(project: str) -> str:
-    """The name of the default bucket of a project."""
-    return f"{project.replace(':', '-').replace('.', '-')}-aiplatform"
+def default_bucket(settings: Settings) -> Sourced[str]:
+    """The bucket of uploads where the user has set none, and the pattern of its name."""
+    pattern = target_types.get(settings.target.value).default_bucket
+    project = settings.project.value.replace(":", "-").replace(".", "-")
+    name = pattern.format(project=project, region=settings.region.value if settings.region else "")
+    return Sourced(name, pattern.format(project="PROJECT_ID", region="REGION"))
 
 
 def data_dir(variables: Mapping[str, str]) -> Path:

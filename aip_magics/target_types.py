@@ -34,6 +34,7 @@ class TargetType:
         endpoint_variables: Environment variables with the same.
         region_property: The property of gcloud's configuration with its region.
         default_region: The region where the user has set none; empty if the target has a global endpoint.
+        default_bucket: The name of the bucket of uploads where the user has set none, with `{project}` and `{region}`.
         has_local_endpoint: Whether `--endpoint local` is the embedded server, which speaks the same API.
     """
 
@@ -44,6 +45,7 @@ class TargetType:
     endpoint_variables: tuple[str, ...] = ()
     region_property: str = "ai_platform/region"
     default_region: str = ""
+    default_bucket: str = "{project}-aiplatform"
     has_local_endpoint: bool = False
 
     def load(self) -> Any:
@@ -65,6 +67,7 @@ VERTEX = TargetType(
     endpoint_property="api_endpoint_overrides/aiplatform",
     region_property="ai/region",
     default_region="us-central1",
+    default_bucket="{project}-vertex-{region}",  # a bucket must be in the region of the endpoint
     has_local_endpoint=True,
 )
 _OWN = {each.name: each for each in (LOCAL, AI_PLATFORM, VERTEX)}

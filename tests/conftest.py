@@ -5,6 +5,8 @@ It also says which tests are slow, so that `-m "not slow"` is the suite that is 
 
 from __future__ import annotations
 
+import gc
+import itertools
 import os
 import subprocess
 import sys
@@ -42,6 +44,7 @@ SLOW_FIXTURES = frozenset(
 )  # fmt: skip
 # They are not even imported where slow tests are not wanted.
 SLOW_FOLDERS = frozenset({ROOT / name for name in ("benchmarks", "browser")})
+HOME_NUMBERS = itertools.count()
 
 
 # A time never fails a test: the machine may be doing other things.
@@ -74,14 +77,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
+    gc.freeze()  # a million objects that stay to the end: the collector need not look at them again and again
     for name in ONE_THREAD:
         os.environ.pop(name, None)
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the homes of all tests are: most of them are never created, and so need not be removed."""
+    return tmp_path_factory.mktemp("homes")
+
+
 @pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data directory and a gcloud configuration of the test's own: the user's are neither read nor written."""
-    return isolate(monkeypatch, tmp_path_factory.mktemp("home"))
+    return isolate(monkeypatch, homes, str(next(HOME_NUMBERS)))
 
 
 @pytest.fixture

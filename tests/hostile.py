@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gzip
 import itertools
 import os
@@ -38,8 +39,13 @@ def bomb() -> Iterator[bytes]:
 
 def small_bomb() -> Iterator[bytes]:
     """64 MB of blanks in 64 kB, with its length: after a blank comes the JSON that was asked for."""
-    packed = gzip.compress(b" " * (64 << 20) + b"{}")
+    packed = blanks_packed()
     yield JSON + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(packed), packed)
+
+
+@functools.cache
+def blanks_packed() -> bytes:
+    return gzip.compress(b" " * (64 << 20) + b"{}")
 
 
 def chunk(data: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import re
 from collections.abc import Iterator
@@ -43,21 +44,30 @@ def part_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+Named = list[tuple[int, str]]  # lines and what stands there
 
 
-def imported(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and dotted name of everything that a file imports, also inside functions."""
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
+@functools.cache
+def looked_at(path: Path) -> tuple[Named, Named]:
+    """Line and dotted name of everything that a file imports, also inside functions; and of the functions it calls."""
+    imports: Named = []
+    calls: Named = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            calls.append((node.lineno, node.func.id))
+        elif isinstance(node, ast.Import):
+            imports += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0 or is_worker(path), f"{name_of(path)}:{node.lineno}: a relative import"
             module = node.module or ""
             # `from aip_magics import spec` imports the part `spec`; `__version__` belongs to the package itself.
             names = [f"{module}.{alias.name}" for alias in node.names] if module == "aip_magics" else [module]
-            yield from ((node.lineno, name) for name in names)
+            imports += [(node.lineno, name) for name in names]
+    return imports, calls
+
+
+def imported(path: Path) -> Named:
+    return looked_at(path)[0]
 
 
 def is_worker(path: Path) -> bool:
@@ -118,9 +128,7 @@ def test_architecture_worker_imports_nothing_of_the_package():
 def test_architecture_only_the_reporters_print():
     for path in FILES:
         if name_of(path) not in PRINTING:
-            for node in ast.walk(tree_of(path)):
-                called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
-                assert not called, f"{name_of(path)}:{getattr(node, 'lineno', 0)} prints"
+            assert [line for line, name in looked_at(path)[1] if name == "print"] == [], f"{name_of(path)} prints"
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if part_of(path) == "render"], ids=name_of)
@@ -169,7 +177,7 @@ def test_nothing_but_targets_compares_with_the_name_of_a_target() -> None:
     for path in FILES:
         if name_of(path).startswith(NAMING_TARGETS):
             continue
-        for node in ast.walk(tree_of(path)):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Compare):
                 compared = {each.value for each in ast.walk(node) if isinstance(each, ast.Constant)}
                 assert not compared & set(OWN_NAMES), f"{name_of(path)}:{node.lineno}: {ast.unparse(node)}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.metadata
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -35,11 +35,13 @@ def declared() -> dict[str, set[str]]:
     return found
 
 
-def imported() -> Iterator[tuple[str, str]]:
+@functools.cache
+def imported() -> list[tuple[str, str]]:
     """Location and dotted name of every import of another distribution; `from a import b` gives `a.b`.
 
     `importlib.import_module` counts where the names are literal.
     """
+    found: list[tuple[str, str]] = []
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             names: list[str] = []
@@ -54,7 +56,8 @@ def imported() -> Iterator[tuple[str, str]]:
             for name in names:
                 first = name.partition(".")[0]
                 if first not in OTHERS:
-                    yield f"{path.relative_to(PACKAGE)}:{node.lineno}", name
+                    found.append((f"{path.relative_to(PACKAGE)}:{node.lineno}", name))
+    return found
 
 
 def provides(files: set[str], name: str) -> bool:

@@ -14,6 +14,7 @@ from aip_magics.catalog.model_environments import ModelEnvironment, find_model_e
 from aip_magics.catalog.modules import ModuleGone, image_has, module_gone, runtime_has
 from aip_magics.catalog.prediction_images import (
     PredictionImage,
+    cpu_only,
     is_prebuilt,
     nearest_host,
     prediction_image,
@@ -84,6 +85,7 @@ __all__ = [
     "VertexMachineType",
     "above_all_runtimes",
     "accelerators",
+    "cpu_only",
     "default_machine_type",
     "default_region",
     "default_vertex_machine_type",

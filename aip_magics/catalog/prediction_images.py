@@ -87,6 +87,11 @@ def prediction_image(uri: str) -> PredictionImage | None:
     return dataclasses.replace(found, moved=True) if found and directory in former else found
 
 
+def cpu_only(framework: str) -> bool:
+    """Whether there are prebuilt images for a framework, and all of them run on CPUs only."""
+    return {image.accelerator for image in prediction_images() if image.framework == framework} == {"cpu"}
+
+
 def is_prebuilt(uri: str) -> bool:
     """Whether a URI lies where Google keeps its prebuilt images, or kept them, whether or not the image exists."""
     listed, former = _directories()

@@ -26,7 +26,7 @@ from aip_magics.targets import Target
 STEP = "compare"
 CONCURRENCY = 4
 MAX_LOGGED = 10_000  # lines that the embedded server returns
-EXAMPLE = "%aip_compare v1 v2 --model iris --instances $X"
+EXAMPLE = "%aip_compare v1 v2 --model iris --instances rows.jsonl"  # as a magic and in a shell
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -37,8 +37,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     requests.add_argument(
         "--instances",
         dest="instances_from",
-        metavar="$X|FILE",
-        help=_("a variable, or a file (local or gs://) with a JSON value per line or a list"),
+        metavar="FILE|$X",
+        help=_("file (local or gs://) with a JSON value per line or a list, or $X, a variable"),
     )
     requests.add_argument(
         "--from-log", type=int, metavar="N", help=_("repeat the last N requests in the request log of VERSION")

@@ -105,7 +105,7 @@ def _resolve(context: Context, *, strict: bool) -> Configuration:
 def _with_defaults(found: Settings) -> dict[str, Sourced[str]]:
     """Return all settings; those that are not set have their default."""
     local = not target_types.get(found.target.value).endpoint_property
-    defaults = {"bucket": Sourced(default_bucket(found.project.value), "PROJECT_ID-aiplatform")}
+    defaults = {"bucket": default_bucket(found)}
     if "global" in load(found.target.value).regions():
         defaults["region"] = Sourced("global", _("default: the global endpoint"))
     sourced: dict[str, Sourced[str]] = {}

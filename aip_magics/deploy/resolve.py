@@ -86,7 +86,8 @@ def _bucket(plan: Plan, target: Target) -> tuple[str, str]:
         return GsUri.parse(plan.deployment.staging_bucket).bucket, ""
     if setting := target.settings.bucket:
         return GsUri.parse(f"gs://{setting.value.removeprefix('gs://')}").bucket, setting.label
-    return default_bucket(target.project), "PROJECT_ID-aiplatform"
+    found = default_bucket(target.settings)
+    return found.value, found.source
 
 
 def _version_number(name: str) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xgboost
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -130,7 +131,7 @@ def test_boosters_answer_hostile_files(data: bytes, tmp_path: Path) -> None:
 WHOLE = {name: bytes(trained(["a", "b", "c"]).save_raw(name)) for name in ("ubj", "json")}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=up_to(60), deadline=None)
 @given(st.sampled_from(sorted(WHOLE)), st.integers(0, 5000), st.binary(min_size=1, max_size=8))
 def test_boosters_answer_every_mutated_file(tmp_path_factory: Any, raw_format: str, at: int, change: bytes) -> None:
     whole = WHOLE[raw_format]

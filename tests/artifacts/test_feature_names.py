@@ -110,8 +110,9 @@ def test_feature_names_in_another_form_are_unknown(names: object, tmp_path: Path
     assert read_model_inputs(tmp_path / "model.pkl").features == ()
 
 
-@pytest.mark.parametrize("behind", [[[] for _ in range(MAX_LISTS + 10)], [0] * (MAX_ITEMS + 10)])
-def test_feature_names_behind_too_many_lists_are_unknown(behind: list[Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["lists", "items"])
+def test_feature_names_behind_too_many_lists_are_unknown(kind: str, tmp_path: Path) -> None:
+    behind: list[Any] = [[] for _ in range(MAX_LISTS + 10)] if kind == "lists" else [0] * (MAX_ITEMS + 10)
     model = Odd(numpy.array(["a", "b"], dtype=object))
     model.__dict__ = {"behind": behind, **model.__dict__}
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(model))

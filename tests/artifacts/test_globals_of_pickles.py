@@ -13,6 +13,7 @@ from typing import Any
 import joblib
 import numpy
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_iris
@@ -176,7 +177,7 @@ def test_pickle_globals_of_harmful_files_leave_no_trace(protocol: int, compress:
 WHOLE = pickle.dumps({"a": [1, 2.5, "text"], "b": (numpy.arange(3), pickle.HIGHEST_PROTOCOL), "c": {1, 2}}, protocol=4)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=up_to(300), deadline=None)
 @given(st.integers(0, len(WHOLE) - 1), st.binary(min_size=1, max_size=10), st.booleans())
 def test_pickle_globals_answers_every_mutated_pickle(tmp_path_factory: Any, at: int, change: bytes, cut: bool) -> None:
     path = tmp_path_factory.getbasetemp() / "mutated.pkl"
@@ -185,7 +186,7 @@ def test_pickle_globals_answers_every_mutated_pickle(tmp_path_factory: Any, at: 
     assert found.complete or found.unread or found.format in ("unknown", "empty")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=up_to(300), deadline=None)
 @given(
     st.lists(st.sampled_from([bytes([code]) for code in pickle._Unpickler.dispatch]), max_size=30),
     st.binary(max_size=8),

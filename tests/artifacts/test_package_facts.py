@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -299,6 +300,7 @@ HURTING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", HURTING)
 def test_packages_answer_hostile_source_texts(kind: str, tmp_path: Path) -> None:
     """In a process of its own: if Python's parser fell, it would take the tests along."""
@@ -312,7 +314,7 @@ print(packages.read(pathlib.Path(sys.argv[1])).class_facts("own.Routine").found)
     assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr[-500:]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=up_to(80), deadline=None)
 @given(st.integers(0, 400), st.binary(min_size=1, max_size=6), st.booleans())
 def test_packages_answer_every_mutated_archive(
     tmp_path_factory: pytest.TempPathFactory, at: int, change: bytes, cut: bool

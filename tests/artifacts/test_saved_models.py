@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -157,7 +158,7 @@ def test_saved_models_skip_constants_of_a_large_graph(
         (graph("A")[:-10], "truncated"),
         (varint(2 << 3 | 2) + varint(10 << 30) + b"x", "truncated"),
         (b"\xff" * 100, "corrupted"),
-        (message(2, *[number(9, 1)] * 2_000_000), "inspection limit"),
+        pytest.param(message(2, number(9, 1) * 2_000_000), "inspection limit", marks=pytest.mark.slow),
     ],
     ids=["empty", "no graph", "text", "cut", "10 GB", "varint", "too much"],
 )
@@ -211,7 +212,7 @@ def test_graph_ops_know_every_operation_of_this_tensorflow(exports: Path) -> Non
 WHOLE = number(1, 1) + graph("MatMul", "Const", constant=b"12345", asset="a.txt")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=up_to(150), deadline=None)
 @given(st.integers(0, len(WHOLE) - 1), st.binary(min_size=1, max_size=6), st.booleans())
 def test_saved_models_answer_every_mutated_file(
     tmp_path_factory: pytest.TempPathFactory, at: int, change: bytes, cut: bool
@@ -222,7 +223,7 @@ def test_saved_models_answer_every_mutated_file(
     assert found.complete or found.unread
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=up_to(150), deadline=None)
 @given(st.text(alphabet="ab_1{}<>[]:;,\"'\\# \n", max_size=60))
 def test_pbtxt_reader_answers_any_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.getbasetemp() / "any.pbtxt"

@@ -99,3 +99,8 @@ def test_prediction_images_have_unique_names_and_ordered_dates():
     names = [image.name for image in catalog.prediction_images()]
     assert len(names) == len(set(names))
     assert all(image.patched_until <= image.available_until for image in catalog.prediction_images())
+
+
+def test_cpu_only_frameworks():
+    frameworks = ("SCIKIT_LEARN", "XGBOOST", "TENSORFLOW", "PYTORCH", "OTHER")
+    assert [name for name in frameworks if catalog.cpu_only(name)] == ["SCIKIT_LEARN", "XGBOOST"]

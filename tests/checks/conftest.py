@@ -1,6 +1,9 @@
 import dataclasses
 import datetime
+import functools
 import pickle
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 import aip_magics.targets.vertex.rules  # noqa: F401 - registers its rules, as creating the target does
 from aip_magics import artifacts, checks
+from aip_magics.checks.rules import pickles
 from aip_magics.spec import Model, Version
 from aip_magics.targets.vertex.unused_rules import unused_rules
 
@@ -126,3 +130,12 @@ def found():
         return [finding for finding in checks.run(subject).findings if finding.id == id]
 
     return of
+
+
+@pytest.fixture(scope="session", autouse=True)
+def distributions_read_once():
+    """A missing module is looked for in the files of all distributions: a quarter of a second each time."""
+    read = functools.cache(lambda search_path: packages_distributions())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pickles, "packages_distributions", lambda: read(tuple(sys.path)))
+        yield

@@ -150,3 +150,8 @@ def test_vertex_rules_are_named_after_their_function_and_documented():
     for id, rule in RULES.items():
         assert rule.name == rule.check.__name__.replace("_", "-") or rule.check.__name__ == "checked", id
         assert rule.title.endswith("."), id
+
+
+def test_vertex_rules_report_an_accelerator_for_scikit_learn_once(deployment):
+    context = deployment.vertex(machineType="n1-standard-4", acceleratorConfig={"type": "NVIDIA_TESLA_T4", "count": 1})
+    assert [finding.id for finding in checks.run(context).findings] == ["V29"]

@@ -33,6 +33,7 @@ def answer(body: object, status: bytes = b"200 OK") -> list[bytes]:
     return [b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b" % (status, len(raw), raw)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_transport_bounds_an_endless_response(other: Hostile, client: Client, kind: str) -> None:
     other.answer = lambda _head: ENDLESS[kind]()
@@ -43,6 +44,7 @@ def test_transport_bounds_an_endless_response(other: Hostile, client: Client, ki
     assert len(told) < 1000
 
 
+@pytest.mark.slow
 def test_transport_bounds_a_large_prediction(other: Hostile, client: Client) -> None:
     large = [0.123456789] * 500_000
     other.answer = lambda _head: answer({"predictions": large})
@@ -85,6 +87,7 @@ def test_transport_refuses_a_response_that_is_no_object(other: Hostile, client: 
         client.get_model("iris")
 
 
+@pytest.mark.slow
 def test_client_list_bounds_endless_pages(other: Hostile, client: Client) -> None:
     pages = iter(range(10**9))
     other.answer = lambda _head: answer({"models": [{"name": "m"}], "nextPageToken": str(next(pages))})
@@ -100,6 +103,7 @@ def test_client_list_tells_pages_in_a_circle(other: Hostile, client: Client) -> 
         client.list_operations()
 
 
+@pytest.mark.slow
 def test_client_list_bounds_large_pages(other: Hostile, client: Client) -> None:
     pages = iter(range(10**9))
     filler = "d" * (3 << 20)

@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import nbclient
-import nbformat
 import pytest
 
 from aip_magics.commands.common.access_token import read_access_token
@@ -74,6 +72,9 @@ def test_token_is_in_the_owners_files_only(embedded: Path, iris_export: Path, tm
 
 
 def test_token_is_in_no_notebook(embedded: Path, tmp_path: Path) -> None:
+    import nbclient  # here, since its grammar of URIs takes two seconds to compile
+    import nbformat
+
     (tmp_path / "mine").write_text(TOKEN)
     cells = [
         "%load_ext aip_magics",

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = str(Path(__file__).parents[2])
 HEAVY = ("sklearn", "numpy", "xgboost", "tensorflow", "requests", "starlette", "google.cloud.storage", "IPython")
 
@@ -25,6 +27,7 @@ def aip_check(*words: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
+@pytest.mark.slow
 def test_check_command_prints_json_and_exit_codes(iris_export: Path) -> None:
     good = aip_check(str(iris_export), "--format", "json")
     told = json.loads(good.stdout)
@@ -39,11 +42,13 @@ def test_check_command_prints_json_and_exit_codes(iris_export: Path) -> None:
     assert (error["id"], error["subject"], error["fix"]) == ("M02", "model.name", "use m_9_lives")
 
 
+@pytest.mark.slow
 def test_check_command_strict_makes_warnings_fail(iris_export: Path) -> None:
     assert aip_check(str(iris_export), "--labels", "A=b").returncode == 0
     assert aip_check(str(iris_export), "--labels", "A=b", "--strict").returncode == 1
 
 
+@pytest.mark.slow
 def test_check_command_tells_mistakes_of_the_line(iris_export: Path) -> None:
     unknown = aip_check(str(iris_export), "--skip", "M2")
     assert unknown.returncode == 2
@@ -51,6 +56,7 @@ def test_check_command_tells_mistakes_of_the_line(iris_export: Path) -> None:
     assert aip_check().returncode == 2
 
 
+@pytest.mark.slow
 def test_check_command_reports_a_directory_that_cannot_be_deployed(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "saved" / "1").mkdir(parents=True)

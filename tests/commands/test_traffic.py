@@ -191,10 +191,12 @@ def test_promote_asks_for_the_model_where_there_are_several(aip: Lines) -> None:
     aip("create-model other")
     with pytest.raises(errors.OptionError, match="the project has iris, other") as caught:
         aip("promote v2")
-    aip(caught.value.fix.removeprefix("%aip_"))
+    aip(f"promote v2 {caught.value.fix.removeprefix('add ')}")
     assert default(aip) == "v2"
     aip("promote projects/aip-local/models/iris/versions/v1")  # a full name needs no --model
     assert default(aip) == "v1"
+    with pytest.raises(errors.OptionError, match="the project has no model"):
+        aip("promote v2 --region europe-west1")
 
 
 def test_rollback_shows_its_request_without_sending_it(aip: Lines) -> None:

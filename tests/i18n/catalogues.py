@@ -8,6 +8,7 @@ Dates and line numbers are not written: git keeps the first, and the second woul
 from __future__ import annotations
 
 import ast
+import functools
 import io
 import re
 from pathlib import Path
@@ -44,8 +45,8 @@ def extract() -> Catalog:
     catalogue = Catalog(fuzzy=False, header_comment="# The texts of aip-magics, extracted by tests/i18n/catalogues.py.")
     for path in sorted(PACKAGE.rglob("*.py")):
         name = path.relative_to(PACKAGE.parent).as_posix()
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CALLS:
+        for node in calls_in(path):
+            if isinstance(node.func, ast.Name) and node.func.id in CALLS:
                 texts = [literal(node, index, f"{name}:{node.lineno}") for index in CALLS[node.func.id]]
                 if all(texts):
                     id = tuple(texts) if len(texts) > 1 else texts[0]
@@ -53,6 +54,12 @@ def extract() -> Catalog:
                         raise ValueError(f"{name}:{node.lineno}: {texts[0]!r} also has another plural form, or none")
                     catalogue.add(id, locations=[(name, node.lineno)])
     return catalogue
+
+
+@functools.cache
+def calls_in(path: Path) -> list[ast.Call]:
+    """All calls in a file. They are kept, since parsing the package takes a second."""
+    return [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
 
 
 def literal(call: ast.Call, index: int, where: str) -> str:

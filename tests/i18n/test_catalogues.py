@@ -21,7 +21,11 @@ from aip_magics import i18n
 from aip_magics.commands.verbs import VERBS
 
 UPDATE = "run: python tests/i18n/catalogues.py"
-TEMPLATE = catalogues.extract()
+
+
+@pytest.fixture(scope="module")
+def template() -> Catalog:
+    return catalogues.extract()
 
 
 def messages(catalogue: Catalog) -> list[Message]:
@@ -70,17 +74,17 @@ def differing_values(catalogue: Catalog) -> list[str]:
     return wrong
 
 
-def test_no_text_is_missing(catalogue):
-    assert missing(TEMPLATE, catalogue) == [], UPDATE
+def test_no_text_is_missing(catalogue, template):
+    assert missing(template, catalogue) == [], UPDATE
 
 
-def test_no_entry_is_unused(catalogue):
-    used = {templates(message) for message in messages(TEMPLATE)}
+def test_no_entry_is_unused(catalogue, template):
+    used = {templates(message) for message in messages(template)}
     assert [message.id for message in messages(catalogue) if templates(message) not in used] == [], UPDATE
 
 
-def test_the_help_of_every_verb_is_extracted():
-    extracted = {text for message in messages(TEMPLATE) for text in templates(message)}
+def test_the_help_of_every_verb_is_extracted(template):
+    extracted = {text for message in messages(template) for text in templates(message)}
     assert {verb.help for verb in VERBS.values()} <= extracted
 
 
@@ -104,9 +108,9 @@ def test_korean_has_one_plural_form():
     assert (korean.num_plurals, str(korean.locale)) == (1, "ko")
 
 
-def test_the_template_is_up_to_date():
+def test_the_template_is_up_to_date(template):
     kept = catalogues.read(catalogues.TEMPLATE)
-    assert {templates(message) for message in messages(kept)} == {templates(message) for message in messages(TEMPLATE)}
+    assert {templates(message) for message in messages(kept)} == {templates(message) for message in messages(template)}
 
 
 def test_the_compiled_catalogue_is_up_to_date(language, catalogue):

@@ -55,6 +55,7 @@ PHRASES = {
 
 
 FINDINGS = {"error", "warning", "advice"}  # (where, message, fix)
+CLASSES = {name for name, value in vars(errors).items() if isinstance(value, type)}
 
 
 @functools.cache
@@ -66,25 +67,31 @@ def found(pattern: str, among: list[str]) -> list[str]:
     return [text for text in among if re.search(pattern, re.sub(r"\{\w+", "{", text))]  # not in the names of values
 
 
-def passed_as(part: str) -> Iterator[str]:
+@functools.cache
+def passed_as(part: str) -> list[str]:
     """The texts that errors and findings are given as their `message` or `fix`."""
-    classes = {name for name, value in vars(errors).items() if isinstance(value, type)}
+    passed: list[str] = []
     for name, call in calls():
         values = [keyword.value for keyword in call.keywords if keyword.arg == part]
         if name in FINDINGS:
             values += call.args[1:2] if part == "message" else call.args[2:3]
-        elif name in classes and part == "message":
+        elif part == "message":
             values += call.args[:2]  # of PredictionError the first is its kind
         for value in values:
-            yield from literals(value)
+            passed += literals(value)
+    return passed
 
 
 @functools.cache
 def calls() -> list[tuple[str, ast.Call]]:
-    """All calls in the package, each with the name of what is called."""
-    trees = [ast.parse(path.read_text("utf-8")) for path in sorted(catalogues.PACKAGE.rglob("*.py"))]
-    found = [call for tree in trees for call in ast.walk(tree) if isinstance(call, ast.Call)]
-    return [(ast.unparse(call.func).rpartition(".")[2], call) for call in found]
+    """The calls in the package that create errors and findings, each with the name of what is called."""
+    found: list[tuple[str, ast.Call]] = []
+    for path in sorted(catalogues.PACKAGE.rglob("*.py")):
+        for call in catalogues.calls_in(path):
+            name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            if name in FINDINGS | CLASSES:
+                found.append((name, call))
+    return found
 
 
 def literals(value: ast.expr | None) -> Iterator[str]:

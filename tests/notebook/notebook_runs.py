@@ -7,9 +7,10 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nbclient
-import nbformat
+if TYPE_CHECKING:
+    import nbformat
 
 from aip_magics.targets import local
 
@@ -19,6 +20,9 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 def executed(path: Path, directory: Path, variables: Mapping[str, str]) -> nbformat.NotebookNode:
     """The notebook with the outputs of a run in this directory. Its kernel gets these environment variables."""
+    import nbclient  # here, since its grammar of URIs takes two seconds to compile
+    import nbformat
+
     notebook = nbformat.read(path, as_version=4)
     client = nbclient.NotebookClient(
         notebook,
@@ -37,6 +41,8 @@ def executed(path: Path, directory: Path, variables: Mapping[str, str]) -> nbfor
 
 def write_anew(path: Path) -> None:
     """Execute the notebook with a home and an embedded server of its own, and keep its outputs."""
+    import nbformat
+
     with tempfile.TemporaryDirectory() as name:
         home, directory = Path(name, "home").resolve(), Path(name, "run").resolve()
         directory.mkdir()

@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import nbformat
 from notebook_runs import ROOT, executed
 
 from aip_magics.targets import local
@@ -37,6 +36,8 @@ def quick_start(readme: str) -> tuple[list[str], str]:
 
 def panel_of(cells: list[str], directory: Path, variables: Mapping[str, str]) -> str:
     """The text of the last cell's first output after a run of the cells in this directory."""
+    import nbformat
+
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell.rstrip("\n")) for cell in cells])
     path = directory / "readme.ipynb"
     nbformat.write(notebook, path)

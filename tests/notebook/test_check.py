@@ -12,8 +12,6 @@ from typing import Any
 
 import custom_models
 import joblib
-import nbclient
-import nbformat
 import pytest
 from sklearn.linear_model import LogisticRegression
 
@@ -217,6 +215,9 @@ def test_aip_check_does_not_ask_about_modules_of_the_users_packages(shell: Any, 
 
 def test_aip_check_fails_without_asking_a_notebook(embedded: Path, tmp_path: Path) -> None:
     """In a real kernel, run by nbclient: the check shows its panel, the deploy ends with what would be run."""
+    import nbclient  # here, since its grammar of URIs takes two seconds to compile
+    import nbformat
+
     export, trace = evil_export(tmp_path)
     cells = ["%load_ext aip_magics", f"%aip_check {export}", f"%aip_deploy --origin {export}"]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from examples import up_to
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -99,7 +100,7 @@ VALUES = {
 }  # fmt: skip
 
 
-@hypothesis_settings(max_examples=150, deadline=None)
+@hypothesis_settings(max_examples=up_to(150), deadline=None)
 @given(
     changes=st.lists(
         st.sampled_from(sorted(VALUES)).flatmap(lambda id: st.tuples(st.just(id), VALUES[id])), max_size=8

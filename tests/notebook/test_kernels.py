@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import nbclient
-import nbformat
 import pytest
 
 from aip_magics.targets import local
@@ -17,6 +15,9 @@ ROOT = Path(__file__).parents[2]
 
 def run(*cells: str, cwd: Path) -> Any:
     """Execute the cells in a fresh kernel; returns the notebook."""
+    import nbclient  # here, since its grammar of URIs takes two seconds to compile
+    import nbformat
+
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     client = nbclient.NotebookClient(
         notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": cwd}}
@@ -35,6 +36,8 @@ PREDICT = "%%aip_predict --model iris\n- [5.1, 3.5, 1.4, 0.2]"
 
 def test_kernel_deploys_and_a_second_one_finds_it(embedded: Path, iris_export: Path, tmp_path: Path) -> None:
     cell = f"%%aip_deploy --model iris --origin {iris_export}\ntest:\n  instances:\n  - [5.1, 3.5, 1.4, 0.2]"
+    import nbformat
+
     first = run(LOAD, cell, PREDICT, cwd=tmp_path)
     server = local.running(embedded)
     assert server is not None
@@ -86,7 +89,9 @@ def test_kernel_compares_promotes_and_rolls_back(embedded: Path, iris_export: Pa
     ],
 )
 def test_kernel_tells_a_mistake_in_a_few_lines(embedded: Path, tmp_path: Path, cell: str, name: str, text: str) -> None:
-    with pytest.raises(nbclient.exceptions.CellExecutionError) as caught:
+    from nbclient.exceptions import CellExecutionError
+
+    with pytest.raises(CellExecutionError) as caught:
         run(LOAD, cell, cwd=tmp_path)
     assert caught.value.ename == name
     lines = [line for line in caught.value.traceback.splitlines() if text in line]

@@ -7,14 +7,18 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nbformat
 import pytest
 from notebook_runs import NOTEBOOKS, executed
 
 from aip_magics.commands.verbs import VERBS, magic_name
 from aip_magics.targets import local
 
+if TYPE_CHECKING:
+    import nbformat
+
+pytestmark = pytest.mark.slow  # nbformat alone takes seconds to import
 NEEDS = {"tensorflow": "tensorflow", "xgboost": "xgboost"}
 # Where files of whoever made the outputs would lie, but for the place that stands for them all.
 PLACES = "home(?!/you/)|root|tmp|work|usr|opt|var|mnt|Users|private"
@@ -27,6 +31,15 @@ def path(request: pytest.FixtureRequest) -> Path:
     return request.param
 
 
+def kept_notebook(path: Path) -> nbformat.NotebookNode:
+    """A notebook as it is kept, of the form that the format's schema demands."""
+    import nbformat  # here, since its grammar of URIs takes two seconds to compile
+
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    return notebook
+
+
 def outputs(notebook: nbformat.NotebookNode) -> list[list[object]]:
     """What each code cell left: the kind of each output, and in which forms."""
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -37,6 +50,8 @@ def test_notebooks_run_and_look_as_they_are_kept(path: Path, embedded: Path, tmp
     needed = NEEDS.get(path.stem, "sklearn")
     if importlib.util.find_spec(needed) is None:
         pytest.skip(f"{needed} is not installed")
+    import nbformat
+
     run = executed(path, tmp_path, os.environ)
     nbformat.validate(run)
     text = nbformat.writes(run)
@@ -44,13 +59,12 @@ def test_notebooks_run_and_look_as_they_are_kept(path: Path, embedded: Path, tmp
     state = local.running(embedded)
     assert state is not None, "the notebook deployed nothing"
     assert state.token not in text
-    kept = nbformat.read(path, as_version=4)
+    kept = kept_notebook(path)
     assert outputs(run) == outputs(kept), f"run: python tests/notebook/notebook_runs.py {path.stem}"
 
 
 def test_notebooks_tell_nothing_of_who_made_them(path: Path) -> None:
-    notebook = nbformat.read(path, as_version=4)
-    nbformat.validate(notebook)
+    notebook = kept_notebook(path)
     assert any(outputs(notebook)), "notebooks are kept with the outputs of a run"
     assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
     assert "error" not in {kind for cell in outputs(notebook) for kind, *_ in cell}
@@ -70,7 +84,7 @@ def test_notebooks_with_traces_of_their_maker_are_found() -> None:
 
 def test_notebooks_have_a_sentence_before_every_cell_that_runs(path: Path) -> None:
     told = ""
-    for cell in nbformat.read(path, as_version=4).cells:
+    for cell in kept_notebook(path).cells:
         if cell.cell_type == "markdown":
             told = cell.source
             continue
@@ -79,7 +93,7 @@ def test_notebooks_have_a_sentence_before_every_cell_that_runs(path: Path) -> No
 
 
 def test_notebooks_use_existing_magics_and_all_common_ones() -> None:
-    cells = [cell for path in NOTEBOOKS for cell in nbformat.read(path, as_version=4).cells]
+    cells = [cell for path in NOTEBOOKS for cell in kept_notebook(path).cells]
     code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
     used = set(re.findall(r"%%?(aip_\w+)", code))
     assert used <= {magic_name(verb) for verb in VERBS}

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from render_samples import MAKERS, finding, model, operation, predictions, report, run, running, version
@@ -30,6 +31,7 @@ SIZES = {
     "quotes": ("\"'&<" * 2000, 3),
     "many": ("<&>", 500),
 }
+LONG = ("long", "quotes")  # are shortened by trying
 TAGS = set(re.findall(r"\w+", "div p b i a span code pre table caption thead tbody tr th td progress details summary"))
 ATTRIBUTES = set(re.findall(r"[\w-]+", "style role aria-label aria-hidden scope colspan cellpadding value max href"))
 
@@ -86,7 +88,10 @@ def check(panel: str) -> Page:
     return page
 
 
-@pytest.mark.parametrize(("text", "count"), SIZES.values(), ids=SIZES)
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [pytest.param(*size, id=id, marks=[pytest.mark.slow] if id in LONG else []) for id, size in SIZES.items()],
+)
 @pytest.mark.parametrize("kind", MAKERS)
 def test_html_panels_are_well_formed_harmless_and_small(kind, text, count):
     if kind in ("failed run", "running", "detached"):
@@ -95,7 +100,7 @@ def test_html_panels_are_well_formed_harmless_and_small(kind, text, count):
     assert page.text
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=up_to(60))
 @given(st.sampled_from(sorted(MAKERS)), st.text(max_size=80), st.integers(1, 5))
 def test_html_holds_whatever_the_texts_are(kind, text, count):
     check(render.of(MAKERS[kind](text, count)))
@@ -372,9 +377,10 @@ def test_html_values_without_a_panel_are_shown_as_json():
 @pytest.mark.slow
 def test_html_says_what_does_not_fit():
     wide = Table("c" * 900, tuple("h" * 900 for _ in range(50)), (row(*["v" * 900] * 50),) * 50)
-    panel = Panel("all", "good", tuple([wide, Code("line\n" * 500)] * 30))
-    text = check(render.draw(panel)).text
-    assert "too large" in text or "more part" in text
+    code = Code("line\n" * 500)
+    for parts in ([wide, code] * 3, [code] * 30):  # each part is cut as far as it can be, which takes its time
+        text = check(render.draw(Panel("all", "good", tuple(parts)))).text
+        assert "too large" in text or "more part" in text
 
 
 def test_html_realistic_panel_is_whole():

@@ -64,6 +64,7 @@ def test_database_files_keep_what_was_committed_when_no_thread_can_be_started(
         store.close()
 
 
+@pytest.mark.slow
 def test_database_files_of_objects_shrink_when_all_are_deleted(tmp_path: Path) -> None:
     store = ObjectStore(tmp_path, lambda: NOW)
     index = tmp_path / "objects" / "index.sqlite"
@@ -86,6 +87,7 @@ def test_database_files_of_objects_shrink_when_all_are_deleted(tmp_path: Path) -
         store.close()
 
 
+@pytest.mark.slow
 def test_database_files_of_models_shrink_when_all_are_deleted(tmp_path: Path) -> None:
     path = tmp_path / "db"
     database = Database(path)
@@ -104,6 +106,7 @@ def test_database_files_of_models_shrink_when_all_are_deleted(tmp_path: Path) ->
         database.close()
 
 
+@pytest.mark.slow
 def test_database_files_shrink_in_slices_between_which_others_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +191,7 @@ def old_file(path: Path, *, kept: int, deleted: int) -> None:
         db.execute("delete from rows where number >= ?", (kept,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kept", "deleted", "mode"),
     [(0, 0, 2), (50, 0, 2), (3000, 0, 0), (3000, 500, 0), (3000, 3000, 2), (0, 3000, 2)],

@@ -209,6 +209,7 @@ def check_prune(data: Path, unused: set[tuple[str, str]]) -> int:
     return freed
 
 
+@pytest.mark.slow
 def test_disk_report_of_a_directory_without_a_server_touches_nothing(tmp_path: Path) -> None:
     for name in ("downloads/Holidays", f"packages/{'a' * 64}"):
         (tmp_path / name).mkdir(parents=True)

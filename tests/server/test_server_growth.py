@@ -137,7 +137,8 @@ def test_server_containers_are_as_before_after_many_versions_came_and_went(
 ) -> None:
     monkeypatch.setattr(operations_table, "MAX_FINISHED_OPERATIONS", 20)
     before, after, files = asyncio.run(run(tmp_path, (sklearn_dir / "model.joblib").read_bytes()))
-    bounded = {"PredictApp._resolvers", "AccessMiddleware._locations"}  # up to a number that these requests do not reach
+    # Up to a number that these requests do not reach.
+    bounded = {"PredictApp._resolvers", "AccessMiddleware._locations"}
     grown = {path: (before.get(path, 0), length) for path, length in after.items() if length > before.get(path, 0)}
     assert {path: lengths for path, lengths in grown.items() if path not in bounded} == {}
     assert {"NodeGroups._groups", "RequestLogs._open", "LastUseTimes._used"} <= before.keys()  # it was seen

@@ -8,6 +8,8 @@ import pytest
 from server_process import wait_until
 from vertex_requests import IMAGE, PARENT, REGION, create_endpoint, deploy, end, upload
 
+from aip_magics.server import disk
+
 MODELS = f"{PARENT}/models"
 
 
@@ -244,6 +246,7 @@ def test_vertex_models_keep_their_files(new_server, sklearn_dir):
     upload(server, sklearn_dir, "kept")
     assert len(os.listdir(server.data_dir / "artifacts")) == 1  # the same files: one snapshot
     server.kill()
+    assert disk.report(server.data_dir, prune=True)["deleted"] == []  # a snapshot that no endpoint uses is needed, too
     server.start()
     assert aliases(server, "kept") == {"1": ["v1", "default"], "2": []}
     for found in server.ok("GET", "/storage/v1/b/bucket-of-models/o")["items"]:

@@ -120,6 +120,7 @@ except urllib.error.HTTPError as error:
 """
 
 
+@pytest.mark.slow
 def test_private_directory_is_of_no_use_to_another_user(open_home: Path) -> None:
     state = local.start(open_home, "--idle-exit", "60")
     HistoryLog(open_home, "notebook", now).add("deploy", "done")

@@ -54,6 +54,7 @@ def resource(name: str, size: int = 10) -> dict[str, object]:
     return {"name": name, "size": str(size), "crc32c": "AAAAAA==", "generation": "1"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_http_client_bounds_an_endless_response(other: Hostile, client: StorageClient, kind: str) -> None:
     other.answer = lambda _head: ENDLESS[kind]()
@@ -69,6 +70,7 @@ def test_http_client_error_names_endpoint_and_limit(other: Hostile, client: Stor
     assert other.url in caught.value.where
 
 
+@pytest.mark.slow
 def test_list_objects_bounds_endless_listings(other: Hostile, client: StorageClient) -> None:
     numbers = itertools.count()
 
@@ -116,6 +118,7 @@ def test_http_client_follows_no_redirect_with_its_bearer(
         assert elsewhere.asked == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [

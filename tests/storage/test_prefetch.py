@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import sys
 import time
@@ -17,7 +18,12 @@ from aip_magics.storage import DigestCache, GsUri, ProgressSnapshot, StorageClie
 from aip_magics.storage.checksums import Digest, file_digest
 
 MI = 1 << 20
-BIG = random.Random(5).randbytes(70 * MI)
+
+
+@functools.cache
+def big_bytes() -> bytes:
+    """More than one request takes. Created when the first test needs them."""
+    return random.Random(5).randbytes(70 * MI)
 
 
 def remembering() -> DigestCache:
@@ -27,7 +33,7 @@ def remembering() -> DigestCache:
 
 @pytest.fixture
 def big(files: MakeFiles) -> File:
-    return files({"big": BIG})[0]
+    return files({"big": big_bytes()})[0]
 
 
 @pytest.fixture

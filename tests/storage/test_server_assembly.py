@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.server
 import os
 import random
@@ -34,8 +35,13 @@ from aip_magics.storage import (
 from aip_magics.storage.http.socket_registry import SocketRegistry
 
 MI = 1 << 20
-BIG = random.Random(6).randbytes(66 * MI)
 SERVER = Path(__file__).parents[1] / "server" / "gcs" / "serve_gcs.py"
+
+
+@functools.cache
+def big_bytes() -> bytes:
+    """More than one request takes. Created when the first test needs them."""
+    return random.Random(6).randbytes(66 * MI)
 
 
 def is_completion(method: str, target: str) -> bool:
@@ -64,10 +70,10 @@ def test_upload_shows_that_the_server_assembles_the_parts(endpoint: str, destina
     def progress(now: ProgressSnapshot) -> None:
         notes.append(progress_note(now))
         if now.assembling:
-            assert (now.done, now.total, now.files_done) == (len(BIG), len(BIG), 0)
+            assert (now.done, now.total, now.files_done) == (len(big_bytes()), len(big_bytes()), 0)
             client.shown.set()
 
-    upload(client, plan_upload(client, files({"big": BIG}), destination), progress=progress)
+    upload(client, plan_upload(client, files({"big": big_bytes()}), destination), progress=progress)
     client.close()
     assert "0 of 1 file, assembling the parts in Cloud Storage: big" in notes
     assert notes[-1].startswith("1 of 1 file")
@@ -99,6 +105,7 @@ def late() -> Iterator[str]:
         yield url
 
 
+@pytest.mark.slow
 def test_request_that_may_take_longer_outlives_the_usual_time_limits(late: str) -> None:
     policy = RetryPolicy(read_timeout=0.2, stall_timeout=0.2)
     client = StorageClient(late, policy=policy)
@@ -144,10 +151,11 @@ def test_socket_registry_spares_a_patient_request_from_stalls_and_not_from_a_sto
         assert ours.recv(1) == b""
 
 
+@pytest.mark.slow
 def test_multipart_upload_that_met_a_full_disk_is_only_completed_by_the_next_run(
     tmp_path: Path, files: MakeFiles
 ) -> None:
-    source, checkpoints, to = files({"big": BIG}), tmp_path / "checkpoints", GsUri("bucket", "there/")
+    source, checkpoints, to = files({"big": big_bytes()}), tmp_path / "checkpoints", GsUri("bucket", "there/")
     sent: list[int] = []
 
     class Counting(StorageClient):
@@ -175,7 +183,7 @@ def test_multipart_upload_that_met_a_full_disk_is_only_completed_by_the_next_run
             upload(client, plan_upload(client, source, to), checkpoints=checkpoints)
             assert sum(sent) == 0
             (fetched,) = download_directory(client, to, tmp_path / "back")
-            assert fetched.path.read_bytes() == BIG
+            assert fetched.path.read_bytes() == big_bytes()
             client.close()
         finally:
             process.terminate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
@@ -30,9 +31,17 @@ from aip_magics.storage import (
 from aip_magics.storage.upload.checkpoint import UploadCheckpoint, UploadedPart, file_identity
 
 MI = 1 << 20
-BIG = random.Random(2).randbytes(70 * MI)
-MANY = {f"many/{number:02}": BIG[: 1 + 3000 * number] for number in range(60)}
-CONTENTS = {"big": BIG, "stream": BIG[: 30 * MI], "small": BIG[: 3 * MI], **MANY}
+
+
+@functools.cache
+def big_bytes() -> bytes:
+    """More than one request takes. Created when the first test needs them."""
+    return random.Random(2).randbytes(70 * MI)
+
+
+def contents() -> dict[str, bytes]:
+    many = {f"many/{number:02}": big_bytes()[: 1 + 3000 * number] for number in range(60)}
+    return {"big": big_bytes(), "stream": big_bytes()[: 30 * MI], "small": big_bytes()[: 3 * MI], **many}
 
 
 class Counting(StorageClient):
@@ -78,7 +87,7 @@ def test_upload_stops(
     how: str,
     part: float,
 ) -> None:
-    made = plan_upload(client, files(CONTENTS), destination)
+    made = plan_upload(client, files(contents()), destination)
     cancel, stopped = threading.Event(), [0.0]
 
     def progress(now: ProgressSnapshot) -> None:
@@ -105,7 +114,7 @@ def test_upload_without_a_place_for_its_checkpoint_succeeds(
     client: StorageClient, destination: GsUri, files: MakeFiles, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
-    made = plan_upload(client, files({"big": BIG}), destination)
+    made = plan_upload(client, files({"big": big_bytes()}), destination)
     upload(client, made, checkpoints=tmp_path / "file" / "checkpoints")
     assert plan_upload(client, made.send, destination).unchanged
     with UploadCheckpoint(Path(os.devnull) / "checkpoints", str(destination)) as checkpoint:
@@ -149,30 +158,30 @@ def test_upload_that_was_killed_is_resumed(
     tmp_path: Path,
     part: float,
 ) -> None:
-    source = files(CONTENTS)
+    source = files(contents())
     kill_at(part, endpoint, source[0].path.parent, destination, checkpoints)
     made = plan_upload(counting, source, destination)
     upload(counting, made, checkpoints=checkpoints)
     fetched = download_directory(counting, destination, tmp_path / "back")
-    assert {one.name: one.path.read_bytes() for one in fetched} == CONTENTS
+    assert {one.name: one.path.read_bytes() for one in fetched} == contents()
     assert orphans("big") == []
     assert left_in(checkpoints) == []
     if part > 0.9:  # before, all that was counted may have been parts on their way, of which none is whole
-        assert counting.sent < sum(map(len, CONTENTS.values())) - 8 * MI
+        assert counting.sent < sum(map(len, contents().values())) - 8 * MI
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_upload_that_was_killed_again_and_again(
     endpoint: str, counting: Counting, destination: GsUri, files: MakeFiles, checkpoints: Path, orphans: Orphans
 ) -> None:
-    source = files({"big": BIG})
+    source = files({"big": big_bytes()})
     for part in (0.3, 0.6, 0.9, 0.97):
         kill_at(part, endpoint, source[0].path.parent, destination, checkpoints)
         # Always the same upload, that goes on; a late kill on a busy machine may find it complete.
         assert len(orphans("big")) == 1 or (part > 0.9 and orphans("big") == [])
     upload(counting, plan_upload(counting, source, destination), checkpoints=checkpoints)
     assert plan_upload(counting, source, destination).unchanged
-    assert counting.sent <= len(BIG) - 6 * MI
+    assert counting.sent <= len(big_bytes()) - 6 * MI
     assert orphans("big") == []
 
 
@@ -186,9 +195,9 @@ def test_upload_sends_a_file_anew_that_changed_after_the_kill(
     orphans: Orphans,
     tmp_path: Path,
 ) -> None:
-    source = files({"big": BIG})
+    source = files({"big": big_bytes()})
     kill_at(0.5, endpoint, source[0].path.parent, destination, checkpoints)
-    other = b"other" + BIG[5:]
+    other = b"other" + big_bytes()[5:]
     upload(client, plan_upload(client, files({"big": other}), destination), checkpoints=checkpoints)
     (fetched,) = download_directory(client, destination, tmp_path / "back")
     assert fetched.path.read_bytes() == other
@@ -199,7 +208,7 @@ def test_upload_sends_a_file_anew_that_changed_after_the_kill(
 def test_upload_leaves_nothing_of_a_file_that_is_gone(
     endpoint: str, client: StorageClient, destination: GsUri, files: MakeFiles, checkpoints: Path, orphans: Orphans
 ) -> None:
-    source = files({"big": BIG})
+    source = files({"big": big_bytes()})
     kill_at(0.5, endpoint, source[0].path.parent, destination, checkpoints)
     assert len(orphans("big")) == 1
     upload(client, plan_upload(client, files({"small": b"1"}), destination), checkpoints=checkpoints)
@@ -235,7 +244,7 @@ def test_multipart_upload_is_sent_again_when_its_checksum_is_wrong(
     tmp_path: Path,
 ) -> None:
     """A part in the checkpoint is another one at the server: the checksum of the whole shows it."""
-    source = files({"big": BIG})
+    source = files({"big": big_bytes()})
     fail_before_last_part(endpoint, source, destination, checkpoints)
     (kept,) = checkpoints.glob("*.jsonl")
     lines = [json.loads(line) for line in kept.read_text().splitlines()]
@@ -248,7 +257,7 @@ def test_multipart_upload_is_sent_again_when_its_checksum_is_wrong(
     kept.write_text("".join(json.dumps(line) + "\n" for line in changed))
     upload(client, plan_upload(client, source, destination), checkpoints=checkpoints)
     (fetched,) = download_directory(client, destination, tmp_path / "back")
-    assert fetched.path.read_bytes() == BIG
+    assert fetched.path.read_bytes() == big_bytes()
     assert orphans("big") == []
 
 
@@ -261,7 +270,7 @@ def test_multipart_upload_that_was_requested_and_not_heard_of_is_found(
     client: StorageClient, destination: GsUri, files: MakeFiles, checkpoints: Path, orphans: Orphans
 ) -> None:
     """Killed between the server's doing and its answer: only the server knows the id."""
-    (file,) = source = files({"big": BIG})
+    (file,) = source = files({"big": big_bytes()})
     with UploadCheckpoint(checkpoints, f"{client.endpoint} {destination}") as killed:
         killed.record_multipart("big", file_identity(file.path, file.path.stat()), "", 8 * MI)
         killed.preserve()
@@ -273,7 +282,7 @@ def test_multipart_upload_that_was_requested_and_not_heard_of_is_found(
 def test_upload_checkpoint_of_a_living_run_is_left_alone(
     client: StorageClient, destination: GsUri, files: MakeFiles, checkpoints: Path, orphans: Orphans
 ) -> None:
-    (file,) = source = files({"big": BIG})
+    (file,) = source = files({"big": big_bytes()})
     key = file_identity(file.path, file.path.stat())
     theirs = start_multipart(client, destination, "big")
     with UploadCheckpoint(checkpoints, f"{client.endpoint} {destination}") as dead:
@@ -308,9 +317,9 @@ def test_upload_that_failed_goes_on_where_it_was(
     endpoint: str, destination: GsUri, files: MakeFiles, checkpoints: Path, counting: Counting, orphans: Orphans
 ) -> None:
     """The network goes away after some parts, and comes back for the next run."""
-    source = files({"big": BIG})
+    source = files({"big": big_bytes()})
     fail_before_last_part(endpoint, source, destination, checkpoints)
     upload(counting, plan_upload(counting, source, destination), checkpoints=checkpoints)
-    assert 0 < counting.sent <= len(BIG) - 8 * MI
+    assert 0 < counting.sent <= len(big_bytes()) - 8 * MI
     assert plan_upload(counting, source, destination).unchanged
     assert orphans("big") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import subprocess
 import sys
@@ -26,7 +27,12 @@ from aip_magics.storage import (
 from aip_magics.storage.checksums import file_crc32c
 
 MI = 1 << 20
-BIG = random.Random(1).randbytes(70 * MI + 12_345)  # in parts; read-only
+
+
+@functools.cache
+def big_bytes() -> bytes:
+    """In parts; read-only. Created when the first test needs them."""
+    return random.Random(1).randbytes(70 * MI + 12_345)
 
 
 def send_and_fetch(
@@ -76,10 +82,10 @@ def test_upload_of_any_size(
 def test_upload_of_a_big_file_goes_in_parts(
     client: StorageClient, destination: GsUri, files: MakeFiles, tmp_path: Path, orphans: Orphans
 ) -> None:
-    send_and_fetch(client, destination, {"big": BIG, "small": b"1"}, files, tmp_path / "back")
+    send_and_fetch(client, destination, {"big": big_bytes(), "small": b"1"}, files, tmp_path / "back")
     assert orphans("big") == []
     # Its strong hash is known though no single request had all of it: a new version copies it.
-    copying = plan_upload(client, files({"big": BIG}), destination.child("v2"), copy_from=destination)
+    copying = plan_upload(client, files({"big": big_bytes()}), destination.child("v2"), copy_from=destination)
     assert [copy.name for copy in copying.copy] == ["big"]
 
 
@@ -105,7 +111,7 @@ def test_upload_of_names_in_the_xml_api(
 ) -> None:
     """Parts go another way than small files, with other rules for what is escaped."""
     name = "a b/<é>&'%2F+한#?.bin"
-    made = plan_upload(client, files({name: BIG}), destination)
+    made = plan_upload(client, files({name: big_bytes()}), destination)
     (stored,) = upload(client, made)
     assert stored.crc32c == file_crc32c(made.send[0].path)
     assert orphans(name) == []
@@ -138,7 +144,7 @@ SIZES = {"small": 1000, "stream": 9 * MI, "parts": 70 * MI}
 def test_upload_twice_at_once_of_the_same(
     client: StorageClient, destination: GsUri, files: MakeFiles, size: int, orphans: Orphans
 ) -> None:
-    made = plan_upload(client, files({"file": BIG[:size]}), destination)
+    made = plan_upload(client, files({"file": big_bytes()[:size]}), destination)
     results = race(client, [made, made, made])
     assert all(isinstance(result, tuple) for result in results), results
     assert plan_upload(client, made.send, destination).unchanged
@@ -149,8 +155,8 @@ def test_upload_twice_at_once_of_the_same(
 def test_upload_twice_at_once_of_something_else(
     client: StorageClient, destination: GsUri, files: MakeFiles, tmp_path: Path, size: int, orphans: Orphans
 ) -> None:
-    (one,) = files({"one": b"1" + BIG[1:size]})
-    (two,) = files({"two": b"2" + BIG[1:size]})
+    (one,) = files({"one": b"1" + big_bytes()[1:size]})
+    (two,) = files({"two": b"2" + big_bytes()[1:size]})
     plans = [
         plan_upload(client, [type(one)("file", file.path, file.size, file.mtime_ns)], destination)
         for file in (one, two)
@@ -193,7 +199,7 @@ def test_upload_of_a_file_that_changed_after_the_plan(
 
 
 def test_upload_progress_ends_with_everything(client: StorageClient, destination: GsUri, files: MakeFiles) -> None:
-    made = plan_upload(client, files({"big": BIG, "mid": BIG[: 9 * MI], "small": b"1"}), destination)
+    made = plan_upload(client, files({"big": big_bytes(), "mid": big_bytes()[: 9 * MI], "small": b"1"}), destination)
     shown: list[ProgressSnapshot] = []
     threads: set[str] = set()
 

@@ -12,7 +12,8 @@ from sklearn.linear_model import LogisticRegression
 
 from aip_magics.client.vertex.version import VertexVersion
 from aip_magics.errors import FailedPrecondition, NotFound
-from aip_magics.events import StepFinished, StepSkipped
+from aip_magics.events import Note, StepFinished, StepSkipped
+from aip_magics.render import text
 
 TEST = "test:\n  instances:\n  - [5.1, 3.5, 1.4, 0.2]\n"
 WHERE = "--target vertex --endpoint local"
@@ -62,6 +63,8 @@ def test_vertex_deploys_a_changed_model_as_the_next_version_which_gets_no_reques
     listed = lines(f"list --model iris {WHERE}")
     assert [(one.id, one.isDefault, one.trafficPercentage) for one in listed] == [("v1", True, 100), ("v2", None, 0)]
     assert len({one.endpoint for one in listed}) == 1
+    shown = text.of(lines.face.shown[-1])
+    assert ("100 %" in shown, "0 %" in shown, "n1-standard-2" in shown) == (True, True, True)
     assert lines(f"traffic iris v2=10 v1=90 {WHERE}").split == {"v2": 10, "v1": 90}
     previewed = lines(f"promote v2 --model iris --dry-run {WHERE}").requests
     assert [request.method for request in previewed] == ["PATCH", "POST"]
@@ -81,11 +84,14 @@ def test_vertex_deploys_a_changed_model_as_the_next_version_which_gets_no_reques
 
 
 def test_vertex_describes_lists_and_deletes(lines: Lines, export: Path) -> None:
-    lines(
+    line = (
         f"deploy v1_2 --model iris --origin {export} {WHERE} --labels team=a --description first --min-nodes 2"
         " --max-nodes 3 --metric-targets cpu-usage=70 --machine-type n1-standard-4 --model-labels app=b"
-        " --model-description irises --enable-logging"
+        " --enable-logging --model-description"
     )
+    created = lines(f"{line} irises")
+    assert lines(f"{line} other") == created  # and says that the model keeps its description
+    assert any("which a deploy does not change" in note.text for note in lines.face.of(Note))
     version = lines(f"describe v1-2 --model iris {WHERE}")
     assert version == lines(f"describe 1 --model iris {WHERE}")
     assert (version.id, version.labels, version.description) == ("v1-2", {"team": "a"}, "first")

@@ -12,7 +12,7 @@ from resource_lines import Lines
 from aip_magics import settings
 from aip_magics.client.vertex import calls
 from aip_magics.client.vertex.client import VertexClient
-from aip_magics.errors import AlreadyExists, FailedPrecondition
+from aip_magics.errors import AlreadyExists, FailedPrecondition, OptionError
 from aip_magics.events import Note
 from aip_magics.targets import choose
 from aip_magics.targets.vertex.target import VertexTarget
@@ -75,7 +75,9 @@ def test_vertex_undeploys_and_deploys_again_and_replaces(
 ) -> None:
     line = f"deploy v1 --model iris --origin {iris_export} {WHERE}"
     lines(line)
-    assert [one.state for one in [lines(f"undeploy v1 --model iris {WHERE}")]] == ["UNDEPLOYED"]
+    with pytest.raises(OptionError, match="AI Platform serves a version for as long as it exists"):
+        lines("undeploy v1 --model iris")
+    assert lines(f"undeploy v1 --model iris {WHERE}").state == "UNDEPLOYED"
     with pytest.raises(FailedPrecondition, match="v1 of model iris is not deployed") as caught:
         lines(f"predict --model iris --version v1 {WHERE}", "[[5.1, 3.5, 1.4, 0.2]]")
     assert "%aip_deploy v1 --model iris" in caught.value.fix

@@ -36,7 +36,7 @@ def test_vertex_serves_an_old_routine_and_recovers_from_a_failed_deployment(line
     assert caught.value.fix
     [left] = lines(f"list --model offset {WHERE}")
     assert (left.id, left.state) == ("v1", "UNDEPLOYED")
-    version = lines(f"{line} --package-uris {code(tmp_path / 'fixed', ROUTINE)}", "test:\n  instances: [[5.0]]\n")
+    version = lines(f"{line} --package-uris {code(tmp_path / 'fixed', ROUTINE)}", "test:\n  instances: [5.0]\n")
     assert (version.id, version.state, version.isDefault, version.trafficPercentage) == ("v2", "READY", True, 100)
     said = {event.step: event.summary for event in lines.face.of(StepFinished)}
     assert "identical to the local predictions" in said["predict"]

@@ -72,8 +72,12 @@ class VertexClient:
             endpoint = endpoints.pop(views.short_id({"name": self.place.endpoint(id_)}), None)
             found.append(views.model(self.place, id_, model, endpoint))
         # An endpoint that was made for a model, whose name it shows, is that model before its first version.
-        empty = [one for id_, one in endpoints.items() if not one.get("deployedModels") and one["displayName"] == id_]
-        return [*found, *(views.model(self.place, views.short_id(one), None, one) for one in empty)]
+        empty = [
+            views.model(self.place, id_, None, one)
+            for id_, one in endpoints.items()
+            if not one.get("deployedModels") and one.get("displayName") == id_
+        ]
+        return [*found, *empty]
 
     def delete_model(self, model: str) -> Operation:
         """Delete the endpoint of a model that has no versions."""
@@ -115,7 +119,12 @@ class VertexClient:
         if serving:  # logging is a property of the model on AI Platform: a new version gets that of the others
             body = {**{name: serving[0][name] for name in bodies.LOGGING if name in serving[0]}, **body}
         split = {} if serving else {calls.NEW: calls.ALL}
-        started = self.transport.send(calls.deploy(self.place.endpoint(model_id), body, split))
+        try:
+            started = self.transport.send(calls.deploy(self.place.endpoint(model_id), body, split))
+        except FailedPrecondition as error:
+            if operations.BUSY in error.message:
+                error.fix = _("wait until the operation is done: %aip_operations lists it; then run the command again")
+            raise
         return operations.operation(self.place, started, self.place.shown_version(model_id, version.id))
 
     def get_version(self, model: str, version: str) -> VertexVersion:
@@ -305,7 +314,7 @@ def _check_own(endpoint: Json, model_id: str) -> None:
 def _check_same(state: ModelState, existing: Json, version: Version) -> None:
     """AlreadyExists unless an existing version is the requested one, only not deployed."""
     wanted = bodies.uploaded_model(Model(name=state.model_id), version, is_first=False, is_default=False)
-    fields = [wanted["artifactUri"] != str(existing.get("artifactUri") or "").rstrip("/")]
+    fields = [wanted.get("artifactUri", "") != str(existing.get("artifactUri") or "").rstrip("/")]
     fields.append(wanted["containerSpec"] != bodies.known_container_fields(existing.get("containerSpec") or {}))
     if state.deployment(existing) is not None or any(fields):
         raise AlreadyExists(

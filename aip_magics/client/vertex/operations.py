@@ -20,6 +20,7 @@ _KINDS = {
     "UploadModelOperationMetadata": "UPLOAD_MODEL",
     "CreateEndpointOperationMetadata": "CREATE_ENDPOINT",
 }
+BUSY = "other operations running"  # in the message of an error: an endpoint deploys one model at a time
 _OWNER = re.compile(r"/(models|endpoints)/([^/@]+)[^/]*/operations/")
 
 

@@ -152,11 +152,12 @@ def _container(spec: Json) -> dict[str, Any]:
     """The fields of a version that its container has."""
     uri = str(spec.get("imageUri") or "")
     prebuilt = catalog.prediction_image(uri)
-    if prebuilt or OWN_REPOSITORY in uri:
+    routes = RouteMap(spec.get("predictRoute"), spec.get("healthRoute"))
+    found: dict[str, Any] = {"routes": routes if routes != RouteMap() else None}
+    if (prebuilt or OWN_REPOSITORY in uri) and not any(spec.get(name) for name in ("command", "args", "ports", "env")):
         framework = prebuilt.framework if prebuilt else ""
         known = framework in ("SCIKIT_LEARN", "XGBOOST", "TENSORFLOW")
-        return {"imageUri": uri, "framework": cast(Framework, framework) if known else None}
-    routes = RouteMap(spec.get("predictRoute"), spec.get("healthRoute"))
+        return {**found, "imageUri": uri, "framework": cast(Framework, framework) if known else None}
     container = ContainerSpec(
         uri,
         tuple(spec.get("command") or ()) or None,
@@ -164,7 +165,7 @@ def _container(spec: Json) -> dict[str, Any]:
         tuple(ContainerPort(port.get("containerPort")) for port in spec.get("ports") or ()) or None,
         tuple(EnvVar(one.get("name"), one.get("value")) for one in spec.get("env") or ()) or None,
     )
-    return {"container": container, "routes": routes if routes != RouteMap() else None}
+    return {**found, "container": container}
 
 
 def _resources(resources: Json) -> dict[str, Any]:

@@ -31,14 +31,14 @@ def given_model(model: str | None, *versions: str) -> str | None:
 def choose_model(target: Target, model: str | None, line: str, *versions: str) -> str:
     """Return the model that the line names, else the only model of a project; the target is connected.
 
-    `line` is an example with `--model`, for the error if the project has no model or several.
+    `line` is an example with `--model`, for the error if the project has no model.
     """
     if found := given_model(model, *versions):
         return model or found
     models = [each.id for each in target.client.list_models()]
     if len(models) == 1:
         return models[0]
-    text = _("a model name is required; the project has no model")
-    if models:
-        text = _("a model name is required; the project has {names}", names=join_names(models))
-    raise OptionError(text, where="--model", fix=line)
+    if not models:
+        raise OptionError(_("the project has no model"), where="--model", fix=line)
+    text = _("a model name is required; the project has {names}", names=join_names(models))
+    raise OptionError(text, where="--model", fix=_("add --model {name}", name=models[0]))

@@ -53,7 +53,9 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--project", metavar="PROJECT_ID", help=_("project of the models"))
     group.add_argument("--region", metavar="REGION", help=_("use this regional endpoint"))
-    group.add_argument("--endpoint", metavar="URL", help=_("base URL of a compatible endpoint"))
+    group.add_argument(
+        "--endpoint", metavar="URL", help=_("base URL of a compatible endpoint; local: this machine (vertex)")
+    )
     group.add_argument("--storage-endpoint", metavar="URL", help=_("base URL of the endpoint's Cloud Storage"))
 
 

@@ -29,6 +29,7 @@ from aip_magics.client.vertex.client import VertexClient
 from aip_magics.client.vertex.place import Place
 from aip_magics.client.vertex.predict import give_traffic_fix, no_own_url
 from aip_magics.client.vertex.version import VertexVersion
+from aip_magics.client.vertex.views import OWN_REPOSITORY
 from aip_magics.errors import FieldError
 from aip_magics.i18n import gettext as _
 from aip_magics.settings import LOCAL_ENDPOINT, Settings
@@ -81,7 +82,7 @@ class VertexTarget(Target):
         found = {
             Capability.RUNTIME_VERSIONS: _("Vertex AI serves a version with the libraries of its image"),
             Capability.SCALE_TO_ZERO: _("Vertex AI keeps at least one replica of a deployed version"),
-            Capability.VERSION_LOGS: _("see Cloud Logging and Cloud Monitoring"),
+            Capability.VERSION_LOGS: self._no_logs(),
             Capability.NEWEST_OPERATIONS_FIRST: _("the API does not define the order of operations"),
         }
         if not self.runs_here:
@@ -105,6 +106,11 @@ class VertexTarget(Target):
     def unused_rules(self) -> Mapping[str, str]:  # type: ignore[override]
         return unused_rules()
 
+    def _no_logs(self) -> str:
+        if self.runs_here:
+            return _("the embedded server has this for versions of AI Platform's API only")
+        return _("only the embedded server has this; for the cloud, see Cloud Logging and Cloud Monitoring")
+
     @property
     def plans(self) -> VertexPlans:
         return VertexPlans(self.place, self._connected_client, embedded=self.runs_here)
@@ -122,7 +128,7 @@ class VertexTarget(Target):
     def operation_name(self, operation: str) -> str:
         return self.place.operation(operation)
 
-    def complete_version(self, version: Version, model_dir: ModelDir | None, env: str) -> CompletedVersion:  # noqa: ARG002
+    def complete_version(self, version: Version, model_dir: ModelDir | None, env: str) -> CompletedVersion:
         """Choose image, machine type and the alias of the version.
 
         On the embedded server, an image of ours takes the place of a prebuilt one that does not fit; its name ends with
@@ -144,10 +150,11 @@ class VertexTarget(Target):
                 completed = completed.replace(imageUri=found.uri)
                 choices.append(Choice("image", found.uri, found.reason))
             elif self.runs_here:
-                uri = f"{self.default_region}-docker.pkg.dev/{self.project}/aip-magics/"
+                repository = f"{self.default_region}-docker.pkg.dev/{self.project}{OWN_REPOSITORY}"
+                uri = repository + {"runtime": f"runtime-{version.runtimeVersion}/", "model": "model-env/"}.get(env, "")
                 reason = _("{reason}; in the cloud: %aip_package --container", reason=found.reason)
                 completed = completed.replace(imageUri=uri)
-                choices.append(Choice("image", uri, reason))
+                choices.append(Choice("image", f"{uri}…", reason))
         if completed.machineType is None:
             machine = catalog.default_vertex_machine_type().name
             completed = completed.replace(machineType=machine)
@@ -158,7 +165,7 @@ class VertexTarget(Target):
         self,
         model: Model,
         version: Version,
-        updates: Mapping[str, Any],  # noqa: ARG002 - none of its fields is set by an update
+        updates: Mapping[str, Any],
         test: bytes | None,
         *,
         wait: bool = True,
@@ -170,9 +177,14 @@ class VertexTarget(Target):
         ]
         if not wait:
             return requests
-        requests += [Wait(), calls.get(self.place.version(model.id, version.id))]
+        endpoint = self.place.endpoint(model.id)
+        requests.append(Wait())
+        if config := updates.get(bodies.REQUEST_LOGGING):
+            logging = bodies.request_logging(config)
+            requests.append(calls.patch(endpoint, logging, list(logging)))
+        requests.append(calls.get(self.place.version(model.id, version.id)))
         if test is not None:
-            requests.append(calls.predict(self.place.endpoint(model.id), test))
+            requests.append(calls.predict(endpoint, test))
         return requests
 
     def difference(self, model: str, requested: Version, existing: Version) -> Difference | None:

@@ -274,6 +274,7 @@ def test_multipart_upload_of_the_first_schema_is_completed(tmp_path: Path) -> No
         store.close()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(
     sizes=st.lists(st.integers(1, 250), min_size=1, max_size=8),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -87,7 +88,7 @@ QUERIES = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=up_to(150), deadline=None)
 @given(names=st.sets(NAMES, max_size=25), query=QUERIES, rows=st.integers(1, 7))
 def test_object_listing_in_slices_equals_a_naive_one(
     shared: Store, names: set[str], query: ListQuery, rows: int
@@ -121,6 +122,7 @@ def test_object_listing_of_a_glob_looks_only_at_the_names_that_can_match(shared:
         assert len(listing.page.items) == {"b/**9": 200, "**9": 600, "b/0000": 1}[glob]
 
 
+@pytest.mark.slow
 def test_object_listing_pages_stay_consistent_while_objects_come_and_go(
     shared: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,6 +88,8 @@ def image_cannot_load_model(context: CheckContext) -> Outcomes:
             return []  # V24 reports the first; the second has the libraries of the model
         if context.framework is None:
             return Skipped(_("the framework of the model is unknown"))
+        if context.version.acceleratorConfig and catalog.cpu_only(context.framework):
+            return []  # V29 reports it
         match = _choice(context)
         if isinstance(match, catalog.ImageMatch):
             return []

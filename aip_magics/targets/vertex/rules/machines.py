@@ -59,7 +59,7 @@ def unfitting_accelerator(context: CheckContext) -> Outcomes:
         return [error(f"{_ACCELERATOR}.type", _("unknown accelerator {type!r}", type=config.type), fix)]
     image = serving_image(context)
     framework = image.framework if image else context.framework
-    if framework in ("SCIKIT_LEARN", "XGBOOST") and not is_own_image(context.version):
+    if framework and catalog.cpu_only(framework) and not is_own_image(context.version):
         text = _("{framework} models are served without accelerators", framework=framework)
         return [error(_ACCELERATOR, text, _("omit {field}", field="acceleratorConfig"))]
     name = context.version.machineType or catalog.default_vertex_machine_type().name
