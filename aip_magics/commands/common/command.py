@@ -100,11 +100,13 @@ class Context:
         if found.region or args.region or models_regions:
             from aip_magics.targets import check_region
 
-            if found.region is None:
-                region, where = "global", "--regions" if models_regions else "--region"
+            region = found.region.value if found.region else "global"
+            if models_regions:
+                where = "--regions"
+            elif args.region or found.region is None:
+                where = "--region"
             else:
-                region = found.region.value
-                where = "--region" if args.region else _("region, from {source}", source=found.region.label)
+                where = _("region, from {source}", source=found.region.label)
             check_region(found.target.value, region, where)
         return found
 
