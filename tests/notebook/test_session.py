@@ -52,6 +52,17 @@ def test_session_settings_do_not_keep_what_is_refused(shell: Any) -> None:
     assert sources(shell)["project"][0] == "aip-local"
 
 
+def test_session_settings_do_not_keep_a_region_that_the_target_does_not_have(
+    shell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for line in ("--region mars", "--target aiplatform --region mars"):
+        with pytest.raises(OptionError, match="invalid region 'mars' for target"):
+            shell.run_line_magic("aip_config", f"{line} --quiet")
+    assert get_session(shell).session() == {}
+    monkeypatch.setenv("AIP_MAGICS_REGION", "mars")
+    assert "invalid region 'mars'" in shell.run_line_magic("aip_config", "--quiet").problem
+
+
 def test_session_settings_keep_a_target_whose_project_is_not_known_yet(shell: Any) -> None:
     found = shell.run_line_magic("aip_config", "--target aiplatform --quiet")
     assert "no project is set" in found.problem
