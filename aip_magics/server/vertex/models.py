@@ -124,8 +124,7 @@ async def delete(request: Request) -> dict[str, Any]:
     with context.database.transaction():
         context.database.vertex_models.delete(key)
         context.database.insert_operation(operation)
-    names = frozenset[str]().union(*(row.snapshots for row in found.versions))
-    await context.version_creator.snapshots.release(names)
+    await context.version_creator.release(*found.versions)
     return serialize(context, operation)
 
 
