@@ -49,9 +49,18 @@ class TargetType:
     has_local_endpoint: bool = False
 
     def load(self) -> Any:
-        """Import and return the class of the target."""
+        """Import and return the class of the target.
+
+        Raises:
+            SettingsError: The class of another package cannot be imported.
+        """
         module, _sep, name = self.factory.partition(":")
-        return getattr(importlib.import_module(module), name)
+        try:
+            return getattr(importlib.import_module(module), name)
+        except Exception as error:
+            if self.name in _OWN:
+                raise
+            raise _entry_point_error(_entry_points()[self.name], f"{type(error).__name__}: {error}") from error
 
 
 LOCAL = TargetType("local", "aip_magics.targets.local:LocalTarget", default_project="aip-local")
