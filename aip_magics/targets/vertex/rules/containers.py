@@ -15,6 +15,8 @@ from aip_magics.targets.vertex.image_choice import has_custom_code, is_own_image
 from aip_magics.targets.vertex.rules.images import container_fix
 
 _REGISTRY = re.compile(r"(?P<location>[a-z]+(?:-[a-z]+\d+)?)-docker\.pkg\.dev")
+# Repositories of Google, as of the optimized TensorFlow runtime and of Model Garden; these have multi-regions only.
+_GOOGLE = re.compile(r"(?:us|europe|asia)-docker\.pkg\.dev/vertex-ai(?:-restricted)?/")
 _RESERVED = "AIP_"
 _ARM = ("arm64", "aarch64")
 
@@ -24,10 +26,10 @@ def image_outside_region(context: CheckContext) -> Outcomes:
     """A container's image must be in Artifact Registry in the endpoint's region: REGION-docker.pkg.dev/….
 
     Vertex AI does not pull from multi-regional repositories, nor from other registries. Container Registry (gcr.io) was
-    shut down.
+    shut down. Google's own images for Vertex AI are exempt.
     """
     container, region = context.version.container, context.target.region
-    if container is None or not is_own_image(context.version):
+    if container is None or not is_own_image(context.version) or _GOOGLE.match(container.image or ""):
         return []
     if region is None:
         return Skipped(_("the region of the endpoint is unknown"))  # V30 reports the missing region
