@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from shown_scripts import PROGRAMS, SHELL, available, run
 
 from aip_magics import settings
 from aip_magics.client import Request, Wait
+from aip_magics.client.vertex.bodies import request_logging
 from aip_magics.commands.common.options import SCRIPT_FORMATS
 from aip_magics.commands.show import render_script
 from aip_magics.commands.show.vertex_address import VertexAddress
@@ -85,6 +87,14 @@ REQUESTS = {
         )
     ],
     "labels": [Request("PATCH", f"v1/{PARENT}/endpoints/e", {"labels": {"a": "x,y"}}, {"updateMask": "labels"})],
+    "logging": [
+        Request(
+            "PATCH",
+            f"v1/{PARENT}/endpoints/e",
+            request_logging({"bigqueryTableName": "p.d.t", "samplingPercentage": 0.5}),
+            {"updateMask": "predictRequestResponseLoggingConfig"},
+        )
+    ],
     "undeploy": [Request("POST", f"v1/{PARENT}/endpoints/e:undeployModel", {"deployedModelId": "7"}), Wait()],
     "delete": [Request("DELETE", f"v1/{PARENT}/models/iris@2:deleteVersion"), Wait()],
     "operation": [Request("GET", f"v1/{PARENT}/models/iris/operations/9")],
@@ -97,6 +107,8 @@ GCLOUD = {
     "versions": f"gcloud ai models list-version iris {WHERE}",
     "traffic": f"gcloud ai endpoints update e --traffic-split=1=90,2=10 {WHERE}",
     "labels": f"gcloud ai endpoints update e --clear-labels --update-labels='^|^a=x,y' {WHERE}",
+    "logging": "gcloud ai endpoints update e --request-response-logging-table=bq://p.d.t "
+    f"--request-response-logging-rate=0.5 {WHERE}",
     "undeploy": f"gcloud ai endpoints undeploy-model e --deployed-model-id=7 {WHERE}",
     "delete": f"gcloud ai models delete-version iris@2 --quiet {WHERE}",
     "operation": f"gcloud ai operations describe 9 {WHERE}",
@@ -108,6 +120,7 @@ PYTHON = {
     "versions": f".models().listVersions(name='{PARENT}/models/iris', pageSize=100)",
     "traffic": f".endpoints().patch(name='{PARENT}/endpoints/e', updateMask='trafficSplit', body=",
     "labels": f".endpoints().patch(name='{PARENT}/endpoints/e', updateMask='labels', body=",
+    "logging": f".endpoints().patch(name='{PARENT}/endpoints/e', updateMask='predictRequestResponseLoggingConfig', ",
     "undeploy": f".endpoints().undeployModel(endpoint='{PARENT}/endpoints/e', body=",
     "delete": f".models().deleteVersion(name='{PARENT}/models/iris@2')",
     "operation": f".models().operations().get(name='{PARENT}/models/iris/operations/9')",
@@ -133,8 +146,8 @@ def test_show_vertex_python_calls_methods_of_the_client() -> None:
     target = choose(settings.resolve(target="vertex", project="some-project", region="europe-west4"))
     vertex = discovery.build("aiplatform", "v1", credentials=AnonymousCredentials(), static_discovery=True)
     for name, requests in REQUESTS.items():
-        for line in render_script("python", requests, target).splitlines():
-            call = line.strip().removeprefix("request = ")
+        for node in ast.walk(ast.parse(render_script("python", requests, target))):
+            call = ast.unparse(node.value) if isinstance(node, ast.Assign) else ""
             if call.startswith("vertex.") and "_next(" not in call:
                 owner = "models/m" if ".models().operations()" in call else "endpoints/e"
                 answer = {"name": f"{PARENT}/{owner}/operations/9"}

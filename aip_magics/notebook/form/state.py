@@ -163,10 +163,8 @@ class FormState:
     @cached_property
     def unusable(self) -> Mapping[str, str]:
         """The fields that the target cannot use, each with the reason."""
-        found = dict(self.target.unusable_fields())
-        if "runtimeVersion" in found:
-            found["frameworkVersion"] = found["runtimeVersion"]  # it chooses the runtime version
-        return found
+        reasons = self.target.unusable_fields()
+        return {id: reason for name, reason in reasons.items() for id in field_options.ids_of(name)}
 
     @cached_property
     def target(self) -> Target:
