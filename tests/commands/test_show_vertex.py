@@ -47,6 +47,35 @@ def test_show_vertex_prints_lines_that_deploy_and_predict(
     assert again.modelVersion == version.modelVersion
 
 
+@pytest.mark.parametrize("form", SCRIPT_FORMATS)
+def test_show_vertex_prints_lines_that_read_predict_and_undeploy(
+    embedded: Path, form: str, iris_export: Path, tmp_path: Path
+) -> None:
+    available(form)
+    aip = Lines(embedded)
+    for name in ("v1", "v2"):
+        aip(f"deploy {name} --model shown --origin {iris_export} --description {name} {REHEARSAL}")
+    (tmp_path / "rows.json").write_text("[6.7, 3.0, 5.2, 2.3]\n")
+    operation = aip(f"operations {REHEARSAL}")[0].name
+    shown = [
+        aip(f"{line} {REHEARSAL} --show {form}")
+        for line in (
+            "list",
+            "list --model shown",
+            "describe v2 --model shown",
+            f"predict --model shown --json-instances {tmp_path / 'rows.json'}",
+            f"predict --model shown --version v2 --json-instances {tmp_path / 'rows.json'}",
+            f"wait {operation}",
+            "undeploy v2 --model shown",
+        )
+    ]
+    output = run(PROGRAMS[form], "\n".join(shown), tmp_path)
+    assert output.count("[2]") == 2  # both versions predict
+    assert "versionDescription" in output
+    assert aip(f"describe v2 --model shown {REHEARSAL}").deployedModelId is None
+    assert aip(f"describe v1 --model shown {REHEARSAL}").trafficPercentage == 100
+
+
 def test_dry_run_of_a_vertex_deployment_names_its_requests(home: Path, iris_export: Path) -> None:
     plan = Lines(home)(f"deploy v1 --model iris --origin {iris_export} {CLOUD} {IMAGE} --dry-run")
     base = f"https://europe-west4-aiplatform.googleapis.com/v1/{PARENT}"

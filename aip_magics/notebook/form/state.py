@@ -79,7 +79,7 @@ class FormState:
         requested = field_conversion.get_field_values(deployment)
         if regional is not None:
             requested["endpoint"] = _endpoint(regional)
-        resolve = resolve or (lambda chosen: user_settings.resolve(**chosen))
+        resolve = resolve or _resolve
         sources = dict.fromkeys(requested, source)
         return cls(deployment, settings, requested, sources, InspectedOrigin.at(deployment), resolve)
 
@@ -279,6 +279,12 @@ class FormState:
             FieldProblem(get_field(found.subject), found.severity, found.message, found.fix, found.id)
             for found in report.findings
         ]
+
+
+def _resolve(chosen: Mapping[str, str]) -> Settings:
+    return user_settings.resolve(
+        target=chosen.get("target"), project=chosen.get("project"), endpoint=chosen.get("endpoint")
+    )
 
 
 def _endpoint(regional: bool) -> str:
