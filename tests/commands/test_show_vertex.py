@@ -16,6 +16,7 @@ from aip_magics.client.vertex.bodies import request_logging
 from aip_magics.commands.common.options import SCRIPT_FORMATS
 from aip_magics.commands.show import render_script
 from aip_magics.commands.show.vertex_address import VertexAddress
+from aip_magics.errors import OptionError
 from aip_magics.targets import choose, local
 
 REHEARSAL = "--target vertex --endpoint local"
@@ -218,3 +219,17 @@ def test_vertex_address_of_a_path(path: str, address: VertexAddress | None) -> N
     if address is not None:
         assert f"v1/{address.name}" == path.partition(":")[0]
         assert json.dumps(address.operation_id) == ('"7"' if "/7" in path else '""')
+
+
+class OtherApi(local.LocalTarget):
+    """A target whose API no script can be written for."""
+
+    api = ""
+
+
+def test_show_is_refused_for_a_target_with_another_api() -> None:
+    requests = [Request("GET", "v9/things")]
+    for form in SCRIPT_FORMATS:
+        with pytest.raises(OptionError, match="--show is not available for target local") as caught:
+            render_script(form, requests, OtherApi(settings.resolve()))
+        assert caught.value.fix == "use --dry-run"
