@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from shown_scripts import PROGRAMS, SHELL, available, run
 
 from aip_magics import settings
 from aip_magics.client import Request, Wait
+from aip_magics.client.vertex.bodies import request_logging
 from aip_magics.commands.common.options import SCRIPT_FORMATS
 from aip_magics.commands.show import render_script
 from aip_magics.commands.show.vertex_address import VertexAddress
+from aip_magics.errors import OptionError
 from aip_magics.targets import choose, local
 
 REHEARSAL = "--target vertex --endpoint local"
@@ -43,6 +46,35 @@ def test_show_vertex_prints_lines_that_deploy_and_predict(
     # A cell finds what the script created, and creates nothing again.
     again = aip(f"deploy v1 --model shown --origin {iris_export} {REHEARSAL}", body)
     assert again.modelVersion == version.modelVersion
+
+
+@pytest.mark.parametrize("form", SCRIPT_FORMATS)
+def test_show_vertex_prints_lines_that_read_predict_and_undeploy(
+    embedded: Path, form: str, iris_export: Path, tmp_path: Path
+) -> None:
+    available(form)
+    aip = Lines(embedded)
+    for name in ("v1", "v2"):
+        aip(f"deploy {name} --model shown --origin {iris_export} --description {name} {REHEARSAL}")
+    (tmp_path / "rows.json").write_text("[6.7, 3.0, 5.2, 2.3]\n")
+    operation = aip(f"operations {REHEARSAL}")[0].name
+    shown = [
+        aip(f"{line} {REHEARSAL} --show {form}")
+        for line in (
+            "list",
+            "list --model shown",
+            "describe v2 --model shown",
+            f"predict --model shown --json-instances {tmp_path / 'rows.json'}",
+            f"predict --model shown --version v2 --json-instances {tmp_path / 'rows.json'}",
+            f"wait {operation}",
+            "undeploy v2 --model shown",
+        )
+    ]
+    output = run(PROGRAMS[form], "\n".join(shown), tmp_path)
+    assert output.count("[2]") == 2  # both versions predict
+    assert "versionDescription" in output
+    assert aip(f"describe v2 --model shown {REHEARSAL}").deployedModelId is None
+    assert aip(f"describe v1 --model shown {REHEARSAL}").trafficPercentage == 100
 
 
 def test_dry_run_of_a_vertex_deployment_names_its_requests(home: Path, iris_export: Path) -> None:
@@ -85,6 +117,14 @@ REQUESTS = {
         )
     ],
     "labels": [Request("PATCH", f"v1/{PARENT}/endpoints/e", {"labels": {"a": "x,y"}}, {"updateMask": "labels"})],
+    "logging": [
+        Request(
+            "PATCH",
+            f"v1/{PARENT}/endpoints/e",
+            request_logging({"bigqueryTableName": "p.d.t", "samplingPercentage": 0.5}),
+            {"updateMask": "predictRequestResponseLoggingConfig"},
+        )
+    ],
     "undeploy": [Request("POST", f"v1/{PARENT}/endpoints/e:undeployModel", {"deployedModelId": "7"}), Wait()],
     "delete": [Request("DELETE", f"v1/{PARENT}/models/iris@2:deleteVersion"), Wait()],
     "operation": [Request("GET", f"v1/{PARENT}/models/iris/operations/9")],
@@ -97,6 +137,8 @@ GCLOUD = {
     "versions": f"gcloud ai models list-version iris {WHERE}",
     "traffic": f"gcloud ai endpoints update e --traffic-split=1=90,2=10 {WHERE}",
     "labels": f"gcloud ai endpoints update e --clear-labels --update-labels='^|^a=x,y' {WHERE}",
+    "logging": "gcloud ai endpoints update e --request-response-logging-table=bq://p.d.t "
+    f"--request-response-logging-rate=0.5 {WHERE}",
     "undeploy": f"gcloud ai endpoints undeploy-model e --deployed-model-id=7 {WHERE}",
     "delete": f"gcloud ai models delete-version iris@2 --quiet {WHERE}",
     "operation": f"gcloud ai operations describe 9 {WHERE}",
@@ -108,6 +150,7 @@ PYTHON = {
     "versions": f".models().listVersions(name='{PARENT}/models/iris', pageSize=100)",
     "traffic": f".endpoints().patch(name='{PARENT}/endpoints/e', updateMask='trafficSplit', body=",
     "labels": f".endpoints().patch(name='{PARENT}/endpoints/e', updateMask='labels', body=",
+    "logging": f".endpoints().patch(name='{PARENT}/endpoints/e', updateMask='predictRequestResponseLoggingConfig', ",
     "undeploy": f".endpoints().undeployModel(endpoint='{PARENT}/endpoints/e', body=",
     "delete": f".models().deleteVersion(name='{PARENT}/models/iris@2')",
     "operation": f".models().operations().get(name='{PARENT}/models/iris/operations/9')",
@@ -133,8 +176,8 @@ def test_show_vertex_python_calls_methods_of_the_client() -> None:
     target = choose(settings.resolve(target="vertex", project="some-project", region="europe-west4"))
     vertex = discovery.build("aiplatform", "v1", credentials=AnonymousCredentials(), static_discovery=True)
     for name, requests in REQUESTS.items():
-        for line in render_script("python", requests, target).splitlines():
-            call = line.strip().removeprefix("request = ")
+        for node in ast.walk(ast.parse(render_script("python", requests, target))):
+            call = ast.unparse(node.value) if isinstance(node, ast.Assign) else ""
             if call.startswith("vertex.") and "_next(" not in call:
                 owner = "models/m" if ".models().operations()" in call else "endpoints/e"
                 answer = {"name": f"{PARENT}/{owner}/operations/9"}
@@ -176,3 +219,17 @@ def test_vertex_address_of_a_path(path: str, address: VertexAddress | None) -> N
     if address is not None:
         assert f"v1/{address.name}" == path.partition(":")[0]
         assert json.dumps(address.operation_id) == ('"7"' if "/7" in path else '""')
+
+
+class OtherApi(local.LocalTarget):
+    """A target whose API no script can be written for."""
+
+    api = ""
+
+
+def test_show_is_refused_for_a_target_with_another_api() -> None:
+    requests = [Request("GET", "v9/things")]
+    for form in SCRIPT_FORMATS:
+        with pytest.raises(OptionError, match="--show is not available for target local") as caught:
+            render_script(form, requests, OtherApi(settings.resolve()))
+        assert caught.value.fix == "use --dry-run"

@@ -320,5 +320,8 @@ def test_form_state_rehearses_vertex_on_the_embedded_server(new: New) -> None:
     assert local.values["endpoint"] == "embedded"
     assert local.target.runs_here
     assert local.applies("predictionClass")  # the embedded server runs custom code
+    assert not local.set("logTable", "p.d.t").applies("logTable")
+    assert local.set("logTable", "p.d.t").deployment.version.requestLoggingConfig is None
+    assert local.set("logTable", "p.d.t").set("endpoint", "regional").deployment.version.requestLoggingConfig
     assert not local.set("endpoint", "regional").target.runs_here
     assert form.set("target", "local").set("endpoint", "embedded").values["endpoint"] == "global"  # no such choice

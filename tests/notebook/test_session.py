@@ -63,6 +63,18 @@ def test_session_settings_do_not_keep_a_region_that_the_target_does_not_have(
     assert "invalid region 'mars'" in shell.run_line_magic("aip_config", "--quiet").problem
 
 
+def test_session_settings_rehearse_on_the_embedded_server(shell: Any) -> None:
+    line = "--target vertex --endpoint local --region europe-west12 --quiet"
+    found = shell.run_line_magic("aip_config", line).settings
+    values = {name: setting.value for name, setting in found.items()}
+    assert values.items() >= {"target": "vertex", "endpoint": "local", "region": "europe-west12"}.items()
+    assert (values["project"], found["storage_endpoint"].source) == ("aip-local", "the embedded server")
+    shown = shell.run_line_magic("aip_list", "--dry-run --quiet")
+    assert "/locations/europe-west12/models" in " ".join(each.url for each in shown.requests)
+    with pytest.raises(OptionError, match="invalid region 'europe-west12' for target local"):
+        shell.run_line_magic("aip_list", "--target local --quiet")
+
+
 def test_session_settings_keep_a_target_whose_project_is_not_known_yet(shell: Any) -> None:
     found = shell.run_line_magic("aip_config", "--target aiplatform --quiet")
     assert "no project is set" in found.problem

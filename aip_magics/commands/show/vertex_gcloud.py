@@ -68,7 +68,19 @@ def _create_endpoint(address: VertexAddress, request: Request, target: Target) -
     if id_ := request.params.get("endpointId"):
         flags.append(f"--endpoint-id={id_}")
     flags += [*_text("--description", body.get("description")), *_map("--labels", body.get("labels"))]
+    flags += _request_logging(body)
     return [_line(address, "create", *flags, target=target)]
+
+
+def _request_logging(body: Mapping[str, Any]) -> list[str]:
+    config = body.get("predictRequestResponseLoggingConfig") or {}
+    if not config.get("enabled"):
+        return []
+    table = config.get("bigqueryDestination", {}).get("outputUri")
+    return [
+        *_text("--request-response-logging-table", table),
+        *_text("--request-response-logging-rate", config.get("samplingRate")),
+    ]
 
 
 def _upload(address: VertexAddress, body: Mapping[str, Any], target: Target) -> list[str]:
@@ -159,6 +171,8 @@ def _update(address: VertexAddress, request: Request, body: Mapping[str, Any], t
         flags += ["--clear-labels", *_map("--update-labels", body.get("labels"))]
     if "trafficSplit" in mask:
         flags += _map("--traffic-split", body.get("trafficSplit")) or ["--clear-traffic-split"]
+    if "predictRequestResponseLoggingConfig" in mask:
+        flags += _request_logging(body) or ["--disable-request-response-logging"]
     return [_line(address, "update", address.id, *flags, target=target)]
 
 

@@ -11,6 +11,17 @@ FRAMEWORKS = ("SCIKIT_LEARN", "TENSORFLOW", "XGBOOST")
 DEFAULT_REGION = catalog.default_region()
 EMBEDDED = "embedded"  # the choice of the embedded server as the endpoint of another target
 
+# The fields of the form for a field of a cell, where they are several or have another name.
+_IDS = {
+    "runtimeVersion": ("runtimeVersion", "frameworkVersion"),  # the second one chooses the first one
+    "requestLoggingConfig": ("logTable", "logShare"),
+}
+
+
+def ids_of(name: str) -> tuple[str, ...]:
+    """The fields of the form for a field of a cell; some have none (`container`)."""
+    return _IDS.get(name, (name,))
+
 
 def options_for(id: str, values: Mapping[str, object], target: str, regional: bool) -> tuple[str, ...]:
     """The choices for a field; an empty choice means the default.

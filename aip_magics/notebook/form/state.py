@@ -79,7 +79,7 @@ class FormState:
         requested = field_conversion.get_field_values(deployment)
         if regional is not None:
             requested["endpoint"] = _endpoint(regional)
-        resolve = resolve or (lambda chosen: user_settings.resolve(**chosen))
+        resolve = resolve or _resolve
         sources = dict.fromkeys(requested, source)
         return cls(deployment, settings, requested, sources, InspectedOrigin.at(deployment), resolve)
 
@@ -163,10 +163,8 @@ class FormState:
     @cached_property
     def unusable(self) -> Mapping[str, str]:
         """The fields that the target cannot use, each with the reason."""
-        found = dict(self.target.unusable_fields())
-        if "runtimeVersion" in found:
-            found["frameworkVersion"] = found["runtimeVersion"]  # it chooses the runtime version
-        return found
+        reasons = self.target.unusable_fields()
+        return {id: reason for name, reason in reasons.items() for id in field_options.ids_of(name)}
 
     @cached_property
     def target(self) -> Target:
@@ -281,6 +279,12 @@ class FormState:
             FieldProblem(get_field(found.subject), found.severity, found.message, found.fix, found.id)
             for found in report.findings
         ]
+
+
+def _resolve(chosen: Mapping[str, str]) -> Settings:
+    return user_settings.resolve(
+        target=chosen.get("target"), project=chosen.get("project"), endpoint=chosen.get("endpoint")
+    )
 
 
 def _endpoint(regional: bool) -> str:

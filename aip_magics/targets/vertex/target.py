@@ -99,8 +99,14 @@ class VertexTarget(Target):
         return tuple(row.name for row in catalog.vertex_machine_types())
 
     def unusable_fields(self) -> Mapping[str, str]:
-        explanations = _("Vertex AI's explanationSpec needs metadata that explanationConfig does not have")
-        return {**super().unusable_fields(), "explanationConfig": explanations, "model.regions": _no_global_endpoint()}
+        found = {
+            **super().unusable_fields(),
+            "explanationConfig": _("Vertex AI's explanationSpec needs metadata that explanationConfig does not have"),
+            "model.regions": _(
+                "Vertex AI has regional endpoints only; the region of the endpoint is that of its models"
+            ),
+        }
+        return {**found, "requestLoggingConfig": _no_request_logs()} if self.runs_here else found
 
     @property
     def unused_rules(self) -> Mapping[str, str]:  # type: ignore[override]
@@ -136,7 +142,7 @@ class VertexTarget(Target):
         """
         if self.runs_here and version.requestLoggingConfig is not None:
             raise FieldError(
-                _("the embedded server logs no requests of endpoints of Vertex AI"),
+                _no_request_logs(),
                 where="version.requestLoggingConfig",
                 fix=_("omit {field}", field="requestLoggingConfig"),
             )
@@ -272,8 +278,8 @@ class VertexTarget(Target):
         return self._embedded.storage_client() if self._embedded else self._google.storage_client()
 
 
-def _no_global_endpoint() -> str:
-    return _("Vertex AI has regional endpoints only; the region of the endpoint is that of its models")
+def _no_request_logs() -> str:
+    return _("the embedded server logs no requests of endpoints of Vertex AI")
 
 
 def _today() -> datetime.date:
