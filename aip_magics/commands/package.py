@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from aip_magics import artifacts
 from aip_magics.artifacts import pickle_globals
-from aip_magics.commands.common import options
+from aip_magics.commands.common import container_export, options
 from aip_magics.commands.common.command import Command, Context
 from aip_magics.errors import ModelDirError, OptionError
 from aip_magics.i18n import gettext as _
 
 if TYPE_CHECKING:
     from aip_magics.sdist import Package
+    from aip_magics.serving.export import Container
 
 _PICKLES = (".joblib", ".pkl")
 
@@ -52,17 +53,28 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model-dir", metavar="DIR", help=_("list the names in this model that were pickled from the notebook")
     )
+    container_export.add_options(parser)
     options.add_show(parser)
+    options.add_target(parser)
     options.add_output(parser)
 
 
-def run(args: argparse.Namespace, _body: str | None, context: Context) -> Package | PickledFromMain | str:
+def run(args: argparse.Namespace, _body: str | None, context: Context) -> Package | PickledFromMain | Container | str:
     """Build the package and return it; without PATH, return what the model in `--model-dir` needs of the notebook.
 
-    With `--show` return the text of a program that builds the same file.
+    With `--container` return the exported container, which has the package in it. With `--show` return the text of a
+    program that builds the same file.
     """
+    container_export.check_options(args)
     if args.show:
         return _shown(args, context)
+    if args.container:
+        built = [_build_package(args, None)] if args.path else []
+        for package in built:
+            _trust_package(package.path, context)
+        container = container_export.export(args, [package.path for package in built], context)
+        context.reporter.show(container)
+        return container
     pickled_names = _inspect_model(Path(os.path.expanduser(args.model_dir))) if args.model_dir else None
     result: Package | PickledFromMain
     if args.path:

@@ -31,6 +31,7 @@ class WorkerSpec:
     `packages` are directories of installed packages that come first on the model's path. `prediction_class` is the
     routine `module.Class` that predicts instead of a framework; `package_uris` are only named when it is not found.
     What is not `trusted` may name listed globals only, those of its packages, and those of `trusted_modules`.
+    `variables` are set in the worker before the model is loaded, beside the few that every worker inherits.
     """
 
     model_dir: Path
@@ -42,6 +43,7 @@ class WorkerSpec:
     package_uris: tuple[str, ...] = ()
     trusted: bool = False
     trusted_modules: tuple[str, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
 
     @property
     def preload(self) -> str:
@@ -63,6 +65,7 @@ class WorkerSpec:
             "globals": None if self.trusted else str(catalog.pickle_globals.path()),
             "graph_ops": None if self.trusted else str(catalog.graph_ops_path()),
             "trusted_modules": list(self.trusted_modules),
+            "variables": dict(self.variables),
             "temp_dir": str(temp_dir),
             # A routine and packages are programs of the user's own: they may start others, and use the network.
             "confinement": {"programs": bool(self.prediction_class or self.packages)},

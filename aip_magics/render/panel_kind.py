@@ -17,8 +17,8 @@ from aip_magics.spec import Model, Operation, Version
 PanelKind = Literal[
     "version", "model", "operation", "versions", "models", "operations", "empty", "predictions", "error", "run",
     "report", "finding", "findings", "plan", "object", "objects", "upload",
-    "served", "comparison", "history", "configuration", "package", "of main", "pull", "removal plan", "removal",
-    "statistics", "disk", "fields", "prediction comparison", "traffic", "other",
+    "served", "comparison", "history", "configuration", "package", "container", "probe", "of main",
+    "pull", "removal plan", "removal", "statistics", "disk", "fields", "prediction comparison", "traffic", "other",
 ]  # fmt: skip
 
 _BY_TYPE: tuple[tuple[type[Any], PanelKind], ...] = (

@@ -24,7 +24,7 @@ from aip_magics.server.names import ModelKey, VersionKey
 from aip_magics.server.predict_target import PredictApi, PredictTarget, TooLarge
 from aip_magics.server.serving.node_groups import NodeGroup
 from aip_magics.server.version_creation import build_node_spec
-from aip_magics.server.vertex.predict import EndpointPredict
+from aip_magics.server.vertex.predict import find_resolver
 
 TARGET = re.compile(r"/v1/projects/([^/]+)/models/([^/]+?)(?:/versions/([^/]+))?:predict")
 RETRY_SECONDS = b"1"
@@ -41,7 +41,6 @@ class PredictApp:
     def __init__(self, app: ASGIApp, context: AppContext) -> None:
         self._app = app
         self._context = context
-        self._vertex = EndpointPredict(context)
         # By location and path: what finds the target of such a request.
         self._resolvers: dict[tuple[str, str], Callable[[], PredictTarget]] = {}
 
@@ -93,7 +92,7 @@ class PredictApp:
         """What finds the version to predict with; None if the path is not that of a predict method."""
         resolve = self._resolvers.get((location, path))
         if resolve is None:
-            resolve = self._vertex.resolver(path) or self._ai_platform_resolver(location, path)
+            resolve = find_resolver(self._context, path) or self._ai_platform_resolver(location, path)
             if resolve is not None:
                 if len(self._resolvers) >= MAX_PATHS:
                     self._resolvers.clear()

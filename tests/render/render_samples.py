@@ -39,6 +39,8 @@ from aip_magics.events import (
 )
 from aip_magics.render import RunState
 from aip_magics.sdist import Package
+from aip_magics.serving.export import Container
+from aip_magics.serving.probe import ProbeResult
 from aip_magics.settings import Sourced
 from aip_magics.storage import (
     DownloadPlan,
@@ -201,6 +203,15 @@ def package(text: str, count: int) -> Package:
     return Package(Path(text), text, text, (text,) * count, (text,) * count)
 
 
+def container(text: str, count: int) -> Container:
+    return Container(Path(text), text, text, text, (text,) * count, (text,) * count, count > 1)
+
+
+def probe_result(text: str, count: int) -> ProbeResult:
+    answer = predictions(text, count) if count else None
+    return ProbeResult(Path(text), text if count > 1 else "", 1.5 if count else None, answer, (text,) * count, text)
+
+
 def of_main(text: str, count: int) -> PickledFromMain:
     return PickledFromMain(Path(text), (text,) * count, count < 2, text)
 
@@ -253,6 +264,8 @@ MAKERS: dict[str, Callable[[str, int], Any]] = {
     "history": history,
     "configuration": configuration,
     "package": package,
+    "container": container,
+    "probe": probe_result,
     "pull plan": pull_plan,
     "removal plan": lambda text, count: RemovalPlan((text,), removed(text, count), (text,) * count, (text,) * count),
     "removal": lambda text, count: Removal((text,), removed(text, count), (text,) * count),

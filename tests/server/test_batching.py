@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aip_magics.server.serving.batching import MAX_INSTANCES, merge_parts, parse_part, split_answer
+from aip_magics.prediction.batching import MAX_INSTANCES, merge_parts, parse_part, split_answer
 
 
 def body(*instances: object, **rest: object) -> bytes:

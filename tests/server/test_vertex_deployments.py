@@ -15,7 +15,18 @@ from custom_models import sdist
 from server_process import LABELS, ROOT, ROWS, wait_until
 from sklearn.neighbors import KNeighborsClassifier
 from test_version_trust import Doubler, trust
-from vertex_requests import PARENT, RESOURCES, clear, create_endpoint, deploy, end, start_deploy, undeploy, upload
+from vertex_requests import (
+    PARENT,
+    RESOURCES,
+    clear,
+    clear_models,
+    create_endpoint,
+    deploy,
+    end,
+    start_deploy,
+    undeploy,
+    upload,
+)
 
 BODY = {"instances": ROWS}
 SLOW = """
@@ -34,6 +45,7 @@ def server(shared_server):
     """The server of this module, without endpoints and models afterwards."""
     yield shared_server
     clear(shared_server)
+    clear_models(shared_server)
 
 
 @pytest.fixture
@@ -102,6 +114,20 @@ def test_vertex_model_that_is_deployed_cannot_be_deleted(server, sklearn_dir):
         assert (refused.status, "endpoints/e" in refused.body["error"]["message"]) == (400, True)
     shown = server.ok("GET", f"{PARENT}/models/iris@2")
     assert [one["endpoint"].rpartition("/")[2] for one in shown["deployedModels"]] == ["e"]
+
+
+def test_vertex_model_that_is_being_deployed_cannot_be_deleted(server, sklearn_dir, slow):
+    upload(server, sklearn_dir, "slow")  # another version, which is deployed nowhere
+    operation = start_deploy(server, create_endpoint(server, "e"), slow).body
+    for path in ("models/slow", "models/slow@1:deleteVersion"):
+        refused = server.call("DELETE", f"{PARENT}/{path}")
+        assert refused.status == 400, refused
+        assert "being deployed at the following Endpoint(s): projects/" in refused.body["error"]["message"]
+        assert "/endpoints/e. " in refused.body["error"]["message"]
+    server.ok("DELETE", f"{PARENT}/models/slow@2:deleteVersion")
+    server.ok("POST", f"/v1/{operation['name']}:cancel", {})
+    end(server, operation)
+    server.ok("DELETE", f"{PARENT}/models/slow")
 
 
 def test_vertex_replicas_are_kept_and_ended_within_the_bounds(new_server, sklearn_dir):

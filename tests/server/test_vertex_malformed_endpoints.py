@@ -6,8 +6,8 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from malformed_requests import JSON, QUERIES, QUICK, SEGMENTS, Raw, check, some
 from server_process import LABELS, ROWS
-from test_malformed import BODIES, JSON, QUERIES, QUICK, SEGMENTS, Raw, some
 from vertex_requests import PARENT, RESOURCES, create_endpoint, deploy, upload
 
 from aip_magics.server.vertex.endpoint_resources import (
@@ -23,16 +23,11 @@ ENDPOINT = f"{PARENT}/endpoints/kept"
 MODEL = "projects/proj/locations/us-central1/models/iris"
 # The predict methods are before the router, and so are not among its routes.
 PREDICT = "/v1/projects/{project}/locations/{location}/endpoints/{endpoint}:"
+KEYS = ["instances", "parameters", "signature_name", "endpoint", "labels"]
+BODIES = st.binary(max_size=40) | (JSON | st.dictionaries(st.sampled_from(KEYS), JSON, max_size=4)).map(
+    lambda value: json.dumps(value).encode()
+)
 THERE = {"project": "proj", "location": "us-central1", "endpoint": "kept"}
-
-
-class VertexRaw(Raw):
-    """Sends a path as it is; the state is that of Vertex AI's tables, too."""
-
-    def state(self):
-        tables = ("endpoints", "vertex_models", "vertex_model_versions", "images")
-        read = [self.database.execute(f"SELECT * FROM {table}").fetchall() for table in tables]
-        return super().state() + read
 
 
 @pytest.fixture(scope="module")
@@ -40,26 +35,11 @@ def raw(shared_server, sklearn_dir):
     model = upload(shared_server, sklearn_dir)
     create_endpoint(shared_server, "kept")
     deploy(shared_server, ENDPOINT, model, id="1")
-    raw = VertexRaw(shared_server)
+    raw = Raw(shared_server)
     yield raw
     raw.close()
     assert shared_server.ok("POST", f"{ENDPOINT}:predict", {"instances": ROWS})["predictions"] == LABELS
     assert "Traceback" not in shared_server.log()
-
-
-def check(raw, method, path, body):
-    """An answer of JSON below 500, or that the method is not offered; an error leaves the state as it was."""
-    before = raw.state()
-    status, content = raw.send(method, path, body)
-    assert status < 500 or status == 501, (status, content)
-    answer = json.loads(content)
-    if status >= 400:
-        assert raw.state() == before
-        error = answer["error"]
-        assert error["code"] == status
-        assert error["message"]
-        assert error["status"]
-    return status
 
 
 @pytest.mark.parametrize("method", ["predict", "rawPredict", "explain"])

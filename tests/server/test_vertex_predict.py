@@ -126,6 +126,16 @@ def test_vertex_predict_follows_each_change_of_the_split(shared_server, iris, en
     assert "doesn't have traffic_split" in error(shared_server.call("POST", f"{endpoint}:predict", BODY))[1]
 
 
+def test_vertex_predict_by_one_deployed_model_needs_no_traffic(shared_server, iris, endpoint):
+    ids = [deploy(shared_server, endpoint, iris), deploy(shared_server, endpoint, iris, {})]
+    for id_ in ids:
+        answer = shared_server.ok("POST", f"{endpoint}/deployedModels/{id_}:predict", BODY)
+        assert (answer["deployedModelId"], answer["predictions"]) == (id_, LABELS)
+    undeploy(shared_server, endpoint, ids[1])
+    gone = shared_server.call("POST", f"{endpoint}/deployedModels/{ids[1]}:predict", BODY)
+    assert error(gone, 404)[0] == "NOT_FOUND"
+
+
 @pytest.mark.slow
 def test_vertex_predict_canary_gets_its_tenth(shared_server, iris, endpoint):
     """5,000 requests, 10 % of them to the canary: 500 ± 6.2 standard deviations, which chance breaks once in 10^9."""

@@ -72,12 +72,16 @@ def undeploy(server: ServerProcess, endpoint: str, id_: str, split: dict[str, in
 
 
 def clear(server: ServerProcess) -> None:
-    """Remove all endpoints with what is deployed there, and all models."""
+    """Remove all endpoints with what is deployed there."""
     for found in server.ok("GET", f"{PARENT}/endpoints").get("endpoints", []):
         path = f"/v1/{found['name']}"
         server.ok("PATCH", f"{path}?updateMask=trafficSplit", {"trafficSplit": {}})
         for model in found.get("deployedModels", []):
             assert undeploy(server, path, model["id"]).status == 200
         server.ok("DELETE", path)
+
+
+def clear_models(server: ServerProcess) -> None:
+    """Remove all models, of which none is deployed."""
     for found in server.ok("GET", f"{PARENT}/models").get("models", []):
         server.ok("DELETE", f"/v1/{found['name']}")

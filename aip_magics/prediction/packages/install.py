@@ -35,6 +35,7 @@ def install(
     *,
     trusted: Collection[str] = (),
     with_requirements: bool = False,
+    check: bool = True,
     deadline: float = DEADLINE,
     on_line: subprocess_tools.OnLine | None = None,
     environ: Mapping[str, str] | None = None,
@@ -51,6 +52,7 @@ def install(
             that runs none of its code, and its requirements are installed only from wheels of the package index.
         with_requirements: whether to download and install the requirements beside the packages, as the service does.
             Otherwise the interpreter has to meet them.
+        check: whether the interpreter is checked to meet them; False for packages of another interpreter.
         deadline: seconds for the installation.
         on_line: called with each line of a build's output.
         environ: the environment variables to build with, secrets removed; None uses those of this process.
@@ -80,7 +82,7 @@ def install(
     except TimeoutError as error:
         fix = _("allow more time, or build a wheel")
         raise install_error(", ".join(path.name for path in files), str(error), fix=fix) from None
-    if not with_requirements:
+    if check and not with_requirements:
         _check_requirements(directory, python, inspected, environ)
     return directory
 

@@ -86,6 +86,8 @@ class Worker:
 
     def load(self, header: "dict[str, Any]", payload: bytes) -> "tuple[dict[str, Any], bytes]":
         start = time.perf_counter()
+        for name, value in (header.get("variables") or {}).items():
+            os.environ.setdefault(name, value)  # what was set for a worker (threads, encoding) stays
         self.use_temp_dir(header.get("temp_dir") or "")
         self.confine(header)
         set_thread_limit(header.get("threads") or 1)  # after confinement, because this may start threads

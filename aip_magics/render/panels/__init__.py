@@ -9,6 +9,7 @@ from aip_magics.render import json as as_json
 from aip_magics.render.blocks import Code, Panel, line
 from aip_magics.render.panel_kind import get_panel_kind
 from aip_magics.render.panels.comparison import comparison
+from aip_magics.render.panels.container import container, probe
 from aip_magics.render.panels.describe import describe, fields, served
 from aip_magics.render.panels.disk import disk
 from aip_magics.render.panels.error import error
@@ -78,6 +79,10 @@ def panel(value: Any, *, now: float | None = None, max_rows: int | None = None) 
             return configuration(value)
         case "package":
             return package(value)
+        case "container":
+            return container(value, max_rows=max_rows)
+        case "probe":
+            return probe(value, max_rows=max_rows)
         case "of main":
             return pickled_from_main(value)
         case "disk":

@@ -7,21 +7,19 @@ system does not tell the PSS, the resident set size counts, which is larger.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import subprocess
-import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
+from aip_magics.prediction.machine import available as available
 from aip_magics.prediction.process_memory import memory_of
 
 NODE_BYTES = 32 << 20  # an interpreter and its share of a framework, before the first is measured
 _PICKLES = ("model.joblib", "model.pkl", "model.bst")
 _GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
 _PROC = Path("/proc")
-_CGROUPS = Path("/sys/fs/cgroup")
 
 
 def measure(pids: Collection[int]) -> dict[int, int]:
@@ -36,18 +34,6 @@ def measure(pids: Collection[int]) -> dict[int, int]:
 def can_measure() -> bool:
     """Whether the system tells how much memory a process holds."""
     return os.getpid() in measure([os.getpid()])
-
-
-def available(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int | None:
-    """The bytes of memory that this process and its children may use: the machine's, or less where a cgroup says so.
-
-    None if the system does not tell.
-    """
-    found = list(_cgroup_limits(proc, cgroups))
-    if sys.platform != "win32":
-        with contextlib.suppress(ValueError, OSError):
-            found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    return min((size for size in found if size > 0), default=None)
 
 
 def model_bytes(model_dir: Path, *, custom: bool) -> int:
@@ -87,25 +73,3 @@ def _told_by_ps(pids: Collection[int]) -> dict[int, int]:
     except (OSError, subprocess.TimeoutExpired):
         return {}
     return {int(pid): int(size) * 1024 for pid, size in re.findall(r"^\s*(\d+)\s+(\d+)\s*$", told, re.MULTILINE)}
-
-
-def _cgroup_limits(proc: Path, cgroups: Path) -> Iterator[int]:
-    """The limits of the cgroups (version 1 or 2) that this process is in, up to their root."""
-    try:
-        lines = proc.joinpath("self", "cgroup").read_text("ascii", "replace").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        controllers, _, path = line.partition(":")[2].partition(":")
-        if controllers == "":
-            root, name = cgroups, "memory.max"
-        elif "memory" in controllers.split(","):
-            root, name = cgroups / "memory", "memory.limit_in_bytes"
-        else:
-            continue
-        place = root / path.strip("/")  # in a container the path may be that of the host, and not be found here
-        for directory in (place, *place.parents):
-            with contextlib.suppress(OSError, ValueError):
-                yield int(directory.joinpath(name).read_text("ascii"))  # `max` is no number: no limit
-            if directory == root:
-                break

@@ -19,8 +19,9 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from aip_magics.errors import AipError, ApiError, PredictionError, ResourceExhausted, WorkerError
+from aip_magics.prediction import batching
 from aip_magics.prediction.deadlines import Deadlines
-from aip_magics.server.serving import autoscaler, batching
+from aip_magics.server.serving import autoscaler
 from aip_magics.server.serving.autoscaler import IDLE_SECONDS, LoadSnapshot, ScalingBounds
 from aip_magics.server.serving.node_budget import Claim, NodeBudget, Resource
 from aip_magics.server.serving.node_spec import NodeSpec

@@ -8,8 +8,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from aip_magics.errors import ApiError, Unavailable
+from aip_magics.prediction import batching
 from aip_magics.server.conventions.error_responses import retry_later
-from aip_magics.server.serving import batching
 from aip_magics.server.serving.node_budget import NodeShare
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ fields spliced in before its last brace; it is not parsed.
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -19,67 +18,75 @@ from aip_magics.server.conventions import google_json
 from aip_magics.server.names import ModelKey
 from aip_magics.server.predict_target import PredictApi, PredictTarget
 from aip_magics.server.vertex import names
-from aip_magics.server.vertex.traffic import WeightedChoice
+from aip_magics.server.vertex.traffic import ALL, WeightedChoice
 
-TARGET = re.compile(r"/v1(?:beta1)?/projects/([^/]+)/locations/([^/]+)/endpoints/([^/:]+):(predict|rawPredict)")
-MAX_ENDPOINTS = 256  # remembered
+# With `/deployedModels/ID`, an extension of the API: by this deployed model, whether or not it gets traffic.
+TARGET = re.compile(
+    r"/v1(?:beta1)?/projects/([^/]+)/locations/([^/]+)/endpoints/([^/:]+)(?:/deployedModels/([0-9]+))?"
+    r":(predict|rawPredict)"
+)
 SHARED_SECONDS = 60.0
 DEDICATED_SECONDS = 600.0  # of an endpoint without an `inferenceTimeout`
 
-Choice = WeightedChoice[PredictTarget]
+
+def find_resolver(context: AppContext, path: str) -> Callable[[], PredictTarget] | None:
+    """Return what chooses the target of each request with this path; None if it is not that of a predict method."""
+    match = TARGET.fullmatch(path)
+    if match is None:
+        return None
+    project, region, endpoint, deployed, method = match.groups()
+    key = names.make_parent(project, region).child(endpoint)
+    return EndpointResolver(context, key, raw=method == "rawPredict", deployed=deployed)
 
 
-class EndpointPredict:
-    """Finds the deployed model that answers a request to an endpoint."""
+class EndpointResolver:
+    """Chooses the deployed model that answers a request to an endpoint. Calling it reads the endpoint if it changed.
 
-    def __init__(self, context: AppContext) -> None:
-        self._context = context
-        self._revision = -1  # of the table of endpoints, from which the choices were read
-        self._choices: dict[tuple[ModelKey, bool], Choice] = {}
+    With `deployed`, the ID of a deployed model, it is always this one.
+    """
 
-    def resolver(self, path: str) -> Callable[[], PredictTarget] | None:
-        """Return what chooses the target of each request with this path; None if it is not that of a predict method."""
-        match = TARGET.fullmatch(path)
-        if match is None:
-            return None
-        project, region, endpoint, method = match.groups()
-        key = names.make_parent(project, region).child(endpoint)
-        return functools.partial(self._choose, key, method == "rawPredict")
+    def __init__(self, context: AppContext, key: ModelKey, *, raw: bool, deployed: str | None = None) -> None:
+        self._database = context.database
+        self._endpoints = context.database.endpoints
+        self._key = key
+        self._raw = raw
+        self._deployed = deployed
+        self._revision = -1  # of the table of endpoints, from which the choice was read
+        self._choice: WeightedChoice[PredictTarget] = WeightedChoice({})
 
-    def _choose(self, key: ModelKey, raw: bool) -> PredictTarget:
-        revision = self._context.database.endpoints.revision
-        if revision != self._revision or len(self._choices) > MAX_ENDPOINTS:
-            self._choices.clear()
+    def __call__(self) -> PredictTarget:
+        revision = self._endpoints.revision
+        if revision != self._revision:
+            self._choice = self._read_choice()
             self._revision = revision
-        choice = self._choices.get((key, raw))
-        if choice is None:
-            choice = self._choices[key, raw] = self._read_choice(key, raw)
-        return choice()
+        return self._choice()
 
-    def _read_choice(self, key: ModelKey, raw: bool) -> Choice:
-        row = self._context.database.endpoints.get(key)
-        name = names.endpoint_name(key)
+    def _read_choice(self) -> WeightedChoice[PredictTarget]:
+        row = self._endpoints.get(self._key)
+        name = names.endpoint_name(self._key)
         if row is None:
             raise NotFound(f"Endpoint `{name}` not found.")
         models = {model["id"]: model for model in row.document.get("deployedModels", ())}
         split: Mapping[str, int] = row.document.get("trafficSplit", {})
+        if self._deployed is not None:
+            if self._deployed not in models:
+                raise NotFound(f"The DeployedModel with ID {self._deployed} was not found in the endpoint {name}.")
+            split = {self._deployed: ALL}
         if not split:
             raise FailedPrecondition(f"Endpoint {name} doesn't have traffic_split.")
         api = _api(row.document)
-        return WeightedChoice(
-            {self._target(key, models[id_], api, raw): percentage for id_, percentage in split.items() if percentage}
-        )
+        return WeightedChoice({self._target(models[id_], api): percent for id_, percent in split.items() if percent})
 
-    def _target(self, key: ModelKey, model: Mapping[str, Any], api: PredictApi, raw: bool) -> PredictTarget:
-        version_key = key.child(model["id"])
-        row = self._context.database.get_version(version_key)
+    def _target(self, model: Mapping[str, Any], api: PredictApi) -> PredictTarget:
+        version_key = self._key.child(model["id"])
+        row = self._database.get_version(version_key)
         is_routine = row is not None and row.version.predictionClass is not None
-        headers = ((b"x-vertex-ai-endpoint-id", key.model), (b"x-vertex-ai-deployed-model-id", model["id"]))
+        headers = ((b"x-vertex-ai-endpoint-id", self._key.model), (b"x-vertex-ai-deployed-model-id", model["id"]))
         return PredictTarget(
             version_key,
             api,
-            b"" if raw else _ending(model),
-            tuple((name, value.encode("ascii")) for name, value in headers) if raw else (),
+            b"" if self._raw else _ending(model),
+            tuple((name, value.encode("ascii")) for name, value in headers) if self._raw else (),
             spread_parameters if is_routine else None,
         )
 

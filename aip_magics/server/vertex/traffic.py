@@ -24,9 +24,6 @@ class WeightedChoice(Generic[T]):
         """The percentages add up to 100, or there are none."""
         self._slots = [value for value, percentage in percentages.items() for _ in range(percentage)]
 
-    def __bool__(self) -> bool:
-        return bool(self._slots)
-
     def __call__(self) -> T:
         return self._slots[int(random.random() * ALL)]
 

@@ -11,7 +11,7 @@ from aip_magics.checks.outcome import Outcomes, Skipped
 from aip_magics.checks.rule import advice, error, rule
 from aip_magics.i18n import gettext as _
 from aip_magics.targets.vertex import links
-from aip_magics.targets.vertex.image_choice import has_custom_code, is_own_image
+from aip_magics.targets.vertex.image_choice import has_custom_code, is_own_image, is_served_by_ours
 from aip_magics.targets.vertex.rules.images import container_fix
 
 _REGISTRY = re.compile(r"(?P<location>[a-z]+(?:-[a-z]+\d+)?)-docker\.pkg\.dev")
@@ -55,7 +55,7 @@ def custom_code_without_container(context: CheckContext) -> Outcomes:
     The container of %aip_package runs a custom prediction routine of AI Platform unchanged.
     """
     version = context.version
-    if not has_custom_code(version) or is_own_image(version):
+    if not has_custom_code(version) or is_own_image(version) or is_served_by_ours(version):
         return []
     field = "predictionClass" if version.predictionClass else "packageUris"
     text = _("{field} has no effect in Vertex AI's prebuilt images, which run no code of yours", field=field)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 MAX_INSTANCES = 64
+MAX_WHOLE = 2**53  # whole numbers that every numeric type of an array holds exactly
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,3 +52,20 @@ def split_answer(answer: bytes, parts: Sequence[BatchPart]) -> list[bytes]:
         bodies.append(json.dumps({"predictions": predictions[begin:end]}).encode("ascii"))
         begin = end
     return bodies
+
+
+def number_kind(part: BatchPart) -> str:
+    """What the array of these instances would be, `float 4`; empty if they are not rows of numbers of one length.
+
+    Requests of the same kind make an array with the same values together as each alone: NumPy would turn whole numbers
+    beside others into floats, and numbers beside texts into texts.
+    """
+    width, kinds = 0, set[type]()
+    for row in part.instances:
+        if type(row) is not list or not row or (width and len(row) != width):
+            return ""
+        width = len(row)
+        kinds.update(map(type, row))
+    if kinds == {int} and all(abs(value) < MAX_WHOLE for row in part.instances for value in row):
+        return f"int {width}"
+    return f"float {width}" if float in kinds and kinds <= {int, float} else ""

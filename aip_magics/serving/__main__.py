@@ -1,0 +1,59 @@
+"""Serve a model as Vertex AI and KServe expect it of a container, until SIGTERM.
+
+Reads AIP_HTTP_PORT, AIP_HEALTH_ROUTE, AIP_PREDICT_ROUTE, AIP_STORAGE_URI, MODEL_NAME, MODEL_WORKERS and MODEL_BATCHES.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from aip_magics.errors import AipError
+
+EXIT_FAILED = 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    try:
+        from aip_magics.serving.contract import Contract
+        from aip_magics.serving.manifest import Manifest
+        from aip_magics.serving.run import run
+
+        contract = Contract.from_environ(os.environ)
+        manifest = Manifest.read(options.container.absolute())
+        run(contract, manifest, options.address, dict(os.environ))
+    except AipError as error:
+        sys.stderr.write("\n".join(error.format_lines()) + "\n")
+        return EXIT_FAILED
+    except OSError as error:  # a full disk, a directory without permission
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return EXIT_FAILED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m aip_magics.serving", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--address", default="127.0.0.1", help="address to listen on (default: 127.0.0.1; a container needs 0.0.0.0)"
+    )
+    parser.add_argument(
+        "--container",
+        type=Path,
+        default=Path("container.json"),
+        metavar="FILE",
+        help="description of the container (default: container.json, if it exists)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""What the platform tells a container by environment variables: Vertex AI's (AIP_*) and KServe's defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from aip_magics.errors import SettingsError
+from aip_magics.i18n import gettext as _
+
+DEFAULT_PORT = 8080  # of both platforms
+KSERVE_DIR = Path("/mnt/models")  # where KServe mounts the model
+_ROUTE = re.compile(r"/[!-~]*")
+_MODEL_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+@dataclasses.dataclass(frozen=True)
+class Contract:
+    """Where the server listens, and where the model is.
+
+    Attributes:
+        port: The port.
+        health_route: The path of health checks.
+        predict_route: The path of prediction requests.
+        storage_uri: The model directory: a gs:// URI or a local path; empty if the platform names none.
+        model_name: The only name in paths of KServe's protocol; empty if every name is answered.
+        workers: The number of worker processes; None chooses as many as processors and memory permit.
+        batches: Whether requests that wait are predicted together, where that gives each the same answer.
+    """
+
+    port: int = DEFAULT_PORT
+    health_route: str = "/health"
+    predict_route: str = "/predict"
+    storage_uri: str = ""
+    model_name: str = ""
+    workers: int | None = None
+    batches: bool = True
+
+    @classmethod
+    def from_environ(cls, variables: Mapping[str, str]) -> Contract:
+        """Read the variables of the platform. SettingsError if one is invalid.
+
+        Without a route in the variables, the default routes of Vertex AI apply if it names the deployed model.
+        """
+        health, predict = cls.health_route, cls.predict_route
+        endpoint, deployed = variables.get("AIP_ENDPOINT_ID"), variables.get("AIP_DEPLOYED_MODEL_ID")
+        if endpoint and deployed:
+            health = f"/v1/endpoints/{endpoint}/deployedModels/{deployed}"
+            predict = f"{health}:predict"
+        contract = cls(
+            port=_port(variables),
+            health_route=_route(variables, "AIP_HEALTH_ROUTE", health),
+            predict_route=_route(variables, "AIP_PREDICT_ROUTE", predict),
+            storage_uri=variables.get("AIP_STORAGE_URI", "").strip(),
+            model_name=_model_name(variables),
+            workers=_workers(variables),
+            batches=_batches(variables),
+        )
+        if contract.health_route == contract.predict_route:
+            text = _("the routes of health checks and predictions are both {route}", route=contract.health_route)
+            raise SettingsError(text, where="AIP_HEALTH_ROUTE, AIP_PREDICT_ROUTE", fix=_("use two different routes"))
+        return contract
+
+
+def _port(variables: Mapping[str, str]) -> int:
+    name = "AIP_HTTP_PORT" if variables.get("AIP_HTTP_PORT") else "PORT"  # the latter is Knative's and Cloud Run's
+    text = variables.get(name) or str(DEFAULT_PORT)
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= 65535:
+        problem = _("expected a port from 1 to 65535, got {value!r}", value=text)
+        raise SettingsError(problem, where=name, fix=_("use port {port}", port=DEFAULT_PORT))
+    return int(text)
+
+
+def _route(variables: Mapping[str, str], name: str, default: str) -> str:
+    route = variables.get(name) or default
+    if not _ROUTE.fullmatch(route) or "?" in route or "#" in route:
+        problem = _("expected a path that begins with /, got {value!r}", value=route)
+        raise SettingsError(problem, where=name, fix=_("use a path such as {path}", path=Contract.predict_route))
+    return route
+
+
+def _model_name(variables: Mapping[str, str]) -> str:
+    name = variables.get("MODEL_NAME", "")
+    if name and not _MODEL_NAME.fullmatch(name):
+        problem = _("invalid value {value!r}", value=name)
+        fix = _("use letters, digits, dots, hyphens and underscores only")
+        raise SettingsError(problem, where="MODEL_NAME", fix=fix)
+    return name
+
+
+def _workers(variables: Mapping[str, str]) -> int | None:
+    text = variables.get("MODEL_WORKERS", "")
+    if not text:
+        return None
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= 512:
+        problem = _("expected a number of worker processes from 1 to 512, got {value!r}", value=text)
+        raise SettingsError(problem, where="MODEL_WORKERS", fix=_("omit the variable: one worker per processor"))
+    return int(text)
+
+
+def _batches(variables: Mapping[str, str]) -> bool:
+    text = variables.get("MODEL_BATCHES", "")
+    if text not in ("", "0", "1"):
+        problem = _("expected 0 or 1, got {value!r}", value=text)
+        raise SettingsError(problem, where="MODEL_BATCHES", fix=_("omit the variable: requests that wait are batched"))
+    return text != "0"

@@ -1,0 +1,95 @@
+"""The model directory of a container: where the platform names it, mounts it, or the image brings it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from aip_magics.errors import CredentialsError, ModelDirError
+from aip_magics.i18n import gettext as _
+from aip_magics.serving.contract import KSERVE_DIR
+from aip_magics.serving.manifest import MODEL_DIR
+
+STORAGE_URL = "https://storage.googleapis.com"
+_SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
+
+
+def find_model(storage_uri: str, directory: Path, kserve_dir: Path = KSERVE_DIR) -> str:
+    """Find the model: a gs:// URI or a path.
+
+    Args:
+        storage_uri: What the platform names; empty if nothing.
+        directory: The directory of `container.json`.
+        kserve_dir: Where KServe mounts a model.
+
+    Raises:
+        ModelDirError: There is no model directory.
+    """
+    if storage_uri.startswith("gs://"):
+        return storage_uri
+    if storage_uri:
+        path = Path(storage_uri.removeprefix("file://"))
+        if "://" in storage_uri.removeprefix("file://"):
+            text = _("expected a gs:// URI or a directory, got {value!r}", value=storage_uri)
+            raise ModelDirError(text, where="AIP_STORAGE_URI", fix=_("use a gs:// URI"))
+        if not path.exists():
+            text = _("no such file or directory: {path}", path=path)
+            raise ModelDirError(text, where="AIP_STORAGE_URI", fix=_("specify the directory of the model"))
+        return str(path)
+    for path in (kserve_dir, directory / MODEL_DIR):
+        if path.is_dir() and any(path.iterdir()):
+            return str(path)
+    text = _("the container has no model: AIP_STORAGE_URI is empty and {path} does not exist", path=kserve_dir)
+    fix = _("set the artifact URI of the model, or export the container with --with-model")
+    raise ModelDirError(text, where="AIP_STORAGE_URI", fix=fix)
+
+
+def download(uri: str, variables: Mapping[str, str]) -> Path:
+    """Download a gs:// directory to a new temporary directory.
+
+    Args:
+        uri: The directory, or one object.
+        variables: Environment variables: STORAGE_EMULATOR_HOST names another endpoint, which needs no credentials.
+
+    Raises:
+        StorageError, CredentialsError: The objects cannot be read.
+    """
+    from aip_magics.storage import GoogleAuth, StorageClient, download_directory
+
+    emulator = variables.get("STORAGE_EMULATOR_HOST", "")
+    if emulator:
+        url = emulator if "://" in emulator else f"http://{emulator}"
+        client = StorageClient(url)
+    else:
+        client = StorageClient(STORAGE_URL, GoogleAuth(_credentials(), STORAGE_URL))
+    directory = Path(tempfile.mkdtemp(prefix="aip-model-"))
+    try:
+        download_directory(client, uri.rstrip("/"), directory)
+    except BaseException:
+        remove(directory)
+        raise
+    finally:
+        client.close()
+    return directory
+
+
+def remove(directory: Path) -> None:
+    """Remove a downloaded model."""
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _credentials() -> object:
+    """Application Default Credentials: on a platform those of the metadata server. CredentialsError if none."""
+    import google.auth
+    import google.auth.exceptions
+
+    try:
+        return google.auth.default(scopes=[_SCOPE], quota_project_id=None)[0]
+    except google.auth.exceptions.DefaultCredentialsError:
+        raise CredentialsError(
+            _("Application Default Credentials not found"),
+            where=STORAGE_URL,
+            fix=_("run the container with a service account that can read the bucket"),
+        ) from None

@@ -1,0 +1,280 @@
+"""The worker processes of a container: as many as processors and memory permit, each replaced when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from aip_magics.errors import AipError, PredictionError, WorkerError
+from aip_magics.i18n import gettext as _
+from aip_magics.prediction import AsyncWorkerClient, ForkServerPool, LoadedModel, WorkerSpec, batching, machine
+from aip_magics.prediction.process_memory import memory_of
+from aip_magics.serving.worker_logs import WorkerLogs
+
+log = logging.getLogger(__name__)
+
+LOAD_SECONDS = 7200.0  # the longest deployment timeout of the platform, which ends the container before
+PREDICT_SECONDS = 3600.0  # its longest request
+MOST_WAITING = 512  # requests that wait for a worker
+MOST_TOGETHER = 32  # requests that are predicted in one batch
+MEMORY_SHARE = 0.8  # of the container's, for workers: the rest is for requests
+RETRY_SECONDS = (0.0, 1.0, 5.0, 30.0)  # before a worker is started again whose successor did not load
+
+
+class TooManyRequests(Exception):
+    """More requests wait than a worker could answer in time."""
+
+
+class NotReady(Exception):
+    """No worker has the model loaded."""
+
+
+@dataclasses.dataclass(eq=False)
+class _Slot:
+    """A place for one worker: `client` is None while it starts. `busy`: a request has it."""
+
+    client: AsyncWorkerClient | None = None
+    busy: bool = False
+    starting: asyncio.Task[None] | None = None
+
+
+@dataclasses.dataclass(eq=False)
+class _Waiting:
+    """A request without a worker. `turn` becomes the slot that it may use, or the answer of a batch that took it along.
+
+    `alone`: a batch with it failed. `part` and `kind` say what it can be batched with.
+    """
+
+    body: bytes
+    turn: asyncio.Future[_Slot | bytes]
+    alone: bool = False
+    part: batching.BatchPart | None = None
+    kind: str | None = None
+
+    def find_kind(self) -> str:
+        if self.kind is None:
+            self.part = batching.parse_part(self.body)
+            number_kind = batching.number_kind(self.part) if self.part else ""
+            self.kind = f"{number_kind} {self.part.rest}" if self.part and number_kind else ""
+        return self.kind
+
+
+class WorkerGroup:
+    """Workers of one event loop that hold the same model.
+
+    Args:
+        spec: What each worker holds.
+        count: The number of workers; None chooses it by processors and memory after the first has loaded.
+        log_dir: The directory of the workers' logs.
+        fork_servers: The pool that forks the workers.
+        fail: Called when no worker is left and none can be started.
+        batches: Whether requests that wait are predicted together where that gives each the same answer.
+    """
+
+    def __init__(
+        self,
+        spec: WorkerSpec,
+        count: int | None,
+        log_dir: Path,
+        fork_servers: ForkServerPool,
+        fail: Callable[[AipError], None],
+        *,
+        batches: bool = True,
+    ) -> None:
+        self._spec = spec
+        self._count = count
+        self._log_dir = log_dir
+        self._fork_servers = fork_servers
+        self._fail = fail
+        self._batches = batches and not (spec.prediction_class or spec.packages)
+        self._slots: list[_Slot] = []
+        self._waiting: deque[_Waiting] = deque()
+        self._closed = False
+        self._logs = WorkerLogs()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a worker has the model loaded. Notices workers that ended meanwhile, which are then replaced."""
+        self._replace_ended()
+        return any(slot.client is not None for slot in self._slots)
+
+    async def start(self) -> LoadedModel:
+        """Start the first worker and load the model; the others follow in the background.
+
+        PredictionError (WorkerError) or ModelDirError if the model does not load.
+        """
+        slot = _Slot()
+        loaded = await self._start(slot)
+        self._slots.append(slot)
+        assert slot.client is not None
+        self._batches = self._batches and loaded.framework in ("SCIKIT_LEARN", "XGBOOST")
+        count = self._count or _permitted(memory_of(slot.client.pid))
+        for _number in range(count - 1):
+            other = _Slot()
+            self._slots.append(other)
+            self._restart(other)
+        return loaded
+
+    async def predict(self, body: bytes) -> bytes:
+        """Predict by a free worker, or wait for one.
+
+        Raises:
+            PredictionError: The model or the request is faulty; WorkerError if the worker died.
+            TooManyRequests, NotReady: No worker can be asked.
+        """
+        if not self.ready:
+            raise NotReady
+        request = _Waiting(body, asyncio.get_running_loop().create_future())
+        slot = next((slot for slot in self._slots if slot.client and not slot.busy), None)
+        if slot is not None:
+            slot.busy = True
+        else:
+            if len(self._waiting) >= MOST_WAITING:
+                raise TooManyRequests
+            self._waiting.append(request)
+            turn = await self._wait_for_turn(request)
+            if isinstance(turn, bytes):
+                return turn
+            slot = turn
+        try:
+            return await self._predict_by(slot, request)
+        finally:
+            self._pass_on(slot)
+
+    async def close(self) -> None:
+        """End all workers."""
+        self._closed = True
+        for slot in self._slots:
+            if slot.starting is not None:
+                slot.starting.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await slot.starting
+            if slot.client is not None:
+                await slot.client.close()
+        await self._logs.close()
+
+    async def _wait_for_turn(self, request: _Waiting) -> _Slot | bytes:
+        try:
+            return await request.turn
+        except asyncio.CancelledError:
+            if (
+                request.turn.done()
+                and not request.turn.cancelled()
+                and isinstance(slot := request.turn.result(), _Slot)
+            ):
+                self._pass_on(slot)  # it came too late
+            raise
+
+    async def _predict_by(self, slot: _Slot, request: _Waiting) -> bytes:
+        """The answer to a request by the worker of a slot, with the waiting requests that can go along."""
+        client = slot.client
+        if client is None:
+            raise NotReady
+        if self._batches:
+            await asyncio.sleep(0)  # requests that came with this one take their places in the queue
+        others = self._take_along(request)
+        if not others:
+            return await client.predict(request.body, PREDICT_SECONDS)
+        together = [request, *others]
+        parts = [one.part for one in together if one.part is not None]
+        try:
+            answer = await client.predict(batching.merge_parts(parts), PREDICT_SECONDS)
+            mine, *theirs = batching.split_answer(answer, parts)
+        except (PredictionError, ValueError):
+            # The fault of none of them, or of one: each goes alone, before those that came later.
+            for one in reversed(others):
+                one.alone = True
+                self._waiting.appendleft(one)
+            if not client.alive:
+                raise
+            return await client.predict(request.body, PREDICT_SECONDS)
+        for one, body in zip(others, theirs, strict=True):
+            if not one.turn.done():
+                one.turn.set_result(body)
+        return mine
+
+    def _take_along(self, request: _Waiting) -> list[_Waiting]:
+        """Take the waiting requests that can be predicted together with this one, the oldest first."""
+        if not self._batches or not self._waiting or request.alone or not request.find_kind():
+            return []
+        taken: list[_Waiting] = []
+        for other in list(self._waiting):
+            if len(taken) == MOST_TOGETHER - 1:
+                break
+            if not other.alone and not other.turn.done() and other.find_kind() == request.kind:
+                self._waiting.remove(other)
+                taken.append(other)
+        return taken
+
+    def _pass_on(self, slot: _Slot) -> None:
+        """Give a slot that has become free to the request that waits longest."""
+        slot.busy = False
+        self._replace_ended()
+        while self._waiting and slot.client is not None and slot.client.alive:
+            request = self._waiting.popleft()
+            if not request.turn.done():  # otherwise its task was cancelled
+                slot.busy = True
+                request.turn.set_result(slot)
+                return
+
+    async def _start(self, slot: _Slot) -> LoadedModel:
+        client = await AsyncWorkerClient.start(self._spec, log_dir=self._log_dir, fork_servers=self._fork_servers)
+        try:
+            loaded = await client.load(LOAD_SECONDS)
+        except BaseException:
+            await client.close()
+            raise
+        self._logs.follow(client.log)
+        slot.client = client
+        self._pass_on(slot)
+        return loaded
+
+    def _replace_ended(self) -> None:
+        for slot in self._slots:
+            if slot.client is not None and not slot.client.alive and not self._closed:
+                client, slot.client = slot.client, None
+                log.warning("worker process %d ended; starting another", client.pid)
+                self._restart(slot, client)
+
+    def _restart(self, slot: _Slot, ended: AsyncWorkerClient | None = None) -> None:
+        slot.starting = asyncio.get_running_loop().create_task(self._start_again(slot, ended))
+
+    async def _start_again(self, slot: _Slot, ended: AsyncWorkerClient | None) -> None:
+        if ended is not None:
+            await ended.close()
+            self._logs.end(ended.log)
+        attempt = 0
+        while True:
+            await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+            attempt += 1
+            try:
+                await self._start(slot)
+                return
+            except AipError as error:
+                reason = error
+            except OSError as error:
+                reason = WorkerError(str(error), where=str(self._spec.model_dir))
+            if not any(other.client for other in self._slots):
+                self._give_up(reason)
+                return
+            text = reason.detail if isinstance(reason, PredictionError) else reason.message
+            log.warning("a further worker process did not start: %s", text)
+
+    def _give_up(self, reason: AipError) -> None:
+        for request in self._waiting:
+            if not request.turn.done():
+                request.turn.set_exception(WorkerError(_("no worker process is left")))
+        self._waiting.clear()
+        self._fail(reason)
+
+
+def _permitted(worker_bytes: int) -> int:
+    """How many workers of this size processors and memory permit."""
+    limit = machine.available()
+    by_memory = int(limit * MEMORY_SHARE) // worker_bytes if limit and worker_bytes else 1_000_000
+    return max(1, min(machine.processors(), by_memory))
