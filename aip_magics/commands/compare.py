@@ -106,7 +106,7 @@ def _check_options(args: argparse.Namespace) -> None:
     for flag, given in (("--batch-size", args.batch_size), ("--signature-name", args.signature_name)):
         if args.from_log is not None and given is not None:
             text = _("requests of the log are sent as they were")
-            raise OptionError(text, where=flag, fix=_("remove {option}", option=flag))
+            raise OptionError(text, where=flag, fix=_("omit {field}", field=flag))
     if not (math.isfinite(args.tolerance) and args.tolerance >= 0):
         text = _("expected 0 or more, got {value}", value=args.tolerance)
         raise OptionError(text, where="--tolerance", fix=f"--tolerance {RELATIVE}")
