@@ -112,6 +112,7 @@ def test_vertex_predict_passes_parameters_as_vertex_does(shared_server, iris, en
     assert predict({"instances": [1, 2], "parameters": {"factor": 3}}) == [103, 106]
     assert predict({"instances": [1, 2], "parameters": {"factor": 3}}, "rawPredict") == [103, 106]
     assert predict({"instances": [1, 2], "parameters": None}) == [101, 102]
+    assert predict({"instances": [1], "parameters": {"text": "\ud800 – ü", "factor": 2}}) == [102]
     bad = {"instances": [1], "parameters": {"instances": []}}
     assert "'instances'" in error(shared_server.call("POST", f"{routine}:predict", bad))[1]
 
