@@ -71,6 +71,8 @@ def test_vertex_predict_errors(shared_server, iris, endpoint):
     assert status == "FAILED_PRECONDITION"
     assert text.startswith('"Prediction failed: Exception during sklearn prediction: X has 1 features')
     assert text.endswith('"\n')
+    odd = error(shared_server.call("POST", path, b'{"instances": [[1.0]], "\\ud800": 1}'))
+    assert r"unexpected keyword argument '\\ud800'" in odd[1]
     for bad in (b"{", b"", b"[]", b"{}", b"\xff"):
         assert error(shared_server.call("POST", path, bad))[1].startswith('"Prediction failed: ')
         assert error(shared_server.call("POST", path.replace("predict", "rawPredict"), bad))
@@ -112,6 +114,7 @@ def test_vertex_predict_passes_parameters_as_vertex_does(shared_server, iris, en
     assert predict({"instances": [1, 2], "parameters": {"factor": 3}}) == [103, 106]
     assert predict({"instances": [1, 2], "parameters": {"factor": 3}}, "rawPredict") == [103, 106]
     assert predict({"instances": [1, 2], "parameters": None}) == [101, 102]
+    assert predict({"instances": [1], "parameters": {"text": "\ud800 – ü", "factor": 2}}) == [102]
     bad = {"instances": [1], "parameters": {"instances": []}}
     assert "'instances'" in error(shared_server.call("POST", f"{routine}:predict", bad))[1]
 

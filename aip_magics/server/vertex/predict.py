@@ -108,7 +108,7 @@ def spread_parameters(body: bytes) -> bytes:
     if "instances" in parameters:
         raise InvalidArgument("parameters: 'instances' is the name of another argument of predict.")
     del request["parameters"]
-    return json.dumps({**request, **parameters}, ensure_ascii=False).encode("utf-8")
+    return json.dumps({**request, **parameters}).encode("ascii")  # UTF-8 has no half of a surrogate pair
 
 
 def _ending(model: Mapping[str, Any]) -> bytes:
