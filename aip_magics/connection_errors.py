@@ -24,8 +24,13 @@ def credentials_error(reason: object, where: str) -> CredentialsError:
     return CredentialsError(
         _("authentication failed: {error}", error=reason),
         where=where,
-        fix=_("run `gcloud auth application-default login`"),
+        fix=login_fix(),
     )
+
+
+def login_fix() -> str:
+    """Remedy for credentials that have expired or been revoked."""
+    return _("run `gcloud auth application-default login`")
 
 
 def check_endpoint_fix() -> str:

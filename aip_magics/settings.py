@@ -27,6 +27,7 @@ T = TypeVar("T")
 # The data directory of a user without a home directory: nothing can be in it or be created in it, so that only the
 # commands that need a data directory fail.
 NO_HOME = Path(os.devnull) / "aip_magics"
+LOCAL_ENDPOINT = "local"  # as `--endpoint`: the embedded server, for a target that it takes the place of
 LAST_RUN = "last run"
 SESSION = "configuration of this session"
 
@@ -126,12 +127,21 @@ def resolve(
         endpoint_setting = pick(endpoint, "endpoint", kind.endpoint_property, *kind.endpoint_variables)
         storage_override = "api_endpoint_overrides/storage"
         storage = pick(storage_endpoint, "storage_endpoint", storage_override, "AIP_MAGICS_STORAGE_ENDPOINT")
+    if endpoint_setting and endpoint_setting.value == LOCAL_ENDPOINT and not kind.has_local_endpoint:
+        raise SettingsError(
+            _("target {name} has no endpoint {value!r}", name=kind.name, value=LOCAL_ENDPOINT),
+            where=_("endpoint, from {source}", source=endpoint_setting.label),
+            fix=_("add --target vertex, or use --target local without --endpoint"),
+        )
     region_setting = pick(region, "region", kind.region_property, "AIP_MAGICS_REGION")
-    if region_setting and region_setting.value == "global":
+    if kind.default_region:
+        source = _("default of the {name} target", name=kind.name)
+        region_setting = region_setting or Sourced(kind.default_region, source)
+    elif region_setting and region_setting.value == "global":
         region_setting = None
     return Settings(
         target=chosen,
-        project=_project(pick(project, "project", "core/project", "GOOGLE_CLOUD_PROJECT"), kind),
+        project=_project(pick(project, "project", "core/project", "GOOGLE_CLOUD_PROJECT"), kind, endpoint_setting),
         region=region_setting,
         endpoint=endpoint_setting,
         storage_endpoint=storage,
@@ -140,9 +150,12 @@ def resolve(
     )
 
 
-def default_bucket(project: str) -> str:
-    """The name of the default bucket of a project."""
-    return f"{project.replace(':', '-').replace('.', '-')}-aiplatform"
+def default_bucket(settings: Settings) -> Sourced[str]:
+    """The bucket of uploads where the user has set none, and the pattern of its name."""
+    pattern = target_types.get(settings.target.value).default_bucket
+    project = settings.project.value.replace(":", "-").replace(".", "-")
+    name = pattern.format(project=project, region=settings.region.value if settings.region else "")
+    return Sourced(name, pattern.format(project="PROJECT_ID", region="REGION"))
 
 
 def data_dir(variables: Mapping[str, str]) -> Path:
@@ -190,10 +203,13 @@ def private(directory: Path) -> Path:
     raise SettingsError(text, where=str(directory), fix=_("use a directory of your own: export AIP_MAGICS_HOME=DIR"))
 
 
-def _project(found: Sourced[str] | None, kind: TargetType) -> Sourced[str]:
+def _project(found: Sourced[str] | None, kind: TargetType, endpoint: Sourced[str] | None) -> Sourced[str]:
     if found is None:
-        if kind.default_project:
-            return Sourced(kind.default_project, _("default of the {name} target", name=kind.name))
+        default = kind.default_project
+        if kind.has_local_endpoint and endpoint and endpoint.value == LOCAL_ENDPOINT:
+            default = target_types.LOCAL.default_project
+        if default:
+            return Sourced(default, _("default of the {name} target", name=kind.name))
         raise SettingsError(
             _("no project is set"),
             where="project",

@@ -22,7 +22,8 @@ from aip_magics.value_kind import value_kind
 T = TypeVar("T", bound="Resource")
 
 Framework = Literal["FRAMEWORK_UNSPECIFIED", "TENSORFLOW", "SCIKIT_LEARN", "XGBOOST"]
-State = Literal["UNKNOWN", "READY", "CREATING", "FAILED", "DELETING", "UPDATING"]
+# The last one is not the API's: a version that exists, but has no nodes, as a target of another API can have.
+State = Literal["UNKNOWN", "READY", "CREATING", "FAILED", "DELETING", "UPDATING", "UNDEPLOYED"]
 OperationType = Literal[
     "OPERATION_TYPE_UNSPECIFIED",
     "CREATE_VERSION",

@@ -33,6 +33,9 @@ class TargetType:
             if the target has no other endpoint than its own.
         endpoint_variables: Environment variables with the same.
         region_property: The property of gcloud's configuration with its region.
+        default_region: The region where the user has set none; empty if the target has a global endpoint.
+        default_bucket: The name of the bucket of uploads where the user has set none, with `{project}` and `{region}`.
+        has_local_endpoint: Whether `--endpoint local` is the embedded server, which speaks the same API.
     """
 
     name: str
@@ -41,11 +44,23 @@ class TargetType:
     endpoint_property: str = ""
     endpoint_variables: tuple[str, ...] = ()
     region_property: str = "ai_platform/region"
+    default_region: str = ""
+    default_bucket: str = "{project}-aiplatform"
+    has_local_endpoint: bool = False
 
     def load(self) -> Any:
-        """Import and return the class of the target."""
+        """Import and return the class of the target.
+
+        Raises:
+            SettingsError: The class of another package cannot be imported.
+        """
         module, _sep, name = self.factory.partition(":")
-        return getattr(importlib.import_module(module), name)
+        try:
+            return getattr(importlib.import_module(module), name)
+        except Exception as error:
+            if self.name in _OWN:
+                raise
+            raise _entry_point_error(_entry_points()[self.name], f"{type(error).__name__}: {error}") from error
 
 
 LOCAL = TargetType("local", "aip_magics.targets.local:LocalTarget", default_project="aip-local")
@@ -55,7 +70,16 @@ AI_PLATFORM = TargetType(
     endpoint_property="api_endpoint_overrides/ml",
     endpoint_variables=("AIP_MAGICS_ENDPOINT",),
 )
-_OWN = {each.name: each for each in (LOCAL, AI_PLATFORM)}
+VERTEX = TargetType(
+    "vertex",
+    "aip_magics.targets.vertex.target:VertexTarget",
+    endpoint_property="api_endpoint_overrides/aiplatform",
+    region_property="ai/region",
+    default_region="us-central1",
+    default_bucket="{project}-vertex-{region}",  # a bucket must be in the region of the endpoint
+    has_local_endpoint=True,
+)
+_OWN = {each.name: each for each in (LOCAL, AI_PLATFORM, VERTEX)}
 OWN_NAMES = tuple(_OWN)
 
 

@@ -89,7 +89,7 @@ def match_image(
         )
         return NoImage(text)
     version = libraries.get(library)
-    if version is None:
+    if version is None or not parse_version(version):
         why = _("the newest image; the model's {library} version is unknown", library=library)
         return _chosen(available[0], region, today, why)
     return _best(available, library, version, tuple(names), region, today)

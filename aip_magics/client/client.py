@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from aip_magics.client import calls
+from aip_magics.client import calls, paging
 from aip_magics.client.calls import Request
 from aip_magics.client.operation_watch import OperationUpdate, watch_operation
 from aip_magics.client.transport import Transport
-from aip_magics.connection_errors import check_endpoint_fix
-from aip_magics.errors import ApiError, NotFound
+from aip_magics.errors import FailedPrecondition, NotFound
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Model, Operation, Version
-
-# A project has at most 100 models, 200 versions, and the operations of some weeks.
-MAX_PAGES = 1000
-MAX_ITEMS = 20_000
-MAX_LIST_BYTES = 64 << 20
-MAX_TOKEN_CHARS = 4096
 
 
 class Client:
@@ -46,7 +38,7 @@ class Client:
             return None
 
     def list_models(self) -> list[Model]:
-        items = self._items("models", lambda token: calls.list_models(self.project, token))
+        items = paging.items(self.transport, "models", lambda token: calls.list_models(self.project, token))
         return [self._model(item) for item in items]
 
     def delete_model(self, model: str) -> Operation:
@@ -58,7 +50,7 @@ class Client:
         return self._patch(calls.model_name(self.project, model), fields, mask)
 
     # versions
-    def create_version(self, model: str, version: Version) -> Operation:
+    def create_version(self, model: str, version: Version, requested: Model | None = None) -> Operation:  # noqa: ARG002
         request = calls.create_version(calls.model_name(self.project, model), version)
         return self._operation(self.transport.send(request))
 
@@ -68,7 +60,7 @@ class Client:
 
     def list_versions(self, model: str) -> list[Version]:
         name = calls.model_name(self.project, model)
-        items = self._items("versions", lambda token: calls.list_versions(name, token))
+        items = paging.items(self.transport, "versions", lambda token: calls.list_versions(name, token))
         return [self._version(item) for item in items]
 
     def delete_version(self, model: str, version: str) -> Operation:
@@ -82,6 +74,12 @@ class Client:
     def set_default(self, model: str, version: str) -> Version:
         name = calls.version_name(self.project, model, version)
         return self._version(self.transport.send(calls.set_default(name)))
+
+    def undeploy(self, model: str, version: str) -> Operation:
+        """Always an error: the API does not have it."""
+        text = _("AI Platform serves a version for as long as it exists")
+        name = calls.version_name(self.project, model, version)
+        raise FailedPrecondition(text, where=name, fix=_("delete the version: %aip_delete"))
 
     # traffic
     def get_traffic(self, model: str) -> dict[str, int]:
@@ -146,7 +144,7 @@ class Client:
         return self._operation(self.transport.send(calls.get(calls.operation_name(self.project, operation))))
 
     def list_operations(self) -> list[Operation]:
-        items = self._items("operations", lambda token: calls.list_operations(self.project, token))
+        items = paging.items(self.transport, "operations", lambda token: calls.list_operations(self.project, token))
         return [self._operation(item) for item in items]
 
     def list_newest_operations(self, limit: int, *, newest_first: bool) -> tuple[list[Operation], bool]:
@@ -155,16 +153,22 @@ class Client:
         The API does not define the order of a listing. Where it lists the newest first, as the embedded server does,
         only the pages of these operations are requested, otherwise all.
         """
-        found: list[Operation] = []
-        has_more = False
         size = limit if newest_first else calls.MAX_PAGE_SIZE
-        for page in self._pages("operations", lambda token: calls.list_operations(self.project, token, size)):
-            items, has_more = page
-            found += map(self._operation, items)
-            if newest_first and len(found) >= limit:
-                break
-        found.sort(key=_create_time, reverse=True)  # keeps the order of those of the same second
-        return found[:limit], has_more or len(found) > limit
+        pages = paging.pages(
+            self.transport, "operations", lambda token: calls.list_operations(self.project, token, size)
+        )
+        read = (([self._operation(item) for item in items], more) for items, more in pages)
+        return paging.newest_operations(read, limit, newest_first=newest_first)
+
+    def find_creation(self, version: Version) -> Operation | None:
+        """The running operation that creates a version of this full name; None if there is none."""
+        for operation in self.list_operations():
+            metadata = operation.metadata
+            if operation.done or metadata is None or metadata.operationType != "CREATE_VERSION":
+                continue
+            if metadata.version is not None and metadata.version.name == version.name:
+                return operation
+        return None
 
     def cancel(self, operation: str) -> None:
         self.transport.send(calls.cancel(calls.operation_name(self.project, operation)))
@@ -185,33 +189,6 @@ class Client:
     def request_url(self, request: Request) -> str:
         return self.transport.url(request)
 
-    def _items(self, key: str, request: Callable[[str], Request]) -> Iterator[Any]:
-        return itertools.chain.from_iterable(items for items, _more in self._pages(key, request))
-
-    def _pages(self, key: str, request: Callable[[str], Request]) -> Iterator[tuple[Sequence[Any], bool]]:
-        """Request page after page; yield its items, and whether there is another page."""
-        token, seen, count, before = "", set[str](), 0, self.transport.bytes_received
-        for _unused in range(MAX_PAGES):
-            page = self.transport.send(request(token))
-            items = page.get(key) or ()
-            if not isinstance(items, (list, tuple)):
-                raise self._listing_error(key, _("expected a list"))
-            count += len(items)
-            token = str(page.get("nextPageToken") or "")
-            yield items, bool(token)
-            if not token:
-                return
-            if token in seen or len(token) > MAX_TOKEN_CHARS:
-                raise self._listing_error(key, _("repeated or invalid page token"))
-            seen.add(token)
-            if count > MAX_ITEMS or self.transport.bytes_received - before > MAX_LIST_BYTES:
-                break
-        raise self._listing_error(key, _("more than {count} entries", count=count))
-
-    def _listing_error(self, key: str, reason: str) -> ApiError:
-        text = _("could not list {key}: {reason}", key=key, reason=reason)
-        return ApiError(text, where=self.transport.base_url, fix=check_endpoint_fix())
-
     # Responses may have fields that we do not know: they are ignored.
     def _model(self, data: Any) -> Model:
         return Model.from_json(data, strict=False)
@@ -221,8 +198,3 @@ class Client:
 
     def _operation(self, data: Any) -> Operation:
         return Operation.from_json(data, strict=False)
-
-
-def _create_time(operation: Operation) -> str:
-    """A key that sorts by time: without the Z, which sorts after the point of a fraction of a second."""
-    return ((operation.metadata.createTime if operation.metadata else None) or "").rstrip("Z")

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aip_magics import bounded_response, errors
 from aip_magics.client.calls import Request
-from aip_magics.connection_errors import check_endpoint_fix, connection_reason, credentials_error, innermost_cause
+from aip_magics.connection_errors import (
+    check_endpoint_fix,
+    connection_reason,
+    credentials_error,
+    innermost_cause,
+    login_fix,
+)
 from aip_magics.data_directory import free_server_space_fix
 from aip_magics.errors import ApiError, PredictionError
 from aip_magics.i18n import gettext as _
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
     import requests
 
 RETRY_POLICY = RetryPolicy(initial_delay=0.4, max_delay=8.0, give_up_after=math.inf, max_attempts=5)
+TOO_MANY_REQUESTS = 429  # the service did nothing, so that every call may be sent again
 DISK_FULL = 507  # of the embedded server only
 RETRYABLE = RETRYABLE_STATUSES - {408}
 MAX_ERROR_BYTES = 64 << 10  # read of an error response, which is a few sentences long
@@ -87,8 +94,8 @@ class Transport:
         """Send a request and return the JSON of its response.
 
         At most `request.max_bytes` bytes of a response are read, for at most twice `timeout`. Safe calls are attempted
-        up to five times; a call that changes something only if the server cannot have received it (no connection was
-        opened), so that nothing is done twice.
+        up to five times; a call that changes something only if the server has done nothing, because no connection was
+        opened or there were too many requests, so that nothing is done twice.
 
         Raises:
             ApiError: The endpoint cannot be reached, or answered with an error.
@@ -111,7 +118,7 @@ class Transport:
                 raise
             unavailable = error
         else:
-            if response.code not in RETRYABLE or not request.is_safe:
+            if response.code not in RETRYABLE or not (request.is_safe or response.code == TOO_MANY_REQUESTS):
                 return response
             raise RetryableError(f"HTTP {response.code}", final=self._error(response))
         raise RetryableError(unavailable.message, final=unavailable)
@@ -218,6 +225,8 @@ def error_from_response(code: int, data: Any, text: str, endpoint: str) -> error
         )
     kind = ERROR_BY_STATUS.get(status) or ERROR_BY_CODE.get(code, ApiError)
     fix = free_server_space_fix() if code == DISK_FULL else ""
+    if code == 401 and (urllib.parse.urlsplit(endpoint).hostname or "").endswith("googleapis.com"):
+        fix = login_fix()
     return kind(
         message, code=code, status=status, details=details.get("details") or (), where=_violated(details), fix=fix
     )

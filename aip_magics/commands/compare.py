@@ -62,7 +62,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=RELATIVE,
         metavar="X",
-        help=_("numbers with a relative difference of at most X are equal (default: {default})", default=RELATIVE),
+        help=_("floats with a relative difference of at most X are equal (default: {default})", default=RELATIVE),
     )
     options.add_target(parser)
     options.add_output(parser)
@@ -103,9 +103,10 @@ def _check_options(args: argparse.Namespace) -> None:
     if bool(args.instances_from) == (args.from_log is not None):
         text = _("expected either instances or requests of the log")
         raise OptionError(text, where="--instances", fix=EXAMPLE)
-    if args.from_log is not None and args.batch_size is not None:
-        text = _("requests of the log are sent as they were")
-        raise OptionError(text, where="--batch-size", fix=_("remove --batch-size"))
+    for flag, given in (("--batch-size", args.batch_size), ("--signature-name", args.signature_name)):
+        if args.from_log is not None and given is not None:
+            text = _("requests of the log are sent as they were")
+            raise OptionError(text, where=flag, fix=_("omit {field}", field=flag))
     if not (math.isfinite(args.tolerance) and args.tolerance >= 0):
         text = _("expected 0 or more, got {value}", value=args.tolerance)
         raise OptionError(text, where="--tolerance", fix=f"--tolerance {RELATIVE}")

@@ -6,13 +6,14 @@ import argparse
 import dataclasses
 from typing import Any, ClassVar
 
-from aip_magics import target_types
+from aip_magics import settings, target_types
 from aip_magics.commands.common import options
 from aip_magics.commands.common.command import Command, Context
 from aip_magics.errors import OptionError, SettingsError
 from aip_magics.i18n import gettext as _
-from aip_magics.settings import SESSION, Settings, Sourced, default_bucket
+from aip_magics.settings import LOCAL_ENDPOINT, SESSION, Settings, Sourced, default_bucket
 from aip_magics.spec import nearest
+from aip_magics.targets import check_region, load
 
 NAMES = ("target", "project", "region", "endpoint", "storage_endpoint", "bucket")
 
@@ -61,6 +62,8 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Config
         session = {name: value for name, value in {**context.session, **changes}.items() if value}
         # The new configuration takes precedence over the options of the last run.
         context = dataclasses.replace(context, session=session, last_run={})
+        if args.region:
+            check_region(_target_name(context), args.region, "--region")
         # Removed settings, or a new target whose project may be set next, may leave the configuration incomplete.
         _resolve(context, strict=any(changes.values()) and "target" not in changes)
         set_config(changes)
@@ -69,6 +72,12 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Config
         configuration = dataclasses.replace(configuration, change=_WITHOUT_NOTEBOOK)
     context.reporter.show(configuration)
     return configuration
+
+
+def _target_name(context: Context) -> str:
+    """The target of these settings, whose project may be missing."""
+    found = settings.resolve(project="any-project", session=context.session, environment=context.environment)
+    return found.target.value
 
 
 def _get_changes(args: argparse.Namespace) -> dict[str, str | None]:
@@ -84,25 +93,25 @@ def _resolve(context: Context, *, strict: bool) -> Configuration:
     """Resolve the settings without options; a SettingsError becomes the `problem`, or is raised if `strict`."""
     no_options = argparse.Namespace(target=None, project=None, region=None, endpoint=None, storage_endpoint=None)
     try:
-        settings = context.settings(no_options)
-    except SettingsError as error:
+        found = context.settings(no_options)
+    except (OptionError, SettingsError) as error:  # OptionError: the region is none of the target's
         if strict:
             raise
         problem = "; ".join(part for part in (error.message, error.fix) if part)
         return Configuration({name: Sourced(value, SESSION) for name, value in context.session.items()}, problem)
-    return Configuration(_with_defaults(settings))
+    return Configuration(_with_defaults(found))
 
 
-def _with_defaults(settings: Settings) -> dict[str, Sourced[str]]:
+def _with_defaults(found: Settings) -> dict[str, Sourced[str]]:
     """Return all settings; those that are not set have their default."""
-    local = not target_types.get(settings.target.value).endpoint_property
-    defaults = {
-        "region": Sourced("global", _("default: the global endpoint")),
-        "bucket": Sourced(default_bucket(settings.project.value), "PROJECT_ID-aiplatform"),
-    }
+    is_embedded = found.endpoint is not None and found.endpoint.value == LOCAL_ENDPOINT
+    local = is_embedded or not target_types.get(found.target.value).endpoint_property
+    defaults = {"bucket": default_bucket(found)}
+    if "global" in load(found.target.value).regions():
+        defaults["region"] = Sourced("global", _("default: the global endpoint"))
     sourced: dict[str, Sourced[str]] = {}
     for name in NAMES:
-        setting = getattr(settings, name) or defaults.get(name)
+        setting = getattr(found, name) or defaults.get(name)
         if setting is not None:
             sourced[name] = setting
     server = _("the embedded server") if local else _("Google's default")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
-from aip_magics.client import calls
 from aip_magics.commands import show
 from aip_magics.commands.common import options
 from aip_magics.commands.common.cell_body import read_mapping, substitute
@@ -32,7 +31,7 @@ def create_model(args: argparse.Namespace, body: str | None, context: Context) -
     fields = substitute(read_mapping(body or ""), context.names)
     refuse_output_only(fields, Model)
     model = Model.from_json({"regions": [target.default_region], **fields, **options.model_fields(args)})
-    shown = show.preview(args, context, target, [calls.create_model(target.project, model)])
+    shown = show.preview(args, context, target, target.plans.create_model(model))
     if shown is not None:
         return shown
     target.connect()
@@ -71,9 +70,8 @@ def create_version(
             fix=_("run %aip_upload DIR gs://BUCKET/DIRECTORY first, or use %aip_deploy, which uploads the model"),
         )
     target = context.target(args)
-    model = calls.model_name(target.project, args.model)
     wait = [] if args.asynchronous else [show.Wait()]
-    shown = show.preview(args, context, target, [calls.create_version(model, version), *wait])
+    shown = show.preview(args, context, target, [*target.plans.create_version(args.model, version), *wait])
     if shown is not None:
         return shown
     target.connect()

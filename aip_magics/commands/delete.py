@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 from typing import TYPE_CHECKING
 
-from aip_magics.client import calls
 from aip_magics.commands import show
 from aip_magics.commands.common import options
 from aip_magics.commands.common.command import Command, Context
@@ -46,10 +45,10 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> show.D
     every other deploymentUri: its objects are your own, `%aip_remove` deletes them.
     """
     target = context.target(args)
-    model = calls.model_name(target.project, args.model)
+    model = target.model_name(args.model)
     name = model
     if args.version is not None:  # an empty VERSION is a mistake and must not delete the model
-        name = calls.version_name(target.project, args.model, args.version)
+        name = target.version_name(args.model, args.version)
     what = (
         _("version {version} of model {model}", version=args.version, model=args.model)
         if args.version
@@ -69,10 +68,14 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> show.D
     if artifacts and not confirmed:
         raise artifacts.confirmation(what)
     names = [*(version.name or "" for version in versions), name]
-    planned: list[show.PlannedCall] = [call for name in names for call in (calls.delete(name), show.Wait())]
-    if artifacts:
-        planned.append(show.Remove(artifacts.plan.removal.objects))
-    shown = show.preview(args, context, target, planned)
+
+    def plan() -> list[show.PlannedCall]:
+        objects = [show.Remove(artifacts.plan.removal.objects)] if artifacts else []
+        if name != model:
+            return [*target.plans.delete_version("", name), *objects]
+        return [*target.plans.delete_model(name, [version.name or "" for version in versions]), *objects]
+
+    shown = show.preview(args, context, target, plan)
     if shown is not None:
         return artifacts.preview(shown) if artifacts and isinstance(shown, show.DryRun) else shown
     target.connect()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from aip_magics.commands import deploy
@@ -25,6 +27,18 @@ class FormRequest:
     settings: Settings
     args: argparse.Namespace
     context: Context
+
+    def resolve(self, chosen: Mapping[str, str]) -> Settings:
+        """Resolve the settings with a target, project or endpoint that was chosen in the form.
+
+        With another target, region and endpoint of the line do not apply: they are those of its own target.
+        """
+        args = copy.copy(self.args)
+        if chosen.get("target", self.settings.target.value) != self.settings.target.value:
+            args.region = args.regions = args.endpoint = args.storage_endpoint = None
+        for name, value in chosen.items():
+            setattr(args, name, value)
+        return self.context.settings(args)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from aip_magics.client import calls
-from aip_magics.client.client import MAX_ITEMS
+from aip_magics.client.paging import MAX_ITEMS
 from aip_magics.commands import show
 from aip_magics.commands.common import options
 from aip_magics.commands.common.command import Command, Context
@@ -47,9 +47,10 @@ def operations(
     if args.limit < 0:
         raise OptionError(_("expected 0 or more, got {value}", value=args.limit), where="--limit", fix="--limit 50")
     target = context.target(args)
-    name = calls.operation_name(target.project, args.operation) if args.operation else ""
-    call = calls.get(name) if name else calls.list_operations(target.project, page_size=page_size(target, args.limit))
-    shown = show.preview(args, context, target, [call])
+    name = target.operation_name(args.operation) if args.operation else ""
+    plans = target.plans
+    planned = plans.get_operation(name) if name else plans.list_operations(page_size(target, args.limit))
+    shown = show.preview(args, context, target, planned)
     if shown is not None:
         return shown
     target.connect()
@@ -118,8 +119,8 @@ def wait(args: argparse.Namespace, _body: str | None, context: Context) -> WaitR
 
 def _wait_for(name: str, args: argparse.Namespace, context: Context) -> Version | Operation | show.DryRun | str | None:
     target = context.target(args)
-    name = calls.operation_name(target.project, name)
-    shown = show.preview(args, context, target, _planned_calls(name, args))
+    name = target.operation_name(name)
+    shown = show.preview(args, context, target, _planned_calls(name, args, target))
     if shown is not None:
         return shown
     target.connect()
@@ -137,10 +138,10 @@ def _wait_for(name: str, args: argparse.Namespace, context: Context) -> Version 
     return value
 
 
-def _planned_calls(name: str, args: argparse.Namespace) -> list[show.PlannedCall]:
+def _planned_calls(name: str, args: argparse.Namespace, target: Target) -> list[show.PlannedCall]:
     """A dry run only shows requests, so its waiting needs one; a script polls by itself."""
     wait = show.Wait(name)
-    return [calls.get(name), wait] if args.dry_run else [wait]
+    return [*target.plans.get_operation(name), wait] if args.dry_run else [wait]
 
 
 def add_cancel(parser: argparse.ArgumentParser) -> None:
@@ -153,8 +154,8 @@ def add_cancel(parser: argparse.ArgumentParser) -> None:
 def cancel(args: argparse.Namespace, _body: str | None, context: Context) -> Operation | show.DryRun | str:
     """Cancel an operation and return its new state. A finished operation does not change."""
     target = context.target(args)
-    name = calls.operation_name(target.project, args.operation)
-    shown = show.preview(args, context, target, [calls.cancel(name)])
+    name = target.operation_name(args.operation)
+    shown = show.preview(args, context, target, target.plans.cancel(name))
     if shown is not None:
         return shown
     target.connect()

@@ -35,15 +35,11 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
 
 def predict(args: argparse.Namespace, body: str | None, context: Context) -> dict[str, Any] | DryRun | str:
     """Predict online; return `{"predictions": […]}`, one prediction per instance."""
-    from aip_magics.client import calls
     from aip_magics.commands import show
 
     body_json = request(args, body, context, version_inputs(args, context))
     target = context.target(args)
-    name = calls.model_name(target.project, args.model)
-    if args.version:
-        name = calls.version_name(target.project, args.model, args.version)
-    shown = show.preview(args, context, target, [calls.predict(name, body_json)])
+    shown = show.preview(args, context, target, lambda: target.plans.predict(args.model, body_json, args.version))
     if shown is not None:
         return shown
     target.connect()

@@ -8,7 +8,6 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from aip_magics.client import Request, calls
 from aip_magics.commands import show
 from aip_magics.commands.common import options
 from aip_magics.commands.common.command import Command, Context
@@ -91,13 +90,13 @@ def _check_describe_options(args: argparse.Namespace) -> None:
             raise OptionError(_("a version is required"), where=flag, fix=fix)
 
 
-def _describe_calls(args: argparse.Namespace, target: Target) -> list[Request]:
+def _describe_calls(args: argparse.Namespace, target: Target) -> Sequence[show.PlannedCall]:
     if args.operation:
-        return [calls.get(calls.operation_name(target.project, args.operation))]
+        return target.plans.get_operation(args.operation)
     if not args.version:
-        return [calls.get(calls.model_name(target.project, args.model))]
-    names = [calls.version_name(target.project, args.model, name) for name in _version_names(args)]
-    return [calls.version_stats(name) if args.stats else calls.get(name) for name in names]
+        return target.plans.get_model(args.model)
+    plan = target.plans.get_stats if args.stats else target.plans.get_version
+    return [request for name in _version_names(args) for request in plan(args.model or "", name)]
 
 
 def _version_names(args: argparse.Namespace) -> list[str]:
@@ -144,13 +143,11 @@ def list_(
             _("versions and operations cannot be listed together"), where="--operations", fix=_("remove --model")
         )
     target = context.target(args)
-    project = target.project
     if args.operations:
-        call = calls.list_operations(project, page_size=page_size(target))
+        planned = target.plans.list_operations(page_size(target))
     else:
-        model = calls.model_name(project, args.model) if args.model else ""
-        call = calls.list_versions(model) if model else calls.list_models(project)
-    shown = show.preview(args, context, target, [call])
+        planned = target.plans.list_versions(args.model) if args.model else target.plans.list_models()
+    shown = show.preview(args, context, target, planned)
     if shown is not None:
         return shown
     target.connect()
@@ -159,6 +156,8 @@ def list_(
     resources: Sequence[Model | Version]
     resources = target.client.list_versions(args.model) if args.model else target.client.list_models()
     context.reporter.show(resources)
+    if billed := target.billed(args.model or ""):
+        context.reporter.show(billed)
     return resources
 
 

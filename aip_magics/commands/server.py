@@ -9,10 +9,11 @@ import shlex
 from pathlib import Path
 from typing import Any, NoReturn
 
-from aip_magics import settings, target_types
+from aip_magics import settings
 from aip_magics.commands.common import options
 from aip_magics.commands.common.access_token import read_access_token
 from aip_magics.commands.common.byte_size import byte_size
+from aip_magics.commands.common.client_environment import client_environment
 from aip_magics.commands.common.command import Command, Context
 from aip_magics.commands.common.disk_usage import DiskUsage, measure
 from aip_magics.data_directory import create_data_dir, data_dir_error
@@ -122,7 +123,8 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> Server
     elif args.action == "disk":
         result = measure(directory, prune=args.prune, confirmed=args.yes)
     elif args.action == "env":
-        result = _env(local.running(directory) or local.start(directory))
+        state = local.running(directory) or local.start(directory)
+        result = client_environment(state, _write_token_file(state.data_dir, state.token))
     else:
         result = _status(directory, local.running(directory) or local.check_answers(directory))
     context.reporter.show(result)
@@ -172,19 +174,6 @@ def _tail(log: Path, lines: int) -> str:
         return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:])
     except OSError:
         return _("no log yet")
-
-
-def _env(state: ServerState) -> str:
-    """Return shell commands for gcloud and google-cloud-storage. They name the token's file, not the token."""
-    token_file = _write_token_file(state.data_dir, state.token)
-    values = {
-        "CLOUDSDK_API_ENDPOINT_OVERRIDES_ML": f"{state.url}/",
-        "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{state.url}/",
-        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(token_file),
-        "CLOUDSDK_AI_PLATFORM_REGION": "global",  # gcloud puts any other region before the host name
-        "CLOUDSDK_CORE_PROJECT": target_types.LOCAL.default_project,
-    }
-    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in values.items())
 
 
 COMMAND = Command("server", add_options, run, example="%aip_server status")

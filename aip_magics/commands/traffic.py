@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
-from aip_magics import resource_names
-from aip_magics.client import calls
 from aip_magics.commands import show
 from aip_magics.commands.common import options
 from aip_magics.commands.common.command import Command, Context
@@ -44,9 +42,9 @@ def traffic(args: argparse.Namespace, _body: str | None, context: Context) -> Tr
     """
     split = parse_split(args.weights) if args.weights else None
     target = context.target(args)
-    name = resource_names.model_path(target.project, args.model, "MODEL")
+    name = target.model_name(args.model)
     if split is None:
-        shown = show.preview(args, context, target, [target.traffic_request(args.model)])
+        shown = show.preview(args, context, target, target.plans.get_traffic(args.model))
         if shown is not None:
             return shown
         target.connect()
@@ -70,7 +68,7 @@ def promote(args: argparse.Namespace, _body: str | None, context: Context) -> Tr
     """
     target = context.target(args)
     model = _model(args, target, PROMOTE_LINE, args.version)
-    version = calls.version_name(target.project, model, args.version).rpartition("/")[2]
+    version = target.version_name(model, args.version).rpartition("/")[2]
     return _change(args, context, target, model, {version: ALL})
 
 
@@ -122,7 +120,7 @@ def _change(
     if len(split) > 1:
         fix = _("use {line}", line=f"%aip_promote {next(iter(split))} --model {model.rpartition('/')[2]}")
         target.require(Capability.TRAFFIC_SPLIT, where=format_split(split), fix=fix)
-    shown = show.preview(args, context, target, [target.traffic_request(model, split)])
+    shown = show.preview(args, context, target, lambda: target.plans.set_traffic(model, split))
     if shown is not None:
         return shown
     target.connect()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from aip_magics.client import calls
 from aip_magics.commands import show
 from aip_magics.commands.common import options
 from aip_magics.commands.common.cell_body import read_mapping, substitute
@@ -55,10 +54,8 @@ def update(args: argparse.Namespace, body: str | None, context: Context) -> Mode
     # Parse the fields as their resource to find mistakes before a request is sent.
     resource = (Version if args.version else Model).from_json(fields)
     changes, mask = resource.to_json(), list(_mask(fields))
-    name = calls.model_name(target.project, args.model)
-    if args.version is not None:
-        name = calls.version_name(target.project, args.model, args.version)
-    shown = show.preview(args, context, target, [calls.patch(name, changes, mask), show.Wait()])
+    name = target.version_name(args.model, args.version) if args.version is not None else target.model_name(args.model)
+    shown = show.preview(args, context, target, lambda: _planned(args, target, changes, mask))
     if shown is not None:
         return shown
     target.connect()
@@ -72,6 +69,14 @@ def update(args: argparse.Namespace, body: str | None, context: Context) -> Mode
     found = client.get_version(args.model, args.version) if args.version else client.get_model(args.model)
     context.reporter.show(found)
     return found
+
+
+def _planned(
+    args: argparse.Namespace, target: Target, changes: Mapping[str, Any], mask: Sequence[str]
+) -> Sequence[show.PlannedCall]:
+    if args.version is not None:
+        return target.plans.update_version(args.model, args.version, changes, mask)
+    return target.plans.update_model(args.model, changes, mask)
 
 
 def _read_changes(args: argparse.Namespace, body: str | None, context: Context) -> dict[str, Any]:
@@ -140,8 +145,8 @@ def set_default(args: argparse.Namespace, _body: str | None, context: Context) -
     if not args.model and not is_full(args.version):
         raise OptionError(_("a model name is required"), where="--model", fix="%aip_set_default v2 --model iris")
     target = context.target(args)
-    name = calls.version_name(target.project, args.model or "", args.version)
-    shown = show.preview(args, context, target, [calls.set_default(name)])
+    name = target.version_name(args.model or "", args.version)
+    shown = show.preview(args, context, target, lambda: target.plans.set_default("", name))
     if shown is not None:
         return shown
     target.connect()

@@ -43,6 +43,7 @@ VERBS = {
     "describe": Verb("Describe a version, a model or an operation.", "resources.DESCRIBE"),
     "list": Verb("List the models, the versions of a model, or the operations.", "resources.LIST"),
     "delete": Verb("Delete a version or a model.", "delete.COMMAND"),
+    "undeploy": Verb("End the nodes of a version; the version stays.", "undeploy.COMMAND"),
     "create-model": Verb("Create a model resource.", "create.CREATE_MODEL", "yaml"),
     "create-version": Verb(
         "Create a version from a model that is already in Cloud Storage.", "create.CREATE_VERSION", "yaml"

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from aip_magics.deploy.prediction_diff import RELATIVE, ValuePair, is_equal, is_number, place, value_pairs
@@ -68,10 +68,15 @@ class DifferingInstance:
 
 @dataclasses.dataclass(frozen=True)
 class ErrorCount:
-    """An error of a version, and the number of requests that it answered so."""
+    """An error of a version, and how many requests it answered so; `first` to `last` are the instances of one of them.
+
+    That is the one with the lowest instances. No instance of a failed request is compared.
+    """
 
     message: str
     count: int
+    first: int
+    last: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -250,11 +255,16 @@ class ComparisonCounter:
 
 
 def summarize_answers(
-    version: str, requests: int = 0, seconds: Sequence[float] = (), errors: Iterable[str] = ()
+    version: str, requests: int = 0, seconds: Sequence[float] = (), errors: Sequence[tuple[str, range]] = ()
 ) -> VersionAnswers:
-    """Summarize the latencies of successful requests and the messages of the failed ones."""
-    messages = Counter(errors)
-    frequent = tuple(ErrorCount(message, count) for message, count in messages.most_common(MAX_MESSAGES))
+    """Summarize the latencies of successful requests, and the messages and indices of instances of the failed ones."""
+    messages = Counter(message for message, _instances in errors)
+    # Answers arrive in any order: the request with the lowest instances is the last that stays.
+    lowest = dict(sorted(errors, key=lambda error: -error[1].start))
+    frequent = tuple(
+        ErrorCount(message, count, lowest[message].start, lowest[message].stop - 1)
+        for message, count in messages.most_common(MAX_MESSAGES)
+    )
     latencies = {"p50_ms": _percentile(seconds, 0.5), "p95_ms": _percentile(seconds, 0.95)} if seconds else {}
     return VersionAnswers(version, requests, messages.total(), frequent, **latencies)
 

@@ -104,7 +104,7 @@ def compare_versions(
     counter = ComparisonCounter(empty.tolerance)
     firsts = list(itertools.accumulate((len(request.instances) for request in requests), initial=0))
     seconds: tuple[list[float], list[float]] = ([], [])
-    errors: tuple[list[str], list[str]] = ([], [])
+    errors: tuple[list[tuple[str, range]], list[tuple[str, range]]] = ([], [])
     done = 0
     on_progress(0, firsts[-1])
     asking = _Asking(predict, requests, (empty.left.version, empty.right.version), clock)
@@ -116,7 +116,8 @@ def compare_versions(
             request = requests[answers.number]
             for side, answer in enumerate(answers.sides):
                 if answer.error is not None:
-                    errors[side].append(answer.error.message)
+                    instances = range(*firsts[answers.number : answers.number + 2])
+                    errors[side].append((answer.error.message, instances))
                 elif answers.number > 0 or len(requests) == 1:
                     seconds[side].append(answer.seconds)
             left, right = answers.sides
@@ -165,6 +166,7 @@ class _Asking:
             yield
         finally:
             self._stopped.set()
+            self._started.set()
 
     def answers(self) -> Iterator[_Answers | None]:
         """Yield the answers to all requests as they arrive, and None while there are no new ones.

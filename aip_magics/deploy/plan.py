@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from aip_magics.artifacts import ModelDir
-from aip_magics.checks import sanitize_name
 from aip_magics.client import Request, Wait
 from aip_magics.deploy.deployment import Deployment
 from aip_magics.deploy.package_uploads import PackageFile
@@ -140,13 +139,13 @@ def _settings(plan: Plan, target: Target) -> Plan:
     return plan
 
 
-def _model_name(plan: Plan, _target: Target) -> Plan:
+def _model_name(plan: Plan, target: Target) -> Plan:
     if plan.model.name:
         return plan
     # Named after the directory the user gave, not after the export inside; resolved because `.` has no name.
     origin = Path(plan.deployment.origin) if plan.deployment.is_remote else local_origin(plan.deployment).resolve()
     directory = origin.parent if origin.is_file() else origin
-    name = sanitize_name(directory.name)
+    name = target.sanitize_model_name(directory.name)
     plan = plan.record_choice("model", name, _("name of directory {name}", name=directory.name))
     return dataclasses.replace(plan, model=plan.model.replace(name=name))
 

@@ -1,4 +1,4 @@
-"""When two predictions are equal: numbers within a tolerance, everything else exactly; and where they are not."""
+"""When two predictions are equal: floats within a tolerance, everything else exactly; and where they are not."""
 
 from __future__ import annotations
 
@@ -44,8 +44,13 @@ def value_pairs(
 
 
 def is_equal(left: Any, right: Any, relative: float = RELATIVE) -> bool:
-    """Whether two values of a ValuePair count as equal; `relative` is the tolerance for numbers."""
-    if left == right or not (is_number(left) and is_number(right)):
+    """Whether two values of a ValuePair count as equal; `relative` is the tolerance for numbers.
+
+    Two integers must be the same, as they are classes, ids or counts, and have no rounding errors.
+    """
+    if not (is_number(left) and is_number(right)):
+        return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
+    if left == right or (isinstance(left, int) and isinstance(right, int)):
         return bool(left == right)
     try:
         close = math.isclose(left, right, rel_tol=relative, abs_tol=min(ABSOLUTE, relative))

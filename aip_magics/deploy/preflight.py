@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from aip_magics import checks
+from aip_magics import catalog, checks
 from aip_magics.artifacts import ResolvedExport, inspect_model_dir, resolve_export
 from aip_magics.checks import CheckContext, Failed, Passed, Report, Skipped
 from aip_magics.checks.context import TrialResult
@@ -131,7 +131,8 @@ def run_trial(
     Raises:
         ChecksFailed: Loading the model would run code that is not trusted; the model was not loaded.
     """
-    if plan.version.container is not None:
+    container = plan.version.container
+    if container is not None and catalog.prediction_image(container.image or "") is None:
         skipped = Skipped(_("custom containers are not tried locally"))
         return skipped, check_trial(plan, target, skipped)
     trial = build_trial(plan, target, plan.deployment.test_request() or b"")

@@ -43,7 +43,7 @@ def resolve_version(plan: Plan, target: Target, versions: list[Version]) -> Vers
         name = f"v{newest}"
         named = resolve_deployment_uri(plan, target, name, "")
         decision = compare_versions(named, target, existing[name], strict=False)
-        if decision.action != "create":
+        if decision.version is not None:
             source = _("newest version: {reason}", reason=decision.reason)
             return dataclasses.replace(decision, plan=decision.plan.record_choice("name", name, source))
     source = _("next free name after v{number}", number=newest) if newest else _("first version of this model")
@@ -86,7 +86,8 @@ def _bucket(plan: Plan, target: Target) -> tuple[str, str]:
         return GsUri.parse(plan.deployment.staging_bucket).bucket, ""
     if setting := target.settings.bucket:
         return GsUri.parse(f"gs://{setting.value.removeprefix('gs://')}").bucket, setting.label
-    return default_bucket(target.project), "PROJECT_ID-aiplatform"
+    found = default_bucket(target.settings)
+    return found.value, found.source
 
 
 def _version_number(name: str) -> int:

@@ -156,7 +156,8 @@ class _DeployRun:
                 self.warn_of_pending_updates(plan)
                 return dataclasses.replace(result, operation=operation)
         version = self.describe(plan)
-        return dataclasses.replace(result, version=version, operation=operation, online=self.predict(plan, trial))
+        online = self.predict(plan, version, trial)
+        return dataclasses.replace(result, version=version, operation=operation, online=online)
 
     def inspect(self) -> ModelDir | None:
         """Inspect the local model files; None for a model in Cloud Storage."""
@@ -187,7 +188,7 @@ class _DeployRun:
         with self.steps("target") as step:
             summary = self.target.connect()
             model = self.find_model(plan)
-            self.versions = self.target.client.list_versions(plan.model.id) if model else []
+            self.versions = list(self.target.client.list_versions(plan.model.id)) if model else []
             decision = self.resolve(plan, model, step)
             step.done(summary)
             return decision
@@ -244,7 +245,9 @@ class _DeployRun:
                 self.target.client.wait(
                     self.target.client.delete_version(plan.model.id, plan.version.id), sleep=self.sleep
                 )
-            operation = self.target.client.create_version(plan.model.id, plan.create_fields)
+            if cost := self.target.cost_note(plan.version):
+                step.note(cost)
+            operation = self.target.client.create_version(plan.model.id, plan.create_fields, plan.model)
             step.done(
                 _(
                     "{model}/{version} is being created: {operation}",
@@ -294,11 +297,14 @@ class _DeployRun:
             step.done(f"{version.id}: {version.state}", version)
             return version
 
-    def predict(self, plan: Plan, trial: TrialResult | None) -> dict[str, Any] | None:
+    def predict(self, plan: Plan, version: Version, trial: TrialResult | None) -> dict[str, Any] | None:
         """Predict the test instances online. PredictionError if the answer differs from that of the local `trial`."""
         with self.steps("predict") as step:
             if self.body is None:
                 step.skip(_("no test instances were given"))
+                return None
+            if reason := self.target.cannot_ask(version):
+                step.skip(reason)
                 return None
             online = self.target.client.predict(plan.model.id, self.body, plan.version.id)
             summary = summarize_predictions(online.get("predictions") or [])
@@ -311,7 +317,8 @@ class _DeployRun:
 def _compare(plan: Plan, trial: TrialResult, online: dict[str, Any], summary: str) -> str:
     """Add to the summary that the online predictions are those of the trial; PredictionError if they are not."""
     time = passed_time(trial) if trial.passed_at is not None else ""
-    if differs := difference({"predictions": trial.predictions}, online):
+    # Vertex AI's answer has other members, too, which name the version.
+    if differs := difference({"predictions": trial.predictions}, {"predictions": online.get("predictions")}):
         text = _("online and local predictions differ: {differs}", differs=differs)
         fix = _("compare the library versions of both sides (%aip_describe shows the runtime)")
         if time:

@@ -12,28 +12,12 @@ from aip_magics.spec import Operation, Version
 from aip_magics.storage import GsUri, TransferPaths, plan_upload
 from aip_magics.targets import Target
 
-# A difference in one of these makes a new version; description and labels can be updated.
-COMPARED_FIELDS = (
-    "runtimeVersion",
-    "pythonVersion",
-    "framework",
-    "machineType",
-    "acceleratorConfig",
-    "autoScaling",
-    "manualScaling",
-    "container",
-    "routes",
-    "packageUris",
-    "predictionClass",
-    "serviceAccount",
-    "explanationConfig",
-)
-
 
 @dataclasses.dataclass(frozen=True)
 class VersionDecision:
     """What to do about the version of this name: `create` it, `keep` it, `wait` for it, or `replace` it.
 
+    A version that exists but has no nodes, as after an interrupted run, is created too: its target only deploys it.
     `version` is the existing version, `operation` the running operation that creates it, `reason` says why.
     """
 
@@ -59,7 +43,7 @@ def compare_versions(plan: Plan, target: Target, existing: Version | None, *, st
     if existing is None:
         return VersionDecision("create", plan)
     if existing.state == "CREATING":
-        operation = _find_operation(target, existing)
+        operation = target.client.find_creation(existing)
         if operation is not None:
             return VersionDecision("wait", plan, existing, operation, _("still being created"))
     if existing.state == "FAILED":
@@ -67,6 +51,8 @@ def compare_versions(plan: Plan, target: Target, existing: Version | None, *, st
     difference = _difference(plan, target, existing)
     if difference is None and existing.state == "READY":
         return VersionDecision("keep", plan, existing, None, _("unchanged"))
+    if difference is None and existing.state == "UNDEPLOYED":
+        return VersionDecision("create", plan, existing, None, _("unchanged, but not deployed"))
     if not strict:
         return VersionDecision("create", plan)
     if plan.deployment.replace:
@@ -89,15 +75,13 @@ def compare_versions(plan: Plan, target: Target, existing: Version | None, *, st
 
 def _difference(plan: Plan, target: Target, existing: Version) -> str | None:
     """Describe the first difference between the planned and the existing version; None if there is none."""
-    for field in COMPARED_FIELDS:
-        requested, deployed = getattr(plan.version, field), getattr(existing, field)
-        if requested != deployed and not (requested is None and field in ("framework", "machineType")):
-            return _(
-                "{field}: deployed {theirs}, requested {ours}",
-                field=field,
-                theirs=_format_value(deployed),
-                ours=_format_value(requested),
-            )
+    if found := target.difference(plan.model.id, plan.version, existing):
+        return _(
+            "{field}: deployed {theirs}, requested {ours}",
+            field=found.field,
+            theirs=_format_value(found.deployed),
+            ours=_format_value(found.requested),
+        )
     if other := target.get_other_python(plan.model.id, existing.id):
         return _(
             "{field}: deployed {theirs}, requested {ours}",
@@ -118,17 +102,6 @@ def _difference(plan: Plan, target: Target, existing: Version) -> str | None:
     if changes.send:
         return _("{name} has changed", name=changes.send[0].name)
     return _("{name} exists only in Cloud Storage", name=changes.extra[0].name) if changes.extra else None
-
-
-def _find_operation(target: Target, version: Version) -> Operation | None:
-    """Find the running operation that creates this version."""
-    for operation in target.client.list_operations():
-        metadata = operation.metadata
-        if operation.done or metadata is None or metadata.operationType != "CREATE_VERSION":
-            continue
-        if metadata.version is not None and metadata.version.name == version.name:
-            return operation
-    return None
 
 
 def _format_value(value: object) -> str:

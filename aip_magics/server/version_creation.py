@@ -28,6 +28,7 @@ from aip_magics.server.state.installations import Installations
 from aip_magics.server.state.model_snapshots import ModelSnapshots, list_model_files
 from aip_magics.server.state.operations_table import OperationRow
 from aip_magics.server.state.snapshot_keeper import SnapshotKeeper
+from aip_magics.server.state.vertex_models_table import VertexVersionRow
 from aip_magics.spec import Framework, Status, Version
 
 if TYPE_CHECKING:
@@ -122,17 +123,19 @@ class VersionCreator:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def release(self, row: VersionRow) -> None:
-        """Remove the snapshots and installed packages of a version that no other version uses."""
-        if row.snapshots:
-            async with self.snapshots.lock:  # a version whose packages are about to be installed has its snapshot
-                if row.packages:
-                    released, used = (row.packages, row.python), self._database.list_installations()
-                    try:
-                        await asyncio.to_thread(self._installations.release_packages, released, used)
-                    except OSError:  # they are removed later, as old ones
-                        log.exception("%s: could not remove the installed packages", row.key.name)
-                await self.snapshots.remove_unused(row.snapshots)
+    async def release(self, *rows: VersionRow | VertexVersionRow) -> None:
+        """Remove the snapshots and installed packages of versions that no other version uses."""
+        names = frozenset[str]().union(*(row.snapshots for row in rows))
+        if not names:
+            return
+        async with self.snapshots.lock:  # a version whose packages are about to be installed has its snapshot
+            used = self._database.list_installations()
+            for released in {(row.packages, row.python) for row in rows if row.packages}:
+                try:
+                    await asyncio.to_thread(self._installations.release_packages, released, used)
+                except OSError:  # they are removed later, as old ones
+                    log.exception("%s: could not remove the installed packages", rows[0].key.name)
+            await self.snapshots.remove_unused(names)
 
     async def _run(self, operation: OperationRow) -> None:
         key = operation.version_key
@@ -248,8 +251,13 @@ class VersionCreator:
         assert row is not None
         failed = row.version.replace(state="FAILED", errorMessage=error.message)
         done = self._build_done_row(operation, error=error)
-        await self._write(lambda: self._database.set_snapshots(key, None, None))
-        await self._write(lambda: self._finish(key, failed, done))
+
+        def finish() -> None:
+            with self._database.transaction():  # without its snapshots a rerun would take the files as they are by then
+                self._database.set_snapshots(key, None, None)
+                self._finish(key, failed, done)
+
+        await self._write(finish)
         await self.release(row)
         log.warning("%s is FAILED: %s", key.name, error.message)
 

@@ -75,7 +75,7 @@ class Manifest:
 def _text(path: Path, value: Mapping[str, object], key: str) -> str | None:
     found = value.get(key)
     if found is not None and not isinstance(found, str):
-        raise _invalid(path, _("{field}: expected a text, got {kind}", field=key, kind=type(found).__name__))
+        raise _invalid(path, _("{field}: expected a string, got {kind}", field=key, kind=type(found).__name__))
     return found or None
 
 

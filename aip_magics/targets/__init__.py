@@ -3,6 +3,6 @@
 from aip_magics.targets.base import Target
 from aip_magics.targets.capabilities import Capability
 from aip_magics.targets.choice import Choice
-from aip_magics.targets.choose import choose
+from aip_magics.targets.choose import check_region, choose, load
 
-__all__ = ["Capability", "Choice", "Target", "choose"]
+__all__ = ["Capability", "Choice", "Target", "check_region", "choose", "load"]

@@ -6,9 +6,10 @@ import abc
 import functools
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from aip_magics.artifacts import ModelDir
+from aip_magics.checks import sanitize_name
 from aip_magics.checks.context import TargetFacts
 from aip_magics.client import Request, Service, Wait
 from aip_magics.errors import OptionError
@@ -17,6 +18,38 @@ from aip_magics.spec import Model, Version
 from aip_magics.storage import StorageClient
 from aip_magics.targets.capabilities import Capability
 from aip_magics.targets.choice import CompletedVersion
+from aip_magics.targets.plans import Plans
+
+# The fields of a cell that need a capability.
+_FIELDS: Mapping[Capability, tuple[str, ...]] = {
+    Capability.RUNTIME_VERSIONS: ("runtimeVersion", "pythonVersion"),
+    Capability.PACKAGES: ("packageUris", "predictionClass"),
+    Capability.CONTAINERS: ("container", "routes"),
+}
+# A difference in one of these makes a new version; description and labels can be updated.
+COMPARED_FIELDS = (
+    "runtimeVersion",
+    "pythonVersion",
+    "framework",
+    "machineType",
+    "acceleratorConfig",
+    "autoScaling",
+    "manualScaling",
+    "container",
+    "routes",
+    "packageUris",
+    "predictionClass",
+    "serviceAccount",
+    "explanationConfig",
+)
+
+
+class Difference(NamedTuple):
+    """A field with another value in the version at the target than in the requested one."""
+
+    field: str
+    deployed: object
+    requested: object
 
 
 class Target(abc.ABC):
@@ -28,12 +61,14 @@ class Target(abc.ABC):
         client: Client of its API.
         storage_client: Our client of its Cloud Storage, for uploads, downloads and buckets.
         google_storage_client: Google's client of the same, for browsing.
+        api: The name of its API in Google's discovery documents, `ml` or `aiplatform`; empty for another one.
         poll_seconds: Upper bound of the seconds between two polls of an operation.
         runs_here: Whether this machine loads and serves the models, so that their code must be trusted.
         is_cloud: Whether versions are limited to what the cloud has: machine types, runtime versions or images.
         unused_rules: The checks that do not apply to this target: id → reason.
     """
 
+    api: ClassVar[str] = ""
     poll_seconds: float = 2.0
     runs_here: bool = False
     is_cloud: bool = True
@@ -77,10 +112,47 @@ class Target(abc.ABC):
         if reason := self.missing().get(capability):
             raise OptionError(reason, where=where, fix=fix)
 
+    @classmethod
+    def regions(cls) -> tuple[str, ...]:
+        """The values of `--region`, `global` first if there is a global endpoint; empty if any name may be a region."""
+        return ()
+
+    @classmethod
+    def machine_types(cls, *, regional: bool | None = None) -> tuple[str, ...]:  # noqa: ARG003 - see the subclasses
+        """The machine types of the global or the regional endpoints, or of all; empty if any name may be one."""
+        return ()
+
+    def unusable_fields(self) -> Mapping[str, str]:
+        """The fields of a cell that the target cannot use, each with the reason.
+
+        A field of the version is named alone (`runtimeVersion`), a field of the model after a dot (`model.regions`).
+        """
+        missing = self.missing()
+        return {field: missing[each] for each, fields in _FIELDS.items() if each in missing for field in fields}
+
     @property
     def facts(self) -> TargetFacts:
         """What the checks know of the target."""
         return TargetFacts(self.name, self.region, self.endpoint, self.is_cloud, self.unused_rules)
+
+    @property
+    @abc.abstractmethod
+    def plans(self) -> Plans:
+        """The requests of each command as values. Some need what exists, and connect."""
+
+    # names
+
+    @abc.abstractmethod
+    def model_name(self, model: str) -> str:
+        """The full name of a model, given by its ID or full name. OptionError for an invalid name."""
+
+    @abc.abstractmethod
+    def version_name(self, model: str, version: str) -> str:
+        """The full name of a version, given by IDs or its full name. OptionError for an invalid name."""
+
+    @abc.abstractmethod
+    def operation_name(self, operation: str) -> str:
+        """The full name of an operation, given by its ID or full name. OptionError for an invalid name."""
 
     # how a deployment becomes its resources
 
@@ -108,14 +180,29 @@ class Target(abc.ABC):
             wait: Whether the deployment waits for the version; if not, nothing follows the request that creates it.
         """
 
-    @abc.abstractmethod
-    def traffic_request(self, model: str, split: Mapping[str, int] | None = None) -> Request:
-        """The request that sets the split of a model's traffic, without one the request that reads it. None is sent.
+    def difference(self, model: str, requested: Version, existing: Version) -> Difference | None:  # noqa: ARG002
+        """The first field that makes a requested version another one than the existing version of its name."""
+        for field in COMPARED_FIELDS:
+            ours, theirs = getattr(requested, field), getattr(existing, field)
+            if ours != theirs and not (ours is None and field in ("framework", "machineType")):
+                return Difference(field, theirs, ours)
+        return None
 
-        Args:
-            model: The model by ID or full name.
-            split: Percent by version; several versions only with `Capability.TRAFFIC_SPLIT`.
-        """
+    def cannot_ask(self, version: Version) -> str:  # noqa: ARG002 - most targets have a URL for each version
+        """Why an existing version cannot predict online although it is READY; empty if it can."""
+        return ""
+
+    def cost_note(self, version: Version) -> str:  # noqa: ARG002 - known for Vertex AI only
+        """What a version will cost from now on, as one sentence; empty if nothing is known."""
+        return ""
+
+    def billed(self, model: str = "") -> str:  # noqa: ARG002 - known for Vertex AI only
+        """What goes on to cost, of a model or of all, as one sentence; empty if nothing does. It is connected."""
+        return ""
+
+    def sanitize_model_name(self, text: str) -> str:
+        """Build a valid name of a model from the name of a directory."""
+        return sanitize_name(text)
 
     @property
     @abc.abstractmethod

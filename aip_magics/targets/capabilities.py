@@ -26,6 +26,9 @@ class Capability(enum.Enum):
     TRAFFIC_SPLIT = enum.auto()
     """Divides the requests to a model among several versions."""
 
+    UNDEPLOY = enum.auto()
+    """Ends the nodes of a version without deleting it."""
+
     VERSION_LOGS = enum.auto()
     """Tells the runtime, the statistics and the logs of a version."""
 

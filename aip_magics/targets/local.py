@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import http.client
 import json
 import os
@@ -22,11 +23,11 @@ from aip_magics.client import Transport
 from aip_magics.data_directory import check_free_space, create_data_dir, data_dir_error
 from aip_magics.errors import ServerError
 from aip_magics.i18n import gettext as _
-from aip_magics.settings import Sourced, private
+from aip_magics.settings import Settings, Sourced, private
 from aip_magics.storage import StorageClient, bearer
 from aip_magics.targets.base import Target
 from aip_magics.targets.capabilities import Capability
-from aip_magics.targets.prediction_api import PredictionApiTarget, no_traffic_split
+from aip_magics.targets.prediction_api import PredictionApiTarget, no_traffic_split, no_undeploy
 from aip_magics.targets.state import LOCK_FILE, ServerState
 
 START_SECONDS = 20.0
@@ -43,34 +44,92 @@ runpy.run_module("aip_magics.server", run_name="__main__", alter_sys=True)"""
 PYTHON_HEADER = "X-Aip-Magics-Python"
 
 
+class EmbeddedConnection:
+    """The embedded server of a data directory: found, or started when it is needed. Several targets speak with it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._state: ServerState | None = None
+        self.environment: str | None = None  # the interpreter of `Target.serve_with`
+
+    @property
+    def url(self) -> str:
+        """Base URL; a placeholder as long as no server runs."""
+        state = self._state or ServerState.read(self._settings.data_dir)
+        return state.url if state else "http://127.0.0.1:PORT"
+
+    def connect(self) -> str:
+        """Find the server, or start it; returns one line for the user."""
+        project = self._settings.project.value
+        self._state = running(self._settings.data_dir)
+        if self._state:
+            return _("embedded server found at {url} (project {project})", url=self._state.url, project=project)
+        self._state = start(self._settings.data_dir)
+        return _("embedded server started at {url} (project {project})", url=self._state.url, project=project)
+
+    @property
+    def state(self) -> ServerState:
+        """The connected server."""
+        if self._state is None:
+            self.connect()
+        assert self._state is not None
+        return self._state
+
+    def transport(self, headers: Mapping[str, str] = MappingProxyType({})) -> Transport:
+        # The Python that deploys a version serves it, so that a model loads with the libraries it was trained with,
+        # unless --env builds an environment.
+        return Transport(self.state.url, self.session(), headers={**self._python_header(), **headers})
+
+    def preload(self, framework: str) -> None:
+        """Announce a version of this framework; the next call, which needs the server, reports its errors."""
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            body = json.dumps({"framework": framework}).encode()
+            _call(self.state, "POST", "/aip-magics/warm", 5.0, body, self._python_header())
+
+    def storage_client(self) -> StorageClient:
+        return StorageClient(self.state.url, bearer(self.state.token))
+
+    def session(self) -> Any:
+        """A new google-auth AuthorizedSession with the token of the server."""
+        from google.auth.transport.requests import AuthorizedSession
+        from google.oauth2.credentials import Credentials
+
+        session = AuthorizedSession(Credentials(token=self.state.token), refresh_status_codes=())
+        # The user's proxy or .netrc must neither see nor change requests to the loopback server.
+        session.trust_env = False
+        return session
+
+    def _python_header(self) -> dict[str, str]:
+        python = this_python() if self.environment is None else urllib.parse.quote(self.environment)
+        return {PYTHON_HEADER: python}
+
+
 class LocalTarget(PredictionApiTarget):
     poll_seconds = 0.25
     runs_here = True
     is_cloud = False
     server_defaults = ("machineType",)  # the embedded server enforces the limits of a machine type that a request names
-    _state: ServerState | None = None
-    _environment: str | None = None  # the interpreter of `serve_with`
+
+    @functools.cached_property
+    def _connection(self) -> EmbeddedConnection:
+        return EmbeddedConnection(self.settings)
 
     @property
     def endpoint(self) -> str:
-        state = self._state or ServerState.read(self.settings.data_dir)
-        return state.url if state else "http://127.0.0.1:PORT"
+        return self._connection.url
 
     @property
     def storage_url(self) -> str:
         return self.endpoint
 
     def connect(self) -> str:
-        self._state = running(self.settings.data_dir)
-        if self._state:
-            return _("embedded server found at {url} (project {project})", url=self._state.url, project=self.project)
-        self._state = start(self.settings.data_dir)
-        return _("embedded server started at {url} (project {project})", url=self._state.url, project=self.project)
+        return self._connection.connect()
 
     def missing(self) -> Mapping[Capability, str]:
         return {
             Capability.CONTAINERS: _("the embedded server runs no containers"),
             Capability.TRAFFIC_SPLIT: no_traffic_split(),
+            Capability.UNDEPLOY: no_undeploy(),
         }
 
     def list_siblings(self) -> Iterator[Target]:
@@ -80,49 +139,26 @@ class LocalTarget(PredictionApiTarget):
                 yield LocalTarget(dataclasses.replace(self.settings, region=setting))
 
     def preload(self, framework: str) -> None:
-        # Only a hint: the next call, which needs the server, reports its errors.
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            body = json.dumps({"framework": framework}).encode()
-            _call(self._connected(), "POST", "/aip-magics/warm", 5.0, body, {PYTHON_HEADER: self._python()})
+        self._connection.preload(framework)
 
     def serve_with(self, python: str) -> None:
-        self._environment = python
+        self._connection.environment = python
 
     def get_other_python(self, model: str, version: str) -> str | None:
-        if self._environment is None:
+        if self._connection.environment is None:
             return None
         python = str(self.client.version_runtime(model, version).get("python") or "")
-        return None if python == self._environment else python
-
-    def _python(self) -> str:
-        return this_python() if self._environment is None else urllib.parse.quote(self._environment)
+        return None if python == self._connection.environment else python
 
     def _transport(self) -> Transport:
-        state = self._connected()
         # The embedded server is global and regional at once: as with Google, the host name decides which.
-        host = {"Host": f"{self.region}-ml.googleapis.com"} if self.region else {}
-        # The Python that deploys a version serves it, so that a model loads with the libraries it was trained with,
-        # unless --env builds an environment.
-        return Transport(state.url, self._session(), headers={PYTHON_HEADER: self._python(), **host})
-
-    def _connected(self) -> ServerState:
-        if self._state is None:
-            self.connect()
-        assert self._state is not None
-        return self._state
+        return self._connection.transport({"Host": f"{self.region}-ml.googleapis.com"} if self.region else {})
 
     def _storage_client(self) -> StorageClient:
-        state = self._connected()
-        return StorageClient(state.url, bearer(state.token))
+        return self._connection.storage_client()
 
     def _session(self) -> Any:
-        from google.auth.transport.requests import AuthorizedSession
-        from google.oauth2.credentials import Credentials
-
-        session = AuthorizedSession(Credentials(token=self._connected().token), refresh_status_codes=())
-        # The user's proxy or .netrc must neither see nor change requests to the loopback server.
-        session.trust_env = False
-        return session
+        return self._connection.session()
 
 
 def running(data_dir: Path) -> ServerState | None:

@@ -15,6 +15,7 @@ from aip_magics.spec import Model, Version
 from aip_magics.targets.base import Target
 from aip_magics.targets.capabilities import Capability
 from aip_magics.targets.choice import Choice, CompletedVersion
+from aip_magics.targets.plans import PredictionApiPlans
 
 
 def no_traffic_split() -> str:
@@ -22,9 +23,15 @@ def no_traffic_split() -> str:
     return _("AI Platform sends all requests to the default version of a model")
 
 
+def no_undeploy() -> str:
+    """The reason why these targets do not have `Capability.UNDEPLOY`."""
+    return _("AI Platform serves a version for as long as it exists")
+
+
 class PredictionApiTarget(Target):
     """A target with models, versions and operations of the v1 API."""
 
+    api = "ml"
     server_defaults: tuple[str, ...] = ()
 
     @abc.abstractmethod
@@ -33,6 +40,28 @@ class PredictionApiTarget(Target):
     @functools.cached_property
     def client(self) -> Client:
         return Client(self._transport(), self.project, poll_seconds=self.poll_seconds)
+
+    @property
+    def plans(self) -> PredictionApiPlans:
+        return PredictionApiPlans(self.project)
+
+    def model_name(self, model: str) -> str:
+        return calls.model_name(self.project, model)
+
+    def version_name(self, model: str, version: str) -> str:
+        return calls.version_name(self.project, model, version)
+
+    def operation_name(self, operation: str) -> str:
+        return calls.operation_name(self.project, operation)
+
+    @classmethod
+    def regions(cls) -> tuple[str, ...]:
+        return ("global", *catalog.regional_regions())
+
+    @classmethod
+    def machine_types(cls, *, regional: bool | None = None) -> tuple[str, ...]:
+        families = {None: ("MLS1", "N1"), False: ("MLS1",), True: ("N1",)}[regional]
+        return tuple(row.name for row in catalog.machine_types() if row.family in families)
 
     def complete_version(self, version: Version, model_dir: ModelDir | None, env: str) -> CompletedVersion:
         version, choices = self._runtime(version, model_dir, env)
@@ -59,12 +88,6 @@ class PredictionApiTarget(Target):
         if test is not None:
             requests.append(calls.predict(version_name, test))
         return requests
-
-    def traffic_request(self, model: str, split: Mapping[str, int] | None = None) -> Request:
-        if split is None:
-            return calls.get(calls.model_name(self.project, model))
-        [version] = split
-        return calls.set_default(calls.version_name(self.project, model, version))
 
     @property
     def operation_path(self) -> str:

@@ -248,3 +248,38 @@ def _focused(opened: NotebookPage) -> str:
             "() => { const at = document.activeElement; return (at.labels?.[0] ?? at).textContent.trim() }"
         )
     )
+
+
+def test_form_with_target_vertex_rehearses_on_the_embedded_server(opened: NotebookPage) -> None:
+    tested = "print(form.result.state, form.result.modelVersion)"
+    form = show(opened, "vertex.ipynb", FORM.format(model="petals"), tested)
+    runtime, region = form.get_by_label("Runtime version"), form.get_by_label("Region")
+    expect(runtime).to_be_enabled()
+    form.get_by_label("Target").select_option("vertex")
+    # The fields follow: a project is required, the regions are Vertex AI's, and runtime versions are off with a reason.
+    project = form.locator(".widget-box").filter(has=opened.page.get_by_label("Project")).last
+    expect(project.get_by_role("alert")).to_contain_text("no project is set")
+    expect(form.get_by_role("button", name="Deploy")).to_be_disabled()
+    expect(region.locator("option", has_text="europe-west12")).to_have_count(1)
+    expect(runtime).to_be_disabled()
+    beside = form.locator(".widget-box").filter(has=opened.page.get_by_label("Runtime version")).last
+    expect(beside).to_contain_text("Vertex AI serves a version with the libraries of its image")
+    opened.shot("form-vertex", form)
+    form.get_by_label("Project").fill("my-project")
+    form.get_by_label("Project").press("Tab")
+    expect(project.get_by_role("alert")).to_have_count(0)
+    form.get_by_label("Endpoint").select_option("the embedded server, as a rehearsal")
+    region.select_option("europe-west4")
+    preview = form.locator("pre").first
+    for kind, text in {
+        "cell": "--target vertex --project my-project --endpoint local --region europe-west4",
+        "gcloud": "gcloud ai endpoints deploy-model petals",
+        "curl": "locations/europe-west4/endpoints/petals:deployModel",
+        "Python": '"aiplatform", "v1"',
+    }.items():
+        form.get_by_label("Show as").select_option(kind)
+        expect(preview).to_contain_text(text)
+    form.get_by_role("button", name="Deploy").click()
+    expect(form).to_contain_text("READY", timeout=60_000)
+    opened.shot("form-vertex-deployed", form)
+    expect(opened.run(2)).to_contain_text("READY projects/my-project/locations/europe-west4/models/petals@1")

@@ -14,9 +14,11 @@ TODAY = datetime.date(2026, 11, 29)
         ("SCIKIT_LEARN", {"scikit-learn": "1.5.2"}, "sklearn-cpu.1-5"),
         ("SCIKIT_LEARN", {"scikit-learn": "1.3.2"}, "sklearn-cpu.1-4"),  # 1-3 has ended: the next one above
         ("SCIKIT_LEARN", {}, "sklearn-cpu.1-6"),
+        ("SCIKIT_LEARN", {"scikit-learn": ""}, "sklearn-cpu.1-6"),
         ("XGBOOST", {"xgboost": "2.1.3"}, "xgboost-cpu.2-1"),
         ("XGBOOST", {"xgboost": "1.6.2"}, "xgboost-cpu.2-0"),
         ("TENSORFLOW", {}, "tf2-cpu.2-15"),
+        ("TENSORFLOW", {"tensorflow": "unknown"}, "tf2-cpu.2-15"),
         ("TENSORFLOW", {"tensorflow": "2.21.0"}, "tf2-cpu.2-15"),  # the operations decide, not the release
     ],
 )

@@ -10,6 +10,7 @@ from rule_cases_vertex import CASES as VERTEX_CASES
 from aip_magics import checks
 
 CASES = [*GENERIC_CASES, *VERTEX_CASES]
+
 # Beginnings of fixes that say what to do, where the user has to know or decide something, or that other tests follow
 # because they need TensorFlow (test_export_fixes.py), other libraries (test_other_savers.py), archives or a container
 # (tests/serving).

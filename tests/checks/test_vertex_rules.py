@@ -155,3 +155,16 @@ def test_vertex_rules_are_named_after_their_function_and_documented():
 def test_vertex_rules_report_an_accelerator_for_scikit_learn_once(deployment):
     context = deployment.vertex(machineType="n1-standard-4", acceleratorConfig={"type": "NVIDIA_TESLA_T4", "count": 1})
     assert [finding.id for finding in checks.run(context).findings] == ["V29"]
+
+
+@pytest.mark.parametrize(
+    ("image", "count"),
+    [
+        ("us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve:1", 0),
+        ("europe-docker.pkg.dev/vertex-ai-restricted/prediction/tf_opt-cpu.2-15:latest", 0),
+        ("us-docker.pkg.dev/vertex-ai-of-mine/r/i", 1),
+        ("gcr.io/vertex-ai/i", 1),
+    ],
+)
+def test_vertex_rule_of_the_region_of_the_image_exempts_those_of_google(deployment, found, image, count):
+    assert len(found(served(deployment, image), "V23")) == count

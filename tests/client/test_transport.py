@@ -83,6 +83,22 @@ def test_transport_sends_a_changing_call_once(script: Script, client: Client) ->
     assert len(script.asked) == 1
 
 
+def test_transport_repeats_a_changing_call_that_was_one_of_too_many(script: Script, client: Client) -> None:
+    script.answers = [(429, {}), (200, {"name": "projects/my-project/operations/delete_iris-1"})]
+    assert client.delete_model("iris").id == "delete_iris-1"
+    script.answers = [(429, {"error": {"code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED"}})] * 5
+    with pytest.raises(errors.ResourceExhausted, match="slow down"):
+        client.delete_model("iris")
+    assert len(script.asked) == 2 + 5
+
+
+def test_transport_names_the_login_for_expired_credentials() -> None:
+    data = {"error": {"code": 401, "message": "Request had invalid credentials.", "status": "UNAUTHENTICATED"}}
+    error = error_from_response(401, data, "", "https://us-central1-aiplatform.googleapis.com")
+    assert isinstance(error, errors.Unauthenticated)
+    assert error.fix == "run `gcloud auth application-default login`"
+
+
 def test_transport_names_the_endpoint_and_the_reason_without_a_server(session: requests.Session) -> None:
     tries: list[float] = []
     transport = Transport("http://127.0.0.1:9", session, sleep=tries.append)

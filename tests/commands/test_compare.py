@@ -225,9 +225,9 @@ def test_compare_counts_the_errors_of_a_version_and_fails_in_a_shell(
     found = json.loads(done.stdout)
     assert (found["compared"], found["isEqual"], found["right"]["failed"]) == (0, False, 1)
     assert "4 features" in found["right"]["errors"][0]["message"]
-    assert "no instance was predicted by both versions" in text.of(
-        aip(f"compare v1 v2 --model narrow --instances {tmp_path / 'rows'}")
-    )
+    shown = text.of(aip(f"compare v1 v2 --model narrow --instances {tmp_path / 'rows'}"))
+    assert "no instance was predicted by both versions" in shown
+    assert "first: instance 0" in shown
 
 
 @pytest.mark.parametrize(
@@ -238,6 +238,7 @@ def test_compare_counts_the_errors_of_a_version_and_fails_in_a_shell(
         ("compare v1 v2 --model iris --from-log 0", "expected 1 or more, got 0"),
         ("compare v1 v2 --model iris --from-log 20000", "must be between 1 and 10000"),
         ("compare v1 v2 --model iris --from-log 5 --batch-size 2", "requests of the log are sent as they were"),
+        ("compare v1 v2 --model iris --from-log 5 --signature-name s", "requests of the log are sent as they were"),
         ("compare v1 v2 --model iris --instances x --batch-size 0", "expected 1 or more, got 0"),
         ("compare v1 v2 --model iris --instances x --concurrency 99", "must be between 1 and 10"),
         ("compare v1 v2 --model iris --instances x --tolerance -1", "expected 0 or more, got -1.0"),

@@ -39,7 +39,7 @@ NO_SHOW = {
 # The verbs that something is different after, in the journal or not.
 CHANGES = {
     "deploy", "delete", "create-model", "create-version", "set-default", "update", "cancel", "upload", "remove",
-    "traffic", "promote", "rollback",
+    "traffic", "promote", "rollback", "undeploy",
 }  # fmt: skip
 
 

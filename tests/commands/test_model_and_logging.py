@@ -80,8 +80,9 @@ def test_deploy_command_dry_run_names_the_update_after_the_operation(aip: Lines,
     sent = aip(
         f"deploy v1 --model iris --origin {iris_export} --model-description flowers --dry-run {LOGGING}"
     ).requests
-    made, version, _, update, _ = sent[-5:]
+    made, version, _, update, waited, _ = sent[-6:]
     assert made.body["description"] == "flowers"
     assert "requestLoggingConfig" not in version.body
     assert (update.method, update.body) == ("PATCH", {"requestLoggingConfig": CONFIG})
+    assert (waited.method, waited.url.endswith("/operations/OPERATION")) == ("GET", True)
     assert update.url.endswith("/models/iris/versions/v1?updateMask=requestLoggingConfig")

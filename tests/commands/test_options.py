@@ -154,7 +154,6 @@ def test_options_keep_the_type_of_variables() -> None:
         ("", "", OptionError, "--origin"),
         ("--origin x v1 v2", "", OptionError, "unexpected argument"),
         ("--origin x --framework pytorch", "", OptionError, "--framework"),
-        ("--origin x --region mars", "", OptionError, "mars"),
         ("--origin x --labels a", "", OptionError, "KEY=VALUE"),
         ("--origin x --accelerator count=1", "", OptionError, "--accelerator"),
         ("--origin x --args a", "", OptionError, "--image"),
@@ -203,3 +202,64 @@ def test_command_of_local_predict_loads_no_code_of_the_others() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "variables", "where", "text", "fix"),
+    [
+        ("list --region mars", {}, "--region", "invalid region 'mars' for target local", "use one of global, "),
+        (
+            "list --region us-centrall1 --target aiplatform --project some-project",
+            {},
+            "--region",
+            "invalid region 'us-centrall1' for target aiplatform",
+            "did you mean 'us-central1'?",
+        ),
+        (
+            "list --target vertex --project some-project --region europe-west12x",
+            {},
+            "--region",
+            "invalid region 'europe-west12x' for target vertex",
+            "did you mean 'europe-west12'?",
+        ),
+        (
+            "list --target vertex --project some-project --region global",
+            {},
+            "--region",
+            "target vertex has no global endpoint",
+            "use a region: --region us-central1",
+        ),
+        (
+            "deploy v1 --origin x --target vertex --project some-project --regions us-east1",
+            {},
+            "--regions",
+            "target vertex has no global endpoint",
+            "use a region: --region us-central1",
+        ),
+        (
+            "list --region europe-west12",
+            {},
+            "--region",
+            "invalid region 'europe-west12' for target local",
+            "did you mean 'europe-west",
+        ),
+        (
+            "list",
+            {"AIP_MAGICS_REGION": "mars"},
+            "region, from environment variable AIP_MAGICS_REGION",
+            "invalid region 'mars' for target local",
+            "use one of global, ",
+        ),
+    ],
+)
+def test_options_name_a_region_that_the_target_does_not_have(
+    monkeypatch: pytest.MonkeyPatch, line: str, variables: dict[str, str], where: str, text: str, fix: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    verb, *words = line.split()
+    args = build_parser(get_command(verb), verb).parse(words)
+    with pytest.raises(OptionError) as caught:
+        Context(Silent()).settings(args)
+    assert (caught.value.where, caught.value.message) == (where, text)
+    assert caught.value.fix.startswith(fix)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shlex
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from resource_lines import Lines
+from shown_scripts import PROGRAMS, ROOT, SHELL, available, run
 
 from aip_magics import settings
 from aip_magics.client import Request
@@ -22,43 +22,12 @@ from aip_magics.errors import OptionError, StorageError
 from aip_magics.storage import GsUri, find_bucket, list_objects
 from aip_magics.targets import choose, local
 
-ROOT = Path(__file__).parents[2]
 CLOUD = "--target aiplatform --project some-project"
 
 
 @pytest.fixture
 def aip(deployed: Path) -> Lines:
     return Lines(deployed)
-
-
-def run(program: list[str], text: str, tmp_path: Path) -> str:
-    """The output of a program that runs this text; `aip-magics` is on its path, as for a user."""
-    tools = tmp_path / "bin"
-    tools.mkdir(exist_ok=True)
-    command = f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.quote(sys.executable)} -m aip_magics "$@"\n'
-    (tools / "aip-magics").write_text(command)
-    (tools / "aip-magics").chmod(0o755)
-    environment = {
-        **os.environ,
-        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
-        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
-    }
-    done = subprocess.run(
-        program, input=text, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=300, check=False
-    )
-    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
-    return done.stdout + done.stderr
-
-
-SHELL = ["sh", "-e"]
-PROGRAMS = {"gcloud": SHELL, "curl": SHELL, "python": [sys.executable, "-"]}
-
-
-def available(form: str) -> None:
-    if form != "python" and shutil.which(form) is None:
-        pytest.skip(f"{form} is not installed")
-    if form == "python" and importlib.util.find_spec("googleapiclient") is None:
-        pytest.skip("google-api-python-client is not installed")
 
 
 @pytest.mark.parametrize("form", SCRIPT_FORMATS)

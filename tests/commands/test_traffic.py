@@ -21,6 +21,7 @@ from aip_magics.commands.common.traffic_change import Traffic, open_journal
 from aip_magics.commands.show import DryRun
 from aip_magics.render import html, text
 from aip_magics.targets import Target, choose, local
+from aip_magics.targets.plans import PredictionApiPlans
 
 ROOT = Path(__file__).parents[2]
 V1, V2, V3 = {"v1": 100}, {"v2": 100}, {"v3": 100}
@@ -222,7 +223,7 @@ def splitting(aip: Lines, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     monkeypatch.setattr(local.LocalTarget, "missing", lambda _target: {})
     monkeypatch.setattr(Client, "get_traffic", lambda _client, _model: dict(split))
     monkeypatch.setattr(Client, "set_traffic", set_traffic)
-    monkeypatch.setattr(local.LocalTarget, "traffic_request", lambda *_: calls.get("endpoint"))
+    monkeypatch.setattr(PredictionApiPlans, "set_traffic", lambda *_: [calls.get("endpoint")])
     return split
 
 

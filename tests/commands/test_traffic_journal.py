@@ -17,6 +17,7 @@ from aip_magics.commands.common import traffic_journal
 from aip_magics.commands.common.traffic_journal import TrafficJournal
 
 NOON = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.timezone.utc)
+DAMAGED_SPLITS = ("[1]", "{}", '{"v1": Infinity}', '{"v1": 105, "v2": -5}')
 V1, V2, V3, BOTH = {"v1": 100}, {"v2": 100}, {"v3": 100}, {"v1": 90, "v2": 10}
 
 
@@ -79,7 +80,11 @@ def test_traffic_journal_is_bounded_and_private(home: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"entries": 1}', '{"entries": [{"at": "x", "split": [1]}]}', '"a"', "[" * 100_000]
+    "text",
+    [
+        *("", "{", "[]", "{}", '{"entries": 1}', '"a"', "[" * 100_000),
+        *(f'{{"entries": [{{"at": "x", "split": {split}}}]}}' for split in DAMAGED_SPLITS),
+    ],
 )
 def test_traffic_journal_starts_anew_after_damage(home: Path, text: str) -> None:
     book = journal(home)

@@ -13,7 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aip_magics.deploy import comparison, comparison_run
-from aip_magics.deploy.comparison import ComparisonCounter, LabelChange, PredictionComparison, summarize_answers
+from aip_magics.deploy.comparison import (
+    ComparisonCounter,
+    ErrorCount,
+    LabelChange,
+    PredictionComparison,
+    summarize_answers,
+)
 from aip_magics.deploy.comparison_run import ComparedRequest, compare_versions, divide
 from aip_magics.deploy.prediction_diff import RELATIVE, is_equal
 from aip_magics.errors import AipError, CredentialsError, NotFound, PredictionError, Unavailable
@@ -89,6 +95,14 @@ def test_comparison_shows_shapes_that_differ() -> None:
         (10**400, 1.0, RELATIVE, False),
         (10**400, 10**400, RELATIVE, True),
         ("1", 1, RELATIVE, False),
+        (True, 1, RELATIVE, False),
+        (0.0, False, RELATIVE, False),
+        (True, True, RELATIVE, True),
+        (1, 1.0, 0.0, True),
+        (1000000, 1000001.0, RELATIVE, True),
+        (1000000, 1000001, RELATIVE, False),  # ids of two classes
+        (2**53, 2**53 + 1, 0.0, False),  # the same as floats
+        (0.0, -0.0, 0.0, True),
     ],
 )
 def test_comparison_has_one_meaning_of_equal(left: Any, right: Any, tolerance: float, equal: bool) -> None:
@@ -123,11 +137,14 @@ def test_comparison_keeps_the_first_examples_and_a_bounded_number_of_everything(
     assert all(len(output.changes) <= comparison.MAX_CHANGES for output in counter.outputs())
 
 
+ERRORS = [("a", range(20, 30)), ("b", range(50, 51)), ("a", range(10, 20))]  # as they arrive, in any order
+
+
 def test_comparison_summarizes_latencies_and_errors() -> None:
-    answers = summarize_answers("v1", 103, [number / 1000 for number in range(1, 101)], ["a", "b", "a"])
+    answers = summarize_answers("v1", 103, [number / 1000 for number in range(1, 101)], ERRORS)
     assert (answers.p50_ms, answers.p95_ms) == (50.0, 95.0)
     assert (answers.requests, answers.failed) == (103, 3)
-    assert [(error.message, error.count) for error in answers.errors] == [("a", 2), ("b", 1)]
+    assert answers.errors == (ErrorCount("a", 2, 10, 19), ErrorCount("b", 1, 50, 50))
     assert summarize_answers("v1").p50_ms is None
 
 
@@ -190,17 +207,17 @@ def test_compare_versions_sends_a_bounded_number_of_requests_at_a_time() -> None
 
 
 def test_compare_versions_does_not_measure_the_start_of_the_first_node() -> None:
-    time = [0.0]
+    now = [0.0]
     lock = threading.Lock()
 
     def start(version: str, body: bytes) -> Mapping[str, Any]:
         with lock:
-            time[0] += 60.0 if 0 in json.loads(body)["instances"] else 0.0
+            now[0] += 60.0 if 0 in json.loads(body)["instances"] else 0.0
         return ask(version, body)
 
-    result = compare_versions(start, requests(20), EMPTY, lambda *_: None, clock=lambda: time[0])
+    result = compare_versions(start, requests(20), EMPTY, lambda *_: None, clock=lambda: now[0])
     assert (result.left.requests, result.left.p95_ms, result.right.p95_ms) == (20, 0.0, 0.0)
-    alone = compare_versions(start, requests(1), EMPTY, lambda *_: None, clock=lambda: time[0])
+    alone = compare_versions(start, requests(1), EMPTY, lambda *_: None, clock=lambda: now[0])
     assert alone.left.p50_ms == 60_000
 
 
@@ -217,6 +234,7 @@ def test_compare_versions_counts_the_errors_of_each_version() -> None:
     assert (result.left.failed, result.right.failed) == (1, 1)
     assert result.left.errors[0].message == "expected 2 predictions, got 1"
     assert "ten" in result.right.errors[0].message
+    assert [(side.errors[0].first, side.errors[0].last) for side in (result.left, result.right)] == [(20, 21), (10, 11)]
     assert not result.is_equal
 
 
@@ -244,11 +262,12 @@ def test_compare_versions_of_which_one_is_unavailable_goes_on() -> None:
 
 
 def test_compare_versions_leaves_no_thread_behind_after_an_interrupt() -> None:
-    release, called = threading.Event(), threading.Event()
+    release, called, asking = threading.Event(), threading.Event(), set[threading.Thread]()
 
     def wait(version: str, body: bytes) -> Mapping[str, Any]:
+        asking.add(threading.current_thread())
         called.set()
-        release.wait(10)
+        release.wait(60)
         return ask(version, body)
 
     def interrupt(_done: int, _total: int) -> None:
@@ -258,8 +277,10 @@ def test_compare_versions_leaves_no_thread_behind_after_an_interrupt() -> None:
     before = set(threading.enumerate())
     with pytest.raises(KeyboardInterrupt):
         compare_versions(wait, requests(50), EMPTY, interrupt)
-    release.set()
-    for thread in set(threading.enumerate()) - before:
+    threads = set(threading.enumerate()) - before
+    for thread in [*(threads - asking), *asking]:
+        if thread in asking:  # the one whose request is under way; the others do not wait for it
+            release.set()
         thread.join(10)
         assert not thread.is_alive()
     assert comparison_run.WAKE_SECONDS < 1  # an interrupt is noticed so soon

@@ -57,12 +57,13 @@ SPACING = {
 
 # Nothing but values, flags and names of the API.
 UNTRANSLATED = {
+    "Python {version}: {reason}",
     "packageUris: {name}",
     "{done} of {total} {unit}",
 }
 
 ENGLISH = r"\b(an?|and|are|at|be|but|by|can|for|from|has|have|in|is|its?|not|of|or|the|there|to|was|with)\b"
-CODE = r"`[^`]+`|'[^']+'|\([^()가-힣]*\)"
+CODE = r"--[a-z-]+|`[^`]+`|'[^']+'|\([^()가-힣]*\)"
 
 
 def found(pattern: str) -> list[str]:

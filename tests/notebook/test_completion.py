@@ -113,6 +113,18 @@ def tab(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
         ("%aip_deploy --runtime-version 1.15 --python-version |", "", ["3.7", "2.7"]),
         ("%aip_deploy --machine-type n1-highcpu-3|", "n1-highcpu-3", ["n1-highcpu-32"]),
         ("%aip_deploy --regions us-central1,us-e|", "us-e", ["us-east1", "us-east4"]),
+        ("%aip_deploy --target v|", "v", ["vertex"]),
+        ("%aip_deploy --region eur|", "eur", ["europe-west1", "europe-west2", "europe-west3", "europe-west4"]),
+        ("%aip_deploy --target vertex --region me-|", "me-", ["me-central1", "me-central2", "me-west1"]),
+        ("%aip_deploy --region me-| --target vertex", "me-", ["me-central1", "me-central2", "me-west1"]),
+        ("%aip_deploy --target nowhere --region me-|", "me-", []),
+        ("%aip_deploy --target vertex --machine-type mls|", "mls", []),
+        (
+            "%aip_deploy --target vertex --machine-type g2-standard-4|",
+            "g2-standard-4",
+            ["g2-standard-4", "g2-standard-48"],
+        ),
+        ("%aip_config --target=vertex --region=me-w|", "me-w", ["me-west1"]),
         ("%aip_nothing --|", "", []),
         ("%aip_deploy|", "", []),  # the name itself is IPython's
         ("print('%aip_deploy --o|", "", []),
@@ -162,6 +174,12 @@ def test_completion_of_an_empty_word_offers_what_can_follow(tab: Callable[[str],
         ("%%aip_predict --model x\ninstances: $|", "$", ["$rows", "$clf", "$folder", "$labels", "$text"]),
         ("%%aip_predict --model x\n[1, 2|", "", []),
         ("%%aip_deployed\nfr|", "", []),
+        # What the target of the line cannot use is not offered.
+        ("%%aip_deploy --target vertex\nru|", "ru", []),
+        ("%%aip_deploy --target aiplatform\nru|", "ru", ["runtimeVersion: "]),
+        ("%%aip_deploy --target vertex\npr|", "pr", []),
+        ("%%aip_deploy --target vertex --endpoint local\npr|", "pr", ["predictionClass: "]),
+        ("%%aip_deploy --target vertex\nmachineType: g2-standard-8|", "g2-standard-8", ["g2-standard-8"]),
     ],
 )
 def test_completion_of_a_body(tab: Callable[[str], Any], text: str, fragment: str, texts: list[str]) -> None:

@@ -26,6 +26,7 @@ LINES: dict[str, tuple[str, str]] = {
     "create-model": ("iris --dry-run", ""),
     "create-version": ("v1 --model iris --origin gs://my-bucket/iris --dry-run", ""),
     "set-default": ("v1 --model iris --dry-run", ""),
+    "undeploy": ("v1 --model iris --target vertex --endpoint local --dry-run", ""),
     "compare": ("v1 v1 --instances {rows}", ""),
     "traffic": ("iris v1=100 --dry-run", ""),
     "promote": ("v1 --model iris --dry-run", ""),
@@ -44,7 +45,7 @@ LINES: dict[str, tuple[str, str]] = {
     "server": ("status", ""),
     "autoload": ("status", ""),
 }
-NEED_A_VERSION = ("pull", "remove", "logs", "compare", "rollback")
+NEED_A_VERSION = ("pull", "remove", "logs", "compare", "rollback", "undeploy")
 
 
 def run(shell: Any, verb: str, line: str, body: str) -> Any:
@@ -67,7 +68,8 @@ def test_magics_return_keep_and_silence_their_value(
     places = {"own": tmp_path / "own.py", "output": tmp_path / "output", "rows": tmp_path / "rows"}
     line = template.format(iris=iris_export, **places)
     if verb in NEED_A_VERSION:
-        shell.run_line_magic("aip_deploy", f"v1 --model iris --origin {iris_export} --quiet")
+        where = "--target vertex --endpoint local" if verb == "undeploy" else ""
+        shell.run_line_magic("aip_deploy", f"v1 --model iris --origin {iris_export} --quiet {where}")
     if verb == "rollback":
         shell.run_line_magic("aip_deploy", f"v2 --model iris --origin {iris_export} --quiet")
         shell.run_line_magic("aip_promote", "v2 --quiet")

@@ -18,10 +18,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from IPython.core.inputtransformer2 import TransformerManager
 
-from aip_magics import catalog, settings
+from aip_magics import catalog, settings, target_types
 from aip_magics.commands import deploy
 from aip_magics.commands.common.command import Context
 from aip_magics.commands.common.magic_line import split_line
+from aip_magics.commands.form import FormRequest
 from aip_magics.commands.registry import get_command
 from aip_magics.deploy import Deployment
 from aip_magics.notebook.form.cell_text import build_cell
@@ -42,7 +43,11 @@ class NoFace:
 def state(session: dict[str, str], deployment: Deployment, **arguments: Any) -> FormState:
     found = settings.resolve(session=session, environment=ENVIRONMENT, **arguments)
     regional = False if arguments.get("region") == "global" else None
-    return FormState.of(deployment, found, "argument", regional=regional)
+    last_run = arguments.pop("last_run", {})
+    none = dict.fromkeys(("target", "project", "region", "regions", "endpoint", "storage_endpoint"))
+    context = Context(NoFace(), {}, session, ENVIRONMENT, last_run)
+    request = FormRequest(deployment, found, argparse.Namespace(**{**none, **arguments}), context)
+    return FormState.of(deployment, found, "argument", regional=regional, resolve=request.resolve)
 
 
 def parsed(text: str, session: dict[str, str]) -> tuple[Deployment, settings.Settings]:
@@ -60,8 +65,10 @@ ODD = ["iris", "v1", "$name", "$$", "--flag", "-x", "yes", "null", "2.10", "1e3"
 NAMES = st.one_of(TEXT, st.sampled_from(ODD))
 PAIRS = st.dictionaries(NAMES, NAMES, max_size=3).map(lambda d: ",".join(f"{k}={v}" for k, v in d.items()))
 VALUES = {
+    "target": st.sampled_from(target_types.OWN_NAMES),
+    "project": st.sampled_from(["", "my-project", "9 lives"]),
     "model": NAMES,
-    "endpoint": st.sampled_from(["global", "regional"]),
+    "endpoint": st.sampled_from(["global", "regional", "embedded"]),
     "region": st.sampled_from([*catalog.regional_regions()]),
     "logging": st.booleans(),
     "consoleLogging": st.booleans(),

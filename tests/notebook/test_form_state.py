@@ -269,3 +269,59 @@ def test_form_state_summary_tells_what_is_created_and_not_the_instances(new: New
     assert "%%aip_deploy" in left
     assert len(left.encode()) <= 4096
     assert "<script" not in left
+
+
+def test_form_state_follows_the_target(new: New) -> None:
+    form = new().set("machineType", "mls1-c4-m2").set("runtimeVersion", "2.11").set("region", "us-east1")
+    vertex = form.set("target", "vertex").set("project", "my-project")
+    assert (vertex.values["target"], vertex.source("target")) == ("vertex", "chosen in the form")
+    assert vertex.target.name == "vertex"
+    assert vertex.choices("region") == (*catalog.vertex_regions(), *catalog.newer_vertex_regions())
+    assert vertex.choices("machineType") == tuple(row.name for row in catalog.vertex_machine_types())
+    assert vertex.values["machineType"] == "n1-standard-2"
+    assert (vertex.values["region"], vertex.target.region) == ("us-east1", "us-east1")
+    assert vertex.deployment.model.regions is None  # the endpoint has it
+    assert vertex.set("region", "europe-west12").target.region == "europe-west12"
+    # AI Platform's own fields are off, each with the reason, and come back with their values.
+    for id in ("runtimeVersion", "pythonVersion", "frameworkVersion", "packageUris", "predictionClass"):
+        assert not vertex.applies(id)
+        assert "Vertex AI" in vertex.unusable[id]
+        assert id not in vertex.values or vertex.values[id] == ""
+    assert vertex.deployment.version.runtimeVersion is None
+    back = vertex.set("target", "local")
+    assert back.deployment.version.runtimeVersion == "2.11"
+    assert back.values["endpoint"] == "global"
+    assert "region" not in back.requested or back.values["region"] in catalog.global_regions()
+
+
+def test_form_state_names_a_missing_project_at_its_field(
+    new: New, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    for name in ("GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    form = new().set("target", "vertex")
+    assert [each.message for each in form.problems_of("project")] == ["no project is set"]
+    assert not form.can_deploy
+    assert form.values["project"] == ""
+    assert form.choices("region") == (*catalog.vertex_regions(), *catalog.newer_vertex_regions())
+    wrong = form.set("project", "9 lives")
+    assert [each.message for each in wrong.problems_of("project")] == ["invalid project ID '9 lives'"]
+    right = wrong.set("project", "some-project")
+    assert right.problems_of("project") == ()
+    assert right.target.project == "some-project"
+
+
+def test_form_state_rehearses_vertex_on_the_embedded_server(new: New) -> None:
+    form = new().set("target", "vertex").set("project", "my-project")
+    assert form.choices("endpoint") == ("regional", "embedded")
+    assert not form.target.runs_here
+    local = form.set("endpoint", "embedded")
+    assert local.values["endpoint"] == "embedded"
+    assert local.target.runs_here
+    assert local.applies("predictionClass")  # the embedded server runs custom code
+    assert not local.set("logTable", "p.d.t").applies("logTable")
+    assert local.set("logTable", "p.d.t").deployment.version.requestLoggingConfig is None
+    assert local.set("logTable", "p.d.t").set("endpoint", "regional").deployment.version.requestLoggingConfig
+    assert not local.set("endpoint", "regional").target.runs_here
+    assert form.set("target", "local").set("endpoint", "embedded").values["endpoint"] == "global"  # no such choice

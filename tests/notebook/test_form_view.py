@@ -244,6 +244,22 @@ def test_form_view_deploys_regionally(open_form: Open, iris_export: Path) -> Non
     assert version.machineType == "n1-standard-2"
 
 
+def test_form_view_deploys_to_vertex_on_the_embedded_server(open_form: Open, iris_export: Path) -> None:
+    form = open_form(["--model-dir", str(iris_export)])
+    form.view.controls["target"].value = "vertex"
+    assert form.view.controls["runtimeVersion"].disabled
+    assert "Vertex AI serves a version with the libraries of its image" in form.view.notes["runtimeVersion"].value
+    assert form.view.deploy_button.disabled  # without a project
+    form.view.controls["project"].value = "some-project"
+    form.view.controls["endpoint"].value = "embedded"
+    form.view.controls["region"].value = "europe-west4"
+    assert not form.view.controls["predictionClass"].disabled
+    form.view.deploy_button.click()
+    made = form.wait()
+    assert made is not None
+    assert (made.state, made.modelVersion) == ("READY", "projects/some-project/locations/europe-west4/models/iris@1")
+
+
 def test_form_view_tells_why_a_deploy_fails(
     open_form: Open, published: Published, iris_export: Path, tmp_path: Path
 ) -> None:

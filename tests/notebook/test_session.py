@@ -52,6 +52,29 @@ def test_session_settings_do_not_keep_what_is_refused(shell: Any) -> None:
     assert sources(shell)["project"][0] == "aip-local"
 
 
+def test_session_settings_do_not_keep_a_region_that_the_target_does_not_have(
+    shell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for line in ("--region mars", "--target aiplatform --region mars"):
+        with pytest.raises(OptionError, match="invalid region 'mars' for target"):
+            shell.run_line_magic("aip_config", f"{line} --quiet")
+    assert get_session(shell).session() == {}
+    monkeypatch.setenv("AIP_MAGICS_REGION", "mars")
+    assert "invalid region 'mars'" in shell.run_line_magic("aip_config", "--quiet").problem
+
+
+def test_session_settings_rehearse_on_the_embedded_server(shell: Any) -> None:
+    line = "--target vertex --endpoint local --region europe-west12 --quiet"
+    found = shell.run_line_magic("aip_config", line).settings
+    values = {name: setting.value for name, setting in found.items()}
+    assert values.items() >= {"target": "vertex", "endpoint": "local", "region": "europe-west12"}.items()
+    assert (values["project"], found["storage_endpoint"].source) == ("aip-local", "the embedded server")
+    shown = shell.run_line_magic("aip_list", "--dry-run --quiet")
+    assert "/locations/europe-west12/models" in " ".join(each.url for each in shown.requests)
+    with pytest.raises(OptionError, match="invalid region 'europe-west12' for target local"):
+        shell.run_line_magic("aip_list", "--target local --quiet")
+
+
 def test_session_settings_keep_a_target_whose_project_is_not_known_yet(shell: Any) -> None:
     found = shell.run_line_magic("aip_config", "--target aiplatform --quiet")
     assert "no project is set" in found.problem

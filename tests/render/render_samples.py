@@ -220,7 +220,9 @@ def prediction_comparison(text: str, count: int) -> PredictionComparison:
     changes = tuple(LabelChange(text, {text: [text] * count}, n) for n in range(count))
     outputs = tuple(OutputDifference(f"{text}{n}", count, count, n / 7, 1e-9, 1.0, 1e30, changes) for n in range(count))
     examples = tuple(DifferingInstance(n, [text] * count, text, {text: n}) for n in range(count))
-    sides = [VersionAnswers(text, count, count, (ErrorCount(text, count),) * count, 1.25, ms) for ms in (1e6, None)]
+    sides = [
+        VersionAnswers(text, count, count, (ErrorCount(text, count, 0, count),) * count, 1.25, ms) for ms in (1e6, None)
+    ]
     return PredictionComparison(text, "log", 2 * count, count, 0, 0.1, outputs, examples, *sides)
 
 

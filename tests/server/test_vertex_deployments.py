@@ -116,6 +116,20 @@ def test_vertex_model_that_is_deployed_cannot_be_deleted(server, sklearn_dir):
     assert [one["endpoint"].rpartition("/")[2] for one in shown["deployedModels"]] == ["e"]
 
 
+def test_vertex_model_that_is_being_deployed_cannot_be_deleted(server, sklearn_dir, slow):
+    upload(server, sklearn_dir, "slow")  # another version, which is deployed nowhere
+    operation = start_deploy(server, create_endpoint(server, "e"), slow).body
+    for path in ("models/slow", "models/slow@1:deleteVersion"):
+        refused = server.call("DELETE", f"{PARENT}/{path}")
+        assert refused.status == 400, refused
+        assert "being deployed at the following Endpoint(s): projects/" in refused.body["error"]["message"]
+        assert "/endpoints/e. " in refused.body["error"]["message"]
+    server.ok("DELETE", f"{PARENT}/models/slow@2:deleteVersion")
+    server.ok("POST", f"/v1/{operation['name']}:cancel", {})
+    end(server, operation)
+    server.ok("DELETE", f"{PARENT}/models/slow")
+
+
 def test_vertex_replicas_are_kept_and_ended_within_the_bounds(new_server, sklearn_dir):
     server = new_server("--idle-nodes", "0.5").start()
     endpoint = create_endpoint(server, "e")

@@ -4,14 +4,14 @@ import os
 
 import pytest
 from custom_models import ROUTINE, routine_dir, sdist
-from vertex_requests import IMAGE, PARENT, create_endpoint, deploy, end
+from vertex_requests import IMAGE, PARENT, create_endpoint, deploy, end, undeploy
 
 IMAGES = "/aip-magics/images"
 OURS = "us-central1-docker.pkg.dev/proj/repo/ours:1"
 
 
 def upload(server, uri, image):
-    model = {"displayName": "m", "artifactUri": uri, "containerSpec": {"imageUri": image}}
+    model = {"displayName": "m", **({"artifactUri": uri} if uri else {}), "containerSpec": {"imageUri": image}}
     return server.call("POST", f"{PARENT}/models:upload", {"model": model})
 
 
@@ -47,6 +47,8 @@ def test_vertex_images_pushed_serve_a_framework(shared_server, uri):
     image = {"imageUri": f"{OURS}-framework", "framework": "SCIKIT_LEARN", "predictRoute": "/p", "healthRoute": "/h"}
     assert shared_server.ok("PUT", IMAGES, image) == image
     assert image in shared_server.ok("GET", IMAGES)["images"]
+    refused = message(upload(shared_server, None, image["imageUri"]), "INVALID_ARGUMENT")
+    assert "model.artifact_uri" in refused  # the server has no other files, and could deploy nothing
     operation = upload(shared_server, uri, image["imageUri"])
     endpoint = create_endpoint(shared_server, "framework")
     deploy(shared_server, endpoint, operation.body["response"]["model"])
@@ -71,10 +73,15 @@ def test_vertex_images_pushed_serve_custom_code(new_server, tmp_path):
     server.kill()
     server.start()
     endpoint = create_endpoint(server, "custom")
-    deploy(server, endpoint, model)
+    deployed = deploy(server, endpoint, model)
     answer = server.ok("POST", f"{endpoint}:predict", {"instances": [1, 2], "parameters": {"factor": 10}})
     assert answer["predictions"] == [110, 120]
     assert server.ok("GET", IMAGES)["images"][0]["packageUris"] == [f"{packages}/gone-1.tar.gz"]
+    assert undeploy(server, endpoint, deployed).status == 200
+    installed = server.data_dir / "packages"
+    assert len(list(installed.glob("[!.]*/"))) == 1  # for the next deployment
+    server.ok("DELETE", f"/v1/{model}")
+    assert list(installed.glob("[!.]*/")) == os.listdir(server.data_dir / "artifacts") == []
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,8 @@ def test_vertex_predict_errors(shared_server, iris, endpoint):
     assert status == "FAILED_PRECONDITION"
     assert text.startswith('"Prediction failed: Exception during sklearn prediction: X has 1 features')
     assert text.endswith('"\n')
+    odd = error(shared_server.call("POST", path, b'{"instances": [[1.0]], "\\ud800": 1}'))
+    assert r"unexpected keyword argument '\\ud800'" in odd[1]
     for bad in (b"{", b"", b"[]", b"{}", b"\xff"):
         assert error(shared_server.call("POST", path, bad))[1].startswith('"Prediction failed: ')
         assert error(shared_server.call("POST", path.replace("predict", "rawPredict"), bad))
@@ -112,6 +114,7 @@ def test_vertex_predict_passes_parameters_as_vertex_does(shared_server, iris, en
     assert predict({"instances": [1, 2], "parameters": {"factor": 3}}) == [103, 106]
     assert predict({"instances": [1, 2], "parameters": {"factor": 3}}, "rawPredict") == [103, 106]
     assert predict({"instances": [1, 2], "parameters": None}) == [101, 102]
+    assert predict({"instances": [1], "parameters": {"text": "\ud800 – ü", "factor": 2}}) == [102]
     for bad, text in (({"instances": []}, "'instances'"), ([1], "must be an object")):
         status, message = error(shared_server.call("POST", f"{routine}:predict", {"instances": [1], "parameters": bad}))
         assert (status, text in message) == ("INVALID_ARGUMENT", True)
@@ -133,6 +136,16 @@ def test_vertex_predict_follows_each_change_of_the_split(shared_server, iris, en
         assert shared_server.ok("POST", f"{endpoint}:predict", BODY)["deployedModelId"] == wanted
     shared_server.ok("PATCH", f"{endpoint}?updateMask=trafficSplit", {"trafficSplit": {}})
     assert "doesn't have traffic_split" in error(shared_server.call("POST", f"{endpoint}:predict", BODY))[1]
+
+
+def test_vertex_predict_by_one_deployed_model_needs_no_traffic(shared_server, iris, endpoint):
+    ids = [deploy(shared_server, endpoint, iris), deploy(shared_server, endpoint, iris, {})]
+    for id_ in ids:
+        answer = shared_server.ok("POST", f"{endpoint}/deployedModels/{id_}:predict", BODY)
+        assert (answer["deployedModelId"], answer["predictions"]) == (id_, LABELS)
+    undeploy(shared_server, endpoint, ids[1])
+    gone = shared_server.call("POST", f"{endpoint}/deployedModels/{ids[1]}:predict", BODY)
+    assert error(gone, 404)[0] == "NOT_FOUND"
 
 
 @pytest.mark.slow

@@ -27,13 +27,19 @@ class Lab(LocalTarget):
 
 LAB = TargetType("lab", "lab_target:Lab", default_project="lab-project")
 NO_TYPE = "something else"
+NO_CLASS = TargetType("classless", "no_such_module:Lab", default_project="lab-project")
 """
-ENTRY_POINTS = "[aip_magics.targets]\nlab = lab_target:LAB\nother = lab_target:NO_TYPE\nabsent = no_such_module:LAB\n"
+ENTRY_POINTS = """[aip_magics.targets]
+lab = lab_target:LAB
+other = lab_target:NO_TYPE
+absent = no_such_module:LAB
+classless = lab_target:NO_CLASS
+"""
 
 
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A directory with an installed package that has three entry points; two of them are broken."""
+    """A directory with an installed package that has four entry points; three of them are broken."""
     site = tmp_path / "site"
     info = site / "lab_target-1.0.dist-info"
     info.mkdir(parents=True)
@@ -60,11 +66,12 @@ def test_target_types_are_found_by_entry_points(lab: Path) -> None:
     [
         ("other", "target other cannot be loaded: expected a TargetType, got str"),
         ("absent", "target absent cannot be loaded: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("classless", "target classless cannot be loaded: ModuleNotFoundError: No module named 'no_such_module'"),
     ],
 )
 def test_target_types_that_cannot_be_loaded_are_an_error(lab: Path, name: str, text: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        settings.resolve(target=name)
+        choose(settings.resolve(target=name))
     assert caught.value.message == text
     assert caught.value.fix == "reinstall lab-target, or use another target"
 

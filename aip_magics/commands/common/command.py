@@ -78,19 +78,37 @@ class Context:
     open_form: Callable[[Any], Any] | None = None
 
     def settings(self, args: argparse.Namespace) -> settings.Settings:
-        """Resolve the settings for these arguments. As in gcloud, `--regions` means the global endpoint."""
+        """Resolve the settings for these arguments. As in gcloud, `--regions` means the global endpoint.
+
+        Raises:
+            SettingsError: A setting is missing or malformed.
+            OptionError: The region is none of the target's.
+        """
         from aip_magics import settings
 
-        return settings.resolve(
+        models_regions = getattr(args, "regions", None)
+        found = settings.resolve(
             target=args.target,
             project=args.project,
-            region="global" if getattr(args, "regions", None) else args.region,
+            region="global" if models_regions else args.region,
             endpoint=args.endpoint,
             storage_endpoint=args.storage_endpoint,
             session=self.session,
             last_run=self.last_run,
             environment=self.environment,
         )
+        if found.region or args.region or models_regions:
+            from aip_magics.targets import check_region
+
+            region = found.region.value if found.region else "global"
+            if models_regions:
+                where = "--regions"
+            elif args.region or found.region is None:
+                where = "--region"
+            else:
+                where = _("region, from {source}", source=found.region.label)
+            check_region(found.target.value, region, where)
+        return found
 
     def data_dir(self) -> Path:
         """The data directory of this user: the embedded server's state, caches and history."""

@@ -19,7 +19,7 @@ def given_model(model: str | None, *versions: str) -> str | None:
     OptionError if the names are of different models.
     """
     parts = [version.split("/") for version in versions if is_full(version)]
-    named = [part[3] for part in parts if len(part) == 6 and part[4] == "versions"]
+    named = [part[-3] for part in parts if part[-4::2] == ["models", "versions"]]
     if model:
         named.append(model.rpartition("/")[2])
     if len(set(named)) > 1:

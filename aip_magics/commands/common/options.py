@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
-from aip_magics import catalog, target_types
+from aip_magics import target_types
 from aip_magics.errors import OptionError
 from aip_magics.i18n import gettext as _
 
@@ -52,13 +52,10 @@ def add_target(parser: argparse.ArgumentParser) -> None:
         help=_("{names}; local: the embedded server (default)", names=", ".join(target_types.OWN_NAMES)),
     )
     group.add_argument("--project", metavar="PROJECT_ID", help=_("project of the models"))
+    group.add_argument("--region", metavar="REGION", help=_("use this regional endpoint"))
     group.add_argument(
-        "--region",
-        choices=("global", *catalog.regional_regions()),
-        metavar="REGION",
-        help=_("use this regional endpoint"),
+        "--endpoint", metavar="URL", help=_("base URL of a compatible endpoint; local: this machine (vertex)")
     )
-    group.add_argument("--endpoint", metavar="URL", help=_("base URL of a compatible endpoint"))
     group.add_argument("--storage-endpoint", metavar="URL", help=_("base URL of the endpoint's Cloud Storage"))
 
 

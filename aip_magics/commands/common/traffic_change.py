@@ -7,7 +7,6 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from aip_magics.client import calls
 from aip_magics.commands.common import name_cache
 from aip_magics.commands.common.traffic_journal import TrafficJournal
 
@@ -55,7 +54,7 @@ class RecordedChange:
 
 def open_journal(target: Target, model: str) -> TrafficJournal:
     """Open the journal of a model of this target."""
-    key = f"{name_cache.cache_key(target.settings)} {calls.model_name(target.project, model)}"
+    key = f"{name_cache.cache_key(target.settings)} {target.model_name(model)}"
     return TrafficJournal(target.settings.data_dir, key)
 
 
@@ -72,7 +71,7 @@ def recorded_change(target: Target, model: str, split: Mapping[str, int]) -> Ite
 
 def change_traffic(target: Target, model: str, split: Mapping[str, int]) -> Traffic:
     """Set the split of a model, unless it has it already."""
-    name = calls.model_name(target.project, model)
+    name = target.model_name(model)
     with recorded_change(target, model, split) as change:
         if change.before != split:
             target.client.set_traffic(model, split)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from aip_magics.commands.common.history_log import now
+from aip_magics.commands.common.traffic_split import ALL
 from aip_magics.data_directory import create_data_dir
 from aip_magics.errors import SettingsError
 
@@ -50,7 +51,7 @@ class TrafficJournal:
         try:
             data = json.loads(self.path.read_text("utf-8"))
             return [_entry(item) for item in data["entries"]]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return []
 
     def find_before(self, current: Mapping[str, int] | None) -> TrafficEntry | None:
@@ -94,6 +95,8 @@ class TrafficJournal:
 
 def _entry(item: Mapping[str, Any]) -> TrafficEntry:
     split = {str(version): int(percent) for version, percent in item["split"].items()}
+    if not split or not all(0 <= percent <= ALL for percent in split.values()):
+        raise ValueError(split)
     return TrafficEntry(str(item["at"]), split)
 
 

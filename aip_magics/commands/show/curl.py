@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from aip_magics.client import Request, Wait
 from aip_magics.commands.show import shell
+from aip_magics.commands.show.api_style import style_of
 from aip_magics.commands.show.planned_calls import Download, MakeBucket, PlannedCall, Remove, Sync, Upload
 from aip_magics.errors import OptionError
 from aip_magics.i18n import gettext as _
@@ -34,13 +35,16 @@ def lines(calls: Sequence[PlannedCall], target: Target) -> list[str]:
 
 
 def _preamble(target: Target) -> Iterator[str]:
+    style = style_of(target)
     if shell.is_local(target):
         yield shell.SERVER_ENV
-        yield f'token=$(cat "${shell.TOKEN_FILE}") ml="${shell.ML}" storage="${shell.STORAGE}"'
+        bases = f'{style.variable}="${style.endpoint_variable}" storage="${shell.STORAGE}"'
+        yield f'token=$(cat "${shell.TOKEN_FILE}") {bases}'
     else:
         # The script uses the same credentials as this package.
         yield "token=$(gcloud auth application-default print-access-token)"
-        yield f"ml={shlex.quote(target.endpoint + '/')} storage={shlex.quote(target.storage_url + '/')}"
+        bases = f"{style.variable}={shlex.quote(target.endpoint + '/')}"
+        yield f"{bases} storage={shlex.quote(target.storage_url + '/')}"
     yield _FUNCTION
 
 
@@ -98,7 +102,7 @@ def _removal(each: PlannedRemoval) -> str:
 
 def _request(request: Request, target: Target, waited: bool) -> list[str]:
     query = urllib.parse.urlencode(request.params)
-    options = _host(target)
+    options = _headers(style_of(target).region_headers(target))
     content = request.body.decode() if isinstance(request.body, bytes) else None
     if content is None and request.body is not None:
         content = shell.one_line(request.body)
@@ -106,10 +110,10 @@ def _request(request: Request, target: Target, waited: bool) -> list[str]:
         options = [
             *options,
             "-H 'Content-Type: application/json'",
-            *_python_header(request, target),
+            *_headers(style_of(target).python_headers(request, target)),
             "--data-binary @/dev/fd/3",
         ]
-    line = _call(request.method, "ml", request.quoted_path, query, *options)
+    line = _call(request.method, style_of(target).variable, request.quoted_path, query, *options)
     redirect = " 3<<'EOF'" if content is not None else ""
     rest = shell.heredoc(content) if content is not None else []
     if not waited:
@@ -120,23 +124,12 @@ def _request(request: Request, target: Target, waited: bool) -> list[str]:
 
 def _wait(call: Wait, target: Target) -> list[str]:
     head = [f"operation={shlex.quote(call.operation)}"] if call.operation else []
-    ask = " ".join(["call", *_host(target), '"${ml}v1/$operation"'])
+    style = style_of(target)
+    ask = " ".join(["call", *_headers(style.region_headers(target)), f'"${{{style.variable}}}v1/$operation"'])
     # The loop also ends at an error response, which the next line prints.
     loop = f'while answer=$({ask}) && ! echo "$answer" | grep -q \'"done": *true\'; do sleep 1; done'
     return [*head, loop, 'echo "$answer"']
 
 
-def _host(target: Target) -> list[str]:
-    """Name the regional endpoint in the Host header: the embedded server stands in for all of them."""
-    if shell.is_local(target) and target.region:
-        return [f"-H {shlex.quote(f'Host: {target.region}-ml.googleapis.com')}"]
-    return []
-
-
-def _python_header(request: Request, target: Target) -> list[str]:
-    """Name the Python that the embedded server shall serve a new version with: the Python that deploys it."""
-    if not (shell.is_local(target) and request.method == "POST" and request.path.endswith("/versions")):
-        return []
-    from aip_magics.targets.local import PYTHON_HEADER, this_python
-
-    return [f"-H {shlex.quote(f'{PYTHON_HEADER}: {this_python()}')}"]
+def _headers(headers: Mapping[str, str]) -> list[str]:
+    return [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in headers.items()]

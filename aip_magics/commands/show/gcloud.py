@@ -1,4 +1,4 @@
-"""Write planned calls as `gcloud ai-platform` commands (gcloud 528)."""
+"""Write planned calls as gcloud commands (gcloud 528): transfers, and the requests to AI Platform's API."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aip_magics.client import Request, Wait
-from aip_magics.commands.show import shell
+from aip_magics.commands.show import shell, vertex_gcloud
+from aip_magics.commands.show.api_style import style_of
 from aip_magics.commands.show.planned_calls import (
     Address,
     Download,
@@ -52,18 +53,18 @@ def lines(calls: Sequence[PlannedCall], target: Target) -> list[str]:
 
 def _preamble(target: Target) -> Iterator[str]:
     """Export the environment variables that point gcloud at the target."""
-    settings = target.settings
+    settings, style = target.settings, style_of(target)
     if shell.is_local(target):
         yield shell.SERVER_ENV
-        if target.region:
+        if style.region_headers(target):
             # gcloud puts the region before the host name, so the embedded server must act as a proxy for that name.
-            yield f'export CLOUDSDK_PROXY_PORT="${{{shell.ML}##*:}}"'
+            yield f'export CLOUDSDK_PROXY_PORT="${{{style.endpoint_variable}##*:}}"'
             yield 'export CLOUDSDK_PROXY_PORT="${CLOUDSDK_PROXY_PORT%/}"'
             proxy = {"CLOUDSDK_PROXY_TYPE": "http", "CLOUDSDK_PROXY_ADDRESS": "127.0.0.1"}
-            yield from shell.exports({**proxy, shell.ML: "http://ml.googleapis.com/"})
+            yield from shell.exports({**proxy, style.endpoint_variable: f"http://{style.host}/"})
         return
     if settings.endpoint:
-        yield from shell.exports({shell.ML: f"{target.endpoint}/"})
+        yield from shell.exports({style.endpoint_variable: f"{target.endpoint}/"})
     if settings.storage_endpoint:
         yield from shell.exports({shell.STORAGE: f"{target.storage_url}/"})
 
@@ -83,8 +84,8 @@ def _command(call: PlannedCall, target: Target, waited: bool) -> list[str]:
     if isinstance(call, Remove):
         return [_removal(call)] if call.objects else []
     if isinstance(call, Wait):
-        return [_operation("wait", call.operation.rpartition("/")[2], target)] if call.operation else []
-    return _request(call, target, waited)
+        return _APIS[target.api][1](call.operation, target) if call.operation else []
+    return _APIS[target.api][0](call, target, waited)
 
 
 def _sync(call: Sync) -> str:
@@ -143,6 +144,17 @@ def _request(request: Request, target: Target, waited: bool) -> list[str]:
     ]
 
 
+def _wait(operation: str, target: Target) -> list[str]:
+    return [_operation("wait", operation.rpartition("/")[2], target)]
+
+
+# By the name of the API: the writers of a request, and of the wait for a named operation.
+_APIS = {
+    "ml": (_request, _wait),
+    "aiplatform": (vertex_gcloud.request_lines, vertex_gcloud.wait_lines),
+}
+
+
 def _line(*parts: str, target: Target, beta: bool = False, region: str | None = None) -> str:
     where = f"--region={target.region or 'global'}" if region is None else region
     track = ("gcloud", "beta") if beta else ("gcloud",)
@@ -164,7 +176,7 @@ def _create_model(body: Mapping[str, Any], target: Target) -> list[str]:
         *([f"--labels={_pairs(body['labels'])}"] if body.get("labels") else []),
     ]
     # `--regions` implies the global endpoint and replaces `--region`.
-    regions = None if target.region else f"--regions={_list(body.get('regions') or ['us-central1'])}"
+    regions = None if target.region else f"--regions={shell.comma_list(body.get('regions') or ['us-central1'])}"
     return [_line("models", "create", str(body["name"]), *flags, target=target, beta=console, region=regions)]
 
 
@@ -235,12 +247,4 @@ def _unsendable(names: set[str]) -> list[str]:
 
 
 def _pairs(values: Mapping[str, str]) -> str:
-    return _list([f"{key}={value}" for key, value in values.items()])
-
-
-def _list(values: Sequence[str]) -> str:
-    """Join a list for gcloud, with another delimiter if a value has a comma (`gcloud topic escaping`)."""
-    if not any("," in value for value in values):
-        return ",".join(values)
-    delimiter = next(sign for sign in "|;:~@#" if not any(sign in value for value in values))
-    return f"^{delimiter}^{delimiter.join(values)}"
+    return shell.comma_list([f"{key}={value}" for key, value in values.items()])

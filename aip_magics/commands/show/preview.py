@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aip_magics.client import Request
@@ -41,16 +41,23 @@ class DryRun:
 
 
 def preview(
-    args: argparse.Namespace, context: Context, target: Target, calls: Sequence[PlannedCall]
+    args: argparse.Namespace,
+    context: Context,
+    target: Target,
+    calls: Sequence[PlannedCall] | Callable[[], Sequence[PlannedCall]],
 ) -> DryRun | str | None:
-    """Show and return the script of `--show` or the DryRun of `--dry-run`; None if the calls shall be sent."""
+    """Show and return the script of `--show` or the DryRun of `--dry-run`; None if the calls shall be sent.
+
+    `calls` may be a function that makes them, for those that need a look at what exists.
+    """
+    if not (args.show or args.dry_run):
+        return None
+    planned = calls() if callable(calls) else calls
     result: DryRun | str
     if args.show:
-        result = render_script(args.show, calls, target)
-    elif args.dry_run:
-        result = DryRun(tuple(_planned(call, target) for call in calls if isinstance(call, Request)))
+        result = render_script(args.show, planned, target)
     else:
-        return None
+        result = DryRun(tuple(_planned(call, target) for call in planned if isinstance(call, Request)))
     context.reporter.show(result)
     return result
 

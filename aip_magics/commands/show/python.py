@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import pprint
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import dataclasses
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from aip_magics.client import Request, Wait
+from aip_magics.commands.show import vertex_python
+from aip_magics.commands.show.api_style import style_of
 from aip_magics.commands.show.planned_calls import (
     Address,
     Download,
@@ -17,6 +19,7 @@ from aip_magics.commands.show.planned_calls import (
     Sync,
     Upload,
 )
+from aip_magics.commands.show.python_text import literal
 from aip_magics.targets.state import STATE_FILE
 
 if TYPE_CHECKING:
@@ -26,10 +29,12 @@ SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
 def lines(calls: Sequence[PlannedCall], target: Target) -> list[str]:
-    """Return the lines of the program: `ml` is the API, `answer` its last response, which is printed."""
+    """Return the lines of the program: `ml` or `vertex` is the API, `answer` its last response, which is printed."""
     found = [*_imports(calls, target), *_clients(calls, target)]
+    last = ""  # the path of the last request
     for call in calls:
-        found += _lines(call, target)
+        found += _lines(call, target, last)
+        last = call.path if isinstance(call, Request) else last
     return found
 
 
@@ -43,6 +48,8 @@ def _imports(calls: Sequence[PlannedCall], target: Target) -> Iterator[str]:
         yield "import pathlib"
     if not local:
         yield "import google.auth"
+    if any(_is_extension(call, target) for call in calls):
+        yield "from google.auth.transport.requests import AuthorizedSession"
     if _uses_storage(calls):
         yield "from google.cloud import storage"
     if local:
@@ -62,7 +69,7 @@ def _clients(calls: Sequence[PlannedCall], target: Target) -> Iterator[str]:
         yield f"credentials, _ = google.auth.default(scopes=[{SCOPE!r}])"
     yield 'options = {"api_endpoint": endpoint}'
     if _uses_api(calls):
-        yield 'ml = discovery.build("ml", "v1", client_options=options, credentials=credentials, static_discovery=True)'
+        yield _APIS[style_of(target).variable].build
     if _uses_storage(calls):
         options = "options" if local else repr({"api_endpoint": target.storage_url})
         yield f"gcs = storage.Client({target.project!r}, credentials, client_options={options})"
@@ -76,7 +83,12 @@ def _uses_api(calls: Sequence[PlannedCall]) -> bool:
     return any(isinstance(call, (Request, Wait)) for call in calls)
 
 
-def _lines(call: PlannedCall, target: Target) -> list[str]:
+def _is_extension(call: PlannedCall, target: Target) -> bool:
+    """Whether a request is no method of the API: an extension of the embedded server."""
+    return isinstance(call, Request) and _APIS[style_of(target).variable].method_call(call) is None
+
+
+def _lines(call: PlannedCall, target: Target, last: str = "") -> list[str]:
     if isinstance(call, MakeBucket):
         bucket = f"gcs.bucket({call.name!r})"
         return [f"if not {bucket}.exists():", f"    {bucket}.create(location={call.location!r})"]
@@ -89,8 +101,11 @@ def _lines(call: PlannedCall, target: Target) -> list[str]:
     if isinstance(call, Remove):
         return _delete(call)
     if isinstance(call, Wait):
-        return _wait(call, target)
-    method_call = _method_call(call)
+        return _wait(call, target, last)
+    method_call = _APIS[style_of(target).variable].method_call(call)
+    if method_call is None:
+        send = f"AuthorizedSession(credentials).request({call.method!r}, f'{{endpoint}}/{call.path}', json=body)"
+        return [f"body = {literal(call.body)}", f"answer = {send}", "answer.raise_for_status()", "print(answer.json())"]
     if call.params.get("pageSize"):
         return _page_loop(method_call, target)
     headers = _headers(call, target)
@@ -128,23 +143,24 @@ def _fetch(call: Download) -> Iterator[str]:
 
 
 def _page_loop(method_call: str, target: Target) -> list[str]:
-    method = method_call.rpartition(".list(")[0]
+    method = re.sub(r"\.(list\w*)\(.*", r".\1_next", method_call)  # `….list_next`, `….listVersions_next`
     return [
         f"request = {method_call}",
         "while request is not None:",
         *(f"    {line}" for line in _set_headers(_headers(None, target))),
         "    answer = request.execute()",
         "    print(answer)",
-        f"    request = {method}.list_next(request, answer)",
+        f"    request = {method}(request, answer)",
     ]
 
 
-def _wait(call: Wait, target: Target) -> list[str]:
+def _wait(call: Wait, target: Target, last: str) -> list[str]:
+    operations = _APIS[style_of(target).variable].operations(f"v1/{call.operation}" if call.operation else last)
     return [
         *([f"answer = {{'name': {call.operation!r}}}"] if call.operation else []),
         'while not answer.get("done"):',
         "    time.sleep(0.5)",
-        '    request = ml.projects().operations().get(name=answer["name"])',
+        f'    request = {operations}.get(name=answer["name"])',
         *(f"    {line}" for line in _set_headers(_headers(None, target))),
         "    answer = request.execute()",
         "print(answer)",
@@ -157,14 +173,10 @@ def _set_headers(headers: Mapping[str, str]) -> list[str]:
 
 def _headers(request: Request | None, target: Target) -> dict[str, str]:
     """Headers for the embedded server: the regional endpoint, and the Python that shall serve a version."""
-    if not target.runs_here:
-        return {}
-    found = {"host": f"{target.region}-ml.googleapis.com"} if target.region else {}
-    if request is not None and request.method == "POST" and request.path.endswith("/versions"):
-        from aip_magics.targets.local import PYTHON_HEADER, this_python
-
-        found[PYTHON_HEADER] = this_python()
-    return found
+    style = style_of(target)
+    # As google-api-python-client spells it, whose own header this one replaces.
+    region = {name.lower(): value for name, value in style.region_headers(target).items()}
+    return {**region, **style.python_headers(request, target)}
 
 
 def _method_call(request: Request) -> str:
@@ -177,7 +189,7 @@ def _method_call(request: Request) -> str:
             collection += f".{part}()" if f"/{part}" in name else ""
     name = name.removesuffix(f":{at.verb}") if at.verb else name
     parent = name.rpartition("/")[0]
-    body = [f"body={_literal(request.body)}"] if request.body is not None and at.verb != "cancel" else []
+    body = [f"body={literal(request.body)}"] if request.body is not None and at.verb != "cancel" else []
     if at.collection and request.method == "GET":
         key = "name" if name.endswith("/operations") else "parent"
         return f"{collection}.list({key}={parent!r}, pageSize={request.params['pageSize']})"
@@ -188,6 +200,21 @@ def _method_call(request: Request) -> str:
     return f"{collection}.{action}({', '.join([f'name={name!r}', *mask, *body])})"
 
 
-def _literal(body: Mapping[str, Any] | bytes | None) -> str:
-    data = json.loads(body) if isinstance(body, bytes) else dict(body or {})
-    return pprint.pformat(data, width=100, sort_dicts=False, compact=True)
+def _operations(_path: str) -> str:
+    return "ml.projects().operations()"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Api:
+    """The line that builds the client, the writer of a request, and that of the collection of an operation."""
+
+    build: str
+    method_call: Callable[[Request], str | None]
+    operations: Callable[[str], str]
+
+
+_BUILD = 'ml = discovery.build("ml", "v1", client_options=options, credentials=credentials, static_discovery=True)'
+_APIS = {
+    "ml": _Api(_BUILD, _method_call, _operations),
+    "vertex": _Api(vertex_python.BUILD, vertex_python.method_call, vertex_python.operations),
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 SERVER_ENV = 'eval "$(aip-magics server env)"'  # endpoint, token file and project, for this shell
 TOKEN_FILE = "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE"
-ML = "CLOUDSDK_API_ENDPOINT_OVERRIDES_ML"
 STORAGE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE"
 
 
@@ -41,6 +40,14 @@ def _word(part: str) -> str:
 def exports(values: Mapping[str, str]) -> list[str]:
     """Return a line that exports each environment variable."""
     return [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+
+
+def comma_list(values: Sequence[str]) -> str:
+    """Join a list for gcloud, with another delimiter if a value has a comma (`gcloud topic escaping`)."""
+    if not any("," in value for value in values):
+        return ",".join(values)
+    delimiter = next(sign for sign in "|;:~@#" if not any(sign in value for value in values))
+    return f"^{delimiter}^{delimiter.join(values)}"
 
 
 def is_local(target: Target) -> bool:

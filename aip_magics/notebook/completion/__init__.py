@@ -8,7 +8,7 @@ from typing import Any
 
 from aip_magics.commands.verbs import VERBS
 from aip_magics.notebook.completion.cell_body import complete_body
-from aip_magics.notebook.completion.magic_line import complete_line
+from aip_magics.notebook.completion.magic_line import complete_line, parse_line
 from aip_magics.notebook.completion.values import NOTHING, ValueHint
 
 __all__ = ["complete", "matches"]
@@ -58,7 +58,8 @@ def complete(text: str, line_number: int, column: int, names: Mapping[str, Any])
     if cell and line_number > _first(lines):
         verb, first = cell[1].replace("_", "-"), _first(lines) + 1
         if verb in VERBS:
-            return complete_body(verb, lines[first:], line_number - first, line[:column], names)
+            given = parse_line(verb, lines[first - 1].lstrip()[len(cell[0].strip()) :])
+            return complete_body(verb, lines[first:], line_number - first, line[:column], names, given)
     return NOTHING
 
 

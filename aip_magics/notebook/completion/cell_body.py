@@ -21,9 +21,14 @@ _TEST, _MODEL = "test", "model"
 _DEPLOYING = ("deploy", "check", "form")  # the verbs with `test` and `model` in addition to the fields of a Version
 
 
-def complete_body(verb: str, lines: Sequence[str], number: int, before: str, names: Mapping[str, Any]) -> ValueHint:
-    """Complete at the end of `before`, the beginning of line `number` (from 0) of the body."""
-    context = CompletionContext(names)
+def complete_body(
+    verb: str, lines: Sequence[str], number: int, before: str, names: Mapping[str, Any], given: Mapping[str, str]
+) -> ValueHint:
+    """Complete at the end of `before`, the beginning of line `number` (from 0) of the body.
+
+    `given` are the arguments of the magic's line by destination.
+    """
+    context = CompletionContext(names, given)
     if VERBS[verb].body == "instances":
         word = re.split(r"[\s\[,]", before)[-1]
         return ValueHint(word, values.variables(word, "instances", context)) if word.startswith("$") else NOTHING
@@ -34,6 +39,7 @@ def complete_body(verb: str, lines: Sequence[str], number: int, before: str, nam
         return ValueHint(found[2], values.hints_for(parents[-1], found[2], context))
     if found := _FIELD.match(before):
         used = set(_siblings(lines, number, len(found[1])))
+        used |= _unusable(verb, parents, context)
         fields = [name for name in _fields(verb, parents) if name.startswith(found[2]) and name not in used]
         return ValueHint(found[2], [f"{name}: " for name in fields])
     return NOTHING
@@ -69,6 +75,16 @@ def _fields(verb: str, parents: Sequence[str]) -> list[str]:
         excluded = {*Model.OUTPUT_ONLY, "regions", "etag"}  # the region is an option of the line
     fields = [name for name in field_types(resource) if name not in excluded]
     return [*fields, _MODEL, _TEST] if deploying and not parents else fields
+
+
+def _unusable(verb: str, parents: Sequence[str], context: CompletionContext) -> set[str]:
+    """The fields below these parents that the target of the line cannot use."""
+    of_model = verb == "create-model" or (verb in _DEPLOYING and list(parents) == [_MODEL])
+    target = context.target() if of_model or not parents else None
+    names = target.unusable_fields() if target else ()
+    if of_model:
+        return {name.removeprefix(f"{_MODEL}.") for name in names if name.startswith(f"{_MODEL}.")}
+    return {name for name in names if "." not in name}
 
 
 def _type_of(verb: str, parents: Sequence[str]) -> Any:

@@ -33,6 +33,12 @@ def complete_line(verb: str, before: str, after: str, names: Mapping[str, Any]) 
     return found if value else ValueHint("", [*found.texts, *flags])
 
 
+def parse_line(verb: str, line: str) -> dict[str, str]:
+    """Return the arguments of a complete line by destination."""
+    words, last = split(line)
+    return dict(_parse_arguments(magic_parser(get_command(verb)), [*words, last]))
+
+
 def split(text: str) -> tuple[list[str], str]:
     """Split into complete words and the incomplete last word (empty after a space)."""
     words, start, quote = list[str](), 0, ""

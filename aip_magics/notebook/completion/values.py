@@ -8,11 +8,15 @@ import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aip_magics import catalog
 from aip_magics.commands.common import name_cache
 from aip_magics.errors import AipError
+
+if TYPE_CHECKING:
+    from aip_magics.settings import Settings
+    from aip_magics.targets import Target
 
 MAX_FILES = 5000  # number of files of a directory that are considered
 _OF_IPYTHON = frozenset({"In", "Out", "exit", "quit", "open", "get_ipython"})
@@ -39,27 +43,37 @@ class CompletionContext:
 
     def cached_names(self) -> name_cache.CachedNames:
         """The cached names of the target of the line."""
+        try:
+            return name_cache.read(self._settings(self.given.get("project") or None))
+        except AipError:
+            return name_cache.CachedNames()
+
+    def target(self) -> Target | None:
+        """The target of the line, whose project may be missing; None if the settings are invalid."""
+        from aip_magics.targets import choose
+
+        try:
+            return choose(self._settings(_ANY_PROJECT))
+        except AipError:
+            return None
+
+    def _settings(self, project: str | None) -> Settings:
         from aip_magics import settings
         from aip_magics.notebook.session import current_session
 
         session = current_session()
-        target, project, region, endpoint = (self.given.get(name) or None for name in _TARGET_OPTIONS)
-        try:
-            return name_cache.read(
-                settings.resolve(
-                    target=target,
-                    project=project,
-                    region=region,
-                    endpoint=endpoint,
-                    session=session.session() if session else {},
-                    last_run=session.last_run if session else {},
-                )
-            )
-        except AipError:
-            return name_cache.CachedNames()
+        target, region, endpoint = (self.given.get(name) or None for name in ("target", "region", "endpoint"))
+        return settings.resolve(
+            target=target,
+            project=project,
+            region=region,
+            endpoint=endpoint,
+            session=session.session() if session else {},
+            last_run=session.last_run if session else {},
+        )
 
 
-_TARGET_OPTIONS = ("target", "project", "region", "endpoint")
+_ANY_PROJECT = "any-project"  # what a target offers does not depend on the project
 
 
 def hints_for(what: str, written: str, context: CompletionContext) -> list[str]:
@@ -145,8 +159,14 @@ def _weights(written: str, context: CompletionContext) -> list[str]:
     return _starting(written, (f"{name}=" for name in _versions_of_model(context) if name not in used))
 
 
-def _machine_types(written: str, _context: CompletionContext) -> list[str]:
-    return _starting(written, (machine.name for machine in catalog.machine_types()))
+def _machine_types(written: str, context: CompletionContext) -> list[str]:
+    target = context.target()
+    return _starting(written, target.machine_types() if target else ())
+
+
+def _endpoint_regions(written: str, context: CompletionContext) -> list[str]:
+    target = context.target()
+    return _starting(written, target.regions() if target else ())
 
 
 def _runtimes(written: str, _context: CompletionContext) -> list[str]:
@@ -231,6 +251,7 @@ _SOURCES: dict[str, _Source] = {
     "runtimeVersion": _runtimes,
     "python_version": _pythons,
     "pythonVersion": _pythons,
+    "region": _endpoint_regions,
     "regions": _regions,
     "skip": _checks,
 }

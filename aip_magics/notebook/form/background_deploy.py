@@ -100,8 +100,11 @@ class BackgroundDeploy:
 
 
 def build_args(base: argparse.Namespace, state: FormState) -> argparse.Namespace:
-    """Build the options of the run, with the endpoint chosen in the form and without --async: the thread waits."""
+    """Build the options of the run, with the target chosen in the form and without --async: the thread waits."""
     args = copy.copy(base)
+    for name in ("target", "project", "endpoint", "storage_endpoint"):
+        setting = getattr(state.settings, name)
+        setattr(args, name, setting.value if setting is not None and setting.source == "argument" else None)
     args.region = state.target.region or "global"
     args.regions = None  # part of the deployment
     args.model, args.version = state.deployment.model.name, state.deployment.version.name

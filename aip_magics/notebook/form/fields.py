@@ -32,7 +32,9 @@ def fields() -> tuple[Field, ...]:
 def _model(section: str) -> tuple[Field, ...]:
     return (
         Field("model", "text", section, _("Model name"), _("default: the name of the directory"), ("model.name",)),
-        Field("endpoint", "choice", section, _("Endpoint"), "", ("region", "target")),
+        Field("target", "choice", section, _("Target"), "", ("target",)),
+        Field("project", "text", section, _("Project"), _("project of the models"), ("project",)),
+        Field("endpoint", "choice", section, _("Endpoint"), "", ("region",)),
         Field("region", "choice", section, _("Region"), "", ("model.regions",)),
         Field("logging", "check", section, _("Log requests"), "", ("model.onlinePredictionLogging",)),
         Field("consoleLogging", "check", section, _("Log node output"), "", _CONSOLE),
@@ -122,15 +124,16 @@ def get_field(subject: str) -> str:
 
 
 def get_label(id: str, value: str) -> str:
-    """The label of a choice; names of the API are not translated."""
+    """The label of a choice; names of the API, of targets and of regions are not translated."""
     labels = {
         "": _("(default)"),
-        "global": _("global (ml.googleapis.com)"),
-        "regional": _("regional (REGION-ml.googleapis.com)"),
+        "global": _("global"),
+        "regional": _("regional"),
+        "embedded": _("the embedded server, as a rehearsal"),
         "automatic": _("automatic"),
         "manual": _("manual"),
     }
-    return labels.get(value, value) if id != "region" else value
+    return labels.get(value, value) if id not in ("region", "target") else value
 
 
 def _is_resource_field(subject: str) -> bool:

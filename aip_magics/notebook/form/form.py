@@ -33,7 +33,9 @@ class Form:
         self._test: threading.Thread | None = None
         self.is_open = True
         regional = False if request.args.regions or request.args.region == "global" else None
-        self.state = FormState.of(request.deployment, request.settings, _("argument"), regional=regional)
+        self.state = FormState.of(
+            request.deployment, request.settings, _("argument"), regional=regional, resolve=request.resolve
+        )
         self.view = View(self.state, self)
         # Created in the cell, not by the click on Deploy: messages of a page about a widget go to the subshell of the
         # kernel that changed the widget last, and JupyterLab ends the subshell of a click when the widgets of the form

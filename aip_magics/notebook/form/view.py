@@ -115,7 +115,8 @@ class View:
         }
 
     def _note(self, id: str) -> str:
-        return markup.field_note(self._state.source(id), self._state.problems_of(id))
+        state = self._state
+        return markup.field_note(state.unusable.get(id) or state.source(id), state.problems_of(id))
 
     def _show_preview(self) -> None:
         self.preview.value = markup.preview(preview.preview(self.kind.value, self._state))

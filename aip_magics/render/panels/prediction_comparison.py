@@ -12,7 +12,7 @@ from aip_magics.render import json as as_json
 from aip_magics.render.blocks import Block, Line, Mark, Panel, Row, Table, Tone, code, line, muted, row, strong
 
 if TYPE_CHECKING:
-    from aip_magics.deploy.comparison import OutputDifference, PredictionComparison, VersionAnswers
+    from aip_magics.deploy.comparison import ErrorCount, OutputDifference, PredictionComparison, VersionAnswers
 
 MAX_EXAMPLES = 4  # more instances would fill a panel of 4 kB; the value has more
 MAX_CHANGES = 6
@@ -108,7 +108,7 @@ def _answers(value: PredictionComparison) -> Iterator[Line]:
             Mark("bad", failed) if side.failed else "",
             _latencies(side),
         )
-        yield from (line(f"{error.count}×", error.message) for error in side.errors[:MAX_ERRORS])
+        yield from (line(f"{error.count}×", error.message, muted(_first(error))) for error in side.errors[:MAX_ERRORS])
     ratios = [
         _ratio(*pair) for pair in ((value.left.p50_ms, value.right.p50_ms), (value.left.p95_ms, value.right.p95_ms))
     ]
@@ -126,6 +126,12 @@ def _answers(value: PredictionComparison) -> Iterator[Line]:
                 )
             )
         )
+
+
+def _first(error: ErrorCount) -> str:
+    if error.first == error.last:
+        return _("first: instance {index}", index=error.first)
+    return _("first: one of the instances {first} to {last}", first=error.first, last=error.last)
 
 
 def _latencies(side: VersionAnswers) -> str:

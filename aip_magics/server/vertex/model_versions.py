@@ -70,5 +70,5 @@ async def delete(request: Request) -> dict[str, Any]:
     with context.database.transaction():
         context.database.vertex_models.delete_version(row)
         context.database.insert_operation(operation)
-    await context.version_creator.snapshots.release(row.snapshots)
+    await context.version_creator.release(row)
     return serialize(context, operation)

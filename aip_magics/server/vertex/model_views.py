@@ -15,6 +15,7 @@ from aip_magics.server.state.database import Database
 from aip_magics.server.state.vertex_models_table import VertexModelRow, VertexVersionRow
 from aip_magics.server.vertex.error_texts import field_error, not_found
 from aip_magics.server.vertex.names import Parent, endpoint_name, model_name, parent_of, split_version
+from aip_magics.server.vertex.operations import REQUESTED
 
 DEFAULT_ALIAS = "default"
 # The service says where a Model can be deployed and what made it; here it is the same for all.
@@ -88,6 +89,18 @@ class Deployments:
     def of(self, rows: Sequence[VertexVersionRow]) -> list[dict[str, str]]:
         """Return the deployed models of some versions, as DeployedModelRefs."""
         return [ref for row in rows for ref in self._by_model.get(model_name(row.key, row.version), [])]
+
+
+def list_deploying(database: Database, rows: Sequence[VertexVersionRow]) -> list[str]:
+    """Return the names of the endpoints that some versions of models are being deployed to."""
+    versions = {(model_name(row.key), str(row.version)) for row in rows}
+    endpoints = []
+    for row in database.list_running_operations():
+        other = (row.operation.metadata and row.operation.metadata.other) or {}
+        deployed = other.get(REQUESTED, {}).get("deployedModel", {})
+        if (deployed.get("model"), deployed.get("modelVersionId")) in versions:
+            endpoints.append(endpoint_name(row.version_key.parent))
+    return endpoints
 
 
 def show(

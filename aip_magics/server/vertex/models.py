@@ -124,18 +124,18 @@ async def delete(request: Request) -> dict[str, Any]:
     with context.database.transaction():
         context.database.vertex_models.delete(key)
         context.database.insert_operation(operation)
-    names = frozenset[str]().union(*(row.snapshots for row in found.versions))
-    await context.version_creator.snapshots.release(names)
+    await context.version_creator.release(*found.versions)
     return serialize(context, operation)
 
 
 def check_not_deployed(context: AppContext, versions: Sequence[VertexVersionRow]) -> None:
-    """Raise FailedPrecondition when one of the versions of a model is deployed to an endpoint."""
+    """Raise FailedPrecondition when one of the versions of a model is deployed, or being deployed, to an endpoint."""
     key = versions[0].key
     deployed = Deployments(context.database, Parent(key.location, key.project)).of(versions)
-    if deployed:
-        endpoints = ", ".join(dict.fromkeys(ref["endpoint"] for ref in deployed))
-        text = f"The Model is deployed or being deployed at the following Endpoint(s): {endpoints}."
+    endpoints = [ref["endpoint"] for ref in deployed] + model_views.list_deploying(context.database, versions)
+    if endpoints:
+        names = ", ".join(dict.fromkeys(endpoints))
+        text = f"The Model is deployed or being deployed at the following Endpoint(s): {names}."
         raise error_texts.precondition(f"{text} Please undeploy the model before retry.")
 
 

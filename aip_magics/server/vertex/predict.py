@@ -19,9 +19,13 @@ from aip_magics.server.conventions import google_json
 from aip_magics.server.names import ModelKey
 from aip_magics.server.predict_target import PredictApi, PredictTarget
 from aip_magics.server.vertex import model_views, names
-from aip_magics.server.vertex.traffic import WeightedChoice
+from aip_magics.server.vertex.traffic import ALL, WeightedChoice
 
-TARGET = re.compile(r"/v1(?:beta1)?/projects/([^/]+)/locations/([^/]+)/endpoints/([^/:]+):(predict|rawPredict)")
+# With `/deployedModels/ID`, an extension of the API: by this deployed model, whether or not it gets traffic.
+TARGET = re.compile(
+    r"/v1(?:beta1)?/projects/([^/]+)/locations/([^/]+)/endpoints/([^/:]+)(?:/deployedModels/([0-9]+))?"
+    r":(predict|rawPredict)"
+)
 SHARED_SECONDS = 60.0
 DEDICATED_SECONDS = 600.0  # of an endpoint without an `inferenceTimeout`
 
@@ -31,18 +35,23 @@ def find_resolver(context: AppContext, path: str) -> Callable[[], PredictTarget]
     match = TARGET.fullmatch(path)
     if match is None:
         return None
-    project, region, endpoint, method = match.groups()
-    return EndpointResolver(context, names.make_parent(project, region).child(endpoint), raw=method == "rawPredict")
+    project, region, endpoint, deployed, method = match.groups()
+    key = names.make_parent(project, region).child(endpoint)
+    return EndpointResolver(context, key, raw=method == "rawPredict", deployed=deployed)
 
 
 class EndpointResolver:
-    """Chooses the deployed model that answers a request to an endpoint. Calling it reads the endpoint if it changed."""
+    """Chooses the deployed model that answers a request to an endpoint. Calling it reads the endpoint if it changed.
 
-    def __init__(self, context: AppContext, key: ModelKey, *, raw: bool) -> None:
+    With `deployed`, the ID of a deployed model, it is always this one.
+    """
+
+    def __init__(self, context: AppContext, key: ModelKey, *, raw: bool, deployed: str | None = None) -> None:
         self._database = context.database
         self._endpoints = context.database.endpoints
         self._key = key
         self._raw = raw
+        self._deployed = deployed
         self._revision = -1  # of the table of endpoints, from which the choice was read
         self._choice: WeightedChoice[PredictTarget] = WeightedChoice({})
 
@@ -60,6 +69,10 @@ class EndpointResolver:
             raise NotFound(f"Endpoint `{name}` not found.")
         models = {model["id"]: model for model in row.document.get("deployedModels", ())}
         split: Mapping[str, int] = row.document.get("trafficSplit", {})
+        if self._deployed is not None:
+            if self._deployed not in models:
+                raise NotFound(f"The DeployedModel with ID {self._deployed} was not found in the endpoint {name}.")
+            split = {self._deployed: ALL}
         if not split:
             raise FailedPrecondition(f"Endpoint {name} doesn't have traffic_split.")
         api = _api(row.document)

@@ -6,6 +6,7 @@ import datetime
 
 from aip_magics import catalog
 from aip_magics.artifacts import ModelDir
+from aip_magics.client.vertex.version import VertexVersion, is_unfinished_image
 from aip_magics.i18n import gettext as _
 from aip_magics.spec import Version
 
@@ -44,3 +45,8 @@ def is_own_image(version: Version) -> bool:
     """Whether a version names an image that is none of Google's prebuilt ones."""
     container = version.container
     return container is not None and not catalog.is_prebuilt(container.image or "")
+
+
+def is_served_by_ours(version: Version) -> bool:
+    """Whether the target serves a version by an image of this package, which it makes for the version."""
+    return isinstance(version, VertexVersion) and is_unfinished_image(version.imageUri)

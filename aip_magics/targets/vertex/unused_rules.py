@@ -32,7 +32,6 @@ def unused_rules() -> Mapping[str, str]:
         "F02": _("V34 knows the labels of Vertex AI"),
         "F03": _("V39 reports explanations"),
         "K01": containers,
-        "M01": _("on Vertex AI, description, labels and logging belong to each version and deployment"),
         "M02": names,
         "M03": _("about the regions of AI Platform; V30 knows those of Vertex AI"),
         "N01": machines,

@@ -11,10 +11,12 @@ from aip_magics.checks.outcome import Outcomes, Skipped
 from aip_magics.checks.rule import advice, error, rule
 from aip_magics.i18n import gettext as _
 from aip_magics.targets.vertex import links
-from aip_magics.targets.vertex.image_choice import has_custom_code, is_own_image
+from aip_magics.targets.vertex.image_choice import has_custom_code, is_own_image, is_served_by_ours
 from aip_magics.targets.vertex.rules.images import container_fix
 
 _REGISTRY = re.compile(r"(?P<location>[a-z]+(?:-[a-z]+\d+)?)-docker\.pkg\.dev")
+# Repositories of Google, as of the optimized TensorFlow runtime and of Model Garden; these have multi-regions only.
+_GOOGLE = re.compile(r"(?:us|europe|asia)-docker\.pkg\.dev/vertex-ai(?:-restricted)?/")
 _RESERVED = "AIP_"
 _ARM = ("arm64", "aarch64")
 
@@ -24,10 +26,10 @@ def image_outside_region(context: CheckContext) -> Outcomes:
     """A container's image must be in Artifact Registry in the endpoint's region: REGION-docker.pkg.dev/….
 
     Vertex AI does not pull from multi-regional repositories, nor from other registries. Container Registry (gcr.io) was
-    shut down.
+    shut down. Google's own images for Vertex AI are exempt.
     """
     container, region = context.version.container, context.target.region
-    if container is None or not is_own_image(context.version):
+    if container is None or not is_own_image(context.version) or _GOOGLE.match(container.image or ""):
         return []
     if region is None:
         return Skipped(_("the region of the endpoint is unknown"))  # V30 reports the missing region
@@ -53,7 +55,7 @@ def custom_code_without_container(context: CheckContext) -> Outcomes:
     The container of %aip_package runs a custom prediction routine of AI Platform unchanged.
     """
     version = context.version
-    if not has_custom_code(version) or is_own_image(version):
+    if not has_custom_code(version) or is_own_image(version) or is_served_by_ours(version):
         return []
     field = "predictionClass" if version.predictionClass else "packageUris"
     text = _("{field} has no effect in Vertex AI's prebuilt images, which run no code of yours", field=field)

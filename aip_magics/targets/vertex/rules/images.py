@@ -11,7 +11,7 @@ from aip_magics.checks.outcome import Outcomes, Skipped
 from aip_magics.checks.rule import error, rule, warning
 from aip_magics.i18n import gettext as _
 from aip_magics.targets.vertex import links
-from aip_magics.targets.vertex.image_choice import choose_image, has_custom_code
+from aip_magics.targets.vertex.image_choice import choose_image, has_custom_code, is_served_by_ours
 from aip_magics.wording import join_names
 
 _IMAGE = "version.container.image"
@@ -84,8 +84,8 @@ def image_cannot_load_model(context: CheckContext) -> Outcomes:
     Where no prebuilt image has them, which is so for most models that are trained today, the model needs a container.
     """
     if context.version.container is None:
-        if has_custom_code(context.version):
-            return []  # V24 reports it
+        if has_custom_code(context.version) or is_served_by_ours(context.version):
+            return []  # V24 reports the first; the second has the libraries of the model
         if context.framework is None:
             return Skipped(_("the framework of the model is unknown"))
         if context.version.acceleratorConfig and catalog.cpu_only(context.framework):

@@ -10,10 +10,10 @@ from aip_magics.checks.context import CheckContext
 from aip_magics.checks.outcome import Finding, Outcomes
 from aip_magics.checks.rule import error, rule
 from aip_magics.checks.rules.names import has_label_chars, use_label_fix
+from aip_magics.client.vertex.ids import DEFAULT_ALIAS, is_model_id, sanitize_model_id, version_alias
 from aip_magics.i18n import gettext as _
 from aip_magics.resource_names import is_full
 from aip_magics.targets.vertex import links
-from aip_magics.targets.vertex.resource_ids import DEFAULT_ALIAS, is_model_id, sanitize_model_id, version_alias
 
 
 @rule("V33", "invalid-model-id", link=links.API_UPLOAD, target="vertex")

@@ -1,4 +1,4 @@
-"""Ids of Vertex AI: of models, and the aliases of their versions, made from the names of a deployment."""
+"""Ids of Vertex AI, made from the names of a deployment: of models and endpoints, and the aliases of versions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from aip_magics import catalog
 
 MODEL_ID = re.compile(r"[a-z_][a-z0-9_-]*")
 ALIAS = re.compile(r"[a-z][a-zA-Z0-9-]*[a-z0-9]")
+MAX_ENDPOINT_CHARS = 63
 DEFAULT_ALIAS = "default"  # the alias that Vertex AI itself gives to one version of each model
 
 
@@ -35,3 +36,12 @@ def sanitize_model_id(text: str) -> str:
     if not name or not name[0].isalpha():
         name = f"model_{name}".rstrip("_")
     return name[: catalog.vertex_limits().model_id_chars]
+
+
+def endpoint_id(model: str) -> str:
+    """Return the id of a model's endpoint: `my-iris` for `my_iris`, since an endpoint's id has no `_`.
+
+    It begins with a letter and has at most 63 characters.
+    """
+    text = re.sub("[^a-z0-9-]+", "-", model.lower()).strip("-")
+    return (text if text[:1].isalpha() else f"m-{text}".rstrip("-"))[:MAX_ENDPOINT_CHARS].rstrip("-")

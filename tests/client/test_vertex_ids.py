@@ -1,6 +1,6 @@
 import pytest
 
-from aip_magics.targets.vertex.resource_ids import is_alias, is_model_id, sanitize_model_id, version_alias
+from aip_magics.client.vertex.ids import is_alias, is_model_id, sanitize_model_id, version_alias
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,117 @@
+"""What exists of a model at Vertex AI: its versions and its endpoint, read with two requests."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from aip_magics.client import paging
+from aip_magics.client.calls import Request
+from aip_magics.client.transport import Transport
+from aip_magics.client.vertex import calls, operations, views
+from aip_magics.client.vertex.place import Place
+from aip_magics.client.vertex.version import VertexVersion
+from aip_magics.client.vertex.views import Json
+from aip_magics.errors import FailedPrecondition, NotFound
+from aip_magics.i18n import gettext as _
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelState:
+    """The versions of a model, the oldest first, and its endpoint; either may be missing.
+
+    `creating` is the number of the version that an operation is deploying, empty without one.
+    """
+
+    place: Place
+    model_id: str
+    versions: tuple[Json, ...]
+    endpoint: Json | None
+    creating: str = ""
+
+    @property
+    def exists(self) -> bool:
+        return bool(self.versions) or self.endpoint is not None
+
+    def find(self, name: str) -> Json | None:
+        """The version with this alias or number."""
+        return next((one for one in self.versions if views.has_name(one, name)), None)
+
+    def require(self, name: str) -> Json:
+        """The version with this alias or number; NotFound without one."""
+        found = self.find(name)
+        if found is None:
+            text = _("model {model} has no version {name}", model=self.model_id, name=name)
+            raise NotFound(
+                text, code=404, status="NOT_FOUND", where="VERSION", fix=f"%aip_list --model {self.model_id}"
+            )
+        return found
+
+    def deployment(self, version: Json) -> Json | None:
+        """The deployed model of a version; None if it is not deployed."""
+        return views.find_deployment(self.endpoint, version, self.model_id)
+
+    def require_deployment(self, version: Json) -> Json:
+        """The deployed model of a version; FailedPrecondition if it is not deployed."""
+        found = self.deployment(version)
+        if found is None:
+            name = views.version_name(version)
+            raise FailedPrecondition(
+                _("version {version} of model {model} is not deployed", version=name, model=self.model_id),
+                code=400,
+                status="FAILED_PRECONDITION",
+                where=f"{self.model_id}/{name}",
+                fix=_("deploy it again: %aip_deploy {version} --model {model}", version=name, model=self.model_id),
+            )
+        return found
+
+    def traffic(self, version: Json) -> int:
+        """The share of the requests, in percent, that a version gets."""
+        deployed = self.deployment(version)
+        return views.traffic_split(self.endpoint).get(str(deployed["id"]), 0) if deployed else 0
+
+    def without(self, version: Json) -> ModelState:
+        """The state once a version is deleted."""
+        gone, endpoint = self.deployment(version), self.endpoint
+        if endpoint is not None and gone is not None:
+            kept = [one for one in endpoint["deployedModels"] if one is not gone]
+            endpoint = {**endpoint, "deployedModels": kept}
+        versions = tuple(one for one in self.versions if one is not version)
+        return dataclasses.replace(self, versions=versions, endpoint=endpoint)
+
+    def view(self, version: Json) -> VertexVersion:
+        creating = views.version_number(version) == self.creating
+        return views.version(self.place, version, self.model_id, self.endpoint, creating=creating)
+
+
+def read_state(transport: Transport, place: Place, model: str) -> ModelState:
+    """Read the state of a model, given by its ID or full name.
+
+    While an operation deploys to the endpoint, the newest version that is not deployed counts as the one that it
+    deploys: the API does not tell.
+    """
+    model_id, name = place.model_id(model), place.model(model)
+    try:
+        found = tuple(paging.items(transport, "models", lambda token: calls.list_versions(name, token)))
+    except NotFound:
+        found = ()
+    versions = tuple(sorted(found, key=lambda one: int(views.version_number(one) or 0)))
+    state = ModelState(place, model_id, versions, find(transport, calls.get(place.endpoint(model_id))))
+    undeployed = [one for one in versions if state.deployment(one) is None]
+    if state.endpoint is None or not undeployed or not _is_deploying(transport, place, model_id):
+        return state
+    return dataclasses.replace(state, creating=views.version_number(undeployed[-1]))
+
+
+def find(transport: Transport, request: Request) -> Json | None:
+    """The answer to a request; None if what it asks for does not exist."""
+    try:
+        answer: Json = transport.send(request)
+    except NotFound:
+        return None
+    return answer
+
+
+def _is_deploying(transport: Transport, place: Place, model_id: str) -> bool:
+    items = paging.items(transport, "operations", lambda token: calls.list_page(f"{place.parent}/operations", token))
+    endpoint = f"endpoints/{place.endpoint(model_id).rpartition('/')[2]}"
+    return any(operations.is_of(operations.operation(place, item), endpoint, "CREATE_VERSION") for item in items)
