@@ -42,7 +42,7 @@ def traffic(args: argparse.Namespace, _body: str | None, context: Context) -> Tr
     """
     split = parse_split(args.weights) if args.weights else None
     target = context.target(args)
-    name = target.model_name(args.model)
+    name = target.model_name(args.model, "MODEL")
     if split is None:
         shown = show.preview(args, context, target, target.plans.get_traffic(args.model))
         if shown is not None:

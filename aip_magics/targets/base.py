@@ -143,8 +143,8 @@ class Target(abc.ABC):
     # names
 
     @abc.abstractmethod
-    def model_name(self, model: str) -> str:
-        """The full name of a model, given by its ID or full name. OptionError for an invalid name."""
+    def model_name(self, model: str, where: str = "--model") -> str:
+        """The full name of a model, given by its ID or full name. OptionError at `where` for an invalid name."""
 
     @abc.abstractmethod
     def version_name(self, model: str, version: str) -> str:

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from aip_magics import catalog
+from aip_magics import catalog, resource_names
 from aip_magics.artifacts import ModelDir
 from aip_magics.client import Client, Request, Transport, Wait, calls
 from aip_magics.i18n import gettext as _
@@ -45,8 +45,8 @@ class PredictionApiTarget(Target):
     def plans(self) -> PredictionApiPlans:
         return PredictionApiPlans(self.project)
 
-    def model_name(self, model: str) -> str:
-        return calls.model_name(self.project, model)
+    def model_name(self, model: str, where: str = "--model") -> str:
+        return resource_names.model_path(self.project, model, where)
 
     def version_name(self, model: str, version: str) -> str:
         return calls.version_name(self.project, model, version)

@@ -38,9 +38,9 @@ class Place:
             )
         return f"{resource_names.project_path(self.project)}/locations/{self.region}"
 
-    def model(self, model: str) -> str:
-        """`projects/P/locations/L/models/M` from an ID or a full name. OptionError for an invalid name."""
-        return f"{self.parent}/models/{self.model_id(model)}"
+    def model(self, model: str, where: str = "--model") -> str:
+        """`projects/P/locations/L/models/M` from an ID or a full name. OptionError at `where` for an invalid name."""
+        return f"{self.parent}/models/{self.model_id(model, where)}"
 
     def version(self, model: str, version: str) -> str:
         """`projects/P/locations/L/models/M@V` from IDs or full names. OptionError for an invalid name."""
@@ -68,10 +68,10 @@ class Place:
             )
         return f"{self.parent}{owner}/operations/{name}"
 
-    def model_id(self, model: str) -> str:
+    def model_id(self, model: str, where: str = "--model") -> str:
         """The ID of a model from an ID or a full name."""
         found = _MODEL.fullmatch(model)
-        return _checked(found[1] if found else model, "--model", "%aip_list")
+        return _checked(found[1] if found else model, where, "%aip_list")
 
     def version_ids(self, model: str, version: str) -> tuple[str, str]:
         """The ID of the model, and the alias or number of the version."""

@@ -125,8 +125,8 @@ class VertexTarget(Target):
         self.connect()
         return self.client
 
-    def model_name(self, model: str) -> str:
-        return self.place.model(model)
+    def model_name(self, model: str, where: str = "--model") -> str:
+        return self.place.model(model, where)
 
     def version_name(self, model: str, version: str) -> str:
         return self.place.shown_version(model, version)
