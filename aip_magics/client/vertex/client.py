@@ -9,6 +9,7 @@ from typing import Any
 from aip_magics.client import paging
 from aip_magics.client.calls import Request, Wait
 from aip_magics.client.operation_watch import OperationUpdate, watch_operation
+from aip_magics.client.service import Predictor
 from aip_magics.client.transport import Transport
 from aip_magics.client.vertex import bodies, calls, changes, operations, views
 from aip_magics.client.vertex.ids import endpoint_id
@@ -175,18 +176,22 @@ class VertexClient:
         self._change(changes.set_traffic(self.require_state(model), split))
 
     def predict(self, model: str, body: bytes, version: str | None = None) -> dict[str, Any]:
-        """Online prediction by the endpoint of a model, or by one version of it.
+        """Online prediction by the endpoint of a model, or by one version of it (see `predictor`)."""
+        if version is None:
+            return predict(self.transport, self.place.endpoint(model), body)
+        return self.predictor(model, version)(body)
+
+    def predictor(self, model: str, version: str) -> Predictor:
+        """Look up where a version is deployed, and return what asks it.
 
         A version that gets a part of the requests answers one of several; one that gets none cannot be asked, except on
         the embedded server. Errors as of `predict.predict`, and FailedPrecondition for a version without requests.
         """
-        if version is None:
-            return predict(self.transport, self.place.endpoint(model), body)
         state, name = self.named_state(model, version)
         found = state.require(name)
         id_, endpoint = str(state.require_deployment(found)["id"]), self.place.endpoint(state.model_id)
         if self.embedded:
-            return predict(self.transport, endpoint, body, id_)
+            return lambda body: predict(self.transport, endpoint, body, id_)
         percent = state.traffic(found)
         if not percent:
             raise FailedPrecondition(
@@ -194,7 +199,7 @@ class VertexClient:
                 where=f"{state.model_id}/{name}",
                 fix=give_traffic_fix(state.model_id, views.version_name(found)),
             )
-        return predict_by_share(self.transport, endpoint, body, id_, percent)
+        return lambda body: predict_by_share(self.transport, endpoint, body, id_, percent)
 
     # extensions of the embedded server to AI Platform's API, which it does not have for this one
     def version_runtime(self, model: str, version: str) -> dict[str, Any]:
