@@ -11,7 +11,6 @@ from aip_magics.client.operation_watch import OperationUpdate
 from aip_magics.client.transport import Transport
 from aip_magics.spec import Model, Operation, Version
 
-
 Predictor = Callable[[bytes], dict[str, Any]]  # from the body of a request to the answer, as `Client.predict`
 
 
