@@ -44,6 +44,7 @@ def delete_version(state: ModelState, name: str) -> Requests:
     FailedPrecondition if others exist and it is the default one, or gets all requests.
     """
     found = state.require(name)
+    state.require_not_creating(found)
     if len(state.versions) > 1 and views.is_default(found):
         text = _("{version} is the default version of model {model}, which is deleted last", **_names(state, found))
         raise _refused(state, found, text)

@@ -15,7 +15,7 @@ from aip_magics.client.vertex import bodies, calls, changes, operations, views
 from aip_magics.client.vertex.ids import endpoint_id
 from aip_magics.client.vertex.place import Place
 from aip_magics.client.vertex.predict import give_traffic_fix, no_own_url, predict, predict_by_share
-from aip_magics.client.vertex.state import ModelState, find, read_state
+from aip_magics.client.vertex.state import ModelState, being_deployed, find, read_state, wait_fix
 from aip_magics.client.vertex.version import VertexVersion
 from aip_magics.client.vertex.views import Json
 from aip_magics.errors import AlreadyExists, ApiError, FailedPrecondition, FieldError, NotFound, OperationFailed
@@ -113,6 +113,8 @@ class VertexClient:
         state = self._state(model_id)
         endpoint = state.endpoint if state.endpoint is not None else self._create_endpoint(wanted)
         _check_own(endpoint, model_id)
+        if running := next(filter(state.is_creating, state.versions), None):
+            raise being_deployed(model_id, views.version_name(running))
         serving = views.deployments(endpoint, model_id)
         existing = state.find(version.id)
         if existing is None:
@@ -130,7 +132,7 @@ class VertexClient:
             started = self.transport.send(calls.deploy(self.place.endpoint(model_id), body, split))
         except FailedPrecondition as error:
             if operations.BUSY in error.message:
-                error.fix = _("wait until the operation is done: %aip_operations lists it; then run the command again")
+                error.fix = wait_fix()
             raise
         return operations.operation(self.place, started, self.place.shown_version(model_id, version.id))
 
