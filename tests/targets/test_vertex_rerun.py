@@ -12,8 +12,9 @@ from resource_lines import Lines
 from aip_magics import settings
 from aip_magics.client.vertex import calls
 from aip_magics.client.vertex.client import VertexClient
-from aip_magics.errors import AlreadyExists, FailedPrecondition, FieldError, OptionError
+from aip_magics.errors import AlreadyExists, FailedPrecondition, FieldError, NotFound, OptionError
 from aip_magics.events import Note
+from aip_magics.render import text
 from aip_magics.targets import choose
 from aip_magics.targets.vertex.target import VertexTarget
 
@@ -80,6 +81,15 @@ def test_vertex_undeploys_and_deploys_again_and_replaces(
     with pytest.raises(OptionError, match="AI Platform serves a version for as long as it exists"):
         lines("undeploy v1 --model iris")
     assert lines(f"undeploy v1 --model iris {WHERE}").state == "UNDEPLOYED"
+    for start, body in (("undeploy v1", None), ("predict", "[[5.1, 3.5, 1.4, 0.2]]")):
+        with pytest.raises(FailedPrecondition) as refused:
+            lines(f"{start} --model iris {WHERE}", body)
+        assert [one.state for one in lines(f"{refused.value.fix.removeprefix('%aip_')} {WHERE}")] == ["UNDEPLOYED"]
+    lines(f"traffic iris {WHERE}")
+    assert "no version of the model gets requests" in text.of(lines.face.shown[-1])
+    with pytest.raises(NotFound) as unknown:
+        lines(f"predict --model other {WHERE}", "[[5.1, 3.5, 1.4, 0.2]]")
+    assert unknown.value.fix == "%aip_list"
     with pytest.raises(FailedPrecondition, match="v1 of model iris is not deployed") as caught:
         lines(f"predict --model iris --version v1 {WHERE}", "[[5.1, 3.5, 1.4, 0.2]]")
     assert "%aip_deploy v1 --model iris" in caught.value.fix

@@ -14,7 +14,7 @@ from aip_magics.client.transport import Transport
 from aip_magics.client.vertex import bodies, calls, changes, operations, views
 from aip_magics.client.vertex.ids import endpoint_id
 from aip_magics.client.vertex.place import Place
-from aip_magics.client.vertex.predict import give_traffic_fix, no_own_url, predict, predict_by_share
+from aip_magics.client.vertex.predict import NO_TRAFFIC, give_traffic_fix, no_own_url, predict, predict_by_share
 from aip_magics.client.vertex.state import ModelState, being_deployed, find, read_state, wait_fix
 from aip_magics.client.vertex.version import VertexVersion
 from aip_magics.client.vertex.views import Json
@@ -179,9 +179,17 @@ class VertexClient:
 
     def predict(self, model: str, body: bytes, version: str | None = None) -> dict[str, Any]:
         """Online prediction by the endpoint of a model, or by one version of it (see `predictor`)."""
-        if version is None:
+        if version is not None:
+            return self.predictor(model, version)(body)
+        try:
             return predict(self.transport, self.place.endpoint(model), body)
-        return self.predictor(model, version)(body)
+        except NotFound as error:
+            error.fix = error.fix or "%aip_list"
+            raise
+        except FailedPrecondition as error:
+            if NO_TRAFFIC in error.message:
+                error.fix = f"%aip_list --model {self.place.model_id(model)}"
+            raise
 
     def predictor(self, model: str, version: str) -> Predictor:
         """Look up where a version is deployed, and return what asks it.

@@ -50,8 +50,8 @@ class ModelState:
         """The deployed model of a version; None if it is not deployed."""
         return views.find_deployment(self.endpoint, version, self.model_id)
 
-    def require_deployment(self, version: Json) -> Json:
-        """The deployed model of a version; FailedPrecondition if it is not deployed."""
+    def require_deployment(self, version: Json, fix: str = "") -> Json:
+        """The deployed model of a version; FailedPrecondition, by default with the fix to deploy it, if it has none."""
         self.require_not_creating(version)
         found = self.deployment(version)
         if found is None:
@@ -61,7 +61,8 @@ class ModelState:
                 code=400,
                 status="FAILED_PRECONDITION",
                 where=f"{self.model_id}/{name}",
-                fix=_("deploy it again: %aip_deploy {version} --model {model}", version=name, model=self.model_id),
+                fix=fix
+                or _("deploy it again: %aip_deploy {version} --model {model}", version=name, model=self.model_id),
             )
         return found
 
