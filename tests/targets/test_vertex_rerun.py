@@ -85,6 +85,9 @@ def test_vertex_undeploys_and_deploys_again_and_replaces(
         with pytest.raises(FailedPrecondition) as refused:
             lines(f"{start} --model iris {WHERE}", body)
         assert [one.state for one in lines(f"{refused.value.fix.removeprefix('%aip_')} {WHERE}")] == ["UNDEPLOYED"]
+    for command in ("logs v1", "describe v1 --stats", "compare v1 v1 --from-log 5"):
+        with pytest.raises(OptionError, match="the embedded server has this for versions of AI Platform's API only"):
+            lines(f"{command} --model iris {WHERE}")
     lines(f"traffic iris {WHERE}")
     assert "no version of the model gets requests" in text.of(lines.face.shown[-1])
     with pytest.raises(NotFound) as unknown:
