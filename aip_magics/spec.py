@@ -23,6 +23,7 @@ T = TypeVar("T", bound="Resource")
 
 Framework = Literal["FRAMEWORK_UNSPECIFIED", "TENSORFLOW", "SCIKIT_LEARN", "XGBOOST"]
 # The last one is not the API's: a version that exists, but has no nodes, as a target of another API can have.
+# The last is no state of this API: a version on Vertex AI that no endpoint serves.
 State = Literal["UNKNOWN", "READY", "CREATING", "FAILED", "DELETING", "UPDATING", "UNDEPLOYED"]
 OperationType = Literal[
     "OPERATION_TYPE_UNSPECIFIED",

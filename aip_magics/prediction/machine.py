@@ -15,11 +15,12 @@ _CGROUPS = Path("/sys/fs/cgroup")
 def processors(cgroups: Path = _CGROUPS) -> int:
     """How many processors this process may use: those of its affinity, or fewer by the quota of its cgroup."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = cgroups.joinpath("cpu.max").read_text("ascii").split()
-        return max(1, min(count, -(-int(quota) // int(period))))
-    except (OSError, ValueError):  # another system, or `max`: no quota
-        return count
+    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):  # of cgroups version 2 and 1
+        with contextlib.suppress(OSError, ValueError):  # another version or system, or `max`: no quota
+            quota, period = map(int, " ".join(cgroups.joinpath(name).read_text("ascii") for name in names).split())
+            if quota > 0 and period > 0:  # -1: no quota
+                return max(1, min(count, -(-quota // period)))
+    return count
 
 
 def available(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int | None:

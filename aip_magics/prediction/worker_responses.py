@@ -44,11 +44,16 @@ class LoadedModel:
 def response_error(response: WorkerMessage, model_dir: Path, log: str) -> PredictionError:
     """The error that a response says."""
     error = response.header.get("error") or {}
+    detail = _encodable(str(error.get("detail")))
     if "distrusted" in error:
-        return TrustError(str(error.get("detail")), where=str(model_dir), fix=trust_fix(), log=log)
-    return PredictionError(
-        str(error.get("kind")), str(error.get("detail")), where=str(model_dir), fix=_fix_text(error), log=log
-    )
+        return TrustError(detail, where=str(model_dir), fix=trust_fix(), log=log)
+    kind, fix = _encodable(str(error.get("kind"))), _encodable(_fix_text(error))
+    return PredictionError(kind, detail, where=str(model_dir), fix=fix, log=log)
+
+
+def _encodable(text: str) -> str:
+    """Escape halves of surrogate pairs, which JSON can hold, but no response, database, log or terminal in UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _fix_text(error: Mapping[str, object]) -> str:

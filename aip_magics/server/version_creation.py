@@ -251,8 +251,13 @@ class VersionCreator:
         assert row is not None
         failed = row.version.replace(state="FAILED", errorMessage=error.message)
         done = self._build_done_row(operation, error=error)
-        await self._write(lambda: self._database.set_snapshots(key, None, None))
-        await self._write(lambda: self._finish(key, failed, done))
+
+        def finish() -> None:
+            with self._database.transaction():  # without its snapshots a rerun would take the files as they are by then
+                self._database.set_snapshots(key, None, None)
+                self._finish(key, failed, done)
+
+        await self._write(finish)
         await self.release(row)
         log.warning("%s is FAILED: %s", key.name, error.message)
 

@@ -1,6 +1,12 @@
 """Serve a model as Vertex AI and KServe expect it of a container, until SIGTERM.
 
-Reads AIP_HTTP_PORT, AIP_HEALTH_ROUTE, AIP_PREDICT_ROUTE, AIP_STORAGE_URI, MODEL_NAME, MODEL_WORKERS and MODEL_BATCHES.
+Reads these variables:
+  AIP_HTTP_PORT, AIP_HEALTH_ROUTE, AIP_PREDICT_ROUTE, AIP_STORAGE_URI: set by the platform
+  MODEL_NAME      the only model name in paths of KServe's protocol
+  MODEL_WORKERS   number of worker processes (default: one per processor, as far as memory permits)
+  MODEL_COALESCE  1: batch queued requests for scikit-learn and XGBoost models (not for custom code); default 0.
+                  A small pipeline answered 2.2 to 3.5 times as many requests a second from 8 connections. A step
+                  that looks at whole columns, such as FunctionTransformer(scale), then sees the rows of other requests.
 """
 
 from __future__ import annotations

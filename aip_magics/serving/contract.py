@@ -27,7 +27,7 @@ class Contract:
         storage_uri: The model directory: a gs:// URI or a local path; empty if the platform names none.
         model_name: The only name in paths of KServe's protocol; empty if every name is answered.
         workers: The number of worker processes; None chooses as many as processors and memory permit.
-        batches: Whether requests that wait are predicted together, where that gives each the same answer.
+        coalesce: Whether requests that wait are predicted in one batch (not for custom code).
     """
 
     port: int = DEFAULT_PORT
@@ -36,7 +36,7 @@ class Contract:
     storage_uri: str = ""
     model_name: str = ""
     workers: int | None = None
-    batches: bool = True
+    coalesce: bool = False
 
     @classmethod
     def from_environ(cls, variables: Mapping[str, str]) -> Contract:
@@ -56,7 +56,7 @@ class Contract:
             storage_uri=variables.get("AIP_STORAGE_URI", "").strip(),
             model_name=_model_name(variables),
             workers=_workers(variables),
-            batches=_batches(variables),
+            coalesce=_coalesce(variables),
         )
         if contract.health_route == contract.predict_route:
             text = _("the routes of health checks and predictions are both {route}", route=contract.health_route)
@@ -100,9 +100,10 @@ def _workers(variables: Mapping[str, str]) -> int | None:
     return int(text)
 
 
-def _batches(variables: Mapping[str, str]) -> bool:
-    text = variables.get("MODEL_BATCHES", "")
+def _coalesce(variables: Mapping[str, str]) -> bool:
+    text = variables.get("MODEL_COALESCE", "")
     if text not in ("", "0", "1"):
         problem = _("expected 0 or 1, got {value!r}", value=text)
-        raise SettingsError(problem, where="MODEL_BATCHES", fix=_("omit the variable: requests that wait are batched"))
-    return text != "0"
+        fix = _("omit the variable: each request is predicted alone")
+        raise SettingsError(problem, where="MODEL_COALESCE", fix=fix)
+    return text == "1"

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from aip_magics.errors import CredentialsError, ModelDirError
+from aip_magics.errors import CredentialsError, Interrupted, ModelDirError, StorageError
 from aip_magics.i18n import gettext as _
+from aip_magics.retry import RetryableError, RetryPolicy
 from aip_magics.serving.contract import KSERVE_DIR
 from aip_magics.serving.manifest import MODEL_DIR
 
 STORAGE_URL = "https://storage.googleapis.com"
+# The platform starts a container again that ended: so it gives up within half a minute, and says why.
+_POLICY = RetryPolicy(give_up_after=15.0, connect_timeout=10.0, read_timeout=15.0, stall_timeout=15.0)
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
 
 
@@ -46,29 +50,38 @@ def find_model(storage_uri: str, directory: Path, kserve_dir: Path = KSERVE_DIR)
     raise ModelDirError(text, where="AIP_STORAGE_URI", fix=fix)
 
 
-def download(uri: str, variables: Mapping[str, str]) -> Path:
+def download(uri: str, variables: Mapping[str, str], cancel: threading.Event) -> Path:
     """Download a gs:// directory to a new temporary directory.
 
     Args:
         uri: The directory, or one object.
         variables: Environment variables: STORAGE_EMULATOR_HOST names another endpoint, which needs no credentials.
+        cancel: Stops the download when set.
 
     Raises:
         StorageError, CredentialsError: The objects cannot be read.
+        Interrupted: The download was stopped.
     """
     from aip_magics.storage import GoogleAuth, StorageClient, download_directory
+
+    def sleep(seconds: float) -> None:
+        if cancel.wait(seconds):
+            raise Interrupted(_("the download was stopped"), where=uri)
 
     emulator = variables.get("STORAGE_EMULATOR_HOST", "")
     if emulator:
         url = emulator if "://" in emulator else f"http://{emulator}"
-        client = StorageClient(url)
+        client = StorageClient(url, policy=_POLICY, sleep=sleep)
     else:
-        client = StorageClient(STORAGE_URL, GoogleAuth(_credentials(), STORAGE_URL))
+        client = StorageClient(STORAGE_URL, GoogleAuth(_credentials(), STORAGE_URL), policy=_POLICY, sleep=sleep)
     directory = Path(tempfile.mkdtemp(prefix="aip-model-"))
     try:
-        download_directory(client, uri.rstrip("/"), directory)
-    except BaseException:
+        download_directory(client, uri.rstrip("/"), directory, cancel=cancel)
+    except BaseException as error:
         remove(directory)
+        if isinstance(error, StorageError) and isinstance(error.__cause__, RetryableError):
+            fix = _("start the container again once it can reach Cloud Storage")
+            raise StorageError(error.message, where=error.where, fix=fix) from None
         raise
     finally:
         client.close()

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
@@ -42,6 +43,8 @@ def run(contract: Contract, manifest: Manifest, address: str, variables: Mapping
         ServerError: The address cannot be bound.
         AipError: The model cannot be found, downloaded or loaded, or no worker is left.
     """
+    # Process 1 of a container ignores a signal without a handler; uvicorn sets its own as soon as it listens.
+    signal.signal(signal.SIGTERM, _end)
     model = model_files.find_model(contract.storage_uri, manifest.directory)
     log_dir = Path(tempfile.mkdtemp(prefix="aip-serving-"))
     try:
@@ -53,6 +56,10 @@ def run(contract: Contract, manifest: Manifest, address: str, variables: Mapping
         shutil.rmtree(log_dir, ignore_errors=True)
 
 
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
 @dataclasses.dataclass
 class _Serving:
     contract: Contract
@@ -62,6 +69,7 @@ class _Serving:
     log_dir: Path
     pool: ForkServerPool
     downloaded: Path | None = None
+    stopped: threading.Event = dataclasses.field(default_factory=threading.Event)
 
     @property
     def python(self) -> str:
@@ -95,6 +103,7 @@ class _Serving:
                 failed.result()
         finally:
             server.should_exit = True
+            self.stopped.set()
             loading.cancel()
             with contextlib.suppress(asyncio.CancelledError, AipError):
                 await loading
@@ -109,10 +118,12 @@ class _Serving:
         model_dir = Path(self.model)
         if self.model.startswith("gs://"):
             log.info("downloading %s", self.model)
-            model_dir = self.downloaded = await asyncio.to_thread(model_files.download, self.model, self.variables)
+            model_dir = self.downloaded = await asyncio.to_thread(
+                model_files.download, self.model, self.variables, self.stopped
+            )
         spec = self._spec(model_dir)
         contract = self.contract
-        group = WorkerGroup(spec, contract.workers, self.log_dir, self.pool, fail, batches=contract.batches)
+        group = WorkerGroup(spec, contract.workers, self.log_dir, self.pool, fail, coalesce=contract.coalesce)
         try:
             loaded = await group.start()
         except BaseException:

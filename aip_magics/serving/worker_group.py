@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 LOAD_SECONDS = 7200.0  # the longest deployment timeout of the platform, which ends the container before
 PREDICT_SECONDS = 3600.0  # its longest request
 MOST_WAITING = 512  # requests that wait for a worker
+MOST_WAITING_BYTES = 64 << 20  # of their bodies, beside the first
 MOST_TOGETHER = 32  # requests that are predicted in one batch
 MEMORY_SHARE = 0.8  # of the container's, for workers: the rest is for requests
 RETRY_SECONDS = (0.0, 1.0, 5.0, 30.0)  # before a worker is started again whose successor did not load
@@ -73,7 +74,8 @@ class WorkerGroup:
         log_dir: The directory of the workers' logs.
         fork_servers: The pool that forks the workers.
         fail: Called when no worker is left and none can be started.
-        batches: Whether requests that wait are predicted together where that gives each the same answer.
+        coalesce: Whether requests that wait are predicted in one batch, where their instances make arrays of one kind
+            (`batching.number_kind`) and the code is not custom: a step of a pipeline may look at all rows of a batch.
     """
 
     def __init__(
@@ -84,14 +86,14 @@ class WorkerGroup:
         fork_servers: ForkServerPool,
         fail: Callable[[AipError], None],
         *,
-        batches: bool = True,
+        coalesce: bool = False,
     ) -> None:
         self._spec = spec
         self._count = count
         self._log_dir = log_dir
         self._fork_servers = fork_servers
         self._fail = fail
-        self._batches = batches and not (spec.prediction_class or spec.packages)
+        self._coalesce = coalesce and not (spec.prediction_class or spec.packages)
         self._slots: list[_Slot] = []
         self._waiting: deque[_Waiting] = deque()
         self._closed = False
@@ -112,7 +114,7 @@ class WorkerGroup:
         loaded = await self._start(slot)
         self._slots.append(slot)
         assert slot.client is not None
-        self._batches = self._batches and loaded.framework in ("SCIKIT_LEARN", "XGBOOST")
+        self._coalesce = self._coalesce and loaded.framework in ("SCIKIT_LEARN", "XGBOOST")
         count = self._count or _permitted(memory_of(slot.client.pid))
         for _number in range(count - 1):
             other = _Slot()
@@ -134,7 +136,7 @@ class WorkerGroup:
         if slot is not None:
             slot.busy = True
         else:
-            if len(self._waiting) >= MOST_WAITING:
+            if len(self._waiting) >= MOST_WAITING or self._too_large(body):
                 raise TooManyRequests
             self._waiting.append(request)
             turn = await self._wait_for_turn(request)
@@ -158,6 +160,9 @@ class WorkerGroup:
                 await slot.client.close()
         await self._logs.close()
 
+    def _too_large(self, body: bytes) -> bool:
+        return bool(self._waiting) and sum(len(one.body) for one in self._waiting) + len(body) > MOST_WAITING_BYTES
+
     async def _wait_for_turn(self, request: _Waiting) -> _Slot | bytes:
         try:
             return await request.turn
@@ -175,7 +180,7 @@ class WorkerGroup:
         client = slot.client
         if client is None:
             raise NotReady
-        if self._batches:
+        if self._coalesce:
             await asyncio.sleep(0)  # requests that came with this one take their places in the queue
         others = self._take_along(request)
         if not others:
@@ -200,7 +205,7 @@ class WorkerGroup:
 
     def _take_along(self, request: _Waiting) -> list[_Waiting]:
         """Take the waiting requests that can be predicted together with this one, the oldest first."""
-        if not self._batches or not self._waiting or request.alone or not request.find_kind():
+        if not self._coalesce or not self._waiting or request.alone or not request.find_kind():
             return []
         taken: list[_Waiting] = []
         for other in list(self._waiting):

@@ -11,8 +11,6 @@ OWN = "us-central1-docker.pkg.dev/p/r/i:1"
 PREBUILT = "us-docker.pkg.dev/vertex-ai/prediction"
 SKLEARN = f"{PREBUILT}/sklearn-cpu.1-6:latest"
 XGBOOST = f"{PREBUILT}/xgboost-cpu.2-1:latest"
-OPTIMIZED = "europe-docker.pkg.dev/vertex-ai-restricted/prediction/tf_opt-cpu.2-15:latest"
-GARDEN = "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve:1"
 TENSORFLOW = f"{PREBUILT}/tf2-cpu.2-15:latest"
 CONTAINER = "%aip_package --container"
 T4 = {"type": "NVIDIA_TESLA_T4", "count": 1}
@@ -196,8 +194,7 @@ CASES = [
         lambda d: served(d, OWN.replace("central1", "east1"), region="us-east1"),
     ),
     ("V23", "error", f"docker push {OWN}", lambda d: served(d, OWN.replace("us-central1", "us")), served),
-    ("V23", "error", "docker push", lambda d: served(d, "gcr.io/p/i"), lambda d: served(d, OPTIMIZED, saved(d))),
-    ("V23", "error", "docker push", lambda d: served(d, "gcr.io/vertex-ai/i"), lambda d: served(d, GARDEN)),
+    ("V23", "error", "docker push", lambda d: served(d, "gcr.io/p/i"), lambda d: served(d, SKLEARN)),
     ("V23", "error", "image: ", lambda d: served(d, ""), lambda d: d.vertex()),
     (
         "V24",

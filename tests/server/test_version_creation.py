@@ -66,6 +66,16 @@ def test_version_creation_of_a_broken_pickle_fails_with_its_reason(server, tmp_p
     assert server.deploy(sklearn_dir, version="v2")["response"]["isDefault"] is True
 
 
+def test_version_creation_ends_with_an_error_that_utf_8_cannot_hold(server, tmp_path):
+    class Raising:
+        def __reduce__(self):
+            return eval, ("exec('raise ValueError(chr(0xD800))')",)
+
+    folder = folder_with(tmp_path, "model.pkl", pickle.dumps(Raising()))
+    operation = server.deploy(folder, framework="SCIKIT_LEARN", trusted=True)
+    assert r"\ud800" in operation["error"]["message"]
+
+
 def test_version_creation_fails_with_the_last_words_of_an_ended_process(server, tmp_path):
     class Deadly:
         def __reduce__(self):

@@ -122,6 +122,7 @@ REFUSED_ENDPOINTS = {
     "long display name": ("", {"displayName": "x" * 129}, "display_name"),
     "upper case": ("?endpointId=Ab", {"displayName": "x"}, "endpoint_id"),
     "ten digits": ("?endpointId=1234567890", {"displayName": "x"}, "endpoint_id"),
+    "as long as an id of the server": ("?endpointId=Bad%2FId_of_19_letters", {"displayName": "x"}, "endpoint_id"),
     "leading zero": ("?endpointId=012", {"displayName": "x"}, "endpoint_id"),
     "traffic": ("", {"displayName": "x", "trafficSplit": {"1": 100}}, "[1] do not exist"),
     "unknown field": ("", {"displayName": "x", "colour": "red"}, 'Unknown name "colour"'),

@@ -11,7 +11,7 @@ OURS = "us-central1-docker.pkg.dev/proj/repo/ours:1"
 
 
 def upload(server, uri, image):
-    model = {"displayName": "m", "artifactUri": uri, "containerSpec": {"imageUri": image}}
+    model = {"displayName": "m", **({"artifactUri": uri} if uri else {}), "containerSpec": {"imageUri": image}}
     return server.call("POST", f"{PARENT}/models:upload", {"model": model})
 
 
@@ -47,6 +47,8 @@ def test_vertex_images_pushed_serve_a_framework(shared_server, uri):
     image = {"imageUri": f"{OURS}-framework", "framework": "SCIKIT_LEARN", "predictRoute": "/p", "healthRoute": "/h"}
     assert shared_server.ok("PUT", IMAGES, image) == image
     assert image in shared_server.ok("GET", IMAGES)["images"]
+    refused = message(upload(shared_server, None, image["imageUri"]), "INVALID_ARGUMENT")
+    assert "model.artifact_uri" in refused  # the server has no other files, and could deploy nothing
     operation = upload(shared_server, uri, image["imageUri"])
     endpoint = create_endpoint(shared_server, "framework")
     deploy(shared_server, endpoint, operation.body["response"]["model"])

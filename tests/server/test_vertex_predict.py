@@ -71,6 +71,8 @@ def test_vertex_predict_errors(shared_server, iris, endpoint):
     assert status == "FAILED_PRECONDITION"
     assert text.startswith('"Prediction failed: Exception during sklearn prediction: X has 1 features')
     assert text.endswith('"\n')
+    odd = error(shared_server.call("POST", path, b'{"instances": [[1.0]], "\\ud800": 1}'))
+    assert r"unexpected keyword argument '\\ud800'" in odd[1]
     for bad in (b"{", b"", b"[]", b"{}", b"\xff"):
         assert error(shared_server.call("POST", path, bad))[1].startswith('"Prediction failed: ')
         assert error(shared_server.call("POST", path.replace("predict", "rawPredict"), bad))
@@ -112,8 +114,18 @@ def test_vertex_predict_passes_parameters_as_vertex_does(shared_server, iris, en
     assert predict({"instances": [1, 2], "parameters": {"factor": 3}}) == [103, 106]
     assert predict({"instances": [1, 2], "parameters": {"factor": 3}}, "rawPredict") == [103, 106]
     assert predict({"instances": [1, 2], "parameters": None}) == [101, 102]
-    bad = {"instances": [1], "parameters": {"instances": []}}
-    assert "'instances'" in error(shared_server.call("POST", f"{routine}:predict", bad))[1]
+    assert predict({"instances": [1], "parameters": {"text": "\ud800 – ü", "factor": 2}}) == [102]
+    for bad, text in (({"instances": []}, "'instances'"), ([1], "must be an object")):
+        status, message = error(shared_server.call("POST", f"{routine}:predict", {"instances": [1], "parameters": bad}))
+        assert (status, text in message) == ("INVALID_ARGUMENT", True)
+
+
+def test_vertex_predict_spreads_parameters_for_a_pushed_image(shared_server, endpoint, sklearn_dir):
+    """The model server of a pushed image is ours, whatever it holds."""
+    image = "us-central1-docker.pkg.dev/proj/own/framework:1"
+    shared_server.ok("PUT", "/aip-magics/images", {"imageUri": image, "framework": "SCIKIT_LEARN"})
+    deploy(shared_server, endpoint, upload(shared_server, sklearn_dir, "pushed", containerSpec={"imageUri": image}))
+    assert shared_server.ok("POST", f"{endpoint}:predict", {**BODY, "parameters": {}})["predictions"] == LABELS
 
 
 def test_vertex_predict_follows_each_change_of_the_split(shared_server, iris, endpoint):

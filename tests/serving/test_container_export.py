@@ -40,7 +40,7 @@ def test_export_pins_what_saved_the_model_and_what_the_server_needs(export) -> N
     assert {line.partition("==")[0] for line in lines} >= {"numpy", "scipy", "joblib", "uvicorn", "httptools"}
     assert all("==" in line for line in lines), "this Python saved the model: all of it is known"
     dockerfile = (made.directory / "Dockerfile").read_text()
-    assert f"FROM python:{THIS_PYTHON}-slim\n" in dockerfile
+    assert f"FROM python:{THIS_PYTHON}-slim-bookworm\n" in dockerfile
     assert "\nUSER " in dockerfile
     assert not (made.directory / "model").exists()
 
@@ -148,6 +148,32 @@ def test_export_replaces_its_own_unchanged_export(export, iris_export: Path, tmp
     assert second.image != first.image
     assert (second.directory / "model").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["image"], "nothing is left beside it"
+
+
+def test_export_knows_caches_of_python_by_their_place(export, tmp_path: Path) -> None:
+    """Compiled modules without a source are code, and directories above the export may have any name."""
+    (tmp_path / "installed").mkdir()
+    (tmp_path / "installed" / "no_source.pyc").write_bytes(b"code")
+    options = {"installed": tmp_path / "installed", "prediction_class": "no_source.Routine"}
+    made = export(tmp_path / "__pycache__" / "image", **options)
+    assert "packages/no_source.pyc" in made.files
+    ignored = (made.directory / ".dockerignore").read_text().splitlines()
+    assert [line for line in ignored if "cache" in line or "pyc" in line] == [
+        "server/**/__pycache__",
+        "packages/**/__pycache__",
+    ]
+    (made.directory / "extra.txt").touch()
+    with pytest.raises(OptionError, match="was changed"):
+        export(made.directory, **options)
+
+
+def test_export_does_not_replace_the_current_directory(export, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "here" / "below").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here" / "below")
+    for directory in (Path(), Path(".."), tmp_path / "here"):
+        with pytest.raises(OptionError, match="is the current directory"):
+            export(directory)
+    assert export(Path("image")).directory == tmp_path / "here" / "below" / "image"
 
 
 def test_export_bad_input(export, iris_export: Path, tmp_path: Path) -> None:

@@ -11,9 +11,13 @@ import sys
 import time
 from pathlib import Path
 
+import joblib
 import pytest
 from custom_models import ADDER_ANSWER, ADDER_ROW, own_code_pipeline, saved_model
 from model_servers import HEALTH, PREDICT, ModelServer, ours
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, scale
 
 from aip_magics.artifacts import list_files
 from aip_magics.storage import GsUri, StorageClient, plan_upload, upload
@@ -108,6 +112,15 @@ def test_model_server_downloads_from_cloud_storage(iris_export: Path, store: str
         assert "gs://models/none" in "\n".join(failed(server))
 
 
+def test_model_server_ends_while_it_downloads(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with ours(tmp_path, "gs://models/iris", STORAGE_EMULATOR_HOST=f"127.0.0.1:{port}") as server:
+        wait_until(lambda: "downloading" in server.log, 60)
+        assert server.stop() == 0
+    assert "Traceback" not in server.log
+
+
 def test_model_server_is_healthy_only_when_the_model_is_loaded(routine: Path) -> None:
     (routine / "files" / "wait").touch()
     with ours(routine, routine / "files") as server:
@@ -160,7 +173,7 @@ def test_model_server_without_a_loadable_model_says_why(iris_export: Path, routi
         ("AIP_STORAGE_URI", "s3://bucket/model"),
         ("MODEL_WORKERS", "0"),
         ("MODEL_NAME", "a/b"),
-        ("MODEL_BATCHES", "yes"),
+        ("MODEL_COALESCE", "yes"),
     ],
 )
 def test_model_server_names_the_invalid_variable(iris_export: Path, tmp_path: Path, name: str, value: str) -> None:
@@ -217,10 +230,23 @@ def test_model_server_that_cannot_replace_its_worker_ends(routine: Path) -> None
         assert "offset.json" in server.log
 
 
-def test_model_server_batches_only_what_stays_the_same(iris_export: Path, tmp_path: Path) -> None:
+def test_model_server_predicts_each_request_alone(iris_data, tmp_path: Path) -> None:
+    """A step over whole columns would see the rows of other requests."""
+    steps = make_pipeline(FunctionTransformer(scale), LinearRegression()).fit(*iris_data)
+    joblib.dump(steps, tmp_path / "model.joblib")
+    bodies = [{"instances": [[5.0 + index / 10, 3.0, 1.4, 0.2]]} for index in range(12)]
+    with ours(tmp_path, tmp_path, MODEL_WORKERS="1") as server, concurrent.futures.ThreadPoolExecutor(12) as pool:
+        server.wait_until_ready()
+        alone = [server.predict(body) for body in bodies]
+        for _round in range(5):
+            assert list(pool.map(server.predict, bodies)) == alone
+
+
+def test_model_server_coalesces_only_what_stays_the_same(iris_export: Path, tmp_path: Path) -> None:
     good = [{"instances": [[5.0 + index / 10, 3.0, 1.4, 0.2]]} for index in range(12)]
     mixed = [{"instances": [[1.0, 2.0]]}, {"instances": [["a", "b", "c", "d"]]}, {"instances": []}]
-    with ours(tmp_path, iris_export, MODEL_WORKERS="1") as server, concurrent.futures.ThreadPoolExecutor(15) as pool:
+    variables = {"MODEL_WORKERS": "1", "MODEL_COALESCE": "1"}
+    with ours(tmp_path, iris_export, **variables) as server, concurrent.futures.ThreadPoolExecutor(15) as pool:
         server.wait_until_ready()
         alone = [server.predict(body) for body in good + mixed]
         for _round in range(5):
@@ -236,3 +262,13 @@ def test_model_server_killed_leaves_no_worker(iris_export: Path, tmp_path: Path)
         server.process.wait(10)
     assert family
     wait_until(lambda: not any(map(alive, family)), 20)
+
+
+def test_model_server_log_has_no_traceback_for_a_malformed_request(routine: Path) -> None:
+    with ours(routine, routine / "files", MODEL_WORKERS="1") as server:
+        server.wait_until_ready()
+        for body in (b"no JSON", b"[]", b"{}"):
+            assert server.predict(body)[0] == 400
+        assert server.predict({"instances": [None]})[0] == 400  # an error of the model's own code
+        wait_until(lambda: "TypeError" in server.log, 10)
+    assert server.log.count("ModelError: ") == 1

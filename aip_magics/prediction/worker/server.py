@@ -141,7 +141,8 @@ class Worker:
             fields, payload = operations[op](header, payload)
             return dict(fields, id=header.get("id"), ok=True), payload
         except BaseException as error:  # noqa: BLE001
-            log_exception()
+            if not (isinstance(error, ModelError) and error.kind == "INVALID_INPUTS"):  # then no code of the model ran
+                log_exception()
             return {"id": header.get("id"), "ok": False, "error": error_payload(error, op)}, b""
 
 

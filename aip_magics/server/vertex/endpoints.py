@@ -36,8 +36,8 @@ async def create(request: Request) -> dict[str, Any]:
     context, parent = get_context(request), names.parent_of(request)
     requested = await parse_body(request, Endpoint, "endpoint")
     query = request.query_params
-    id_ = query.get("endpointId") or query.get("endpoint_id") or new_id()
-    if not _ID.fullmatch(id_) and len(id_) != NEW_ID_DIGITS:
+    requested_id = query.get("endpointId") or query.get("endpoint_id")
+    if requested_id and not _ID.fullmatch(requested_id):
         text = "An ID has at most 63 lower-case letters, digits and hyphens and begins with a letter, or has 9 digits."
         raise field_error("endpoint_id", text)
     _check(requested)
@@ -48,7 +48,7 @@ async def create(request: Request) -> dict[str, Any]:
         "trafficSplit": {},
         "createTime": operations.timestamp(context.clock()),
     }
-    row = touched(context, EndpointRow(parent.child(id_), document))
+    row = touched(context, EndpointRow(parent.child(requested_id or new_id()), document))
     shown = {"@type": f"{API}Endpoint", "name": names.endpoint_name(row.key)}
     operation = _done(context, row.key, "CreateEndpointOperationMetadata", shown)
     with context.database.transaction():

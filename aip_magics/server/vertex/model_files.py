@@ -21,22 +21,25 @@ def list_files(
 ) -> tuple[Version, Sequence[Callable[[], Files]]]:
     """Return how the model is served, and functions that list its files and, if it has any, its packages.
 
+    InvalidArgument without an artifact directory, which the service would require of a prebuilt image only.
     FailedPrecondition without exactly one model file, or without the packages of the image.
     """
-    if not artifact_uri and not image.is_pushed:
-        raise field_error("model.artifact_uri", "Required field is not set: a prebuilt image contains no model.")
+    if not artifact_uri:
+        reason = "a prebuilt image contains no model."
+        if image.is_pushed:
+            reason = "the embedded server does not have the files that are in an image."
+        raise field_error("model.artifact_uri", f"Required field is not set: {reason}")
 
     def list_artifacts() -> Files:
-        return list_model_files(object_store, artifact_uri) if artifact_uri else ()
+        return list_model_files(object_store, artifact_uri)
 
     def list_packages() -> Files:
         return version_packages.list_package_files(object_store, image.serving)
 
+    files = list_artifacts()
+    names, sizes = [name for name, _ in files], [stored.size for _, stored in files]
     serving = image.serving.replace(deploymentUri=artifact_uri)
-    if artifact_uri:
-        files = list_artifacts()
-        names, sizes = [name for name, _ in files], [stored.size for _, stored in files]
-        serving = serving.replace(framework=validation.detect_framework(serving, names, sizes))
+    serving = serving.replace(framework=validation.detect_framework(serving, names, sizes))
     if not serving.packageUris:
         return serving, [list_artifacts]
     list_packages()  # raises if one is missing

@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aip_magics import catalog
-from aip_magics.errors import ApiError, FailedPrecondition, InvalidArgument, NotFound
+from aip_magics.errors import ApiError, FailedPrecondition, InvalidArgument, NotFound, PredictionError
+from aip_magics.prediction.parameters import spread_parameters
 from aip_magics.server.context import AppContext
 from aip_magics.server.conventions import google_json
 from aip_magics.server.names import ModelKey
 from aip_magics.server.predict_target import PredictApi, PredictTarget
-from aip_magics.server.vertex import names
+from aip_magics.server.vertex import model_views, names
 from aip_magics.server.vertex.traffic import ALL, WeightedChoice
 
 # With `/deployedModels/ID`, an extension of the API: by this deployed model, whether or not it gets traffic.
@@ -79,36 +80,29 @@ class EndpointResolver:
 
     def _target(self, model: Mapping[str, Any], api: PredictApi) -> PredictTarget:
         version_key = self._key.child(model["id"])
-        row = self._database.get_version(version_key)
-        is_routine = row is not None and row.version.predictionClass is not None
         headers = ((b"x-vertex-ai-endpoint-id", self._key.model), (b"x-vertex-ai-deployed-model-id", model["id"]))
         return PredictTarget(
             version_key,
             api,
             b"" if self._raw else _ending(model),
             tuple((name, value.encode("ascii")) for name, value in headers) if self._raw else (),
-            spread_parameters if is_routine else None,
+            _spread_parameters if self._is_pushed(model) else None,
         )
 
+    def _is_pushed(self, model: Mapping[str, Any]) -> bool:
+        """Whether the image of a deployed model was pushed. Prebuilt images take `parameters` as one argument."""
+        key, _version = names.parse_model_name("model", model["model"], names.parent_of_key(self._key))
+        found = model_views.find_model(self._database, key)
+        version = found.find(model["modelVersionId"]) if found else None
+        return version is not None and catalog.prediction_image(version.document["containerSpec"]["imageUri"]) is None
 
-def spread_parameters(body: bytes) -> bytes:
-    """Return the body for a custom prediction routine, which gets each of `parameters` as an argument of `predict`.
 
-    Other models get `parameters` as one argument, as on Vertex AI.
-    """
-    if b'"parameters"' not in body:
-        return body
+def _spread_parameters(body: bytes) -> bytes:
+    """As our container does it; InvalidArgument for parameters that cannot be spread."""
     try:
-        request = json.loads(body)
-    except (ValueError, RecursionError):
-        return body  # the worker says what is wrong
-    parameters = request.get("parameters") if isinstance(request, dict) else None
-    if not isinstance(parameters, dict):
-        return body
-    if "instances" in parameters:
-        raise InvalidArgument("parameters: 'instances' is the name of another argument of predict.")
-    del request["parameters"]
-    return json.dumps({**request, **parameters}, ensure_ascii=False).encode("utf-8")
+        return spread_parameters(body)
+    except PredictionError as error:
+        raise InvalidArgument(error.detail) from None
 
 
 def _ending(model: Mapping[str, Any]) -> bytes:

@@ -115,6 +115,10 @@ def export_container(
     if not _IMAGE.fullmatch(image):
         text = _("invalid image name {image!r}: expected HOST/PATH without a tag", image=image)
         raise OptionError(text, where="--image", fix="us-central1-docker.pkg.dev/PROJECT/models/iris")
+    directory = Path(os.path.abspath(directory))
+    if Path.cwd().is_relative_to(directory.resolve()):
+        text = _("{directory} is the current directory, which cannot be replaced", directory=directory)
+        raise OptionError(text, where="--container", fix=_("use a new directory"))
     earlier = _earlier_hash(directory, replace)
     model = _inspect(model_dir, options)
     framework = None
@@ -133,7 +137,7 @@ def export_container(
     manifest = Manifest(
         framework=framework,
         prediction_class=options.prediction_class,
-        packages=(files.PACKAGES_DIR,) if options.installed else (),
+        packages=(dockerfile.PACKAGES_DIR,) if options.installed else (),
         package_names=options.package_names,
         python=dockerfile.MODEL_PYTHON if requirements.server else None,
     )
@@ -221,13 +225,17 @@ def _changed_file(directory: Path, digests: Mapping[str, str]) -> str | None:
     found = {
         path.relative_to(directory).as_posix(): path
         for path in directory.rglob("*")
-        if _CACHE not in path.parts and not path.is_dir()
+        if not path.is_dir() and not _is_cache(path.relative_to(directory))
     }
     found.pop(FILE_NAME, None)
     for name in sorted({*found, *digests}):
         if name not in found or name not in digests or _digest_of(found[name]) != digests[name]:
             return name
     return None
+
+
+def _is_cache(path: Path) -> bool:
+    return path.parts[0] in (dockerfile.SERVER_DIR, dockerfile.PACKAGES_DIR) and _CACHE in path.parts
 
 
 def _write(directory: Path, copied: Mapping[str, Path], written: Mapping[str, str]) -> None:
@@ -247,7 +255,12 @@ def _write(directory: Path, copied: Mapping[str, Path], written: Mapping[str, st
                 path.chmod(0o755 if path.is_dir() else 0o644)  # the server of the image runs as another user
             if directory.exists():
                 os.rename(directory, old)
-            os.rename(fresh, directory)
+            try:
+                os.rename(fresh, directory)
+            except OSError:
+                if old.exists():
+                    os.rename(old, directory)
+                raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     except OSError as error:

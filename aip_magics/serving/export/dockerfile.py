@@ -8,7 +8,7 @@ from aip_magics.serving.export.requirements import Requirements
 
 REQUIREMENTS, SERVER_REQUIREMENTS = "requirements.txt", "requirements-server.txt"
 MODEL_PYTHON = "/opt/model/bin/python"  # of a model that needs another Python than the server
-SERVER_DIR = "server"
+SERVER_DIR, PACKAGES_DIR = "server", "packages"
 _UV = "0.5"
 _SYSTEM_LIBRARIES = {"lightgbm": "libgomp1"}  # what a wheel needs and a slim image lacks
 
@@ -17,7 +17,7 @@ def dockerfile(requirements: Requirements) -> str:
     """The Dockerfile. Whoever starts the container needs no network but the platform's."""
     lines = [
         f"# Written by aip-magics {aip_magics.__version__}.",
-        f"FROM python:{requirements.server_python}-slim",
+        f"FROM python:{requirements.server_python}-slim-bookworm",  # later builds get the same release of Debian
         "ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1",
         *_system_libraries(requirements),
         "WORKDIR /app",
@@ -46,7 +46,8 @@ def dockerfile(requirements: Requirements) -> str:
 
 def dockerignore() -> str:
     """The .dockerignore: what a trial of the directory leaves behind is not copied."""
-    return "Dockerfile\n.dockerignore\n.gcloudignore\n**/__pycache__\n**/*.pyc\n"
+    caches = "".join(f"{directory}/**/__pycache__\n" for directory in (SERVER_DIR, PACKAGES_DIR))
+    return f"Dockerfile\n.dockerignore\n.gcloudignore\n{caches}"
 
 
 def _system_libraries(requirements: Requirements) -> list[str]:

@@ -11,10 +11,9 @@ import aip_magics
 from aip_magics.artifacts import ModelDir
 from aip_magics.errors import InputError
 from aip_magics.i18n import gettext as _
-from aip_magics.serving.export.dockerfile import SERVER_DIR
+from aip_magics.serving.export.dockerfile import PACKAGES_DIR, SERVER_DIR
 from aip_magics.serving.manifest import MODEL_DIR
 
-PACKAGES_DIR = "packages"
 # The parts of this package that a server needs: what its own imports lead to, whole.
 PARTS = ("serving", "prediction", "storage", "artifacts", "catalog", "i18n")
 _NOT_COPIED = ("serving/export/", "serving/probe.py", "demo.py", "__main__.py")

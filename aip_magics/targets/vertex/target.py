@@ -30,9 +30,9 @@ from aip_magics.client.vertex.place import Place
 from aip_magics.client.vertex.predict import give_traffic_fix, no_own_url
 from aip_magics.client.vertex.version import VertexVersion
 from aip_magics.client.vertex.views import OWN_REPOSITORY
-from aip_magics.errors import FieldError
+from aip_magics.errors import CredentialsError, FieldError
 from aip_magics.i18n import gettext as _
-from aip_magics.settings import LOCAL_ENDPOINT, Settings
+from aip_magics.settings import LOCAL_ENDPOINT, Environment, Settings
 from aip_magics.spec import Model, Version
 from aip_magics.storage import StorageClient
 from aip_magics.targets.base import Difference, Target
@@ -43,10 +43,10 @@ from aip_magics.targets.local import EmbeddedConnection
 from aip_magics.targets.vertex import rules
 from aip_magics.targets.vertex.image_choice import choose_image
 from aip_magics.targets.vertex.plans import VertexPlans, first_version
+from aip_magics.targets.vertex.price import CURRENCY, ENDPOINT_PROPERTY, HOURS_A_MONTH, monthly_price
 from aip_magics.targets.vertex.unused_rules import unused_rules
 from aip_magics.wording import join_names
 
-HOURS_A_MONTH = 730
 __all__ = ["VertexTarget", "rules"]
 
 
@@ -220,12 +220,33 @@ class VertexTarget(Target):
                 machine=machine,
                 hours=hours,
             )
-        return _(
+        note = _(
             "billed until it is undeployed (%aip_undeploy): at least {count} × {machine}, {hours} node hours a month",
             count=least,
             machine=machine,
             hours=hours,
         )
+        price = self._monthly_price(resources["machineSpec"], least)
+        if price is None:
+            return note
+        return _(
+            "{note}, about {price} {currency} (Cloud Billing Catalog, {region})",
+            note=note,
+            price=f"{price:.0f}",
+            currency=CURRENCY,
+            region=self.default_region,
+        )
+
+    def _monthly_price(self, machine_spec: Mapping[str, Any], replicas: int) -> float | None:
+        """The list price in USD of replicas at Google's own endpoint; None if it is not known."""
+        if self.settings.endpoint:
+            return None  # the credentials may be those of another server: they are not for Google
+        found = Environment.read().find({}, "", ENDPOINT_PROPERTY)
+        try:
+            credentials = self._session().credentials
+        except CredentialsError:
+            return None
+        return monthly_price(machine_spec, replicas, self.default_region, credentials, found.value if found else None)
 
     def billed(self, model: str = "") -> str:
         if self.runs_here:

@@ -1,0 +1,65 @@
+"""Parts of the model server without its HTTP interface: the download, and the bound of what waits for a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from aip_magics.errors import Interrupted, StorageError
+from aip_magics.prediction import ForkServerPool
+from aip_magics.prediction.local import worker_spec
+from aip_magics.prediction.machine import processors
+from aip_magics.retry import RetryPolicy
+from aip_magics.serving import model_files, worker_group
+
+
+@pytest.fixture
+def unreachable() -> dict[str, str]:
+    """Variables with an object store at a port where nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        return {"STORAGE_EMULATOR_HOST": f"127.0.0.1:{closed.getsockname()[1]}"}
+
+
+def test_download_says_what_to_do_with_a_container(unreachable, monkeypatch) -> None:
+    assert model_files._POLICY.give_up_after + model_files._POLICY.connect_timeout <= 30
+    monkeypatch.setattr(model_files, "_POLICY", RetryPolicy(max_attempts=1))
+    with pytest.raises(StorageError, match="gs://models/iris") as caught:
+        model_files.download("gs://models/iris", unreachable, threading.Event())
+    assert "start the container again" in caught.value.fix
+
+
+def test_download_is_stopped_between_attempts(unreachable) -> None:
+    stopped = threading.Event()
+    stopped.set()
+    with pytest.raises(Interrupted):
+        model_files.download("gs://models/iris", unreachable, stopped)
+
+
+def test_worker_group_bounds_the_bytes_that_wait(iris_export: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(worker_group, "MOST_WAITING_BYTES", 100)
+    body = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'.ljust(60)
+
+    async def predict_five() -> list[object]:
+        with ForkServerPool(log_dir=tmp_path) as pool:
+            group = worker_group.WorkerGroup(worker_spec(iris_export), 1, tmp_path, pool, lambda _error: None)
+            try:
+                await group.start()
+                return await asyncio.gather(*(group.predict(body) for _ in range(5)), return_exceptions=True)
+            finally:
+                await group.close()
+
+    answers = asyncio.run(predict_five())
+    assert answers[:2] == [b'{"predictions": [0]}'] * 2
+    assert [type(answer) for answer in answers[2:]] == [worker_group.TooManyRequests] * 3
+
+
+@pytest.mark.parametrize(("quota", "count"), [("-1", None), ("50000", 1), ("100000", 1), ("0", None)])
+def test_machine_processors_of_a_cgroup_of_version_1(tmp_path: Path, quota: str, count: int | None) -> None:
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    assert processors(tmp_path) == (count or processors(tmp_path / "none"))
