@@ -107,3 +107,11 @@ def test_vertex_undeploys_and_deploys_again_and_replaces(
         lines(f"deploy v1 --model iris --origin {other} --machine-type n1-standard-4 {WHERE}")
     changed = lines(f"update v1 --model iris --max-nodes 3 --description new --update-labels a=b {WHERE}")
     assert (changed.autoScaling.maxNodes, changed.description, changed.labels) == (3, "new", {"a": "b"})
+
+
+def test_vertex_keeps_the_files_that_a_version_of_the_other_api_uses(lines: Lines, iris_export: Path) -> None:
+    lines(f"deploy v1 --model iris --origin {iris_export}")
+    origin = "gs://aip-local-aiplatform/iris/v1/"
+    lines(f"deploy v1 --model moved --origin {origin} --framework scikit-learn --trust {WHERE}")
+    lines("delete v1 --model iris --yes --artifacts")
+    assert lines(f"deploy v1 --model again --origin {origin} --framework scikit-learn --trust {WHERE}").state == "READY"
