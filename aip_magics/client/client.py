@@ -9,6 +9,7 @@ from typing import Any
 from aip_magics.client import calls, paging
 from aip_magics.client.calls import Request
 from aip_magics.client.operation_watch import OperationUpdate, watch_operation
+from aip_magics.client.service import Predictor
 from aip_magics.client.transport import Transport
 from aip_magics.errors import FailedPrecondition, NotFound
 from aip_magics.i18n import gettext as _
@@ -138,6 +139,9 @@ class Client:
         name = name or calls.model_name(self.project, model)
         answer: dict[str, Any] = self.transport.send(calls.predict(name, body))
         return answer
+
+    def predictor(self, model: str, version: str) -> Predictor:
+        return lambda body: self.predict(model, body, version)
 
     # operations
     def get_operation(self, operation: str) -> Operation:

@@ -11,6 +11,8 @@ from aip_magics.client.operation_watch import OperationUpdate
 from aip_magics.client.transport import Transport
 from aip_magics.spec import Model, Operation, Version
 
+Predictor = Callable[[bytes], dict[str, Any]]  # from the body of a request to the answer, as `Client.predict`
+
 
 class Service(Protocol):
     """Models with versions, their operations and predictions; documented at `Client`, the client of the v1 API."""
@@ -44,6 +46,9 @@ class Service(Protocol):
     def version_logs(self, model: str, version: str, lines: int) -> dict[str, Any]: ...
 
     def predict(self, model: str, body: bytes, version: str | None = None) -> dict[str, Any]: ...
+    def predictor(self, model: str, version: str) -> Predictor:
+        """Look a version up once, for many predictions by it."""
+        ...
 
     def get_operation(self, operation: str) -> Operation: ...
     def list_operations(self) -> list[Operation]: ...

@@ -152,8 +152,9 @@ def _compare(
         )
         emit(Note(STEP, text, "warning"))
     try:
+        ask = {version: target.client.predictor(model, version) for version in {left, right}}
         result = compare_versions(
-            lambda version, body: target.client.predict(model, body, version),
+            lambda version, body: ask[version](body),
             requests,
             empty,
             lambda done, total: emit(Progress(STEP, done, total, "instances")),

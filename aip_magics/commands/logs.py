@@ -42,6 +42,9 @@ def run(args: argparse.Namespace, _body: str | None, context: Context) -> str:
 
 def require_embedded(target: Target, what: str) -> Target:
     """Connect the target and return it. OptionError if it is not the embedded server, which alone has `what`."""
+    if target.runs_here:
+        fix = _("deploy the version with --target local, and run the command with it")
+        target.require(Capability.VERSION_LOGS, where="--target", fix=fix)
     if not target.has(Capability.VERSION_LOGS):
         fix = _("use --target local; for the cloud, see Cloud Logging and Cloud Monitoring")
         raise OptionError(_("only the embedded server has {what}", what=what), where="--target", fix=fix)

@@ -12,6 +12,7 @@ import re
 from aip_magics.deploy.package_uploads import is_remote, resolve_package_uris
 from aip_magics.deploy.plan import Plan
 from aip_magics.deploy.version_diff import VersionDecision, compare_versions
+from aip_magics.errors import FailedPrecondition
 from aip_magics.i18n import gettext as _
 from aip_magics.settings import default_bucket
 from aip_magics.spec import Version
@@ -32,11 +33,14 @@ def resolve_version(plan: Plan, target: Target, versions: list[Version]) -> Vers
 
     Raises:
         AlreadyExists: The requested name belongs to a different version and `--replace` was not given.
+        FailedPrecondition: The version to replace cannot be deleted before others.
     """
     existing = {version.id: version for version in versions}
     if plan.version.name:
         named = resolve_deployment_uri(plan, target, plan.version.name, "")
-        return compare_versions(named, target, existing.get(plan.version.name))
+        decision = compare_versions(named, target, existing.get(plan.version.name))
+        _check_can_be_deleted(decision, versions)
+        return decision
     newest = max((number for number in map(_version_number, existing) if number), default=0)
     if newest:
         # Reuse the newest numbered version if it is unchanged or unfinished: a cell that runs twice is one deployment.
@@ -48,6 +52,25 @@ def resolve_version(plan: Plan, target: Target, versions: list[Version]) -> Vers
             return dataclasses.replace(decision, plan=decision.plan.record_choice("name", name, source))
     source = _("next free name after v{number}", number=newest) if newest else _("first version of this model")
     return VersionDecision("create", resolve_deployment_uri(plan, target, f"v{newest + 1}", source))
+
+
+def _check_can_be_deleted(decision: VersionDecision, versions: list[Version]) -> None:
+    """Refuse to replace the default version of several, as the target would, before its files are overwritten.
+
+    Otherwise the files of the failed run would pass for those of the version, which the next run would call unchanged.
+    """
+    version, model = decision.version, decision.plan.model.id
+    if decision.action != "replace" or version is None or not version.isDefault or len(versions) == 1:
+        return
+    others = [one.id for one in versions if one.id != version.id]
+    ready = [one.id for one in versions if one.id != version.id and one.state == "READY"]
+    raise FailedPrecondition(
+        _("{version} is the default version of model {model}, which is deleted last", version=version.id, model=model),
+        code=400,
+        status="FAILED_PRECONDITION",
+        where="version.name",
+        fix=_("run %aip_set_default {version} --model {model} first", version=(ready or others)[-1], model=model),
+    )
 
 
 def resolve_deployment_uri(plan: Plan, target: Target, name: str, source: str) -> Plan:

@@ -125,7 +125,8 @@ def _regional_targets(target: Target) -> Iterator[tuple[Target, str]]:
     """The target, and the embedded server's other endpoints: a version of any of them may use the same bucket."""
     yield target, ""
     for sibling in target.list_siblings():
-        yield sibling, sibling.region or "global"
+        region = sibling.region or "global"
+        yield sibling, region if sibling.name == target.name else f"{sibling.name}, {region}"
 
 
 def _list_versions(target: Target, region: str) -> Iterator[ListedVersion]:

@@ -18,15 +18,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO
 
-from aip_magics import catalog
+from aip_magics import target_types
 from aip_magics.client import Transport
 from aip_magics.data_directory import check_free_space, create_data_dir, data_dir_error
 from aip_magics.errors import ServerError
 from aip_magics.i18n import gettext as _
-from aip_magics.settings import Settings, Sourced, private
+from aip_magics.settings import LOCAL_ENDPOINT, Settings, Sourced, private
 from aip_magics.storage import StorageClient, bearer
 from aip_magics.targets.base import Target
 from aip_magics.targets.capabilities import Capability
+from aip_magics.targets.choose import load
 from aip_magics.targets.prediction_api import PredictionApiTarget, no_traffic_split, no_undeploy
 from aip_magics.targets.state import LOCK_FILE, ServerState
 
@@ -104,6 +105,21 @@ class EmbeddedConnection:
         return {PYTHON_HEADER: python}
 
 
+def embedded_siblings(target: Target) -> Iterator[Target]:
+    """The other endpoints of the embedded server, of both APIs, which have the same buckets."""
+    for kind in (target_types.LOCAL, target_types.VERTEX):
+        endpoint = Sourced(LOCAL_ENDPOINT, "argument") if kind.has_local_endpoint else None
+        found = load(kind.name)
+        for name in found.regions():
+            region = None if name == "global" else Sourced(name, "argument")
+            settings = dataclasses.replace(
+                target.settings, target=Sourced(kind.name, "argument"), endpoint=endpoint, region=region
+            )
+            sibling = found(settings)
+            if (sibling.name, sibling.region) != (target.name, target.region):
+                yield sibling
+
+
 class LocalTarget(PredictionApiTarget):
     poll_seconds = 0.25
     runs_here = True
@@ -133,10 +149,7 @@ class LocalTarget(PredictionApiTarget):
         }
 
     def list_siblings(self) -> Iterator[Target]:
-        for region in (None, *catalog.regional_regions()):
-            if region != self.region:
-                setting = Sourced(region, "argument") if region else None
-                yield LocalTarget(dataclasses.replace(self.settings, region=setting))
+        return embedded_siblings(self)
 
     def preload(self, framework: str) -> None:
         self._connection.preload(framework)

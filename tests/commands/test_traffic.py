@@ -142,7 +142,7 @@ def test_traffic_shows_and_sets_what_one_version_gets(aip: Lines) -> None:
         ("traffic", "projects/aip-local/models/iris")
     ]
     aip("create-model empty")
-    assert "the model has no versions" in text.of(aip("traffic empty"))
+    assert "no version of the model gets requests" in text.of(aip("traffic empty"))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from custom_models import sdist
 
 from aip_magics import deploy
 from aip_magics.deploy import Deployment
+from aip_magics.errors import FailedPrecondition
 from aip_magics.events import Event, StepFinished
 from aip_magics.settings import resolve
 from aip_magics.spec import Model, Version
@@ -75,6 +76,22 @@ def test_deployment_uri_of_a_version_created_anew_has_no_removed_files(target: T
     assert names(target, again.deploymentUri) == {"model.joblib", "more.txt"}
 
 
+def test_deployment_uri_of_the_default_version_of_several_is_kept_until_it_can_be_replaced(
+    target: Target, export: Path
+) -> None:
+    version, _ = run(target, export, name="v1")
+    run(target, export, name="v2")
+    (export / "more.txt").write_text("more")
+    with pytest.raises(FailedPrecondition, match="v1 is the default version of model iris") as caught:
+        run(target, export, name="v1", replace=True)
+    assert caught.value.fix == "run %aip_set_default v2 --model iris first"
+    assert names(target, version.deploymentUri) == {"model.joblib", "notes.txt"}
+    target.client.set_default("iris", "v2")
+    again, _ = run(target, export, name="v1", replace=True)
+    assert again.createTime != version.createTime or again.etag != version.etag
+    assert names(target, again.deploymentUri) == {"model.joblib", "notes.txt", "more.txt"}
+
+
 def test_package_uploads_lie_beside_under_their_content(target: Target, export: Path, tmp_path: Path) -> None:
     one = sdist(tmp_path / "one", "own-code", own_code="X = 1\n")
     two = sdist(tmp_path / "two", "own-code", own_code="X = 2\n")
@@ -111,6 +128,7 @@ def test_deploy_changes_no_variable_and_loads_no_storage_client(embedded: Path, 
 import os, sys
 from aip_magics import deploy
 from aip_magics.deploy import Deployment
+from aip_magics.errors import FailedPrecondition
 from aip_magics.settings import resolve
 from aip_magics.spec import Model, Version
 from aip_magics.targets import choose

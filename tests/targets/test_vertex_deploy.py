@@ -14,6 +14,8 @@ from aip_magics.client.vertex.version import VertexVersion
 from aip_magics.errors import FailedPrecondition, NotFound
 from aip_magics.events import Note, StepFinished, StepSkipped
 from aip_magics.render import text
+from aip_magics.settings import resolve
+from aip_magics.targets import choose
 
 TEST = "test:\n  instances:\n  - [5.1, 3.5, 1.4, 0.2]\n"
 WHERE = "--target vertex --endpoint local"
@@ -53,7 +55,7 @@ def test_vertex_deploys_predicts_and_changes_nothing_when_run_again(lines: Lines
 
 
 def test_vertex_deploys_a_changed_model_as_the_next_version_which_gets_no_requests(
-    lines: Lines, export: Path, iris_data: tuple[list[list[float]], list[int]]
+    lines: Lines, export: Path, iris_data: tuple[list[list[float]], list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines(f"deploy --model iris --origin {export} {WHERE}", TEST)
     retrain(export, iris_data)
@@ -73,6 +75,11 @@ def test_vertex_deploys_a_changed_model_as_the_next_version_which_gets_no_reques
     answer = lines(f"predict --model iris {WHERE}", "[[5.1, 3.5, 1.4, 0.2]]")
     assert (answer["predictions"], answer["modelVersionId"]) == ([0], "2")
     assert lines(f"predict --model iris --version v1 {WHERE}", "[[5.1, 3.5, 1.4, 0.2]]")["modelVersionId"] == "1"
+    client = choose(resolve(target="vertex", endpoint="local")).client
+    ask, sent, send = client.predictor("iris", "v1"), [], client.transport.send
+    monkeypatch.setattr(client.transport, "send", lambda request: sent.append(request.method) or send(request))
+    answers = [ask(b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}')["modelVersionId"] for _ in range(2)]
+    assert (answers, sent) == (["1", "1"], ["POST", "POST"])  # the version is looked up once
     assert lines(f"rollback --model iris {WHERE}").split == {"v2": 10, "v1": 90}
     with pytest.raises(FailedPrecondition, match="v2 is the default version of model iris") as caught:
         lines(f"delete v2 --model iris --yes {WHERE}")

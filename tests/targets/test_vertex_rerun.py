@@ -12,8 +12,9 @@ from resource_lines import Lines
 from aip_magics import settings
 from aip_magics.client.vertex import calls
 from aip_magics.client.vertex.client import VertexClient
-from aip_magics.errors import AlreadyExists, FailedPrecondition, FieldError, OptionError
+from aip_magics.errors import AlreadyExists, FailedPrecondition, FieldError, NotFound, OptionError
 from aip_magics.events import Note
+from aip_magics.render import text
 from aip_magics.targets import choose
 from aip_magics.targets.vertex.target import VertexTarget
 
@@ -80,6 +81,18 @@ def test_vertex_undeploys_and_deploys_again_and_replaces(
     with pytest.raises(OptionError, match="AI Platform serves a version for as long as it exists"):
         lines("undeploy v1 --model iris")
     assert lines(f"undeploy v1 --model iris {WHERE}").state == "UNDEPLOYED"
+    for start, body in (("undeploy v1", None), ("predict", "[[5.1, 3.5, 1.4, 0.2]]")):
+        with pytest.raises(FailedPrecondition) as refused:
+            lines(f"{start} --model iris {WHERE}", body)
+        assert [one.state for one in lines(f"{refused.value.fix.removeprefix('%aip_')} {WHERE}")] == ["UNDEPLOYED"]
+    for command in ("logs v1", "describe v1 --stats", "compare v1 v1 --from-log 5"):
+        with pytest.raises(OptionError, match="the embedded server has this for versions of AI Platform's API only"):
+            lines(f"{command} --model iris {WHERE}")
+    lines(f"traffic iris {WHERE}")
+    assert "no version of the model gets requests" in text.of(lines.face.shown[-1])
+    with pytest.raises(NotFound) as unknown:
+        lines(f"predict --model other {WHERE}", "[[5.1, 3.5, 1.4, 0.2]]")
+    assert unknown.value.fix == "%aip_list"
     with pytest.raises(FailedPrecondition, match="v1 of model iris is not deployed") as caught:
         lines(f"predict --model iris --version v1 {WHERE}", "[[5.1, 3.5, 1.4, 0.2]]")
     assert "%aip_deploy v1 --model iris" in caught.value.fix
@@ -94,3 +107,11 @@ def test_vertex_undeploys_and_deploys_again_and_replaces(
         lines(f"deploy v1 --model iris --origin {other} --machine-type n1-standard-4 {WHERE}")
     changed = lines(f"update v1 --model iris --max-nodes 3 --description new --update-labels a=b {WHERE}")
     assert (changed.autoScaling.maxNodes, changed.description, changed.labels) == (3, "new", {"a": "b"})
+
+
+def test_vertex_keeps_the_files_that_a_version_of_the_other_api_uses(lines: Lines, iris_export: Path) -> None:
+    lines(f"deploy v1 --model iris --origin {iris_export}")
+    origin = "gs://aip-local-aiplatform/iris/v1/"
+    lines(f"deploy v1 --model moved --origin {origin} --framework scikit-learn --trust {WHERE}")
+    lines("delete v1 --model iris --yes --artifacts")
+    assert lines(f"deploy v1 --model again --origin {origin} --framework scikit-learn --trust {WHERE}").state == "READY"

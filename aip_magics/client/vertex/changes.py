@@ -44,6 +44,7 @@ def delete_version(state: ModelState, name: str) -> Requests:
     FailedPrecondition if others exist and it is the default one, or gets all requests.
     """
     found = state.require(name)
+    state.require_not_creating(found)
     if len(state.versions) > 1 and views.is_default(found):
         text = _("{version} is the default version of model {model}, which is deleted last", **_names(state, found))
         raise _refused(state, found, text)
@@ -59,7 +60,7 @@ def undeploy(state: ModelState, name: str) -> Requests:
     FailedPrecondition if others are deployed and it gets all requests.
     """
     version = state.require(name)
-    id_ = str(state.require_deployment(version)["id"])
+    id_ = str(state.require_deployment(version, fix=f"%aip_list --model {state.model_id}")["id"])
     split = {other: percent for other, percent in views.traffic_split(state.endpoint).items() if percent}
     share = split.pop(id_, 0)
     others = [one for one in views.deployments(state.endpoint, state.model_id) if str(one["id"]) != id_]

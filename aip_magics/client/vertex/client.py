@@ -9,12 +9,13 @@ from typing import Any
 from aip_magics.client import paging
 from aip_magics.client.calls import Request, Wait
 from aip_magics.client.operation_watch import OperationUpdate, watch_operation
+from aip_magics.client.service import Predictor
 from aip_magics.client.transport import Transport
 from aip_magics.client.vertex import bodies, calls, changes, operations, views
 from aip_magics.client.vertex.ids import endpoint_id
 from aip_magics.client.vertex.place import Place
-from aip_magics.client.vertex.predict import give_traffic_fix, no_own_url, predict, predict_by_share
-from aip_magics.client.vertex.state import ModelState, find, read_state
+from aip_magics.client.vertex.predict import NO_TRAFFIC, give_traffic_fix, no_own_url, predict, predict_by_share
+from aip_magics.client.vertex.state import ModelState, being_deployed, find, read_state, wait_fix
 from aip_magics.client.vertex.version import VertexVersion
 from aip_magics.client.vertex.views import Json
 from aip_magics.errors import AlreadyExists, ApiError, FailedPrecondition, FieldError, NotFound, OperationFailed
@@ -112,6 +113,8 @@ class VertexClient:
         state = self._state(model_id)
         endpoint = state.endpoint if state.endpoint is not None else self._create_endpoint(wanted)
         _check_own(endpoint, model_id)
+        if running := next(filter(state.is_creating, state.versions), None):
+            raise being_deployed(model_id, views.version_name(running))
         serving = views.deployments(endpoint, model_id)
         existing = state.find(version.id)
         if existing is None:
@@ -129,7 +132,7 @@ class VertexClient:
             started = self.transport.send(calls.deploy(self.place.endpoint(model_id), body, split))
         except FailedPrecondition as error:
             if operations.BUSY in error.message:
-                error.fix = _("wait until the operation is done: %aip_operations lists it; then run the command again")
+                error.fix = wait_fix()
             raise
         return operations.operation(self.place, started, self.place.shown_version(model_id, version.id))
 
@@ -175,18 +178,30 @@ class VertexClient:
         self._change(changes.set_traffic(self.require_state(model), split))
 
     def predict(self, model: str, body: bytes, version: str | None = None) -> dict[str, Any]:
-        """Online prediction by the endpoint of a model, or by one version of it.
+        """Online prediction by the endpoint of a model, or by one version of it (see `predictor`)."""
+        if version is not None:
+            return self.predictor(model, version)(body)
+        try:
+            return predict(self.transport, self.place.endpoint(model), body)
+        except NotFound as error:
+            error.fix = error.fix or "%aip_list"
+            raise
+        except FailedPrecondition as error:
+            if NO_TRAFFIC in error.message:
+                error.fix = f"%aip_list --model {self.place.model_id(model)}"
+            raise
+
+    def predictor(self, model: str, version: str) -> Predictor:
+        """Look up where a version is deployed, and return what asks it.
 
         A version that gets a part of the requests answers one of several; one that gets none cannot be asked, except on
         the embedded server. Errors as of `predict.predict`, and FailedPrecondition for a version without requests.
         """
-        if version is None:
-            return predict(self.transport, self.place.endpoint(model), body)
         state, name = self.named_state(model, version)
         found = state.require(name)
         id_, endpoint = str(state.require_deployment(found)["id"]), self.place.endpoint(state.model_id)
         if self.embedded:
-            return predict(self.transport, endpoint, body, id_)
+            return lambda body: predict(self.transport, endpoint, body, id_)
         percent = state.traffic(found)
         if not percent:
             raise FailedPrecondition(
@@ -194,7 +209,7 @@ class VertexClient:
                 where=f"{state.model_id}/{name}",
                 fix=give_traffic_fix(state.model_id, views.version_name(found)),
             )
-        return predict_by_share(self.transport, endpoint, body, id_, percent)
+        return lambda body: predict_by_share(self.transport, endpoint, body, id_, percent)
 
     # extensions of the embedded server to AI Platform's API, which it does not have for this one
     def version_runtime(self, model: str, version: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from aip_magics.client.vertex import calls
 from aip_magics.errors import FailedPrecondition, PredictionError
 from aip_magics.i18n import gettext as _
 
+NO_TRAFFIC = "doesn't have traffic_split"  # in the message of an error: nothing is deployed to the endpoint
 MISSED = 0.001  # the probability that a version with traffic answers none of the requests that are sent to find it
 
 

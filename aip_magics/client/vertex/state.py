@@ -50,8 +50,9 @@ class ModelState:
         """The deployed model of a version; None if it is not deployed."""
         return views.find_deployment(self.endpoint, version, self.model_id)
 
-    def require_deployment(self, version: Json) -> Json:
-        """The deployed model of a version; FailedPrecondition if it is not deployed."""
+    def require_deployment(self, version: Json, fix: str = "") -> Json:
+        """The deployed model of a version; FailedPrecondition, by default with the fix to deploy it, if it has none."""
+        self.require_not_creating(version)
         found = self.deployment(version)
         if found is None:
             name = views.version_name(version)
@@ -60,9 +61,19 @@ class ModelState:
                 code=400,
                 status="FAILED_PRECONDITION",
                 where=f"{self.model_id}/{name}",
-                fix=_("deploy it again: %aip_deploy {version} --model {model}", version=name, model=self.model_id),
+                fix=fix
+                or _("deploy it again: %aip_deploy {version} --model {model}", version=name, model=self.model_id),
             )
         return found
+
+    def is_creating(self, version: Json) -> bool:
+        """Whether an operation deploys a version."""
+        return bool(self.creating) and views.version_number(version) == self.creating
+
+    def require_not_creating(self, version: Json) -> None:
+        """FailedPrecondition while an operation deploys the version."""
+        if self.is_creating(version):
+            raise being_deployed(self.model_id, views.version_name(version))
 
     def traffic(self, version: Json) -> int:
         """The share of the requests, in percent, that a version gets."""
@@ -79,8 +90,7 @@ class ModelState:
         return dataclasses.replace(self, versions=versions, endpoint=endpoint)
 
     def view(self, version: Json) -> VertexVersion:
-        creating = views.version_number(version) == self.creating
-        return views.version(self.place, version, self.model_id, self.endpoint, creating=creating)
+        return views.version(self.place, version, self.model_id, self.endpoint, creating=self.is_creating(version))
 
 
 def read_state(transport: Transport, place: Place, model: str) -> ModelState:
@@ -100,6 +110,21 @@ def read_state(transport: Transport, place: Place, model: str) -> ModelState:
     if state.endpoint is None or not undeployed or not _is_deploying(transport, place, model_id):
         return state
     return dataclasses.replace(state, creating=views.version_number(undeployed[-1]))
+
+
+def being_deployed(model_id: str, version: str) -> FailedPrecondition:
+    """The error for a change that has to wait until a version is deployed."""
+    return FailedPrecondition(
+        _("version {version} of model {model} is still being deployed", version=version, model=model_id),
+        code=400,
+        status="FAILED_PRECONDITION",
+        where=f"{model_id}/{version}",
+        fix=wait_fix(),
+    )
+
+
+def wait_fix() -> str:
+    return _("wait until the operation is done: %aip_operations lists it; then run the command again")
 
 
 def find(transport: Transport, request: Request) -> Json | None:

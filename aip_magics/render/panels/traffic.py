@@ -30,7 +30,7 @@ def traffic(value: Traffic) -> Panel:
     state = (Mark("good", _("changed")),) if changed else ()
     blocks: list[Block] = [line(strong(value.model), *state)]
     if not value.split:
-        return Panel(label, "idle", (*blocks, line(_("the model has no versions"))))
+        return Panel(label, "idle", (*blocks, line(_("no version of the model gets requests"))))
     heads = (_("Version"), _("share"), *((_("before"),) if changed else ()))
     names = sorted({*value.split, *(before or ())}, key=lambda name: (-value.split.get(name, 0), name))
     rows = []

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import datetime
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aip_magics import catalog
@@ -39,7 +39,7 @@ from aip_magics.targets.base import Difference, Target
 from aip_magics.targets.capabilities import Capability
 from aip_magics.targets.choice import Choice, CompletedVersion
 from aip_magics.targets.google_cloud import GoogleConnection
-from aip_magics.targets.local import EmbeddedConnection
+from aip_magics.targets.local import EmbeddedConnection, embedded_siblings
 from aip_magics.targets.vertex import rules
 from aip_magics.targets.vertex.image_choice import choose_image
 from aip_magics.targets.vertex.plans import VertexPlans, first_version
@@ -272,6 +272,9 @@ class VertexTarget(Target):
     def preload(self, framework: str) -> None:
         if self._embedded:
             self._embedded.preload(framework)
+
+    def list_siblings(self) -> Iterator[Target]:
+        return embedded_siblings(self) if self.runs_here else super().list_siblings()
 
     def serve_with(self, python: str) -> None:
         if self._embedded:
