@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickletools
 import re
+import warnings
 from collections.abc import Iterator
 
 # How a protocol writes the text after the key: memo opcode of the key, then the string opcode with its length.
@@ -48,7 +49,7 @@ def protocol_of(head: bytes) -> int:
 def top_of(head: bytes) -> str | None:
     """Dotted name of the class of the pickled object (`sklearn.svm._classes.SVC`), or None where it cannot be told."""
     texts: list[str] = []
-    for name, argument in _opcodes(head):
+    for name, argument in opcodes(head):
         if name in ("GLOBAL", "STACK_GLOBAL"):
             parts = str(argument).split(" ", 1) if name == "GLOBAL" else texts[-2:]
             if len(parts) < 2:
@@ -82,9 +83,14 @@ def sklearn_version(data: bytes) -> str | None:
     return text.decode("ascii")
 
 
-def _opcodes(head: bytes) -> Iterator[tuple[str, object]]:
-    try:
-        for opcode, argument, _ in pickletools.genops(head):
-            yield opcode.name, argument
-    except Exception:  # noqa: BLE001 - the bytes are anyone's: whatever the decoder stumbles over ends the look
-        return
+def opcodes(head: bytes) -> Iterator[tuple[str, object]]:
+    """The opcodes at the beginning of bytes, each with its argument, as far as the bytes are a pickle."""
+    found = pickletools.genops(head)
+    while True:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of escape sequences in what only looks like a string
+                opcode, argument, _ = next(found)
+        except Exception:  # noqa: BLE001 - the bytes are anyone's: whatever the decoder stumbles over ends the look
+            return
+        yield opcode.name, argument

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import pickletools
 import sys
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from aip_magics import catalog
-from aip_magics.artifacts import File, ModelDir, model_file
+from aip_magics.artifacts import File, ModelDir, model_file, pickles
 from aip_magics.artifacts import pickle_globals as pickled
 from aip_magics.artifacts.facts import Global
 from aip_magics.checks import links
@@ -69,11 +68,8 @@ def _begins_with_persistent_id(file: File) -> bool:
     """Whether a file begins with the instruction that needs no mark and names an object outside of the pickle."""
     with file.path.open("rb") as opened:
         head = opened.read(_HEAD)
-    try:
-        (first, *_rest), _second = itertools.islice(pickletools.genops(head), 2)
-    except ValueError:
-        return False
-    return first.name == "PERSID"
+    names = [name for name, _argument in itertools.islice(pickles.opcodes(head), 2)]
+    return len(names) == 2 and names[0] == "PERSID"
 
 
 UNPICKLING = register(TrustQuestion("U01", of_model=True, files=_files, inspect=_inspect))
