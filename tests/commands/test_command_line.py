@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # a process for each line
+
 ROOT = str(Path(__file__).parents[2])
 
 

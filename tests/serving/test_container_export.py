@@ -19,6 +19,8 @@ from aip_magics.serving.manifest import Manifest
 
 IMAGE = "us-central1-docker.pkg.dev/demo/models/iris"
 
+pytestmark = pytest.mark.slow  # each export copies and hashes our package
+
 
 @pytest.fixture
 def export(iris_export: Path, tmp_path: Path):

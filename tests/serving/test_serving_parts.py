@@ -39,6 +39,7 @@ def test_download_is_stopped_between_attempts(unreachable) -> None:
         model_files.download("gs://models/iris", unreachable, stopped)
 
 
+@pytest.mark.slow
 def test_worker_group_bounds_the_bytes_that_wait(iris_export: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(worker_group, "MOST_WAITING_BYTES", 100)
     body = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'.ljust(60)
