@@ -31,6 +31,7 @@ HOST = "127.0.0.1"
 HEALTH_ROUTE, PREDICT_ROUTE = "/health", "/predict"
 ATTEMPTS, PERIOD_SECONDS = 4, 10.0  # of the platform's liveness probe
 ANSWER_SECONDS = 10.0  # for an answer to a health check
+EXIT_SECONDS = 2.0  # between the end of a connection and that of the process
 PREDICT_SECONDS = 60.0  # of an endpoint without a longer timeout
 END_SECONDS = 30.0  # after SIGTERM, before the platform kills
 SHARED_BYTES = 1_500_000  # of a request or answer on a shared endpoint
@@ -234,6 +235,9 @@ class _Probe:
         """The answer to a request, and notes. _Failure if it is not what the platform accepts."""
         status, text = self._ask("POST", PREDICT_ROUTE, body, PREDICT_SECONDS)
         if status != 200:
+            if not status:  # a server that dies closes the connection first
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(EXIT_SECONDS)
             self._check_alive()
             shown = f"HTTP {status}: {_error_text(text)}" if status else text
             raise _Failure(_("the prediction failed: {answer}", answer=shown))

@@ -122,4 +122,4 @@ def test_target_of_another_package_deploys(lab: Path, embedded: Path, iris_expor
         text=True,
     )
     assert run.returncode != 0
-    assert "only the embedded server has logs" in run.stderr
+    assert "the lab keeps no logs" in run.stderr
