@@ -7,7 +7,6 @@ import json
 import pytest
 
 from aip_magics.errors import PredictionError
-from aip_magics.prediction.batching import number_kind, parse_part
 from aip_magics.prediction.parameters import spread_parameters
 
 
@@ -43,25 +42,3 @@ def test_parameters_that_are_none_are_invalid_inputs(parameters: object) -> None
     with pytest.raises(PredictionError) as caught:
         spread_parameters(json.dumps({"instances": [1], "parameters": parameters}).encode())
     assert caught.value.kind == "INVALID_INPUTS"
-
-
-@pytest.mark.parametrize(
-    ("instances", "kind"),
-    [
-        ([[1, 2]], "int 2"),
-        ([[1, 2.5], [3, 4]], "float 2"),
-        ([[1, 2], [3]], ""),
-        ([[1, "a"]], ""),
-        ([[True, 1.0]], ""),
-        ([[None, 1.0]], ""),
-        ([[2**60, 1]], ""),
-        ([[[1.0]]], ""),
-        ([1.0], ""),
-        ([[]], ""),
-        ([{"x": 1}], ""),
-    ],
-)
-def test_number_kind_tells_what_makes_the_same_array(instances: object, kind: str) -> None:
-    part = parse_part(json.dumps({"instances": instances}).encode())
-    assert part is not None
-    assert number_kind(part) == kind

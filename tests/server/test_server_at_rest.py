@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sqlite3
 import time
@@ -15,18 +14,18 @@ VERSIONS = 50
 READY_SECONDS = 5.0  # with room for a busy machine; the benchmarks print what it really takes
 
 
-def processor_seconds(pid: int) -> float:
+def processor_ticks(pid: int) -> int:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return int(fields[11]) + int(fields[12])
 
 
 def test_server_uses_no_processor_while_nothing_happens(server):
     time.sleep(0.2)
-    before = processor_seconds(server.process.pid)
+    before = processor_ticks(server.process.pid)
     switches = Path(f"/proc/{server.process.pid}/status").read_text()
     time.sleep(2.0)
     after = Path(f"/proc/{server.process.pid}/status").read_text()
-    assert processor_seconds(server.process.pid) - before <= 0.01
+    assert processor_ticks(server.process.pid) - before <= 1  # of a hundredth of a second each
     assert _wakeups(after) - _wakeups(switches) <= 3  # uvicorn's own loop would wake 20 times
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aip_magics.prediction.batching import MAX_INSTANCES, merge_parts, parse_part, split_answer
+from aip_magics.prediction.batching import MAX_INSTANCES, merge_parts, number_kind, parse_part, split_answer
 
 
 def body(*instances: object, **rest: object) -> bytes:
@@ -88,3 +88,23 @@ def test_batching_needs_an_array_that_stays_the_same(one: object, other: object,
     assert parts[0]
     assert parts[1]
     assert (parts[0].kind == parts[1].kind) == together
+
+
+@pytest.mark.parametrize(
+    ("instances", "kind"),
+    [
+        ([[1, 2]], "int 2"),
+        ([[1, 2.5], [3, 4]], "float 2"),
+        ([[1, 2], [3]], ""),
+        ([[1, "a"]], ""),
+        ([[True, 1.0]], ""),
+        ([[None, 1.0]], ""),
+        ([[2**60, 1]], ""),
+        ([[[1.0]]], ""),
+        ([1.0], ""),
+        ([[]], ""),
+        ([{"x": 1}], ""),
+    ],
+)
+def test_number_kind_tells_what_makes_the_same_array(instances: list[object], kind: str) -> None:
+    assert number_kind(instances) == kind
