@@ -31,6 +31,7 @@ from aip_magics.server.conventions.error_responses import violation
 TYPE = "type.googleapis.com/google.cloud.ml.v1."
 EMPTY = {"@type": "type.googleapis.com/google.protobuf.Empty"}
 MAX_JSON_BYTES = 1 << 20  # of a management request; the largest one in practice is a Version of a few kB
+MAX_JSON_DEPTH = 100  # as in protobuf, and far from where json's own recursion ends, which depends on the caller
 
 HTTP_STATUS: dict[type[ApiError], tuple[int, str]] = {
     InvalidArgument: (400, "INVALID_ARGUMENT"),
@@ -104,11 +105,21 @@ async def read_json(request: Request) -> dict[str, Any]:
     try:
         data = json.loads(body, parse_constant=_refuse_constant)
         json.dumps(data, ensure_ascii=False).encode()  # lone surrogates are legal in JSON but cannot be stored
+        if _depth(data) > MAX_JSON_DEPTH:
+            raise ValueError(f"Message too deep: at most {MAX_JSON_DEPTH} levels are allowed.")
     except (ValueError, RecursionError) as error:
         raise InvalidArgument(f"Invalid JSON payload received. {error}") from None
     if not isinstance(data, dict):
         raise InvalidArgument("Invalid JSON payload received. The body must be a JSON object.")
     return data
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, (dict, list))]:
+        depth += 1
+        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
+    return depth
 
 
 def _refuse_constant(name: str) -> NoReturn:
