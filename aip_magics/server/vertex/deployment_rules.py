@@ -77,6 +77,7 @@ def _check_machine(resources: DedicatedResources) -> None:
 
 
 def _check_metrics(metrics: tuple[AutoscalingMetricSpec, ...]) -> None:
+    names = set[str | None]()
     for number, metric in enumerate(metrics):
         where = f"{_RESOURCES}.autoscaling_metric_specs[{number}]"
         if not (metric.metricName or "").startswith(_METRICS):
@@ -84,8 +85,9 @@ def _check_metrics(metrics: tuple[AutoscalingMetricSpec, ...]) -> None:
             raise field_error(f"{where}.metric_name", text)
         if metric.metricName == _DUTY_CYCLE:
             raise field_error(f"{where}.metric_name", "The metric needs an accelerator.")
-        if metric.metricName in [one.metricName for one in metrics[:number]]:
+        if metric.metricName in names:
             raise field_error(f"{where}.metric_name", f"Metric {metric.metricName!r} is specified twice.")
+        names.add(metric.metricName)
         most = 100 if metric.metricName in _PERCENTAGES else _MAX_REPLICAS
         if metric.target is not None and not 1 <= metric.target <= most:
             raise field_error(f"{where}.target", f"A target must be from 1 to {most}, got {metric.target}.")

@@ -47,7 +47,7 @@ async def merge_aliases(request: Request) -> dict[str, Any]:
         raise error_texts.field_error("version_aliases", text)
     moved = [alias for alias in added if alias not in both]
     with context.database.transaction():
-        models.set_aliases(context.database, found, row, moved, sorted(removed - both))
+        models.set_aliases(context.database, found, row, moved, removed - both)
     found = model_views.require_model(context.database, found.row.key)
     deployments = Deployments(context.database, parent_of(request))
     return model_views.show(found, found.require(str(row.version)), deployments, versioned=True)

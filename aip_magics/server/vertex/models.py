@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -144,18 +144,19 @@ def set_aliases(
     found: FoundModel | None,
     row: VertexVersionRow,
     added: Sequence[str],
-    removed: Sequence[str] = (),
+    removed: Iterable[str] = (),
 ) -> None:
     """Move aliases to a version of a model, in a transaction. The first version, `found` None, is the default one."""
-    wanted = dict.fromkeys([*row.aliases, *added, *(() if found else (DEFAULT_ALIAS,))])
-    aliases = [alias for alias in wanted if alias not in removed]
+    aliases = dict.fromkeys([*row.aliases, *added, *(() if found else (DEFAULT_ALIAS,))])
+    for alias in removed:
+        aliases.pop(alias, None)
     for other in found.versions if found else ():
-        if other.version != row.version and set(other.aliases) & set(aliases):
+        if other.version != row.version and not aliases.keys().isdisjoint(other.aliases):
             kept = [alias for alias in other.aliases if alias not in aliases]
             database.vertex_models.put_version(
                 dataclasses.replace(other, document=_merge(other.document, {"versionAliases": kept or None}))
             )
-    changed = dataclasses.replace(row, document=_merge(row.document, {"versionAliases": aliases or None}))
+    changed = dataclasses.replace(row, document=_merge(row.document, {"versionAliases": list(aliases) or None}))
     database.vertex_models.put_version(changed)
 
 
