@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from typing import Any, NoReturn
@@ -32,6 +33,8 @@ TYPE = "type.googleapis.com/google.cloud.ml.v1."
 EMPTY = {"@type": "type.googleapis.com/google.protobuf.Empty"}
 MAX_JSON_BYTES = 1 << 20  # of a management request; the largest one in practice is a Version of a few kB
 MAX_JSON_DEPTH = 100  # as in protobuf, and far from where json's own recursion ends, which depends on the caller
+
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
 
 HTTP_STATUS: dict[type[ApiError], tuple[int, str]] = {
     InvalidArgument: (400, "INVALID_ARGUMENT"),
@@ -129,6 +132,12 @@ def _refuse_constant(name: str) -> NoReturn:
 def timestamp(moment: datetime) -> str:
     """Format a time as in the service: RFC 3339 in UTC with seconds, `2020-12-14T01:47:55Z`."""
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_duration(text: str) -> float | None:
+    """Return the seconds of a protobuf Duration such as `30s` or `0.5s`; None for another text."""
+    match = _DURATION.fullmatch(text)
+    return float(match[1]) if match else None
 
 
 def etag(parts: Iterable[object]) -> str:

@@ -26,7 +26,6 @@ PATCHABLE = ("displayName", "description", "labels", "trafficSplit")
 NEW_ID_DIGITS = 19  # as in the service; the ids of clients are shorter
 MAX_TIMEOUT_SECONDS = 3600
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}")
-_TIMEOUT = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 _BIGQUERY = re.compile(r"bq://[^./\s]+(\.[^./\s]+){0,2}")
 _RUNNING = "There are other operations running on the Endpoint"
 
@@ -199,8 +198,8 @@ def _check(requested: Endpoint) -> None:
     _check_request_logging(requested.predictRequestResponseLoggingConfig)
     timeout = requested.clientConnectionConfig and requested.clientConnectionConfig.inferenceTimeout
     if timeout:
-        seconds = _TIMEOUT.fullmatch(timeout)
-        if seconds is None or not 0 < float(seconds[1]) <= MAX_TIMEOUT_SECONDS:
+        seconds = google_json.parse_duration(timeout)
+        if seconds is None or not 0 < seconds <= MAX_TIMEOUT_SECONDS:
             text = f"Expected seconds such as 600s, at most {MAX_TIMEOUT_SECONDS}s, got {timeout[:100]!r}."
             raise field_error("endpoint.client_connection_config.inference_timeout", text)
 

@@ -7,7 +7,6 @@ is the exception: its row is the CREATE_VERSION operation of the version that se
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -37,7 +36,6 @@ _STAGES = {
     "loading": "STARTING_MODEL_SERVER",
     "ready": "FINISHING_UP",
 }
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 _MAX_COUNT = 1 << 30
 
 
@@ -72,10 +70,10 @@ async def wait(request: Request) -> dict[str, Any]:
     """operations.wait: at most `timeout`, and at most a minute."""
     body = await parse_body(request, WaitOperationRequest)
     text = body.timeout or request.query_params.get("timeout") or f"{MAX_WAIT_SECONDS:.0f}s"
-    duration = _DURATION.fullmatch(text)
-    if duration is None:
+    seconds = google_json.parse_duration(text)
+    if seconds is None:
         raise error_texts.field_error("timeout", f"Invalid duration {text[:100]!r}: expected seconds such as 30s.")
-    row = await _wait(request, _require_operation(request), min(float(duration[1]), MAX_WAIT_SECONDS))
+    row = await _wait(request, _require_operation(request), min(seconds, MAX_WAIT_SECONDS))
     return serialize(get_context(request), row)
 
 
