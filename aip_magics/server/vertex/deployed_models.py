@@ -185,7 +185,7 @@ def _build_operation(context: AppContext, key: VersionKey, requested: Mapping[st
 
 def _new_id(requested: str | None, taken: Collection[str]) -> str:
     if not requested:
-        return endpoints.new_id()
+        return names.new_id()
     if not _ID.fullmatch(requested) or requested == traffic.NEW:
         text = f"An ID of 1 to 10 digits is expected, and not {traffic.NEW}, got {requested[:100]!r}."
         raise field_error("deployed_model.id", text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from typing import Any
 
 from starlette.requests import Request
@@ -23,7 +22,6 @@ from aip_magics.server.vertex.resources import API
 from aip_magics.spec import RequestLoggingConfig
 
 PATCHABLE = ("displayName", "description", "labels", "trafficSplit")
-NEW_ID_DIGITS = 19  # as in the service; the ids of clients are shorter
 MAX_TIMEOUT_SECONDS = 3600
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}")
 _BIGQUERY = re.compile(r"bq://[^./\s]+(\.[^./\s]+){0,2}")
@@ -47,7 +45,7 @@ async def create(request: Request) -> dict[str, Any]:
         "trafficSplit": {},
         "createTime": operations.timestamp(context.clock()),
     }
-    row = touched(context, EndpointRow(parent.child(requested_id or new_id()), document))
+    row = touched(context, EndpointRow(parent.child(requested_id or names.new_id()), document))
     shown = {"@type": f"{API}Endpoint", "name": names.endpoint_name(row.key)}
     operation = _done(context, row.key, "CreateEndpointOperationMetadata", shown)
     with context.database.transaction():
@@ -146,11 +144,6 @@ def check_not_busy(context: AppContext, key: ModelKey) -> None:
 def deployed_ids(row: EndpointRow) -> list[str]:
     """Return the ids of the endpoint's deployed models."""
     return [str(model["id"]) for model in row.document["deployedModels"]]
-
-
-def new_id() -> str:
-    """Return an id as the service generates it."""
-    return str(secrets.choice(range(1, 10)) * 10 ** (NEW_ID_DIGITS - 1) + secrets.randbelow(10 ** (NEW_ID_DIGITS - 1)))
 
 
 def touched(context: AppContext, row: EndpointRow) -> EndpointRow:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -21,7 +20,7 @@ from aip_magics.server.state.vertex_models_table import VertexModelRow, VertexVe
 from aip_magics.server.vertex import error_texts, images, listing, model_files, model_rules, model_views
 from aip_magics.server.vertex.bodies import parse_body
 from aip_magics.server.vertex.model_views import DEFAULT_ALIAS, Deployments, FoundModel
-from aip_magics.server.vertex.names import Parent, model_name, parent_of, parse_model_name
+from aip_magics.server.vertex.names import Parent, model_name, new_id, parent_of, parse_model_name
 from aip_magics.server.vertex.operations import build_done_operation, serialize, timestamp
 from aip_magics.server.vertex.resources import API, Model, UploadModelRequest
 
@@ -38,7 +37,7 @@ async def upload(request: Request) -> dict[str, Any]:
     context, parent = get_context(request), parent_of(request)
     body = await parse_body(request, UploadModelRequest)
     model, image_uri = model_rules.validate_upload(body)
-    key = _requested_key(context, body, parent)
+    key = _requested_key(body, parent)
     _check_parent(context, body, key)
     python = requested_python(request, context)
     image = images.find(context, image_uri)
@@ -160,7 +159,7 @@ def set_aliases(
     database.vertex_models.put_version(changed)
 
 
-def _requested_key(context: AppContext, body: UploadModelRequest, parent: Parent) -> ModelKey:
+def _requested_key(body: UploadModelRequest, parent: Parent) -> ModelKey:
     """Return the key of the model that is uploaded to."""
     if body.parentModel:
         key, _version = parse_model_name("parent_model", body.parentModel, parent)
@@ -168,12 +167,7 @@ def _requested_key(context: AppContext, body: UploadModelRequest, parent: Parent
             text = f"The parent model is {key.model!r}: omit the id, or give the same."
             raise error_texts.field_error("model_id", text)
         return key
-    if body.modelId:
-        return parent.child(body.modelId)
-    while True:
-        key = parent.child(str(10**18 + secrets.randbelow(9 * 10**18)))  # 19 digits, as in the service
-        if context.database.vertex_models.get(key) is None:
-            return key
+    return parent.child(body.modelId or new_id())
 
 
 def _check_parent(context: AppContext, body: UploadModelRequest, key: ModelKey) -> FoundModel | None:
