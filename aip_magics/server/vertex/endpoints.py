@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 
 from aip_magics import catalog
-from aip_magics.errors import ApiError, NotFound
+from aip_magics.errors import FailedPrecondition, NotFound
 from aip_magics.server.context import AppContext, get_context
 from aip_magics.server.conventions import etags, field_masks, google_json, validation
 from aip_magics.server.names import ModelKey
@@ -17,7 +17,7 @@ from aip_magics.server.state.operations_table import OperationRow
 from aip_magics.server.vertex import listing, model_rules, names, operations, traffic
 from aip_magics.server.vertex.bodies import parse_body
 from aip_magics.server.vertex.endpoint_resources import Endpoint, PredictRequestResponseLoggingConfig
-from aip_magics.server.vertex.error_texts import field_error, precondition
+from aip_magics.server.vertex.error_texts import field_error, refuse_unsupported, unimplemented
 from aip_magics.server.vertex.resources import API
 from aip_magics.spec import RequestLoggingConfig
 
@@ -103,7 +103,7 @@ async def delete(request: Request) -> dict[str, Any]:
     check_not_busy(context, key)
     if ids := deployed_ids(row):
         text = f"Endpoint {names.endpoint_name(key)} has deployed models, which must be undeployed first: "
-        raise precondition(text + ", ".join(ids))
+        raise FailedPrecondition(text + ", ".join(ids))
     operation = _done(context, key, "DeleteOperationMetadata", google_json.EMPTY)
     with context.database.transaction():
         context.database.endpoints.delete(key)
@@ -116,7 +116,7 @@ async def explain(request: Request) -> dict[str, Any]:
     require_endpoint(get_context(request), endpoint_key(request))
     await google_json.read_body(request, catalog.vertex_limits().payload_bytes_dedicated)  # so that the answer is read
     text = "The embedded server does not offer explanations: no model can be deployed with an explanation_spec."
-    raise ApiError(text, code=501, status="UNIMPLEMENTED")
+    raise unimplemented(text)
 
 
 def endpoint_key(request: Request) -> ModelKey:
@@ -138,7 +138,7 @@ def check_not_busy(context: AppContext, key: ModelKey) -> None:
     running = [str(row.operation.name) for row in rows if ModelKey(row.location, row.project, row.model) == key]
     if running:
         text = f'{_RUNNING} "{names.endpoint_name(key)}". Operation(s) are: {", ".join(running)}.'
-        raise precondition(text)
+        raise FailedPrecondition(text)
 
 
 def deployed_ids(row: EndpointRow) -> list[str]:
@@ -177,17 +177,16 @@ def _check(requested: Endpoint) -> None:
     """Raise InvalidArgument or FailedPrecondition for the first broken rule of an endpoint."""
     model_rules.check_display_name("endpoint.display_name", requested.displayName)
     validation.validate_labels(requested.labels)
-    unsupported = {
-        "private endpoints": requested.network
-        or requested.enablePrivateServiceConnect
-        or requested.privateServiceConnectConfig,
-        "keys of your own": requested.encryptionSpec,
-        "Distributed Cloud": requested.gdcConfig,
-        "generative AI": requested.genAiAdvancedFeaturesConfig,
-    }
-    for what, value in unsupported.items():
-        if value:
-            raise precondition(f"The embedded server does not support {what}.")
+    refuse_unsupported(
+        {
+            "private endpoints": requested.network
+            or requested.enablePrivateServiceConnect
+            or requested.privateServiceConnectConfig,
+            "keys of your own": requested.encryptionSpec,
+            "Distributed Cloud": requested.gdcConfig,
+            "generative AI": requested.genAiAdvancedFeaturesConfig,
+        }
+    )
     _check_request_logging(requested.predictRequestResponseLoggingConfig)
     timeout = requested.clientConnectionConfig and requested.clientConnectionConfig.inferenceTimeout
     if timeout:

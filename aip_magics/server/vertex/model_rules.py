@@ -6,8 +6,9 @@ import posixpath
 import re
 from collections.abc import Iterable
 
+from aip_magics.errors import FailedPrecondition
 from aip_magics.server.conventions import google_json, validation
-from aip_magics.server.vertex.error_texts import field_error, precondition
+from aip_magics.server.vertex.error_texts import field_error
 from aip_magics.server.vertex.resources import Model, ModelContainerSpec, Port, UploadModelRequest
 
 MAX_DISPLAY_NAME_CHARS = 128
@@ -37,7 +38,7 @@ def validate_upload(body: UploadModelRequest) -> tuple[Model, str]:
         check_alias("model.version_aliases", alias)
     _check_artifact_uri(model.artifactUri)
     if model.explanationSpec:
-        raise precondition("The embedded server does not offer explanations: remove model.explanation_spec.")
+        raise FailedPrecondition("The embedded server does not offer explanations: remove model.explanation_spec.")
     container = model.containerSpec or ModelContainerSpec()
     if not container.imageUri:
         raise field_error("model.container_spec.image_uri", "Required field is not set.")

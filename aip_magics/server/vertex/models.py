@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from aip_magics.errors import AlreadyExists
+from aip_magics.errors import AlreadyExists, FailedPrecondition
 from aip_magics.server.api.versions import requested_python
 from aip_magics.server.context import AppContext, get_context
 from aip_magics.server.conventions import etags, field_masks, validation
@@ -135,7 +135,7 @@ def check_not_deployed(context: AppContext, versions: Sequence[VertexVersionRow]
     if endpoints:
         names = ", ".join(dict.fromkeys(endpoints))
         text = f"The Model is deployed or being deployed at the following Endpoint(s): {names}."
-        raise error_texts.precondition(f"{text} Please undeploy the model before retry.")
+        raise FailedPrecondition(f"{text} Please undeploy the model before retry.")
 
 
 def set_aliases(

@@ -13,6 +13,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from aip_magics.errors import FailedPrecondition
 from aip_magics.server.api import operations as ai_platform_operations
 from aip_magics.server.context import AppContext, get_context
 from aip_magics.server.conventions import google_json, pagination
@@ -89,7 +90,7 @@ async def delete(request: Request) -> dict[str, Any]:
     """operations.delete: forget a finished operation."""
     row = _require_operation(request)
     if not row.operation.done:
-        raise error_texts.precondition("A running operation cannot be deleted; cancel it, or wait until it is done.")
+        raise FailedPrecondition("A running operation cannot be deleted; cancel it, or wait until it is done.")
     get_context(request).database.delete_operation(row)
     return {}
 
