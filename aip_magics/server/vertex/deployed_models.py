@@ -119,8 +119,8 @@ async def mutate(request: Request) -> dict[str, Any]:
     context, key = get_context(request), endpoints.endpoint_key(request)
     body = await parse_body(request, MutateDeployedModelRequest)
     requested = body.deployedModel or DeployedModel()
-    mask = body.updateMask or request.query_params.get("updateMask") or request.query_params.get("update_mask") or ""
-    paths = field_masks.parse(mask, MUTABLE)
+    mask = body.updateMask
+    paths = field_masks.parse(mask, MUTABLE) if mask else field_masks.from_request(request, MUTABLE)
     # No await from here on: the endpoint must not change between read and update.
     endpoint = endpoints.require_endpoint(context, key)
     document = require_deployed(endpoint, requested.id or "")

@@ -11,6 +11,7 @@ from aip_magics import catalog
 from aip_magics.errors import FailedPrecondition, NotFound
 from aip_magics.server.context import AppContext, get_context
 from aip_magics.server.conventions import etags, field_masks, google_json, validation
+from aip_magics.server.conventions.request_parsing import query_parameter
 from aip_magics.server.names import ModelKey
 from aip_magics.server.state.endpoints_table import EndpointRow
 from aip_magics.server.state.operations_table import OperationRow
@@ -32,8 +33,7 @@ async def create(request: Request) -> dict[str, Any]:
     """endpoints.create: the returned Operation is done."""
     context, parent = get_context(request), names.parent_of(request)
     requested = await parse_body(request, Endpoint, "endpoint")
-    query = request.query_params
-    requested_id = query.get("endpointId") or query.get("endpoint_id")
+    requested_id = query_parameter(request, "endpointId")
     if requested_id and not _ID.fullmatch(requested_id):
         text = "An ID has at most 63 lower-case letters, digits and hyphens and begins with a letter, or has 9 digits."
         raise field_error("endpoint_id", text)

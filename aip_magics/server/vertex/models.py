@@ -182,7 +182,7 @@ def _check_parent(context: AppContext, body: UploadModelRequest, key: ModelKey) 
 
 def _check_etag(etag: str | None, found: FoundModel, row: VertexVersionRow, deployments: Deployments) -> None:
     """Raise ABORTED unless the etag is the current one, of the version or of another: the SDK reads any of them."""
-    if etag not in {model_views.show(found, version, deployments)["etag"] for version in found.versions}:
+    if etag and etag not in {model_views.show(found, version, deployments)["etag"] for version in found.versions}:
         etags.check_etag("model.etag", etag, model_views.show(found, row, deployments)["etag"])
 
 
