@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import logging
 import os
-import signal
 import socket
 import sys
 import time
@@ -25,6 +24,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import aip_magics
+from aip_magics import stop_signals
 from aip_magics.data_directory import create_data_dir
 from aip_magics.errors import ServerError
 from aip_magics.server import descriptors, logs
@@ -192,13 +192,8 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        # uvicorn's own raises the signal once more at the end, which would kill us before the workers are ended.
-        previous = {sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGINT, signal.SIGTERM)}
-        try:
+        with stop_signals.handled_by(self.handle_exit):
             yield
-        finally:
-            for sig, handler in previous.items():
-                signal.signal(sig, handler)
 
 
 def _processors() -> int:

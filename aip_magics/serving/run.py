@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from aip_magics import stop_signals
 from aip_magics.errors import AipError, ServerError
 from aip_magics.i18n import gettext as _
 from aip_magics.prediction import ForkServerPool, WorkerSpec, machine
@@ -178,12 +179,8 @@ def _make_server(app: ServingApp) -> Any:
 
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
-            previous = {sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGINT, signal.SIGTERM)}
-            try:
+            with stop_signals.handled_by(self.handle_exit):
                 yield
-            finally:
-                for sig, handler in previous.items():
-                    signal.signal(sig, handler)
 
     config = uvicorn.Config(
         app,
