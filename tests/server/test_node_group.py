@@ -60,19 +60,24 @@ def node_spec(tmp_path):
 
 
 @pytest.fixture
-def with_group(node_spec, parents, tmp_path):
-    """Run a test's coroutine with a group of `size` nodes; `loaded` collects what was loaded."""
-
+def start_worker(parents, tmp_path):
     async def start(node_spec):
         (tmp_path / "logs").mkdir(exist_ok=True)
         spec = WorkerSpec(node_spec.model_dir, node_spec.framework, node_spec.python, trusted=True)
         return await AsyncWorkerClient.start(spec, log_dir=tmp_path / "logs", fork_servers=parents)
 
+    return start
+
+
+@pytest.fixture
+def with_group(node_spec, start_worker):
+    """Run a test's coroutine with a group of `size` nodes; `loaded` collects what was loaded."""
+
     def run(test, size=1, scale=None, **options):
         async def whole():
             loaded = []
             scaled = dataclasses.replace(node_spec, scale=scale or ScalingBounds(0 if size == 1 else size, size))
-            group = NodeGroup(scaled, start, loaded.append, **options)
+            group = NodeGroup(scaled, start_worker, loaded.append, **options)
             try:
                 await test(group, loaded)
             finally:
@@ -410,5 +415,24 @@ def test_node_groups_have_one_for_a_version_until_it_is_closed(node_spec):
         await nodes.close(KEY)
         await nodes.close(KEY)
         assert nodes.find(KEY) is None
+
+    asyncio.run(test())
+
+
+def test_node_groups_end_with_the_nodes_of_a_version_that_was_being_closed(node_spec, start_worker):
+    async def test():
+        nodes = NodeGroups(start_worker, on_loaded=lambda *_: None)
+        group = nodes.group(node_spec)
+        node = await pid(group)
+        request = asyncio.create_task(pid(group, 60.0, deadline=90.0))
+        await until(lambda: group.to_json()["nodes"]["busy"] == 1)
+        closing = asyncio.create_task(nodes.close(KEY, drain_seconds=60.0))
+        await asyncio.sleep(0)
+        closing.cancel()  # as a server does that is stopped meanwhile
+        await asyncio.wait({closing})
+        await nodes.close_all()
+        assert not exists(node)
+        with pytest.raises(Unavailable):
+            await request
 
     asyncio.run(test())

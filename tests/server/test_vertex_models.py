@@ -208,6 +208,18 @@ def test_vertex_models_upload_refuses_files_parents_and_regions(shared_server, s
     refused(shared_server.call("GET", PARENT.replace(REGION, "mars-1") + "/models"), 400, "INVALID_ARGUMENT", "mars-1")
 
 
+def test_vertex_models_upload_refuses_nesting_that_another_request_could_not_read(shared_server, uri):
+    def nested(levels):
+        return {"a": nested(levels - 1)} if levels > 1 else {}
+
+    deepest = 98  # the body and its model are two further levels
+    answer = send(shared_server, uri, {"modelId": "deep"}, metadata=nested(deepest + 1))
+    refused(answer, 400, "INVALID_ARGUMENT", "Message too deep: at most 100 levels are allowed.")
+    assert send(shared_server, uri, {"modelId": "deep"}, metadata=nested(deepest)).status == 200
+    assert shared_server.ok("GET", f"{MODELS}/deep")["metadata"] == nested(deepest)
+    shared_server.ok("DELETE", f"{MODELS}/deep")
+
+
 def test_vertex_models_ids_are_numbers_unless_given(shared_server, uri):
     names = [send(shared_server, uri).body["response"]["model"] for _ in range(2)]
     ids = [name.rpartition("/")[2] for name in names]

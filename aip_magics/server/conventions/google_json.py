@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from typing import Any, NoReturn
@@ -31,6 +32,9 @@ from aip_magics.server.conventions.error_responses import violation
 TYPE = "type.googleapis.com/google.cloud.ml.v1."
 EMPTY = {"@type": "type.googleapis.com/google.protobuf.Empty"}
 MAX_JSON_BYTES = 1 << 20  # of a management request; the largest one in practice is a Version of a few kB
+MAX_JSON_DEPTH = 100  # as in protobuf, and far from where json's own recursion ends, which depends on the caller
+
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
 
 HTTP_STATUS: dict[type[ApiError], tuple[int, str]] = {
     InvalidArgument: (400, "INVALID_ARGUMENT"),
@@ -104,11 +108,21 @@ async def read_json(request: Request) -> dict[str, Any]:
     try:
         data = json.loads(body, parse_constant=_refuse_constant)
         json.dumps(data, ensure_ascii=False).encode()  # lone surrogates are legal in JSON but cannot be stored
+        if _depth(data) > MAX_JSON_DEPTH:
+            raise ValueError(f"Message too deep: at most {MAX_JSON_DEPTH} levels are allowed.")
     except (ValueError, RecursionError) as error:
         raise InvalidArgument(f"Invalid JSON payload received. {error}") from None
     if not isinstance(data, dict):
         raise InvalidArgument("Invalid JSON payload received. The body must be a JSON object.")
     return data
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, (dict, list))]:
+        depth += 1
+        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
+    return depth
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -118,6 +132,12 @@ def _refuse_constant(name: str) -> NoReturn:
 def timestamp(moment: datetime) -> str:
     """Format a time as in the service: RFC 3339 in UTC with seconds, `2020-12-14T01:47:55Z`."""
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_duration(text: str) -> float | None:
+    """Return the seconds of a protobuf Duration such as `30s` or `0.5s`; None for another text."""
+    match = _DURATION.fullmatch(text)
+    return float(match[1]) if match else None
 
 
 def etag(parts: Iterable[object]) -> str:

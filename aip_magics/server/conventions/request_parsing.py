@@ -44,6 +44,12 @@ def parse_data(data: Mapping[str, Any], kind: type[T], where: str = "") -> T:
         raise violation(InvalidArgument, to_snake_case(error.where), text) from None
 
 
+def query_parameter(request: Request, name: str) -> str:
+    """Return a parameter of the query, empty without it. Its name, `pageSize`, is also accepted in snake case."""
+    query = request.query_params
+    return query.get(name) or query.get(to_snake_case(name)) or ""
+
+
 def to_camel_case(name: str) -> str:
     """Convert a field name such as `deployment_uri` to its JSON name `deploymentUri`."""
     return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), name)

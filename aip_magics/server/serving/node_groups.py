@@ -47,6 +47,7 @@ class NodeGroups:
         self._idle_seconds = idle_seconds
         self._batching = batching
         self._groups: dict[VersionKey, NodeGroup] = {}
+        self._closing: set[NodeGroup] = set()  # no longer found, but their workers are not gone yet
 
     def find(self, key: VersionKey) -> NodeGroup | None:
         return self._groups.get(key)
@@ -77,12 +78,16 @@ class NodeGroups:
     async def close(self, key: VersionKey, drain_seconds: float = 0.0) -> None:
         """End the workers of a version, once the requests that they have are answered or so much time has passed."""
         if group := self._groups.pop(key, None):
+            self._closing.add(group)
             await group.drain(drain_seconds)
             await group.close()
+            self._closing.discard(group)
         self._on_closed(key)
 
     async def close_all(self) -> None:
-        await asyncio.gather(*(self.close(key) for key in list(self._groups)))
+        # Those that are being closed, too: when the server is stopped, the request that closes them may be cancelled.
+        closing = [group.close() for group in self._closing]
+        await asyncio.gather(*closing, *(self.close(key) for key in list(self._groups)))
         self.budget.close()
 
     def _affordable(self, key: VersionKey, scale: ScalingBounds) -> ScalingBounds:

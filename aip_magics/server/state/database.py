@@ -17,7 +17,7 @@ from aip_magics.server.names import ModelKey, VersionKey
 from aip_magics.server.state.endpoints_table import EndpointsTable
 from aip_magics.server.state.images_table import ImagesTable
 from aip_magics.server.state.operations_table import OperationRow, OperationsTable
-from aip_magics.server.state.transactions import name_taken
+from aip_magics.server.state.transactions import dump_document, key_values, name_taken
 from aip_magics.server.state.vertex_models_table import VertexModelsTable
 from aip_magics.spec import Model, Version
 
@@ -72,15 +72,15 @@ class Database(OperationsTable):
         """Insert a model; AlreadyExists when the name is taken."""
         with self.transaction(), name_taken("model.name", "A model with the same name already exists."):
             query = "INSERT INTO models (location, project, model, document) VALUES (?, ?, ?, ?)"
-            self.db.execute(query, (*_key_values(row.key), _dump(row.model)))
+            self.db.execute(query, (*key_values(row.key), _dump(row.model)))
 
     def get_model(self, key: ModelKey) -> ModelRow | None:
-        row = self.db.execute(f"SELECT * FROM models WHERE {_MODEL}", _key_values(key)).fetchone()
+        row = self.db.execute(f"SELECT * FROM models WHERE {_MODEL}", key_values(key)).fetchone()
         return _model_row(row) if row else None
 
     def get_default_version(self, key: ModelKey) -> str | None:
         """Return the default version; None when the model has none or does not exist."""
-        row = self.db.execute(f"SELECT default_version FROM models WHERE {_MODEL}", _key_values(key)).fetchone()
+        row = self.db.execute(f"SELECT default_version FROM models WHERE {_MODEL}", key_values(key)).fetchone()
         return row["default_version"] if row else None
 
     def list_models(self, location: str, project: str, after: str, count: int) -> list[ModelRow]:
@@ -90,25 +90,25 @@ class Database(OperationsTable):
 
     def delete_model(self, key: ModelKey, operation: OperationRow) -> None:
         with self.transaction():
-            self.db.execute(f"DELETE FROM models WHERE {_MODEL}", _key_values(key))
+            self.db.execute(f"DELETE FROM models WHERE {_MODEL}", key_values(key))
             self.insert_operation(operation)
 
     def set_default_version(self, key: VersionKey) -> None:
         with self.transaction():
             self.db.execute(
-                f"UPDATE models SET default_version = ? WHERE {_MODEL}", (key.version, *_key_values(key.parent))
+                f"UPDATE models SET default_version = ? WHERE {_MODEL}", (key.version, *key_values(key.parent))
             )
 
     def update_model(self, row: ModelRow, operation: OperationRow) -> None:
         """Update the model's document and default version, and insert the operation."""
         with self.transaction():
             query = f"UPDATE models SET document = ?, default_version = ? WHERE {_MODEL}"
-            self.db.execute(query, (_dump(row.model), row.default_version, *_key_values(row.key)))
+            self.db.execute(query, (_dump(row.model), row.default_version, *key_values(row.key)))
             self.insert_operation(operation)
 
     def set_policy(self, key: ModelKey, policy: str) -> None:
         with self.transaction():
-            self.db.execute(f"UPDATE models SET policy = ? WHERE {_MODEL}", (policy, *_key_values(key)))
+            self.db.execute(f"UPDATE models SET policy = ? WHERE {_MODEL}", (policy, *key_values(key)))
 
     # --- versions
 
@@ -118,18 +118,18 @@ class Database(OperationsTable):
             with name_taken("version.name", "A version with the same name already exists."):
                 columns = (row.version.state, row.artifact, row.python, "{}", _dump(row.version), row.packages)
                 self.db.execute(
-                    "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*_key_values(row.key), *columns)
+                    "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*key_values(row.key), *columns)
                 )
             self.insert_operation(operation)
 
     def get_version(self, key: VersionKey) -> VersionRow | None:
-        row = self.db.execute(f"{_SELECT_VERSIONS} WHERE {_VERSION}", _key_values(key)).fetchone()
+        row = self.db.execute(f"{_SELECT_VERSIONS} WHERE {_VERSION}", key_values(key)).fetchone()
         return _version_row(row) if row else None
 
     def list_versions(self, key: ModelKey, after: str, count: int) -> list[VersionRow]:
         """Return at most `count` versions, sorted by name, after the name `after`."""
         query = f"{_SELECT_VERSIONS} WHERE {_MODEL} AND version > ? ORDER BY version LIMIT ?"
-        return [_version_row(row) for row in self.db.execute(query, (*_key_values(key), after, count))]
+        return [_version_row(row) for row in self.db.execute(query, (*key_values(key), after, count))]
 
     def list_version_keys(self) -> list[VersionKey]:
         """Return the keys of all versions at all endpoints."""
@@ -138,31 +138,31 @@ class Database(OperationsTable):
 
     def has_versions(self, key: ModelKey, besides: str = "") -> bool:
         query = f"SELECT 1 FROM versions WHERE {_MODEL} AND version <> ? LIMIT 1"
-        return self.db.execute(query, (*_key_values(key), besides)).fetchone() is not None
+        return self.db.execute(query, (*key_values(key), besides)).fetchone() is not None
 
     def set_snapshots(self, key: VersionKey, artifact: str | None, packages: str | None) -> None:
         with self.transaction():
             query = f"UPDATE versions SET artifact = ?, packages = ? WHERE {_VERSION}"
-            self.db.execute(query, (artifact, packages, *_key_values(key)))
+            self.db.execute(query, (artifact, packages, *key_values(key)))
 
     def set_runtime(self, key: VersionKey, runtime: Mapping[str, Any]) -> None:
         with self.transaction():
             self.db.execute(
-                f"UPDATE versions SET runtime = ? WHERE {_VERSION}", (json.dumps(runtime), *_key_values(key))
+                f"UPDATE versions SET runtime = ? WHERE {_VERSION}", (json.dumps(runtime), *key_values(key))
             )
 
     def update_version(self, key: VersionKey, version: Version, operation: OperationRow) -> None:
         with self.transaction():
-            self.db.execute(f"UPDATE versions SET document = ? WHERE {_VERSION}", (_dump(version), *_key_values(key)))
+            self.db.execute(f"UPDATE versions SET document = ? WHERE {_VERSION}", (_dump(version), *key_values(key)))
             self.insert_operation(operation)
 
     def set_last_use(self, key: VersionKey, time: str) -> None:
         """Set the last use time; no effect when the version does not exist."""
         with self.transaction():
-            row = self.db.execute(f"SELECT document FROM versions WHERE {_VERSION}", _key_values(key)).fetchone()
+            row = self.db.execute(f"SELECT document FROM versions WHERE {_VERSION}", key_values(key)).fetchone()
             if row:
-                document = json.dumps({**json.loads(row["document"]), "lastUseTime": time}, ensure_ascii=False)
-                self.db.execute(f"UPDATE versions SET document = ? WHERE {_VERSION}", (document, *_key_values(key)))
+                document = dump_document({**json.loads(row["document"]), "lastUseTime": time})
+                self.db.execute(f"UPDATE versions SET document = ? WHERE {_VERSION}", (document, *key_values(key)))
 
     def count_versions(self, project: str) -> int:
         """Count the versions of the project in all models and at all endpoints of AI Platform."""
@@ -180,17 +180,17 @@ class Database(OperationsTable):
 
     def delete_version(self, key: VersionKey, operation: OperationRow) -> None:
         with self.transaction():
-            self.db.execute(f"DELETE FROM versions WHERE {_VERSION}", _key_values(key))
+            self.db.execute(f"DELETE FROM versions WHERE {_VERSION}", key_values(key))
             self.db.execute(
                 f"UPDATE models SET default_version = NULL WHERE {_MODEL} AND default_version = ?",
-                (*_key_values(key.parent), key.version),
+                (*key_values(key.parent), key.version),
             )
             self.insert_operation(operation)
 
     def remove_version(self, key: VersionKey) -> None:
         """Delete a version without an operation of its own: one whose creation failed."""
         with self.transaction():
-            self.db.execute(f"DELETE FROM versions WHERE {_VERSION}", _key_values(key))
+            self.db.execute(f"DELETE FROM versions WHERE {_VERSION}", key_values(key))
 
     def finish_version(self, key: VersionKey, version: Version, operation: OperationRow) -> None:
         """Finish CREATE_VERSION in one transaction: the version is READY or FAILED, the operation is done.
@@ -200,12 +200,12 @@ class Database(OperationsTable):
         with self.transaction():
             self.db.execute(
                 f"UPDATE versions SET state = ?, document = ? WHERE {_VERSION}",
-                (version.state, _dump(version), *_key_values(key)),
+                (version.state, _dump(version), *key_values(key)),
             )
             if version.state == "READY":
                 self.db.execute(
                     f"UPDATE models SET default_version = ? WHERE {_MODEL} AND default_version IS NULL",
-                    (key.version, *_key_values(key.parent)),
+                    (key.version, *key_values(key.parent)),
                 )
             self.update_operation(operation)
 
@@ -217,12 +217,8 @@ _SELECT_VERSIONS = """
 """
 
 
-def _key_values(key: ModelKey) -> tuple[str, ...]:
-    return tuple(vars(key).values())
-
-
 def _dump(resource: Model | Version) -> str:
-    return json.dumps(resource.to_json(), ensure_ascii=False)
+    return dump_document(resource.to_json())
 
 
 def _model_row(row: sqlite3.Row) -> ModelRow:

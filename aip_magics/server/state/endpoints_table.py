@@ -10,7 +10,7 @@ from typing import Any
 
 from aip_magics.server.names import ModelKey
 from aip_magics.server.state.operations_table import OperationsTable
-from aip_magics.server.state.transactions import name_taken
+from aip_magics.server.state.transactions import dump_document, key_values, name_taken
 
 _KEY = "location = ? AND project = ? AND endpoint = ?"
 
@@ -36,14 +36,16 @@ class EndpointsTable:
         with self._file.transaction():
             text = f"Endpoint {row.key.model} already exists."
             with name_taken("endpoint_id", text):
-                self._file.db.execute("INSERT INTO endpoints VALUES (?, ?, ?, ?)", (*_values(row.key), _dump(row)))
+                self._file.db.execute(
+                    "INSERT INTO endpoints VALUES (?, ?, ?, ?)", (*key_values(row.key), dump_document(row.document))
+                )
             # The model that rows of `versions` refer to. AI Platform's API does not show it: its location differs.
             self._file.db.execute(
-                "INSERT INTO models (location, project, model, document) VALUES (?, ?, ?, '{}')", _values(row.key)
+                "INSERT INTO models (location, project, model, document) VALUES (?, ?, ?, '{}')", key_values(row.key)
             )
 
     def get(self, key: ModelKey) -> EndpointRow | None:
-        row = self._file.db.execute(f"SELECT * FROM endpoints WHERE {_KEY}", _values(key)).fetchone()
+        row = self._file.db.execute(f"SELECT * FROM endpoints WHERE {_KEY}", key_values(key)).fetchone()
         return _row(row) if row else None
 
     def list_in(self, location: str, project: str) -> list[EndpointRow]:
@@ -54,23 +56,17 @@ class EndpointsTable:
     def update(self, row: EndpointRow) -> None:
         self.revision += 1
         with self._file.transaction():
-            self._file.db.execute(f"UPDATE endpoints SET document = ? WHERE {_KEY}", (_dump(row), *_values(row.key)))
+            self._file.db.execute(
+                f"UPDATE endpoints SET document = ? WHERE {_KEY}", (dump_document(row.document), *key_values(row.key))
+            )
 
     def delete(self, key: ModelKey) -> None:
         """Delete an endpoint without deployed models."""
         self.revision += 1
         with self._file.transaction():
-            self._file.db.execute(f"DELETE FROM endpoints WHERE {_KEY}", _values(key))
+            self._file.db.execute(f"DELETE FROM endpoints WHERE {_KEY}", key_values(key))
             query = "DELETE FROM models WHERE location = ? AND project = ? AND model = ?"
-            self._file.db.execute(query, _values(key))
-
-
-def _values(key: ModelKey) -> tuple[str, str, str]:
-    return key.location, key.project, key.model
-
-
-def _dump(row: EndpointRow) -> str:
-    return json.dumps(row.document, ensure_ascii=False)
+            self._file.db.execute(query, key_values(key))
 
 
 def _row(row: sqlite3.Row) -> EndpointRow:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from aip_magics.server.state.transactions import TransactionalFile
+from aip_magics.server.state.transactions import TransactionalFile, dump_document
 
 
 class ImagesTable:
@@ -20,7 +20,7 @@ class ImagesTable:
         with self._file.transaction():
             self._file.db.execute(
                 "INSERT INTO images VALUES (?, ?) ON CONFLICT (uri) DO UPDATE SET document = excluded.document",
-                (uri, json.dumps(document, ensure_ascii=False)),
+                (uri, dump_document(document)),
             )
 
     def get(self, uri: str) -> Mapping[str, Any] | None:

@@ -7,7 +7,7 @@ import json
 import sqlite3
 
 from aip_magics.server.names import VersionKey
-from aip_magics.server.state.transactions import TransactionalFile
+from aip_magics.server.state.transactions import TransactionalFile, dump_document
 from aip_magics.spec import Operation
 
 # Of all projects together: a limit per project would not bound the file, as a client may name ever new projects.
@@ -89,7 +89,7 @@ class OperationsTable(TransactionalFile):
             row.model,
             row.version,
             _state(row),
-            _dump(row.operation),
+            dump_document(row.operation.to_json()),
             finished,
         )
         with self.transaction():
@@ -102,7 +102,7 @@ class OperationsTable(TransactionalFile):
         with self.transaction():
             self.db.execute(
                 "UPDATE operations SET state = ?, document = ?, finished = ? WHERE number = ?",
-                (_state(row), _dump(row.operation), finished, row.number),
+                (_state(row), dump_document(row.operation.to_json()), finished, row.number),
             )
             if finished is not None:
                 self._prune_operations(finished)
@@ -131,10 +131,6 @@ def _finish_time(row: OperationRow) -> str | None:
     """When the operation ended; None while it runs."""
     metadata = row.operation.metadata
     return ((metadata.endTime if metadata else None) or "") if row.operation.done else None
-
-
-def _dump(operation: Operation) -> str:
-    return json.dumps(operation.to_json(), ensure_ascii=False)
 
 
 def _operation_row(row: sqlite3.Row) -> OperationRow:

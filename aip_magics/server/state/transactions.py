@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from aip_magics.errors import AlreadyExists, ServerError
 from aip_magics.server import database_files
 from aip_magics.server.conventions.error_responses import violation
+from aip_magics.server.names import ModelKey
 from aip_magics.server.state.migrations import MIGRATIONS
 
 
@@ -62,6 +65,16 @@ class TransactionalFile:
                 for statement in statements:
                     self.db.execute(statement)
                 self.db.execute(f"PRAGMA user_version = {number}")
+
+
+def key_values(key: ModelKey) -> tuple[str, ...]:
+    """Return the values of the columns of a row's key."""
+    return tuple(vars(key).values())
+
+
+def dump_document(document: Mapping[str, Any]) -> str:
+    """Return a JSON object as the text of a column."""
+    return json.dumps(document, ensure_ascii=False)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 
 from aip_magics.server.names import ModelKey
 from aip_magics.server.state.operations_table import OperationsTable
+from aip_magics.server.state.transactions import dump_document, key_values
 from aip_magics.spec import Version
 
 _KEY = "location = ? AND project = ? AND model = ?"
@@ -57,7 +58,7 @@ class VertexModelsTable:
         self._file = file
 
     def get(self, key: ModelKey) -> VertexModelRow | None:
-        row = self._file.db.execute(f"SELECT * FROM vertex_models WHERE {_KEY}", _values(key)).fetchone()
+        row = self._file.db.execute(f"SELECT * FROM vertex_models WHERE {_KEY}", key_values(key)).fetchone()
         return _model_row(row) if row else None
 
     def list_in(self, location: str, project: str) -> list[VertexModelRow]:
@@ -71,24 +72,32 @@ class VertexModelsTable:
             self._file.db.execute(
                 "INSERT INTO vertex_models VALUES (?, ?, ?, ?, ?) ON CONFLICT (location, project, model) "
                 "DO UPDATE SET next_version = excluded.next_version, document = excluded.document",
-                (*_values(row.key), row.next_version, _dump(row.document)),
+                (*key_values(row.key), row.next_version, dump_document(row.document)),
             )
 
     def delete(self, key: ModelKey) -> None:
         """Delete a model with its versions."""
         with self._file.transaction():
-            self._file.db.execute(f"DELETE FROM vertex_model_versions WHERE {_KEY}", _values(key))
-            self._file.db.execute(f"DELETE FROM vertex_models WHERE {_KEY}", _values(key))
+            self._file.db.execute(f"DELETE FROM vertex_model_versions WHERE {_KEY}", key_values(key))
+            self._file.db.execute(f"DELETE FROM vertex_models WHERE {_KEY}", key_values(key))
 
     def list_versions(self, key: ModelKey) -> list[VertexVersionRow]:
         """Return the versions of a model, sorted by number."""
         query = f"SELECT * FROM vertex_model_versions WHERE {_KEY} ORDER BY version"
-        return [_version_row(row) for row in self._file.db.execute(query, _values(key))]
+        return [_version_row(row) for row in self._file.db.execute(query, key_values(key))]
 
     def put_version(self, row: VertexVersionRow) -> None:
         """Insert a version, or update its document."""
-        serving = json.dumps(row.serving.to_json(), ensure_ascii=False)
-        values = (*_values(row.key), row.version, row.artifact, row.packages, row.python, serving, _dump(row.document))
+        serving = dump_document(row.serving.to_json())
+        values = (
+            *key_values(row.key),
+            row.version,
+            row.artifact,
+            row.packages,
+            row.python,
+            serving,
+            dump_document(row.document),
+        )
         with self._file.transaction():
             self._file.db.execute(
                 "INSERT INTO vertex_model_versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
@@ -99,15 +108,7 @@ class VertexModelsTable:
     def delete_version(self, row: VertexVersionRow) -> None:
         with self._file.transaction():
             query = f"DELETE FROM vertex_model_versions WHERE {_KEY} AND version = ?"
-            self._file.db.execute(query, (*_values(row.key), row.version))
-
-
-def _values(key: ModelKey) -> tuple[str, str, str]:
-    return key.location, key.project, key.model
-
-
-def _dump(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, ensure_ascii=False)
+            self._file.db.execute(query, (*key_values(row.key), row.version))
 
 
 def _model_row(row: sqlite3.Row) -> VertexModelRow:

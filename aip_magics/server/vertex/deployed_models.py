@@ -119,8 +119,8 @@ async def mutate(request: Request) -> dict[str, Any]:
     context, key = get_context(request), endpoints.endpoint_key(request)
     body = await parse_body(request, MutateDeployedModelRequest)
     requested = body.deployedModel or DeployedModel()
-    mask = body.updateMask or request.query_params.get("updateMask") or request.query_params.get("update_mask") or ""
-    paths = field_masks.parse(mask, MUTABLE)
+    mask = body.updateMask
+    paths = field_masks.parse(mask, MUTABLE) if mask else field_masks.from_request(request, MUTABLE)
     # No await from here on: the endpoint must not change between read and update.
     endpoint = endpoints.require_endpoint(context, key)
     document = require_deployed(endpoint, requested.id or "")
@@ -185,7 +185,7 @@ def _build_operation(context: AppContext, key: VersionKey, requested: Mapping[st
 
 def _new_id(requested: str | None, taken: Collection[str]) -> str:
     if not requested:
-        return endpoints.new_id()
+        return names.new_id()
     if not _ID.fullmatch(requested) or requested == traffic.NEW:
         text = f"An ID of 1 to 10 digits is expected, and not {traffic.NEW}, got {requested[:100]!r}."
         raise field_error("deployed_model.id", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -42,7 +43,7 @@ def finish(
         done = done.replace(response={"@type": f"{API}DeployModelResponse", "deployedModel": deployed})
     elif done.error is not None:
         done = done.replace(error=_deployment_error(done.error))
-    row = OperationRow(operation.location, operation.project, operation.model, key.version, done, operation.number)
+    row = dataclasses.replace(operation, operation=done)
     with database.transaction():
         if is_ready:
             database.endpoints.update(_deployed(database, clock, key, requested))

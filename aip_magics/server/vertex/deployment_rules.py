@@ -9,7 +9,7 @@ from aip_magics import catalog
 from aip_magics.errors import FailedPrecondition
 from aip_magics.server.vertex import model_rules
 from aip_magics.server.vertex.endpoint_resources import AutoscalingMetricSpec, DedicatedResources, DeployedModel
-from aip_magics.server.vertex.error_texts import field_error, precondition
+from aip_magics.server.vertex.error_texts import field_error, refuse_unsupported
 from aip_magics.spec import AutoScaling
 
 _RESOURCES = "deployed_model.dedicated_resources"
@@ -25,16 +25,15 @@ def check_deployed_model(requested: DeployedModel) -> None:
         raise field_error("deployed_model.model", "A model is required.")
     if requested.displayName:
         model_rules.check_display_name("deployed_model.display_name", requested.displayName)
-    unsupported = {
-        "shared resources": requested.sharedResources,
-        "explanations": requested.explanationSpec,
-        "Distributed Cloud": requested.gdcConnectedModel,
-        "checkpoints": requested.checkpointId,
-        "speculative decoding": requested.speculativeDecodingSpec,
-    }
-    for what, value in unsupported.items():
-        if value:
-            raise precondition(f"The embedded server does not support {what}.")
+    refuse_unsupported(
+        {
+            "shared resources": requested.sharedResources,
+            "explanations": requested.explanationSpec,
+            "Distributed Cloud": requested.gdcConnectedModel,
+            "checkpoints": requested.checkpointId,
+            "speculative decoding": requested.speculativeDecodingSpec,
+        }
+    )
     if requested.automaticResources is not None:
         text = f"'automatic_resources' is not supported for Model {requested.model}. Please use 'dedicated_resources'."
         raise field_error("deployed_model", text)
@@ -66,10 +65,10 @@ def _check_machine(resources: DedicatedResources) -> None:
     if spec is None:
         raise field_error(f"{_RESOURCES}.machine_spec", "A machine_spec is required.")
     name = spec.machineType
-    if name and catalog.vertex_machine_type(name) is None:
+    known = catalog.vertex_machine_type(name) if name else None
+    if name and known is None:
         text = f"Machine type {name[:100]!r} is not supported."
         raise field_error(f"{_RESOURCES}.machine_spec.machine_type", text)
-    known = catalog.vertex_machine_type(name) if name else None
     if (spec.acceleratorType or "").startswith(("NVIDIA", "TPU")) or spec.acceleratorCount or spec.tpuTopology:
         raise FailedPrecondition("The embedded server does not support accelerators.")
     if known is not None and known.accelerator:
@@ -77,6 +76,7 @@ def _check_machine(resources: DedicatedResources) -> None:
 
 
 def _check_metrics(metrics: tuple[AutoscalingMetricSpec, ...]) -> None:
+    names = set[str | None]()
     for number, metric in enumerate(metrics):
         where = f"{_RESOURCES}.autoscaling_metric_specs[{number}]"
         if not (metric.metricName or "").startswith(_METRICS):
@@ -84,8 +84,9 @@ def _check_metrics(metrics: tuple[AutoscalingMetricSpec, ...]) -> None:
             raise field_error(f"{where}.metric_name", text)
         if metric.metricName == _DUTY_CYCLE:
             raise field_error(f"{where}.metric_name", "The metric needs an accelerator.")
-        if metric.metricName in [one.metricName for one in metrics[:number]]:
+        if metric.metricName in names:
             raise field_error(f"{where}.metric_name", f"Metric {metric.metricName!r} is specified twice.")
+        names.add(metric.metricName)
         most = 100 if metric.metricName in _PERCENTAGES else _MAX_REPLICAS
         if metric.target is not None and not 1 <= metric.target <= most:
             raise field_error(f"{where}.target", f"A target must be from 1 to {most}, got {metric.target}.")

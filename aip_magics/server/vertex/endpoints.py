@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import re
-import secrets
 from typing import Any
 
 from starlette.requests import Request
 
 from aip_magics import catalog
-from aip_magics.errors import ApiError, NotFound
+from aip_magics.errors import FailedPrecondition, NotFound
 from aip_magics.server.context import AppContext, get_context
 from aip_magics.server.conventions import etags, field_masks, google_json, validation
+from aip_magics.server.conventions.request_parsing import query_parameter
 from aip_magics.server.names import ModelKey
 from aip_magics.server.state.endpoints_table import EndpointRow
 from aip_magics.server.state.operations_table import OperationRow
 from aip_magics.server.vertex import listing, model_rules, names, operations, traffic
 from aip_magics.server.vertex.bodies import parse_body
 from aip_magics.server.vertex.endpoint_resources import Endpoint, PredictRequestResponseLoggingConfig
-from aip_magics.server.vertex.error_texts import field_error, precondition
+from aip_magics.server.vertex.error_texts import field_error, refuse_unsupported, unimplemented
 from aip_magics.server.vertex.resources import API
 from aip_magics.spec import RequestLoggingConfig
 
 PATCHABLE = ("displayName", "description", "labels", "trafficSplit")
-NEW_ID_DIGITS = 19  # as in the service; the ids of clients are shorter
 MAX_TIMEOUT_SECONDS = 3600
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}")
-_TIMEOUT = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 _BIGQUERY = re.compile(r"bq://[^./\s]+(\.[^./\s]+){0,2}")
 _RUNNING = "There are other operations running on the Endpoint"
 
@@ -35,8 +33,7 @@ async def create(request: Request) -> dict[str, Any]:
     """endpoints.create: the returned Operation is done."""
     context, parent = get_context(request), names.parent_of(request)
     requested = await parse_body(request, Endpoint, "endpoint")
-    query = request.query_params
-    requested_id = query.get("endpointId") or query.get("endpoint_id")
+    requested_id = query_parameter(request, "endpointId")
     if requested_id and not _ID.fullmatch(requested_id):
         text = "An ID has at most 63 lower-case letters, digits and hyphens and begins with a letter, or has 9 digits."
         raise field_error("endpoint_id", text)
@@ -48,7 +45,7 @@ async def create(request: Request) -> dict[str, Any]:
         "trafficSplit": {},
         "createTime": operations.timestamp(context.clock()),
     }
-    row = touched(context, EndpointRow(parent.child(requested_id or new_id()), document))
+    row = touched(context, EndpointRow(parent.child(requested_id or names.new_id()), document))
     shown = {"@type": f"{API}Endpoint", "name": names.endpoint_name(row.key)}
     operation = _done(context, row.key, "CreateEndpointOperationMetadata", shown)
     with context.database.transaction():
@@ -106,7 +103,7 @@ async def delete(request: Request) -> dict[str, Any]:
     check_not_busy(context, key)
     if ids := deployed_ids(row):
         text = f"Endpoint {names.endpoint_name(key)} has deployed models, which must be undeployed first: "
-        raise precondition(text + ", ".join(ids))
+        raise FailedPrecondition(text + ", ".join(ids))
     operation = _done(context, key, "DeleteOperationMetadata", google_json.EMPTY)
     with context.database.transaction():
         context.database.endpoints.delete(key)
@@ -119,7 +116,7 @@ async def explain(request: Request) -> dict[str, Any]:
     require_endpoint(get_context(request), endpoint_key(request))
     await google_json.read_body(request, catalog.vertex_limits().payload_bytes_dedicated)  # so that the answer is read
     text = "The embedded server does not offer explanations: no model can be deployed with an explanation_spec."
-    raise ApiError(text, code=501, status="UNIMPLEMENTED")
+    raise unimplemented(text)
 
 
 def endpoint_key(request: Request) -> ModelKey:
@@ -141,17 +138,12 @@ def check_not_busy(context: AppContext, key: ModelKey) -> None:
     running = [str(row.operation.name) for row in rows if ModelKey(row.location, row.project, row.model) == key]
     if running:
         text = f'{_RUNNING} "{names.endpoint_name(key)}". Operation(s) are: {", ".join(running)}.'
-        raise precondition(text)
+        raise FailedPrecondition(text)
 
 
 def deployed_ids(row: EndpointRow) -> list[str]:
     """Return the ids of the endpoint's deployed models."""
     return [str(model["id"]) for model in row.document["deployedModels"]]
-
-
-def new_id() -> str:
-    """Return an id as the service generates it."""
-    return str(secrets.choice(range(1, 10)) * 10 ** (NEW_ID_DIGITS - 1) + secrets.randbelow(10 ** (NEW_ID_DIGITS - 1)))
 
 
 def touched(context: AppContext, row: EndpointRow) -> EndpointRow:
@@ -185,22 +177,21 @@ def _check(requested: Endpoint) -> None:
     """Raise InvalidArgument or FailedPrecondition for the first broken rule of an endpoint."""
     model_rules.check_display_name("endpoint.display_name", requested.displayName)
     validation.validate_labels(requested.labels)
-    unsupported = {
-        "private endpoints": requested.network
-        or requested.enablePrivateServiceConnect
-        or requested.privateServiceConnectConfig,
-        "keys of your own": requested.encryptionSpec,
-        "Distributed Cloud": requested.gdcConfig,
-        "generative AI": requested.genAiAdvancedFeaturesConfig,
-    }
-    for what, value in unsupported.items():
-        if value:
-            raise precondition(f"The embedded server does not support {what}.")
+    refuse_unsupported(
+        {
+            "private endpoints": requested.network
+            or requested.enablePrivateServiceConnect
+            or requested.privateServiceConnectConfig,
+            "keys of your own": requested.encryptionSpec,
+            "Distributed Cloud": requested.gdcConfig,
+            "generative AI": requested.genAiAdvancedFeaturesConfig,
+        }
+    )
     _check_request_logging(requested.predictRequestResponseLoggingConfig)
     timeout = requested.clientConnectionConfig and requested.clientConnectionConfig.inferenceTimeout
     if timeout:
-        seconds = _TIMEOUT.fullmatch(timeout)
-        if seconds is None or not 0 < float(seconds[1]) <= MAX_TIMEOUT_SECONDS:
+        seconds = google_json.parse_duration(timeout)
+        if seconds is None or not 0 < seconds <= MAX_TIMEOUT_SECONDS:
             text = f"Expected seconds such as 600s, at most {MAX_TIMEOUT_SECONDS}s, got {timeout[:100]!r}."
             raise field_error("endpoint.client_connection_config.inference_timeout", text)
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
 
 from aip_magics.errors import ApiError, FailedPrecondition, InvalidArgument, NotFound
 from aip_magics.server.conventions.error_responses import bad_request
-
-Handler = Callable[[Request], Awaitable[Mapping[str, Any]]]
+from aip_magics.server.conventions.json_endpoint import Handler
 
 
 def field_error(field: str, message: str) -> ApiError:
@@ -24,9 +23,11 @@ def not_found(kind: str, name: str) -> ApiError:
     return NotFound(f"The {kind} `{name}` does not exist.")
 
 
-def precondition(message: str) -> ApiError:
-    """Build FailedPrecondition."""
-    return FailedPrecondition(message)
+def refuse_unsupported(values: Mapping[str, object]) -> None:
+    """Raise FailedPrecondition for the first value that is set; the keys say what the server does not support."""
+    for what, value in values.items():
+        if value:
+            raise FailedPrecondition(f"The embedded server does not support {what}.")
 
 
 def unimplemented(message: str) -> ApiError:
@@ -55,5 +56,5 @@ def reword(error: ApiError) -> ApiError:
     if isinstance(error, InvalidArgument):
         return field_error(field, description)
     if isinstance(error, FailedPrecondition):
-        return precondition(description.replace("Deployment directory", "Model directory"))
+        return FailedPrecondition(description.replace("Deployment directory", "Model directory"))
     return error

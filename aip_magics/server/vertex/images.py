@@ -12,11 +12,12 @@ from typing import Any, cast
 from starlette.requests import Request
 
 from aip_magics import catalog
+from aip_magics.errors import FailedPrecondition
 from aip_magics.server.api.versions import FRAMEWORKS
 from aip_magics.server.context import AppContext, get_context
 from aip_magics.server.state import version_packages
 from aip_magics.server.vertex.bodies import VertexResource, parse_body
-from aip_magics.server.vertex.error_texts import field_error, precondition
+from aip_magics.server.vertex.error_texts import field_error
 from aip_magics.spec import Framework, Version
 
 _MAX_URI_CHARS = 1000
@@ -69,17 +70,17 @@ def find(context: AppContext, image_uri: str) -> ServableImage:
         return ServableImage(_version(PushedImage.from_json(pushed, strict=False)), is_pushed=True)
     image = catalog.prediction_image(image_uri)
     if image is None:
-        raise precondition(
+        raise FailedPrecondition(
             f"The embedded server runs no containers: image {image_uri[:300]} is neither a prebuilt image nor pushed "
             "to it. Use a prebuilt image such as us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest, or "
             "push the container that %aip_package --container writes."
         )
     if not image.is_available(context.clock().astimezone(timezone.utc).date()):
         reason = "Google no longer lists its path" if image.moved else f"its availability ended {image.available_until}"
-        raise precondition(f"The prebuilt image {image_uri[:300]} is not available: {reason}. Use a newer image.")
+        raise FailedPrecondition(f"The prebuilt image {image_uri[:300]} is not available: {reason}. Use a newer image.")
     if image.framework in FRAMEWORKS:
         return ServableImage(Version(framework=cast(Framework, image.framework)), is_pushed=False)
-    raise precondition(f"The embedded server does not serve {image.framework} models: image {image_uri[:300]}.")
+    raise FailedPrecondition(f"The embedded server does not serve {image.framework} models: image {image_uri[:300]}.")
 
 
 def _version(image: PushedImage) -> Version:

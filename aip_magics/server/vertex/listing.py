@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from aip_magics.server.conventions import filters
 from aip_magics.server.conventions.error_responses import to_snake_case
-from aip_magics.server.conventions.request_parsing import to_camel_case
+from aip_magics.server.conventions.request_parsing import query_parameter, to_camel_case
 from aip_magics.server.vertex import error_texts
 
 PAGE_SIZE = 100
@@ -48,8 +48,8 @@ def list_resources(
     Raises:
         InvalidArgument: A parameter is not valid.
     """
-    matches = filters.parse(_parameter(request, "filter"))
-    order = _parse_order(_parameter(request, "orderBy") or default_order, order_fields)
+    matches = filters.parse(query_parameter(request, "filter"))
+    order = _parse_order(query_parameter(request, "orderBy") or default_order, order_fields)
     size, after = _parse_page(request, len(order))
     found = [resource for resource in resources if matches({**resource, id_name: id_of(resource)})]
     found.sort(key=functools.cmp_to_key(lambda a, b: _compare(_key(a, order, id_of), _key(b, order, id_of), order)))
@@ -61,12 +61,6 @@ def list_resources(
         token = json.dumps(_key(page[-1], order, id_of), ensure_ascii=False)
         answer["nextPageToken"] = base64.urlsafe_b64encode(token.encode()).decode("ascii")
     return answer
-
-
-def _parameter(request: Request, name: str) -> str:
-    """Return a parameter of the query, whose name is also accepted in snake case."""
-    snake = re.sub("[A-Z]", lambda match: f"_{match[0].lower()}", name)
-    return request.query_params.get(name) or request.query_params.get(snake) or ""
 
 
 def _parse_order(text: str, fields: Mapping[str, str]) -> list[tuple[str, bool]]:
@@ -85,11 +79,11 @@ def _parse_order(text: str, fields: Mapping[str, str]) -> list[tuple[str, bool]]
 
 def _parse_page(request: Request, fields: int) -> tuple[int, list[str] | None]:
     """Return the size of the page, and the key of the last resource of the page before."""
-    text = _parameter(request, "pageSize") or "0"
+    text = query_parameter(request, "pageSize") or "0"
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise error_texts.field_error("page_size", f"Expected a number of items, got {text[:100]!r}.")
     size = min(int(text) or PAGE_SIZE, MAX_PAGE_SIZE)
-    token = _parameter(request, "pageToken")
+    token = query_parameter(request, "pageToken")
     if not token:
         return size, None
     try:

@@ -6,8 +6,9 @@ import posixpath
 import re
 from collections.abc import Iterable
 
-from aip_magics.server.conventions import validation
-from aip_magics.server.vertex.error_texts import field_error, precondition
+from aip_magics.errors import FailedPrecondition
+from aip_magics.server.conventions import google_json, validation
+from aip_magics.server.vertex.error_texts import field_error
 from aip_magics.server.vertex.resources import Model, ModelContainerSpec, Port, UploadModelRequest
 
 MAX_DISPLAY_NAME_CHARS = 128
@@ -20,7 +21,6 @@ _MODEL_ID = re.compile(r"[a-z_][a-z0-9_-]{0,62}")
 _ALIAS = re.compile(r"[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _URI = re.compile(r"gs://[^/]+(/.*)?", re.DOTALL)
-_DURATION = re.compile(r"(\d{1,9})(?:\.\d{1,9})?s")
 _MODEL_FILE = frozenset({".pb", ".pbtxt", ".pkl", ".joblib", ".bst", ".h5", ".keras", ".mar"})
 
 
@@ -38,7 +38,7 @@ def validate_upload(body: UploadModelRequest) -> tuple[Model, str]:
         check_alias("model.version_aliases", alias)
     _check_artifact_uri(model.artifactUri)
     if model.explanationSpec:
-        raise precondition("The embedded server does not offer explanations: remove model.explanation_spec.")
+        raise FailedPrecondition("The embedded server does not offer explanations: remove model.explanation_spec.")
     container = model.containerSpec or ModelContainerSpec()
     if not container.imageUri:
         raise field_error("model.container_spec.image_uri", "Required field is not set.")
@@ -90,8 +90,8 @@ def _check_container(spec: ModelContainerSpec) -> None:
     for field, route in (("predict_route", spec.predictRoute), ("health_route", spec.healthRoute)):
         if route and not route.startswith("/"):
             raise field_error(f"{where}.{field}", f"A route starts with a slash, got {route[:200]!r}.")
-    duration = _DURATION.fullmatch(spec.deploymentTimeout or "0s")
-    if duration is None or int(duration[1]) > MAX_DEPLOYMENT_SECONDS:
+    seconds = google_json.parse_duration(spec.deploymentTimeout or "0s")
+    if seconds is None or seconds > MAX_DEPLOYMENT_SECONDS:
         text = f"Expected seconds such as 1800s, at most {MAX_DEPLOYMENT_SECONDS}s."
         raise field_error(f"{where}.deployment_timeout", text)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from aip_magics.errors import FailedPrecondition
 from aip_magics.server.context import get_context
 from aip_magics.server.conventions.google_json import EMPTY
 from aip_magics.server.vertex import error_texts, listing, model_rules, model_views, models
@@ -47,7 +48,7 @@ async def merge_aliases(request: Request) -> dict[str, Any]:
         raise error_texts.field_error("version_aliases", text)
     moved = [alias for alias in added if alias not in both]
     with context.database.transaction():
-        models.set_aliases(context.database, found, row, moved, sorted(removed - both))
+        models.set_aliases(context.database, found, row, moved, removed - both)
     found = model_views.require_model(context.database, found.row.key)
     deployments = Deployments(context.database, parent_of(request))
     return model_views.show(found, found.require(str(row.version)), deployments, versioned=True)
@@ -58,13 +59,13 @@ async def delete(request: Request) -> dict[str, Any]:
     context = get_context(request)
     found, row = model_views.version_of(request)
     if len(found.versions) == 1:
-        raise error_texts.precondition(
+        raise FailedPrecondition(
             "Deleting the only version in the Model is not allowed. Use DeleteModel for deleting the Model instead."
         )
     models.check_not_deployed(context, [row])
     if DEFAULT_ALIAS in row.aliases:
         text = f"Version {row.version} is the default version of the Model. Assign the alias default to another version"
-        raise error_texts.precondition(f"{text} before deleting it.")
+        raise FailedPrecondition(f"{text} before deleting it.")
     key = row.key
     operation = build_done_operation(context, key, f"models/{key.model}", "DeleteOperationMetadata", EMPTY)
     with context.database.transaction():

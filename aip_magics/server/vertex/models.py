@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from starlette.requests import Request
 
-from aip_magics.errors import AlreadyExists
+from aip_magics.errors import AlreadyExists, FailedPrecondition
 from aip_magics.server.api.versions import requested_python
 from aip_magics.server.context import AppContext, get_context
 from aip_magics.server.conventions import etags, field_masks, validation
@@ -21,7 +20,7 @@ from aip_magics.server.state.vertex_models_table import VertexModelRow, VertexVe
 from aip_magics.server.vertex import error_texts, images, listing, model_files, model_rules, model_views
 from aip_magics.server.vertex.bodies import parse_body
 from aip_magics.server.vertex.model_views import DEFAULT_ALIAS, Deployments, FoundModel
-from aip_magics.server.vertex.names import Parent, model_name, parent_of, parse_model_name
+from aip_magics.server.vertex.names import Parent, model_name, new_id, parent_of, parse_model_name
 from aip_magics.server.vertex.operations import build_done_operation, serialize, timestamp
 from aip_magics.server.vertex.resources import API, Model, UploadModelRequest
 
@@ -38,7 +37,7 @@ async def upload(request: Request) -> dict[str, Any]:
     context, parent = get_context(request), parent_of(request)
     body = await parse_body(request, UploadModelRequest)
     model, image_uri = model_rules.validate_upload(body)
-    key = _requested_key(context, body, parent)
+    key = _requested_key(body, parent)
     _check_parent(context, body, key)
     python = requested_python(request, context)
     image = images.find(context, image_uri)
@@ -136,7 +135,7 @@ def check_not_deployed(context: AppContext, versions: Sequence[VertexVersionRow]
     if endpoints:
         names = ", ".join(dict.fromkeys(endpoints))
         text = f"The Model is deployed or being deployed at the following Endpoint(s): {names}."
-        raise error_texts.precondition(f"{text} Please undeploy the model before retry.")
+        raise FailedPrecondition(f"{text} Please undeploy the model before retry.")
 
 
 def set_aliases(
@@ -144,22 +143,23 @@ def set_aliases(
     found: FoundModel | None,
     row: VertexVersionRow,
     added: Sequence[str],
-    removed: Sequence[str] = (),
+    removed: Iterable[str] = (),
 ) -> None:
     """Move aliases to a version of a model, in a transaction. The first version, `found` None, is the default one."""
-    wanted = dict.fromkeys([*row.aliases, *added, *(() if found else (DEFAULT_ALIAS,))])
-    aliases = [alias for alias in wanted if alias not in removed]
+    aliases = dict.fromkeys([*row.aliases, *added, *(() if found else (DEFAULT_ALIAS,))])
+    for alias in removed:
+        aliases.pop(alias, None)
     for other in found.versions if found else ():
-        if other.version != row.version and set(other.aliases) & set(aliases):
+        if other.version != row.version and not aliases.keys().isdisjoint(other.aliases):
             kept = [alias for alias in other.aliases if alias not in aliases]
             database.vertex_models.put_version(
                 dataclasses.replace(other, document=_merge(other.document, {"versionAliases": kept or None}))
             )
-    changed = dataclasses.replace(row, document=_merge(row.document, {"versionAliases": aliases or None}))
+    changed = dataclasses.replace(row, document=_merge(row.document, {"versionAliases": list(aliases) or None}))
     database.vertex_models.put_version(changed)
 
 
-def _requested_key(context: AppContext, body: UploadModelRequest, parent: Parent) -> ModelKey:
+def _requested_key(body: UploadModelRequest, parent: Parent) -> ModelKey:
     """Return the key of the model that is uploaded to."""
     if body.parentModel:
         key, _version = parse_model_name("parent_model", body.parentModel, parent)
@@ -167,12 +167,7 @@ def _requested_key(context: AppContext, body: UploadModelRequest, parent: Parent
             text = f"The parent model is {key.model!r}: omit the id, or give the same."
             raise error_texts.field_error("model_id", text)
         return key
-    if body.modelId:
-        return parent.child(body.modelId)
-    while True:
-        key = parent.child(str(10**18 + secrets.randbelow(9 * 10**18)))  # 19 digits, as in the service
-        if context.database.vertex_models.get(key) is None:
-            return key
+    return parent.child(body.modelId or new_id())
 
 
 def _check_parent(context: AppContext, body: UploadModelRequest, key: ModelKey) -> FoundModel | None:
@@ -187,7 +182,7 @@ def _check_parent(context: AppContext, body: UploadModelRequest, key: ModelKey) 
 
 def _check_etag(etag: str | None, found: FoundModel, row: VertexVersionRow, deployments: Deployments) -> None:
     """Raise ABORTED unless the etag is the current one, of the version or of another: the SDK reads any of them."""
-    if etag not in {model_views.show(found, version, deployments)["etag"] for version in found.versions}:
+    if etag and etag not in {model_views.show(found, version, deployments)["etag"] for version in found.versions}:
         etags.check_etag("model.etag", etag, model_views.show(found, row, deployments)["etag"])
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import secrets
 
 from starlette.requests import Request
 
@@ -70,6 +71,11 @@ def model_name(key: ModelKey, version: int | str = "") -> str:
 def endpoint_name(key: ModelKey) -> str:
     """Return `projects/NUMBER/locations/L/endpoints/E`."""
     return f"{parent_of_key(key).name}/endpoints/{key.model}"
+
+
+def new_id() -> str:
+    """Return an id as the service generates it, of 19 digits; the ids of clients are shorter or no numbers."""
+    return str(10**18 + secrets.randbelow(9 * 10**18))
 
 
 def split_version(model_id: str) -> tuple[str, str]:

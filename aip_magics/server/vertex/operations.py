@@ -7,13 +7,13 @@ is the exception: its row is the CREATE_VERSION operation of the version that se
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
 from starlette.requests import Request
 
+from aip_magics.errors import FailedPrecondition
 from aip_magics.server.api import operations as ai_platform_operations
 from aip_magics.server.context import AppContext, get_context
 from aip_magics.server.conventions import google_json, pagination
@@ -37,7 +37,6 @@ _STAGES = {
     "loading": "STARTING_MODEL_SERVER",
     "ready": "FINISHING_UP",
 }
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 _MAX_COUNT = 1 << 30
 
 
@@ -72,10 +71,10 @@ async def wait(request: Request) -> dict[str, Any]:
     """operations.wait: at most `timeout`, and at most a minute."""
     body = await parse_body(request, WaitOperationRequest)
     text = body.timeout or request.query_params.get("timeout") or f"{MAX_WAIT_SECONDS:.0f}s"
-    duration = _DURATION.fullmatch(text)
-    if duration is None:
+    seconds = google_json.parse_duration(text)
+    if seconds is None:
         raise error_texts.field_error("timeout", f"Invalid duration {text[:100]!r}: expected seconds such as 30s.")
-    row = await _wait(request, _require_operation(request), min(float(duration[1]), MAX_WAIT_SECONDS))
+    row = await _wait(request, _require_operation(request), min(seconds, MAX_WAIT_SECONDS))
     return serialize(get_context(request), row)
 
 
@@ -91,7 +90,7 @@ async def delete(request: Request) -> dict[str, Any]:
     """operations.delete: forget a finished operation."""
     row = _require_operation(request)
     if not row.operation.done:
-        raise error_texts.precondition("A running operation cannot be deleted; cancel it, or wait until it is done.")
+        raise FailedPrecondition("A running operation cannot be deleted; cancel it, or wait until it is done.")
     get_context(request).database.delete_operation(row)
     return {}
 

@@ -120,7 +120,7 @@ def _api(endpoint: Mapping[str, Any]) -> PredictApi:
     if not endpoint.get("dedicatedEndpointEnabled"):
         return PredictApi(limits.payload_bytes_shared, SHARED_SECONDS, _too_large, _model_error)
     timeout = endpoint.get("clientConnectionConfig", {}).get("inferenceTimeout")
-    seconds = float(timeout.removesuffix("s")) if timeout else DEDICATED_SECONDS
+    seconds = google_json.parse_duration(timeout or "") or DEDICATED_SECONDS
     return PredictApi(limits.payload_bytes_dedicated, seconds, _too_large, _model_error)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from starlette.convertors import Convertor, register_url_convertor
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
@@ -29,25 +29,15 @@ from aip_magics.server.vertex.error_texts import with_own_words
 _EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-class _Text(Convertor[str]):
-    """A part of the path."""
-
-    def convert(self, value: str) -> str:
-        return value
-
-    def to_string(self, value: str) -> str:
-        return value
-
-
-class _Prefix(_Text):
+class _Prefix(StringConvertor):
     regex = "v1|v1beta1|ui"
 
 
-class _ResourceId(_Text):
+class _ResourceId(StringConvertor):
     regex = "[^/:]+"  # so that `M:verb` is never taken for the id of a resource
 
 
-class _CollectionWithOperations(_Text):
+class _CollectionWithOperations(StringConvertor):
     regex = "models|endpoints"
 
 

@@ -6,8 +6,8 @@ import random
 from collections.abc import Collection, Mapping
 from typing import Any, Generic, TypeVar
 
-from aip_magics.errors import InvalidArgument
-from aip_magics.server.vertex.error_texts import field_error, precondition
+from aip_magics.errors import FailedPrecondition, InvalidArgument
+from aip_magics.server.vertex.error_texts import field_error
 
 NEW = "0"  # in the split of a deployModel request: the model that is being deployed
 FIELD = "traffic_split"
@@ -66,7 +66,7 @@ def after_undeploy(current: Split, requested: Split, id_: str, others: Collectio
             f"The DeployedModel {id_} gets {split[id_]} % of the traffic of the endpoint. Please give its traffic to "
             "other models in traffic_split, or undeploy it last."
         )
-        raise precondition(text)
+        raise FailedPrecondition(text)
     return {name: percentage for name, percentage in split.items() if name != id_}
 
 
