@@ -9,11 +9,13 @@ from typing import Any
 from aip_magics.client import paging
 from aip_magics.client.transport import Transport
 from aip_magics.client.vertex import calls, operations, responses, views
+from aip_magics.client.vertex.ids import endpoint_id
 from aip_magics.client.vertex.place import Place
 from aip_magics.client.vertex.version import VertexVersion
 from aip_magics.client.vertex.views import Json
 from aip_magics.errors import FailedPrecondition, NotFound
 from aip_magics.i18n import gettext as _
+from aip_magics.spec import Operation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +111,7 @@ def read_state(transport: Transport, place: Place, model: str) -> ModelState:
     versions = tuple(sorted(found, key=lambda one: int(views.version_number(one) or 0)))
     state = ModelState(place, model_id, versions, find_endpoint(transport, place, model_id))
     undeployed = [one for one in versions if state.deployment(one) is None]
-    if state.endpoint is None or not undeployed or not _is_deploying(transport, place, model_id):
+    if state.endpoint is None or not undeployed or find_deploying(transport, place, model_id) is None:
         return state
     return dataclasses.replace(state, creating=views.version_number(undeployed[-1]))
 
@@ -146,7 +148,13 @@ def _find(transport: Transport, name: str, read: Callable[[Any], Json]) -> Json 
         return None
 
 
-def _is_deploying(transport: Transport, place: Place, model_id: str) -> bool:
-    items = paging.items(transport, "operations", lambda token: calls.list_page(f"{place.parent}/operations", token))
-    endpoint = f"endpoints/{place.endpoint(model_id).rpartition('/')[2]}"
-    return any(operations.is_of(operations.operation(place, item), endpoint, "CREATE_VERSION") for item in items)
+def find_deploying(transport: Transport, place: Place, model_id: str) -> Operation | None:
+    """The running operation that deploys to the endpoint of a model, which has one at a time; None without one.
+
+    Only the endpoint's operations are read: a region has those of all models and jobs of months.
+    """
+    owner = f"endpoints/{endpoint_id(model_id)}"
+    path = f"{place.parent}/{owner}/operations"
+    items = paging.items(transport, "operations", lambda token: calls.list_page(path, token))
+    found = (operations.operation(place, item) for item in items)
+    return next((one for one in found if operations.is_of(one, owner, "CREATE_VERSION")), None)
