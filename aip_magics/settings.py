@@ -87,6 +87,11 @@ class Settings:
     data_dir: Path  # of the embedded server
     bucket: Sourced[str] | None = None  # bucket for uploads; None: named after the project
 
+    @property
+    def has_local_endpoint(self) -> bool:
+        """Whether `--endpoint local` replaces the target's endpoint by the embedded server."""
+        return self.endpoint is not None and self.endpoint.value == LOCAL_ENDPOINT
+
 
 def resolve(
     *,

@@ -176,6 +176,10 @@ class CheckContext:
         """The local files in packageUris, whether or not they exist."""
         return [Path(os.path.expanduser(uri)) for uri in self.version.packageUris or () if not is_gs_uri(uri)]
 
+    def size_with_packages(self, directory: ModelDir) -> int:
+        """The bytes of the model's files and of the local packages."""
+        return directory.total_size + sum(file.stat().st_size for file in self.package_files if file.is_file())
+
     @property
     def has_remote_packages(self) -> bool:
         """Whether packageUris has packages in Cloud Storage, which the rules cannot read."""

@@ -11,7 +11,7 @@ from aip_magics.commands.common import options
 from aip_magics.commands.common.command import Command, Context
 from aip_magics.errors import OptionError, SettingsError
 from aip_magics.i18n import gettext as _
-from aip_magics.settings import LOCAL_ENDPOINT, SESSION, Settings, Sourced, default_bucket
+from aip_magics.settings import SESSION, Settings, Sourced, default_bucket
 from aip_magics.spec import nearest
 from aip_magics.targets import check_region, load
 
@@ -104,8 +104,7 @@ def _resolve(context: Context, *, strict: bool) -> Configuration:
 
 def _with_defaults(found: Settings) -> dict[str, Sourced[str]]:
     """Return all settings; those that are not set have their default."""
-    is_embedded = found.endpoint is not None and found.endpoint.value == LOCAL_ENDPOINT
-    local = is_embedded or not target_types.get(found.target.value).endpoint_property
+    local = found.has_local_endpoint or not target_types.get(found.target.value).endpoint_property
     defaults = {"bucket": default_bucket(found)}
     if "global" in load(found.target.value).regions():
         defaults["region"] = Sourced("global", _("default: the global endpoint"))

@@ -12,11 +12,11 @@ import re
 from aip_magics.deploy.package_uploads import is_remote, resolve_package_uris
 from aip_magics.deploy.plan import Plan
 from aip_magics.deploy.version_diff import VersionDecision, compare_versions
-from aip_magics.errors import FailedPrecondition
+from aip_magics.errors import FailedPrecondition, StorageError
 from aip_magics.i18n import gettext as _
 from aip_magics.settings import default_bucket
 from aip_magics.spec import Version
-from aip_magics.storage import GsUri
+from aip_magics.storage import GsUri, StorageRequestError, get_object, has_objects, split_uri
 from aip_magics.targets import Target
 
 
@@ -34,12 +34,15 @@ def resolve_version(plan: Plan, target: Target, versions: list[Version]) -> Vers
     Raises:
         AlreadyExists: The requested name belongs to a different version and `--replace` was not given.
         FailedPrecondition: The version to replace cannot be deleted before others.
+        StorageError: The model or a package that would replace a version is not in Cloud Storage.
     """
     existing = {version.id: version for version in versions}
     if plan.version.name:
         named = resolve_deployment_uri(plan, target, plan.version.name, "")
         decision = compare_versions(named, target, existing.get(plan.version.name))
         _check_can_be_deleted(decision, versions)
+        if decision.action == "replace":
+            _check_remote_files_exist(plan, target)
         return decision
     newest = max((number for number in map(_version_number, existing) if number), default=0)
     if newest:
@@ -71,6 +74,22 @@ def _check_can_be_deleted(decision: VersionDecision, versions: list[Version]) ->
         where="version.name",
         fix=_("run %aip_set_default {version} --model {model} first", version=(ready or others)[-1], model=model),
     )
+
+
+def _check_remote_files_exist(plan: Plan, target: Target) -> None:
+    """Refuse to replace a version by files that are not in Cloud Storage: it would be deleted, and no other created."""
+    client, origin = target.storage_client, plan.deployment.origin
+    packages = filter(is_remote, plan.version.packageUris or ())
+    try:
+        missing = [origin] if plan.deployment.is_remote and not has_objects(client, GsUri.parse(origin)) else []
+        missing += [uri for uri in packages if get_object(client, *split_uri(uri)) is None]
+    except StorageRequestError as error:
+        if error.code not in (401, 403):
+            raise
+        return  # the service may read what the user may not
+    if missing:
+        fix = _("check the name with `gcloud storage ls gs://BUCKET`")
+        raise StorageError(_("no objects found"), where=missing[0], fix=fix)
 
 
 def resolve_deployment_uri(plan: Plan, target: Target, name: str, source: str) -> Plan:

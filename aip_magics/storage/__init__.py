@@ -24,9 +24,9 @@ from aip_magics.storage.download.cached_download import cached_directory, cached
 from aip_magics.storage.download.directory_download import DownloadedFile, download_directory
 from aip_magics.storage.download.download_plan import DownloadPlan, PlannedDownload, is_risky, plan_download
 from aip_magics.storage.download.object_download import download_object
-from aip_magics.storage.gs_uri import GsUri
+from aip_magics.storage.gs_uri import GsUri, split_uri
 from aip_magics.storage.http.client import GoogleAuth, StorageClient, StorageRequestError, bearer
-from aip_magics.storage.object_api import RemoteObject, list_objects
+from aip_magics.storage.object_api import RemoteObject, get_object, has_objects, list_objects
 from aip_magics.storage.progress import OnProgress, ProgressSnapshot
 from aip_magics.storage.removal_plan import PlannedRemoval, RemovalPlan, RemovalUri, plan_removal
 from aip_magics.storage.removal_run import Removal, RemovalRun
@@ -67,11 +67,14 @@ __all__ = [
     "download_object",
     "ensure_bucket",
     "find_bucket",
+    "get_object",
     "grant_command",
+    "has_objects",
     "is_risky",
     "list_objects",
     "plan_download",
     "plan_removal",
     "plan_upload",
+    "split_uri",
     "upload",
 ]

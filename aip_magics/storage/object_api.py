@@ -65,6 +65,18 @@ def list_objects(client: StorageClient, directory: GsUri) -> dict[str, RemoteObj
     return found
 
 
+def has_objects(client: StorageClient, directory: GsUri) -> bool:
+    """Whether there is an object below `directory`; one page at most is read of a directory that has some."""
+    try:
+        return any(
+            resource.get("name") != directory.prefix for resource in iterate_resources(client, directory, "name")
+        )
+    except StorageRequestError as error:
+        if error.code != 404:
+            raise
+        return False
+
+
 def iterate_resources(client: StorageClient, directory: GsUri, fields: str = FIELDS) -> Iterator[Mapping[str, Any]]:
     """Yield the API's resource of each object below `directory`, page by page, with these fields.
 

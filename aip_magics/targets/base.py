@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 import functools
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 from aip_magics.artifacts import ModelDir
@@ -65,14 +64,12 @@ class Target(abc.ABC):
         poll_seconds: Upper bound of the seconds between two polls of an operation.
         runs_here: Whether this machine loads and serves the models, so that their code must be trusted.
         is_cloud: Whether versions are limited to what the cloud has: machine types, runtime versions or images.
-        unused_rules: The checks that do not apply to this target: id → reason.
     """
 
     api: ClassVar[str] = ""
     poll_seconds: float = 2.0
     runs_here: bool = False
     is_cloud: bool = True
-    unused_rules: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -129,6 +126,11 @@ class Target(abc.ABC):
         """
         missing = self.missing()
         return {field: missing[each] for each, fields in _FIELDS.items() if each in missing for field in fields}
+
+    @property
+    def unused_rules(self) -> Mapping[str, str]:
+        """The checks that do not apply to this target: id → reason."""
+        return {}
 
     @property
     def facts(self) -> TargetFacts:

@@ -14,7 +14,7 @@ from custom_models import sdist
 
 from aip_magics import deploy
 from aip_magics.deploy import Deployment
-from aip_magics.errors import FailedPrecondition
+from aip_magics.errors import FailedPrecondition, StorageError
 from aip_magics.events import Event, StepFinished
 from aip_magics.settings import resolve
 from aip_magics.spec import Model, Version
@@ -37,7 +37,7 @@ def export(iris_export: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def run(target: Target, export: Path, **fields: Any) -> tuple[Version, list[Event]]:
+def run(target: Target, export: Path | str | None, **fields: Any) -> tuple[Version, list[Event]]:
     events: list[Event] = []
     replace = fields.pop("replace", False)
     region = fields.pop("region", None)
@@ -92,6 +92,24 @@ def test_deployment_uri_of_the_default_version_of_several_is_kept_until_it_can_b
     assert names(target, again.deploymentUri) == {"model.joblib", "notes.txt", "more.txt"}
 
 
+@pytest.mark.parametrize("where", [{}, {"target": "vertex", "endpoint": "local"}])
+def test_replaced_version_is_kept_without_files_to_replace_it(embedded: Path, export: Path, where: Any) -> None:
+    target = choose(resolve(**where))
+    version, _ = run(target, export, name="v1")
+    bucket = GsUri.parse(version.deploymentUri or "").bucket
+    routine = ("gs://no-such-bucket/code-1.tar.gz", f"gs://{bucket}/packages/code-1.tar.gz")
+    for origin in ("gs://no-such-bucket/iris", f"gs://{bucket}/no-such-directory/"):
+        with pytest.raises(StorageError, match="no objects found") as caught:
+            run(target, origin, name="v1", replace=True, framework="SCIKIT_LEARN")
+        assert caught.value.where == origin
+    for package in routine:
+        fields = {"packageUris": (package,), "predictionClass": "code.Model"}
+        with pytest.raises(StorageError, match="no objects found") as caught:
+            run(target, version.deploymentUri, name="v1", replace=True, **fields)
+        assert caught.value.where == package
+    assert [one.state for one in target.client.list_versions("iris")] == ["READY"]
+
+
 def test_package_uploads_lie_beside_under_their_content(target: Target, export: Path, tmp_path: Path) -> None:
     one = sdist(tmp_path / "one", "own-code", own_code="X = 1\n")
     two = sdist(tmp_path / "two", "own-code", own_code="X = 2\n")
@@ -128,7 +146,7 @@ def test_deploy_changes_no_variable_and_loads_no_storage_client(embedded: Path, 
 import os, sys
 from aip_magics import deploy
 from aip_magics.deploy import Deployment
-from aip_magics.errors import FailedPrecondition
+from aip_magics.errors import FailedPrecondition, StorageError
 from aip_magics.settings import resolve
 from aip_magics.spec import Model, Version
 from aip_magics.targets import choose

@@ -11,7 +11,7 @@ from aip_magics.checks.rule import on_directory, rule, warning
 from aip_magics.i18n import gettext as _
 
 _HDF5 = (".h5", ".hdf5", ".hdf", ".he5")
-_SHARE = 0.5  # of the memory: the interpreter, the libraries and the request need the rest
+SHARE = 0.5  # of the memory: the interpreter, the libraries and the request need the rest
 
 
 @rule("A11", "model-exceeds-memory", link=links.MEMORY)
@@ -27,8 +27,8 @@ def model_exceeds_memory(context: CheckContext, directory: ModelDir) -> Outcomes
     machine = catalog.machine_type(name)
     if machine is None:
         return Skipped(_("the memory size of {machine} is unknown", machine=name))
-    size = directory.total_size + sum(file.stat().st_size for file in context.package_files if file.is_file())
-    if size <= machine.memory_gb * _SHARE * 1024**3:
+    size = context.size_with_packages(directory)
+    if size <= machine.memory_gb * SHARE * 1024**3:
         return []
     text = _(
         "the model and its packages take {size} MB; {machine} has {memory} GB of memory in total",

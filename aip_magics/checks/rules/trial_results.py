@@ -112,14 +112,9 @@ def trial_exceeds_memory(context: CheckContext, trial: TrialResult) -> Outcomes:
         return Skipped(_("the memory size of {machine} is unknown", machine=name))
     if trial.memory_bytes is None:
         return not_measured(trial)
-    if trial.memory_bytes <= machine.memory_gb * _GB:
+    text = memory_excess(trial.memory_bytes, machine.name, machine.memory_gb)
+    if not text:
         return []
-    text = _(
-        "the model process used {took:.1f} GB on this machine; {machine} has {most:g} GB",
-        took=trial.memory_bytes / _GB,
-        machine=machine.name,
-        most=machine.memory_gb,
-    )
     return [over_limit(context, "version.machineType", text, _larger_machine(machine, trial.memory_bytes), "warning")]
 
 
@@ -165,6 +160,18 @@ def _refusal(trial: TrialResult, kind: str, fix: str = "") -> Outcomes:
     if refusal.kind == kind:
         return [error(refusal.where or "test.instances", refusal.message, refusal.fix or fix)]
     return not_measured(trial) if refusal.kind == _LOAD else []
+
+
+def memory_excess(took: int, machine: str, memory_gb: float) -> str:
+    """Say that the process of a trial took more bytes than a machine has memory; empty if it did not."""
+    if took <= memory_gb * _GB:
+        return ""
+    return _(
+        "the model process used {took:.1f} GB on this machine; {machine} has {most:g} GB",
+        took=took / _GB,
+        machine=machine,
+        most=memory_gb,
+    )
 
 
 def not_measured(trial: TrialResult) -> Skipped:

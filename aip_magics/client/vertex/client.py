@@ -11,11 +11,18 @@ from aip_magics.client.calls import Request, Wait
 from aip_magics.client.operation_watch import OperationUpdate, watch_operation
 from aip_magics.client.service import Predictor
 from aip_magics.client.transport import Transport
-from aip_magics.client.vertex import bodies, calls, changes, operations, views
-from aip_magics.client.vertex.ids import endpoint_id
+from aip_magics.client.vertex import bodies, calls, changes, operations, responses, views
 from aip_magics.client.vertex.place import Place
 from aip_magics.client.vertex.predict import NO_TRAFFIC, give_traffic_fix, no_own_url, predict, predict_by_share
-from aip_magics.client.vertex.state import ModelState, being_deployed, find, read_state, wait_fix
+from aip_magics.client.vertex.state import (
+    ModelState,
+    being_deployed,
+    find_deploying,
+    find_endpoint,
+    find_model,
+    read_state,
+    wait_fix,
+)
 from aip_magics.client.vertex.version import VertexVersion
 from aip_magics.client.vertex.views import Json
 from aip_magics.errors import AlreadyExists, ApiError, FailedPrecondition, FieldError, NotFound, OperationFailed
@@ -59,16 +66,17 @@ class VertexClient:
         return found
 
     def find_model(self, model: str) -> Model | None:
-        id_, name = self.place.model_id(model), self.place.model(model)
-        found, endpoint = (find(self.transport, calls.get(one)) for one in (name, self.place.endpoint(model)))
+        found = find_model(self.transport, self.place, model)
+        endpoint = find_endpoint(self.transport, self.place, model)
         if found is None and endpoint is None:
             return None
-        return views.model(self.place, id_, found, endpoint)
+        return views.model(self.place, self.place.model_id(model), found, endpoint)
 
     def list_models(self) -> list[Model]:
-        endpoints = {views.short_id(one): one for one in self._items("endpoints", f"{self.place.parent}/endpoints")}
+        listed = map(responses.endpoint, self._items("endpoints", f"{self.place.parent}/endpoints"))
+        endpoints = {views.short_id(one): one for one in listed}
         found = []
-        for model in self._items("models", f"{self.place.parent}/models"):
+        for model in map(responses.model, self._items("models", f"{self.place.parent}/models")):
             id_ = views.short_id(model)
             endpoint = endpoints.pop(views.short_id({"name": self.place.endpoint(id_)}), None)
             found.append(views.model(self.place, id_, model, endpoint))
@@ -236,9 +244,9 @@ class VertexClient:
         return paging.newest_operations(read, limit, newest_first=newest_first)
 
     def find_creation(self, version: Version) -> Operation | None:
-        """The running operation that deploys a version, which the API does not name: an endpoint has one at a time."""
+        """The running operation that deploys a version, which the API does not name (see `find_deploying`)."""
         model_id, _name = self.place.version_ids("", version.name or "")
-        found = self._running(f"endpoints/{endpoint_id(model_id)}", "CREATE_VERSION")
+        found = find_deploying(self.transport, self.place, model_id)
         if found is None or found.metadata is None:
             return None
         return found.replace(metadata=found.metadata.replace(version=Version(name=version.name)))
@@ -289,27 +297,22 @@ class VertexClient:
                 operation = operations.operation(self.place, answer) if is_operation else _DONE
         return operation
 
-    def _items(self, key: str, path: str) -> Iterator[Json]:
+    def _items(self, key: str, path: str) -> Iterator[Any]:
         return paging.items(self.transport, key, lambda token: calls.list_page(path, token))
 
     def _start(self, request: Request) -> Operation:
         return operations.operation(self.place, self.transport.send(request))
 
-    def _running(self, owner: str, kind: str) -> Operation | None:
-        """The running operation of this kind on a model or endpoint (`models/M`)."""
-        return next((found for found in self.list_operations() if operations.is_of(found, owner, kind)), None)
-
     def _create_endpoint(self, model: Model) -> Json:
         model_id = self.place.model_id(model.id)
         self.wait(self._start(calls.create_endpoint(self.place, model_id, bodies.endpoint(model))))
-        endpoint: Json = self.transport.send(calls.get(self.place.endpoint(model_id)))
-        return endpoint
+        return responses.endpoint(self.transport.send(calls.get(self.place.endpoint(model_id))))
 
     def _finish_uploads(self, model_id: str) -> None:
         """Wait for an upload that an interrupted run left behind, so that its version is not uploaded twice."""
-        running = self._running(f"models/{model_id}", "UPLOAD_MODEL")
-        if running is not None:
-            self.wait(running)
+        for found in self.list_operations():  # of the region: the model may not exist yet
+            if operations.is_of(found, f"models/{model_id}", "UPLOAD_MODEL"):
+                self.wait(found)
 
     def _upload(self, model: Model, version: Version, state: ModelState, *, is_default: bool) -> str:
         """Upload the version, and return its number."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+from aip_magics.client.vertex import responses
 from aip_magics.client.vertex.place import Place
 from aip_magics.errors import OperationFailed
 from aip_magics.i18n import gettext as _
@@ -25,13 +26,14 @@ _OWNER = re.compile(r"/(models|endpoints)/([^/@]+)[^/]*/operations/")
 
 
 def operation(place: Place, data: Mapping[str, Any], version: str = "") -> Operation:
-    """Build an operation.
+    """Build an operation. FieldError for a response that is none.
 
     Args:
         place: The place of its model.
         data: The Operation of the API.
         version: The full name of the version that it creates, if known. The API tells it only when it is done.
     """
+    data = responses.operation(data)
     metadata = data.get("metadata") or {}
     times = metadata.get("genericMetadata") or {}
     owner = _OWNER.search(str(data.get("name") or ""))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 from aip_magics.client import paging
-from aip_magics.client.calls import Request
 from aip_magics.client.transport import Transport
-from aip_magics.client.vertex import calls, operations, views
+from aip_magics.client.vertex import calls, operations, responses, views
+from aip_magics.client.vertex.ids import endpoint_id
 from aip_magics.client.vertex.place import Place
 from aip_magics.client.vertex.version import VertexVersion
 from aip_magics.client.vertex.views import Json
 from aip_magics.errors import FailedPrecondition, NotFound
 from aip_magics.i18n import gettext as _
+from aip_magics.spec import Operation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,13 +104,14 @@ def read_state(transport: Transport, place: Place, model: str) -> ModelState:
     """
     model_id, name = place.model_id(model), place.model(model)
     try:
-        found = tuple(paging.items(transport, "models", lambda token: calls.list_versions(name, token)))
+        items = paging.items(transport, "models", lambda token: calls.list_versions(name, token))
+        found = tuple(map(responses.model, items))
     except NotFound:
         found = ()
     versions = tuple(sorted(found, key=lambda one: int(views.version_number(one) or 0)))
-    state = ModelState(place, model_id, versions, find(transport, calls.get(place.endpoint(model_id))))
+    state = ModelState(place, model_id, versions, find_endpoint(transport, place, model_id))
     undeployed = [one for one in versions if state.deployment(one) is None]
-    if state.endpoint is None or not undeployed or not _is_deploying(transport, place, model_id):
+    if state.endpoint is None or not undeployed or find_deploying(transport, place, model_id) is None:
         return state
     return dataclasses.replace(state, creating=views.version_number(undeployed[-1]))
 
@@ -127,16 +131,30 @@ def wait_fix() -> str:
     return _("wait until the operation is done: %aip_operations lists it; then run the command again")
 
 
-def find(transport: Transport, request: Request) -> Json | None:
-    """The answer to a request; None if what it asks for does not exist."""
+def find_model(transport: Transport, place: Place, model: str) -> Json | None:
+    """The Vertex Model of a model: its default version; None if it has none."""
+    return _find(transport, place.model(model), responses.model)
+
+
+def find_endpoint(transport: Transport, place: Place, model: str) -> Json | None:
+    """The endpoint of a model; None if it has none."""
+    return _find(transport, place.endpoint(model), responses.endpoint)
+
+
+def _find(transport: Transport, name: str, read: Callable[[Any], Json]) -> Json | None:
     try:
-        answer: Json = transport.send(request)
+        return read(transport.send(calls.get(name)))
     except NotFound:
         return None
-    return answer
 
 
-def _is_deploying(transport: Transport, place: Place, model_id: str) -> bool:
-    items = paging.items(transport, "operations", lambda token: calls.list_page(f"{place.parent}/operations", token))
-    endpoint = f"endpoints/{place.endpoint(model_id).rpartition('/')[2]}"
-    return any(operations.is_of(operations.operation(place, item), endpoint, "CREATE_VERSION") for item in items)
+def find_deploying(transport: Transport, place: Place, model_id: str) -> Operation | None:
+    """The running operation that deploys to the endpoint of a model, which has one at a time; None without one.
+
+    Only the endpoint's operations are read: a region has those of all models and jobs of months.
+    """
+    owner = f"endpoints/{endpoint_id(model_id)}"
+    path = f"{place.parent}/{owner}/operations"
+    items = paging.items(transport, "operations", lambda token: calls.list_page(path, token))
+    found = (operations.operation(place, item) for item in items)
+    return next((one for one in found if operations.is_of(one, owner, "CREATE_VERSION")), None)

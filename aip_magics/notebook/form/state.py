@@ -193,7 +193,7 @@ class FormState:
         derived = {id: choice.value for id, choice in self._choices.items() if choice.value != _("none")}
         region = self.target.region or (self.plan.model.regions or ("",))[0]
         settings = self.settings
-        is_embedded = settings.endpoint is not None and settings.endpoint.value == LOCAL_ENDPOINT
+        is_embedded = settings.has_local_endpoint
         is_unknown = self.unresolved is not None and settings.project.value == _ANY_PROJECT
         shown: dict[str, Value] = {
             "scaling": "automatic",

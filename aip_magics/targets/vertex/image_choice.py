@@ -25,15 +25,20 @@ def choose_image(
     """
     if has_custom_code(version):
         return catalog.NoImage(_("the prebuilt images install no packages and run no prediction class"))
-    contents = model_dir.contents if model_dir else None
     return catalog.match_image(
         framework or "FRAMEWORK_UNSPECIFIED",
         model_dir.libraries if model_dir else {},
         region,
         today,
-        names=[str(one) for one in contents.pickle.globals] if contents and contents.pickle else (),
+        names=global_names(model_dir),
         accelerator="gpu" if version.acceleratorConfig else "cpu",
     )
+
+
+def global_names(model_dir: ModelDir | None) -> list[str]:
+    """The dotted names of the classes and functions in a pickled model; none for another model."""
+    facts = model_dir.contents.pickle if model_dir and model_dir.contents else None
+    return [str(one) for one in facts.globals] if facts else []
 
 
 def has_custom_code(version: Version) -> bool:

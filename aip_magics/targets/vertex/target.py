@@ -32,7 +32,7 @@ from aip_magics.client.vertex.version import VertexVersion
 from aip_magics.client.vertex.views import OWN_REPOSITORY
 from aip_magics.errors import CredentialsError, FieldError
 from aip_magics.i18n import gettext as _
-from aip_magics.settings import LOCAL_ENDPOINT, Environment, Settings
+from aip_magics.settings import Environment, Settings
 from aip_magics.spec import Model, Version
 from aip_magics.storage import StorageClient
 from aip_magics.targets.base import Difference, Target
@@ -55,7 +55,7 @@ class VertexTarget(Target):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.runs_here = bool(settings.endpoint and settings.endpoint.value == LOCAL_ENDPOINT)
+        self.runs_here = settings.has_local_endpoint
         self.poll_seconds = 0.25 if self.runs_here else 5.0
         self.place = Place(self.project, self.default_region)
         self._embedded = EmbeddedConnection(settings) if self.runs_here else None
@@ -109,7 +109,7 @@ class VertexTarget(Target):
         return {**found, "requestLoggingConfig": _no_request_logs()} if self.runs_here else found
 
     @property
-    def unused_rules(self) -> Mapping[str, str]:  # type: ignore[override]
+    def unused_rules(self) -> Mapping[str, str]:
         return unused_rules()
 
     def _no_logs(self) -> str:

@@ -11,7 +11,7 @@ from aip_magics.checks.outcome import Outcomes, Skipped
 from aip_magics.checks.rule import error, rule, warning
 from aip_magics.i18n import gettext as _
 from aip_magics.targets.vertex import links
-from aip_magics.targets.vertex.image_choice import choose_image, has_custom_code, is_served_by_ours
+from aip_magics.targets.vertex.image_choice import choose_image, global_names, has_custom_code, is_served_by_ours
 from aip_magics.wording import join_names
 
 _IMAGE = "version.container.image"
@@ -101,9 +101,7 @@ def image_cannot_load_model(context: CheckContext) -> Outcomes:
     saved_with = context.model_dir.libraries.get(library)
     if saved_with is None:
         return []  # V21 reports another framework
-    pickled = context.model_dir.contents.pickle if context.model_dir.contents else None
-    names = [str(one) for one in pickled.globals] if pickled else []
-    gone = catalog.find_library_break(library, saved_with, image.version, names)
+    gone = catalog.find_library_break(library, saved_with, image.version, global_names(context.model_dir))
     if not gone and not (catalog.older_fails(library) and catalog.is_newer(saved_with, image.version)):
         return []
     text = _(

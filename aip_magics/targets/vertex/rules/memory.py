@@ -7,12 +7,12 @@ from aip_magics.artifacts import ModelDir
 from aip_magics.checks.context import CheckContext, TrialResult
 from aip_magics.checks.outcome import Outcomes, Skipped
 from aip_magics.checks.rule import on_directory, rule, warning
-from aip_magics.checks.rules.trial_results import not_measured, on_trial
+from aip_magics.checks.rules.memory import SHARE
+from aip_magics.checks.rules.trial_results import memory_excess, not_measured, on_trial
 from aip_magics.i18n import gettext as _
 from aip_magics.targets.vertex import links
 
 _MACHINE = "version.machineType"
-_SHARE = 0.5  # of the memory: the interpreter, the libraries and the request need the rest
 _GB = 1000**3
 
 
@@ -26,8 +26,8 @@ def model_exceeds_machine(context: CheckContext, directory: ModelDir) -> Outcome
     machine = _machine(context)
     if isinstance(machine, Skipped):
         return machine
-    size = directory.total_size + sum(file.stat().st_size for file in context.package_files if file.is_file())
-    if size <= machine.memory_gb * _SHARE * 1024**3:
+    size = context.size_with_packages(directory)
+    if size <= machine.memory_gb * SHARE * 1024**3:
         return []
     text = _(
         "the model and its packages take {size} MB; {machine} has {memory:g} GB of memory in total",
@@ -35,7 +35,7 @@ def model_exceeds_machine(context: CheckContext, directory: ModelDir) -> Outcome
         machine=machine.name,
         memory=machine.memory_gb,
     )
-    return [warning(_MACHINE, text, _larger(machine, size / _SHARE))]
+    return [warning(_MACHINE, text, _larger(machine, size / SHARE))]
 
 
 @rule("V43", "trial-exceeds-machine", link=links.COMPUTE, target="vertex")
@@ -50,15 +50,8 @@ def trial_exceeds_machine(context: CheckContext, trial: TrialResult) -> Outcomes
         return machine
     if trial.memory_bytes is None:
         return not_measured(trial)
-    if trial.memory_bytes <= machine.memory_gb * _GB:
-        return []
-    text = _(
-        "the model process used {took:.1f} GB on this machine; {machine} has {most:g} GB",
-        took=trial.memory_bytes / _GB,
-        machine=machine.name,
-        most=machine.memory_gb,
-    )
-    return [warning(_MACHINE, text, _larger(machine, trial.memory_bytes))]
+    text = memory_excess(trial.memory_bytes, machine.name, machine.memory_gb)
+    return [warning(_MACHINE, text, _larger(machine, trial.memory_bytes))] if text else []
 
 
 def _machine(context: CheckContext) -> catalog.VertexMachineType | Skipped:
