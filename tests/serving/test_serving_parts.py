@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aip_magics.errors import Interrupted, StorageError
+from aip_magics.errors import CredentialsError, Interrupted, StorageError
 from aip_magics.prediction import ForkServerPool
 from aip_magics.prediction.local import worker_spec
 from aip_magics.prediction.machine import processors
@@ -37,6 +37,20 @@ def test_download_is_stopped_between_attempts(unreachable) -> None:
     stopped.set()
     with pytest.raises(Interrupted):
         model_files.download("gs://models/iris", unreachable, stopped)
+
+
+@pytest.mark.parametrize("content", [None, "{no JSON", "[]"])
+def test_download_says_what_is_wrong_with_the_file_of_credentials(tmp_path: Path, monkeypatch, content) -> None:
+    file = tmp_path / "key.json"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    with pytest.raises(CredentialsError, match="could not load the credentials: ") as caught:
+        model_files.download("gs://models/iris", {}, threading.Event())
+    assert caught.value.where == "GOOGLE_APPLICATION_CREDENTIALS"
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path))  # as Docker mounts a file that does not exist
+    with pytest.raises(CredentialsError, match="directory"):
+        model_files.download("gs://models/iris", {}, threading.Event())
 
 
 @pytest.mark.slow
