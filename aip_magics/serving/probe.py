@@ -106,9 +106,11 @@ def probe(
         check_directory(directory)
     words = list(command or [sys.executable, "-m", "aip_magics.serving", "--address", HOST])
     port = _free_port()
-    with tempfile.TemporaryDirectory(prefix="aip-probe-") as temp:
+    # What a killed server leaves behind is in there; its workers may end a moment later.
+    with tempfile.TemporaryDirectory(prefix="aip-probe-", ignore_cleanup_errors=True) as temp:
         log = Path(temp) / "log"
-        environ = _environ(directory, storage_uri, port, variables or {})
+        folders = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), temp)
+        environ = {**_environ(directory, storage_uri, port), **folders, **(variables or {})}
         with log.open("wb") as stream, _started(words, directory, environ, stream) as process:
             probing = _Probe(process, port, log, time.monotonic(), period, ready_timeout)
             result = ProbeResult(directory)
@@ -137,10 +139,9 @@ def check_directory(directory: Path) -> None:
         raise ModelDirError(text, where="--container", fix=_("try the model with %aip_check --env model"))
 
 
-def _environ(directory: Path, storage_uri: str, port: int, variables: Mapping[str, str]) -> dict[str, str]:
+def _environ(directory: Path, storage_uri: str, port: int) -> dict[str, str]:
     """The environment of the container: what an interpreter needs of ours, and what the platform sets."""
-    threads = 1
-    environ = worker_environ(os.environ, sys.executable, threads)
+    environ = worker_environ(os.environ, sys.executable, threads=1)
     environ.update(
         PYTHONPATH=str(directory / "server"),
         PYTHONDONTWRITEBYTECODE="1",  # the directory stays as it was exported
@@ -153,7 +154,7 @@ def _environ(directory: Path, storage_uri: str, port: int, variables: Mapping[st
         AIP_PREDICT_ROUTE=PREDICT_ROUTE,
         AIP_STORAGE_URI=storage_uri,
     )
-    return {**environ, **variables}
+    return environ
 
 
 @contextlib.contextmanager
