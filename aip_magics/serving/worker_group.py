@@ -233,6 +233,7 @@ class WorkerGroup:
             loaded = await client.load(LOAD_SECONDS)
         except BaseException:
             await client.close()
+            client.log.unlink(missing_ok=True)  # it is tried again and again; the error says why it did not load
             raise
         self._logs.follow(client.log)
         slot.client = client
