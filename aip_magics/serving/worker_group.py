@@ -151,13 +151,7 @@ class WorkerGroup:
     async def close(self) -> None:
         """End all workers."""
         self._closed = True
-        for slot in self._slots:
-            if slot.starting is not None:
-                slot.starting.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await slot.starting
-            if slot.client is not None:
-                await slot.client.close()
+        await asyncio.gather(*map(_end, self._slots))  # together: a busy one takes a second
         await self._logs.close()
 
     def _too_large(self, body: bytes) -> bool:
@@ -277,6 +271,15 @@ class WorkerGroup:
                 request.turn.set_exception(WorkerError(_("no worker process is left")))
         self._waiting.clear()
         self._fail(reason)
+
+
+async def _end(slot: _Slot) -> None:
+    if slot.starting is not None:
+        slot.starting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await slot.starting
+    if slot.client is not None:
+        await slot.client.close()
 
 
 def _permitted(worker_bytes: int) -> int:
