@@ -22,7 +22,6 @@ LOAD_SECONDS = 7200.0  # the longest deployment timeout of the platform, which e
 PREDICT_SECONDS = 3600.0  # its longest request
 MOST_WAITING = 512  # requests that wait for a worker
 MOST_WAITING_BYTES = 64 << 20  # of their bodies, beside the first
-MOST_TOGETHER = 32  # requests that are predicted in one batch
 MEMORY_SHARE = 0.8  # of the container's, for workers: the rest is for requests
 RETRY_SECONDS = (0.0, 1.0, 5.0, 30.0)  # before a worker is started again whose successor did not load
 
@@ -45,24 +44,10 @@ class _Slot:
 
 
 @dataclasses.dataclass(eq=False)
-class _Waiting:
-    """A request without a worker. `turn` becomes the slot that it may use, or the answer of a batch that took it along.
+class _Waiting(batching.WaitingRequest):
+    """A request without a worker. Its `turn` yields the slot that it may use."""
 
-    `alone`: a batch with it failed. `part` and `kind` say what it can be batched with.
-    """
-
-    body: bytes
-    turn: asyncio.Future[_Slot | bytes]
-    alone: bool = False
-    part: batching.BatchPart | None = None
-    kind: str | None = None
-
-    def find_kind(self) -> str:
-        if self.kind is None:
-            self.part = batching.parse_part(self.body)
-            number_kind = batching.number_kind(self.part) if self.part else ""
-            self.kind = f"{number_kind} {self.part.rest}" if self.part and number_kind else ""
-        return self.kind
+    turn: asyncio.Future[_Slot | bytes] = dataclasses.field(kw_only=True)
 
 
 class WorkerGroup:
@@ -131,7 +116,7 @@ class WorkerGroup:
         """
         if not self.ready:
             raise NotReady
-        request = _Waiting(body, asyncio.get_running_loop().create_future())
+        request = _Waiting(body, turn=asyncio.get_running_loop().create_future())
         slot = next((slot for slot in self._slots if slot.client and not slot.busy), None)
         if slot is not None:
             slot.busy = True
@@ -176,39 +161,28 @@ class WorkerGroup:
             raise NotReady
         if self._coalesce:
             await asyncio.sleep(0)  # requests that came with this one take their places in the queue
-        others = self._take_along(request)
+        others = self._pop_batch(request)
         if not others:
             return await client.predict(request.body, PREDICT_SECONDS)
-        together = [request, *others]
-        parts = [one.part for one in together if one.part is not None]
-        try:
-            answer = await client.predict(batching.merge_parts(parts), PREDICT_SECONDS)
-            mine, *theirs = batching.split_answer(answer, parts)
-        except (PredictionError, ValueError):
-            # The fault of none of them, or of one: each goes alone, before those that came later.
-            for one in reversed(others):
-                one.alone = True
-                self._waiting.appendleft(one)
-            if not client.alive:
-                raise
-            return await client.predict(request.body, PREDICT_SECONDS)
-        for one, body in zip(others, theirs, strict=True):
-            if not one.turn.done():
-                one.turn.set_result(body)
-        return mine
+        return await batching.predict_batch(
+            request,
+            others,
+            lambda body: client.predict(body, PREDICT_SECONDS),
+            lambda: self._put_back(others),
+        )
 
-    def _take_along(self, request: _Waiting) -> list[_Waiting]:
-        """Take the waiting requests that can be predicted together with this one, the oldest first."""
-        if not self._coalesce or not self._waiting or request.alone or not request.find_kind():
-            return []
-        taken: list[_Waiting] = []
-        for other in list(self._waiting):
-            if len(taken) == MOST_TOGETHER - 1:
-                break
-            if not other.alone and not other.turn.done() and other.find_kind() == request.kind:
-                self._waiting.remove(other)
-                taken.append(other)
-        return taken
+    def _pop_batch(self, request: _Waiting) -> list[_Waiting]:
+        """Remove and return the waiting requests that can be batched with this one."""
+        batch = batching.find_batch(request, self._waiting, numbers_only=True) if self._coalesce else []
+        for other in batch:
+            self._waiting.remove(other)
+        return batch
+
+    def _put_back(self, others: list[_Waiting]) -> None:
+        """A batch failed: each of its requests goes alone, before those that came later."""
+        for other in reversed(others):
+            other.alone = True
+            self._waiting.appendleft(other)
 
     def _pass_on(self, slot: _Slot) -> None:
         """Give a slot that has become free to the request that waits longest."""

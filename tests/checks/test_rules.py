@@ -5,11 +5,14 @@ import pytest
 import rule_cases_models
 import xgboost
 from rule_cases import CASES, REGIONAL, tree
+from rule_cases_vertex import CASES as VERTEX_CASES
 
 from aip_magics import checks
 
+EVERY_CASE = [*CASES, *VERTEX_CASES]
 
-@pytest.mark.parametrize(("id", "severity", "fix", "bad", "good"), CASES, ids=[case[0] for case in CASES])
+
+@pytest.mark.parametrize(("id", "severity", "fix", "bad", "good"), EVERY_CASE, ids=[case[0] for case in EVERY_CASE])
 def test_rule_finds_the_bad_and_passes_the_good(deployment, found, id, severity, fix, bad, good):
     findings = found(bad(deployment), id)
     assert findings, "the rule did not see it"

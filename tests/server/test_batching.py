@@ -69,3 +69,22 @@ def test_batching_gives_each_the_bytes_it_would_have_got_alone(requests: list[li
     echoed = json.dumps({"predictions": json.loads(merge_parts(known))["instances"]}, allow_nan=False).encode("ascii")
     alone = [json.dumps({"predictions": instances}, allow_nan=False).encode("ascii") for instances in requests]
     assert split_answer(echoed, known) == alone
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ([1, 2], [3, 4], True),
+        ([1.5, 2], [3, 4.5], True),
+        ([1, 2], [3.5, 4.5], False),  # whole numbers beside others are floats
+        ([1, 2], ["a", "b"], False),  # numbers beside texts are texts
+        ([1, 2], [3, 4, 5], False),
+        (["a"], ["b"], True),
+        ({"x": 1}, {"x": 2}, True),
+    ],
+)
+def test_batching_needs_an_array_that_stays_the_same(one: object, other: object, together: bool) -> None:
+    parts = [parse_part(body(each)) for each in (one, other)]
+    assert parts[0]
+    assert parts[1]
+    assert (parts[0].kind == parts[1].kind) == together

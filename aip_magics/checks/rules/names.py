@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from aip_magics import catalog
 from aip_magics.checks import links
@@ -22,7 +22,7 @@ def invalid_resource_name(context: CheckContext) -> Outcomes:
     The limit of 128 characters is inferred, so longer names are only a warning.
     """
     names = (("model.name", context.model.name, "m"), ("version.name", context.version.name, "v"))
-    return [finding for field, name, prefix in names if name for finding in _name(field, _last(name), prefix)]
+    return [finding for field, name, prefix in names if name for finding in _name(field, last_part(name), prefix)]
 
 
 @rule("F02", "invalid-label", link=links.LABELS)
@@ -43,9 +43,7 @@ def invalid_label(context: CheckContext) -> Outcomes:
                     _("remove some labels"),
                 )
             )
-        for key, value in (labels or {}).items():
-            found += _label(field, key, str(value))
-    return found
+    return [*found, *label_findings(context, catalog.limits().label_chars, warning)]
 
 
 def sanitize_name(text: str, prefix: str = "m") -> str:
@@ -59,7 +57,8 @@ def sanitize_name(text: str, prefix: str = "m") -> str:
     return name[: catalog.limits().name_chars]
 
 
-def _last(name: str) -> str:
+def last_part(name: str) -> str:
+    """The ID in a full name; another name as it is."""
     return name.rsplit("/", 1)[-1] if is_full(name) else name
 
 
@@ -79,34 +78,39 @@ def _name(field: str, name: str, prefix: str) -> Iterator[Finding]:
         )
 
 
-def _label(field: str, key: str, value: str) -> Iterator[Finding]:
-    most = catalog.limits().label_chars
-    where = f"{field}.{key}"
+def label_findings(context: CheckContext, most: int, finding: Callable[[str, str, str], Finding]) -> Iterator[Finding]:
+    """Check keys and values of the labels of model and version, which have at most so many characters.
+
+    `finding` builds a finding, of the severity that the target needs.
+    """
+    for resource, labels in (("model", context.model.labels), ("version", context.version.labels)):
+        for key, value in (labels or {}).items():
+            yield from _label(f"{resource}.labels.{key}", key, str(value), most, finding)
+
+
+def _label(
+    where: str, key: str, value: str, most: int, finding: Callable[[str, str, str], Finding]
+) -> Iterator[Finding]:
     if len(key) > most:
         text = _("label key has {count} characters; the maximum is {most}", count=len(key), most=most)
-        yield warning(where, text, _("shorten the key"))
-    elif not has_label_chars(key):
+        yield finding(where, text, _("shorten the key"))
+    elif not _has_label_chars(key):
         text = _("label key {text!r} has characters other than lower-case letters, digits, `_` and `-`", text=key)
-        yield warning(where, text, use_label_fix(key))
+        yield finding(where, text, _use_label_fix(key))
     if len(value) > most:
         text = _("label value has {count} characters; the maximum is {most}", count=len(value), most=most)
-        yield warning(where, text, _("shorten the value"))
-    elif not has_label_chars(value):
+        yield finding(where, text, _("shorten the value"))
+    elif not _has_label_chars(value):
         text = _("label value {text!r} has characters other than lower-case letters, digits, `_` and `-`", text=value)
-        yield warning(where, text, use_label_fix(value))
+        yield finding(where, text, _use_label_fix(value))
     if not key[:1].isalpha():
-        yield warning(
-            f"{field}.{key}",
-            _("label key {key!r} does not start with a letter", key=key),
-            _("start the key with a letter"),
-        )
+        text = _("label key {key!r} does not start with a letter", key=key)
+        yield finding(where, text, _("start the key with a letter"))
 
 
-def has_label_chars(text: str) -> bool:
-    """Whether a key or a value of a label has only characters that labels of Google Cloud can have."""
+def _has_label_chars(text: str) -> bool:
     return all(char in "_-" or char.isdigit() or (char.isalpha() and not char.isupper()) for char in text)
 
 
-def use_label_fix(text: str) -> str:
-    """Return the fix for a key or a value of a label with other characters."""
+def _use_label_fix(text: str) -> str:
     return _("use {name}", name=re.sub("[^a-z0-9_-]+", "-", text.lower()))

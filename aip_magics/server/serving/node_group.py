@@ -18,7 +18,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from aip_magics.errors import AipError, ApiError, PredictionError, ResourceExhausted, WorkerError
+from aip_magics.errors import AipError, ApiError, ResourceExhausted, WorkerError
 from aip_magics.prediction import batching
 from aip_magics.prediction.deadlines import Deadlines
 from aip_magics.server.serving import autoscaler
@@ -111,7 +111,7 @@ class NodeGroup:
         if autoscaler.nodes_needed(self._outstanding) >= len(self._nodes):
             self._needed = now
         try:
-            return await self._predict_with_retry(QueuedRequest(body, now + seconds))
+            return await self._predict_with_retry(QueuedRequest(body, deadline=now + seconds))
         finally:
             self._outstanding -= 1
             if self._check_timer is None and len(self._nodes) > self.node_spec.scale.min_nodes:
@@ -248,22 +248,12 @@ class NodeGroup:
         others = self._queue.pop_batch(request) if self._batching and self._queue and self.node_spec.batchable else []
         if not others:
             return await node.worker.predict(request.body, request.deadline - time())
-        parts = [one.part for one in (request, *others) if one.part]
-        try:
-            answer = await node.worker.predict(batching.merge_parts(parts), request.deadline - time())
-            mine, *theirs = batching.split_answer(answer, parts)
-        except (PredictionError, ValueError) as error:
-            self._put_back(request, others)
-            if isinstance(error, WorkerError):
-                raise
-            return await node.worker.predict(request.body, request.deadline - time())  # one of them was bad: each alone
-        except BaseException:
-            self._put_back(request, others)
-            raise
-        for other, body in zip(others, theirs, strict=True):
-            if other.turn and not other.turn.done():
-                other.turn.set_result(body)
-        return mine
+        return await batching.predict_batch(
+            request,
+            others,
+            lambda body: node.worker.predict(body, request.deadline - time()),
+            lambda: self._put_back(request, others),
+        )
 
     def _put_back(self, request: QueuedRequest, others: list[QueuedRequest]) -> None:
         """A batch failed: each of its requests goes alone, before those that came later."""

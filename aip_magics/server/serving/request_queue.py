@@ -29,18 +29,12 @@ class Node:
 
 
 @dataclasses.dataclass(eq=False)
-class QueuedRequest:
-    """A predict request on its way to a node. `turn` yields the node, or the answer that another request got for it."""
+class QueuedRequest(batching.WaitingRequest):
+    """A predict request on its way to a node, which its `turn` yields."""
 
-    body: bytes
-    deadline: float  # by the event loop's clock; the only place where a request's deadline is kept
-    alone: bool = False  # not to be batched (again)
+    # By the event loop's clock; the only place where a request's deadline is kept.
+    deadline: float = dataclasses.field(kw_only=True)
     turn: asyncio.Future[Node | bytes] | None = None
-    part: batching.BatchPart | None = None
-
-    @property
-    def is_waiting(self) -> bool:
-        return self.turn is not None and not self.turn.done()
 
 
 class RequestQueue:
@@ -80,25 +74,8 @@ class RequestQueue:
         return requests
 
     def pop_batch(self, request: QueuedRequest) -> list[QueuedRequest]:
-        """Remove and return the requests that can be batched with this one; all of them get their `part`."""
-        if request.alone:
-            return []
-        request.part = request.part or batching.parse_part(request.body)
-        if request.part is None:
-            return []
-        batch: list[QueuedRequest] = []
-        room = batching.MAX_INSTANCES - len(request.part.instances)
-        for other in self._requests:
-            if room <= 0:
-                break
-            if other.alone or not other.is_waiting:
-                continue
-            other.part = other.part or batching.parse_part(other.body)
-            if other.part is None:
-                other.alone = True
-            elif other.part.rest == request.part.rest and len(other.part.instances) <= room:
-                batch.append(other)
-                room -= len(other.part.instances)
+        """Remove and return the requests that can be batched with this one."""
+        batch = batching.find_batch(request, self._requests)
         for other in batch:
             self.remove(other)
         return batch

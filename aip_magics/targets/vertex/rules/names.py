@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from aip_magics import catalog
 from aip_magics.checks.context import CheckContext
-from aip_magics.checks.outcome import Finding, Outcomes
+from aip_magics.checks.outcome import Outcomes
 from aip_magics.checks.rule import error, rule
-from aip_magics.checks.rules.names import has_label_chars, use_label_fix
+from aip_magics.checks.rules.names import label_findings, last_part
 from aip_magics.client.vertex.ids import DEFAULT_ALIAS, is_model_id, sanitize_model_id, version_alias
 from aip_magics.i18n import gettext as _
-from aip_magics.resource_names import is_full
 from aip_magics.targets.vertex import links
 
 
@@ -22,7 +20,7 @@ def invalid_model_id(context: CheckContext) -> Outcomes:
 
     Neither may an id start with `-`.
     """
-    name = _last(context.model.name or "")
+    name = last_part(context.model.name or "")
     if not name or is_model_id(name):
         return []
     most = catalog.vertex_limits().model_id_chars
@@ -43,7 +41,7 @@ def invalid_version_alias(context: CheckContext) -> Outcomes:
     An alias starts with a letter, has at least two letters, digits and `-`, and does not end in `-`. The alias
     `default` is Vertex AI's own.
     """
-    name = _last(context.version.name or "")
+    name = last_part(context.version.name or "")
     if not name:
         return []
     field, alias = "version.name", version_alias(name)
@@ -62,17 +60,7 @@ def invalid_version_alias(context: CheckContext) -> Outcomes:
 @rule("V34", "invalid-vertex-label", link=links.API_MODEL, target="vertex")
 def invalid_vertex_label(context: CheckContext) -> Outcomes:
     """Keys and values of labels have at most 64 lower-case letters, digits, `_` and `-`; a key starts with a letter."""
-    resources = (("model.labels", context.model.labels), ("version.labels", context.version.labels))
-    return [
-        finding
-        for field, labels in resources
-        for key, value in (labels or {}).items()
-        for finding in _label(field, key, str(value))
-    ]
-
-
-def _last(name: str) -> str:
-    return name.rsplit("/", 1)[-1] if is_full(name) else name
+    return list(label_findings(context, catalog.vertex_limits().label_chars, error))
 
 
 def _alias_for(name: str) -> str:
@@ -80,23 +68,3 @@ def _alias_for(name: str) -> str:
     text = re.sub("[^a-z0-9]+", "-", name.lower())[: catalog.vertex_limits().alias_chars - 1].strip("-")
     alias = text if text[:1].isalpha() else f"v{text}"
     return alias if len(alias) > 1 else f"{alias}1"
-
-
-def _label(field: str, key: str, value: str) -> Iterator[Finding]:
-    most = catalog.vertex_limits().label_chars
-    where = f"{field}.{key}"
-    if len(key) > most:
-        text = _("label key has {count} characters; the maximum is {most}", count=len(key), most=most)
-        yield error(where, text, _("shorten the key"))
-    elif not has_label_chars(key):
-        text = _("label key {text!r} has characters other than lower-case letters, digits, `_` and `-`", text=key)
-        yield error(where, text, use_label_fix(key))
-    if len(value) > most:
-        text = _("label value has {count} characters; the maximum is {most}", count=len(value), most=most)
-        yield error(where, text, _("shorten the value"))
-    elif not has_label_chars(value):
-        text = _("label value {text!r} has characters other than lower-case letters, digits, `_` and `-`", text=value)
-        yield error(where, text, use_label_fix(value))
-    if not key[:1].isalpha():
-        text = _("label key {key!r} does not start with a letter", key=key)
-        yield error(where, text, _("start the key with a letter"))
