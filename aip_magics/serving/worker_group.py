@@ -146,12 +146,10 @@ class WorkerGroup:
         try:
             return await request.turn
         except asyncio.CancelledError:
-            if (
-                request.turn.done()
-                and not request.turn.cancelled()
-                and isinstance(slot := request.turn.result(), _Slot)
-            ):
-                self._pass_on(slot)  # it came too late
+            if request.turn.done() and not request.turn.cancelled() and not request.turn.exception():
+                turn = request.turn.result()
+                if isinstance(turn, _Slot):
+                    self._pass_on(turn)  # it came too late
             raise
 
     async def _predict_by(self, slot: _Slot, request: _Waiting) -> bytes:
@@ -183,17 +181,22 @@ class WorkerGroup:
         for other in reversed(others):
             other.alone = True
             self._waiting.appendleft(other)
+        self._serve_waiting()
 
     def _pass_on(self, slot: _Slot) -> None:
         """Give a slot that has become free to the request that waits longest."""
         slot.busy = False
+        self._serve_waiting()
+
+    def _serve_waiting(self) -> None:
+        """Give each free slot to a request, the one that waits longest first."""
         self._replace_ended()
-        while self._waiting and slot.client is not None and slot.client.alive:
-            request = self._waiting.popleft()
-            if not request.turn.done():  # otherwise its task was cancelled
-                slot.busy = True
-                request.turn.set_result(slot)
-                return
+        for slot in self._slots:
+            while self._waiting and slot.client is not None and slot.client.alive and not slot.busy:
+                request = self._waiting.popleft()
+                if not request.turn.done():  # otherwise its task was cancelled
+                    slot.busy = True
+                    request.turn.set_result(slot)
 
     async def _start(self, slot: _Slot) -> LoadedModel:
         client = await AsyncWorkerClient.start(self._spec, log_dir=self._log_dir, fork_servers=self._fork_servers)

@@ -6,11 +6,12 @@ import asyncio
 import socket
 import threading
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from aip_magics.errors import CredentialsError, Interrupted, StorageError
-from aip_magics.prediction import ForkServerPool
+from aip_magics.prediction import AsyncWorkerClient, ForkServerPool, WorkerSpec
 from aip_magics.prediction.local import worker_spec
 from aip_magics.prediction.machine import processors
 from aip_magics.retry import RetryPolicy
@@ -70,6 +71,53 @@ def test_worker_group_bounds_the_bytes_that_wait(iris_export: Path, tmp_path: Pa
     answers = asyncio.run(predict_five())
     assert answers[:2] == [b'{"predictions": [0]}'] * 2
     assert [type(answer) for answer in answers[2:]] == [worker_group.TooManyRequests] * 3
+
+
+class Worker:
+    """A worker that takes a while to end: until `ending` workers do so together."""
+
+    alive, pid, log = True, 1, Path()
+
+    def __init__(self, ending: list[Worker], together: asyncio.Event) -> None:
+        self._ending = ending
+        self._together = together
+
+    async def close(self) -> None:
+        self._ending.append(self)
+        if len(self._ending) == 2:
+            self._together.set()
+        await asyncio.wait_for(self._together.wait(), 20)
+
+
+def two_workers(log_dir: Path) -> worker_group.WorkerGroup:
+    group = worker_group.WorkerGroup(WorkerSpec(log_dir), 2, log_dir, ForkServerPool(), lambda _error: None)
+    ending: list[Worker] = []
+    together = asyncio.Event()
+    group._slots = [worker_group._Slot(cast(AsyncWorkerClient, Worker(ending, together))) for _ in range(2)]
+    return group
+
+
+def test_worker_group_ends_its_workers_together(tmp_path: Path) -> None:
+    async def close() -> None:
+        await two_workers(tmp_path).close()
+
+    asyncio.run(close())
+
+
+def test_worker_group_gives_the_requests_of_a_failed_batch_to_free_workers(tmp_path: Path) -> None:
+    async def put_back() -> None:
+        group = two_workers(tmp_path)
+        busy, free = group._slots
+        busy.busy = True
+        loop = asyncio.get_running_loop()
+        first, second = (worker_group._Waiting(b"{}", turn=loop.create_future()) for _ in range(2))
+        group._put_back([first, second])
+        assert first.turn.result() is free
+        assert not second.turn.done()
+        group._pass_on(free)
+        assert second.turn.result() is free
+
+    asyncio.run(put_back())
 
 
 @pytest.mark.parametrize(("quota", "count"), [("-1", None), ("50000", 1), ("100000", 1), ("0", None)])
