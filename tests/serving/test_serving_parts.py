@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import threading
 from pathlib import Path
@@ -61,7 +62,9 @@ def test_worker_group_bounds_the_bytes_that_wait(iris_export: Path, tmp_path: Pa
 
     async def predict_five() -> list[object]:
         with ForkServerPool(log_dir=tmp_path) as pool:
-            group = worker_group.WorkerGroup(worker_spec(iris_export), 1, tmp_path, pool, lambda _error: None)
+            group = worker_group.WorkerGroup(
+                worker_spec(iris_export), 1, tmp_path, pool, lambda _error: None, predict_seconds=60
+            )
             try:
                 await group.start()
                 return await asyncio.gather(*(group.predict(body) for _ in range(5)), return_exceptions=True)
@@ -90,7 +93,9 @@ class Worker:
 
 
 def two_workers(log_dir: Path) -> worker_group.WorkerGroup:
-    group = worker_group.WorkerGroup(WorkerSpec(log_dir), 2, log_dir, ForkServerPool(), lambda _error: None)
+    group = worker_group.WorkerGroup(
+        WorkerSpec(log_dir), 2, log_dir, ForkServerPool(), lambda _error: None, predict_seconds=60
+    )
     ending: list[Worker] = []
     together = asyncio.Event()
     group._slots = [worker_group._Slot(cast(AsyncWorkerClient, Worker(ending, together))) for _ in range(2)]
@@ -110,7 +115,7 @@ def test_worker_group_gives_the_requests_of_a_failed_batch_to_free_workers(tmp_p
         busy, free = group._slots
         busy.busy = True
         loop = asyncio.get_running_loop()
-        first, second = (worker_group._Waiting(b"{}", turn=loop.create_future()) for _ in range(2))
+        first, second = (worker_group._Waiting(b"{}", turn=loop.create_future(), end=math.inf) for _ in range(2))
         group._put_back([first, second])
         assert first.turn.result() is free
         assert not second.turn.done()
@@ -118,6 +123,19 @@ def test_worker_group_gives_the_requests_of_a_failed_batch_to_free_workers(tmp_p
         assert second.turn.result() is free
 
     asyncio.run(put_back())
+
+
+def test_worker_group_does_not_predict_what_nobody_waits_for(tmp_path: Path) -> None:
+    async def pass_on() -> None:
+        group = two_workers(tmp_path)
+        loop = asyncio.get_running_loop()
+        late, next_one = (worker_group._Waiting(b"{}", turn=loop.create_future(), end=end) for end in (0.0, math.inf))
+        group._waiting.extend([late, next_one])
+        group._pass_on(group._slots[0])
+        assert isinstance(late.turn.exception(), worker_group.TooManyRequests)
+        assert next_one.turn.result() is group._slots[0]
+
+    asyncio.run(pass_on())
 
 
 @pytest.mark.parametrize(("quota", "count"), [("-1", None), ("50000", 1), ("100000", 1), ("0", None)])

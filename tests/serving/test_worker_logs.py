@@ -67,7 +67,9 @@ def test_worker_logs_of_workers_that_do_not_load_are_removed(
 
     async def start_and_fail() -> int:
         with ForkServerPool(log_dir=log_dir) as pool:
-            group = worker_group.WorkerGroup(worker_spec(model), 2, log_dir, pool, lambda _error: None)
+            group = worker_group.WorkerGroup(
+                worker_spec(model), 2, log_dir, pool, lambda _error: None, predict_seconds=60
+            )
             try:
                 await group.start()
                 (model / "model.joblib").unlink()  # before the second worker starts
