@@ -12,6 +12,8 @@ from aip_magics.i18n import gettext as _
 
 DEFAULT_PORT = 8080  # of both platforms
 KSERVE_DIR = Path("/mnt/models")  # where KServe mounts the model
+MOST_WORKERS = 512
+MOST_PREDICT_SECONDS = 3600  # of Vertex AI's inferenceTimeout
 _ROUTE = re.compile(r"/[!-~]*")
 _MODEL_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -27,6 +29,7 @@ class Contract:
         storage_uri: The model directory: a gs:// URI or a local path; empty if the platform names none.
         model_name: The only name in paths of KServe's protocol; empty if every name is answered.
         workers: The number of worker processes; None chooses as many as processors and memory permit.
+        predict_seconds: How long a prediction may take before its worker is replaced.
         coalesce: Whether requests that wait are predicted in one batch (not for custom code).
     """
 
@@ -36,6 +39,7 @@ class Contract:
     storage_uri: str = ""
     model_name: str = ""
     workers: int | None = None
+    predict_seconds: int = 600  # the default of Vertex AI's dedicated endpoints, inferenceTimeout
     coalesce: bool = False
 
     @classmethod
@@ -56,6 +60,7 @@ class Contract:
             storage_uri=variables.get("AIP_STORAGE_URI", "").strip(),
             model_name=_model_name(variables),
             workers=_workers(variables),
+            predict_seconds=_predict_seconds(variables),
             coalesce=_coalesce(variables),
         )
         if contract.health_route == contract.predict_route:
@@ -67,7 +72,7 @@ class Contract:
 def _port(variables: Mapping[str, str]) -> int:
     name = "AIP_HTTP_PORT" if variables.get("AIP_HTTP_PORT") else "PORT"  # the latter is Knative's and Cloud Run's
     text = variables.get(name) or str(DEFAULT_PORT)
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= 65535:
+    if not _is_number(text, 65535):
         problem = _("expected a port from 1 to 65535, got {value!r}", value=text)
         raise SettingsError(problem, where=name, fix=_("use port {port}", port=DEFAULT_PORT))
     return int(text)
@@ -94,10 +99,26 @@ def _workers(variables: Mapping[str, str]) -> int | None:
     text = variables.get("MODEL_WORKERS", "")
     if not text:
         return None
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= 512:
+    if not _is_number(text, MOST_WORKERS):
         problem = _("expected a number of worker processes from 1 to 512, got {value!r}", value=text)
         raise SettingsError(problem, where="MODEL_WORKERS", fix=_("omit the variable: one worker per processor"))
     return int(text)
+
+
+def _predict_seconds(variables: Mapping[str, str]) -> int:
+    text = variables.get("MODEL_PREDICT_SECONDS") or str(Contract.predict_seconds)
+    if not _is_number(text, MOST_PREDICT_SECONDS):
+        problem = _(
+            "expected a number of seconds from 1 to {most}, got {value!r}", most=MOST_PREDICT_SECONDS, value=text
+        )
+        fix = _("omit the variable: a prediction may take {seconds} s", seconds=Contract.predict_seconds)
+        raise SettingsError(problem, where="MODEL_PREDICT_SECONDS", fix=fix)
+    return int(text)
+
+
+def _is_number(text: str, most: int) -> bool:
+    """Whether a text is a whole number from 1 to `most`."""
+    return text.isascii() and text.isdecimal() and len(text) <= 9 and 1 <= int(text) <= most
 
 
 def _coalesce(variables: Mapping[str, str]) -> bool:

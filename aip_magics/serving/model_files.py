@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from aip_magics.errors import CredentialsError, Interrupted, ModelDirError, StorageError
+from aip_magics.errors import Interrupted, ModelDirError, StorageError
 from aip_magics.i18n import gettext as _
 from aip_magics.retry import RetryableError, RetryPolicy
 from aip_magics.serving.contract import KSERVE_DIR
@@ -62,7 +62,7 @@ def download(uri: str, variables: Mapping[str, str], cancel: threading.Event) ->
         StorageError, CredentialsError: The objects cannot be read.
         Interrupted: The download was stopped.
     """
-    from aip_magics.storage import GoogleAuth, StorageClient, download_directory
+    from aip_magics.storage import GoogleAuth, StorageClient, default_credentials, download_directory
 
     def sleep(seconds: float) -> None:
         if cancel.wait(seconds):
@@ -73,7 +73,9 @@ def download(uri: str, variables: Mapping[str, str], cancel: threading.Event) ->
         url = emulator if "://" in emulator else f"http://{emulator}"
         client = StorageClient(url, policy=_POLICY, sleep=sleep)
     else:
-        client = StorageClient(STORAGE_URL, GoogleAuth(_credentials(), STORAGE_URL), policy=_POLICY, sleep=sleep)
+        fix = _("run the container with a service account that can read the bucket")
+        credentials = default_credentials(_SCOPE, where=STORAGE_URL, fix=fix)
+        client = StorageClient(STORAGE_URL, GoogleAuth(credentials, STORAGE_URL), policy=_POLICY, sleep=sleep)
     directory = Path(tempfile.mkdtemp(prefix="aip-model-"))
     try:
         download_directory(client, uri.rstrip("/"), directory, cancel=cancel)
@@ -91,18 +93,3 @@ def download(uri: str, variables: Mapping[str, str], cancel: threading.Event) ->
 def remove(directory: Path) -> None:
     """Remove a downloaded model."""
     shutil.rmtree(directory, ignore_errors=True)
-
-
-def _credentials() -> object:
-    """Application Default Credentials: on a platform those of the metadata server. CredentialsError if none."""
-    import google.auth
-    import google.auth.exceptions
-
-    try:
-        return google.auth.default(scopes=[_SCOPE], quota_project_id=None)[0]
-    except google.auth.exceptions.DefaultCredentialsError:
-        raise CredentialsError(
-            _("Application Default Credentials not found"),
-            where=STORAGE_URL,
-            fix=_("run the container with a service account that can read the bucket"),
-        ) from None

@@ -80,7 +80,6 @@ def probe(
     *,
     body: bytes | None = None,
     command: Sequence[str] | None = None,
-    variables: Mapping[str, str] | None = None,
     period: float = PERIOD_SECONDS,
     ready_timeout: float = 1800.0,
 ) -> ProbeResult:
@@ -91,7 +90,6 @@ def probe(
         storage_uri: The model: a directory or a gs:// URI; empty if the container brings it.
         body: A prediction request to send once the server is ready.
         command: The entry point; None uses that of the exported server.
-        variables: Further environment variables of the container.
         period: Seconds between the attempts of the liveness probe.
         ready_timeout: Seconds until the health check has to answer 200 (the deployment timeout).
 
@@ -106,9 +104,10 @@ def probe(
         check_directory(directory)
     words = list(command or [sys.executable, "-m", "aip_magics.serving", "--address", HOST])
     port = _free_port()
-    with tempfile.TemporaryDirectory(prefix="aip-probe-") as temp:
+    # What a killed server leaves behind is in there; its workers may end a moment later.
+    with tempfile.TemporaryDirectory(prefix="aip-probe-", ignore_cleanup_errors=True) as temp:
         log = Path(temp) / "log"
-        environ = _environ(directory, storage_uri, port, variables or {})
+        environ = _environ(directory, storage_uri, port, temp)
         with log.open("wb") as stream, _started(words, directory, environ, stream) as process:
             probing = _Probe(process, port, log, time.monotonic(), period, ready_timeout)
             result = ProbeResult(directory)
@@ -137,11 +136,11 @@ def check_directory(directory: Path) -> None:
         raise ModelDirError(text, where="--container", fix=_("try the model with %aip_check --env model"))
 
 
-def _environ(directory: Path, storage_uri: str, port: int, variables: Mapping[str, str]) -> dict[str, str]:
+def _environ(directory: Path, storage_uri: str, port: int, temp: str) -> dict[str, str]:
     """The environment of the container: what an interpreter needs of ours, and what the platform sets."""
-    threads = 1
-    environ = worker_environ(os.environ, sys.executable, threads)
+    environ = worker_environ(os.environ, sys.executable, threads=1)
     environ.update(
+        dict.fromkeys(("TMPDIR", "TEMP", "TMP"), temp),
         PYTHONPATH=str(directory / "server"),
         PYTHONDONTWRITEBYTECODE="1",  # the directory stays as it was exported
         PYTHONUNBUFFERED="1",
@@ -153,7 +152,7 @@ def _environ(directory: Path, storage_uri: str, port: int, variables: Mapping[st
         AIP_PREDICT_ROUTE=PREDICT_ROUTE,
         AIP_STORAGE_URI=storage_uri,
     )
-    return {**environ, **variables}
+    return environ
 
 
 @contextlib.contextmanager

@@ -124,7 +124,15 @@ class _Serving:
             )
         spec = self._spec(model_dir)
         contract = self.contract
-        group = WorkerGroup(spec, contract.workers, self.log_dir, self.pool, fail, coalesce=contract.coalesce)
+        group = WorkerGroup(
+            spec,
+            contract.workers,
+            self.log_dir,
+            self.pool,
+            fail,
+            predict_seconds=contract.predict_seconds,
+            coalesce=contract.coalesce,
+        )
         try:
             loaded = await group.start()
         except BaseException:

@@ -19,7 +19,6 @@ from aip_magics.serving.worker_logs import WorkerLogs
 log = logging.getLogger(__name__)
 
 LOAD_SECONDS = 7200.0  # the longest deployment timeout of the platform, which ends the container before
-PREDICT_SECONDS = 3600.0  # its longest request
 MOST_WAITING = 512  # requests that wait for a worker
 MOST_WAITING_BYTES = 64 << 20  # of their bodies, beside the first
 MEMORY_SHARE = 0.8  # of the container's, for workers: the rest is for requests
@@ -45,9 +44,10 @@ class _Slot:
 
 @dataclasses.dataclass(eq=False)
 class _Waiting(batching.WaitingRequest):
-    """A request without a worker. Its `turn` yields the slot that it may use."""
+    """A request without a worker. Its `turn` yields the slot that it may use, until `end` by the loop's clock."""
 
     turn: asyncio.Future[_Slot | bytes] = dataclasses.field(kw_only=True)
+    end: float = dataclasses.field(kw_only=True)
 
 
 class WorkerGroup:
@@ -59,6 +59,8 @@ class WorkerGroup:
         log_dir: The directory of the workers' logs.
         fork_servers: The pool that forks the workers.
         fail: Called when no worker is left and none can be started.
+        predict_seconds: How long a prediction may take before its worker is replaced. Requests that have waited as
+            long are not predicted any more: whoever sent them has given up.
         coalesce: Whether requests that wait are predicted in one batch, where their instances make arrays of one kind
             (`batching.number_kind`) and the code is not custom: a step of a pipeline may look at all rows of a batch.
     """
@@ -71,6 +73,7 @@ class WorkerGroup:
         fork_servers: ForkServerPool,
         fail: Callable[[AipError], None],
         *,
+        predict_seconds: float,
         coalesce: bool = False,
     ) -> None:
         self._spec = spec
@@ -78,6 +81,7 @@ class WorkerGroup:
         self._log_dir = log_dir
         self._fork_servers = fork_servers
         self._fail = fail
+        self._predict_seconds = predict_seconds
         self._coalesce = coalesce and not (spec.prediction_class or spec.packages)
         self._slots: list[_Slot] = []
         self._waiting: deque[_Waiting] = deque()
@@ -112,11 +116,12 @@ class WorkerGroup:
 
         Raises:
             PredictionError: The model or the request is faulty; WorkerError if the worker died.
-            TooManyRequests, NotReady: No worker can be asked.
+            TooManyRequests, NotReady: No worker can be asked, or none was free in time.
         """
         if not self.ready:
             raise NotReady
-        request = _Waiting(body, turn=asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        request = _Waiting(body, turn=loop.create_future(), end=loop.time() + self._predict_seconds)
         slot = next((slot for slot in self._slots if slot.client and not slot.busy), None)
         if slot is not None:
             slot.busy = True
@@ -136,13 +141,7 @@ class WorkerGroup:
     async def close(self) -> None:
         """End all workers."""
         self._closed = True
-        for slot in self._slots:
-            if slot.starting is not None:
-                slot.starting.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await slot.starting
-            if slot.client is not None:
-                await slot.client.close()
+        await asyncio.gather(*map(_end, self._slots))  # together: a busy one takes a second
         await self._logs.close()
 
     def _too_large(self, body: bytes) -> bool:
@@ -152,12 +151,10 @@ class WorkerGroup:
         try:
             return await request.turn
         except asyncio.CancelledError:
-            if (
-                request.turn.done()
-                and not request.turn.cancelled()
-                and isinstance(slot := request.turn.result(), _Slot)
-            ):
-                self._pass_on(slot)  # it came too late
+            if request.turn.done() and not request.turn.cancelled() and not request.turn.exception():
+                turn = request.turn.result()
+                if isinstance(turn, _Slot):
+                    self._pass_on(turn)  # it came too late
             raise
 
     async def _predict_by(self, slot: _Slot, request: _Waiting) -> bytes:
@@ -169,11 +166,11 @@ class WorkerGroup:
             await asyncio.sleep(0)  # requests that came with this one take their places in the queue
         others = self._pop_batch(request)
         if not others:
-            return await client.predict(request.body, PREDICT_SECONDS)
+            return await client.predict(request.body, self._predict_seconds)
         return await batching.predict_batch(
             request,
             others,
-            lambda body: client.predict(body, PREDICT_SECONDS),
+            lambda body: client.predict(body, self._predict_seconds),
             lambda: self._put_back(others),
         )
 
@@ -189,17 +186,26 @@ class WorkerGroup:
         for other in reversed(others):
             other.alone = True
             self._waiting.appendleft(other)
+        self._serve_waiting()
 
     def _pass_on(self, slot: _Slot) -> None:
         """Give a slot that has become free to the request that waits longest."""
         slot.busy = False
+        self._serve_waiting()
+
+    def _serve_waiting(self) -> None:
+        """Give each free slot to a request, the one that waits longest first."""
         self._replace_ended()
-        while self._waiting and slot.client is not None and slot.client.alive:
-            request = self._waiting.popleft()
-            if not request.turn.done():  # otherwise its task was cancelled
+        for slot in self._slots:
+            while self._waiting and slot.client is not None and slot.client.alive and not slot.busy:
+                request = self._waiting.popleft()
+                if request.turn.done():
+                    continue  # its task was cancelled
+                if request.end < asyncio.get_running_loop().time():
+                    request.turn.set_exception(TooManyRequests())
+                    continue
                 slot.busy = True
                 request.turn.set_result(slot)
-                return
 
     async def _start(self, slot: _Slot) -> LoadedModel:
         client = await AsyncWorkerClient.start(self._spec, log_dir=self._log_dir, fork_servers=self._fork_servers)
@@ -207,6 +213,7 @@ class WorkerGroup:
             loaded = await client.load(LOAD_SECONDS)
         except BaseException:
             await client.close()
+            client.log.unlink(missing_ok=True)  # it is tried again and again; the error says why it did not load
             raise
         self._logs.follow(client.log)
         slot.client = client
@@ -250,6 +257,15 @@ class WorkerGroup:
                 request.turn.set_exception(WorkerError(_("no worker process is left")))
         self._waiting.clear()
         self._fail(reason)
+
+
+async def _end(slot: _Slot) -> None:
+    if slot.starting is not None:
+        slot.starting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await slot.starting
+    if slot.client is not None:
+        await slot.client.close()
 
 
 def _permitted(worker_bytes: int) -> int:

@@ -54,14 +54,16 @@ class WorkerLogs:
             await asyncio.sleep(PAUSE_SECONDS)
 
     def _pass_on(self, path: Path, passed: int) -> int:
-        """Write what follows the first bytes of a log; how many there are now."""
+        """Write what follows the first bytes of a log, up to its present end; how many bytes were passed on by then."""
         with contextlib.suppress(OSError):
-            if path.stat().st_size == passed:
+            size = path.stat().st_size
+            if size == passed:
                 return passed
             with path.open("rb") as file:
                 file.seek(passed)
-                while block := file.read(CHUNK):
+                # Not until there is no more: a worker may write faster than the platform reads.
+                while block := file.read(min(CHUNK, size - passed)):
                     passed += len(block)
-                    sys.stderr.write(block.decode("utf-8", "replace"))
+                    sys.stderr.buffer.write(block)
             sys.stderr.flush()
         return passed

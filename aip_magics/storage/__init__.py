@@ -26,6 +26,7 @@ from aip_magics.storage.download.download_plan import DownloadPlan, PlannedDownl
 from aip_magics.storage.download.object_download import download_object
 from aip_magics.storage.gs_uri import GsUri, split_uri
 from aip_magics.storage.http.client import GoogleAuth, StorageClient, StorageRequestError, bearer
+from aip_magics.storage.http.default_credentials import default_credentials
 from aip_magics.storage.object_api import RemoteObject, get_object, has_objects, list_objects
 from aip_magics.storage.progress import OnProgress, ProgressSnapshot
 from aip_magics.storage.removal_plan import PlannedRemoval, RemovalPlan, RemovalUri, plan_removal
@@ -62,6 +63,7 @@ __all__ = [
     "cached_directory",
     "cached_file",
     "create_bucket",
+    "default_credentials",
     "diff_with_remote",
     "download_directory",
     "download_object",

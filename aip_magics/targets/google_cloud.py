@@ -11,7 +11,7 @@ from typing import Any
 from aip_magics.errors import CredentialsError
 from aip_magics.i18n import gettext as _
 from aip_magics.settings import Settings, gcloud_home
-from aip_magics.storage import GoogleAuth, StorageClient
+from aip_magics.storage import GoogleAuth, StorageClient, default_credentials
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
@@ -60,17 +60,11 @@ class GoogleConnection:
     @functools.cached_property
     def _credentials(self) -> Any:
         """Google's Application Default Credentials. CredentialsError if there are none."""
-        import google.auth
-        import google.auth.exceptions
-
-        try:
-            return google.auth.default(scopes=[SCOPE], quota_project_id=None)[0]
-        except google.auth.exceptions.DefaultCredentialsError:
-            raise CredentialsError(
-                _("Application Default Credentials not found"),
-                where=_("target {name}, {endpoint}", name=self._settings.target.value, endpoint=self._endpoint),
-                fix=_("run `gcloud auth application-default login`, or omit --target to use the embedded server"),
-            ) from None
+        return default_credentials(
+            SCOPE,
+            where=_("target {name}, {endpoint}", name=self._settings.target.value, endpoint=self._endpoint),
+            fix=_("run `gcloud auth application-default login`, or omit --target to use the embedded server"),
+        )
 
 
 def _proxy_and_ca_file(url: str) -> tuple[str | None, str | None]:

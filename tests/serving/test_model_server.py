@@ -172,6 +172,7 @@ def test_model_server_without_a_loadable_model_says_why(iris_export: Path, routi
         ("AIP_PREDICT_ROUTE", "/a?b"),
         ("AIP_STORAGE_URI", "s3://bucket/model"),
         ("MODEL_WORKERS", "0"),
+        ("MODEL_PREDICT_SECONDS", "3601"),
         ("MODEL_NAME", "a/b"),
         ("MODEL_COALESCE", "yes"),
     ],
@@ -217,6 +218,16 @@ def test_model_server_replaces_a_worker_that_died(routine: Path) -> None:
         status, answer = server.predict({"instances": [1], "parameters": {"die": True}})
         assert status == 500
         assert "exited with code 7" in str(answer)
+        wait_until(lambda: server.ask("GET", HEALTH)[0] == 200, 60)
+        assert server.predict({"instances": [1]}) == (200, {"predictions": [101]})
+
+
+def test_model_server_replaces_a_worker_that_hangs(routine: Path) -> None:
+    with ours(routine, routine / "files", MODEL_WORKERS="1", MODEL_PREDICT_SECONDS="1") as server:
+        server.wait_until_ready()
+        status, answer = server.predict({"instances": [1], "parameters": {"seconds": 3600}})
+        assert status == 500
+        assert "timed out after 1 s" in str(answer)
         wait_until(lambda: server.ask("GET", HEALTH)[0] == 200, 60)
         assert server.predict({"instances": [1]}) == (200, {"predictions": [101]})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,9 @@ BODY = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 IMAGE = "us-central1-docker.pkg.dev/demo/models/iris"
 # A container that does as its first argument says.
 SERVER = """
-import http.server, json, os, signal, sys, time
+import http.server, json, os, signal, sys, tempfile, time
 how = sys.argv[1]
+tempfile.mkdtemp()
 print("about to", how, flush=True)
 if how == "raise":
     raise ValueError("no such column")
@@ -143,6 +145,16 @@ def test_probe_leaves_no_process(run, tmp_path: Path) -> None:
     if os.name == "posix":
         listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
         assert str(tmp_path / "server.py") not in listed
+
+
+def test_probe_leaves_no_temporary_file(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temp = tmp_path / "temp"
+    temp.mkdir()
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        monkeypatch.setenv(name, str(temp))
+    monkeypatch.setattr(tempfile, "tempdir", str(temp))
+    run("refuse")
+    assert not any(temp.iterdir())
 
 
 def test_probe_of_another_directory(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from aip_magics.prediction.local import framework_name, resolve_model_dir
 from aip_magics.serving.export import dockerfile, files
 from aip_magics.serving.export.requirements import Requirements, find_requirements
 from aip_magics.serving.manifest import FILE_NAME, Manifest
+from aip_magics.trust import digest
 
 HASH_CHARACTERS = 12
 # A host, a project (PROJECT: to be filled in), and a path.
@@ -185,16 +186,8 @@ def _text_files(requirements: Requirements) -> dict[str, str]:
 
 
 def _digests(copied: Mapping[str, Path], written: Mapping[str, str]) -> dict[str, str]:
-    digests = {name: _digest_of(path) for name, path in copied.items()}
+    digests = {name: digest(path) for name, path in copied.items()}
     return {**digests, **{name: hashlib.sha256(text.encode()).hexdigest() for name, text in written.items()}}
-
-
-def _digest_of(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _hash(digests: Mapping[str, str], manifest: Manifest) -> str:
@@ -229,7 +222,7 @@ def _changed_file(directory: Path, digests: Mapping[str, str]) -> str | None:
     }
     found.pop(FILE_NAME, None)
     for name in sorted({*found, *digests}):
-        if name not in found or name not in digests or _digest_of(found[name]) != digests[name]:
+        if name not in found or name not in digests or digest(found[name]) != digests[name]:
             return name
     return None
 
