@@ -125,6 +125,14 @@ def test_rollback_of_a_model_that_nobody_changed(aip: Lines) -> None:
     assert aip("rollback --model iris").split == V1
 
 
+def test_promote_leaves_a_model_of_this_name_in_another_project(aip: Lines) -> None:
+    with pytest.raises(errors.NotFound):
+        aip("promote projects/other/models/iris/versions/v2")
+    assert default(aip) == "v1"
+    with pytest.raises(errors.OptionError, match="expected one model, got projects/other/models/iris, projects/aip"):
+        aip("compare projects/other/models/iris/versions/v2 projects/aip-local/models/iris/versions/v1 --from-log 1")
+
+
 def test_traffic_shows_and_sets_what_one_version_gets(aip: Lines) -> None:
     before = len(aip.journal.entries())
     assert aip("traffic iris").split == V1
