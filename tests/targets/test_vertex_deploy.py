@@ -81,6 +81,10 @@ def test_vertex_deploys_a_changed_model_as_the_next_version_which_gets_no_reques
     answers = [ask(b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}')["modelVersionId"] for _ in range(2)]
     assert (answers, sent) == (["1", "1"], ["POST", "POST"])  # the version is looked up once
     assert lines(f"rollback --model iris {WHERE}").split == {"v2": 10, "v1": 90}
+    assert lines(f"set-default 2 --model iris {WHERE}").id == "v2"
+    assert lines(f"rollback --model iris {WHERE}").split == {"v2": 10, "v1": 90}
+    assert lines(f"rollback --model iris {WHERE}").split == {"v2": 100}  # by the name, not the number
+    assert lines(f"rollback --model iris {WHERE}").split == {"v2": 10, "v1": 90}
     with pytest.raises(FailedPrecondition, match="v2 is the default version of model iris") as caught:
         lines(f"delete v2 --model iris --yes {WHERE}")
     lines(caught.value.fix.split("`")[0].replace("run %aip_set_default", "set-default").replace(" first", f" {WHERE}"))
