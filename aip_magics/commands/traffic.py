@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aip_magics.commands import show
 from aip_magics.commands.common import options
@@ -40,10 +40,9 @@ def traffic(args: argparse.Namespace, _body: str | None, context: Context) -> Tr
     AI Platform and its compatible endpoints send all requests to the default version; there `v2=100` is `%aip_promote
     v2`, and a split is refused.
     """
-    split = parse_split(args.weights) if args.weights else None
     target = context.target(args)
     name = target.model_name(args.model, "MODEL")
-    if split is None:
+    if not args.weights:
         shown = show.preview(args, context, target, target.plans.get_traffic(args.model))
         if shown is not None:
             return shown
@@ -51,6 +50,7 @@ def traffic(args: argparse.Namespace, _body: str | None, context: Context) -> Tr
         found = Traffic(name, target.client.get_traffic(args.model))
         context.reporter.show(found)
         return found
+    split = parse_split(args.weights, lambda version: _version_id(target, args.model, version))
     return _change(args, context, target, args.model, split)
 
 
@@ -68,8 +68,7 @@ def promote(args: argparse.Namespace, _body: str | None, context: Context) -> Tr
     """
     target = context.target(args)
     model = _model(args, target, PROMOTE_LINE, args.version)
-    version = target.version_name(model, args.version).rpartition("/")[2]
-    return _change(args, context, target, model, {version: ALL})
+    return _change(args, context, target, model, {_version_id(target, model, args.version): ALL})
 
 
 def add_rollback(parser: argparse.ArgumentParser) -> None:
@@ -85,17 +84,21 @@ def rollback(args: argparse.Namespace, _body: str | None, context: Context) -> T
     """
     target = context.target(args)
     model = _model(args, target, ROLLBACK_LINE)
-    preview_only = bool(args.show or args.dry_run)
-    if not preview_only:
+    current = names = None
+    if not (args.show or args.dry_run):
         target.connect()
-    current = None if preview_only else target.client.get_traffic(model)
+        current, names = target.client.get_traffic(model), _version_ids(target, model)
+        if not names:
+            text = _("no version of the model gets requests")
+            raise NotFound(text, where="--model", fix=f"%aip_list --model {model}")
     entry = open_journal(target, model).find_before(current)
     if entry is None:
+        version = next((name for name in names or () if name not in (current or ())), "VERSION")
         text = _("no earlier traffic of model {model} is known on this machine", model=model)
-        raise OptionError(text, where="--model", fix=_("use {line}", line=f"%aip_promote VERSION --model {model}"))
-    if not preview_only:
-        _require_versions(target, model, entry.split)
-    return _change(args, context, target, model, entry.split)
+        raise OptionError(text, where="--model", fix=_("use {line}", line=f"%aip_promote {version} --model {model}"))
+    if names is not None:
+        _require_versions(names, model, entry.split)
+    return _change(args, context, target, model, entry.split, names)
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
@@ -114,9 +117,25 @@ def _model(args: argparse.Namespace, target: Target, line: str, *versions: str) 
     return choose_model(target, args.model, line, *versions)
 
 
+def _version_id(target: Target, model: str, version: str) -> str:
+    """The ID of a version of the model, given by its ID or full name, as the target spells it."""
+    given_model(model, version)  # refuses a version of another model
+    return target.version_name(model, version).rpartition("/")[2]
+
+
+def _version_ids(target: Target, model: str) -> list[str]:
+    return [version.id for version in target.client.list_versions(model)]
+
+
 def _change(
-    args: argparse.Namespace, context: Context, target: Target, model: str, split: Mapping[str, int]
+    args: argparse.Namespace,
+    context: Context,
+    target: Target,
+    model: str,
+    split: Mapping[str, int],
+    names: Sequence[str] | None = None,
 ) -> TrafficResult:
+    """Change the traffic, or preview the change. `names` are the model's versions if they are known already."""
     if len(split) > 1:
         fix = _("use {line}", line=f"%aip_promote {next(iter(split))} --model {model.rpartition('/')[2]}")
         target.require(Capability.TRAFFIC_SPLIT, where=format_split(split), fix=fix)
@@ -124,15 +143,15 @@ def _change(
     if shown is not None:
         return shown
     target.connect()
-    check_versions(split, [version.id for version in target.client.list_versions(model)], model.rpartition("/")[2])
+    names = _version_ids(target, model) if names is None else names
+    check_versions(split, names, model.rpartition("/")[2])
     found = change_traffic(target, model, split)
     context.reporter.show(found)
     return found
 
 
-def _require_versions(target: Target, model: str, split: Mapping[str, int]) -> None:
+def _require_versions(names: Sequence[str], model: str, split: Mapping[str, int]) -> None:
     """NotFound for a version that had traffic before and is deleted."""
-    names = [version.id for version in target.client.list_versions(model)]
     if gone := [version for version in split if version not in names]:
         text = _("version {version}, which had traffic before, no longer exists", version=gone[0])
         line = f"%aip_promote VERSION --model {model}"

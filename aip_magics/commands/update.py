@@ -150,9 +150,9 @@ def set_default(args: argparse.Namespace, _body: str | None, context: Context) -
     if shown is not None:
         return shown
     target.connect()
-    model, _versions, version = name.rpartition("/versions/")
-    with recorded_change(target, model, {version: ALL}):
+    with recorded_change(target, name.rpartition("/versions/")[0]) as change:
         found = target.client.set_default("", name)
+        change.after = {found.id: ALL}  # on Vertex AI, the name may be a number
     context.reporter.show(found)
     return found
 

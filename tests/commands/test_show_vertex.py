@@ -185,6 +185,14 @@ def test_show_vertex_python_calls_methods_of_the_client() -> None:
                 assert built.uri.startswith("https://aiplatform.googleapis.com/v1/"), name
 
 
+def test_show_vertex_gcloud_stops_waiting_at_an_error(tmp_path: Path) -> None:
+    target = choose(settings.resolve(target="vertex", project="some-project", region="europe-west4"))
+    # An operation that cannot be asked for at first; the second answer is that of the last line.
+    stub = 'gcloud() { echo >> asked; [ "$(wc -l < asked)" -gt 1 ] && echo True; }\nsleep() { :; }\n'
+    run(SHELL, stub + render_script("gcloud", REQUESTS["wait"], target), tmp_path)
+    assert (tmp_path / "asked").read_text() == "\n\n"
+
+
 def test_show_vertex_quotes_names(tmp_path: Path) -> None:
     """Whatever a name has in it reaches the program as that very name."""
     nasty = """a"; touch gone; '$(touch gone)`touch gone`"""

@@ -121,8 +121,25 @@ def test_rollback_names_a_version_that_is_gone(aip: Lines) -> None:
 def test_rollback_of_a_model_that_nobody_changed(aip: Lines) -> None:
     with pytest.raises(errors.OptionError, match="no earlier traffic of model iris is known") as caught:
         aip("rollback --model iris")
-    aip(caught.value.fix.removeprefix("use %aip_").replace("VERSION", "v2"))
+    assert caught.value.fix == "use %aip_promote v2 --model iris"
+    aip(caught.value.fix.removeprefix("use %aip_"))
     assert aip("rollback --model iris").split == V1
+
+
+def test_rollback_of_a_model_without_versions(aip: Lines, target: Target) -> None:
+    aip("create-model empty")
+    open_journal(target, "empty").add(V1)  # of a version that is deleted
+    with pytest.raises(errors.NotFound, match="no version of the model gets requests") as caught:
+        aip("rollback --model empty")
+    assert aip(caught.value.fix.removeprefix("%aip_")) == []
+
+
+def test_promote_leaves_a_model_of_this_name_in_another_project(aip: Lines) -> None:
+    with pytest.raises(errors.NotFound):
+        aip("promote projects/other/models/iris/versions/v2")
+    assert default(aip) == "v1"
+    with pytest.raises(errors.OptionError, match="expected one model, got projects/other/models/iris, projects/aip"):
+        aip("compare projects/other/models/iris/versions/v2 projects/aip-local/models/iris/versions/v1 --from-log 1")
 
 
 def test_traffic_shows_and_sets_what_one_version_gets(aip: Lines) -> None:

@@ -11,7 +11,7 @@ from resource_lines import Lines
 from sklearn.linear_model import LogisticRegression
 
 from aip_magics.client.vertex.version import VertexVersion
-from aip_magics.errors import FailedPrecondition, NotFound
+from aip_magics.errors import FailedPrecondition, NotFound, OptionError
 from aip_magics.events import Note, StepFinished, StepSkipped
 from aip_magics.render import text
 from aip_magics.settings import resolve
@@ -81,6 +81,10 @@ def test_vertex_deploys_a_changed_model_as_the_next_version_which_gets_no_reques
     answers = [ask(b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}')["modelVersionId"] for _ in range(2)]
     assert (answers, sent) == (["1", "1"], ["POST", "POST"])  # the version is looked up once
     assert lines(f"rollback --model iris {WHERE}").split == {"v2": 10, "v1": 90}
+    assert lines(f"set-default 2 --model iris {WHERE}").id == "v2"
+    assert lines(f"rollback --model iris {WHERE}").split == {"v2": 10, "v1": 90}
+    assert lines(f"rollback --model iris {WHERE}").split == {"v2": 100}  # by the name, not the number
+    assert lines(f"rollback --model iris {WHERE}").split == {"v2": 10, "v1": 90}
     with pytest.raises(FailedPrecondition, match="v2 is the default version of model iris") as caught:
         lines(f"delete v2 --model iris --yes {WHERE}")
     lines(caught.value.fix.split("`")[0].replace("run %aip_set_default", "set-default").replace(" first", f" {WHERE}"))
@@ -105,6 +109,9 @@ def test_vertex_describes_lists_and_deletes(lines: Lines, export: Path) -> None:
     assert version.autoScaling.to_json() == {
         "minNodes": 2, "maxNodes": 3, "metrics": [{"name": "CPU_USAGE", "target": 70}],
     }  # fmt: skip
+    assert lines(f"traffic iris v1_2=100 {WHERE}").split == {"v1-2": 100}  # named as in its deployment
+    with pytest.raises(OptionError, match="version v1-2 is given twice"):
+        lines(f"traffic iris v1-2=50 v1_2=50 {WHERE}")
     model = lines(f"describe --model iris {WHERE}")
     assert (model.id, model.labels, model.description) == ("iris", {"app": "b"}, "irises")
     assert (model.onlinePredictionLogging, model.defaultVersion.id) == (True, "v1-2")

@@ -14,18 +14,20 @@ if TYPE_CHECKING:
 
 
 def given_model(model: str | None, *versions: str) -> str | None:
-    """Return the ID of the model that the line names; None if it names none.
+    """Return the model that the line names, by its full name if one is given; None if it names none.
 
     OptionError if the names are of different models.
     """
     parts = [version.split("/") for version in versions if is_full(version)]
-    named = [part[-3] for part in parts if part[-4::2] == ["models", "versions"]]
+    named = ["/".join(part[:-2]) for part in parts if part[-4::2] == ["models", "versions"]]
     if model:
-        named.append(model.rpartition("/")[2])
-    if len(set(named)) > 1:
-        text = _("expected one model, got {names}", names=join_names(dict.fromkeys(named)))
-        raise OptionError(text, where="--model", fix=_("use versions of the same model"))
-    return named[0] if named else None
+        named.append(model)
+    full = dict.fromkeys(filter(is_full, named))  # of the same ID in two projects, too, are two models
+    for names in (dict.fromkeys(name.rpartition("/")[2] for name in named), full):
+        if len(names) > 1:
+            text = _("expected one model, got {names}", names=join_names(names))
+            raise OptionError(text, where="--model", fix=_("use versions of the same model"))
+    return next(iter(full), model or None)
 
 
 def choose_model(target: Target, model: str | None, line: str, *versions: str) -> str:
@@ -34,7 +36,7 @@ def choose_model(target: Target, model: str | None, line: str, *versions: str) -
     `line` is an example with `--model`, for the error if the project has no model.
     """
     if found := given_model(model, *versions):
-        return model or found
+        return found
     models = [each.id for each in target.client.list_models()]
     if len(models) == 1:
         return models[0]

@@ -46,9 +46,10 @@ class Traffic:
 
 @dataclasses.dataclass
 class RecordedChange:
-    """A change that is being made: the split before it, and whether the journal could be written."""
+    """A change that is being made: the splits before and after it, and whether the journal could be written."""
 
     before: Mapping[str, int]
+    after: Mapping[str, int] = dataclasses.field(default_factory=dict)
     is_recorded: bool = True
 
 
@@ -59,20 +60,24 @@ def open_journal(target: Target, model: str) -> TrafficJournal:
 
 
 @contextlib.contextmanager
-def recorded_change(target: Target, model: str, split: Mapping[str, int]) -> Iterator[RecordedChange]:
-    """Record a change that the block makes. A block that fails leaves only the split before it in the journal."""
+def recorded_change(target: Target, model: str) -> Iterator[RecordedChange]:
+    """Record a change that the block makes, and whose `after` it sets to names as the target lists them.
+
+    A block that fails leaves only the split before it in the journal.
+    """
     journal = open_journal(target, model)
     change = RecordedChange(target.client.get_traffic(model))
     if change.before:
         change.is_recorded = journal.add(change.before)
     yield change
-    change.is_recorded = journal.add(split) and change.is_recorded
+    change.is_recorded = journal.add(change.after) and change.is_recorded
 
 
 def change_traffic(target: Target, model: str, split: Mapping[str, int]) -> Traffic:
     """Set the split of a model, unless it has it already."""
     name = target.model_name(model)
-    with recorded_change(target, model, split) as change:
+    with recorded_change(target, model) as change:
+        change.after = split
         if change.before != split:
             target.client.set_traffic(model, split)
     if change.before == split:

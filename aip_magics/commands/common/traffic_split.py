@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from aip_magics.errors import OptionError
 from aip_magics.i18n import gettext as _
@@ -13,8 +13,10 @@ from aip_magics.wording import join_names
 ALL = 100  # percent
 
 
-def parse_split(words: Sequence[str]) -> dict[str, int]:
+def parse_split(words: Sequence[str], version_id: Callable[[str], str] = str) -> dict[str, int]:
     """Parse `VERSION=PERCENT` arguments to percent by version, without versions that get nothing.
+
+    `version_id` gives the ID of a version from its name as it is typed.
 
     OptionError, whose `where` is the argument, for one that is malformed, given twice or not between 0 and 100, and if
     the percentages do not add up to 100.
@@ -37,6 +39,7 @@ def parse_split(words: Sequence[str]) -> dict[str, int]:
             raise OptionError(
                 message, where=word, fix=_("use a whole number between {least} and {most}", least=0, most=ALL)
             )
+        version = version_id(version)
         if version in split:
             message = _("version {version} is given twice", version=version)
             raise OptionError(message, where=word, fix=_("give each version one percentage"))

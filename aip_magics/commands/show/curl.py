@@ -36,7 +36,7 @@ def lines(calls: Sequence[PlannedCall], target: Target) -> list[str]:
 
 def _preamble(target: Target) -> Iterator[str]:
     style = style_of(target)
-    if shell.is_local(target):
+    if target.runs_here:
         yield shell.SERVER_ENV
         bases = f'{style.variable}="${style.endpoint_variable}" storage="${shell.STORAGE}"'
         yield f'token=$(cat "${shell.TOKEN_FILE}") {bases}'

@@ -54,7 +54,7 @@ def lines(calls: Sequence[PlannedCall], target: Target) -> list[str]:
 def _preamble(target: Target) -> Iterator[str]:
     """Export the environment variables that point gcloud at the target."""
     settings, style = target.settings, style_of(target)
-    if shell.is_local(target):
+    if target.runs_here:
         yield shell.SERVER_ENV
         if style.region_headers(target):
             # gcloud puts the region before the host name, so the embedded server must act as a proxy for that name.

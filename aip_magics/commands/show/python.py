@@ -69,7 +69,7 @@ def _clients(calls: Sequence[PlannedCall], target: Target) -> Iterator[str]:
         yield f"credentials, _ = google.auth.default(scopes=[{SCOPE!r}])"
     yield 'options = {"api_endpoint": endpoint}'
     if _uses_api(calls):
-        yield _APIS[style_of(target).variable].build
+        yield _api(target).build
     if _uses_storage(calls):
         options = "options" if local else repr({"api_endpoint": target.storage_url})
         yield f"gcs = storage.Client({target.project!r}, credentials, client_options={options})"
@@ -85,7 +85,7 @@ def _uses_api(calls: Sequence[PlannedCall]) -> bool:
 
 def _is_extension(call: PlannedCall, target: Target) -> bool:
     """Whether a request is no method of the API: an extension of the embedded server."""
-    return isinstance(call, Request) and _APIS[style_of(target).variable].method_call(call) is None
+    return isinstance(call, Request) and not _api(target).is_method(call)
 
 
 def _lines(call: PlannedCall, target: Target, last: str = "") -> list[str]:
@@ -102,10 +102,10 @@ def _lines(call: PlannedCall, target: Target, last: str = "") -> list[str]:
         return _delete(call)
     if isinstance(call, Wait):
         return _wait(call, target, last)
-    method_call = _APIS[style_of(target).variable].method_call(call)
-    if method_call is None:
+    if _is_extension(call, target):
         send = f"AuthorizedSession(credentials).request({call.method!r}, f'{{endpoint}}/{call.path}', json=body)"
         return [f"body = {literal(call.body)}", f"answer = {send}", "answer.raise_for_status()", "print(answer.json())"]
+    method_call = _api(target).method_call(call)
     if call.params.get("pageSize"):
         return _page_loop(method_call, target)
     headers = _headers(call, target)
@@ -155,7 +155,7 @@ def _page_loop(method_call: str, target: Target) -> list[str]:
 
 
 def _wait(call: Wait, target: Target, last: str) -> list[str]:
-    operations = _APIS[style_of(target).variable].operations(f"v1/{call.operation}" if call.operation else last)
+    operations = _api(target).operations(f"v1/{call.operation}" if call.operation else last)
     return [
         *([f"answer = {{'name': {call.operation!r}}}"] if call.operation else []),
         'while not answer.get("done"):',
@@ -206,15 +206,20 @@ def _operations(_path: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class _Api:
-    """The line that builds the client, the writer of a request, and that of the collection of an operation."""
+    """The line that builds the client, what is a method of it, and the writers of a call and of an operation's owner."""
 
     build: str
-    method_call: Callable[[Request], str | None]
+    is_method: Callable[[Request], bool]
+    method_call: Callable[[Request], str]
     operations: Callable[[str], str]
 
 
 _BUILD = 'ml = discovery.build("ml", "v1", client_options=options, credentials=credentials, static_discovery=True)'
 _APIS = {
-    "ml": _Api(_BUILD, _method_call, _operations),
-    "vertex": _Api(vertex_python.BUILD, vertex_python.method_call, vertex_python.operations),
+    "ml": _Api(_BUILD, lambda _request: True, _method_call, _operations),
+    "vertex": _Api(vertex_python.BUILD, vertex_python.is_method, vertex_python.method_call, vertex_python.operations),
 }
+
+
+def _api(target: Target) -> _Api:
+    return _APIS[style_of(target).variable]

@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from aip_magics.targets import Target
+from typing import Any
 
 SERVER_ENV = 'eval "$(aip-magics server env)"'  # endpoint, token file and project, for this shell
 TOKEN_FILE = "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE"
@@ -48,8 +45,3 @@ def comma_list(values: Sequence[str]) -> str:
         return ",".join(values)
     delimiter = next(sign for sign in "|;:~@#" if not any(sign in value for value in values))
     return f"^{delimiter}^{delimiter.join(values)}"
-
-
-def is_local(target: Target) -> bool:
-    """Whether the target is the embedded server."""
-    return target.runs_here

@@ -48,7 +48,9 @@ def wait_lines(operation: str, target: Target) -> list[str]:
     address = VertexAddress.of(f"v1/{operation}")
     assert address is not None
     describe = _line(address, "describe", address.operation_id, target=target, group="operations")
-    return [f"until {describe} --format='value(done)' | grep -q True; do sleep 1; done", describe]
+    # The loop also ends at an error, which the next line prints.
+    ended = f"ended=$({describe} --format='value(done)')"
+    return [f'while {ended} && [ "$ended" != True ]; do sleep 1; done', describe]
 
 
 def _line(address: VertexAddress, *words: str, target: Target, group: str = "") -> str:
@@ -177,7 +179,7 @@ def _update(address: VertexAddress, request: Request, body: Mapping[str, Any], t
 
 
 def _extension(request: Request, target: Target) -> list[str]:
-    """An extension of the embedded server, which gcloud has no command for: an image in the place of `docker push`."""
+    """An extension of the embedded server, which gcloud has no command for: `docker push`, or one version's answers."""
     content = request.body.decode() if isinstance(request.body, bytes) else shell.one_line(request.body)
     json_header = "-H 'Content-Type: application/json'"
     token = f'printf \'header = "Authorization: Bearer %s"\' "$(cat "${shell.TOKEN_FILE}")"'

@@ -11,29 +11,24 @@ BUILD = (
     "static_discovery=True)"
 )
 _PARENT = "vertex.projects().locations()"
-# The methods whose resource has a name of its own among the arguments.
-_ARGUMENTS = {
-    "deployModel": "endpoint",
-    "undeployModel": "endpoint",
-    "mutateDeployedModel": "endpoint",
-    "predict": "endpoint",
-}
+_OF_ENDPOINT = ("deployModel", "undeployModel", "mutateDeployedModel", "predict")  # whose argument is not `name`
 _METHODS = {"GET": "get", "DELETE": "delete", "PATCH": "patch"}
 
 
-def method_call(request: Request) -> str | None:
-    """Write the method call of a request: `vertex.projects().locations().models().get(name=…)`.
+def is_method(request: Request) -> bool:
+    """Whether a request is a method of the API, not an extension of the embedded server."""
+    return VertexAddress.of(request.path) is not None
 
-    None for a request that is no method of the API: an extension of the embedded server.
-    """
+
+def method_call(request: Request) -> str:
+    """Write the method call of a request: `vertex.projects().locations().models().get(name=…)`."""
     address = VertexAddress.of(request.path)
-    if address is None:
-        return None
+    assert address is not None
     collection = f"{_PARENT}.{address.collection}()" + (".operations()" if address.operation else "")
     body = [f"body={literal(request.body)}"] if request.body is not None and address.verb != "cancel" else []
     params = [f"{name}={value!r}" for name, value in request.params.items() if name != "pageSize"]
     if address.id or address.operation:
-        argument = f"{_ARGUMENTS.get(address.verb, 'name')}={address.name!r}"
+        argument = f"{'endpoint' if address.verb in _OF_ENDPOINT else 'name'}={address.name!r}"
         method = address.verb or _METHODS[request.method]
     else:
         is_list = request.method == "GET"

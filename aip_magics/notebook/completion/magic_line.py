@@ -36,7 +36,7 @@ def complete_line(verb: str, before: str, after: str, names: Mapping[str, Any]) 
 def parse_line(verb: str, line: str) -> dict[str, str]:
     """Return the arguments of a complete line by destination."""
     words, last = split(line)
-    return dict(_parse_arguments(magic_parser(get_command(verb)), [*words, last]))
+    return _given(magic_parser(get_command(verb)), [*words, last])
 
 
 def split(text: str) -> tuple[list[str], str]:
