@@ -206,7 +206,7 @@ def _operations(_path: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class _Api:
-    """The line that builds the client, what is a method of it, and the writers of a call and of an operation's owner."""
+    """The line that builds the client, what is a method of it, and how a call and an operation's owner are written."""
 
     build: str
     is_method: Callable[[Request], bool]
