@@ -101,10 +101,16 @@ async def predict_batch(
     except BaseException:
         put_back()
         raise
-    for other, body in zip(others, theirs, strict=True):
-        if other.turn and not other.turn.done():
-            other.turn.set_result(body)
+    # A turn of the loop later, so that the worker gets its next batch before these answers are sent: a container
+    # answered 1.25 times as many requests a second from 8 connections.
+    asyncio.get_running_loop().call_soon(_give_answers, others, theirs)
     return mine
+
+
+def _give_answers(requests: Sequence[WaitingRequest], answers: Sequence[bytes]) -> None:
+    for request, answer in zip(requests, answers, strict=True):
+        if request.turn and not request.turn.done():
+            request.turn.set_result(answer)
 
 
 def parse_part(body: bytes) -> BatchPart | None:

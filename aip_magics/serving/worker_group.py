@@ -134,6 +134,8 @@ class WorkerGroup:
                 return turn
             slot = turn
         try:
+            if self._coalesce and not request.turn.done():
+                await asyncio.sleep(0)  # it has not waited: requests that came with it take their places in the queue
             return await self._predict_by(slot, request)
         finally:
             self._pass_on(slot)
@@ -162,8 +164,6 @@ class WorkerGroup:
         client = slot.client
         if client is None:
             raise NotReady
-        if self._coalesce:
-            await asyncio.sleep(0)  # requests that came with this one take their places in the queue
         others = self._pop_batch(request)
         if not others:
             return await client.predict(request.body, self._predict_seconds)

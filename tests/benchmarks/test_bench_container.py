@@ -51,17 +51,24 @@ def measured(server):
     return found["rate"], found["p99"], memory({server.process.pid, *descendants(server.process.pid)})
 
 
-@pytest.mark.parametrize("workers", ["1", "default"])
-def test_container_against_googles_model_server(model, tmp_path, tell, workers):
+SETTINGS = {
+    "1 worker": {"MODEL_WORKERS": "1", "VERTEX_CPR_WEB_CONCURRENCY": "1"},
+    "1 worker, MODEL_COALESCE=1": {"MODEL_WORKERS": "1", "MODEL_COALESCE": "1", "VERTEX_CPR_WEB_CONCURRENCY": "1"},
+    "defaults": {},
+    "defaults, MODEL_COALESCE=1": {"MODEL_COALESCE": "1"},
+}
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_container_against_googles_model_server(model, tmp_path, tell, settings):
     engines = {"ours": model_servers.ours, "Google's": model_servers.googles}
-    number = {} if workers == "default" else {"MODEL_WORKERS": "1", "VERTEX_CPR_WEB_CONCURRENCY": "1"}
     ready = {name: [] for name in engines}
     rates = {name: [] for name in engines}
     p99s = {name: [] for name in engines}
     sizes = {name: [] for name in engines}
     for turn in range(ROUNDS):
         for name, start in engines.items():
-            with start(tmp_path / f"{name}{turn}", model, **number) as server:
+            with start(tmp_path / f"{name}{turn}", model, **SETTINGS[settings]) as server:
                 ready[name].append(server.wait_until_ready())
                 answer = server.predict(json.loads(BODY))
                 assert answer == (200, {"predictions": [0]})
@@ -71,7 +78,7 @@ def test_container_against_googles_model_server(model, tmp_path, tell, workers):
             sizes[name].append(size)
     for name in engines:
         tell(
-            f"{workers} workers, {name:9} ready {min(ready[name]):5.2f} s, {max(rates[name]):6.0f} requests/s at "
+            f"{settings}, {name:9} ready {min(ready[name]):5.2f} s, {max(rates[name]):6.0f} requests/s at "
             f"c={CONNECTIONS}, p99 {min(p99s[name]) * 1e3:5.1f} ms, {min(sizes[name]) / 1e6:4.0f} MB"
         )
 
@@ -80,7 +87,7 @@ def test_container_against_googles_model_server(model, tmp_path, tell, workers):
 
     other = "Google's"
     tell(
-        f"{workers} workers: ready {ratio(ready[other], ready['ours']):.2f}x sooner, "
+        f"{settings}: ready {ratio(ready[other], ready['ours']):.2f}x sooner, "
         f"{ratio(rates['ours'], rates[other]):.2f}x requests/s, "
         f"{ratio(sizes['ours'], sizes[other]):.2f}x memory"
     )
