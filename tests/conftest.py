@@ -45,6 +45,7 @@ SLOW_FIXTURES = frozenset(
 )  # fmt: skip
 # They are not even imported where slow tests are not wanted.
 SLOW_FOLDERS = frozenset({ROOT / name for name in ("benchmarks", "browser")})
+SDK_TESTS = "test_vertex_sdk_"  # in the names of files that import Vertex AI's SDK, which takes seconds
 HOME_NUMBERS = itertools.count()
 
 
@@ -69,8 +70,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    unwanted = "not slow" in config.getoption("markexpr")
-    return True if unwanted and SLOW_FOLDERS & {collection_path, *collection_path.parents} else None
+    markers = config.getoption("markexpr")
+    if "not vertex" in markers and collection_path.name.startswith(SDK_TESTS):
+        return True
+    return True if "not slow" in markers and SLOW_FOLDERS & {collection_path, *collection_path.parents} else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

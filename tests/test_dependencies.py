@@ -8,6 +8,7 @@ import importlib.metadata
 import sys
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -67,6 +68,7 @@ def provides(files: set[str], name: str) -> bool:
     return any(f"{path}{end}" in files for path in paths for end in (".py", "/__init__.py"))
 
 
+@pytest.mark.slow
 def test_dependencies_declare_every_import() -> None:
     files = declared()
     undeclared = [

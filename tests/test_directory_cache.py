@@ -219,6 +219,7 @@ def test_directory_cache_removes_what_killed_builds_of_earlier_versions_left(tmp
     assert entries(tmp_path) == left
 
 
+@pytest.mark.slow
 def test_directory_cache_is_used_and_pruned_at_once(tmp_path: Path) -> None:
     """Builds and deletions at once fail nowhere and leave nothing."""
     failures: list[Exception] = []

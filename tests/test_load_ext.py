@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HEAVY = ("google.cloud.storage", "google.auth", "requests", "ipywidgets", "yaml", "starlette", "uvicorn", "sklearn")
 CODE = f"""
 import sys, time
@@ -20,6 +22,7 @@ print(sorted(name for name in shell.magics_manager.magics["line"] if name.starts
 """
 
 
+@pytest.mark.slow
 def test_load_ext_imports_nothing_heavy_and_leaves_no_name(tmp_path: Path) -> None:
     root = str(Path(__file__).parents[1])
     result = subprocess.run(

@@ -196,6 +196,7 @@ def test_spec_takes_a_place_for_its_errors():
         st.none() | st.booleans() | st.floats() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
     )
 )
+@pytest.mark.slow
 def test_spec_refuses_anything_else_with_a_field_error(data):
     for kind, name in ((Version, "autoScaling"), (Model, "regions"), (Operation, "metadata"), (Version, "labels")):
         assert outcome(kind, {name: data}).startswith(f"{kind.__name__.lower()}.{name}")

@@ -58,6 +58,7 @@ def test_model_file_decompresses_lz4(tmp_path, forest):
     assert not model_file.read(path).complete
 
 
+@pytest.mark.slow
 def test_model_file_reads_large_pickles_to_the_end(written):
     """Strings of bytes are passed over; of a pickle that is cut off in one, the end is missed."""
     rows = np.zeros((300, 4000))

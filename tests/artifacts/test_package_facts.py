@@ -89,6 +89,7 @@ def test_packages_read_what_aip_package_builds(tmp_path: Path) -> None:
     assert found.class_facts("own_code.Routine").installed is True
 
 
+@pytest.mark.slow
 def test_packages_read_what_setuptools_builds(tmp_path: Path) -> None:
     """A package in src/, with a README that is read."""
     text = "import io\nfrom setuptools import find_packages, setup\n"

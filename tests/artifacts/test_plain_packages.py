@@ -127,6 +127,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.slow
 def test_plain_packages_ask_about_other_setup_scripts(name: str, tmp_path: Path) -> None:
     start = time.process_time()
     found = runs(tmp_path, setup__py=HOSTILE[name])

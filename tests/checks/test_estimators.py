@@ -105,6 +105,7 @@ def test_parts_are_judged(find):
     assert find(make_pipeline(StandardScaler(), KMeans(2)).fit(X)) == {}
 
 
+@pytest.mark.slow
 def test_many_steps_and_large_lists_give_no_false_alarm(find):
     steps = [(f"s{number}", StandardScaler()) for number in range(80)]
     assert find(Pipeline([*steps, ("last", LogisticRegression())]).fit(X, Y)) == {}

@@ -106,6 +106,7 @@ def test_fix_works_when_followed(deployment, found, id, bad):
     assert not [one for one in left if one.severity == "error"], "the fix leads to the next error"
 
 
+@pytest.mark.slow
 def test_fixes_that_are_not_literal_are_still_given(deployment):
     fixes = [first_finding(case[3](deployment), case[0]).fix for case in CASES]
     assert not [start for start in NOT_LITERAL if not any(fix.startswith(start) for fix in fixes)]

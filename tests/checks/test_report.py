@@ -112,6 +112,7 @@ def test_rule_outcomes_are_types(deployment):
     assert isinstance(checks.RULES["R01"].apply(subject), checks.Skipped)
 
 
+@pytest.mark.slow
 def test_checks_import_no_framework(deployment, tmp_path):
     """In a process of its own: the tests themselves import the frameworks."""
     import subprocess

@@ -72,6 +72,7 @@ def test_rules_report_wrong_answers_only_where_the_base_score_counts(deployment,
     assert bool(found(deployment.cloud(folder), "A02")) is not wrong  # the version is told, once
 
 
+@pytest.mark.slow
 def test_rules_do_not_warn_of_installed_libraries_on_the_local_target(deployment, found, monkeypatch):
     """But what only the directory of the notebook has is one: a worker does not import from there."""
     installed = deployment.folder(model_pkl=rule_cases_models.of_module("hypothesis"))

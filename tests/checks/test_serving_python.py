@@ -87,6 +87,7 @@ def test_serving_python_finds_the_compiled_losses_of_older_releases(deployment, 
     assert found(served(deployment, folder, sklearn="1.5.2"), "A23") == []
 
 
+@pytest.mark.slow
 def test_serving_python_imports_no_library(tmp_path, deployment):
     """The releases are read from the metadata of the distributions."""
     folder = deployment.folder(model_pkl=of_module("sklearn.ensemble._gb_losses"))

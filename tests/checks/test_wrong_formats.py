@@ -172,6 +172,7 @@ def test_pickle_with_a_name_after_text_is_still_asked_to_be_trusted(deployment):
 
 
 @pytest.mark.parametrize("name", ["model.tar.gz", "model.tgz", "model.tar", "model.zip", "MODEL.ZIP"])
+@pytest.mark.slow
 def test_archive_beside_nothing_is_unpacked(deployment, found, name):
     folder = deployment.folder(x_y=b"")
     (folder / "x.y").unlink()

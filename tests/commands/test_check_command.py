@@ -80,6 +80,7 @@ def test_check_command_reports_a_directory_that_cannot_be_deployed(tmp_path: Pat
         assert shown.returncode == 1
 
 
+@pytest.mark.slow
 def test_check_of_a_directory_that_cannot_be_deployed_still_checks_the_fields(tmp_path: Path) -> None:
     done = aip_check(str(tmp_path), "--model", "9-lives", "--format", "json")
     told = json.loads(done.stdout)
@@ -87,11 +88,13 @@ def test_check_of_a_directory_that_cannot_be_deployed_still_checks_the_fields(tm
     assert {"id": "A05", "reason": "the model directory cannot be deployed"} in told["skipped"]
 
 
+@pytest.mark.slow
 def test_check_command_text_has_the_fixes(iris_export: Path) -> None:
     shown = aip_check(str(iris_export), "--runtime-version", "2.10").stdout
     assert "fix: runtimeVersion: '2.11'" in shown
 
 
+@pytest.mark.slow
 def test_check_command_imports_nothing_heavy(iris_export: Path) -> None:
     code = (
         "import sys\nfrom aip_magics.__main__ import main\n"

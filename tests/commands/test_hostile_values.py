@@ -42,6 +42,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
+@pytest.mark.slow
 def test_cell_body_refuses_a_bomb_within_a_second(name):
     text, told = BOMBS[name]
     start = time.process_time()

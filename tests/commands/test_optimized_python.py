@@ -52,6 +52,7 @@ def python(optimize: str, *arguments: object) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_optimized_python_really_strips_docstrings() -> None:
     code = "import aip_magics.checks.rule as rule; print(rule.rule.__doc__)"
     assert python("2", "-c", code).strip() == "None"

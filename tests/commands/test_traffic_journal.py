@@ -48,6 +48,7 @@ def test_traffic_journal_does_not_enter_a_split_twice_in_succession(home: Path) 
 
 
 @given(st.lists(st.sampled_from([V1, V2, V3, BOTH]), min_size=1, max_size=12))
+@pytest.mark.slow
 def test_traffic_journal_rolled_back_twice_is_where_it_was(
     tmp_path_factory: pytest.TempPathFactory, splits: list[dict[str, int]]
 ) -> None:

@@ -21,6 +21,7 @@ def splits(draw: st.DrawFn) -> dict[str, int]:
 
 
 @given(splits(), st.sampled_from(["", "%", " "]))
+@pytest.mark.slow
 def test_traffic_split_reads_what_it_writes(split: dict[str, int], end: str) -> None:
     words = [f"{version}={percent}{end}" for version, percent in split.items()]
     served = {version: percent for version, percent in split.items() if percent}

@@ -124,6 +124,7 @@ def test_upload_of_a_hidden_file_takes_the_fix(embedded: Path, project: Path) ->
     assert uploaded("gs://my-bucket/hidden") == {".vocabulary"}
 
 
+@pytest.mark.slow
 def test_check_names_a_model_that_gcloudignore_excludes(project: Path) -> None:
     (project / ".gcloudignore").write_text("*.joblib\n")
     report = check(shlex.quote(str(project)))

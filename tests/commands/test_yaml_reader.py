@@ -134,6 +134,7 @@ def test_yaml_reads_json_as_json(value: Any, ascii_only: bool, indent: int | Non
 
 
 @given(st.dictionaries(TEXTS, VALUES, max_size=4))
+@pytest.mark.slow
 def test_yaml_that_was_written_is_read_back(value: Any) -> None:
     assert load(dump(value, 110)) == value
 

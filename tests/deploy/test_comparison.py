@@ -113,6 +113,7 @@ def test_comparison_has_one_meaning_of_equal(left: Any, right: Any, tolerance: f
 
 
 @given(st.lists(JSON, max_size=6), st.lists(JSON, max_size=6))
+@pytest.mark.slow
 def test_comparison_of_any_predictions_adds_up(left: list[Any], right: list[Any]) -> None:
     same = count(left, json.loads(json.dumps(left)))
     assert (same.equal, same.examples()) == (len(left), ())

@@ -55,6 +55,7 @@ def content_of(trial: Trial) -> str:
     return inputs_of(trial).content_digest(DigestCache())
 
 
+@pytest.mark.slow
 def test_trial_inputs_are_the_same_for_equal_trials(trial: Trial, tmp_path: Path) -> None:
     assert key_of(trial) == key_of(trial)
     copy = dataclasses.replace(trial, model_dir=shutil.copytree(trial.model_dir, tmp_path / "copy"))
@@ -183,6 +184,7 @@ def test_trial_inputs_key_has_version_and_platform(trial: Trial, monkeypatch: py
     assert len(keys) == 4
 
 
+@pytest.mark.slow
 def test_trial_inputs_key_has_the_code_of_the_worker(
     trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -145,6 +145,7 @@ def test_trial_memory_does_not_remember_what_older_processes_answer(
 
 
 @pytest.mark.parametrize("how", ["empty", "cut", "flipped", "list", "field", "large"])
+@pytest.mark.slow
 def test_trial_memory_takes_a_damaged_file_for_none(trial: Trial, home: Path, how: str) -> None:
     remember(trial, home)
     path = entry_of(home)
@@ -183,6 +184,7 @@ def test_trial_memory_misses_another_content_of_the_same_size(trial: Trial, home
     assert find(trial, home) is not None
 
 
+@pytest.mark.slow
 def test_trial_memory_is_bounded_and_the_least_recently_used_goes(
     trial: Trial, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,6 +117,7 @@ VALUES = {
         ]
     ),
 )
+@pytest.mark.slow
 def test_form_cell_parses_back(changes: list[tuple[str, Any]], session: dict[str, str], arguments: Any) -> None:
     form = state(session, Deployment("gs://bucket/model"), **arguments)
     for id, value in changes:

@@ -61,6 +61,7 @@ values = st.recursive(
 
 
 @given(st.lists(st.lists(values, min_size=1, max_size=4), min_size=1, max_size=5))
+@pytest.mark.slow
 def test_batching_gives_each_the_bytes_it_would_have_got_alone(requests: list[list[object]]) -> None:
     parts = [parse_part(body(*instances)) for instances in requests]
     known = [part for part in parts if part]

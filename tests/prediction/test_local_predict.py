@@ -58,6 +58,7 @@ def test_local_predict_raises_errors(pool: WorkerPool, sklearn_dir: Path, tmp_pa
         local_predict(sklearn_dir, [1], framework="tensorflow", pool=pool)
 
 
+@pytest.mark.slow
 def test_local_predict_imports_nothing_heavy_before_it_is_used() -> None:
     code = (
         "import sys, aip_magics.prediction as p; print({'asyncio', 'subprocess', 'numpy'} & set(sys.modules));"

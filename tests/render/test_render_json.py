@@ -72,6 +72,7 @@ def test_json_of_errors_has_what_they_know():
 
 
 @given(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
+@pytest.mark.slow
 def test_json_pretty_is_the_same_json(value):
     assert json.loads(render.pretty(value)) == value
 

@@ -72,6 +72,7 @@ def test_yaml_of_scalars(value, line):
 
 
 @given(st.dictionaries(st.text(max_size=9), TREES, max_size=4))
+@pytest.mark.slow
 def test_yaml_is_read_back_as_it_was_written(tree):
     # A YAML 1.2 writer, a 1.1 reader: `yes` would come back as true, so scalars are read as they are written.
     read_back = pyyaml.load(yaml.dump(tree), Loader=Loader12)

@@ -153,6 +153,7 @@ def test_database_lists_the_newest_operations_first(store):
     assert store.list_operations("us-east1", "proj", None, 2) == []
 
 
+@pytest.mark.slow
 def test_database_keeps_a_thousand_finished_operations_and_all_that_run(store):
     store.create_version(version("v1"), operation("running"))
     store.create_version(version("v2"), operation("late", "v2"))

@@ -138,6 +138,7 @@ def _pages(db: sqlite3.Connection) -> int:
     return int(db.execute("pragma page_count").fetchone()[0])
 
 
+@pytest.mark.slow
 def test_database_files_log_is_emptied_once_nothing_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "db"
     with contextlib.closing(database_files.connect(path)) as db:

@@ -351,6 +351,7 @@ def test_budget_waiter_gets_the_room_of_a_load_that_failed(run):
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 30), st.booleans()), max_size=25))
+@pytest.mark.slow
 def test_budget_holds_at_most_its_limit_whatever_comes(steps):
     """Versions with measured sizes load one after the other, and stay busy or idle."""
 

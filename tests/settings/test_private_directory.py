@@ -134,6 +134,7 @@ def test_private_directory_is_of_no_use_to_another_user(open_home: Path) -> None
     assert json.loads(urllib.request.urlopen(asked, timeout=10).read()) == {}
 
 
+@pytest.mark.slow
 def test_private_directory_created_by_another_user_is_refused(open_home: Path) -> None:
     open_home.mkdir()
     (open_home / "server.json").write_text("{}")

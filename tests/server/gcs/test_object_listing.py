@@ -110,6 +110,7 @@ def test_object_listing_glob_range_holds_what_the_glob_matches(name: str, glob: 
         assert stop is None or name < stop
 
 
+@pytest.mark.slow
 def test_object_listing_of_a_glob_looks_only_at_the_names_that_can_match(shared: Store) -> None:
     fill(shared, {f"{directory}/{number:04}" for directory in "abc" for number in range(2000)})
     for glob, slices in (("b/**9", 4), ("**9", 12), ("b/0000", 1)):
