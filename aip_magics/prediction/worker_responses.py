@@ -21,6 +21,7 @@ class LoadedModel:
     imported ("scikit-learn", "numpy", "python", …), `load_seconds` includes importing what was not preloaded.
     `protection` is what the worker cannot reach: `files`, `network`, `processes` (booleans), `open` (whether the model
     is a program of the user's that keeps network and programs), `by` (what holds it), `why` (not all of it holds).
+    `row_wise`: the prediction of a row has the same bits alone and among other rows.
     """
 
     framework: str
@@ -28,6 +29,7 @@ class LoadedModel:
     libraries: Mapping[str, str]
     load_seconds: float
     protection: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    row_wise: bool = False
 
     @classmethod
     def from_header(cls, header: Mapping[str, object]) -> LoadedModel:
@@ -38,6 +40,7 @@ class LoadedModel:
             libraries=dict(libraries) if isinstance(libraries, Mapping) else {},
             load_seconds=float(str(header.get("load_seconds"))),
             protection=dict(protection) if isinstance(protection, Mapping) else {},
+            row_wise=header.get("row_wise") is True,
         )
 
 

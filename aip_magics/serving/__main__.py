@@ -6,10 +6,10 @@ Reads these variables:
   MODEL_WORKERS         number of worker processes (default: one per processor, as far as memory permits)
   MODEL_PREDICT_SECONDS longest prediction, from 1 to 3600 (default: 600). A worker that takes longer is replaced.
                         Use the timeout of the endpoint (inferenceTimeout of Vertex AI, timeout of KServe).
-  MODEL_COALESCE        1: batch queued requests for scikit-learn and XGBoost models (not for custom code); default 0.
-                        A small pipeline answered 2.2 to 3.5 times as many requests a second from 8 connections. A
-                        step that looks at whole columns, such as FunctionTransformer(scale), then sees the rows of
-                        other requests.
+  MODEL_COALESCE        1: batch queued requests for scikit-learn and XGBoost models, 0: do not. By default they are
+                        batched for trees and scalers, where no bit of an answer changes, and never for custom code.
+                        A step that looks at whole columns, such as FunctionTransformer(scale), would see the rows of
+                        other requests, and the last bit of what a linear model computes may differ.
 """
 
 from __future__ import annotations

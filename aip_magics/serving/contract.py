@@ -30,7 +30,8 @@ class Contract:
         model_name: The only name in paths of KServe's protocol; empty if every name is answered.
         workers: The number of worker processes; None chooses as many as processors and memory permit.
         predict_seconds: How long a prediction may take before its worker is replaced.
-        coalesce: Whether requests that wait are predicted in one batch (not for custom code).
+        coalesce: Whether requests that wait are predicted in one batch (not for custom code); None: where no bit of an
+            answer changes.
     """
 
     port: int = DEFAULT_PORT
@@ -40,7 +41,7 @@ class Contract:
     model_name: str = ""
     workers: int | None = None
     predict_seconds: int = 600  # the default of Vertex AI's dedicated endpoints, inferenceTimeout
-    coalesce: bool = False
+    coalesce: bool | None = None
 
     @classmethod
     def from_environ(cls, variables: Mapping[str, str]) -> Contract:
@@ -121,10 +122,10 @@ def _is_number(text: str, most: int) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= 9 and 1 <= int(text) <= most
 
 
-def _coalesce(variables: Mapping[str, str]) -> bool:
+def _coalesce(variables: Mapping[str, str]) -> bool | None:
     text = variables.get("MODEL_COALESCE", "")
     if text not in ("", "0", "1"):
         problem = _("expected 0 or 1, got {value!r}", value=text)
-        fix = _("omit the variable: each request is predicted alone")
+        fix = _("omit the variable: requests are batched where no answer changes")
         raise SettingsError(problem, where="MODEL_COALESCE", fix=fix)
-    return text == "1"
+    return text == "1" if text else None

@@ -63,6 +63,7 @@ class WorkerGroup:
             long are not predicted any more: whoever sent them has given up.
         coalesce: Whether requests that wait are predicted in one batch, where their instances make arrays of one kind
             (`batching.number_kind`) and the code is not custom: a step of a pipeline may look at all rows of a batch.
+            None: where the model is row-wise.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class WorkerGroup:
         fail: Callable[[AipError], None],
         *,
         predict_seconds: float,
-        coalesce: bool = False,
+        coalesce: bool | None = None,
     ) -> None:
         self._spec = spec
         self._count = count
@@ -82,7 +83,7 @@ class WorkerGroup:
         self._fork_servers = fork_servers
         self._fail = fail
         self._predict_seconds = predict_seconds
-        self._coalesce = coalesce and not (spec.prediction_class or spec.packages)
+        self._coalesce = False if spec.prediction_class or spec.packages else coalesce
         self._slots: list[_Slot] = []
         self._waiting: deque[_Waiting] = deque()
         self._closed = False
@@ -103,6 +104,8 @@ class WorkerGroup:
         loaded = await self._start(slot)
         self._slots.append(slot)
         assert slot.client is not None
+        if self._coalesce is None:
+            self._coalesce = loaded.row_wise
         self._coalesce = self._coalesce and loaded.framework in ("SCIKIT_LEARN", "XGBOOST")
         count = self._count or _permitted(memory_of(slot.client.pid))
         for _number in range(count - 1):

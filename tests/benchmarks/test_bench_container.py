@@ -19,6 +19,7 @@ import pytest
 from engines import BODY, descendants
 from growth_curve import memory
 from http_load import post
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -34,11 +35,17 @@ LOAD = Path(__file__).with_name("http_load.py")
 ROUNDS, SECONDS, CONNECTIONS = 3, 2.0, 8
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory, iris_data):
-    folder = tmp_path_factory.mktemp("iris")
-    joblib.dump(make_pipeline(StandardScaler(), LogisticRegression()).fit(*iris_data), folder / "model.joblib")
-    return folder
+MODELS = {
+    "linear": make_pipeline(StandardScaler(), LogisticRegression()),  # requests are batched when asked for
+    "forest": RandomForestClassifier(100, random_state=0),  # by default
+}
+SETTINGS = {
+    "1 worker": {"MODEL_WORKERS": "1", "VERTEX_CPR_WEB_CONCURRENCY": "1"},
+    "1 worker, MODEL_COALESCE=1": {"MODEL_WORKERS": "1", "MODEL_COALESCE": "1", "VERTEX_CPR_WEB_CONCURRENCY": "1"},
+    "defaults": {},
+    "defaults, MODEL_COALESCE=1": {"MODEL_COALESCE": "1"},
+}
+RUNS = [*(("linear", settings) for settings in SETTINGS), ("forest", "1 worker"), ("forest", "defaults")]
 
 
 def measured(server):
@@ -51,16 +58,11 @@ def measured(server):
     return found["rate"], found["p99"], memory({server.process.pid, *descendants(server.process.pid)})
 
 
-SETTINGS = {
-    "1 worker": {"MODEL_WORKERS": "1", "VERTEX_CPR_WEB_CONCURRENCY": "1"},
-    "1 worker, MODEL_COALESCE=1": {"MODEL_WORKERS": "1", "MODEL_COALESCE": "1", "VERTEX_CPR_WEB_CONCURRENCY": "1"},
-    "defaults": {},
-    "defaults, MODEL_COALESCE=1": {"MODEL_COALESCE": "1"},
-}
-
-
-@pytest.mark.parametrize("settings", SETTINGS)
-def test_container_against_googles_model_server(model, tmp_path, tell, settings):
+@pytest.mark.parametrize(("kind", "settings"), RUNS)
+def test_container_against_googles_model_server(iris_data, tmp_path, tell, kind, settings):
+    model = tmp_path / "model"
+    model.mkdir()
+    joblib.dump(MODELS[kind].fit(*iris_data), model / "model.joblib")
     engines = {"ours": model_servers.ours, "Google's": model_servers.googles}
     ready = {name: [] for name in engines}
     rates = {name: [] for name in engines}
@@ -78,7 +80,7 @@ def test_container_against_googles_model_server(model, tmp_path, tell, settings)
             sizes[name].append(size)
     for name in engines:
         tell(
-            f"{settings}, {name:9} ready {min(ready[name]):5.2f} s, {max(rates[name]):6.0f} requests/s at "
+            f"{kind}, {settings}, {name:9} ready {min(ready[name]):5.2f} s, {max(rates[name]):6.0f} requests/s at "
             f"c={CONNECTIONS}, p99 {min(p99s[name]) * 1e3:5.1f} ms, {min(sizes[name]) / 1e6:4.0f} MB"
         )
 
@@ -87,7 +89,7 @@ def test_container_against_googles_model_server(model, tmp_path, tell, settings)
 
     other = "Google's"
     tell(
-        f"{settings}: ready {ratio(ready[other], ready['ours']):.2f}x sooner, "
+        f"{kind}, {settings}: ready {ratio(ready[other], ready['ours']):.2f}x sooner, "
         f"{ratio(rates['ours'], rates[other]):.2f}x requests/s, "
         f"{ratio(sizes['ours'], sizes[other]):.2f}x memory"
     )

@@ -9,7 +9,10 @@ import threading
 from pathlib import Path
 from typing import cast
 
+import joblib
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
 
 from aip_magics.errors import CredentialsError, Interrupted, StorageError
 from aip_magics.prediction import AsyncWorkerClient, ForkServerPool, WorkerSpec
@@ -74,6 +77,48 @@ def test_worker_group_bounds_the_bytes_that_wait(iris_export: Path, tmp_path: Pa
     answers = asyncio.run(predict_five())
     assert answers[:2] == [b'{"predictions": [0]}'] * 2
     assert [type(answer) for answer in answers[2:]] == [worker_group.TooManyRequests] * 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("estimator", "coalesce", "coalesces"),
+    [
+        (DecisionTreeClassifier(), None, True),
+        (DecisionTreeClassifier(), False, False),
+        (LogisticRegression(max_iter=5000), None, False),
+        (LogisticRegression(max_iter=5000), True, True),
+    ],
+)
+def test_worker_group_batches_where_no_answer_changes(iris_data, tmp_path, estimator, coalesce, coalesces) -> None:
+    joblib.dump(estimator.fit(*iris_data), tmp_path / "model.joblib")
+    spec = worker_spec(tmp_path)
+    bodies = [b'{"instances": [[%d, 3, 1, 0]]}' % number for number in range(5)]
+
+    async def predict_all(coalesce: bool | None) -> tuple[list[bytes], int]:
+        sent = 0
+        with ForkServerPool(log_dir=tmp_path) as pool:
+            group = worker_group.WorkerGroup(
+                spec, 1, tmp_path, pool, lambda _error: None, predict_seconds=60, coalesce=coalesce
+            )
+            try:
+                await group.start()
+                client = group._slots[0].client
+                assert client is not None
+                ask = client.predict
+
+                async def counted(body: bytes, deadline: float) -> bytes:
+                    nonlocal sent
+                    sent += 1
+                    return await ask(body, deadline)
+
+                client.predict = counted  # type: ignore[method-assign]
+                return list(await asyncio.gather(*map(group.predict, bodies))), sent
+            finally:
+                await group.close()
+
+    answers, sent = asyncio.run(predict_all(coalesce))
+    assert answers == asyncio.run(predict_all(False))[0]
+    assert (sent < len(bodies)) == coalesces
 
 
 class Worker:

@@ -7,6 +7,7 @@ from .errors import ModelError, class_name, error_text
 from .hints import hint_for_predict, release_hint
 from .inputs import as_list, find_shape_error
 from .predict_hints import estimator_hint, output_type_hint
+from .row_wise import is_row_wise
 
 BAD_OUTPUT = (
     "Bad output type returned. The predict function should return either a numpy ndarray or a list. It returned {}."
@@ -22,6 +23,7 @@ class SklearnModel:
     def __init__(self, model: "Any") -> None:
         self.model = model
         self.class_name = class_name(model)
+        self.row_wise = is_row_wise(model)
 
     def preprocess(self, instances: "Any", options: "dict[str, Any]") -> "Any":
         options.pop("signature_name", None)

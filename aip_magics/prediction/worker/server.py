@@ -96,6 +96,7 @@ class Worker:
         return {
             "framework": self.model.framework,
             "class": self.model.class_name,
+            "row_wise": getattr(self.model, "row_wise", False),
             "libraries": libraries(),
             "protection": self.protection,
             "load_seconds": time.perf_counter() - start,
