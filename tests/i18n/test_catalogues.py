@@ -20,6 +20,8 @@ from catalogues import OTHERS, templates, translations
 from aip_magics import i18n
 from aip_magics.commands.verbs import VERBS
 
+pytestmark = pytest.mark.slow  # reads all texts of the package
+
 UPDATE = "run: python tests/i18n/catalogues.py"
 
 
