@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,21 @@ import pytest
 from resource_lines import Lines
 
 from aip_magics import settings
+from aip_magics.client.operation_watch import OperationUpdate
 from aip_magics.client.vertex import calls
 from aip_magics.client.vertex.client import VertexClient
-from aip_magics.errors import AlreadyExists, FailedPrecondition, FieldError, NotFound, OptionError
-from aip_magics.events import Note
+from aip_magics.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    FieldError,
+    Interrupted,
+    NotFound,
+    OperationFailed,
+    OptionError,
+)
+from aip_magics.events import Detached, Failed, Note
 from aip_magics.render import text
+from aip_magics.spec import Operation
 from aip_magics.targets import choose
 from aip_magics.targets.vertex.target import VertexTarget
 
@@ -69,6 +80,42 @@ def test_vertex_continues_a_run_that_was_killed_between_upload_and_deployment(
     version = lines(line)
     assert (version.modelVersion, version.state, version.trafficPercentage) == (left.modelVersion, "READY", 100)
     assert len(client.list_versions("iris")) == 1
+
+
+def test_vertex_wait_detaches_or_cancels_on_interrupt(
+    lines: Lines, client: VertexClient, iris_export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = VertexClient.watch
+
+    def interrupted(self: VertexClient, operation: Operation, **options: Any) -> Iterator[OperationUpdate]:
+        if operation.metadata and operation.metadata.operationType == "CREATE_VERSION":
+            raise KeyboardInterrupt
+        return watch(self, operation, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(VertexClient, "watch", interrupted)
+        operation = lines(f"deploy v1 --model iris --origin {iris_export} {WHERE}")
+        assert isinstance(operation, Operation)
+        assert isinstance(lines.face.events[-1], Detached)
+    attached = lines(f"attach {WHERE}")
+    assert (attached.id, attached.state) == ("v1", "READY")
+    other = Path(shutil.copytree(iris_export, tmp_path / "iris"))
+    (other / "notes.txt").write_text("changed", encoding="utf-8")
+    line = f"deploy v2 --model iris --origin {other} {WHERE}"
+    with monkeypatch.context() as patch:
+        patch.setattr(VertexClient, "watch", interrupted)
+        with pytest.raises(Interrupted, match="canceled") as caught:
+            lines(f"{line} --cancel-on-interrupt")
+        assert isinstance(lines.face.events[-1], Failed)
+    state = "READY"  # if the model was loaded before the cancellation came
+    try:
+        client.wait(client.get_operation(caught.value.where))
+    except OperationFailed:
+        state = "UNDEPLOYED"
+    left = client.get_version("iris", "v2")
+    assert left.state == state
+    version = lines(line)  # the run after it uses what was uploaded
+    assert (version.modelVersion, version.state) == (left.modelVersion, "READY")
 
 
 def test_vertex_undeploys_and_deploys_again_and_replaces(
