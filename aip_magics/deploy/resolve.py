@@ -12,11 +12,11 @@ import re
 from aip_magics.deploy.package_uploads import is_remote, resolve_package_uris
 from aip_magics.deploy.plan import Plan
 from aip_magics.deploy.version_diff import VersionDecision, compare_versions
-from aip_magics.errors import FailedPrecondition, StorageError
+from aip_magics.errors import FailedPrecondition
 from aip_magics.i18n import gettext as _
 from aip_magics.settings import default_bucket
 from aip_magics.spec import Version
-from aip_magics.storage import GsUri, StorageRequestError, get_object, has_objects, split_uri
+from aip_magics.storage import GsUri, StorageRequestError, get_object, has_objects, no_objects, split_uri
 from aip_magics.targets import Target
 
 
@@ -88,8 +88,7 @@ def _check_remote_files_exist(plan: Plan, target: Target) -> None:
             raise
         return  # the service may read what the user may not
     if missing:
-        fix = _("check the name with `gcloud storage ls gs://BUCKET`")
-        raise StorageError(_("no objects found"), where=missing[0], fix=fix)
+        raise no_objects(missing[0])
 
 
 def resolve_deployment_uri(plan: Plan, target: Target, name: str, source: str) -> Plan:

@@ -24,7 +24,7 @@ from aip_magics.storage.download.cached_download import cached_directory, cached
 from aip_magics.storage.download.directory_download import DownloadedFile, download_directory
 from aip_magics.storage.download.download_plan import DownloadPlan, PlannedDownload, is_risky, plan_download
 from aip_magics.storage.download.object_download import download_object
-from aip_magics.storage.gs_uri import GsUri, split_uri
+from aip_magics.storage.gs_uri import GsUri, no_objects, split_uri
 from aip_magics.storage.http.client import GoogleAuth, StorageClient, StorageRequestError, bearer
 from aip_magics.storage.http.default_credentials import default_credentials
 from aip_magics.storage.object_api import RemoteObject, get_object, has_objects, list_objects
@@ -74,6 +74,7 @@ __all__ = [
     "has_objects",
     "is_risky",
     "list_objects",
+    "no_objects",
     "plan_download",
     "plan_removal",
     "plan_upload",

@@ -47,6 +47,16 @@ def split_uri(text: str) -> tuple[str, str]:
     return found[1], found[2] or ""
 
 
+def no_objects(uri: str) -> StorageError:
+    """The error about a URI at which there is nothing."""
+    return StorageError(_("no objects found"), where=uri, fix=name_fix())
+
+
+def name_fix() -> str:
+    """The fix for a name that Cloud Storage does not know."""
+    return _("check the name with `gcloud storage ls gs://BUCKET`")
+
+
 def check_bucket_name(name: str) -> None:
     """StorageError if Cloud Storage would refuse this bucket name."""
     problem = gcs_names.bucket_name_problem(name)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from aip_magics.errors import StorageError
 from aip_magics.i18n import gettext as _
-from aip_magics.storage.gs_uri import GsUri, check_object_name, split_uri
+from aip_magics.storage.gs_uri import GsUri, check_object_name, no_objects, split_uri
 from aip_magics.storage.http.client import StorageClient, StorageRequestError
 from aip_magics.storage.object_api import RemoteObject, get_object, iterate_resources, listing_error
 
@@ -160,5 +160,5 @@ def _missing_error(client: StorageClient, uri: RemovalUri) -> StorageError:
         quoted = shlex.quote(str(directory))
         fix = _("list the names with %aip_remove {uri} --dry-run, then name the objects", uri=quoted)
     else:
-        text, fix = _("no objects found"), _("check the name with `gcloud storage ls gs://BUCKET`")
+        return no_objects(str(uri))
     return StorageError(text, where=str(uri), fix=fix)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from aip_magics.errors import StorageError
 from aip_magics.i18n import gettext as _
 from aip_magics.storage.digest_cache import DigestCache
-from aip_magics.storage.gs_uri import GsUri
+from aip_magics.storage.gs_uri import GsUri, no_objects
 from aip_magics.storage.http.client import StorageClient
 from aip_magics.storage.object_api import RemoteObject, get_object, list_objects
 
@@ -139,8 +139,7 @@ def _resolve_source(client: StorageClient, source: str) -> tuple[GsUri, list[Rem
     directory = GsUri.parse(source)
     objects = [remote for name, remote in sorted(list_objects(client, directory).items()) if not name.endswith("/")]
     if not objects:
-        fix = _("check the name with `gcloud storage ls gs://BUCKET`")
-        raise StorageError(_("no objects found"), where=source, fix=fix)
+        raise no_objects(source)
     return directory, objects, False
 
 

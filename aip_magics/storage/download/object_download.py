@@ -17,6 +17,7 @@ from aip_magics.errors import Interrupted, StorageError
 from aip_magics.i18n import gettext as _
 from aip_magics.retry import RetryableError
 from aip_magics.storage import url_paths
+from aip_magics.storage.gs_uri import name_fix
 from aip_magics.storage.http.client import StorageClient, StorageRequestError
 from aip_magics.storage.object_api import RemoteObject, get_object
 from aip_magics.storage.progress import OnProgress
@@ -40,8 +41,7 @@ def existing_object(client: StorageClient, uri: str) -> tuple[str, RemoteObject]
     bucket, _sep, name = uri.removeprefix("gs://").partition("/")
     remote = get_object(client, bucket, name)
     if remote is None:
-        fix = _("check the name with `gcloud storage ls gs://BUCKET`")
-        raise StorageError(_("object not found"), where=uri, fix=fix)
+        raise StorageError(_("object not found"), where=uri, fix=name_fix())
     return bucket, remote
 
 

@@ -34,6 +34,7 @@ from aip_magics.retry import (
     retry_call,
 )
 from aip_magics.storage.checksums import SLICE_BYTES
+from aip_magics.storage.gs_uri import name_fix
 from aip_magics.storage.http.socket_registry import SocketRegistry
 
 if TYPE_CHECKING:
@@ -386,7 +387,7 @@ def _fix_for_status(code: int) -> str:
     if code == 403:
         return _("ask the bucket's owner for roles/storage.objectUser")
     if code == 404:
-        return _("check the name with `gcloud storage ls gs://BUCKET`")
+        return name_fix()
     if code == 412:
         return _("run the command again; the object was modified concurrently")
     if code == 507:  # of the embedded server only
