@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesClassifier,
+    ExtraTreesRegressor,
     GradientBoostingClassifier,
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
@@ -20,19 +21,29 @@ from sklearn.ensemble import (
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
-from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
+from sklearn.preprocessing import (
+    Binarizer,
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    RobustScaler,
+    StandardScaler,
+)
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier, ExtraTreeRegressor
 
 from aip_magics.prediction.worker.models import SklearnModel, XgboostModel
 from aip_magics.prediction.worker.predict import predict
-from aip_magics.prediction.worker.row_wise import is_row_wise
+from aip_magics.prediction.worker.row_wise import ROW_WISE, is_row_wise
 from aip_magics.prediction.worker.stats import Stats
 
 ROWS = 200
 ESTIMATORS = [
+    DecisionTreeClassifier(),
     DecisionTreeRegressor(),
+    ExtraTreeClassifier(),
     ExtraTreeRegressor(),
     ExtraTreesClassifier(10),
+    ExtraTreesRegressor(10),
     GradientBoostingClassifier(n_estimators=10),
     GradientBoostingRegressor(n_estimators=10),
     HistGradientBoostingClassifier(max_iter=10),
@@ -41,7 +52,9 @@ ESTIMATORS = [
     RandomForestRegressor(10),
     make_pipeline(SimpleImputer(), StandardScaler(), MinMaxScaler(), "passthrough", RandomForestRegressor(10)),
     make_pipeline(RobustScaler(), MaxAbsScaler(), GradientBoostingRegressor(n_estimators=10)),
+    make_pipeline(Binarizer(), DecisionTreeRegressor()),
 ]
+BOOSTED = ("XGBClassifier", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor")
 OTHERS = [
     LogisticRegression(max_iter=5000),
     BaggingClassifier(LogisticRegression(max_iter=5000)),
@@ -98,6 +111,22 @@ def test_row_wise_boosters_predict_alone_as_among_others(parameters, rows, label
     assert predicts_alone_as_among_others(model, rows)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BOOSTED)
+def test_row_wise_estimators_of_xgboost_predict_alone_as_among_others(name, rows, labels) -> None:
+    xgboost = pytest.importorskip("xgboost")
+    model = SklearnModel(getattr(xgboost, name)(n_estimators=10, n_jobs=1).fit(rows, labels))
+    assert model.row_wise
+    assert predicts_alone_as_among_others(model, rows)
+
+
+def test_row_wise_classes_are_all_tried() -> None:
+    steps = [step for one in ESTIMATORS for step in (dict(one.steps).values() if hasattr(one, "steps") else [one])]
+    tried = {type(step).__name__ for step in steps if step != "passthrough"}
+    assert tried == ROW_WISE["sklearn"]
+    assert {"Booster", *BOOSTED} == ROW_WISE["xgboost"]
+
+
 @pytest.mark.parametrize("estimator", OTHERS, ids=lambda one: type(one).__name__)
 def test_row_wise_is_no_other_model(estimator, rows, labels) -> None:
     assert not is_row_wise(estimator.fit(rows, labels))
@@ -111,6 +140,12 @@ def test_row_wise_is_no_class_of_the_users_own() -> None:
     RandomForest.__module__ = "my_models"
     assert not is_row_wise(RandomForest())
     changed = RandomForestClassifier()
+    changed.predict = lambda rows: [sum(map(sum, rows))] * len(rows)
+    assert not is_row_wise(changed)
+    changed = make_pipeline(StandardScaler(), RandomForestClassifier())
+    changed[0].transform = lambda rows: [[sum(map(sum, rows))]] * len(rows)
+    assert not is_row_wise(changed)
+    changed = make_pipeline(StandardScaler(), RandomForestClassifier())
     changed.predict = lambda rows: [sum(map(sum, rows))] * len(rows)
     assert not is_row_wise(changed)
     half = make_pipeline(StandardScaler(), RandomForestClassifier())

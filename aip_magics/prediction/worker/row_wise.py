@@ -34,6 +34,7 @@ ROW_WISE = {
     "xgboost": frozenset(["Booster", "XGBClassifier", "XGBRFClassifier", "XGBRFRegressor", "XGBRegressor"]),
 }
 OF_A_CONSTANT = frozenset(["DummyClassifier", "DummyRegressor"])  # what GradientBoosting… begins with by default
+OVERRIDDEN = frozenset(["predict", "transform"])  # attributes of an instance that take the place of its class's
 
 
 def is_row_wise(model: "Any") -> bool:
@@ -45,11 +46,13 @@ def is_row_wise(model: "Any") -> bool:
 
 
 def _is_listed(model: "Any") -> bool:
+    if not OVERRIDDEN.isdisjoint(vars(model)):
+        return False
     kind = type(model)
     library, name = kind.__module__.partition(".")[0], kind.__name__
     if library == "sklearn" and name == "Pipeline":
         return all(step in (None, "passthrough") or _is_listed(step) for _, step in model.steps)
-    if name not in ROW_WISE.get(library, ()) or "predict" in vars(model):
+    if name not in ROW_WISE.get(library, ()):
         return False
     first = getattr(model, "init_", None)  # of GradientBoosting…: may be any estimator
     return first is None or first == "zero" or type(first).__name__ in OF_A_CONSTANT
