@@ -7,7 +7,7 @@ Reads these variables:
   MODEL_PREDICT_SECONDS longest prediction, from 1 to 3600 (default: 600). A worker that takes longer is replaced.
                         Use the timeout of the endpoint (inferenceTimeout of Vertex AI, timeout of KServe).
   MODEL_COALESCE        1: batch queued requests for scikit-learn and XGBoost models, 0: do not. By default they are
-                        batched for trees and scalers, where no bit of an answer changes, and never for custom code.
+                        batched for trees, scalers and boosters, where no answer changes, and never for custom code.
                         A step that looks at whole columns, such as FunctionTransformer(scale), would see the rows of
                         other requests, and the last bit of what a linear model computes may differ.
 """

@@ -44,13 +44,18 @@ def test_download_is_stopped_between_attempts(unreachable) -> None:
         model_files.download("gs://models/iris", unreachable, stopped)
 
 
-@pytest.mark.parametrize("content", [None, "{no JSON", "[]"])
-def test_download_says_what_is_wrong_with_the_file_of_credentials(tmp_path: Path, monkeypatch, content) -> None:
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "was not found"), ("{no JSON", "not a valid json file"), ("[]", "expected a JSON object")],
+)
+def test_download_says_what_is_wrong_with_the_file_of_credentials(
+    tmp_path: Path, monkeypatch, content: str | None, reason: str
+) -> None:
     file = tmp_path / "key.json"
     if content is not None:
         file.write_text(content)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
-    with pytest.raises(CredentialsError, match="could not load the credentials: ") as caught:
+    with pytest.raises(CredentialsError, match=f"could not load the credentials: .*{reason}") as caught:
         model_files.download("gs://models/iris", {}, threading.Event())
     assert caught.value.where == "GOOGLE_APPLICATION_CREDENTIALS"
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path))  # as Docker mounts a file that does not exist

@@ -29,8 +29,10 @@ def default_credentials(scope: str, *, where: str, fix: str) -> Any:
         return google.auth.default(scopes=[scope], quota_project_id=None)[0]
     except google.auth.exceptions.DefaultCredentialsError as error:
         reason = str(error.args[0])
-    except (OSError, AttributeError) as error:  # of google-auth: for a directory, for JSON that is no object
+    except OSError as error:  # the path is that of a directory
         reason = str(error)
+    except AttributeError:  # of google-auth, for JSON of another kind
+        reason = _("expected a JSON object")
     if not os.environ.get(FILE_VARIABLE):
         raise CredentialsError(_("Application Default Credentials not found"), where=where, fix=fix)
     raise CredentialsError(
